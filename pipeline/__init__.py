@@ -1,0 +1,5 @@
+"""Headway: multi-task learning as one tracked, resumable, reproducible experiment.
+
+The packages, from the command line down: `cli`, `steps`, `tuning` and `analysis`, `training`, then `balance`,
+`model` and `data`, then `config`. `tracking` is the only one that imports mlflow. Imports run that one way.
+"""

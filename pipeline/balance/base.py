@@ -1,0 +1,21 @@
+"""What a balancer is: it answers one weight a task for the update L = sum of w_i * L_i."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Balancer(Protocol):
+    """Chooses the weights of a step, for all K slots at once.
+
+    Attributes:
+        needs: What `weights` must be given beside the losses; `fixed` needs nothing.
+    """
+
+    needs: frozenset[str]
+
+    def weights(self, losses: Tensor) -> Tensor:
+        """Weights [K, T] that sum to T in every slot, from the losses [K, T] of the step."""
+
+    def keep(self, slots: list[int]) -> None:
+        """Go on with these slots only."""

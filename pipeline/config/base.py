@@ -1,0 +1,37 @@
+"""The base of all settings: frozen, strict about types, and closed to unknown keys."""
+
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Widths = Annotated[tuple[int, ...], BeforeValidator(_listed)]
+"""Widths of hidden layers, outermost first; YAML writes a list."""
+
+
+class Settings(BaseModel):
+    """A group of settings; `null` and `none` both switch an optional part off."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _off(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {key: cls._as_declared(key, value) for key, value in values.items()}
+
+    @classmethod
+    def _as_declared(cls, key: str, value: Any) -> Any:
+        """Read `none` as null where the setting may be null, and null as `none` where that is a choice."""
+        field = cls.model_fields.get(key)
+        if field is None or value not in (None, "none"):
+            return value
+        choices = get_args(field.annotation)
+        if value is None and "none" in choices:
+            return "none"
+        return None if value == "none" and type(None) in choices else value

@@ -1,0 +1,28 @@
+"""What an experiment may say about its data."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config.base import Settings
+
+
+class DataSettings(Settings):
+    """Which examples, and how they are split and mixed.
+
+    Attributes:
+        variant: `sample` reads what ships; `full` reads `root` or downloads.
+        root: Folder of the full data (`MNIST/raw/...`), only ever read; null downloads.
+        prepared: Folder under which prepared arrays are kept.
+        validation: Share of the training part that becomes the validation split, in [0, 1); 0 for none.
+        test: Share held out as the test split where the source has no test part of its own.
+        mix: How sources of different size share an epoch. `longest`: the shorter are reshuffled and cycled;
+            `proportional`: rows a step in proportion to size; `shortest`: the rest of the longer is dropped.
+    """
+
+    variant: Literal["sample", "full"] = "sample"
+    root: str | None = None
+    prepared: str = ".headway"
+    validation: float = Field(default=0.1, ge=0.0, lt=1.0)
+    test: float = Field(default=0.2, gt=0.0, lt=1.0)
+    mix: Literal["longest", "proportional", "shortest"] = "longest"

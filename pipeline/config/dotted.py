@@ -1,0 +1,80 @@
+"""Dotted keys: `training.learning_rate` names one value of an experiment."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipeline.config.experiment import Experiment
+
+REPLACED = ("tasks", "balancing.weights", "tuning.space")
+"""Mappings that a file or `--set` gives whole; all others merge with their defaults."""
+
+
+def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """The leaves of a settings tree by dotted key; lists are leaves, tuples become lists.
+
+    `tuning.space` is keyed by dotted keys itself: they stay behind its own key.
+    """
+    if isinstance(tree, BaseModel):
+        tree = tree.model_dump(mode="json")
+    if isinstance(tree, Mapping) and tree:
+        leaves: dict[str, Any] = {}
+        for key, value in tree.items():
+            leaves |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
+        return leaves
+    return {prefix: tree}
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The reverse of `flatten` for keys that name settings; `tuning.space` takes a dotted key behind its own."""
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        *parents, last = _parts(key)
+        node = tree
+        for parent in parents:
+            child = node.get(parent)
+            node[parent] = node = child if isinstance(child, dict) else {}
+        node[last] = value
+    return tree
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`over` laid on `base`: mappings merge, except those in `REPLACED`; anything else replaces."""
+    result = dict(base)
+    for key, value in over.items():
+        path = f"{prefix}.{key}" if prefix else key
+        old = result.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(old, value, path) if both and path not in REPLACED else value  # type: ignore[arg-type]
+    return result
+
+
+def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
+    """The experiment with some values replaced, validated anew.
+
+    Raises:
+        pydantic.ValidationError: A key is unknown or a value is out of its range.
+    """
+    tree = experiment.model_dump(mode="json")
+    return Experiment.model_validate(merged(tree, nested(values)))
+
+
+def changed(experiment: Experiment, prefixes: tuple[str, ...]) -> dict[str, Any]:
+    """The values under `prefixes` that differ from the documented defaults, by dotted key, sorted.
+
+    Keeping defaults out means that a new setting, at its default, changes no key.
+    """
+    values = flatten(experiment)
+    bare = Experiment(name="x", tasks=experiment.tasks)
+    defaults = {key: value for key, value in flatten(bare).items() if not key.startswith("tasks.")}
+    return {
+        key: value
+        for key, value in sorted(values.items())
+        if key.startswith(prefixes) and not (key in defaults and defaults[key] == value)
+    }
+
+
+def _parts(key: str) -> list[str]:
+    space = "tuning.space."
+    return ["tuning", "space", key.removeprefix(space)] if key.startswith(space) else key.split(".")

@@ -1,0 +1,102 @@
+"""The experiment: one YAML file, read into a frozen, typed, validated tree."""
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config.balancing import BalancingSettings
+from pipeline.config.base import Settings
+from pipeline.config.data import DataSettings
+from pipeline.config.model import ModelSettings
+from pipeline.config.tasks import TaskName, TaskSettings
+from pipeline.config.training import TrainingSettings
+from pipeline.config.tuning import TuningSettings
+
+
+class Baselines(Settings):
+    """What the shared network is held against.
+
+    Attributes:
+        single: Train the same network on each task alone.
+        separate: Another experiment to train on this one's data, tasks and seeds; null for none.
+    """
+
+    single: bool = True
+    separate: str | None = None
+
+
+class Gate(Settings):
+    """When a new model becomes champion: its objective on validation is higher by more than `min_gain`."""
+
+    min_gain: float = 0.0
+
+
+class Experiment(Settings):
+    """Everything an experiment says.
+
+    Attributes:
+        name: Of the experiment in MLflow, of the study and of the registered model.
+        seed: Root of every random draw, at least 0.
+        device: `auto` takes a GPU where the driver reports one.
+        precision: Of the arithmetic.
+        slots: Networks trained in one stack; `auto` chooses. It never changes a value.
+        processes: Worker processes; `auto` is one a core. It never changes a value.
+    """
+
+    name: str
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32"] = "float32"
+    slots: Literal["auto"] | int = "auto"
+    processes: Literal["auto"] | int = "auto"
+    data: DataSettings = DataSettings()
+    baselines: Baselines = Baselines()
+    gate: Gate = Gate()
+    tasks: dict[TaskName, TaskSettings] = Field(min_length=1)
+    model: ModelSettings = ModelSettings()
+    balancing: BalancingSettings = BalancingSettings()
+    training: TrainingSettings = TrainingSettings()
+    tuning: TuningSettings | None = TuningSettings()
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise ValueError(f"a name has letters, digits, '_', '-' and '.' only, found '{name}'")
+        return name
+
+    @field_validator("slots", "processes")
+    @classmethod
+    def _count(cls, count: int | str) -> int | str:
+        if isinstance(count, int) and count < 1:
+            raise ValueError(f"auto, or a whole number of at least 1; found {count}")
+        return count
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Experiment":
+        self._check_weights()
+        if self.data.validation == 0.0 and (self.tuning or self.training.early_stopping):
+            raise ValueError(
+                "data.validation=0 leaves nothing to choose by: "
+                "add --set training.early_stopping=null --set tuning=null, or give data.validation a share"
+            )
+        if self.data.validation == 0.0 and self.training.schedule == "plateau":
+            raise ValueError("training.schedule=plateau needs a validation split: give data.validation a share")
+        return self
+
+    def _check_weights(self) -> None:
+        weights = self.balancing.weights
+        if weights == "equal":
+            return
+        if set(weights) != set(self.tasks):
+            raise ValueError(
+                f"balancing.weights names {', '.join(sorted(weights))}; the tasks are {', '.join(sorted(self.tasks))}"
+            )
+        if sum(weights.values()) <= 0.0:
+            raise ValueError("balancing.weights are all 0: give at least one task a positive weight")
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the sources, in the order in which the tasks first name them."""
+        return list(dict.fromkeys(task.source for task in self.tasks.values()))

@@ -1,0 +1,124 @@
+"""From a YAML file and `--set` values to a validated experiment, or one line that says what is wrong."""
+
+import difflib
+import re
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline.config.dotted import flatten, merged, nested
+from pipeline.config.experiment import Experiment
+from pipeline.config.problems import one_line
+from pipeline.config.project import experiment_files
+from pipeline.errors import UserError
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML, in which 1e-3 is a number (YAML 1.2) and a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def load(name_or_path: str, values: Mapping[str, Any], project: Path) -> Experiment:
+    """Read an experiment.
+
+    Args:
+        name_or_path: A path, or the name of a file in the project's `experiments/`.
+        values: Dotted keys to set over the file's.
+        project: The project folder.
+
+    Raises:
+        UserError: The file is missing, is no plain UTF-8 YAML, or says something that an experiment cannot.
+    """
+    path = find(name_or_path, project)
+    tree = read_yaml(path)
+    tree.setdefault("name", path.stem)
+    _check_keys(values)
+    try:
+        return Experiment.model_validate(merged(tree, nested(values)))
+    except ValidationError as error:
+        raise UserError(f"{path.name}: {one_line(error)}") from None
+
+
+def find(name_or_path: str, project: Path) -> Path:
+    """The file of an experiment given by path or by name.
+
+    Raises:
+        UserError: There is no such file.
+    """
+    known = experiment_files(project)
+    if name_or_path in known:
+        return known[name_or_path]
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    guess = difflib.get_close_matches(name_or_path, known, n=1)
+    hint = f"did you mean '{guess[0]}'?" if guess else f"known: {', '.join(known) or 'none'}"
+    raise UserError(f"unknown experiment '{name_or_path}': no such file, and none of that name ships ({hint})")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        UserError: The file cannot be read, or holds anything but one plain mapping.
+    """
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path.name}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{path.name}: not plain YAML: {_yaml_problem(error)}") from None
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise UserError(f"{path.name}: an experiment is a mapping of keys to values, such as 'name: my_experiment'")
+    return tree
+
+
+def parse_value(text: str) -> Any:
+    """The value that `--set key=text` means: YAML, so that `[64, 64]`, `1e-3` and `null` are what they look like.
+
+    Raises:
+        UserError: The text is no plain YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"value '{text}' is not plain YAML: {_yaml_problem(error)}") from None
+
+
+def _check_keys(values: Mapping[str, Any]) -> None:
+    """A dotted key's parents must be mappings; pydantic sees the rest."""
+    for key in values:
+        if not re.fullmatch(r"[^.\s]+(\.[^.\s]+)*", key):
+            raise UserError(f"'{key}' is no dotted key; write for example training.epochs=3")
+
+
+def _yaml_problem(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem:
+        mark = error.problem_mark
+        return f"{error.problem} (line {mark.line + 1})" if mark else error.problem
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def known_keys(experiment: Experiment) -> list[str]:
+    """All dotted keys that the experiment has."""
+    return list(flatten(experiment))

@@ -1,0 +1,61 @@
+"""What an experiment may say about training."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config.base import Settings
+
+
+class EarlyStopping(Settings):
+    """Stop a slot whose objective has not risen by more than `min_delta` for `patience` epochs; keep its best epoch."""
+
+    patience: int = Field(default=3, ge=1)
+    min_delta: float = Field(default=0.0, ge=0.0)
+
+
+class TrainingSettings(Settings):
+    """How a network is trained.
+
+    Attributes:
+        epochs: Most passes over the data.
+        batch_size: Rows of each source in a step.
+        optimizer: Which rule updates the weights.
+        learning_rate: Peak rate.
+        momentum: Of SGD and RMSprop.
+        nesterov: Nesterov's momentum, SGD only.
+        beta1: Decay of Adam's first moment.
+        beta2: Decay of Adam's second moment, and RMSprop's smoothing constant.
+        epsilon: Added to the root of the second moment.
+        weight_decay: L2 penalty (decoupled in AdamW).
+        schedule: Course of the rate after the warm-up: `constant`; `cosine` to 0; `one_cycle` (up for 30 % of the
+            steps, then down); `plateau` (a tenth whenever the objective has not risen for `plateau_patience` epochs).
+        warmup_epochs: Epochs over which the rate rises linearly from 0; fractions allowed.
+        plateau_patience: Epochs without a rise before `plateau` lowers the rate.
+        clip_norm: Largest norm of a slot's gradient; null for none.
+        seeds: Networks trained side by side, each with its own initial weights and data order.
+        early_stopping: null trains all epochs and keeps the last.
+    """
+
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "adam"
+    learning_rate: float = Field(default=0.001, gt=0.0)
+    momentum: float = Field(default=0.0, ge=0.0, lt=1.0)
+    nesterov: bool = False
+    beta1: float = Field(default=0.9, ge=0.0, lt=1.0)
+    beta2: float = Field(default=0.999, ge=0.0, lt=1.0)
+    epsilon: float = Field(default=1e-8, gt=0.0)
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    schedule: Literal["constant", "cosine", "one_cycle", "plateau"] = "constant"
+    warmup_epochs: float = Field(default=0.0, ge=0.0)
+    plateau_patience: int = Field(default=2, ge=1)
+    clip_norm: float | None = Field(default=None, gt=0.0)
+    seeds: int = Field(default=5, ge=1)
+    early_stopping: EarlyStopping | None = EarlyStopping()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainingSettings":
+        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0.0):
+            raise ValueError("nesterov needs optimizer sgd and momentum above 0")
+        return self

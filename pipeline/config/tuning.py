@@ -1,0 +1,117 @@
+"""What an experiment may say about its search."""
+
+import math
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from pipeline.config.base import Settings
+
+_Positive = Annotated[float, Field(gt=0.0)]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _bounds(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class FloatRange(Settings):
+    """A real number in [low, high]; `log: true` searches its logarithm."""
+
+    float: Annotated[tuple[float, float], BeforeValidator(_bounds)]
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "FloatRange":
+        _check_bounds(*self.float, self.log)
+        return self
+
+
+class IntRange(Settings):
+    """A whole number in [low, high]; `log: true` searches its logarithm."""
+
+    int: Annotated[tuple[int, int], BeforeValidator(_bounds)]
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "IntRange":
+        _check_bounds(*self.int, self.log)
+        return self
+
+
+class Choice(Settings):
+    """One of several values, of any type that the setting takes."""
+
+    choice: Annotated[tuple[Any, ...], BeforeValidator(_bounds)] = Field(min_length=1)
+
+
+class Simplex(Settings):
+    """One weight a task, uniform on the simplex. `simplex` alone is short for `{simplex: true}`."""
+
+    simplex: Literal[True] = True
+
+
+def _check_bounds(low: float, high: float, log: bool) -> None:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"bounds are finite numbers, found [{low}, {high}]")
+    if low > high:
+        raise ValueError(f"the lower bound comes first, found [{low}, {high}]")
+    if log and low <= 0:
+        raise ValueError(f"a logarithmic range lies above 0, found [{low}, {high}]")
+
+
+_KINDS: dict[str, type[Settings]] = {"float": FloatRange, "int": IntRange, "choice": Choice, "simplex": Simplex}
+
+
+def _dimension(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return value
+    if value == "simplex":
+        return Simplex()
+    kinds = [kind for kind in _KINDS if isinstance(value, dict) and kind in value]
+    if len(kinds) != 1:
+        raise ValueError(f"a dimension is one of {', '.join(_KINDS)}, for example {{float: [0.0, 0.7]}}; found {value}")
+    return _KINDS[kinds[0]].model_validate(value)
+
+
+Dimension = Annotated[FloatRange | IntRange | Choice | Simplex, BeforeValidator(_dimension)]
+
+
+def _seconds(value: Any) -> Any:
+    """Read `10m`, `90s`, `2h` or a plain number as seconds."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)):
+        return float(match[1]) * _UNITS[match[2]]
+    if isinstance(value, str):
+        raise ValueError(f"a time is a number of seconds, or a number and s, m, h or d such as 10m; found '{value}'")
+    return value
+
+
+def _default_space() -> dict[str, Any]:
+    return {
+        "balancing.weights": Simplex(),
+        "model.trunk.dropout": FloatRange(float=(0.0, 0.7)),
+        "training.learning_rate": FloatRange(float=(1e-4, 1e-2), log=True),
+    }
+
+
+class TuningSettings(Settings):
+    """The search.
+
+    Attributes:
+        trials: How many trials the study has in all; a later, larger number continues it.
+        batch: Trials asked for together; they are trained side by side and told in number order.
+        sampler: Optuna's TPE, Gaussian process, random or quasi-random search.
+        pruner: `halving` (synchronous successive halving), `median`, or null.
+        storage: Any Optuna URL; null keeps sqlite in the project folder.
+        timeout: Seconds (or 10m, 2h) after which no further batch is begun; null for none.
+        space: Dotted keys of the experiment, each with the range to search.
+    """
+
+    trials: int = Field(default=40, ge=1)
+    batch: int = Field(default=8, ge=1)
+    sampler: Literal["tpe", "gp", "random", "qmc"] = "tpe"
+    pruner: Literal["halving", "median", "none"] = "halving"
+    storage: str | None = None
+    timeout: Annotated[_Positive | None, BeforeValidator(_seconds)] = None
+    space: dict[str, Dimension] = Field(default_factory=_default_space, min_length=1)

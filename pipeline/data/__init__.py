@@ -1,0 +1,1 @@
+"""Sources, prepared (memory-mapped) splits, and batches."""

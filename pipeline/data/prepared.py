@@ -1,0 +1,144 @@
+"""Prepared data: checksummed arrays in one folder, opened as memory maps.
+
+A folder holds `<source>.<split>.inputs.npy` [N, F], `<task>.<split>.labels.npy` int64 [N], and `manifest.json`.
+The test split is opened by `pipeline.data.test` alone.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MANIFEST = "manifest.json"
+CHOOSING = ("train", "validation")
+"""The splits that training and everything that chooses may see."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some rows.
+
+    Attributes:
+        inputs: By source, [N, F] as stored; what the network sees is inputs / scale.
+        labels: By task, int64 [N], -1 where missing.
+    """
+
+    inputs: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class PreparedTask:
+    """A task as prepared.
+
+    Attributes:
+        kind: Of the task.
+        source: Whose rows carry its labels.
+        classes: Names of its classes in order.
+    """
+
+    kind: str
+    source: str
+    classes: tuple[str, ...]
+
+    @property
+    def outputs(self) -> int:
+        """C, the values that the network answers for a row."""
+        return 1 if self.kind == "binary" else len(self.classes)
+
+
+@dataclass(frozen=True)
+class PreparedSource:
+    """A source as prepared.
+
+    Attributes:
+        shape: Of one row before it is flattened.
+        scale: Inputs are divided by it.
+        rows: Number of rows by split.
+    """
+
+    shape: tuple[int, ...]
+    scale: float
+    rows: dict[str, int]
+
+    @property
+    def features(self) -> int:
+        """F, values of one row."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A folder of prepared arrays.
+
+    Attributes:
+        folder: Where they lie.
+        sources: By name.
+        tasks: By name, in the experiment's order.
+    """
+
+    folder: Path
+    sources: dict[str, PreparedSource]
+    tasks: dict[str, PreparedTask]
+
+    def split(self, name: str) -> Split:
+        """Open the train or the validation split.
+
+        Raises:
+            ValueError: Any other split is asked for: test is opened by `evaluate` alone.
+        """
+        if name not in CHOOSING:
+            raise ValueError(f"split '{name}' cannot be opened here: only {' and '.join(CHOOSING)}")
+        return open_split(self, name)
+
+    def only(self, tasks: Mapping[str, Any]) -> "Prepared":
+        """The same folder seen through some of its tasks, in their order."""
+        kept = {name: self.tasks[name] for name in tasks}
+        used = {task.source for task in kept.values()}
+        return Prepared(self.folder, {name: it for name, it in self.sources.items() if name in used}, kept)
+
+
+def open_split(prepared: Prepared, name: str) -> Split:
+    """Map a split's arrays. For `Prepared.split` and the test split's own module only."""
+    return Split(
+        {source: _mapped(prepared.folder / inputs_file(source, name)) for source in prepared.sources},
+        {task: _mapped(prepared.folder / labels_file(task, name)) for task in prepared.tasks},
+    )
+
+
+def inputs_file(source: str, split: str) -> str:
+    """Name of a source's inputs."""
+    return f"{source}.{split}.inputs.npy"
+
+
+def labels_file(task: str, split: str) -> str:
+    """Name of a task's labels."""
+    return f"{task}.{split}.labels.npy"
+
+
+def open_prepared(folder: Path) -> Prepared:
+    """Read a prepared folder's manifest."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    sources = {
+        name: PreparedSource(tuple(it["shape"]), it["scale"], it["rows"]) for name, it in manifest["sources"].items()
+    }
+    tasks = {
+        name: PreparedTask(it["kind"], it["source"], tuple(it["classes"])) for name, it in manifest["tasks"].items()
+    }
+    return Prepared(folder, sources, tasks)
+
+
+def checksum(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _mapped(path: Path) -> np.ndarray:
+    # Copy-on-write: torch wants writable memory, and nothing here writes.
+    array: np.ndarray = np.load(path, mmap_mode="c")
+    return array

@@ -1,0 +1,41 @@
+"""scikit-learn's bundled digits: 1,797 images of 8 x 8, sixteen grey levels, and three questions about each."""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.sources import idx
+from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
+from pipeline.errors import Failure
+
+
+@dataclass(frozen=True)
+class Digits:
+    """The digit, whether it is odd, and whether it is at least five. The same for every variant."""
+
+    def fingerprint(self, place: Place) -> Fingerprint:
+        """The checksum of the file that scikit-learn brings."""
+        return Fingerprint({"digits.csv.gz": idx.sha256(_file())})
+
+    def read(self, place: Place, report: Report) -> Examples:
+        """Read all images as a training part; there is no test part."""
+        from sklearn.datasets import load_digits
+
+        images, digit = load_digits(return_X_y=True)
+        digit = digit.astype(np.int64)
+        labels = {"digit": digit, "parity": digit % 2, "at_least_five": (digit >= 5).astype(np.int64)}
+        classes = {
+            "digit": list("0123456789"),
+            "parity": ["even", "odd"],
+            "at_least_five": ["below_five", "five_or_more"],
+        }
+        return Examples(Part(images.reshape(-1, 8, 8).astype(np.uint8), labels), None, classes, scale=16.0)
+
+
+def _file() -> Path:
+    spec = importlib.util.find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        raise Failure("scikit-learn is not installed: run make install")
+    return Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"

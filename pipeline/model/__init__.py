@@ -1,0 +1,8 @@
+"""Trunks, heads and losses: the multi-task network of a whole stack."""
+
+from pipeline.model.build import TaskShape, build
+from pipeline.model.layers import Pass
+from pipeline.model.losses import MISSING, Loss, loss_of
+from pipeline.model.network import Network
+
+__all__ = ["MISSING", "Loss", "Network", "Pass", "TaskShape", "build", "loss_of"]

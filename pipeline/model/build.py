@@ -1,0 +1,80 @@
+"""From the settings of a stack's experiments to its network."""
+
+from dataclasses import dataclass
+
+from pipeline.config.model import HeadSettings, TrunkSettings
+from pipeline.errors import UserError
+from pipeline.model.layers import Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear
+from pipeline.model.network import Branch, Network
+
+
+@dataclass(frozen=True)
+class TaskShape:
+    """What the network must know of a task.
+
+    Attributes:
+        source: Whose rows it reads.
+        features: F, values of one row.
+        outputs: C, values it answers.
+    """
+
+    source: str
+    features: int
+    outputs: int
+
+
+def build(sharing: str, trunks: list[TrunkSettings], heads: list[HeadSettings], tasks: dict[str, TaskShape]) -> Network:
+    """A network for K slots that differ in dropout only.
+
+    Args:
+        sharing: `shared` or `separate`.
+        trunks: The slots' trunks, K of them.
+        heads: The slots' heads, K of them.
+        tasks: Shapes by task.
+
+    Raises:
+        UserError: Tasks share a trunk but their sources have rows of different size.
+    """
+    groups = {"trunk": tasks} if sharing == "shared" else {f"trunk.{task}": {task: tasks[task]} for task in tasks}
+    branches = [_branch(name, trunks, heads, group) for name, group in groups.items()]
+    return Network(branches, {task: shape.source for task, shape in tasks.items()})
+
+
+def _branch(name: str, trunks: list[TrunkSettings], heads: list[HeadSettings], tasks: dict[str, TaskShape]) -> Branch:
+    sizes = {shape.source: shape.features for shape in tasks.values()}
+    if len(set(sizes.values())) > 1:
+        found = ", ".join(f"{source} has {size} values a row" for source, size in sizes.items())
+        raise UserError(f"a shared trunk needs rows of one size; {found}: use model.sharing=separate")
+    trunk, width = _mlp(name, next(iter(sizes.values())), trunks, tuple(sizes))
+    return Branch(
+        name,
+        tuple(sizes),
+        trunk,
+        {task: _head(f"head.{task}", width, heads, shape, first=not trunk) for task, shape in tasks.items()},
+    )
+
+
+def _mlp(name: str, width: int, trunks: list[TrunkSettings], sources: tuple[str, ...]) -> tuple[list[Layer], int]:
+    """The trunk's layers and the width of its output."""
+    layers: list[Layer] = []
+    like = trunks[0]
+    for index, units in enumerate(like.widths):
+        layers.append(Linear(width, units, first=index == 0))
+        if like.norm == "layer":
+            layers.append(LayerNorm(units))
+        elif like.norm != "none":
+            layers.append(BatchNorm(units, sources if like.norm == "batch_per_source" else ()))
+        layers.append(Activation(like.activation))
+        layers.append(Dropout([trunk.dropout for trunk in trunks], f"{name}.{index}"))
+        width = units
+    return layers, width
+
+
+def _head(name: str, width: int, heads: list[HeadSettings], shape: TaskShape, first: bool) -> list[Layer]:
+    layers: list[Layer] = []
+    for index, units in enumerate(heads[0].widths if heads[0].kind == "mlp" else ()):
+        layers += [Linear(width, units, first=first and index == 0), Activation("relu")]
+        layers.append(Dropout([head.dropout for head in heads], f"{name}.{index}"))
+        width = units
+    layers.append(Linear(width, shape.outputs, first=first and not layers))
+    return layers

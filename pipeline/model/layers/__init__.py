@@ -1,0 +1,9 @@
+"""Layers for a whole stack at once, each with its own forward and backward."""
+
+from pipeline.model.layers.activation import Activation
+from pipeline.model.layers.base import Declared, Layer, Pass, slot, slotted
+from pipeline.model.layers.dropout import Dropout
+from pipeline.model.layers.linear import Linear
+from pipeline.model.layers.norm import BatchNorm, LayerNorm
+
+__all__ = ["Activation", "BatchNorm", "Declared", "Dropout", "Layer", "LayerNorm", "Linear", "Pass", "slot", "slotted"]

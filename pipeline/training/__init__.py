@@ -1,0 +1,1 @@
+"""The stack and what drives it: slots, epochs, optimizers, schedules, early stopping, checkpoints, saved weights."""

@@ -1,0 +1,69 @@
+"""`model.safetensors`: the kept weights of all slots and what rebuilds their networks; no pickle, no run ids.
+
+Tensors are named `<layer>.<parameter>` and stacked [K, *shape]. The one metadata entry, `headway`, is JSON: `network`
+(layers, as `Network.describe` gives them), `slots` (names in order), `tasks` and `sources`.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from pipeline.config import Experiment
+from pipeline.data.prepared import Prepared
+from pipeline.model import Network
+from pipeline.training.slot import SlotState
+from pipeline.training.stack import build_network
+
+FILE = "model.safetensors"
+_ENTRY = "headway"
+
+
+def save(folder: Path, prepared: Prepared, experiment: Experiment, states: Sequence[SlotState]) -> Path:
+    """Write the kept rows of these slots, in this order.
+
+    Returns:
+        The file's path.
+    """
+    network = build_network(prepared, [experiment])
+    rows = [np.stack([state.arrays[f"best.{name}"] for state in states]) for name in ("values", "buffers")]
+    tensors = network.named(*(torch.from_numpy(row) for row in rows))
+    about = {
+        "network": network.describe(),
+        "slots": [state.name for state in states],
+        "tasks": {
+            name: {"kind": task.kind, "source": task.source, "classes": list(task.classes)}
+            for name, task in prepared.tasks.items()
+        },
+        "sources": {name: {"shape": list(it.shape), "scale": it.scale} for name, it in prepared.sources.items()},
+    }
+    path = folder / FILE
+    # One entry only: safetensors writes several in an order that changes from process to process.
+    save_file(tensors, path, metadata={_ENTRY: json.dumps(about, sort_keys=True)})
+    return path
+
+
+def about(path: Path) -> dict[str, Any]:
+    """What the file says of its networks."""
+    with safe_open(path, framework="pt") as file:
+        said: dict[str, Any] = json.loads(file.metadata()[_ENTRY])
+    return said
+
+
+def load_network(path: Path, prepared: Prepared, experiment: Experiment) -> tuple[Network, list[str]]:
+    """The networks of all slots as one stack, and the slots' names.
+
+    Args:
+        path: A `model.safetensors`.
+        prepared: The data, seen through the tasks that were trained.
+        experiment: The settings they were trained with.
+    """
+    slots: list[str] = about(path)["slots"]
+    network = build_network(prepared, [experiment] * len(slots))
+    network.load(load_file(path))
+    return network, slots

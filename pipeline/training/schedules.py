@@ -1,0 +1,37 @@
+"""Learning-rate schedules: the factor on the rate as a function of the step alone."""
+
+import math
+
+from pipeline.config.training import TrainingSettings
+
+_UP = 0.3  # share of the steps in which one-cycle rises
+_START, _END = 1 / 25, 1 / 25e4  # where one-cycle begins and ends, as shares of the peak
+
+
+def factor(settings: TrainingSettings, step: int, steps_per_epoch: int) -> float:
+    """What the learning rate is multiplied by in a step.
+
+    Args:
+        settings: Schedule, warm-up and number of epochs.
+        step: Counted over all epochs, from 0.
+        steps_per_epoch: Steps of an epoch.
+
+    Returns:
+        A factor in [0, 1]; the plateau schedule's own factor comes on top, since it depends on the slot.
+    """
+    warmup = round(settings.warmup_epochs * steps_per_epoch)
+    if step < warmup:
+        return (step + 1) / warmup
+    total = max(1, settings.epochs * steps_per_epoch - warmup)
+    progress = min(1.0, (step - warmup) / max(1, total - 1))
+    if settings.schedule == "cosine":  # Loshchilov & Hutter 2017, without restarts
+        return 0.5 * (1.0 + math.cos(math.pi * progress))
+    if settings.schedule == "one_cycle":  # Smith & Topin 2018, with cosine ramps as in torch's OneCycleLR
+        if progress < _UP:
+            return _ramp(_START, 1.0, progress / _UP)
+        return _ramp(1.0, _END, (progress - _UP) / (1.0 - _UP))
+    return 1.0
+
+
+def _ramp(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * progress))

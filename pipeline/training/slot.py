@@ -1,0 +1,106 @@
+"""A slot: one network among K that train as one program, and everything that is known of it so far."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from pipeline.config import Experiment, flatten
+from pipeline.draws import Stream
+
+Status = Literal["running", "finished", "pruned", "diverged"]
+
+NUMERIC = (
+    "balancing.weights",
+    "model.trunk.dropout",
+    "model.head.dropout",
+    "training.learning_rate",
+    "training.momentum",
+    "training.nesterov",
+    "training.beta1",
+    "training.beta2",
+    "training.epsilon",
+    "training.weight_decay",
+    "training.clip_norm",
+    "training.early_stopping",
+    "training.plateau_patience",
+)
+"""Settings in which the slots of one stack may differ."""
+
+_SHAPING = ("tasks", "model", "balancing", "training", "data.mix", "device", "precision")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What a slot trains.
+
+    Attributes:
+        name: Its name, `seed/0` or `trial/7`.
+        experiment: Its own settings.
+        stream: Initial weights and dropout.
+        data_stream: Order of the data; slots that share it share each batch.
+    """
+
+    name: str
+    experiment: Experiment
+    stream: Stream
+    data_stream: Stream
+
+    def shape(self) -> tuple[tuple[str, Any], ...]:
+        """The settings that all slots of a stack must have in common."""
+        return tuple(
+            (key, str(value))
+            for key, value in flatten(self.experiment).items()
+            if key.startswith(_SHAPING) and not key.startswith(NUMERIC) and key != "training.seeds"
+        )
+
+
+def seed_slots(experiment: Experiment) -> list[Slot]:
+    """One slot for each declared seed, each with its own streams."""
+    streams = [Stream(experiment.seed, f"seed/{index}") for index in range(experiment.training.seeds)]
+    return [Slot(stream.name, experiment, stream, stream) for stream in streams]
+
+
+def trial_slot(number: int, experiment: Experiment) -> Slot:
+    """The slot of a trial: all trials of a study share the order of the data, so they are paired."""
+    seed = experiment.seed
+    return Slot(f"trial/{number}", experiment, Stream(seed, f"trial/{number}"), Stream(seed, "study"))
+
+
+@dataclass
+class SlotState:
+    """How far a slot has come: all that a resume needs, and all that a finished slot leaves.
+
+    Attributes:
+        name: Of the slot.
+        status: Whether it runs on, and if not, why.
+        history: One mapping of metrics for each epoch done.
+        best_epoch: Number of the kept epoch, from 1; 0 before the first.
+        best_objective: Its validation objective; NaN without a validation split.
+        waited: Epochs since the objective last rose enough.
+        plateau_factor: What the plateau schedule multiplies the rate by.
+        plateau_waited: Epochs since the objective last rose, for the plateau schedule.
+        plateau_best: Highest objective that the plateau schedule has seen.
+        arrays: Rows of the stacked tensors by name; of a slot that has left only `best.values` and `best.buffers`.
+    """
+
+    name: str
+    status: Status = "running"
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_objective: float = float("-inf")
+    waited: int = 0
+    plateau_factor: float = 1.0
+    plateau_waited: int = 0
+    plateau_best: float = float("-inf")
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The metrics of the kept epoch."""
+        return self.history[self.best_epoch - 1]

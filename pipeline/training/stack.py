@@ -1,0 +1,163 @@
+"""The stack: K slots that train as one program.
+
+Its promises, each held by a test: a slot does not feel its neighbours; a slot can leave; a stack can die and resume.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.balance import Fixed
+from pipeline.config import Experiment
+from pipeline.data.batches import Batch, Batches
+from pipeline.data.prepared import Prepared
+from pipeline.model import Network, Pass, TaskShape, build, loss_of
+from pipeline.training.assess import as_metrics, assess
+from pipeline.training.optimizers import Optimizer, clip
+from pipeline.training.progress import note_epoch
+from pipeline.training.schedules import factor
+from pipeline.training.slot import Slot, SlotState
+
+
+class Stack:
+    """Trains its slots an epoch at a time.
+
+    Args:
+        prepared: The data, seen through the tasks that are trained.
+        slots: K slots of one shape.
+        states: How far each has come; fresh where missing.
+    """
+
+    def __init__(self, prepared: Prepared, slots: Sequence[Slot], states: dict[str, SlotState] | None = None) -> None:
+        self._prepared = prepared
+        self._train, self._validation = prepared.split("train"), None
+        if slots[0].experiment.data.validation > 0.0:
+            self._validation = prepared.split("validation")
+        first = slots[0].experiment
+        self._batches = Batches(prepared, self._train, first.training.batch_size, first.data.mix)
+        self._losses = {task: loss_of(it.kind) for task, it in prepared.tasks.items()}
+        self._left: dict[str, SlotState] = {}
+        self._open(list(slots), {slot.name: SlotState(slot.name) for slot in slots} | (states or {}))
+
+    @property
+    def running(self) -> list[str]:
+        """Names of the slots that still train."""
+        return [slot.name for slot in self._slots]
+
+    def epoch(self) -> list[SlotState]:
+        """Train every running slot for one epoch, and answer their states; those that are done leave the stack."""
+        if not self._slots:
+            return []
+        epoch = self._states[0].epoch
+        trained = self._pass(epoch)
+        validated = assess(self._network, self._prepared, self._validation) if self._validation else None
+        for k, state in enumerate(self._states):
+            metrics = {f"train/{key}": value for key, value in trained[k].items()}
+            if validated:
+                metrics |= {f"validation/{key}": value for key, value in validated[k].items()}
+            if note_epoch(state, metrics, self._slots[k].experiment.training):
+                self._best[0][k], self._best[1][k] = self._network.values[k], self._network.buffers[k]
+        states = list(self._states)
+        self.leave([state.name for state in states if state.status != "running"])
+        return states
+
+    def leave(self, names: Iterable[str]) -> None:
+        """Cut slots out; their kept epoch stays to be asked for."""
+        going = set(names) & set(self.running)
+        if not going:
+            return
+        for k, state in enumerate(self._states):
+            if state.name in going:
+                state.arrays = self._kept(k)
+                self._left[state.name] = state
+        stay = [k for k, slot in enumerate(self._slots) if slot.name not in going]
+        states = {self._states[k].name: self._state(k) for k in stay}
+        self._open([self._slots[k] for k in stay], states)
+
+    def states(self) -> list[SlotState]:
+        """Every slot's state with its arrays: what a checkpoint keeps, and what the end leaves."""
+        return [*self._left.values(), *(self._state(k) for k in range(len(self._slots)))]
+
+    def _open(self, slots: list[Slot], states: dict[str, SlotState]) -> None:
+        """Stack the running slots, from their rows or fresh."""
+        for slot in slots:
+            if states[slot.name].status != "running":
+                self._left[slot.name] = states[slot.name]
+        self._slots = [slot for slot in slots if states[slot.name].status == "running"]
+        self._states = [states[slot.name] for slot in self._slots]
+        if not self._slots:
+            return
+        experiments = [slot.experiment for slot in self._slots]
+        self._settings = [experiment.training for experiment in experiments]
+        self._network = build_network(self._prepared, experiments)
+        self._network.initialise([slot.stream for slot in self._slots])
+        self._optimizer = Optimizer.fresh(self._settings, self._network.values)
+        tasks = list(self._prepared.tasks)
+        self._balancer = Fixed.of([experiment.balancing.normalised(tasks) for experiment in experiments])
+        self._best = (self._network.values.clone(), self._network.buffers.clone())
+        for k, state in enumerate(self._states):
+            for name, row in state.arrays.items():
+                self._rows()[name][k] = torch.from_numpy(row)
+            self._optimizer.steps[k] = state.epoch * self._batches.steps
+
+    def _rows(self) -> dict[str, Tensor]:
+        """All stacked tensors by name, a row a slot."""
+        optimizer = {f"optimizer.{name}": rows for name, rows in self._optimizer.state.items()}
+        network = {"values": self._network.values, "buffers": self._network.buffers}
+        return network | optimizer | {"best.values": self._best[0], "best.buffers": self._best[1]}
+
+    def _state(self, k: int) -> SlotState:
+        self._states[k].arrays = {name: rows[k].numpy().copy() for name, rows in self._rows().items()}
+        return self._states[k]
+
+    def _kept(self, k: int) -> dict[str, np.ndarray]:
+        return {
+            f"best.{name}": rows[k].numpy().copy() for name, rows in zip(("values", "buffers"), self._best, strict=True)
+        }
+
+    def _pass(self, epoch: int) -> list[dict[str, float]]:
+        """One epoch of updates; each slot's training metrics over its rows."""
+        streams = [slot.stream for slot in self._slots]
+        totals: dict[str, Tensor] = {}
+        for step, batch in enumerate(self._batches.epoch([slot.data_stream for slot in self._slots], epoch)):
+            sums = self._step(batch, Pass({}, streams, epoch, step))
+            for task, part in sums.items():
+                totals[task] = totals[task] + part if task in totals else part
+        return as_metrics(totals)
+
+    def _step(self, batch: Batch, this: Pass) -> dict[str, Tensor]:
+        """One update of every slot; each task's sums [3, K] for the metrics."""
+        logits = self._network.forward(batch.inputs, this)
+        sums, losses = {}, []
+        for task, loss in self._losses.items():
+            mean, count = loss.forward(logits[task], batch.targets[task])
+            right = loss.correct(logits[task], batch.targets[task])
+            sums[task] = torch.stack([mean.double() * count, right.double(), count.double()])
+            losses.append(mean)
+        weights = self._balancer.weights(torch.stack(losses, 1))
+        self._network.backward(
+            {task: loss.backward(weights[:, t]) for t, (task, loss) in enumerate(self._losses.items())}
+        )
+        clip(self._network.grads, self._settings)
+        self._optimizer.step(self._network.values, self._network.grads, self._rates(this))
+        return sums
+
+    def _rates(self, this: Pass) -> list[float]:
+        now = this.epoch * self._batches.steps + this.step
+        course = factor(self._settings[0], now, self._batches.steps)
+        return [
+            it.learning_rate * course * state.plateau_factor
+            for it, state in zip(self._settings, self._states, strict=True)
+        ]
+
+
+def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Network:
+    """The network for the slots of these experiments, without values."""
+    shapes = {
+        name: TaskShape(task.source, prepared.sources[task.source].features, task.outputs)
+        for name, task in prepared.tasks.items()
+    }
+    models = [experiment.model for experiment in experiments]
+    return build(models[0].sharing, [model.trunk for model in models], [model.head for model in models], shapes)
