@@ -16,6 +16,3 @@ class Balancer(Protocol):
 
     def weights(self, losses: Tensor) -> Tensor:
         """Weights [K, T] that sum to T in every slot, from the losses [K, T] of the step."""
-
-    def keep(self, slots: list[int]) -> None:
-        """Go on with these slots only."""

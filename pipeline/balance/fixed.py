@@ -25,7 +25,3 @@ class Fixed:
     def weights(self, losses: Tensor) -> Tensor:
         """The chosen weights [K, T], whatever the losses."""
         return self.chosen
-
-    def keep(self, slots: list[int]) -> None:
-        """Go on with these slots only."""
-        self.chosen = self.chosen[slots]

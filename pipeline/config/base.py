@@ -1,5 +1,6 @@
 """The base of all settings: frozen, strict about types, and closed to unknown keys."""
 
+import reprlib
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
@@ -12,11 +13,19 @@ def _listed(value: Any) -> Any:
 Widths = Annotated[tuple[int, ...], BeforeValidator(_listed)]
 """Widths of hidden layers, outermost first; YAML writes a list."""
 
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 80
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: as Python writes it, cut short where it is long or deep."""
+    return _repr.repr(value)
+
 
 class Settings(BaseModel):
     """A group of settings; `null` and `none` both switch an optional part off."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

@@ -67,12 +67,18 @@ def changed(experiment: Experiment, prefixes: tuple[str, ...]) -> dict[str, Any]
     """
     values = flatten(experiment)
     bare = Experiment(name="x", tasks=experiment.tasks)
-    defaults = {key: value for key, value in flatten(bare).items() if not key.startswith("tasks.")}
+    defaults = {key: value for key, value in flatten(bare).items() if not key.startswith(("name", "tasks."))}
+    # A mapping that replaces counts whole: a space with fewer dimensions than the default one differs from it.
+    differing = tuple(f"{key}." for key in REPLACED if _under(key, values) != _under(key, defaults))
     return {
         key: value
         for key, value in sorted(values.items())
-        if key.startswith(prefixes) and not (key in defaults and defaults[key] == value)
+        if key.startswith(prefixes) and (key.startswith(differing) or key not in defaults or defaults[key] != value)
     }
+
+
+def _under(parent: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key.startswith(f"{parent}.")}
 
 
 def _parts(key: str) -> list[str]:

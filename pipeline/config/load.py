@@ -1,19 +1,25 @@
 """From a YAML file and `--set` values to a validated experiment, or one line that says what is wrong."""
 
 import difflib
+import os
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from pipeline.config.base import shown
 from pipeline.config.dotted import flatten, merged, nested
 from pipeline.config.experiment import Experiment
 from pipeline.config.problems import one_line
 from pipeline.config.project import experiment_files
+from pipeline.config.space import check_space
 from pipeline.errors import UserError
+
+_MOST_VALUES = 10_000
 
 
 class _Loader(yaml.SafeLoader):
@@ -23,6 +29,8 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key_node, _ in node.value:
             key = key_node.value
+            if not isinstance(key, str):
+                continue  # a list or mapping as a key: the safe loader says so
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
             seen.add(key)
@@ -52,9 +60,13 @@ def load(name_or_path: str, values: Mapping[str, Any], project: Path) -> Experim
     tree.setdefault("name", path.stem)
     _check_keys(values)
     try:
-        return Experiment.model_validate(merged(tree, nested(values)))
+        experiment = Experiment.model_validate(merged(tree, nested(values)))
+        check_space(experiment)
     except ValidationError as error:
         raise UserError(f"{path.name}: {one_line(error)}") from None
+    except UserError as error:
+        raise UserError(f"{path.name}: {error}") from None
+    return experiment
 
 
 def find(name_or_path: str, project: Path) -> Path:
@@ -66,9 +78,8 @@ def find(name_or_path: str, project: Path) -> Path:
     known = experiment_files(project)
     if name_or_path in known:
         return known[name_or_path]
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
+    if os.path.isfile(name_or_path):  # unlike Path.is_file, no error for a name too long to be one
+        return Path(name_or_path)
     guess = difflib.get_close_matches(name_or_path, known, n=1)
     hint = f"did you mean '{guess[0]}'?" if guess else f"known: {', '.join(known) or 'none'}"
     raise UserError(f"unknown experiment '{name_or_path}': no such file, and none of that name ships ({hint})")
@@ -81,7 +92,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: The file cannot be read, or holds anything but one plain mapping.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a SafeLoader)
+        tree = _plain(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except OSError as error:
@@ -100,9 +111,28 @@ def parse_value(text: str) -> Any:
         UserError: The text is no plain YAML.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+        return _plain(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"value '{text}' is not plain YAML: {_yaml_problem(error)}") from None
+        raise UserError(f"value {shown(text)} is not plain YAML: {_yaml_problem(error)}") from None
+
+
+def _plain(text: str) -> Any:
+    """What a YAML text says, unless aliases within aliases make it say too much."""
+    value = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    if any(True for _ in islice(_values(value), _MOST_VALUES, None)):
+        raise ValueError(f"it holds more than {_MOST_VALUES} values")
+    return value
+
+
+def _values(value: Any) -> Iterator[Any]:
+    """A value and all within it; those behind an alias count each time."""
+    left = [value]
+    while left:
+        yield (value := left.pop())
+        if isinstance(value, dict):
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
 
 
 def _check_keys(values: Mapping[str, Any]) -> None:
@@ -115,7 +145,8 @@ def _check_keys(values: Mapping[str, Any]) -> None:
 def _yaml_problem(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem:
         mark = error.problem_mark
-        return f"{error.problem} (line {mark.line + 1})" if mark else error.problem
+        problem = " ".join(error.problem.split())
+        return f"{problem} (line {mark.line + 1})" if mark else problem
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.config.base import Settings
+from pipeline.config.base import Settings, shown
 
 _Positive = Annotated[float, Field(gt=0.0)]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -71,7 +71,9 @@ def _dimension(value: Any) -> Any:
         return Simplex()
     kinds = [kind for kind in _KINDS if isinstance(value, dict) and kind in value]
     if len(kinds) != 1:
-        raise ValueError(f"a dimension is one of {', '.join(_KINDS)}, for example {{float: [0.0, 0.7]}}; found {value}")
+        raise ValueError(
+            f"a dimension is one of {', '.join(_KINDS)}, for example {{float: [0.0, 0.7]}}; found {shown(value)}"
+        )
     return _KINDS[kinds[0]].model_validate(value)
 
 

@@ -51,7 +51,10 @@ class Batches:
         return len(next(iter(self._edges.values()))) - 1
 
     def epoch(self, streams: Sequence[Stream], epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch, each stream in its own order."""
+        """The batches of an epoch, each stream in its own order.
+
+        Batches share memory for their inputs: one is valid until the next is drawn.
+        """
         streams = list(dict.fromkeys(streams)) if len(set(streams)) == 1 else streams
         orders = [{source: self._order(source, stream, epoch) for source in self._inputs} for stream in streams]
         for step in range(self.steps):
@@ -98,6 +101,20 @@ def in_order(prepared: Prepared, split: Split, source: str, rows: int = 2048) ->
         x = inputs[start : start + rows] / prepared.sources[source].scale
         targets = {task: values[start : start + rows].unsqueeze(0) for task, values in labels.items()}
         yield Batch({source: x.float().unsqueeze(0)}, targets)
+
+
+def dropped(rows: dict[str, int], mix: str) -> dict[str, int]:
+    """How many rows of each source no step of an epoch uses: other rows every epoch, and only under `shortest`.
+
+    Args:
+        rows: Number of rows by source.
+        mix: `longest`, `proportional` or `shortest`.
+
+    Returns:
+        By source, above 0; empty where every row is used.
+    """
+    shortest = min(rows.values())
+    return {source: count - shortest for source, count in rows.items() if mix == "shortest" and count > shortest}
 
 
 def _edges(rows: dict[str, int], batch_size: int, mix: str) -> dict[str, list[int]]:

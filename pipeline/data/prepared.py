@@ -1,13 +1,13 @@
 """Prepared data: checksummed arrays in one folder, opened as memory maps.
 
 A folder holds `<source>.<split>.inputs.npy` [N, F], `<task>.<split>.labels.npy` int64 [N], and `manifest.json`.
-The test split is opened by `pipeline.data.test` alone.
+The test split is opened by `pipeline.data.test_split` alone.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,13 @@ class PreparedTask:
         kind: Of the task.
         source: Whose rows carry its labels.
         classes: Names of its classes in order.
+        counts: By split, the number of rows of each class; missing labels are of none.
     """
 
     kind: str
     source: str
     classes: tuple[str, ...]
+    counts: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def outputs(self) -> int:
@@ -89,10 +91,12 @@ class Prepared:
         """Open the train or the validation split.
 
         Raises:
-            ValueError: Any other split is asked for: test is opened by `evaluate` alone.
+            ValueError: Any other split is asked for (test is opened by `evaluate` alone), or one that was not made.
         """
         if name not in CHOOSING:
             raise ValueError(f"split '{name}' cannot be opened here: only {' and '.join(CHOOSING)}")
+        if any(name not in source.rows for source in self.sources.values()):
+            raise ValueError(f"there is no {name} split: it was prepared without")
         return open_split(self, name)
 
     def only(self, tasks: Mapping[str, Any]) -> "Prepared":
@@ -122,12 +126,13 @@ def labels_file(task: str, split: str) -> str:
 
 def open_prepared(folder: Path) -> Prepared:
     """Read a prepared folder's manifest."""
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     sources = {
         name: PreparedSource(tuple(it["shape"]), it["scale"], it["rows"]) for name, it in manifest["sources"].items()
     }
     tasks = {
-        name: PreparedTask(it["kind"], it["source"], tuple(it["classes"])) for name, it in manifest["tasks"].items()
+        name: PreparedTask(it["kind"], it["source"], tuple(it["classes"]), it["counts"])
+        for name, it in manifest["tasks"].items()
     }
     return Prepared(folder, sources, tasks)
 

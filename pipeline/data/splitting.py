@@ -1,5 +1,7 @@
 """Stratified splits: which rows of a source become train, validation and test."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pipeline.data.sources import Examples, Part
@@ -7,12 +9,30 @@ from pipeline.draws import seed_of
 from pipeline.errors import UserError
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Some rows of a part: nothing is copied until they are written.
+
+    Attributes:
+        part: All rows.
+        rows: Increasing row numbers.
+    """
+
+    part: Part
+    rows: np.ndarray
+
+    def labels(self, label: str) -> np.ndarray:
+        """The rows' labels, int64, -1 where missing."""
+        values: np.ndarray = self.part.labels[label][self.rows]
+        return values
+
+
 def split(
     name: str, examples: Examples, labels: list[str], validation: float, test: float, seed: int
-) -> dict[str, Part]:
+) -> dict[str, Chosen]:
     """Split a source's training part; `test` applies only where it has no test part of its own.
 
-    Rows are drawn so that each pattern of labels keeps its share.
+    Rows are drawn so that each pattern of labels keeps its share, up to one row.
 
     Args:
         name: Of the source, for the draws and messages.
@@ -23,29 +43,40 @@ def split(
         seed: Root of the draws.
 
     Raises:
-        UserError: There are too few rows of a pattern to split.
+        UserError: A split would be empty.
     """
-    train, tested = examples.train, examples.test
-    if tested is None:
-        train, tested = _cut(name, train, labels, test, seed_of(seed, name, "test"))
+    train = _all(examples.train)
+    if examples.test is not None:
+        tested = _all(examples.test)
+    else:
+        train, tested = _cut(f"data.test={test}: source '{name}'", train, labels, test, seed_of(seed, name, "test"))
     if validation == 0.0:
         return {"train": train, "test": tested}
-    train, validated = _cut(name, train, labels, validation, seed_of(seed, name, "validation"))
+    seed = seed_of(seed, name, "validation")
+    train, validated = _cut(f"data.validation={validation}: source '{name}'", train, labels, validation, seed)
     return {"train": train, "validation": validated, "test": tested}
 
 
-def _cut(name: str, part: Part, labels: list[str], share: float, seed: int) -> tuple[Part, Part]:
-    from sklearn.model_selection import train_test_split
-
-    patterns = np.unique(np.stack([part.labels[label] for label in labels]), axis=1, return_inverse=True)[1]
-    try:
-        kept, cut = train_test_split(
-            np.arange(len(part.inputs)), test_size=share, stratify=patterns.ravel(), random_state=seed % 2**32
-        )
-    except ValueError as error:
-        raise UserError(f"source '{name}' cannot be split with a share of {share}: {error}") from None
-    return _rows(part, np.sort(kept)), _rows(part, np.sort(cut))
+def _all(part: Part) -> Chosen:
+    return Chosen(part, np.arange(len(part.inputs)))
 
 
-def _rows(part: Part, rows: np.ndarray) -> Part:
-    return Part(part.inputs[rows], {label: values[rows] for label, values in part.labels.items()})
+def _cut(what: str, chosen: Chosen, labels: list[str], share: float, seed: int) -> tuple[Chosen, Chosen]:
+    """Keep and cut rows, so that of each pattern's rows the share is cut, rounded up or down.
+
+    scikit-learn's `train_test_split` refuses patterns of one row, and more patterns than rows to cut: with several
+    tasks and missing labels both are ordinary.
+    """
+    rows = len(chosen.rows)
+    count = round(share * rows)
+    if not 0 < count < rows:
+        raise UserError(f"{what} has {rows} rows, too few for this share: one of the splits would be empty")
+    patterns = np.unique(np.stack([chosen.labels(label) for label in labels]), axis=1, return_inverse=True)[1].ravel()
+    draw = np.random.default_rng(seed)
+    shuffled = draw.permutation(rows)
+    by_pattern = shuffled[np.argsort(patterns[shuffled], kind="stable")]
+    # Along the rows, pattern by pattern, a row is cut whenever the running share passes a whole number.
+    passed = (draw.integers(rows) + count * np.arange(rows + 1)) // rows
+    is_cut = np.empty(rows, bool)
+    is_cut[by_pattern] = np.diff(passed) > 0
+    return Chosen(chosen.part, chosen.rows[~is_cut]), Chosen(chosen.part, chosen.rows[is_cut])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.draws import Stream, seed_of
-from pipeline.model.layers import Declared, Layer, Pass, slotted
+from pipeline.model.layers import Declared, Layer, Pass, Scratch, Stacked, aligned, padded
 
 
 @dataclass
@@ -67,8 +67,9 @@ class Network:
         """Give each slot its initial values, drawn from its own stream."""
         values, buffers = self._empty("parameters", len(streams)), self._empty("statistics", len(streams))
         for flat, what in ((values, "parameters"), (buffers, "statistics")):
+            every = self.declared(what)
             for name, view in self._views(flat, what).items():
-                declared = self.declared(what)[name]
+                declared = every[name]
                 for k, stream in enumerate(streams):
                     if declared.bound is None:
                         view[k].fill_(declared.constant)
@@ -80,6 +81,7 @@ class Network:
     def bind(self, values: Tensor, buffers: Tensor) -> None:
         """Put the network on these rows: [K, P] and [K, Q]."""
         self.values, self.buffers, self.grads = values, buffers, torch.zeros_like(values)
+        self._scratch = Scratch()
         stacked = {
             "values": self._views(values, "parameters"),
             "grads": self._views(self.grads, "parameters"),
@@ -96,6 +98,7 @@ class Network:
             this: What the pass is for; None evaluates.
         """
         outputs: dict[str, Tensor] = {}
+        slots = len(self.values)
         self._rows: list[dict[str, slice]] = []
         for branch in self.branches:
             present = [source for source in branch.sources if source in inputs]
@@ -103,27 +106,24 @@ class Network:
             self._rows.append(rows)
             if not present:
                 continue
-            x = inputs[present[0]] if len(present) == 1 else torch.cat([inputs[source] for source in present], 1)
+            x = Stacked(self._joined(branch.name, [inputs[source] for source in present]), slots)
             where = Pass(rows) if this is None else Pass(rows, this.streams, this.epoch, this.step)
             for layer in branch.trunk:
                 x = layer.forward(x, where)
             for task, head in branch.heads.items():
                 if (source := self.source_of[task]) in rows:
-                    outputs[task] = _through(head, x[:, rows[source]], where, source)
+                    outputs[task] = _through(head, Stacked(x.tensor[:, rows[source]], slots), where, source).tensor
         return outputs
 
     def backward(self, grads: dict[str, Tensor]) -> None:
         """Write the gradients of all values, given those of every task's logits, [K, B, C] each."""
         for branch, rows in zip(self.branches, self._rows, strict=True):
-            back: Tensor | None = None
+            parts: dict[str, Stacked] = {}
             for task, head in branch.heads.items():
-                part: Tensor | None = grads[task]
-                for layer in reversed(head):
-                    part = layer.backward(part) if part is not None else None
-                if part is not None:
-                    back = _add(back, part, rows, self.source_of[task])
-            for layer in reversed(branch.trunk):
-                back = layer.backward(back) if back is not None else None
+                if (part := _back_through(head, Stacked(grads[task]))) is not None:
+                    parts[task] = part
+            if parts:
+                _back_through(branch.trunk, self._summed(branch.name, parts, rows))
 
     def named(self, values: Tensor, buffers: Tensor) -> dict[str, Tensor]:
         """Rows [K, P] and [K, Q] as contiguous tensors [K, *shape] by full name."""
@@ -157,21 +157,32 @@ class Network:
             "source_of": dict(self.source_of),
         }
 
+    def _joined(self, branch: str, inputs: list[Tensor]) -> Tensor:
+        """The rows of all sources of a branch under one another, [K or 1, B, F], each slot aligned alike."""
+        if len(inputs) == 1 and aligned(inputs[0]):
+            return inputs[0]
+        joined = self._scratch(f"{branch}.x", len(inputs[0]), sum(x.size(1) for x in inputs), inputs[0].size(2))
+        return torch.cat(inputs, 1, out=joined.tensor)
+
+    def _summed(self, branch: str, parts: dict[str, Stacked], rows: dict[str, slice]) -> Stacked:
+        """The gradient of a trunk's output: at the rows of each source, the sum over the heads that read them."""
+        slots, _, width = next(iter(parts.values())).tensor.shape
+        total = self._scratch(f"{branch}.back", slots, max(where.stop for where in rows.values()), width)
+        total.tensor.zero_()
+        for task, part in parts.items():
+            total.tensor[:, rows[self.source_of[task]]].add_(part.tensor)
+        return total
+
     def _empty(self, what: str, slots: int) -> Tensor:
-        return torch.zeros(slots, sum(_padded(declared.shape) for declared in self.declared(what).values()))
+        return torch.zeros(slots, sum(padded(declared.shape) for declared in self.declared(what).values()))
 
     def _views(self, flat: Tensor, what: str) -> dict[str, Tensor]:
         views, start = {}, 0
         for name, declared in self.declared(what).items():
             count = torch.Size(declared.shape).numel()
             views[name] = flat[:, start : start + count].view(flat.size(0), *declared.shape)
-            start += _padded(declared.shape)
+            start += padded(declared.shape)
         return views
-
-
-def _padded(shape: tuple[int, ...]) -> int:
-    """Values that a slot sets aside, so that each parameter starts at a multiple of 64 bytes."""
-    return slotted(1, *shape).stride(0)
 
 
 def _under(name: str, views: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -186,17 +197,15 @@ def _rows(inputs: dict[str, Tensor]) -> dict[str, slice]:
     return rows
 
 
-def _through(head: list[Layer], x: Tensor, where: Pass, source: str) -> Tensor:
-    inside = Pass({source: slice(0, x.size(1))}, where.streams, where.epoch, where.step)
+def _through(head: list[Layer], x: Stacked, where: Pass, source: str) -> Stacked:
+    inside = Pass({source: slice(0, x.tensor.size(1))}, where.streams, where.epoch, where.step)
     for layer in head:
         x = layer.forward(x, inside)
     return x
 
 
-def _add(total: Tensor | None, part: Tensor, rows: dict[str, slice], source: str) -> Tensor:
-    """Add a head's gradient to that of the trunk's output, at the rows of its source."""
-    if total is None:
-        height = max(where.stop for where in rows.values())
-        total = slotted(part.size(0), height, part.size(2)).zero_()
-    total[:, rows[source]] += part
-    return total
+def _back_through(layers: list[Layer], grad: Stacked) -> Stacked | None:
+    back: Stacked | None = grad
+    for layer in reversed(layers):
+        back = layer.backward(back) if back is not None else None
+    return back

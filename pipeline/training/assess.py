@@ -10,29 +10,33 @@ from pipeline.model import Network, loss_of
 
 def assess(network: Network, prepared: Prepared, split: Split) -> list[dict[str, float]]:
     """Each slot's `task/nll` and `task/accuracy`, over the labelled rows of each task; NaN where there are none."""
-    totals: dict[str, Tensor] = {}
+    totals = Totals()
+    losses = {task: loss_of(it.kind) for task, it in prepared.tasks.items()}
     for source in prepared.sources:
         for batch in in_order(prepared, split, source):
             logits = network.forward(batch.inputs)
             for task, targets in batch.targets.items():
-                sums = sums_of(prepared.tasks[task].kind, logits[task], targets)
-                totals[task] = totals[task] + sums if task in totals else sums
-    return as_metrics(totals)
+                mean, count = losses[task].forward(logits[task], targets)
+                totals.add(task, mean, losses[task].correct(logits[task], targets), count)
+    return totals.metrics()
 
 
-def sums_of(kind: str, logits: Tensor, targets: Tensor) -> Tensor:
-    """Sum of losses, number right and number labelled: float64 [3, K]."""
-    loss = loss_of(kind)
-    mean, count = loss.forward(logits, targets)
-    return torch.stack([mean.double() * count, loss.correct(logits, targets).double(), count.double()])
+class Totals:
+    """What was counted in each batch, so that metrics weigh rows, not batches."""
 
+    def __init__(self) -> None:
+        self._batches: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {}
 
-def as_metrics(totals: dict[str, Tensor]) -> list[dict[str, float]]:
-    """From each task's sums [3, K] to each slot's metrics."""
-    slots = next(iter(totals.values())).size(1)
-    metrics: list[dict[str, float]] = [{} for _ in range(slots)]
-    for task, sums in totals.items():
-        for k, (loss, right, count) in enumerate(sums.t().tolist()):
-            metrics[k][f"{task}/nll"] = loss / count if count else float("nan")
-            metrics[k][f"{task}/accuracy"] = right / count if count else float("nan")
-    return metrics
+    def add(self, task: str, mean: Tensor, right: Tensor, count: Tensor) -> None:
+        """Add a batch: a task's mean loss and number right, [K] each, and its labelled rows, [K or 1]."""
+        self._batches.setdefault(task, []).append((mean, right, count))
+
+    def metrics(self) -> list[dict[str, float]]:
+        """Each slot's `task/nll` and `task/accuracy`; NaN for a task without a labelled row."""
+        columns: dict[str, list[float]] = {}
+        for task, batches in self._batches.items():
+            mean, right, count = (torch.stack(parts).double() for parts in zip(*batches, strict=True))
+            rows = count.sum(0)
+            columns[f"{task}/nll"] = ((mean * count).sum(0) / rows).tolist()
+            columns[f"{task}/accuracy"] = (right.sum(0) / rows).tolist()
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -1,12 +1,8 @@
 """Optimizers for a stack: torch's own update rules, called once a slot with that slot's settings."""
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 from torch.optim.rmsprop import rmsprop
-from torch.optim.sgd import sgd
 
 from pipeline.config.training import TrainingSettings
 
@@ -18,49 +14,44 @@ _STATE = {
 }
 
 
-@dataclass
 class Optimizer:
-    """Updates all slots.
+    """Updates all slots of a stack.
+
+    Args:
+        settings: One a slot; all name the same optimizer.
+        values: [K, P], updated in place.
+        grads: [K, P], read at every step.
 
     Attributes:
-        settings: One a slot; all name the same optimizer.
         state: Rows [K, P] by name; starting from zeros equals torch's own first step.
-        steps: Updates done so far, one number a slot.
     """
 
-    settings: list[TrainingSettings]
-    state: dict[str, Tensor]
-    steps: list[int] = field(default_factory=list)
+    def __init__(self, settings: list[TrainingSettings], values: Tensor, grads: Tensor) -> None:
+        self.state = {name: torch.zeros_like(values) for name in _STATE[settings[0].optimizer]}
+        self._settings = settings
+        self._values, self._grads = values.unbind(), grads.unbind()
+        self._own = [dict(zip(self.state, rows, strict=True)) for rows in zip(*self.state.values(), strict=True)]
+        self.resume(0)
 
-    @classmethod
-    def fresh(cls, settings: list[TrainingSettings], values: Tensor) -> "Optimizer":
-        """An optimizer before its first step, for values [K, P]."""
-        state = {name: torch.zeros_like(values) for name in _STATE[settings[0].optimizer]}
-        return cls(settings, state, [0] * len(settings))
+    def resume(self, steps: int) -> None:
+        """Go on as after so many updates."""
+        self._done = [torch.tensor(float(steps)) for _ in self._settings]
 
-    def step(self, values: Tensor, grads: Tensor, rates: list[float]) -> None:
-        """Update values [K, P] by gradients [K, P], each slot at its own rate."""
-        for k, settings in enumerate(self.settings):
-            rows = {name: rows[k] for name, rows in self.state.items()}
-            done = torch.tensor(float(self.steps[k]))
-            _update(settings, values[k], grads[k], rows, done, rates[k])
-            self.steps[k] += 1
-
-    def keep(self, slots: list[int]) -> None:
-        """Go on with these slots only."""
-        self.settings = [self.settings[k] for k in slots]
-        self.steps = [self.steps[k] for k in slots]
-        self.state = {name: rows[slots] for name, rows in self.state.items()}
+    def step(self, rates: list[float]) -> None:
+        """Update each slot at its own rate."""
+        for each in zip(self._settings, self._values, self._grads, self._own, self._done, rates, strict=True):
+            _update(*each)
 
 
 def _update(
     settings: TrainingSettings, value: Tensor, grad: Tensor, state: dict[str, Tensor], done: Tensor, rate: float
 ) -> None:
+    # The kernels behind torch.optim's `fused=True`, called as it calls them: the way there costs five times the call.
     if settings.optimizer == "sgd":
-        sgd(
-            [value], [grad], [state["momentum"] if settings.momentum else None], fused=value.device.type == "cpu",
-            weight_decay=settings.weight_decay, momentum=settings.momentum, lr=rate, dampening=0.0,
-            nesterov=settings.nesterov, maximize=False,
+        torch._fused_sgd_(
+            [value], [grad], [state["momentum"]] if settings.momentum else [], weight_decay=settings.weight_decay,
+            momentum=settings.momentum, lr=rate, dampening=0.0, nesterov=settings.nesterov, maximize=False,
+            is_first_step=False,
         )  # fmt: skip
     elif settings.optimizer == "rmsprop":
         rmsprop(
@@ -69,10 +60,11 @@ def _update(
             momentum=settings.momentum, centered=False,
         )  # fmt: skip
     else:
-        adam(
-            [value], [grad], [state["mean"]], [state["square"]], [], [done], fused=True, amsgrad=False,
-            decoupled_weight_decay=settings.optimizer == "adamw", beta1=settings.beta1, beta2=settings.beta2,
-            lr=rate, weight_decay=settings.weight_decay, eps=settings.epsilon, maximize=False,
+        fused = torch._fused_adamw_ if settings.optimizer == "adamw" else torch._fused_adam_
+        fused(
+            [value], [grad], [state["mean"]], [state["square"]], [], [done.add_(1)], amsgrad=False, lr=rate,
+            beta1=settings.beta1, beta2=settings.beta2, weight_decay=settings.weight_decay, eps=settings.epsilon,
+            maximize=False,
         )  # fmt: skip
 
 

@@ -12,16 +12,22 @@ OBJECTIVE = f"validation/{ALL}/objective"
 _PLATEAU_DROP = 0.1
 
 
-def note_epoch(state: SlotState, metrics: dict[str, float], settings: TrainingSettings) -> bool:
+def note_epoch(state: SlotState, metrics: dict[str, float], settings: TrainingSettings, finite: bool = True) -> bool:
     """Add an epoch's metrics to a slot's state.
+
+    Args:
+        state: Of the slot.
+        metrics: Of the epoch: `train/task/nll` and so on; NaN for a task without a labelled row.
+        settings: The slot's own.
+        finite: Whether the slot's weights are.
 
     Returns:
         Whether this epoch is now the one to keep.
     """
-    scores = [value for key, value in metrics.items() if key.startswith("validation/") and key.endswith("/accuracy")]
-    objective = sum(scores) / len(scores) if scores else float("nan")
-    state.history.append(metrics | ({OBJECTIVE: objective} if scores else {}))
-    if not all(math.isfinite(value) for key, value in metrics.items() if key.endswith("/nll")):
+    objective = _objective(metrics)
+    state.history.append(metrics if objective is None else metrics | {OBJECTIVE: objective})
+    objective = float("nan") if objective is None else objective
+    if not finite or _lost(metrics):
         state.status = "diverged"
         return state.best_epoch == 0 and _keep(state, objective)
     if state.epoch >= settings.epochs:
@@ -35,6 +41,22 @@ def note_epoch(state: SlotState, metrics: dict[str, float], settings: TrainingSe
     if state.waited >= settings.early_stopping.patience:
         state.status = "finished"
     return False
+
+
+def _objective(metrics: dict[str, float]) -> float | None:
+    """The mean over the tasks that validation has labels for; None without a validation split."""
+    scores = [value for key, value in metrics.items() if key.startswith("validation/") and key.endswith("/accuracy")]
+    known = [score for score in scores if not math.isnan(score)]
+    return sum(known) / len(known) if known else None
+
+
+def _lost(metrics: dict[str, float]) -> bool:
+    """Whether a loss is infinite or undefined, but not for want of labelled rows: then the accuracy is undefined too."""
+    return any(
+        not math.isfinite(value) and not math.isnan(metrics[key.removesuffix("nll") + "accuracy"])
+        for key, value in metrics.items()
+        if key.endswith("/nll")
+    )
 
 
 def _keep(state: SlotState, objective: float) -> bool:

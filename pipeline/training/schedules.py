@@ -22,14 +22,14 @@ def factor(settings: TrainingSettings, step: int, steps_per_epoch: int) -> float
     warmup = round(settings.warmup_epochs * steps_per_epoch)
     if step < warmup:
         return (step + 1) / warmup
-    total = max(1, settings.epochs * steps_per_epoch - warmup)
-    progress = min(1.0, (step - warmup) / max(1, total - 1))
+    step, total = step - warmup, settings.epochs * steps_per_epoch - warmup
     if settings.schedule == "cosine":  # Loshchilov & Hutter 2017, without restarts
-        return 0.5 * (1.0 + math.cos(math.pi * progress))
+        return _ramp(1.0, 0.0, step / total)
     if settings.schedule == "one_cycle":  # Smith & Topin 2018, with cosine ramps as in torch's OneCycleLR
-        if progress < _UP:
-            return _ramp(_START, 1.0, progress / _UP)
-        return _ramp(1.0, _END, (progress - _UP) / (1.0 - _UP))
+        top, last = max(0.0, _UP * total - 1), max(1, total - 1)
+        if step < top:
+            return _ramp(_START, 1.0, step / top)
+        return _ramp(1.0, _END, (step - top) / (last - top))
     return 1.0
 
 

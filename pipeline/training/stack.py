@@ -4,6 +4,7 @@ Its promises, each held by a test: a slot does not feel its neighbours; a slot c
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from pipeline.config import Experiment
 from pipeline.data.batches import Batch, Batches
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network, Pass, TaskShape, build, loss_of
-from pipeline.training.assess import as_metrics, assess
+from pipeline.training.assess import Totals, assess
 from pipeline.training.optimizers import Optimizer, clip
 from pipeline.training.progress import note_epoch
 from pipeline.training.schedules import factor
@@ -27,10 +28,11 @@ class Stack:
     Args:
         prepared: The data, seen through the tasks that are trained.
         slots: K slots of one shape.
-        states: How far each has come; fresh where missing.
+        states: How far each has come, fresh where missing; those that still run have come equally far.
     """
 
     def __init__(self, prepared: Prepared, slots: Sequence[Slot], states: dict[str, SlotState] | None = None) -> None:
+        assert len({slot.shape() for slot in slots}) == 1
         self._prepared = prepared
         self._train, self._validation = prepared.split("train"), None
         if slots[0].experiment.data.validation > 0.0:
@@ -53,23 +55,25 @@ class Stack:
         epoch = self._states[0].epoch
         trained = self._pass(epoch)
         validated = assess(self._network, self._prepared, self._validation) if self._validation else None
+        finite = self._finite()
         for k, state in enumerate(self._states):
             metrics = {f"train/{key}": value for key, value in trained[k].items()}
             if validated:
                 metrics |= {f"validation/{key}": value for key, value in validated[k].items()}
-            if note_epoch(state, metrics, self._slots[k].experiment.training):
+            if note_epoch(state, metrics, self._settings[k], finite[k]):
                 self._best[0][k], self._best[1][k] = self._network.values[k], self._network.buffers[k]
         states = list(self._states)
         self.leave([state.name for state in states if state.status != "running"])
         return states
 
     def leave(self, names: Iterable[str]) -> None:
-        """Cut slots out; their kept epoch stays to be asked for."""
+        """Cut slots out, pruned if they still ran; their kept epoch stays to be asked for."""
         going = set(names) & set(self.running)
         if not going:
             return
         for k, state in enumerate(self._states):
             if state.name in going:
+                state.status = "pruned" if state.status == "running" else state.status
                 state.arrays = self._kept(k)
                 self._left[state.name] = state
         stay = [k for k, slot in enumerate(self._slots) if slot.name not in going]
@@ -77,7 +81,7 @@ class Stack:
         self._open([self._slots[k] for k in stay], states)
 
     def states(self) -> list[SlotState]:
-        """Every slot's state with its arrays: what a checkpoint keeps, and what the end leaves."""
+        """A copy of every slot's state with its arrays: what a checkpoint keeps, and what the end leaves."""
         return [*self._left.values(), *(self._state(k) for k in range(len(self._slots)))]
 
     def _open(self, slots: list[Slot], states: dict[str, SlotState]) -> None:
@@ -86,21 +90,23 @@ class Stack:
             if states[slot.name].status != "running":
                 self._left[slot.name] = states[slot.name]
         self._slots = [slot for slot in slots if states[slot.name].status == "running"]
-        self._states = [states[slot.name] for slot in self._slots]
+        # Copies: what was handed in, such as a checkpoint, stays as it was.
+        self._states = [_copy(states[slot.name], {}) for slot in self._slots]
         if not self._slots:
             return
+        assert len({state.epoch for state in self._states}) == 1
         experiments = [slot.experiment for slot in self._slots]
         self._settings = [experiment.training for experiment in experiments]
         self._network = build_network(self._prepared, experiments)
         self._network.initialise([slot.stream for slot in self._slots])
-        self._optimizer = Optimizer.fresh(self._settings, self._network.values)
+        self._optimizer = Optimizer(self._settings, self._network.values, self._network.grads)
         tasks = list(self._prepared.tasks)
         self._balancer = Fixed.of([experiment.balancing.normalised(tasks) for experiment in experiments])
         self._best = (self._network.values.clone(), self._network.buffers.clone())
-        for k, state in enumerate(self._states):
-            for name, row in state.arrays.items():
+        for k, slot in enumerate(self._slots):
+            for name, row in states[slot.name].arrays.items():
                 self._rows()[name][k] = torch.from_numpy(row)
-            self._optimizer.steps[k] = state.epoch * self._batches.steps
+        self._optimizer.resume(self._states[0].epoch * self._batches.steps)
 
     def _rows(self) -> dict[str, Tensor]:
         """All stacked tensors by name, a row a slot."""
@@ -109,40 +115,40 @@ class Stack:
         return network | optimizer | {"best.values": self._best[0], "best.buffers": self._best[1]}
 
     def _state(self, k: int) -> SlotState:
-        self._states[k].arrays = {name: rows[k].numpy().copy() for name, rows in self._rows().items()}
-        return self._states[k]
+        return _copy(self._states[k], {name: rows[k].numpy().copy() for name, rows in self._rows().items()})
 
     def _kept(self, k: int) -> dict[str, np.ndarray]:
         return {
             f"best.{name}": rows[k].numpy().copy() for name, rows in zip(("values", "buffers"), self._best, strict=True)
         }
 
+    def _finite(self) -> list[bool]:
+        """Which slots have come out of their last update with finite values."""
+        finite = [rows.isfinite().all(1) for rows in (self._network.values, self._network.buffers)]
+        return (finite[0] & finite[1]).tolist()  # type: ignore[no-any-return]
+
     def _pass(self, epoch: int) -> list[dict[str, float]]:
         """One epoch of updates; each slot's training metrics over its rows."""
         streams = [slot.stream for slot in self._slots]
-        totals: dict[str, Tensor] = {}
+        totals = Totals()
         for step, batch in enumerate(self._batches.epoch([slot.data_stream for slot in self._slots], epoch)):
-            sums = self._step(batch, Pass({}, streams, epoch, step))
-            for task, part in sums.items():
-                totals[task] = totals[task] + part if task in totals else part
-        return as_metrics(totals)
+            self._step(batch, Pass({}, streams, epoch, step), totals)
+        return totals.metrics()
 
-    def _step(self, batch: Batch, this: Pass) -> dict[str, Tensor]:
-        """One update of every slot; each task's sums [3, K] for the metrics."""
+    def _step(self, batch: Batch, this: Pass, totals: Totals) -> None:
+        """One update of every slot."""
         logits = self._network.forward(batch.inputs, this)
-        sums, losses = {}, []
+        losses = []
         for task, loss in self._losses.items():
             mean, count = loss.forward(logits[task], batch.targets[task])
-            right = loss.correct(logits[task], batch.targets[task])
-            sums[task] = torch.stack([mean.double() * count, right.double(), count.double()])
+            totals.add(task, mean, loss.correct(logits[task], batch.targets[task]), count)
             losses.append(mean)
-        weights = self._balancer.weights(torch.stack(losses, 1))
+        weights = self._balancer.weights(torch.stack(losses, 1)).unbind(1)
         self._network.backward(
-            {task: loss.backward(weights[:, t]) for t, (task, loss) in enumerate(self._losses.items())}
+            {task: loss.backward(weight) for (task, loss), weight in zip(self._losses.items(), weights, strict=True)}
         )
         clip(self._network.grads, self._settings)
-        self._optimizer.step(self._network.values, self._network.grads, self._rates(this))
-        return sums
+        self._optimizer.step(self._rates(this))
 
     def _rates(self, this: Pass) -> list[float]:
         now = this.epoch * self._batches.steps + this.step
@@ -151,6 +157,10 @@ class Stack:
             it.learning_rate * course * state.plateau_factor
             for it, state in zip(self._settings, self._states, strict=True)
         ]
+
+
+def _copy(state: SlotState, arrays: dict[str, np.ndarray]) -> SlotState:
+    return replace(state, history=[*state.history], arrays=arrays)
 
 
 def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Network:

@@ -63,7 +63,7 @@ class Fingerprint:
     """What a source's examples depend on, known without reading them.
 
     Attributes:
-        checksums: By file name.
+        checksums: By file name: the sha256, or `md5:...` for a download, done or still to come.
         notes: What a user should know, such as an unofficial checksum.
     """
 

@@ -1,30 +1,32 @@
-"""Activations, each with torch's own derivative."""
+"""Activations, by torch's own kernels for value and derivative."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from pipeline.model.layers.base import Layer, Pass
+from pipeline.model.layers.base import Layer, Pass, Stacked
 
 _aten = torch.ops.aten
 
-_FORWARD: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "gelu": functional.gelu,
-    "silu": functional.silu,
-    "tanh": torch.tanh,
+# (input, out)
+_FORWARD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu": lambda x, out: torch.clamp_min(x, 0, out=out),
+    "gelu": lambda x, out: _aten.gelu.out(x, out=out),
+    "silu": lambda x, out: _aten.silu.out(x, out=out),
+    "tanh": lambda x, out: torch.tanh(x, out=out),
 }
 
-# (gradient, input, output) -> gradient of the input
-_BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
-    "relu": lambda grad, x, y: _aten.threshold_backward(grad, y, 0),
-    "gelu": lambda grad, x, y: _aten.gelu_backward(grad, x),
-    "silu": lambda grad, x, y: _aten.silu_backward(grad, x),
-    "tanh": lambda grad, x, y: _aten.tanh_backward(grad, y),
+# (gradient, input, output, out): gradient of the input
+_BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
+    "relu": lambda grad, x, y, out: _aten.threshold_backward.grad_input(grad, y, 0, grad_input=out),
+    "gelu": lambda grad, x, y, out: _aten.gelu_backward.grad_input(grad, x, grad_input=out),
+    "silu": lambda grad, x, y, out: _aten.silu_backward.grad_input(grad, x, grad_input=out),
+    "tanh": lambda grad, x, y, out: _aten.tanh_backward.grad_input(grad, y, grad_input=out),
 }
+
+_EXACT = ("relu",)
 
 
 @dataclass
@@ -37,24 +39,24 @@ class Activation(Layer):
 
     name: str
 
-    def forward(self, x: Tensor, this: Pass) -> Tensor:
+    def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        self._x = x
-        self._y = self._stacked(lambda k: _FORWARD[self.name](x[k]), x, "y")
+        self._x, self._y = x, self.scratch("y", *x.tensor.shape)
+        self._call(_FORWARD[self.name], x, self._y)
         return self._y
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Stacked) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        back = _BACKWARD[self.name]
-        return self._stacked(lambda k: back(grad[k], self._x[k], self._y[k]), grad, "back")
+        back = self.scratch("back", *grad.tensor.shape)
+        self._call(_BACKWARD[self.name], grad, self._x, self._y, back)
+        return back
 
-    def _stacked(self, one: Callable[[int], Tensor], like: Tensor, name: str) -> Tensor:
-        # A call a slot: the vectorised and the scalar form of erf or tanh differ in the last bit, and which element
-        # falls in the scalar tail would depend on K.
-        out = self.scratch(name, *like.shape)
-        for k in range(like.size(0)):
-            out[k].copy_(one(k))
-        return out
+    def _call(self, function: Callable[..., Tensor], *stacked: Stacked) -> None:
+        if self.name in _EXACT:
+            function(*(it.tensor for it in stacked))
+            return
+        for parts in zip(*(it.slots for it in stacked), strict=True):
+            function(*parts)
 
     def describe(self) -> dict[str, object]:
         """Kind and name."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.model.layers.base import Layer, Pass, slotted
+from pipeline.model.layers.base import Layer, Pass, Stacked
 
 _LEVELS = 1 << 16  # a unit is kept by comparing 16 random bits: rates are exact to 1/65536
 _LOWEST = torch.iinfo(torch.int64).min
@@ -23,36 +23,40 @@ class Dropout(Layer):
     rates: list[float]
     name: str
 
-    def forward(self, x: Tensor, this: Pass) -> Tensor:
+    def __post_init__(self) -> None:
+        self._dropped = [min(round(rate * _LEVELS), _LEVELS - 1) for rate in self.rates]
+        self._scales = torch.tensor([_LEVELS / (_LEVELS - dropped) for dropped in self._dropped]).view(-1, 1, 1)
+
+    def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]; the identity when evaluating."""
-        self._mask = None
-        if not this.training or not any(self.rates):
-            return x
-        self._mask = self._draw(x, this)
-        return torch.mul(x, self._mask, out=self.scratch("y", *x.shape))
+        self._mask = self._draw(x.tensor.shape, this) if this.training and any(self._dropped) else None
+        return x if self._mask is None else self._masked(x, self._mask, "y")
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Stacked) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        return grad if self._mask is None else torch.mul(grad, self._mask, out=self.scratch("back", *grad.shape))
+        return grad if self._mask is None else self._masked(grad, self._mask, "back")
 
-    def _draw(self, x: Tensor, this: Pass) -> Tensor:
+    def _masked(self, x: Stacked, mask: Tensor, name: str) -> Stacked:
+        masked = self.scratch(name, *x.tensor.shape)
+        torch.mul(x.tensor, mask, out=masked.tensor)
+        return masked
+
+    def _draw(self, shape: torch.Size, this: Pass) -> Tensor:
         """What each unit is multiplied by: 0, or 1 / (1 - rate)."""
         assert this.streams is not None
-        mask = self.scratch("mask", *x.shape)
-        words = -(-x[0].numel() // 4)
-        bits = slotted(1, words, dtype=torch.int64)[0]
-        draws = bits.view(torch.int16)[: x[0].numel()].view(x.shape[1:])
+        mask = self.scratch("mask", *shape)
+        units = shape[1:].numel()
+        bits = torch.empty(-(-units // 4), dtype=torch.int64)
+        draws = bits.view(torch.int16)[:units].view(shape[1:])
         generator = torch.Generator()
-        for k, rate in enumerate(self.rates):
-            dropped = round(rate * _LEVELS)
+        for kept, dropped, stream in zip(mask.slots, self._dropped, this.streams, strict=True):
             if dropped == 0:
-                mask[k].fill_(1.0)
+                kept.fill_(1.0)
                 continue
-            generator.manual_seed(this.streams[k].seed_of("dropout", self.name, this.epoch, this.step))
+            generator.manual_seed(stream.seed_of("dropout", self.name, this.epoch, this.step))
             bits.random_(_LOWEST, None, generator=generator)  # all 64 bits; the default range leaves the sign out
-            torch.ge(draws, dropped - _LEVELS // 2, out=mask[k])
-            mask[k].mul_(_LEVELS / (_LEVELS - dropped))
-        return mask
+            torch.ge(draws, dropped - _LEVELS // 2, out=kept)
+        return mask.tensor.mul_(self._scales)
 
     def describe(self) -> dict[str, object]:
         """Kind; predicting drops nothing."""

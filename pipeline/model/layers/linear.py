@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from pipeline.model.layers.base import Declared, Layer, Pass, slot
+from pipeline.model.layers.base import Declared, Layer, Pass, Stacked
 
 
 @dataclass
@@ -28,26 +27,26 @@ class Linear(Layer):
         bound = 1.0 / math.sqrt(self.inputs)
         return {"weight": Declared((self.outputs, self.inputs), bound), "bias": Declared((self.outputs,), bound)}
 
-    def forward(self, x: Tensor, this: Pass) -> Tensor:
+    def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""
         self._x = x
-        weight, bias = self.values["weight"], self.values["bias"]
-        y = self.scratch("y", weight.size(0), x.size(1), self.outputs)
-        for k in range(weight.size(0)):
-            torch.addmm(bias[k], slot(x, k), weight[k].t(), out=y[k])
+        weight = self.values["weight"]
+        y = self.scratch("y", len(weight.slots), x.tensor.size(1), self.outputs)
+        for part, turned, out in zip(x.slots, weight.turned, y.slots, strict=True):
+            torch.mm(part, turned, out=out)
+        y.tensor.add_(self.values["bias"].tensor.unsqueeze(1))
         return y
 
-    def backward(self, grad: Tensor) -> Tensor | None:
+    def backward(self, grad: Stacked) -> Stacked | None:
         """[K, B, O] -> [K, B, I]."""
-        slots, weight = grad.size(0), self.values["weight"]
-        for k in range(slots):
-            torch.mm(grad[k].t(), slot(self._x, k), out=self.grads["weight"][k])
-            torch.sum(grad[k], 0, out=self.grads["bias"][k])
+        torch.sum(grad.tensor, 1, out=self.grads["bias"].tensor)
+        for turned, x, out in zip(grad.turned, self._x.slots, self.grads["weight"].slots, strict=True):
+            torch.mm(turned, x, out=out)
         if self.first:
             return None
-        back = self.scratch("back", slots, grad.size(1), self.inputs)
-        for k in range(slots):
-            torch.mm(grad[k], weight[k], out=back[k])
+        back = self.scratch("back", *grad.tensor.shape[:2], self.inputs)
+        for part, weight, out in zip(grad.slots, self.values["weight"].slots, back.slots, strict=True):
+            torch.mm(part, weight, out=out)
         return back
 
     def describe(self) -> dict[str, object]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.base import Declared, Layer, Pass, Stacked
 
 _EPSILON = 1e-5
 _MOMENTUM = 0.1
@@ -39,40 +39,41 @@ class BatchNorm(Layer):
             declared[_name("variance", group)] = Declared((self.width,), constant=1.0)
         return declared
 
-    def forward(self, x: Tensor, this: Pass) -> Tensor:
+    def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        groups = this.rows if self.sources else {_ALL: slice(0, x.size(1))}
-        self._groups = [(group, rows, this.training and rows.stop - rows.start > 1) for group, rows in groups.items()]
+        groups = this.rows if self.sources else {_ALL: slice(0, x.tensor.size(1))}
+        sizes = {group: rows.stop - rows.start for group, rows in groups.items()}
+        self._groups = [(group, groups[group], this.training and size > 1) for group, size in sizes.items() if size]
         self._saved: dict[tuple[str, int], _Saved] = {}
-        y = self.scratch("y", *x.shape)
+        y = self.scratch("y", *x.tensor.shape)
         for group, rows, training in self._groups:
             mean, variance = self.buffers[_name("mean", group)], self.buffers[_name("variance", group)]
-            for k in range(x.size(0)):
-                part = x[k, rows]
+            for k, weight in enumerate(self.values["weight"].slots):
+                part = x.slots[k][rows]
                 out, at, spread = torch.native_batch_norm(
-                    part, self.values["weight"][k], self.values["bias"][k], mean[k], variance[k],
+                    part, weight, self.values["bias"].slots[k], mean.slots[k], variance.slots[k],
                     training, _MOMENTUM, _EPSILON,
                 )  # fmt: skip
-                y[k, rows].copy_(out)
+                y.slots[k][rows].copy_(out)
                 self._saved[group, k] = (part, at, spread)
         return y
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Stacked) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        back = self.scratch("back", *grad.shape)
+        back = self.scratch("back", *grad.tensor.shape)
         for name in ("weight", "bias"):
-            self.grads[name].zero_()
+            self.grads[name].tensor.zero_()
         for group, rows, training in self._groups:
             mean, variance = self.buffers[_name("mean", group)], self.buffers[_name("variance", group)]
-            for k in range(grad.size(0)):
+            for k, weight in enumerate(self.values["weight"].slots):
                 part, at, spread = self._saved[group, k]
                 dx, dweight, dbias = torch.ops.aten.native_batch_norm_backward(
-                    grad[k, rows], part, self.values["weight"][k], mean[k], variance[k], at, spread,
+                    grad.slots[k][rows], part, weight, mean.slots[k], variance.slots[k], at, spread,
                     training, _EPSILON, [True, True, True],
                 )  # fmt: skip
-                back[k, rows].copy_(dx)
-                self.grads["weight"][k].add_(dweight)
-                self.grads["bias"][k].add_(dbias)
+                back.slots[k][rows].copy_(dx)
+                self.grads["weight"].slots[k].add_(dweight)
+                self.grads["bias"].slots[k].add_(dbias)
         return back
 
     def describe(self) -> dict[str, object]:
@@ -94,28 +95,29 @@ class LayerNorm(Layer):
         """Scale and shift [I]."""
         return {"weight": Declared((self.width,), constant=1.0), "bias": Declared((self.width,))}
 
-    def forward(self, x: Tensor, this: Pass) -> Tensor:
+    def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        y = self.scratch("y", *x.shape)
+        y = self.scratch("y", *x.tensor.shape)
         self._saved: list[_Saved] = []
-        for k in range(x.size(0)):
-            weight, bias = self.values["weight"][k], self.values["bias"][k]
-            out, mean, spread = torch.native_layer_norm(x[k], [self.width], weight, bias, _EPSILON)
-            y[k].copy_(out)
-            self._saved.append((x[k], mean, spread))
+        for part, out, weight, bias in zip(
+            x.slots, y.slots, self.values["weight"].slots, self.values["bias"].slots, strict=True
+        ):
+            done, mean, spread = torch.native_layer_norm(part, [self.width], weight, bias, _EPSILON)
+            out.copy_(done)
+            self._saved.append((part, mean, spread))
         return y
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Stacked) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        back = self.scratch("back", *grad.shape)
+        back = self.scratch("back", *grad.tensor.shape)
         for k, (x, mean, spread) in enumerate(self._saved):
             dx, dweight, dbias = torch.ops.aten.native_layer_norm_backward(
-                grad[k], x, [self.width], mean, spread, self.values["weight"][k], self.values["bias"][k],
-                [True, True, True],
+                grad.slots[k], x, [self.width], mean, spread, self.values["weight"].slots[k],
+                self.values["bias"].slots[k], [True, True, True],
             )  # fmt: skip
-            back[k].copy_(dx)
-            self.grads["weight"][k].copy_(dweight)
-            self.grads["bias"][k].copy_(dbias)
+            back.slots[k].copy_(dx)
+            self.grads["weight"].slots[k].copy_(dweight)
+            self.grads["bias"].slots[k].copy_(dbias)
         return back
 
     def describe(self) -> dict[str, object]:

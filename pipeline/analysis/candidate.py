@@ -1,0 +1,41 @@
+"""A candidate: a frozen model that evaluate opens the test split for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.config import Experiment
+from pipeline.data.prepared import Prepared
+
+Role = Literal["default", "single", "separate", "tuned"]
+
+SINGLE = "single-task"
+"""The name under which the single-task baselines, one network a task, stand side by side with the others."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained model with all its seeds.
+
+    Attributes:
+        title: Its own, such as `tuned` or `single mnist`.
+        role: What it is in the comparison.
+        experiment: What it was trained with.
+        prepared: The data, seen through its tasks.
+        model: Its `model.safetensors`.
+        history: Its `history.parquet`.
+        task: Of a single-task baseline; None for all others.
+    """
+
+    title: str
+    role: Role
+    experiment: Experiment
+    prepared: Prepared
+    model: Path
+    history: Path
+    task: str | None = None
+
+    @property
+    def group(self) -> str:
+        """The name it stands under in tables and figures: all single-task baselines share one."""
+        return SINGLE if self.role == "single" else self.title

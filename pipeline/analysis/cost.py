@@ -1,0 +1,103 @@
+"""What answering costs: parameters, latency of one row, and throughput, of one shared pass or of T networks in turn.
+
+An answer to a row is the answer of every task to it. A shared trunk is passed once; networks that share nothing are
+passed one after the other, and their times add up.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.analysis.candidate import Candidate
+from pipeline.draws import Stream
+from pipeline.model import Network, TaskShape, build
+from pipeline.training.stack import build_network
+
+BATCH = 256
+"""Rows answered together when throughput is measured."""
+
+_ROUNDS = 25
+_CALLS = 10
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one seed of a candidate costs.
+
+    Attributes:
+        parameters: Trained values.
+        latency_ms: Median time in milliseconds to answer one row.
+        rows_per_second: Rows answered in a second in batches of `BATCH`.
+    """
+
+    parameters: int
+    latency_ms: float
+    rows_per_second: float
+
+
+def costs(groups: Mapping[str, Sequence[Candidate]]) -> dict[str, Cost]:
+    """The cost of each group of candidates whose networks together answer all tasks.
+
+    Measured on one thread; the groups take turns, so that what else the machine does falls on all of them alike, and
+    the median of the rounds counts.
+    """
+    networks = {name: [as_served(candidate) for candidate in group] for name, group in groups.items()}
+    with _one_thread(), torch.inference_mode():
+        one, many = (_medians(networks, rows) for rows in (1, BATCH))
+    return {
+        name: Cost(
+            sum(build_network(it.prepared, [it.experiment]).count() for it in group),
+            1e3 * one[name],
+            BATCH / many[name],
+        )
+        for name, group in groups.items()
+    }
+
+
+def as_served(candidate: Candidate) -> Network:
+    """A network of the candidate's shape whose tasks all answer the same rows, so that one pass answers all.
+
+    Its values are fresh: the time does not depend on them. Its sources are called by their number of values.
+    """
+    prepared, model = candidate.prepared, candidate.experiment.model
+    features = {name: prepared.sources[task.source].features for name, task in prepared.tasks.items()}
+    shapes = {
+        name: TaskShape(str(features[name]), features[name], task.outputs) for name, task in prepared.tasks.items()
+    }
+    network = build(model.sharing, [model.trunk], [model.head], shapes)
+    network.initialise([Stream(0, "cost")])
+    return network
+
+
+def _medians(networks: Mapping[str, Sequence[Network]], rows: int) -> dict[str, float]:
+    """Median seconds that each group takes to answer so many rows."""
+    work = {name: [(network, _inputs(network, rows)) for network in group] for name, group in networks.items()}
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(_ROUNDS):
+        for name, group in work.items():
+            started = time.perf_counter()
+            for _ in range(_CALLS):
+                for network, inputs in group:
+                    network.forward(inputs)
+            times[name].append((time.perf_counter() - started) / _CALLS)
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def _inputs(network: Network, rows: int) -> dict[str, Tensor]:
+    """Half-bright rows."""
+    return {source: torch.full((1, rows, int(source)), 0.5) for source in set(network.source_of.values())}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

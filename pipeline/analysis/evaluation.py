@@ -1,0 +1,146 @@
+"""The evaluation: everything that is found when the test split is opened once for all frozen candidates."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.analysis import tables
+from pipeline.analysis.candidate import SINGLE, Candidate
+from pipeline.analysis.cost import costs
+from pipeline.analysis.curves import curves_table
+from pipeline.analysis.gap import gaps
+from pipeline.analysis.scores import Scores, score
+from pipeline.analysis.settings import compared, differs_in
+from pipeline.data.prepared import Split
+
+_FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found, as tables; `candidate` is a title, or `single-task` for those baselines together.
+
+    Attributes:
+        candidates: candidate, role, differs (from the default, in words).
+        settings: candidate, key, value_json: what each was trained with.
+        scores: On test, a row a candidate, task and metric.
+        seeds: The same a seed.
+        differences: Paired: all minus single-task, tuned minus default, default minus separate.
+        delta_m: In percent.
+        gaps: Training minus validation accuracy.
+        costs: parameters, latency_ms, rows_per_second.
+        confusions: Counts over all seeds.
+        curves: Of training.
+    """
+
+    candidates: pd.DataFrame
+    settings: pd.DataFrame
+    scores: pd.DataFrame
+    seeds: pd.DataFrame
+    differences: pd.DataFrame
+    delta_m: pd.DataFrame
+    gaps: pd.DataFrame
+    costs: pd.DataFrame
+    confusions: pd.DataFrame
+    curves: pd.DataFrame
+
+    def metrics(self, candidate: str, tasks: Sequence[str]) -> dict[str, float]:
+        """A candidate's `test/task/metric` with `_ci_low` and `_ci_high`, and `test/all/delta_m_percent`.
+
+        Args:
+            candidate: As in the tables.
+            tasks: Those to answer for: all, or the one of a single-task baseline.
+        """
+        found: dict[str, float] = {}
+        for row in self.scores[self.scores["candidate"] == candidate].to_dict("records"):
+            if row["task"] in tasks:
+                found |= _with_interval(f"test/{row['task']}/{row['metric']}", row)
+        for row in self.delta_m[self.delta_m["candidate"] == candidate].to_dict("records"):
+            found |= _with_interval("test/all/delta_m_percent", row)
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write every table as `<name>.csv`, and those that people read as `<name>.html` too."""
+        for name, table in self._tables().items():
+            tables.write(table, folder / f"{name}.csv")
+        for name in _FOR_PEOPLE:
+            tables.write_html(getattr(self, name), folder / f"{name}.html", name)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Evaluation":
+        """Read what `save` wrote."""
+        return cls(**{it.name: tables.read(folder / f"{it.name}.csv") for it in fields(cls)})
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        return {it.name: getattr(self, it.name) for it in fields(self)}
+
+
+def evaluate(
+    candidates: Sequence[Candidate], test: Split, report: Callable[[str], None] = lambda line: None
+) -> Evaluation:
+    """Evaluate all candidates on the same rows.
+
+    Args:
+        candidates: One default, and any single-task baselines (all tasks or none), separate and tuned.
+        test: The opened test split of all tasks.
+        report: Takes a line about what is being done.
+    """
+    groups: dict[str, list[Candidate]] = {}
+    scores: dict[str, Scores] = {}
+    measured: dict[str, dict] = {}
+    for candidate in candidates:
+        report(f"scoring {candidate.title}")
+        groups.setdefault(candidate.group, []).append(candidate)
+        scores.setdefault(candidate.group, {}).update(score(candidate, test))
+        measured.setdefault(candidate.group, {}).update(gaps(candidate))
+    report("measuring costs")
+    default = next(candidate for candidate in candidates if candidate.role == "default")
+    tuned = [candidate.group for candidate in candidates if candidate.role == "tuned"]
+    classes = {name: task.classes for name, task in default.prepared.tasks.items()}
+    return Evaluation(
+        candidates=_candidates(default, groups),
+        settings=_settings(groups),
+        scores=tables.scores_table(scores),
+        seeds=tables.seeds_table(scores),
+        differences=tables.differences_table(scores, _pairs(groups)),
+        delta_m=tables.delta_m_table(scores, SINGLE, tuned),
+        gaps=tables.gaps_table(measured),
+        costs=pd.DataFrame([{"candidate": name} | asdict(cost) for name, cost in costs(groups).items()]),
+        confusions=tables.confusions_table(scores, classes),
+        curves=curves_table(candidates),
+    )
+
+
+def _pairs(groups: dict[str, list[Candidate]]) -> list[tuple[str, str]]:
+    """Who is held against whom: all against single-task, tuned against default, default against separate."""
+    role = {name: first.role for name, (first, *_) in groups.items()}
+    wanted = [(name, "single") for name in groups if role[name] != "single"]
+    wanted += [(name, "default") for name in groups if role[name] == "tuned"]
+    wanted += [(name, "separate") for name in groups if role[name] == "default"]
+    return [(name, other) for name, against in wanted for other in groups if role[other] == against]
+
+
+def _candidates(default: Candidate, groups: dict[str, list[Candidate]]) -> pd.DataFrame:
+    rows = []
+    for name, (first, *_) in groups.items():
+        differs = "one network a task" if name == SINGLE else differs_in(default.experiment, first.experiment)
+        rows.append({"candidate": name, "role": first.role, "differs": differs})
+    return pd.DataFrame(rows, columns=["candidate", "role", "differs"])
+
+
+def _settings(groups: dict[str, list[Candidate]]) -> pd.DataFrame:
+    rows = [
+        {"candidate": name, "key": key, "value_json": json.dumps(value)}
+        for name, (first, *_) in groups.items()
+        for key, value in compared(first.experiment).items()
+    ]
+    return pd.DataFrame(rows, columns=["candidate", "key", "value_json"])
+
+
+def _with_interval(key: str, row: dict) -> dict[str, float]:
+    """A mean and, where there is an interval, its ends; what is not a number is left out."""
+    values = {key: row["mean"], f"{key}_ci_low": row["low"], f"{key}_ci_high": row["high"]}
+    return {name: float(value) for name, value in values.items() if value == value}

@@ -1,0 +1,126 @@
+"""The search: Optuna's own figures in the page's look."""
+
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+from pipeline.analysis.figures.style import BAD, BLUE, GOOD, Panel, see_through, series, styled, text
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+OBJECTIVE = "objective"
+
+_SCALE = ["#a3a8ad", "#3f8fd2", "#1fa37a"]
+
+FEWEST = 4
+"""Completed trials below which importance says nothing."""
+
+
+def history(study: "Study") -> list[Panel]:
+    """Every trial's objective and the best so far; and how far each trial came."""
+    from optuna.visualization import plot_intermediate_values, plot_optimization_history
+
+    if not _values(study):
+        return [_too_few("Optimisation history", study)]
+    drawn = styled(plot_optimization_history(study, target_name=OBJECTIVE), 340, "trial", OBJECTIVE)
+    drawn.update_traces(marker={"color": BLUE, "size": 7}, line={"color": GOOD}, selector={"mode": "markers"})
+    drawn.update_traces(name="best so far", line={"color": GOOD, "shape": "hv"}, selector={"mode": "lines"})
+    panels = [Panel("Objective of each trial", drawn)]
+    if any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
+        curves = styled(plot_intermediate_values(study), 340, "epoch", OBJECTIVE)
+        panels.append(Panel("Objective by epoch", _by_state(curves, study)))
+    return panels
+
+
+def _by_state(curves: go.Figure, study: "Study") -> go.Figure:
+    """Colour each trial's curve by how the trial ended; one legend entry a colour."""
+    from optuna.trial import TrialState
+
+    states = {f"Trial{trial.number}": trial.state for trial in study.get_trials(deepcopy=False)}
+    seen: set[str] = set()
+    for curve in curves.data:
+        kind = "completed" if states.get(curve.name) == TrialState.COMPLETE else "pruned"
+        ink = see_through(BLUE, 0.4) if kind == "completed" else BAD
+        curve.update(line={"color": ink, "width": 1.2}, marker={"color": ink, "size": 3}, text=curve.name)
+        curve.update(name=kind, legendgroup=kind, showlegend=kind not in seen, hovertemplate="%{text}: %{y:.4f}")
+        seen.add(kind)
+    return curves
+
+
+def importance(study: "Study") -> list[Panel]:
+    """How much each searched setting matters: PED-ANOVA (Watanabe et al. 2023) and fANOVA (Hutter et al. 2014)."""
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
+
+    if len(_values(study)) < FEWEST or len(set(_values(study))) < 2:
+        return [_too_few("Importance", study)]
+    ways = {
+        "PED-ANOVA: reaching the best quarter": PedAnovaImportanceEvaluator(target_quantile=0.25),
+        "fANOVA: share of the variance": FanovaImportanceEvaluator(seed=0),
+    }
+    found = {way: get_param_importances(study, evaluator=evaluator) for way, evaluator in ways.items()}
+    figure = go.Figure()
+    for index, (way, values) in enumerate(found.items()):
+        figure.add_bar(
+            x=list(values.values())[::-1],
+            y=[text(name).replace(".", ".<br>") for name in values][::-1],
+            orientation="h",
+            name=way,
+            marker={"color": series(index)},
+            hovertemplate="%{x:.2f}<extra>%{y}</extra>",
+        )
+    count = len(next(iter(found.values())))
+    return [Panel("Importance of the searched settings", styled(figure, 130 + 48 * count, "importance"), wide=True)]
+
+
+def parallel_coordinates(study: "Study") -> list[Panel]:
+    """Every completed trial as a line through its settings."""
+    from optuna.visualization import plot_parallel_coordinate
+    from plotly.colors import sample_colorscale
+
+    if len(_values(study)) < 2:
+        return [_too_few("Parallel coordinates", study)]
+    figure = styled(plot_parallel_coordinate(study, target_name=OBJECTIVE), 440)
+    for line in figure.select_traces({"mode": "lines"}):
+        # Optuna's darkest blue would vanish on a dark page; y[0] is the objective's place on its axis, from 0 to 1.
+        line.update(line={"color": sample_colorscale(_SCALE, line.y[0])[0]}, opacity=0.3 + 0.6 * line.y[0])
+    figure.update_traces(visible=False, selector={"mode": "markers"})  # a scale that the first axis gives too
+    figure.update_layout(margin={"l": 44})
+    figure.for_each_annotation(lambda note: note.update(font={"size": 10, "color": None}))
+    names = [OBJECTIVE, *_params(study)]  # Optuna shortens them, to the same words
+    figure.update_xaxes(ticktext=[text(name).replace(".", ".<br>") for name in names], tickfont={"size": 11})
+    return [Panel("Parallel coordinates: each line is a trial, the better the greener", figure, wide=True)]
+
+
+def slices(study: "Study") -> list[Panel]:
+    """Objective against each setting on its own."""
+    from optuna.visualization import plot_slice
+
+    if len(_values(study)) < 2:
+        return [_too_few("Slices", study)]
+    return [Panel(name, _slice(plot_slice(study, params=[name], target_name=OBJECTIVE))) for name in _params(study)]
+
+
+def _slice(figure: go.Figure) -> go.Figure:
+    marker = {"color": BLUE, "size": 8, "opacity": 0.7, "line": {"width": 0}, "showscale": False}
+    return styled(figure.update_traces(marker=marker), 280, "", OBJECTIVE, legend=False)
+
+
+def _params(study: "Study") -> list[str]:
+    """The searched settings that a completed trial has, sorted as Optuna sorts them."""
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted({name for trial in trials for name in trial.params})
+
+
+def _values(study: "Study") -> list[float]:
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial.value for trial in trials if trial.value is not None]
+
+
+def _too_few(caption: str, study: "Study") -> Panel:
+    done = len(_values(study))
+    return Panel(caption, sentence=f"Too few trials for this figure: {done} completed of {len(study.trials)}.")

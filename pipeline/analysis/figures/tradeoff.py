@@ -1,0 +1,103 @@
+"""The trade-off between tasks: what one gains may cost the other."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from pipeline.analysis.figures.style import MUTED, Panel, colour, styled, symbol, text
+
+_MOST_PAIRS = 6
+
+
+def pareto_front(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which points [N] no other point beats: at least as high in both, higher in one. Bool [N]."""
+    front = np.zeros(len(x), dtype=bool)
+    best = -np.inf
+    for index in np.lexsort((-y, -x)):
+        tied = best == y[index] and (front & (x == x[index]) & (y == y[index])).any()
+        if y[index] > best or tied:
+            front[index] = True
+            best = y[index]
+    return front
+
+
+def trade_off(trials: pd.DataFrame | None, gaps: pd.DataFrame, tasks: tuple[str, ...]) -> list[Panel]:
+    """Validation accuracy of two tasks against each other, over trials and candidates; one panel a pair of tasks."""
+    if len(tasks) < 2:
+        return [Panel("Trade-off", sentence="There is one task: nothing to trade off.")]
+    points = _points(trials, gaps, tasks)
+    if points.empty:
+        return [Panel("Trade-off", sentence="Without a validation split there is nothing to compare trials by.")]
+    pairs = list(combinations(tasks, 2))[:_MOST_PAIRS]
+    return [_panel(points.dropna(subset=[one, other]), one, other, wide=len(pairs) == 1) for one, other in pairs]
+
+
+def _points(trials: pd.DataFrame | None, gaps: pd.DataFrame, tasks: tuple[str, ...]) -> pd.DataFrame:
+    """Every trial and candidate with its validation accuracies in percent, a column a task."""
+    candidates = gaps.pivot(index="candidate", columns="task", values="validation").reset_index()
+    candidates = candidates.assign(name=candidates["candidate"])
+    parts = [candidates.reindex(columns=["name", "candidate", *tasks])]
+    columns = {f"validation/{task}/accuracy": task for task in tasks}
+    if trials is not None and set(columns) <= set(trials.columns):
+        renamed = trials.rename(columns=columns)
+        named = renamed.assign(name=[f"trial {number}" for number in trials["number"]], candidate="")
+        parts.append(named[["name", "candidate", *tasks]])
+    points = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    points[list(tasks)] = 100 * points[list(tasks)].astype(float)
+    return points
+
+
+def _panel(points: pd.DataFrame, one: str, other: str, wide: bool) -> Panel:
+    outside = points[(points[one] < _frame(points[one])[0]) | (points[other] < _frame(points[other])[0])]
+    named, trials = outside[outside["candidate"] != ""]["name"].tolist(), int((outside["candidate"] == "").sum())
+    left_out = [*named, f"{trials} {'trial' if trials == 1 else 'trials'}"] if trials else named
+    said = f"Outside the frame, below or to the left: {', '.join(left_out)}." if left_out else ""
+    return Panel(f"{one} against {other}", _scatter(points, one, other), said, wide)
+
+
+def _frame(values: pd.Series) -> list[float]:
+    """From just below the lowest value that is no outlier (Tukey's fence) to just above the highest."""
+    low, high = values.quantile([0.25, 0.75])
+    kept = values[values >= low - 1.5 * (high - low)]
+    margin = max(0.06 * float(kept.max() - kept.min()), 0.05)
+    return [float(kept.min()) - margin, float(kept.max()) + margin]
+
+
+def _scatter(points: pd.DataFrame, one: str, other: str) -> go.Figure:
+    figure = go.Figure()
+    front = points[pareto_front(points[one].to_numpy(), points[other].to_numpy())].sort_values(one)
+    figure.add_scatter(
+        x=front[one],
+        y=front[other],
+        mode="lines",
+        line={"color": MUTED, "dash": "dot", "shape": "vh", "width": 1.5},
+        name="Pareto front",
+        hoverinfo="skip",
+    )
+    trials = points[points["candidate"] == ""]
+    if len(trials):
+        on_front = trials.index.isin(front.index)
+        figure.add_scatter(
+            x=trials[one],
+            y=trials[other],
+            text=trials["name"],
+            mode="markers",
+            marker={"color": MUTED, "size": [9 if it else 6 for it in on_front], "line": {"width": 0}},
+            name="trials",
+            hovertemplate="%{text}: %{x:.2f} / %{y:.2f} %<extra></extra>",
+        )
+    for row in points[points["candidate"] != ""].to_dict("records"):
+        name = row["candidate"]
+        figure.add_scatter(
+            x=[row[one]],
+            y=[row[other]],
+            mode="markers",
+            marker={"color": colour(name), "symbol": symbol(name), "size": 15},
+            name=text(name),
+            hovertemplate="%{x:.2f} / %{y:.2f} %",
+        )
+    for axis, values in ((figure.layout.xaxis, points[one]), (figure.layout.yaxis, points[other])):
+        axis.range = _frame(values)
+    return styled(figure, 420, f"{text(one)}: validation accuracy, %", f"{text(other)}: validation accuracy, %")

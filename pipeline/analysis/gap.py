@@ -1,0 +1,29 @@
+"""The gap between training and validation accuracy, of the kept weights as they would answer (no dropout)."""
+
+import numpy as np
+
+from pipeline.analysis.candidate import Candidate
+from pipeline.analysis.intervals import Estimate, student
+from pipeline.training.assess import assess
+from pipeline.training.saved import load_network
+
+
+def gaps(candidate: Candidate) -> dict[str, dict[str, Estimate]]:
+    """For each task: accuracy on `train` and on `validation`, and `gap`, train minus validation per seed.
+
+    Empty where there is no validation split.
+    """
+    if candidate.experiment.data.validation == 0.0:
+        return {}
+    network, slots = load_network(candidate.model, candidate.prepared, candidate.experiment)
+    splits = {
+        name: assess(network, candidate.prepared, candidate.prepared.split(name)) for name in ("train", "validation")
+    }
+    found = {}
+    for task in candidate.prepared.tasks:
+        train, validation = (np.array([slot[f"{task}/accuracy"] for slot in slots]) for slots in splits.values())
+        found[task] = {
+            name: Estimate(float(values.mean()), student(values), None, len(slots))
+            for name, values in (("train", train), ("validation", validation), ("gap", train - validation))
+        }
+    return found

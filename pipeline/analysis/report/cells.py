@@ -1,0 +1,94 @@
+"""Rows of the page's tables: numbers with their intervals, as HTML."""
+
+import json
+from html import escape
+
+from pipeline.analysis.figures.style import colour
+from pipeline.analysis.report.data import ReportData
+from pipeline.analysis.report.verdict import bounds
+
+_DECIDED = {"seeds": "t over seeds", "rows": "bootstrap over rows", "none": "no interval"}
+_WHAT = {
+    "default": "the experiment as written",
+    "single": "the same settings, one network a task",
+    "separate": "the separate baseline",
+    "tuned": "the settings that the search found",
+}
+
+
+def candidate_rows(data: ReportData) -> list[list[str]]:
+    """Candidate, accuracy of each task, delta-m, what it is."""
+    delta = {row["candidate"]: row for row in data.evaluation.delta_m.to_dict("records")}
+    scores = data.evaluation.scores
+    accuracy = {
+        (row["candidate"], row["task"]): row for row in scores[scores["metric"] == "accuracy"].to_dict("records")
+    }
+    return [
+        [
+            name(row["candidate"]),
+            *(_percent(accuracy[row["candidate"], task]) for task in data.tasks),
+            _delta(delta.get(row["candidate"])),
+            escape(_what(row)),
+        ]
+        for row in data.evaluation.candidates.to_dict("records")
+    ]
+
+
+def metric_rows(data: ReportData) -> list[list[str]]:
+    """Every metric of every candidate and task."""
+    return [
+        [
+            name(row["candidate"]),
+            escape(row["task"]),
+            escape(row["metric"]),
+            f"{row['mean']:.4f}",
+            f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else "",
+            _DECIDED[row["decided_by"]],
+        ]
+        for row in data.evaluation.scores.to_dict("records")
+    ]
+
+
+def setting_rows(data: ReportData, changed_only: bool) -> list[list[str]]:
+    """Setting, value in the best configuration, value as written; what differs is bold."""
+    table = data.evaluation.settings
+    best, written = (
+        dict(table[table["candidate"] == who][["key", "value_json"]].to_numpy().tolist())
+        for who in (data.best, data.of_role("default"))
+    )
+    rows = []
+    for key in sorted(best | written):
+        differs = best.get(key) != written.get(key)
+        if differs or not changed_only:
+            value = _value(best.get(key))
+            shown = f'<span class="changed">{value}</span>' if differs else value
+            rows.append([f"<code>{escape(key)}</code>", shown, _value(written.get(key))])
+    return rows
+
+
+def name(candidate: str) -> str:
+    """A candidate with its colour."""
+    dot = f'<span class="dot" style="background:{colour(candidate)}"></span>'
+    return f'<span class="nowrap">{dot}{escape(candidate)}</span>'
+
+
+def _what(row: dict) -> str:
+    said = _WHAT[row["role"]]
+    return f"{said}; {row['differs']}" if row["differs"] and row["role"] != "single" else said
+
+
+def _percent(row: dict) -> str:
+    interval = f"<small>[{100 * row['low']:.2f}, {100 * row['high']:.2f}]</small>" if row["low"] == row["low"] else ""
+    return f"{100 * row['mean']:.2f} %{interval}"
+
+
+def _delta(row: dict | None) -> str:
+    return f"{row['mean']:+.2f} %<small>{bounds(row)}</small>" if row else ""
+
+
+def _value(text: str | None) -> str:
+    if text is None:
+        return ""
+    value = json.loads(text)
+    shown = f"{value:.6g}" if isinstance(value, float) else value if isinstance(value, str) else text
+    return f"<code>{escape(shown)}</code>"

@@ -1,0 +1,101 @@
+"""The page around the sections: one document with its style, its figures' data and one copy of plotly.js inside.
+
+Its content policy forbids every request, so what is shown is what was logged.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from html import escape
+
+from pipeline.analysis.figures import Panel
+from pipeline.analysis.report.style import SCRIPT, STYLE
+
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+@dataclass
+class Page:
+    """Collects sections and the figures in them."""
+
+    _sections: list[tuple[str, str, str]] = field(default_factory=list)
+    _figures: list[str] = field(default_factory=list)
+
+    def section(self, anchor: str, title: str, *parts: str) -> None:
+        """Add a section that can be folded away; without any part it is left out."""
+        if body := "".join(parts):
+            self._sections.append((anchor, title, body))
+
+    def panels(self, panels: Iterable[Panel]) -> str:
+        """Lay out panels side by side where the screen is wide enough."""
+        panels = list(panels)
+        narrow = " three" if sum(not panel.wide for panel in panels) == 3 else ""
+        return f'<div class="panels{narrow}">{"".join(self._panel(panel) for panel in panels)}</div>' if panels else ""
+
+    def document(self, title: str, head: str) -> str:
+        """The whole page.
+
+        Args:
+            title: Of the browser's tab.
+            head: HTML of what comes before the sections.
+        """
+        from plotly.offline import get_plotlyjs
+
+        links = "".join(f'<a href="#{anchor}">{anchor.capitalize()}</a>' for anchor, _, _ in self._sections)
+        sections = "".join(
+            f'<details class="section" id="{anchor}" open><summary><h2>{escape(name)}</h2></summary>{body}</details>'
+            for anchor, name, body in self._sections
+        )
+        return (
+            '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title>'
+            f"<style>{STYLE}</style></head>"
+            f"<body><header>{head}</header><nav>{links}</nav><main>{sections}</main>"
+            "<noscript><p>The figures need JavaScript; the tables do not.</p></noscript>"
+            f"{''.join(self._figures)}<script>{get_plotlyjs()}</script><script>{SCRIPT}</script></body></html>\n"
+        )
+
+    def _panel(self, panel: Panel) -> str:
+        said = f"<p>{escape(panel.sentence)}</p>" if panel.sentence else ""
+        drawn = self._drawn(panel) if panel.figure is not None else ""
+        return (
+            f'<figure class="panel{" wide" if panel.wide else ""}"><figcaption>{escape(panel.caption)}</figcaption>'
+            f"{drawn}{said}</figure>"
+        )
+
+    def _drawn(self, panel: Panel) -> str:
+        assert panel.figure is not None
+        name = f"figure-{len(self._figures)}"
+        # A `<` inside the data could end the script element.
+        data = panel.figure.to_json().replace("<", "\\u003c")
+        self._figures.append(f'<script type="application/json" id="{name}">{data}</script>')
+        height = panel.figure.layout.height or 300
+        return (
+            f'<div class="plot" data-figure="{name}" style="height:{height}px" role="img" '
+            f'aria-label="{escape(panel.caption)}"></div>'
+        )
+
+
+def table(headers: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
+    """A table of cells that are HTML already; headers and caption are plain text."""
+    head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    said = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f'<div class="scroll"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def paragraph(text: str) -> str:
+    """Plain text as a paragraph."""
+    return f"<p>{escape(text)}</p>"
+
+
+def items(texts: Iterable[str]) -> str:
+    """Plain texts as a list; nothing for none."""
+    lines = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f"<ul>{lines}</ul>" if lines else ""
+
+
+def folded(title: str, body: str) -> str:
+    """Something to open."""
+    return f'<details class="more"><summary>{escape(title)}</summary>{body}</details>'

@@ -1,0 +1,47 @@
+"""From what was logged to the page."""
+
+from html import escape
+
+from pipeline.analysis.report.data import ReportData
+from pipeline.analysis.report.page import Page
+from pipeline.analysis.report.sections import SECTIONS
+from pipeline.analysis.report.verdict import bounds, details, verdict
+
+_WORDS = {"better": "better together", "worse": "better alone", "unclear": "no clear difference"}
+
+
+def render(data: ReportData) -> str:
+    """The report as one HTML document without external requests; its first line answers whether sharing helps."""
+    page = Page()
+    for section in SECTIONS:
+        section(page, data)
+    return page.document(f"Headway: {data.name}", _head(data))
+
+
+def _head(data: ReportData) -> str:
+    said = "".join(f'<p class="about">{escape(line)}</p>' for line in details(data))
+    rows = data.difference(data.of_role("default"), data.of_role("single"))
+    reach = float(rows[["low", "high"]].abs().max(axis=None)) if len(rows) else 0.0
+    cards = "".join(_card(data, row, reach) for row in rows.to_dict("records"))
+    about = f'<p class="about">Experiment <strong>{escape(data.name)}</strong></p>'
+    return f'<h1>{escape(verdict(data))}</h1>{about}<div class="cards">{cards}</div>{said}'
+
+
+def _card(data: ReportData, row: dict, reach: float) -> str:
+    shared, alone = (100 * data.accuracy(row[who], row["task"]) for who in ("candidate", "against"))
+    kind = row["verdict"]
+    return (
+        f'<div class="card {kind}"><span class="name">{escape(row["task"])}</span> '
+        f'<span class="pill {kind}">{_WORDS[kind]}</span><b>{100 * row["mean"]:+.2f} points</b>{_bar(row, reach)}'
+        f"<small>{bounds(row, 100.0)}</small><small>shared {shared:.2f} %, alone {alone:.2f} %</small></div>"
+    )
+
+
+def _bar(row: dict, reach: float) -> str:
+    """The interval as a bar around zero, on the same scale on every card."""
+    low, mean, high = (50.0 + 48.0 * row[name] / (reach or 1.0) for name in ("low", "mean", "high"))
+    return (
+        '<svg role="img" aria-label="the interval and where zero lies"><line class="zero" x1="50%" x2="50%" y1="0" '
+        f'y2="26"/><line class="span" x1="{low:.1f}%" x2="{high:.1f}%" y1="13" y2="13"/>'
+        f'<circle cx="{mean:.1f}%" cy="13" r="6"/></svg>'
+    )

@@ -1,0 +1,158 @@
+"""The sections of the page, in reading order; each adds itself to the page, or nothing where it has nothing to say."""
+
+from html import escape
+
+from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.cost import BATCH
+from pipeline.analysis.figures.candidates import differences, side_by_side
+from pipeline.analysis.figures.confusion import confusion_matrices
+from pipeline.analysis.figures.costs import cost_bars, step_times
+from pipeline.analysis.figures.curves import learning_curves
+from pipeline.analysis.figures.gaps import gap_dots
+from pipeline.analysis.figures.tradeoff import trade_off
+from pipeline.analysis.report.cells import candidate_rows, metric_rows, setting_rows
+from pipeline.analysis.report.data import ReportData
+from pipeline.analysis.report.page import Page, folded, items, paragraph, table
+from pipeline.analysis.report.search import search
+
+
+def configuration(page: Page, data: ReportData) -> None:
+    """The configuration to use, and what tuning changed in it."""
+    tuned = data.of_role("tuned")
+    said = (
+        "Found by the search, chosen by validation alone. What differs from the experiment as written:"
+        if tuned
+        else "There was no search: this is the experiment as written."
+    )
+    headers = ["setting", "value", "as written"]
+    changed = setting_rows(data, changed_only=True)
+    page.section(
+        "configuration",
+        "Best configuration",
+        paragraph(said),
+        table(headers, changed) if changed else "",
+        folded("All settings", table(headers, setting_rows(data, changed_only=False))),
+    )
+
+
+def candidates(page: Page, data: ReportData) -> None:
+    """All candidates side by side, and against the single-task baselines."""
+    marked = [
+        f"delta-m of {row['candidate']}: {row['note']}."
+        for row in data.evaluation.delta_m.to_dict("records")
+        if row["note"]
+    ]
+    table_of = data.evaluation.differences
+    pairs = differences(table_of[table_of["candidate"] != data.of_role("separate")])
+    page.section(
+        "candidates",
+        "Candidates side by side",
+        table(
+            ["candidate", *(f"{task}: accuracy" for task in data.tasks), "delta-m", "what it is"], candidate_rows(data)
+        ),
+        items(marked),
+        page.panels(side_by_side(data.evaluation.scores)),
+        "<h3>Paired differences</h3>" + page.panels(pairs) if pairs else "",
+        folded(
+            "All test metrics",
+            table(["candidate", "task", "metric", "mean", "interval", "decided by"], metric_rows(data)),
+        ),
+    )
+
+
+def trade_offs(page: Page, data: ReportData) -> None:
+    """What one task gains and the other pays."""
+    said = "Up and to the right is better. Trials have one seed, candidates the mean of theirs; all on validation."
+    page.section(
+        "trade-off",
+        "Trade-off between tasks",
+        paragraph(said),
+        page.panels(trade_off(data.trials, data.evaluation.gaps, data.tasks)),
+    )
+
+
+def curves(page: Page, data: ReportData) -> None:
+    """Learning curves."""
+    said = (
+        "Mean over seeds, with the range from the lowest to the highest; large dots are epochs whose weights were kept."
+    )
+    page.section("curves", "Learning curves", paragraph(said), page.panels(learning_curves(data.evaluation.curves)))
+
+
+def gap(page: Page, data: ReportData) -> None:
+    """Training minus validation accuracy."""
+    if data.evaluation.gaps.empty:
+        return
+    said = "Further right means that more was learnt by heart. Measured as the networks answer, without dropout."
+    page.section("gap", "Train-validation gap", paragraph(said), page.panels(gap_dots(data.evaluation.gaps)))
+
+
+def confusion(page: Page, data: ReportData) -> None:
+    """Confusion matrices, of the best candidate first."""
+    others = [name for name in data.evaluation.candidates["candidate"] if name != data.best]
+    page.section(
+        "confusion",
+        "Confusion matrices",
+        paragraph(f"Of {data.best}, on test, all seeds together; in percent of the true class."),
+        page.panels(confusion_matrices(data.evaluation.confusions, data.best)),
+        *(folded(name, page.panels(confusion_matrices(data.evaluation.confusions, name))) for name in others),
+    )
+
+
+def cost(page: Page, data: ReportData) -> None:
+    """What an answer costs, and where the time went."""
+    said = f"One answer is the answer of every task to a row. One thread, one seed, batches of {BATCH} for throughput."
+    page.section(
+        "cost",
+        "Time and cost",
+        paragraph(_saving(data) + said),
+        page.panels(cost_bars(data.evaluation.costs)),
+        page.panels(step_times(data.steps)),
+    )
+
+
+def openings(page: Page, data: ReportData) -> None:
+    """How often the test split was opened."""
+    count = len(data.openings)
+    times = "once" if count == 1 else f"{count} times"
+    rows = [[escape(str(row["when"])), escape(str(row["candidates"]))] for row in data.openings.to_dict("records")]
+    page.section(
+        "test",
+        "The test split",
+        paragraph(
+            f"It was opened {times}. Nothing was chosen by it: early stopping, trials and weights saw validation only."
+        ),
+        table(["opened", "for"], rows) if rows else "",
+    )
+
+
+def notes(page: Page, data: ReportData) -> None:
+    """What a reader should know."""
+    page.section("notes", "Notes", items(data.notes))
+
+
+def reproduce(page: Page, data: ReportData) -> None:
+    """How to make these results again."""
+    facts = [[escape(name), escape(value)] for name, value in data.facts.items()]
+    page.section(
+        "reproduce",
+        "How to reproduce",
+        f"<pre>{escape(chr(10).join(data.commands))}</pre>" if data.commands else "",
+        table(["fact", "value"], facts) if facts else "",
+    )
+
+
+SECTIONS = (configuration, candidates, search, trade_offs, curves, gap, confusion, cost, openings, notes, reproduce)
+
+
+def _saving(data: ReportData) -> str:
+    """What sharing saves, in words."""
+    costs = data.evaluation.costs.set_index("candidate")
+    default = data.of_role("default")
+    if SINGLE not in costs.index or len(data.tasks) < 2:
+        return ""
+    ratio = costs.loc[SINGLE, ["parameters", "latency_ms"]] / costs.loc[default, ["parameters", "latency_ms"]]
+    return (
+        f"The {len(data.tasks)} single-task networks have {ratio['parameters']:.1f} times the parameters of the shared "
+        f"one and take {ratio['latency_ms']:.1f} times as long to answer a row. "
+    )

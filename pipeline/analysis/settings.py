@@ -1,0 +1,53 @@
+"""What two configurations differ in, in words."""
+
+from pipeline.config import Experiment, flatten
+from pipeline.training.slot import NUMERIC
+
+_COMPARED = ("model.", "balancing.", "training.")
+_LEFT_OUT = ("training.seeds", "model.sharing")
+_WORDS = {
+    "balancing.weights": "task weights",
+    "balancing.method": "balancing",
+    "model.trunk.widths": "width",
+    "model.trunk.kind": "trunk",
+    "model.head.kind": "head",
+    "model.head.widths": "head width",
+    "model.head.dropout": "head dropout",
+}
+
+
+def compared(experiment: Experiment) -> dict[str, object]:
+    """The settings that make a candidate what it is, by dotted key; the tasks' weights as numbers."""
+    values = {key: value for key, value in flatten(experiment).items() if key.startswith(_COMPARED)}
+    weights = experiment.balancing.normalised(list(experiment.tasks))
+    without = {key: value for key, value in values.items() if not key.startswith("balancing.weights")}
+    return without | {f"balancing.weights.{task}": round(weight, 6) for task, weight in weights.items()}
+
+
+def differs_in(one: Experiment, other: Experiment) -> str:
+    """`differs in optimizer and width (and in dropout and learning rate)`; empty where nothing differs.
+
+    What changes the network or the rule comes first, mere numbers follow in brackets. What is shared is not said: the
+    candidate's name says it.
+    """
+    before, after = compared(one), compared(other)
+    keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+    keys = [key for key in keys if key not in _LEFT_OUT]
+    kinds = _listed({_word(key) for key in keys if not key.startswith(NUMERIC)})
+    numbers = _listed({_word(key) for key in keys if key.startswith(NUMERIC)})
+    if kinds and numbers:
+        return f"differs in {kinds} (and in {numbers})"
+    return f"differs in {kinds or numbers}" if kinds or numbers else ""
+
+
+def _word(key: str) -> str:
+    known = [word for prefix, word in _WORDS.items() if key.startswith(prefix)]
+    if known:
+        return known[0]
+    parts = key.split(".")
+    return parts[2 if parts[1] in ("trunk", "head") else 1].replace("_", " ")
+
+
+def _listed(words: set[str]) -> str:
+    *most, last = sorted(words) or [""]
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,135 @@
+"""Tables: what evaluate found, as data frames with one value a row, each written as CSV and read back."""
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.analysis.compare import delta_m, difference, level
+from pipeline.analysis.intervals import Estimate
+from pipeline.analysis.scores import LOWER_IS_BETTER, Scores
+
+_ESTIMATE = ["mean", "low", "high", "decided_by", "seeds_low", "seeds_high", "rows_low", "rows_high", "num_seeds"]
+_TEXT = ("candidate", "against", "role", "task", "metric", "split", "true", "answered", "decided_by", "verdict",
+         "note", "differs", "key", "value_json")  # fmt: skip
+
+_PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+:root {{ color-scheme: light dark; }} body {{ font: 14px/1.5 system-ui, sans-serif; margin: 1.5rem; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; }}
+</style></head><body>{body}</body></html>
+"""
+
+TUNED_AGAINST_UNTUNED = "tuned against untuned baselines"
+
+
+def scores_table(scores: Mapping[str, Scores]) -> pd.DataFrame:
+    """One row a candidate, task and metric: its mean over seeds and intervals."""
+    rows = [
+        {"candidate": name, "task": task, "metric": metric} | _columns(level(it, metric))
+        for name, task, it in _each(scores)
+        for metric in it.metrics
+    ]
+    return pd.DataFrame(rows, columns=["candidate", "task", "metric", *_ESTIMATE])
+
+
+def seeds_table(scores: Mapping[str, Scores]) -> pd.DataFrame:
+    """One row a candidate, task, metric and seed."""
+    rows = [
+        {"candidate": name, "task": task, "metric": metric, "seed": seed, "value": value}
+        for name, task, it in _each(scores)
+        for metric, values in it.metrics.items()
+        for seed, value in enumerate(values.tolist())
+    ]
+    return pd.DataFrame(rows, columns=["candidate", "task", "metric", "seed", "value"])
+
+
+def differences_table(scores: Mapping[str, Scores], pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """One row a pair (candidate, against), task and metric: the paired difference and what it says."""
+    rows = []
+    for candidate, against in pairs:
+        for task, it in scores[candidate].items():
+            for metric in it.metrics:
+                found = difference(it, scores[against][task], metric)
+                verdict = found.verdict(higher_is_better=metric not in LOWER_IS_BETTER)
+                rows.append(
+                    {"candidate": candidate, "against": against, "task": task, "metric": metric}
+                    | _columns(found)
+                    | {"verdict": verdict}
+                )
+    return pd.DataFrame(rows, columns=["candidate", "against", "task", "metric", *_ESTIMATE, "verdict"])
+
+
+def delta_m_table(scores: Mapping[str, Scores], baseline: str, tuned: Iterable[str]) -> pd.DataFrame:
+    """One row a candidate: delta-m in percent against the single-task baselines, where there are any."""
+    rows = []
+    for name, tasks in scores.items():
+        if name == baseline or baseline not in scores:
+            continue
+        found = delta_m(tasks, scores[baseline])
+        note = TUNED_AGAINST_UNTUNED if name in tuned else ""
+        rows.append({"candidate": name} | _columns(found) | {"verdict": found.verdict(), "note": note})
+    return pd.DataFrame(rows, columns=["candidate", *_ESTIMATE, "verdict", "note"])
+
+
+def gaps_table(gaps: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> pd.DataFrame:
+    """One row a candidate and task: accuracy on train and validation, and their gap with its interval over seeds."""
+    rows = [
+        {
+            "candidate": name,
+            "task": task,
+            "train": it["train"].mean,
+            "validation": it["validation"].mean,
+            "gap": it["gap"].mean,
+            "gap_low": it["gap"].interval.low,
+            "gap_high": it["gap"].interval.high,
+        }
+        for name, tasks in gaps.items()
+        for task, it in tasks.items()
+    ]
+    return pd.DataFrame(rows, columns=["candidate", "task", "train", "validation", "gap", "gap_low", "gap_high"])
+
+
+def confusions_table(scores: Mapping[str, Scores], classes: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+    """One row a candidate, task, true class and answered class: how many rows, summed over seeds."""
+    rows = [
+        {"candidate": name, "task": task, "true": classes[task][true], "answered": classes[task][answered], "count": n}
+        for name, task, it in _each(scores)
+        for (true, answered), n in np.ndenumerate(it.confusion)
+    ]
+    return pd.DataFrame(rows, columns=["candidate", "task", "true", "answered", "count"])
+
+
+def write(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV."""
+    table.to_csv(path, index=False)
+
+
+def write_html(table: pd.DataFrame, path: Path, title: str) -> None:
+    """Write a table as a page of its own."""
+    body = table.to_html(index=False, na_rep="", float_format=lambda value: f"{value:.6g}", border=0)
+    path.write_text(_PAGE.format(title=escape(title), body=body), encoding="utf-8")
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a table that `write` wrote: equal to the last bit, texts as texts even where they look like numbers."""
+    table = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, "str"), keep_default_na=False, na_values=[""])
+    texts = [name for name in _TEXT if name in table]
+    return table.fillna(dict.fromkeys(texts, ""))
+
+
+def _each(scores: Mapping[str, Scores]) -> Iterable[tuple[str, str, Any]]:
+    return ((name, task, it) for name, tasks in scores.items() for task, it in tasks.items())
+
+
+def _columns(found: Estimate) -> dict[str, Any]:
+    """An estimate as columns."""
+    values: dict[str, Any] = {"mean": found.mean, "low": found.interval.low, "high": found.interval.high}
+    values["decided_by"] = found.decider
+    for name, interval in (("seeds", found.seeds), ("rows", found.rows)):
+        values[f"{name}_low"] = interval.low if interval else np.nan
+        values[f"{name}_high"] = interval.high if interval else np.nan
+    return values | {"num_seeds": found.num_seeds}

@@ -1,0 +1,118 @@
+"""The command line: names, options and help. Nothing heavy is imported until a step runs."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.commands.failing import guarded
+from pipeline.commands.options import as_request, experiment_options, output_options
+
+_STEPS = {
+    "run": "Do the whole job: prepare, train, tune, evaluate and report.",
+    "prepare": "Split the data and write prepared arrays.",
+    "train": "Train the experiment as written.",
+    "tune": "Run the study; prepares if needed.",
+    "evaluate": "Open the test split once for all candidates; trains what is missing.",
+    "report": "Write the report; does what is missing before it.",
+}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="headway")
+def cli() -> None:
+    """Headway: multi-task learning, tracked from data to report.
+
+    EXPERIMENT is a path, or the name of a file in experiments/.
+    """
+
+
+def _add_step(name: str, about: str) -> None:
+    @cli.command(name, help=about, context_settings={"ignore_unknown_options": True})
+    @experiment_options
+    @click.option("--resume", is_flag=True, help="Go on with interrupted steps, each in its own run.")
+    @click.option("--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached.")
+    @click.option("--promote", is_flag=True, help="Make the new model champion without comparing.")
+    @click.option("--trials", default="", help="Short for --set tuning.trials=N.")
+    @click.option("--storage", default="", help="Short for --set tuning.storage=URL.")
+    @output_options
+    def command(**options: Any) -> None:
+        from pipeline.commands.do import do
+
+        do(name, as_request(options))
+
+
+for _name, _about in _STEPS.items():
+    _add_step(_name, _about)
+
+
+@cli.command("list")
+@output_options
+def list_command(**options: Any) -> None:
+    """List the experiments that ship."""
+    from pipeline.commands.show import show_list
+
+    show_list(options["json"])
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@experiment_options
+@output_options
+def show(**options: Any) -> None:
+    """Show the resolved configuration, each step's key, and which run answers it."""
+    from pipeline.commands.show import show_experiment
+
+    show_experiment(as_request(options))
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("step")
+@experiment_options
+@output_options
+def why(step: str, **options: Any) -> None:
+    """Say which part of STEP's key changed since its last run."""
+    from pipeline.commands.why import why as answer
+
+    answer(step, as_request(options))
+
+
+@cli.command()
+@click.argument("first")
+@click.argument("second")
+@output_options
+def diff(first: str, second: str, **options: Any) -> None:
+    """Compare two runs: configuration, data, code and metrics, paired by seed."""
+    from pipeline.commands.diff import diff as compare
+
+    compare(first, second, options["json"])
+
+
+@cli.command()
+@click.argument("run")
+@output_options
+def rerun(run: str, **options: Any) -> None:
+    """Rebuild a run or a trial from its tags and compare: bitwise equal, or the first differing epoch."""
+    from pipeline.commands.rerun import rerun as rebuild
+
+    rebuild(run, options["quiet"], options["json"])
+
+
+@cli.command()
+@click.option("--model", required=True, metavar="URI", help="For example models:/mnist_fashion@champion.")
+@click.option("--input", "source", required=True, type=click.Path(path_type=Path), help="CSV, Parquet, or PNG folder.")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet file to write.")
+@output_options
+def predict(model: str, source: Path, output: Path, **options: Any) -> None:
+    """Score a table or a folder of images with a registered model."""
+    from pipeline.commands.predict import predict as score
+
+    score(model, source, output, options["quiet"], options["json"])
+
+
+def main() -> None:
+    """Run the command line; a problem is one line on stderr and an exit code."""
+    guarded(cli)
+
+
+if __name__ == "__main__":
+    main()

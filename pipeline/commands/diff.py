@@ -1,0 +1,102 @@
+"""`headway diff RUN RUN`: configuration, data, code, and metrics paired by seed."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.commands.lookup import find_run, tracker_here
+
+
+def diff(first: str, second: str, as_json: bool) -> None:
+    """Compare two runs.
+
+    Raises:
+        UserError: One of them is not there.
+    """
+    from pipeline.steps.step import KEY_FILE
+
+    tracker = tracker_here()
+    runs = [find_run(tracker, name) for name in (first, second)]
+    keys = [tracker.json_artifact(run.info.run_id, KEY_FILE) or {} for run in runs]
+    told = {
+        "runs": [{"run_id": run.info.run_id, "name": run.info.run_name} for run in runs],
+        "configuration": _differing(*(run.data.params for run in runs)),
+        "data": _differing(*(_data(run, key) for run, key in zip(runs, keys, strict=True))),
+        "code": _differing(*({**key.get("code", {}), **key.get("versions", {})} for key in keys)),
+        "metrics": _paired(tracker, runs) or _last(runs),
+    }
+    if as_json:
+        print(json.dumps(told))
+        return
+    _print(told)
+
+
+def _differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
+    names = sorted(before.keys() | after.keys())
+    return {name: [before.get(name), after.get(name)] for name in names if before.get(name) != after.get(name)}
+
+
+def _data(run: Any, key: dict[str, Any]) -> dict[str, str]:
+    """Digests of the data sets that a run read, and checksums of the files that a prepare run read."""
+    digests = {it.dataset.name: it.dataset.digest for it in run.inputs.dataset_inputs}
+    files = {f"{source}/{name}": sum_ for source, sums in key.get("data", {}).items() for name, sum_ in sums.items()}
+    return digests | files
+
+
+def _paired(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
+    """Second minus first at the kept epochs, seed by seed, with Student's t interval; empty without two histories."""
+    import numpy as np
+    import pandas as pd
+
+    from pipeline.analysis.intervals import student
+    from pipeline.steps.train import HISTORY
+
+    kept = []
+    with tempfile.TemporaryDirectory() as folder:
+        for place, run in enumerate(runs):
+            target = Path(folder) / str(place)
+            target.mkdir()
+            path = tracker.artifact(run.info.run_id, HISTORY, target)
+            if path is None:
+                return {}
+            table = pd.read_parquet(path)
+            kept.append(table[table["kept"]].set_index("slot"))
+    slots = kept[0].index.intersection(kept[1].index)
+    names = [name for name in kept[0].columns if "/" in name and name in kept[1].columns]
+    found = {}
+    for name in names:
+        change = (kept[1].loc[slots, name] - kept[0].loc[slots, name]).to_numpy(dtype=float)
+        interval = student(change)
+        found[name] = {
+            "difference": float(np.mean(change)),
+            "interval": [interval.low, interval.high] if interval else None,
+            "pairs": len(slots),
+        }
+    return found
+
+
+def _last(runs: list[Any]) -> dict[str, dict[str, Any]]:
+    """Second minus first of the metrics that both runs have."""
+    before, after = (run.data.metrics for run in runs)
+    return {
+        name: {"difference": after[name] - before[name], "interval": None, "pairs": 1}
+        for name in sorted(before.keys() & after.keys())
+        if not name.endswith(("_ci_low", "_ci_high"))
+    }
+
+
+def _print(told: dict[str, Any]) -> None:
+    first, second = told["runs"]
+    click.echo(f"{first['name']} {first['run_id']}  ->  {second['name']} {second['run_id']}")
+    for part in ("configuration", "data", "code"):
+        click.echo(f"{part}: {'equal' if not told[part] else ''}".rstrip())
+        for name, (before, after) in told[part].items():
+            click.echo(f"  {name}: {before} -> {after}")
+    click.echo("metrics, second minus first:")
+    for name, change in told["metrics"].items():
+        low_high = change["interval"]
+        interval = f"  [{low_high[0]:+.5f}, {low_high[1]:+.5f}] over {change['pairs']} seeds" if low_high else ""
+        click.echo(f"  {name}: {change['difference']:+.5f}{interval}")

@@ -1,0 +1,140 @@
+"""Do a step or the whole job: check what can be checked, then run the steps under one parent run."""
+
+import ctypes
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.commands.failing import Stopped
+from pipeline.commands.options import Request
+from pipeline.config import load, project_folder
+from pipeline.errors import Failure, UserError
+from pipeline.steps.context import Context
+from pipeline.steps.job import run_to
+from pipeline.steps.parameters import parameters
+from pipeline.steps.plan import check, expanded
+from pipeline.steps.say import Say
+from pipeline.tracking import tags
+from pipeline.tracking.keys import digest
+from pipeline.tracking.store import check_store, tracking_uri
+
+_PR_SET_PDEATHSIG = 1
+
+
+def do(name: str, request: Request) -> None:
+    """Do everything up to a step and say where to look.
+
+    Raises:
+        UserError: The experiment is wrong.
+        Failure: It could not be done.
+    """
+    project = project_folder()
+    experiment = load(request.experiment, request.values, project)
+    check(experiment, project, name)
+    check_store(tracking_uri(project))
+    _end_with_launcher()
+    from pipeline.tracking.tracker import Tracker
+
+    tracker = Tracker(project, experiment.name)
+    tracker.mend()
+    say = Say(request.quiet or request.as_json)
+    context = Context(
+        project, experiment, tracker, say, resume=request.resume, force=expanded(request.force),
+        promote=request.promote, command=request.as_command(name),
+    )  # fmt: skip
+    with _parent(context, name):
+        result = run_to(context, name)
+    _conclude(context, result, request)
+
+
+@contextmanager
+def _parent(context: Context, name: str) -> Iterator[None]:
+    """The pipeline's run, ended truly whatever happens."""
+    experiment = context.experiment
+    key = digest({"command": name, "experiment": experiment.model_dump(mode="json")})
+    own = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
+    found = context.tracker.interrupted(own[tags.KEY]) if context.resume and not context.tracker.launcher_run else None
+    title = experiment.name if name == "run" else f"{experiment.name} {name}"
+    run = context.tracker.take_up(found.info.run_id) if found else context.tracker.parent(title, own)
+    context.parent = run.id
+    status, outcome = "FAILED", "failed"
+    try:
+        with _signals_raise():
+            run.params(parameters(experiment))
+            yield
+        status, outcome = "FINISHED", "finished"
+    except (KeyboardInterrupt, Stopped):
+        status, outcome = "KILLED", "interrupted"
+        raise
+    except (UserError, Failure) as error:
+        outcome = str(error)
+        raise
+    except Exception as error:
+        outcome = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        run.tags({tags.OUTCOME: outcome})
+        run.end(status)
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """SIGTERM ends the work as Ctrl-C does: runs are closed on the way out."""
+
+    def stop(number: int, _: Any) -> None:
+        # A launcher with several threads sends it several times; a second one must not interrupt the closing.
+        signal.signal(number, signal.SIG_IGN)
+        raise Stopped(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end_with_launcher() -> None:
+    """Under `mlflow run`, end when the launcher ends: it does not end its children itself."""
+    if "MLFLOW_RUN_ID" not in os.environ:
+        return
+    parent = os.getppid()
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    except (OSError, AttributeError):
+        return  # no such call outside Linux
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _conclude(context: Context, result: dict[str, Any], request: Request) -> None:
+    if request.as_json:
+        print(json.dumps(_as_json(context, result)))
+        return
+    for line in _where_to_look(context, result):
+        context.say.line(line)
+
+
+def _as_json(context: Context, result: dict[str, Any]) -> dict[str, Any]:
+    steps = [
+        {"step": done.title, "key": done.key, "run_id": done.run_id, "cached": done.cached, "outputs": str(done.folder)}
+        for done in context.done.values()
+    ]
+    return {"experiment": context.experiment.name, "run_id": context.parent, "steps": steps, **result}
+
+
+def _where_to_look(context: Context, result: dict[str, Any]) -> Iterator[str]:
+    if answer := result.get("answer"):
+        yield answer
+    if report := result.get("report"):
+        yield f"report: {_short(Path(report), context.project)}"
+    if model := result.get("model"):
+        yield f"model:  {model} (headway predict --model {model} --input FILE --output FILE)"
+    yield "runs:   make ui, then experiment " + context.experiment.name + f", run {context.parent}"
+
+
+def _short(path: Path, project: Path) -> str:
+    return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)

@@ -1,0 +1,50 @@
+"""How a command ends: one line on stderr, and 0, 1 (a failure), 2 (a user's mistake) or 128 and the signal."""
+
+import signal
+import sys
+
+import click
+
+from pipeline.errors import Failure, UserError
+
+FAILURE, MISTAKE = 1, 2
+
+
+class Stopped(BaseException):
+    """A signal told the process to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def guarded(command: click.Command) -> None:
+    """Run a command and exit with its code; `--debug` among the arguments lets tracebacks through."""
+    debug = "--debug" in sys.argv
+    try:
+        command.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.Abort:
+        _end("interrupted", 128 + signal.SIGINT)
+    except (KeyboardInterrupt, Stopped) as stop:
+        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+        _end("interrupted; add --resume to go on", 128 + number)
+    except (UserError, click.ClickException) as error:
+        if debug:
+            raise
+        _end(error.format_message() if isinstance(error, click.ClickException) else str(error), MISTAKE)
+    except Failure as error:
+        if debug:
+            raise
+        _end(str(error), FAILURE)
+    except Exception as error:
+        if debug:
+            raise
+        _end(f"{type(error).__name__}: {error} (--debug shows where)", FAILURE)
+
+
+def _end(problem: str, code: int) -> None:
+    line = " ".join(problem.split())
+    print(f"headway: {line}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,43 @@
+"""Finding a run by its id, or the beginning of it, in any MLflow experiment."""
+
+from typing import Any
+
+from pipeline.config import Experiment, project_folder
+from pipeline.errors import UserError
+from pipeline.tracking.store import check_store, tracking_uri
+
+
+def tracker_here() -> Any:
+    """The tracker of this project's store; it starts no run and makes no experiment.
+
+    Raises:
+        Failure: The store does not answer.
+    """
+    project = project_folder()
+    check_store(tracking_uri(project))
+    from pipeline.tracking.tracker import Tracker
+
+    return Tracker(project, None)
+
+
+def find_run(tracker: Any, run_id: str) -> Any:
+    """The run of that id, or the one whose id begins so.
+
+    Raises:
+        UserError: There is none, or more than one.
+    """
+    if run := tracker.get(run_id):
+        return run
+    found = [run for run in tracker.all_runs() if run.info.run_id.startswith(run_id)]
+    if len(found) != 1:
+        problem = "more than one run's id begins so" if found else "no such run"
+        raise UserError(f"run '{run_id}': {problem}; headway show EXPERIMENT lists runs")
+    return found[0]
+
+
+def logged_experiment(tracker: Any, run_id: str) -> Experiment | None:
+    """The experiment as the run read it."""
+    from pipeline.steps.step import EXPERIMENT_FILE
+
+    tree = tracker.json_artifact(run_id, EXPERIMENT_FILE)
+    return Experiment.model_validate(tree) if tree else None

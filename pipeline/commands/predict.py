@@ -1,0 +1,29 @@
+"""`headway predict`: score a table or a folder of images with a registered model."""
+
+import json
+from pathlib import Path
+
+from pipeline.config import project_folder
+from pipeline.steps.say import Say
+from pipeline.tracking.store import check_store, tracking_uri
+
+
+def predict(model: str, source: Path, output: Path, quiet: bool, as_json: bool) -> None:
+    """Write one row of answers for each row of the input.
+
+    Raises:
+        UserError: Model, input or output are not what they should be.
+        Failure: The store does not answer.
+    """
+    project = project_folder()
+    check_store(tracking_uri(project))
+    from pipeline.steps.predict import predict as score
+    from pipeline.tracking.tracker import Tracker
+
+    Tracker(project, None)  # points mlflow at this project's store
+    say = Say(quiet or as_json)
+    with say.bar("predict", None) as bar:
+        rows = score(model, source, output, lambda done, total: bar.at(done, total=total), say.warn)
+    say.line(f"{rows} rows scored into {output}")
+    if as_json:
+        print(json.dumps({"model": model, "rows": rows, "output": str(output)}))

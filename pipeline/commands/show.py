@@ -1,0 +1,59 @@
+"""`headway list` and `headway show`: what ships, and what an experiment says, does and has done."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from pipeline.commands.options import Request
+from pipeline.config import experiment_files, load, project_folder
+
+
+def show_list(as_json: bool) -> None:
+    """The experiments that ship, each with the first line of its comment."""
+    found = {name: _purpose(path) for name, path in experiment_files(project_folder()).items()}
+    if as_json:
+        print(json.dumps([{"experiment": name, "purpose": purpose} for name, purpose in found.items()]))
+        return
+    for name, purpose in found.items():
+        click.echo(f"{name:24} {purpose}")
+
+
+def show_experiment(request: Request) -> None:
+    """The resolved configuration, each step's key, and the run that answers it."""
+    project = project_folder()
+    experiment = load(request.experiment, request.values, project)
+    steps = _steps(experiment, project)
+    tree = experiment.model_dump(mode="json")
+    if request.as_json:
+        print(json.dumps({"configuration": tree, "steps": steps}))
+        return
+    click.echo(yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=110), nl=False)
+    click.echo()
+    for step in steps:
+        answer = f"run {step['run_id']}" if step["run_id"] else step["status"]
+        click.echo(f"{step['step']:24} {step['key'] or '-':34} {answer}")
+
+
+def _steps(experiment: Any, project: Path) -> list[dict[str, Any]]:
+    from pipeline.commands.surroundings import quiet_context
+    from pipeline.steps.plan import planned
+    from pipeline.steps.step import cached
+
+    context = quiet_context(project, experiment)
+    found = []
+    for title, step in planned(context):
+        key = step.key().digest if step else None
+        done = cached(context, step, key) if step and key else None
+        status = "to do" if step else "known when the steps before it are done"
+        found.append(
+            {"step": title, "key": key, "run_id": done.run_id if done else None, "status": "cached" if done else status}
+        )
+    return found
+
+
+def _purpose(path: Path) -> str:
+    first = path.read_text(encoding="utf-8").splitlines()[0] if path.stat().st_size else ""
+    return first.removeprefix("#").strip() if first.startswith("#") else ""

@@ -1,0 +1,67 @@
+"""`headway why STEP EXPERIMENT`: which part of the step's key changed since its last run."""
+
+import json
+from typing import Any
+
+import click
+
+from pipeline.commands.options import Request
+from pipeline.config import load, project_folder
+from pipeline.errors import UserError
+
+
+def why(name: str, request: Request) -> None:
+    """Hold the step's key against that of its last run.
+
+    Args:
+        name: prepare, train, tune, evaluate, report, or a run's name such as "train separate".
+        request: Which experiment.
+
+    Raises:
+        UserError: There is no such step.
+    """
+    from pipeline.commands.surroundings import quiet_context
+    from pipeline.steps.plan import planned
+
+    project = project_folder()
+    context = quiet_context(project, load(request.experiment, request.values, project))
+    steps = dict(planned(context))
+    title = "train default" if name == "train" else name
+    if title not in steps:
+        raise UserError(f"unknown step '{name}': the steps are {', '.join(steps)}")
+    told = _told(context, title, steps[title])
+    if request.as_json:
+        print(json.dumps({"step": title, **told}))
+        return
+    click.echo(f"{title}: {told['answer']}")
+    for line in told["changed"]:
+        click.echo(f"  {line}")
+
+
+def _told(context: Any, title: str, step: Any) -> dict[str, Any]:
+    from pipeline.steps.step import KEY_FILE, cached
+    from pipeline.tracking.keys import Key, difference
+
+    if step is None:
+        return {"answer": "its key is known when the steps before it are done", "changed": []}
+    key = step.key()
+    if done := cached(context, step, key.digest):
+        return {"answer": f"nothing changed: run {done.run_id} answers it", "changed": []}
+    last = _last_run(context, title)
+    if last is None:
+        return {"answer": "it has never been run", "changed": []}
+    before = context.tracker.json_artifact(last.info.run_id, KEY_FILE)
+    if before is None:
+        return {"answer": f"run {last.info.run_id} logged no key", "changed": []}
+    changed = difference(Key(before).flat(), key.flat())
+    if not changed:
+        reason = f"the same key as run {last.info.run_id} ({last.info.status}), whose outputs cannot answer it"
+        return {"answer": reason, "changed": []}
+    return {"answer": f"changed since run {last.info.run_id}", "changed": changed}
+
+
+def _last_run(context: Any, title: str) -> Any:
+    from pipeline.tracking import tags
+
+    where = f"attributes.run_name = '{title}' and tags.`{tags.EXPERIMENT}` LIKE '%'"
+    return next(iter(context.tracker.runs(where)), None)

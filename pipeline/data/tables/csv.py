@@ -1,0 +1,70 @@
+"""CSV files, plain or gzipped, read in blocks."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from pipeline.data.tables.columns import choose_columns
+from pipeline.data.tables.rows import Rows, checked
+from pipeline.errors import UserError
+
+_BLOCK = 1 << 23  # bytes of text that are parsed at a time
+_BYTES_A_VALUE = 64  # more than any number is long: a line must fit into a block
+
+
+def open_csv(path: Path, sizes: list[int]) -> Rows:
+    """Open a CSV file whose first line names the columns.
+
+    Raises:
+        UserError: The file is no such table; its later lines are found out as they are read.
+    """
+    block = max(_BLOCK, _BYTES_A_VALUE * max(sizes))
+    with _explained(path, []):
+        found = _reader(path, block, None).schema.names
+    columns = choose_columns(path, found, sizes)
+    return Rows(columns, None, checked(path, columns, _arrays(path, block, columns.pixels)))
+
+
+def _arrays(path: Path, block: int, names: list[str]) -> Iterator[np.ndarray]:
+    with _explained(path, names):
+        for batch in _reader(path, block, names):
+            yield as_array(batch)
+
+
+def _reader(path: Path, block: int, names: list[str] | None) -> pa.csv.CSVStreamingReader:
+    wanted = {"column_types": dict.fromkeys(names, pa.float64()), "include_columns": names} if names else {}
+    return pa.csv.open_csv(
+        pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None),
+        # One thread: with more, pyarrow reads ahead and cannot say in which row an error is.
+        pa.csv.ReadOptions(use_threads=False, block_size=block),
+        convert_options=pa.csv.ConvertOptions(**wanted),
+    )
+
+
+@contextmanager
+def _explained(path: Path, names: list[str]) -> Iterator[None]:
+    """Turn what pyarrow raises into one line that counts rows as we do, from 1 under the line of names."""
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: the first line is not UTF-8; save the file as UTF-8") from None
+    except (pa.ArrowException, OSError) as error:
+        text = str(error).splitlines()[0]
+        place = re.search(r"(?:column #(\d+): )?Row #(\d+): (.*)", text)
+        if place is None:
+            raise UserError(f"{path}: cannot be read as CSV: {text}") from None
+        column = f", column '{names[int(place[1])]}'" if place[1] else ""
+        raise UserError(f"{path}: row {int(place[2]) - 1}{column}: {place[3]}") from None
+
+
+def as_array(batch: pa.RecordBatch) -> np.ndarray:
+    """A batch of numbers as float64 [B, F]; missing values become NaN."""
+    values = np.empty((batch.num_columns, batch.num_rows))
+    for index, column in enumerate(batch.columns):
+        values[index] = column.to_numpy(zero_copy_only=False)
+    return values.T

@@ -1,0 +1,110 @@
+"""Parquet files, read within a bounded amount of memory whatever the size of their row groups.
+
+A reader holds, for every column it reads, a page and a dictionary, and the widest of tables have too many columns for
+that: so what a row group would take is estimated from its uncompressed size, and a group that is too large goes, some
+columns at a time, through a scratch file from which its rows are then mapped.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.data.tables.columns import choose_columns, some
+from pipeline.data.tables.rows import Rows, batch_rows, checked
+from pipeline.errors import UserError
+
+_HELD = 1 << 25  # bytes, uncompressed, of the columns that are read side by side; a reader may hold them twice
+
+
+def open_parquet(path: Path, sizes: list[int]) -> Rows:
+    """Open a Parquet file.
+
+    Raises:
+        UserError: The file is no such table.
+    """
+    try:
+        # Mapped, so that compressed pages are the system's cache and not ours; not buffered ahead.
+        file = pq.ParquetFile(path, memory_map=True, pre_buffer=False)
+        schema = file.schema_arrow
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from None
+    columns = choose_columns(path, schema.names, sizes)
+    if wrong := [name for name in columns.pixels if not _is_number(schema.field(name).type)]:
+        raise UserError(f"{path}: {some(wrong)} holds no numbers but {schema.field(wrong[0]).type}")
+    return Rows(columns, file.metadata.num_rows, checked(path, columns, _arrays(path, file, columns.pixels)))
+
+
+def _arrays(path: Path, file: pq.ParquetFile, names: list[str]) -> Iterator[np.ndarray]:
+    try:
+        for group in range(file.num_row_groups):
+            parts = _parts(file, group, names)
+            yield from _direct(file, group, names) if len(parts) == 1 else _scratch(file, group, parts)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _parts(file: pq.ParquetFile, group: int, names: list[str]) -> list[list[str]]:
+    """The columns in parts that may be read side by side."""
+    metadata = file.metadata.row_group(group)
+    if metadata.total_byte_size <= _HELD:
+        return [names]
+    sizes = {(column := metadata.column(c)).path_in_schema: column.total_uncompressed_size
+             for c in range(metadata.num_columns)}  # fmt: skip
+    parts: list[list[str]] = []
+    held = 0
+    for name in names:
+        held += sizes[name]
+        if not parts or held > _HELD:
+            parts.append([])
+            held = sizes[name]
+        parts[-1].append(name)
+    return parts
+
+
+def _direct(file: pq.ParquetFile, group: int, names: list[str]) -> Iterator[np.ndarray]:
+    for batch in file.iter_batches(batch_rows(len(names)), [group], names, use_threads=False):
+        values = np.empty((len(names), batch.num_rows))
+        for index, name in enumerate(names):
+            values[index] = _numbers(batch.column(name))
+        yield values.T
+
+
+def _scratch(file: pq.ParquetFile, group: int, parts: list[list[str]]) -> Iterator[np.ndarray]:
+    """A row group's rows by way of a scratch file [F, N]."""
+    shape = (sum(map(len, parts)), file.metadata.row_group(group).num_rows)
+    with tempfile.TemporaryFile() as scratch:
+        values = np.memmap(scratch, np.float32, "w+", shape=shape)
+        first = 0
+        for names in parts:
+            start = 0
+            for batch in file.iter_batches(batch_rows(len(names)), [group], names, use_threads=False):
+                for index, name in enumerate(names, first):
+                    values[index, start : start + batch.num_rows] = _numbers(batch.column(name))
+                start += batch.num_rows
+            first += len(names)
+        rows = batch_rows(shape[0])
+        for start in range(0, shape[1], rows):
+            yield values[:, start : start + rows].astype(np.float64).T
+
+
+def _numbers(column: pa.Array) -> np.ndarray:
+    """float64; missing values become NaN."""
+    numbers: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: cannot be read as Parquet: {(str(error).splitlines() or [''])[0]}")

@@ -1,0 +1,67 @@
+"""A stream of rows to score."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.tables.columns import Columns
+from pipeline.errors import UserError
+
+_ROWS = 4096
+_VALUES = 1 << 20
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows.
+
+    Attributes:
+        pixels: float64 [B, F], as stored.
+        files: Names of the files they come from, where each has its own.
+    """
+
+    pixels: np.ndarray
+    files: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of an input.
+
+    Attributes:
+        columns: Of the pixels, and those that are ignored.
+        total: Number of rows, where it is known beforehand.
+        batches: The rows in order, to be gone through once.
+    """
+
+    columns: Columns
+    total: int | None
+    batches: Iterator[Batch]
+
+
+def batch_rows(features: int) -> int:
+    """How many rows of so many values are in memory at a time: at most 4,096 rows and 8 MiB."""
+    return max(1, min(_ROWS, _VALUES // features))
+
+
+def checked(path: Path, columns: Columns, arrays: Iterable[np.ndarray]) -> Iterator[Batch]:
+    """Batches of checked rows, from float64 arrays [N, F].
+
+    Raises:
+        UserError: A value is missing, infinite, or too large for float32; there is no row at all.
+    """
+    done, rows = 0, batch_rows(len(columns.pixels))
+    for array in arrays:
+        for start in range(0, len(array), rows):
+            part = array[start : start + rows]
+            if not (fine := (part >= -_LARGEST) & (part <= _LARGEST)).all():
+                row, column = np.argwhere(~fine)[0]
+                where = f"row {done + row + 1}, column '{columns.pixels[column]}'"
+                raise UserError(f"{path}: {where}: a value is missing or no finite number (found {part[row, column]})")
+            yield Batch(part)
+            done += len(part)
+    if not done:
+        raise UserError(f"{path}: no rows")

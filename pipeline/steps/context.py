@@ -1,0 +1,73 @@
+"""What every step is given: where things are, what to do, whom to tell, where to train and where to track."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.config import Experiment
+from pipeline.steps.say import Say
+from pipeline.tracking.tracker import Tracker
+
+
+@dataclass
+class Context:
+    """One command's surroundings.
+
+    Attributes:
+        project: The project folder.
+        experiment: What the command is about.
+        tracker: Where runs are tracked.
+        say: Whom to tell.
+        parent: Id of the pipeline's run.
+        resume: Go on with interrupted steps.
+        force: Names of the steps to run whatever is cached; what depends on them follows by its key or by name.
+        promote: Make the new model champion without comparing.
+        command: What was asked, as a line that asks it again.
+        done: What each step of this command answered, by its title.
+    """
+
+    project: Path
+    experiment: Experiment
+    tracker: Tracker
+    say: Say
+    parent: str | None = None
+    resume: bool = False
+    force: frozenset[str] = frozenset()
+    promote: bool = False
+    command: str = ""
+    done: dict[str, "Done"] = field(default_factory=dict)
+
+    @property
+    def work(self) -> Path:
+        """Folder of outputs, checkpoints and locks."""
+        return self.project / ".headway"
+
+    def prepared_folder(self, key: str) -> Path:
+        """Where the prepared arrays of a key lie."""
+        return self.project / self.experiment.data.prepared / "prepared" / key
+
+    def outputs_folder(self, key: str) -> Path:
+        """Where the outputs of a step's key lie."""
+        return self.work / "outputs" / key
+
+    def checkpoints_folder(self, key: str) -> Path:
+        """Where the checkpoints of a step's key lie."""
+        return self.work / "checkpoints" / key
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a step answered.
+
+    Attributes:
+        title: Of the step.
+        key: Its key.
+        run_id: The run that answers it.
+        folder: Its outputs.
+        cached: It had been run before.
+    """
+
+    title: str
+    key: str
+    run_id: str
+    folder: Path
+    cached: bool

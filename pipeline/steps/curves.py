@@ -1,0 +1,44 @@
+"""From the states of some slots to history.parquet and to the metrics of a run."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from pipeline.analysis.intervals import student
+from pipeline.training.slot import SlotState
+
+
+def history(states: Sequence[SlotState]) -> pd.DataFrame:
+    """One row a slot and epoch: `slot`, `epoch` (from 1), `status` at the end, whether it was `kept`, the metrics."""
+    return pd.DataFrame(
+        [
+            {"slot": state.name, "epoch": epoch, "status": state.status, "kept": epoch == state.best_epoch, **metrics}
+            for state in states
+            for epoch, metrics in enumerate(state.history, start=1)
+        ]
+    )
+
+
+def at_epoch(states: Sequence[SlotState], epoch: int) -> dict[str, float]:
+    """The slots' mean metrics after an epoch, with intervals over slots where there are several.
+
+    A slot that had stopped by then counts with its kept epoch: with what it would be used for.
+    """
+    return summary([state.history[epoch - 1] if epoch <= state.epoch else state.best for state in states])
+
+
+def kept(states: Sequence[SlotState]) -> dict[str, float]:
+    """The slots' mean metrics at their kept epochs, with intervals."""
+    return summary([state.best for state in states])
+
+
+def summary(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean of each metric, and with two or more values its 95 % Student t interval as `..._ci_low`, `..._ci_high`."""
+    result: dict[str, float] = {}
+    for key in metrics[0]:
+        values = np.array([one[key] for one in metrics])
+        result[key] = float(values.mean())
+        if interval := student(values):
+            result |= {f"{key}_ci_low": interval.low, f"{key}_ci_high": interval.high}
+    return result

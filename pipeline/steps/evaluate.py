@@ -1,0 +1,93 @@
+"""Evaluate: open the test split once, for all frozen candidates together. Nothing else may import the test split."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.config import Experiment
+from pipeline.steps.context import Context, Done
+from pipeline.steps.parameters import parameters
+from pipeline.steps.step import Step
+from pipeline.steps.train import HISTORY, Train, log_datasets
+from pipeline.tracking import tags
+from pipeline.tracking.keys import Key, code_of, versions
+from pipeline.tracking.run import Run
+
+Trained = Sequence[tuple[Train, Done]]
+
+
+class Evaluate(Step):
+    """All candidates on the same test rows.
+
+    Args:
+        experiment: Whose tasks are evaluated.
+        prepared: Key of the prepare step.
+        trained: The candidates, default first.
+    """
+
+    name = title = "evaluate"
+
+    def __init__(self, experiment: Experiment, prepared: str, trained: Trained) -> None:
+        self.experiment = experiment
+        self._prepared, self._trained = prepared, trained
+
+    def key(self) -> Key:
+        """Code and the candidates' keys."""
+        return Key(
+            {
+                "step": self.name,
+                "code": code_of(__name__),
+                "versions": versions("torchmetrics", "scipy"),
+                "upstream": {"prepare": self._prepared} | {step.title: done.key for step, done in self._trained},
+            }
+        )
+
+    def tags(self) -> dict[str, str]:
+        """Which prepared data's test split is opened."""
+        return {tags.PREPARED: self._prepared}
+
+    def work(self, context: Context, run: Run, folder: Path) -> None:
+        """Open test, score every candidate, and give each a child run of its own."""
+        from pipeline.analysis.evaluation import evaluate
+        from pipeline.data.prepared import open_prepared
+        from pipeline.data.test_split import open_test_split
+        from pipeline.training.numerics import settle
+
+        settle()
+        prepared = open_prepared(context.prepared_folder(self._prepared))
+        candidates = [_candidate(prepared, step, done) for step, done in self._trained]
+        _record_opening(context, run, self._prepared, [candidate.title for candidate in candidates])
+        log_datasets(run, context, self._prepared, ("test",))
+        test = open_test_split(prepared)
+        evaluation = evaluate(candidates, test.rows, lambda text: context.say.line(f"  {text}"))
+        evaluation.save(folder)
+        for (step, _), candidate in zip(self._trained, candidates, strict=True):
+            child = context.tracker.start(f"evaluate {candidate.title}", {tags.STEP: self.name, **step.tags()}, run.id)
+            child.params(parameters(step.experiment))
+            child.metrics(evaluation.metrics(candidate.group, list(step.experiment.tasks)))
+            child.end("FINISHED")
+        run.artifacts(folder)
+
+
+def _candidate(prepared, step: Train, done: Done):  # type: ignore[no-untyped-def]
+    from pipeline.analysis.candidate import Candidate
+    from pipeline.training.saved import FILE
+
+    return Candidate(
+        title=step.title.removeprefix("train "),
+        role=step.role,
+        experiment=step.experiment,
+        prepared=prepared.only(step.experiment.tasks),
+        model=done.folder / FILE,
+        history=done.folder / HISTORY,
+        task=step.task,
+    )
+
+
+def _record_opening(context: Context, run: Run, prepared: str, candidates: list[str]) -> None:
+    """Count how often the test split of these prepared data has been opened, before it is opened again."""
+    before = [
+        one
+        for one in context.tracker.runs(f"tags.`{tags.STEP}` = 'evaluate' and tags.`{tags.PREPARED}` = '{prepared}'")
+        if tags.TEST_OPENING in one.data.tags and one.info.run_id != run.id
+    ]
+    run.tags({tags.TEST_OPENING: str(len(before) + 1), tags.TEST_CANDIDATES: ", ".join(candidates)})

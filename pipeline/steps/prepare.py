@@ -1,0 +1,79 @@
+"""Prepare: sources -> stratified splits -> checksummed, memory-mapped arrays."""
+
+import json
+from pathlib import Path
+
+from pipeline.config import Experiment, changed
+from pipeline.data.prepared import MANIFEST
+from pipeline.data.sources import Place, source
+from pipeline.steps.context import Context
+from pipeline.steps.step import Step
+from pipeline.tracking import tags
+from pipeline.tracking.keys import Key, code_of, digest, versions
+from pipeline.tracking.run import Run
+
+_READS = ("tasks", "data.validation", "data.test", "seed")
+
+
+class Prepare(Step):
+    """The first step.
+
+    Args:
+        experiment: What to prepare.
+        project: The project folder.
+    """
+
+    name = title = "prepare"
+
+    def __init__(self, experiment: Experiment, project: Path) -> None:
+        self.experiment = experiment
+        self._place = place(experiment, project)
+
+    def key(self) -> Key:
+        """Code, settings and the checksums of the sources' files."""
+        return Key(
+            {
+                "step": self.name,
+                "code": code_of(__name__),
+                "versions": versions(),
+                "values": changed(self.experiment, _READS),
+                "data": {name: source(name).fingerprint(self._place).checksums for name in self.experiment.sources},
+            }
+        )
+
+    def folder(self, context: Context, key: str) -> Path:
+        """Under `data.prepared`."""
+        return context.prepared_folder(key)
+
+    def work(self, context: Context, run: Run, folder: Path) -> None:
+        """Read, split, write."""
+        from pipeline.data.prepare import prepare
+
+        manifest = prepare(self.experiment, self._place, folder, lambda text: context.say.line(f"  {text}"))
+        notes: list[str] = []
+        for name in self.experiment.sources:
+            fingerprint = source(name).fingerprint(self._place)
+            for note in fingerprint.notes:
+                context.say.line(f"  {name}: {note}")
+            notes += [f"{name}: {note}" for note in fingerprint.notes]
+            for split, rows in manifest["sources"][name]["rows"].items():
+                files = {file: sum_ for file, sum_ in manifest["files"].items() if f".{split}." in file}
+                run.dataset(f"{name}.{split}", digest(files), str(self._folder_of(name)), split)
+                tasks = [task for task, settings in self.experiment.tasks.items() if settings.source == name]
+                run.metrics({f"{split}/{task}/rows": float(rows) for task in tasks})
+        run.text(json.dumps(manifest, indent=1), MANIFEST)
+        run.tags({tags.NOTES: "; ".join(notes)} if notes else {})
+
+    def _folder_of(self, name: str) -> Path:
+        return self._place.shipped if self._place.variant == "sample" else self._place.root or self._place.downloads
+
+
+def place(experiment: Experiment, project: Path) -> Place:
+    """Where the experiment's sources find their files; `data.root` hangs from the project folder."""
+    root = experiment.data.root
+    return Place(
+        variant=experiment.data.variant,
+        shipped=project / "experiments" / "data",
+        root=(project / Path(root).expanduser()) if root else None,
+        downloads=project / experiment.data.prepared / "downloads",
+    )

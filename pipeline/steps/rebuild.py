@@ -1,0 +1,176 @@
+"""Rebuild what a run found from what it logged, and say whether it is the same, bit for bit.
+
+Nothing is tracked: the runs stay as they are.
+"""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config import Experiment
+from pipeline.data.prepared import MANIFEST, Prepared, open_prepared
+from pipeline.errors import Failure, UserError
+from pipeline.steps.context import Context
+from pipeline.steps.curves import history
+from pipeline.steps.prepare import place
+from pipeline.steps.step import EXPERIMENT_FILE
+from pipeline.steps.train import HISTORY
+from pipeline.steps.trials import VALUES
+from pipeline.steps.tune import TRIALS
+from pipeline.tracking import outputs, tags
+from pipeline.training import saved
+from pipeline.training.fit import crew_for, fit
+from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
+
+EQUAL = "bitwise equal"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of rebuilding a run.
+
+    Attributes:
+        run_id: Of the run.
+        name: Of the run.
+        equal: Everything is the same, bit for bit.
+        answer: In words.
+    """
+
+    run_id: str
+    name: str
+    equal: bool
+    answer: str
+
+
+def rebuild(context: Context, run: Any) -> Verdict:
+    """Rebuild one run.
+
+    Raises:
+        UserError: The run is of a kind that is not rebuilt.
+        Failure: What it needs is gone.
+    """
+    step, role = run.data.tags.get(tags.STEP), run.data.tags.get(tags.ROLE)
+    kind = "trial" if role == "trial" else step
+    builders = {"prepare": _prepare, "train": _train, "tune": _tune, "trial": _trial}
+    if kind not in builders:
+        raise UserError(
+            f"run {run.info.run_id} is a run of '{kind or 'something else'}'; "
+            f"{', '.join(builders)} runs can be rebuilt: name one of them"
+        )
+    problem = builders[kind](context, run)
+    return Verdict(run.info.run_id, run.info.run_name, problem is None, problem or EQUAL)
+
+
+def _prepare(context: Context, run: Any) -> str | None:
+    from pipeline.data.prepare import prepare
+
+    before = context.tracker.json_artifact(run.info.run_id, MANIFEST)
+    if before is None:
+        raise Failure(f"run {run.info.run_id} logged no {MANIFEST}")
+    with tempfile.TemporaryDirectory() as folder:
+        experiment = _experiment(context, run.info.run_id)
+        now = prepare(experiment, place(experiment, context.project), Path(folder), lambda line: None)
+    differing = [name for name, checksum in before["files"].items() if now["files"].get(name) != checksum]
+    return f"differs in {', '.join(differing)}" if differing else None
+
+
+def _train(context: Context, run: Any) -> str | None:
+    experiment = _experiment(context, run.info.run_id)
+    prepared = _prepared(context, run, experiment)
+    states = _fit(context, experiment, prepared, seed_slots(experiment))
+    with tempfile.TemporaryDirectory() as folder:
+        there = Path(folder)
+        before = context.tracker.artifact(run.info.run_id, HISTORY, there)
+        weights = context.tracker.artifact(run.info.run_id, saved.FILE, there)
+        if before is None or weights is None:
+            raise Failure(f"run {run.info.run_id} logged no {HISTORY} or {saved.FILE}: it did not finish")
+        curves, old = pd.read_parquet(before), weights.read_bytes()
+        new = saved.save(there, prepared, experiment, states).read_bytes()
+    return _first_difference(curves, history(states)) or (None if old == new else "equal curves, differing weights")
+
+
+def _trial(context: Context, run: Any) -> str | None:
+    from pipeline.tuning.space import trial_experiment
+
+    tune = run.data.tags["mlflow.parentRunId"]
+    experiment = trial_experiment(_experiment(context, tune), json.loads(run.data.tags[VALUES]))
+    prepared = _prepared(context, run, experiment)
+    names = [name for name in run.data.metrics if name.startswith(("train/", "validation/"))]
+    before = {name: context.tracker.metric_history(run.info.run_id, name) for name in names}
+    epochs = max((len(points) for points in before.values()), default=1) - 1  # the last point repeats the kept epoch
+    slot = trial_slot(int(run.data.tags[tags.TRIAL_NUMBER]), experiment)
+    state = _fit(context, experiment, prepared, [slot], epochs)[0]
+    for epoch, metrics in enumerate(state.history[:epochs], start=1):
+        for name, points in before.items():
+            if dict(points).get(epoch) not in (None, metrics[name]):
+                return f"first differs at epoch {epoch}: {name} was {dict(points)[epoch]!r}, is {metrics[name]!r}"
+    return None if state.epoch >= epochs else f"ended after epoch {state.epoch}, not {epochs}"
+
+
+def _tune(context: Context, run: Any) -> str | None:
+    from pipeline.tuning.search import search
+    from pipeline.tuning.study import open_study, table
+
+    experiment = _experiment(context, run.info.run_id)
+    prepared = _prepared(context, run, experiment)
+    tuning = experiment.tuning
+    assert tuning is not None
+    with tempfile.TemporaryDirectory() as folder:
+        there = Path(folder)
+        path = context.tracker.artifact(run.info.run_id, TRIALS, there)
+        if path is None:
+            raise Failure(f"run {run.info.run_id} logged no {TRIALS}: it did not finish")
+        before = pd.read_parquet(path).drop(columns="seconds")
+        study = open_study("rebuilt", f"sqlite:///{there / 'optuna.db'}", there / "lock")
+        with crew_for(experiment, prepared, tuning.batch, tuning.trials) as crew:
+            search(study, experiment, prepared, crew, there / "checkpoints")
+        now = table(study).head(len(before)).drop(columns="seconds")
+        before = before[list(now.columns)]
+    differing = [number for number in range(len(before)) if not _same(before.iloc[number], now.iloc[number])]
+    return f"first differs at trial {differing[0]}" if differing else None
+
+
+def _same(before: Any, now: Any) -> bool:
+    return bool(before.astype(object).where(before.notna(), None).equals(now.astype(object).where(now.notna(), None)))
+
+
+def _first_difference(before: pd.DataFrame, now: pd.DataFrame) -> str | None:
+    """The first epoch in which a value differs, over all slots."""
+    both = before.merge(now, on=["slot", "epoch"], how="outer", suffixes=("", "_now")).sort_values(["epoch", "slot"])
+    names = [name for name in before.columns if "/" in name]
+    for row in both.to_dict("records"):
+        for name in names:
+            was, is_ = row[name], row[f"{name}_now"]
+            if was != is_ and not (was != was and is_ != is_):
+                return f"first differs at epoch {row['epoch']} in {row['slot']}: {name} was {was!r}, is {is_!r}"
+    return None
+
+
+def _fit(
+    context: Context, experiment: Experiment, prepared: Prepared, slots: list[Slot], epochs: int | None = None
+) -> list[SlotState]:
+    def at_barrier(states: list[SlotState]) -> list[str]:
+        return [state.name for state in states if epochs is not None and state.epoch >= epochs]
+
+    with crew_for(experiment, prepared, len(slots), len(slots)) as crew:
+        return fit(crew, prepared, slots, at_barrier)
+
+
+def _experiment(context: Context, run_id: str) -> Experiment:
+    tree = context.tracker.json_artifact(run_id, EXPERIMENT_FILE)
+    if tree is None:
+        raise Failure(f"run {run_id} logged no {EXPERIMENT_FILE}: it cannot be rebuilt")
+    return Experiment.model_validate(tree)
+
+
+def _prepared(context: Context, run: Any, experiment: Experiment) -> Prepared:
+    """The data that the run read, prepared anew if they are gone and still come out the same."""
+    key = run.data.tags[tags.PREPARED]
+    folder = context.project / experiment.data.prepared / "prepared" / key
+    if outputs.digest(folder) is None:
+        raise Failure(f"its prepared data ({key[:8]}) are gone: headway prepare {experiment.name} makes them")
+    return open_prepared(folder).only(experiment.tasks)

@@ -1,0 +1,72 @@
+"""Register the winner, and let it take the champion's place only if it is better on the same validation rows."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config import Experiment
+from pipeline.data.prepared import Prepared, open_prepared
+from pipeline.data.tables import pixel_columns
+from pipeline.model import MISSING
+from pipeline.steps.context import Context
+from pipeline.tracking import registry, tags
+from pipeline.tracking.model_package import log_package
+from pipeline.tracking.open_model import open_model
+from pipeline.tracking.run import Run
+from pipeline.tracking.store import store_lock
+
+
+def register(context: Context, run: Run, experiment: Experiment, saved: Path, slot: str, prepared: str) -> None:
+    """Log one slot as a model of the run, register it, and decide who is champion.
+
+    Args:
+        context: Of the command.
+        run: That trained it.
+        experiment: Names the model.
+        saved: Its `model.safetensors`.
+        slot: The first declared seed's.
+        prepared: Key of the prepare step.
+    """
+    client, name = context.tracker.client, experiment.name
+    model = log_package(client, run.id, saved, slot, name)
+    with store_lock(context.project, f"registry-{name}"):
+        present = registry.champion(client, name)
+        version = registry.register(client, name, model.model_uri, model.model_id, run.id, {tags.PREPARED: prepared})
+        alias, reason = _decide(context, experiment, model.model_uri, present, prepared)
+        registry.crown(client, name, version, alias, reason)
+    run.tags({tags.GATE: f"{alias}: {reason}"})
+    context.say.line(f"  registered {name} version {version.version} as {alias}: {reason}")
+
+
+def _decide(context: Context, experiment: Experiment, uri: str, present: Any, prepared: str) -> tuple[str, str]:
+    """Which alias the new version gets, and why."""
+    if present is None:
+        return registry.CHAMPION, "there was none"
+    old = f"version {present.version}"
+    if context.promote:
+        return registry.CHAMPION, f"--promote, not compared with {old}"
+    if present.tags.get(tags.PREPARED) != prepared:
+        return registry.CHALLENGER, f"the champion, {old}, was chosen on other prepared data; --promote to replace it"
+    data = open_prepared(context.prepared_folder(prepared)).only(experiment.tasks)
+    gain = _objective(uri, data) - _objective(f"models:/{experiment.name}/{present.version}", data)
+    told = f"{gain:+.4f} on the validation objective against {old}, gate.min_gain is {experiment.gate.min_gain}"
+    return (registry.CHAMPION if gain > experiment.gate.min_gain else registry.CHALLENGER), told
+
+
+def _objective(uri: str, data: Prepared) -> float:
+    """Mean accuracy over tasks on the validation rows, as the served model answers them."""
+    model = open_model(uri)
+    split = data.split("validation")
+    answers: dict[str, Any] = {source: model.predict(_frame(rows)) for source, rows in split.inputs.items()}
+    accuracies = []
+    for task, about in data.tasks.items():
+        truth = np.asarray(split.labels[task])
+        labelled = truth != MISSING
+        accuracies.append(float((answers[about.source][f"{task}/label"].to_numpy() == truth)[labelled].mean()))
+    return float(np.mean(accuracies))
+
+
+def _frame(rows: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(np.asarray(rows, np.float64), columns=pixel_columns(rows.shape[1]))

@@ -1,0 +1,152 @@
+"""Report: one self-contained HTML page of everything that was found, drawn from outputs and runs alone."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import Experiment
+from pipeline.steps.context import Context, Done
+from pipeline.steps.evaluate import Trained
+from pipeline.steps.step import Step
+from pipeline.steps.tune import TRIALS
+from pipeline.tracking import tags
+from pipeline.tracking.keys import Key, code_of, versions
+from pipeline.tracking.run import Run
+
+if TYPE_CHECKING:
+    from pipeline.analysis.report import ReportData
+
+PAGE, ANSWER = "report.html", "answer.txt"
+
+
+class Report(Step):
+    """The last step.
+
+    Args:
+        experiment: What the page is about.
+        prepared: Key of the prepare step.
+        trained: The candidates.
+        tuned: The tune step, if any.
+        evaluated: The evaluate step.
+    """
+
+    name = title = "report"
+
+    def __init__(
+        self, experiment: Experiment, prepared: str, trained: Trained, tuned: Done | None, evaluated: Done
+    ) -> None:
+        self.experiment = experiment
+        self._prepared, self._trained, self._tuned, self._evaluated = prepared, trained, tuned, evaluated
+
+    def key(self) -> Key:
+        """Code and the keys of all that it shows."""
+        return Key(
+            {
+                "step": self.name,
+                "code": code_of(__name__),
+                "versions": versions("plotly", "optuna"),
+                "values": {"name": self.experiment.name},
+                "upstream": {"evaluate": self._evaluated.key, "tune": self._tuned.key if self._tuned else None}
+                | {step.title: done.key for step, done in self._trained},
+            }
+        )
+
+    def work(self, context: Context, run: Run, folder: Path) -> None:
+        """Draw the page."""
+        from pipeline.analysis.report import render, verdict
+
+        data = self._data(context)
+        (folder / PAGE).write_text(render(data), encoding="utf-8")
+        (folder / ANSWER).write_text(verdict(data), encoding="utf-8")
+        run.tags({tags.ANSWER: verdict(data)})
+        run.artifacts(folder)
+
+    def _data(self, context: Context) -> "ReportData":
+        import pandas as pd
+
+        from pipeline.analysis.evaluation import Evaluation
+        from pipeline.analysis.report import ReportData
+
+        tuned = self._tuned
+        return ReportData(
+            name=self.experiment.name,
+            evaluation=Evaluation.load(self._evaluated.folder),
+            trials=pd.read_parquet(tuned.folder / TRIALS) if tuned else None,
+            space=self.experiment.model_dump(mode="json")["tuning"]["space"] if tuned else {},
+            steps=pd.DataFrame(_steps(context), columns=["step", "seconds", "cached"]),
+            openings=pd.DataFrame(_openings(context, self._prepared), columns=["when", "candidates"]),
+            left_out=_left_out(self.experiment),
+            notes=tuple(_notes(context)),
+            commands=(context.command, *(f"headway rerun {done.run_id}" for done in context.done.values()
+                                         if done.title.startswith(("prepare", "train", "tune")))),
+            facts=self._facts(context),
+        )  # fmt: skip
+
+    def _facts(self, context: Context) -> dict[str, str]:
+        from pipeline.data.prepared import open_prepared
+
+        sources = open_prepared(context.prepared_folder(self._prepared)).sources
+        rows = "; ".join(
+            f"{name}: " + ", ".join(f"{count:,} {split}" for split, count in it.rows.items())
+            for name, it in sources.items()
+        )
+        return {
+            "data": self.experiment.data.variant,
+            "rows": rows,
+            "seeds": str(self.experiment.training.seeds),
+            "precision": self.experiment.precision,
+            "versions": ", ".join(f"{name} {version}" for name, version in versions("optuna", "mlflow").items()),
+            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        }
+
+
+def first_line(folder: Path) -> str:
+    """The page's answer to whether sharing helps."""
+    return (folder / ANSWER).read_text(encoding="utf-8")
+
+
+def _steps(context: Context) -> list[dict[str, Any]]:
+    """What each step took when it ran, be it now or before."""
+    rows = []
+    for done in context.done.values():
+        run = context.tracker.get(done.run_id)
+        ended = run.info.end_time if run else None
+        seconds = (ended - run.info.start_time) / 1000 if run and ended else float("nan")
+        rows.append({"step": done.title, "seconds": seconds, "cached": done.cached})
+    return rows
+
+
+def _openings(context: Context, prepared: str) -> list[dict[str, str]]:
+    """Every time the test split of these data was opened, oldest first."""
+    runs = [
+        run
+        for run in context.tracker.runs(f"tags.`{tags.STEP}` = 'evaluate' and tags.`{tags.PREPARED}` = '{prepared}'")
+        if tags.TEST_OPENING in run.data.tags
+    ]
+    return [
+        {
+            "when": datetime.fromtimestamp(run.info.start_time / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "candidates": run.data.tags[tags.TEST_CANDIDATES],
+        }
+        for run in reversed(runs)
+    ]
+
+
+def _left_out(experiment: Experiment) -> tuple[str, ...]:
+    if experiment.data.validation == 0.0:
+        return (
+            "Tuning, the winner and its registration were left out: data.validation=0 leaves nothing to choose by.",
+        )
+    if experiment.tuning is None:
+        return ("The search was left out: tuning=null. The experiment as written was registered.",)
+    return ()
+
+
+def _notes(context: Context) -> list[str]:
+    """What runs have to tell a reader."""
+    told = []
+    for done in context.done.values():
+        run = context.tracker.get(done.run_id)
+        own = run.data.tags if run else {}
+        told += [f"{done.title}: {own[name]}." for name in (tags.NOTES, tags.CUT, tags.GATE) if own.get(name)]
+    return told

@@ -1,0 +1,170 @@
+"""Train: one candidate's networks, all seeds side by side, and what they learnt."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.config import Experiment, changed
+from pipeline.config.experiment import Baselines
+from pipeline.errors import Failure
+from pipeline.steps.context import Context, Done
+from pipeline.steps.step import Step
+from pipeline.tracking import tags
+from pipeline.tracking.keys import Key, code_of, digest, versions
+from pipeline.tracking.run import Run
+
+Role = Literal["default", "separate", "single", "tuned"]
+
+HISTORY = "history.parquet"
+READS = ("tasks", "model", "balancing", "training", "data.mix", "data.validation", "seed")
+
+
+class Train(Step):
+    """One candidate.
+
+    Args:
+        experiment: As the candidate is trained.
+        role: default, separate, single or tuned.
+        prepared: Key of the prepare step.
+        device: Resolved.
+        task: Of a single-task baseline.
+        wins: The model is registered, and held against the champion.
+    """
+
+    name = "train"
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        role: Role,
+        prepared: str,
+        device: str,
+        task: str | None = None,
+        wins: bool = False,
+    ) -> None:
+        self.experiment = experiment
+        self.role: Role = role
+        self.task = task
+        self._prepared, self._device, self._wins = prepared, device, wins
+        self.title = " ".join(filter(None, ("train", role, task)))
+
+    def key(self) -> Key:
+        """Code, settings, device and the prepared data."""
+        return Key(
+            {
+                "step": self.name,
+                "role": self.role,
+                "task": self.task,
+                "code": code_of(__name__),
+                "versions": versions(),
+                "values": changed(self.experiment, READS),
+                "device": self._device,
+                "precision": self.experiment.precision,
+                "upstream": {"prepare": self._prepared},
+            }
+        )
+
+    def tags(self) -> dict[str, str]:
+        """Role and task."""
+        own = {tags.ROLE: self.role, tags.PREPARED: self._prepared}
+        return own | ({tags.TASK: self.task} if self.task else {})
+
+    def work(self, context: Context, run: Run, folder: Path) -> None:
+        """Train all seeds, log curves, save weights."""
+        from pipeline.data.prepared import open_prepared
+        from pipeline.steps.curves import history, kept
+        from pipeline.training import saved
+        from pipeline.training.slot import seed_slots
+
+        prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
+        log_datasets(run, context, self._prepared, ("train", "validation"))
+        slots = seed_slots(self.experiment)
+        states = self._fit(context, run, prepared, slots)
+        if lost := [state.name for state in states if state.status == "diverged"]:
+            raise Failure(
+                f"{self.title}: {', '.join(lost)} diverged (a loss became infinite or undefined): "
+                "lower training.learning_rate or set training.clip_norm"
+            )
+        run.metrics(kept(states), step=max(state.epoch for state in states) + 1)
+        saved.save(folder, prepared, self.experiment, states)
+        history(states).to_parquet(folder / HISTORY, index=False)
+        run.artifacts(folder)
+        if self._wins:
+            from pipeline.steps.register import register
+
+            register(context, run, self.experiment, folder / saved.FILE, slots[0].name, self._prepared)
+
+    def settle(self, context: Context, done: Done) -> None:
+        """The checkpoint has done its service."""
+        import shutil
+
+        shutil.rmtree(context.checkpoints_folder(done.key), ignore_errors=True)
+
+    def _fit(self, context: Context, run: Run, prepared: Any, slots: Sequence[Any]) -> list[Any]:
+        from pipeline.data.batches import dropped
+        from pipeline.steps.curves import at_epoch
+        from pipeline.training.checkpoint import Checkpoint
+        from pipeline.training.fit import crew_for, fit
+
+        rows = {name: it.rows["train"] for name, it in prepared.sources.items()}
+        for source, count in dropped(rows, self.experiment.data.mix).items():
+            context.say.line(f"  data.mix=shortest: {count} of {rows[source]} rows of {source} are not used")
+        checkpoint = Checkpoint(context.checkpoints_folder(self.key().digest) / "checkpoint.safetensors")
+        resumed = checkpoint.read() if context.resume else {}
+        if resumed:
+            epoch = max(state.epoch for state in resumed.values())
+            context.say.line(f"{self.title}: resumed from epoch {epoch}")
+        seen = dict(resumed)
+        epochs = self.experiment.training.epochs
+        with (
+            context.say.bar(self.title, epochs) as bar,
+            crew_for(self.experiment, prepared, len(slots), len(slots)) as crew,
+        ):
+
+            def at_barrier(states: list[Any]) -> list[str]:
+                seen.update({state.name: state for state in states})
+                epoch = max(state.epoch for state in states)
+                run.metrics(at_epoch([seen[slot.name] for slot in slots], epoch), step=epoch)
+                bar.at(epoch)
+                return []
+
+            return fit(crew, prepared, slots, at_barrier, checkpoint, resumed)
+
+
+def single_task(experiment: Experiment, task: str) -> Experiment:
+    """The experiment restricted to one task and its source: same trunk, optimizer, budget and seeds."""
+    return experiment.model_copy(
+        update={
+            "tasks": {task: experiment.tasks[task]},
+            "balancing": experiment.balancing.model_copy(update={"weights": "equal"}),
+            "baselines": Baselines(single=False, separate=None),
+            "tuning": None,
+        }
+    )
+
+
+def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:
+    """Another experiment's networks on this one's data, tasks and seeds."""
+    own = ("seed", "device", "precision", "slots", "processes", "data", "tasks")
+    early = other.training.early_stopping if experiment.data.validation else None
+    return other.model_copy(
+        update={name: getattr(experiment, name) for name in own}
+        | {
+            "training": other.training.model_copy(update={"seeds": experiment.training.seeds, "early_stopping": early}),
+            "tuning": None,
+        }
+    )
+
+
+def log_datasets(run: Run, context: Context, prepared: str, splits: tuple[str, ...]) -> None:
+    """Note the prepared splits that a run reads."""
+    import json
+
+    from pipeline.data.prepared import MANIFEST
+
+    folder = context.prepared_folder(prepared)
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    for split in splits:
+        mine = {name: checksum for name, checksum in files.items() if f".{split}." in name}
+        if mine:
+            run.dataset(f"prepared.{split}", digest(mine), str(folder), split)

@@ -1,0 +1,69 @@
+"""The projection of a study onto MLflow: one child run a trial, written once the trial is told."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.config import Experiment
+from pipeline.steps.context import Context
+from pipeline.steps.parameters import parameters
+from pipeline.steps.say import Bar
+from pipeline.tracking import tags
+from pipeline.tracking.run import Run
+
+_STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+VALUES = "trial.values"
+
+
+class Projection:
+    """Writes trials under the tune step's run; what is there already stays.
+
+    Args:
+        context: Of the command.
+        run: Of the tune step.
+        experiment: That is searched.
+        study: Name of the study.
+        prepared: Key of the prepare step.
+        bar: Shows how far the study has come.
+    """
+
+    def __init__(self, context: Context, run: Run, experiment: Experiment, study: str, prepared: str, bar: Bar) -> None:
+        self._context, self._run, self._experiment = context, run, experiment
+        self._tags = {
+            tags.STEP: "tune", tags.ROLE: "trial", tags.STUDY: study, tags.PREPARED: prepared,
+            tags.EXPERIMENT: experiment.name,
+        }  # fmt: skip
+        self._bar = bar
+        self._best = float("-inf")
+        written = context.tracker.runs(f"tags.`{tags.STUDY}` = '{study}' and tags.`{tags.ROLE}` = 'trial'")
+        self._written = {int(one.data.tags[tags.TRIAL_NUMBER]) for one in written if one.info.status != "RUNNING"}
+
+    def batch(self, trials: Sequence[Any]) -> None:
+        """Show that a batch begins."""
+        self._bar.at(trials[0].number, self._note())
+
+    def trial(self, trial: Any, state: Any) -> None:
+        """Write one told trial."""
+        from pipeline.tuning.space import trial_experiment
+
+        if state.status == "finished":
+            self._best = max(self._best, state.best_objective)
+        self._bar.at(trial.number + 1, self._note())
+        if trial.number in self._written:
+            return
+        values = trial.user_attrs[VALUES]
+        own = {
+            tags.TRIAL_NUMBER: str(trial.number),
+            tags.TRIAL_STATE: trial.state.name,
+            tags.TRIAL_REASON: trial.user_attrs.get(tags.TRIAL_REASON, ""),
+            VALUES: json.dumps(values, sort_keys=True),
+        }
+        child = self._context.tracker.start(
+            f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
+        )
+        child.params(parameters(trial_experiment(self._experiment, values)))
+        child.curves([*state.history, state.best])
+        child.end(_STATUS[trial.state.name], trial.datetime_complete)
+
+    def _note(self) -> str:
+        return f"best {self._best:.4f}" if self._best > float("-inf") else ""

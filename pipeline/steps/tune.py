@@ -1,0 +1,148 @@
+"""Tune: the study. Optuna's storage is the truth about trials, MLflow a projection of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Experiment, changed
+from pipeline.steps.context import Context
+from pipeline.steps.step import KEY_FILE, Step
+from pipeline.steps.train import READS, log_datasets
+from pipeline.tracking import tags
+from pipeline.tracking.keys import Key, code_of, versions
+from pipeline.tracking.run import Run
+
+WINNER, TRIALS = "winner.json", "trials.parquet"
+_TUNE_RUNS = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.KEY}` LIKE '%'"
+_SEARCHES = (*READS, "tuning.space", "tuning.batch", "tuning.sampler", "tuning.pruner")
+
+
+class Tune(Step):
+    """The study of an experiment.
+
+    Args:
+        experiment: What to search.
+        prepared: Key of the prepare step.
+        device: Resolved.
+    """
+
+    name = title = "tune"
+
+    def __init__(self, experiment: Experiment, prepared: str, device: str) -> None:
+        self.experiment = experiment
+        self._prepared, self._device = prepared, device
+
+    def identity(self) -> Key:
+        """What makes it this study: all but the number of trials and the time it may take."""
+        values = changed(self.experiment, _SEARCHES)
+        values.pop("training.seeds", None)  # trials have streams of their own
+        return Key(
+            {
+                "step": self.name,
+                "code": code_of(__name__),
+                "versions": versions("optuna"),
+                "values": values,
+                "device": self._device,
+                "precision": self.experiment.precision,
+                "upstream": {"prepare": self._prepared},
+            }
+        )
+
+    def key(self) -> Key:
+        """The study's identity, how many trials, and how long."""
+        tuning = self.experiment.tuning
+        assert tuning is not None
+        return Key({**self.identity().parts, "trials": tuning.trials, "timeout": tuning.timeout})
+
+    def tags(self) -> dict[str, str]:
+        """Which prepared data are searched on."""
+        return {tags.PREPARED: self._prepared}
+
+    def work(self, context: Context, run: Run, folder: Path) -> None:
+        """Bring the study to its number of trials and find its winner."""
+        from pipeline.analysis.trials import with_metrics
+        from pipeline.data.prepared import open_prepared
+        from pipeline.steps.trials import Projection
+        from pipeline.training.fit import crew_for
+        from pipeline.tuning.search import Callbacks, search
+        from pipeline.tuning.study import METRICS, VALUES, table, winner
+
+        tuning = self.experiment.tuning
+        assert tuning is not None
+        prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
+        log_datasets(run, context, self._prepared, ("train", "validation"))
+        study, name = self._study(context)
+        run.tags({tags.STUDY: name})
+        with (
+            context.say.bar(self.title, tuning.trials) as bar,
+            crew_for(self.experiment, prepared, tuning.batch, tuning.trials) as crew,
+        ):
+            projection = Projection(context, run, self.experiment, name, self._prepared, bar)
+            callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
+            search(study, self.experiment, prepared, crew, context.checkpoints_folder(name), callbacks)
+        metrics = {trial.number: trial.user_attrs.get(METRICS, {}) for trial in study.get_trials(deepcopy=False)}
+        trials = with_metrics(table(study), metrics).head(tuning.trials)
+        if len(trials) < tuning.trials:
+            context.say.line(f"  tuning.timeout cut the study: {len(trials)} of {tuning.trials} trials")
+            run.tags({tags.CUT: f"{len(trials)} of {tuning.trials} trials"})
+        best = winner(study, tuning.trials)
+        trials.to_parquet(folder / TRIALS, index=False)
+        trials.drop(columns="seconds").to_csv(folder / "trials.csv", index=False)
+        told = {
+            "study": name,
+            "number": best.number,
+            "objective": best.value,
+            "values": best.user_attrs[VALUES],
+        }
+        (folder / WINNER).write_text(json.dumps(told, indent=1, sort_keys=True))
+        run.metrics({"validation/all/objective": best.value or float("nan")}, step=tuning.trials)
+        run.tags({tags.WINNER: f"trial {best.number}"})
+        run.artifacts(folder)
+
+    def _study(self, context: Context) -> tuple[Any, str]:
+        """The study of this identity, or a new one; what a new one differs in from the last is said."""
+        from pipeline.tuning.study import open_study
+
+        identity = self.identity()
+        runs = [run for run in context.tracker.runs(_TUNE_RUNS) if tags.STUDY in run.data.tags]
+        stem = f"{self.experiment.name}-{identity.digest[:12]}"
+        own = [name for run in runs if (name := run.data.tags[tags.STUDY]).split("#")[0] == stem]
+        forced = bool({self.name, self.title} & context.force)
+        name = f"{stem}#{len(set(own)) + 1}" if forced and own else own[0] if own else stem
+        if runs and not own:
+            self._say_new(context, runs[0].info.run_id)
+        study = open_study(name, storage_url(self.experiment, context.project), context.work / "locks" / "optuna.lock")
+        return study, name
+
+    def _say_new(self, context: Context, last: str) -> None:
+        """Say what the study differs in from the last one."""
+        from pipeline.tuning.study import difference
+
+        parts = context.tracker.json_artifact(last, KEY_FILE) or {}
+        before = {name: part for name, part in parts.items() if name not in ("trials", "timeout")}
+        context.say.line(f"  a new study, since {difference(before, self.identity().parts)}")
+
+
+def storage_url(experiment: Experiment, project: Path) -> str:
+    """Where studies are kept: `tuning.storage`, or optuna.db in the project folder."""
+    tuning = experiment.tuning
+    return (tuning.storage if tuning else None) or f"sqlite:///{project / 'optuna.db'}"
+
+
+def check_storage_of(experiment: Experiment, project: Path) -> None:
+    """Find out within seconds whether studies can be kept there; the default needs no check.
+
+    Raises:
+        UserError: The address is wrong.
+        Failure: Nothing answers there.
+    """
+    if experiment.tuning is not None and experiment.tuning.storage is not None:
+        from pipeline.tuning.storage import check_storage
+
+        check_storage(experiment.tuning.storage)
+
+
+def winner_of(folder: Path) -> dict[str, Any]:
+    """The values of the best trial by dotted key."""
+    values: dict[str, Any] = json.loads((folder / WINNER).read_text())["values"]
+    return values

@@ -1,0 +1,118 @@
+"""Keys: what a step's result depends on, hashed. Nothing is imported to find out.
+
+A key's parts are the step's code (as syntax trees of the modules it imports from `pipeline`), the versions of the
+libraries that do its arithmetic, the values it reads that differ from the defaults, checksums of its data, and the keys
+of the steps it depends on.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).parents[1]
+_ROOT = _PACKAGE.name
+_ARITHMETIC = ("torch", "numpy", "torchvision")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a result depends on.
+
+    Attributes:
+        parts: JSON-able, nested by kind.
+    """
+
+    parts: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits."""
+        return digest(self.parts)
+
+    def flat(self) -> dict[str, str]:
+        """Every part by a path of names, as text."""
+        return dict(_leaves(self.parts, ""))
+
+
+def digest(value: Any) -> str:
+    """A hash of any JSON-able value, of 32 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@functools.cache
+def code_of(module: str) -> dict[str, str]:
+    """A hash for each module of this package that a module imports, itself included, directly or not."""
+    found: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = _file(name)
+        if path is None or name in found:
+            continue
+        tree = _parsed(path)
+        found[name] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+        waiting += _imports(tree)
+    return dict(sorted(found.items()))
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions from metadata of the arithmetic libraries, and of any more."""
+    return {name: importlib.metadata.version(name) for name in (*_ARITHMETIC, *packages)}
+
+
+def difference(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """One line for each part that differs, from `Key.flat` of both."""
+    lines = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name, "(not there)"), new.get(name, "(not there)")
+        if before != after:
+            lines.append(f"{name}: {before} -> {after}")
+    return lines
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path} / {name}" if path else str(name))
+    else:
+        yield path, value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+
+
+@functools.cache
+def _parsed(path: Path) -> ast.Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            _drop_docstring(node)
+    return tree
+
+
+def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    first = node.body[0] if node.body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        node.body = node.body[1:]
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    """Names that may be modules of this package; a name imported from a module may be a module itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == _ROOT)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == _ROOT:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _file(module: str) -> Path | None:
+    path = _PACKAGE.parent.joinpath(*module.split("."))
+    if path.is_dir():
+        return path / "__init__.py"
+    path = path.with_suffix(".py")
+    return path if path.is_file() else None

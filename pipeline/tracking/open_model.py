@@ -1,0 +1,122 @@
+"""Opening a model by its URI, without unpickling anything."""
+
+import os
+import re
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.artifacts
+import mlflow.pyfunc
+from mlflow.models import Model
+from mlflow.pyfunc import PyFuncModel
+
+from pipeline.errors import Failure, UserError
+from pipeline.tracking.model_package import METADATA
+from pipeline.tracking.store import check_store
+
+_FORMS = "models:/NAME@champion, models:/NAME/1, models:/m-... or runs:/RUN/NAME"
+_LOADER = "mlflow.pyfunc.loaders.code_model"
+_PICKLED = {".pkl", ".pickle", ".pck", ".pt", ".pth", ".ckpt", ".bin", ".joblib", ".dill", ".cloudpickle", ".skops"}
+_SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
+_UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+def open_model(uri: str) -> PyFuncModel:
+    """Fetch a model from MLflow's current store, look at what it is made of, and only then load it.
+
+    Args:
+        uri: `models:/NAME@alias`, `models:/NAME/version`, `models:/m-...` or `runs:/run/name`.
+
+    Raises:
+        UserError: There is no such model, or it would need unpickling.
+        Failure: The store does not answer, or the model cannot be loaded here.
+    """
+    if not re.fullmatch(r"(models|runs):/[^/].*", uri):
+        raise UserError(f"'{uri}' is no model URI: write {_FORMS}")
+    check_store(mlflow.get_tracking_uri())
+    folder = tempfile.TemporaryDirectory(prefix="headway-model-")
+    try:
+        path = _fetch(uri, folder.name)
+        _refuse_pickles(uri, path)
+        model = _load(uri, path)
+    except BaseException:
+        folder.cleanup()
+        raise
+    weakref.finalize(model, folder.cleanup)  # a model may read its files at any time
+    return model
+
+
+def described(model: PyFuncModel) -> dict[str, Any]:
+    """What a model of Headway's says of itself: `slot`, `sources` and `tasks`, as in its spec.
+
+    Raises:
+        UserError: It is none of Headway's.
+    """
+    metadata = model.metadata.metadata or {}
+    if METADATA not in metadata:
+        raise UserError("this model was not logged by Headway: it does not say which sources and tasks it knows")
+    about: dict[str, Any] = metadata[METADATA]
+    return about
+
+
+def _fetch(uri: str, folder: str) -> Path:
+    try:
+        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
+    except mlflow.MlflowException as error:
+        line = _line(error)
+        if error.error_code in _UNKNOWN or line.startswith(("No versions of", "Not a proper")):
+            raise UserError(f"no model {uri}: {line}; write {_FORMS}") from error
+        raise Failure(f"model {uri} cannot be fetched: {line}") from error
+    except OSError as error:
+        raise Failure(f"model {uri} cannot be fetched: {_line(error)}") from error
+
+
+def _refuse_pickles(uri: str, path: Path) -> None:
+    """Read the model's own description, and look at the names of its files; nothing of it is run."""
+    try:
+        flavors: dict[str, Any] = Model.load(str(path)).flavors
+    except Exception as error:  # whatever a broken file makes MLflow raise
+        raise UserError(f"{uri} is no MLflow model: {_line(error)}") from error
+    if others := sorted(set(flavors) - {mlflow.pyfunc.FLAVOR_NAME}):
+        _refuse(uri, f"it has the flavor {others[0]}")
+    own = flavors.get(mlflow.pyfunc.FLAVOR_NAME, {})
+    if own.get("loader_module") != _LOADER or "model_code_path" not in own or "python_model" in own:
+        _refuse(uri, "its Python object is stored, not its code")
+    for file in sorted(path.rglob("*")):
+        if _PICKLED & {suffix.lower() for suffix in file.suffixes}:
+            _refuse(uri, f"it holds {file.relative_to(path)}")
+
+
+def _refuse(uri: str, why: str) -> None:
+    raise UserError(f"{uri} would need unpickling ({why}), which can run anything: log it from code, without pickles")
+
+
+def _load(uri: str, path: Path) -> PyFuncModel:
+    try:
+        with _no_unpickling():
+            model: PyFuncModel = mlflow.pyfunc.load_model(str(path))
+    except Exception as error:  # a model's own code may raise anything
+        raise Failure(f"model {uri} cannot be loaded here: {_line(error)}") from error
+    return model
+
+
+@contextmanager
+def _no_unpickling() -> Iterator[None]:
+    before = os.environ.get(_SWITCH)
+    os.environ[_SWITCH] = "false"
+    try:
+        yield
+    finally:
+        os.environ.pop(_SWITCH)
+        if before is not None:
+            os.environ[_SWITCH] = before
+
+
+def _line(error: Exception) -> str:
+    """An error's first line."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

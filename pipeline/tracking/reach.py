@@ -1,0 +1,40 @@
+"""Whether a store can be reached, found out in seconds and without showing a password."""
+
+import socket
+from urllib.parse import urlsplit
+
+from pipeline.errors import Failure
+
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+TIMEOUT_S = 5.0
+
+
+def shown(url: str) -> str:
+    """The address without user, password and query, as it may be printed."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return url.split("?")[0]
+    host = parts.netloc.rsplit("@", 1)[-1]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def check_reachable(url: str, what: str) -> None:
+    """Open and close a connection to the address's host, if it names one.
+
+    Raises:
+        Failure: Nothing answers there within five seconds.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return
+    try:
+        port = parts.port or _PORTS.get(parts.scheme.split("+")[0])
+    except ValueError:
+        port = None
+    if port is None:
+        raise Failure(f"{what} {shown(url)}: no port is known for it; write one into the address")
+    try:
+        socket.create_connection((parts.hostname, port), timeout=TIMEOUT_S).close()
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise Failure(f"{what} {shown(url)} cannot be reached ({reason}): start it, or correct its address") from None

@@ -1,0 +1,189 @@
+"""The model that Headway serves: one network that answers every task about rows of pixels.
+
+MLflow copies this file into each model it logs (models from code), so it stands alone: it imports nothing of
+`pipeline`, reads its network from `spec.json` and its weights from `weights.safetensors`, and unpickles nothing.
+
+A row has the columns `pixel_0` ... `pixel_{F-1}`: values as the source stores them, not yet divided by its scale.
+The answer has, for each task whose source has rows of F values, `<task>/label`, the predicted class as its index from
+0, and `<task>/probability/<index>` for each class (binary tasks too). Names of classes stand in the spec and in the
+model's metadata.
+
+Tasks share one pass through their trunk, except where their sources differ in scale or are normalised apart
+(`batch_per_source`): then the trunk runs once a source, and each task is answered with its own source's statistics.
+
+Legend of shapes: B rows, F values of a row, C classes.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import torch
+from mlflow.pyfunc.model import PythonModel
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+_CHUNK = 4096  # rows that pass through the network at a time
+_PIXEL = "pixel_"
+_ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
+
+
+@dataclass(frozen=True)
+class _Trunk:
+    """A trunk as the rows of one scale and one group of statistics pass it, and the heads that read it."""
+
+    features: int
+    scale: float
+    layers: nn.Sequential
+    heads: Mapping[str, nn.Sequential]
+
+
+class ServedModel(PythonModel):
+    """A network read from a spec and its weights."""
+
+    def load_context(self, context: Any) -> None:
+        """Build the network; MLflow calls this when it loads the model."""
+        self._spec = json.loads(Path(context.artifacts["spec"]).read_text(encoding="utf-8"))
+        self._trunks = _build(self._spec, load_file(context.artifacts["weights"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Answer every task for every row.
+
+        Args:
+            context: Not used; everything was read when the model was loaded.
+            model_input: Columns `pixel_0` ... `pixel_{F-1}` in any order; any numbers, none missing.
+            params: None are known.
+
+        Returns:
+            Labels (int64) and probabilities (float32), a row a row, under the index of the input.
+
+        Raises:
+            ValueError: A column is missing, unknown or no number, or a value is missing or infinite.
+        """
+        columns = self._columns(model_input)
+        parts = [
+            self._answer(_values(model_input.iloc[start : start + _CHUNK][columns], start))
+            for start in range(0, max(len(model_input), 1), _CHUNK)
+        ]
+        return pd.DataFrame(
+            {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, index=model_input.index
+        )
+
+    def _columns(self, frame: pd.DataFrame) -> list[str]:
+        """The pixels' columns in their order."""
+        sizes = sorted({trunk.features for trunk in self._trunks})
+        # Sources of separate networks may differ in size; the nearest is what the caller seems to mean.
+        size = min(sizes, key=lambda size: abs(size - frame.shape[1]))
+        expected = [f"{_PIXEL}{index}" for index in range(size)]
+        known = f"the columns are {expected[0]} to {expected[-1]}"
+        if missing := [name for name in expected if name not in frame.columns]:
+            raise ValueError(f"{_some(missing)} missing: {known}")
+        if unknown := [str(name) for name in frame.columns if name not in set(expected)]:
+            raise ValueError(f"{_some(unknown)} unknown: {known}")
+        if frame.shape[1] != size:
+            raise ValueError(f"{_some(list(frame.columns[frame.columns.duplicated()]))} there twice: {known}")
+        return expected
+
+    def _answer(self, pixels: Tensor) -> dict[str, np.ndarray]:
+        """Answers to rows [B, F], by column."""
+        logits: dict[str, Tensor] = {}
+        with torch.inference_mode():
+            for trunk in self._trunks:
+                if trunk.features == pixels.size(1):
+                    x = trunk.layers(pixels / trunk.scale)
+                    logits |= {task: head(x) for task, head in trunk.heads.items()}
+            answers: dict[str, np.ndarray] = {}
+            for task, about in self._spec["tasks"].items():
+                if task in logits:
+                    label, probability = _decide(about["kind"], logits[task])
+                    answers[f"{task}/label"] = label.numpy()
+                    answers |= {f"{task}/probability/{c}": column.numpy() for c, column in enumerate(probability.t())}
+        return answers
+
+
+def _decide(kind: str, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Label [B] and probabilities [B, C] from logits [B, C], or [B, 1] of a binary task."""
+    if kind == "binary":
+        # Each by its own sigmoid: 1 - p would round small probabilities away.
+        return (logits[:, 0] > 0).long(), torch.sigmoid(torch.cat([-logits, logits], 1))
+    return logits.argmax(1), torch.softmax(logits, 1)
+
+
+def _values(frame: pd.DataFrame, first: int) -> Tensor:
+    """A frame as float32 [B, F]; `first` is its first row's number."""
+    for name, dtype in frame.dtypes.items():
+        if dtype.kind not in "biuf":
+            raise ValueError(f"column '{name}' holds no numbers but {dtype}")
+    with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
+        values = frame.to_numpy(dtype=np.float32, na_value=np.nan)
+    if not (finite := np.isfinite(values)).all():
+        row, column = np.argwhere(~finite)[0]
+        found = frame.iat[row, column]
+        raise ValueError(f"row {first + row} (from 0), column '{frame.columns[column]}': {found} is no finite number")
+    return torch.from_numpy(np.require(values, requirements=["C", "W"]))  # pandas hands out read-only arrays
+
+
+def _build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trunk]:
+    """The network's trunks with their heads."""
+    network, sources, trunks = spec["network"], spec["sources"], []
+    for branch in network["branches"]:
+        apart = any(layer.get("sources") for layer in branch["trunk"])
+        groups: dict[tuple[float, str], list[str]] = {}
+        for task in branch["heads"]:
+            source = network["source_of"][task]
+            groups.setdefault((sources[source]["scale"], source if apart else ""), []).append(task)
+        for (scale, source), tasks in groups.items():
+            features = int(np.prod(sources[network["source_of"][tasks[0]]]["shape"]))
+            layers = _layers(branch["trunk"], branch["name"], tensors, source)
+            heads = {task: _layers(branch["heads"][task], f"head.{task}", tensors, source) for task in tasks}
+            trunks.append(_Trunk(features, scale, layers, heads))
+    return trunks
+
+
+def _layers(described: list[dict[str, Any]], name: str, tensors: Mapping[str, Tensor], source: str) -> nn.Sequential:
+    layers = []
+    for index, about in enumerate(described):
+        prefix = f"{name}.{index}."
+        own = {full.removeprefix(prefix): tensor for full, tensor in tensors.items() if full.startswith(prefix)}
+        layers.append(_layer(about, own, source))
+    return nn.Sequential(*layers).eval()
+
+
+def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn.Module:
+    """A layer that uses these tensors themselves; the statistics are those of `source` where sources have their own."""
+    layer: nn.Module
+    with torch.device("meta"):  # neither memory nor random draws for initial values that are replaced at once
+        match about["kind"]:
+            case "linear":
+                layer = nn.Linear(about["inputs"], about["outputs"])
+            case "batch_norm":
+                layer = nn.BatchNorm1d(about["width"], about["epsilon"])
+                of = f".{source}" if about["sources"] else ""
+                statistics = {"running_mean": tensors[f"mean{of}"], "running_var": tensors[f"variance{of}"]}
+                tensors = {name: tensors[name] for name in ("weight", "bias")} | statistics
+                tensors["num_batches_tracked"] = torch.tensor(0, device="cpu")
+            case "layer_norm":
+                layer = nn.LayerNorm(about["width"], about["epsilon"])
+            case "activation":
+                layer = _ACTIVATIONS[about["name"]]()
+            case "dropout":
+                layer = nn.Identity()
+            case kind:
+                raise ValueError(f"the spec names a layer of unknown kind '{kind}'")
+    layer.load_state_dict(tensors, assign=True)
+    return layer
+
+
+def _some(names: list[str]) -> str:
+    """The first few of many columns, with their verb."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    shown = ", ".join(f"'{name}'" for name in names[:3])
+    return f"{'column' if len(names) == 1 else 'columns'} {shown}{more} {'is' if len(names) == 1 else 'are'}"
+
+
+mlflow.models.set_model(ServedModel())

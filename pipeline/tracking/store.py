@@ -1,0 +1,72 @@
+"""The MLflow store: where it is, whether it answers, and its schema, made once."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from pipeline.errors import Failure, UserError
+from pipeline.tracking.reach import check_reachable, shown
+
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A server that stops answering is a failure to report, not one to wait minutes for.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+
+
+def tracking_uri(project: Path) -> str:
+    """Where runs go: MLFLOW_TRACKING_URI, or mlflow.db in the project folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project / 'mlflow.db'}"
+
+
+def prepare_environment() -> None:
+    """Settings that mlflow reads when it is imported; what the user has set stays."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def check_store(uri: str) -> None:
+    """Find out within seconds whether runs can be tracked there.
+
+    Raises:
+        UserError: The address is of no kind that MLflow tracks in.
+        Failure: Nothing answers there.
+    """
+    scheme = uri.split(":", 1)[0].split("+")[0]
+    if scheme in ("http", "https"):
+        check_reachable(uri, "MLflow's tracking server")
+    elif scheme in _DATABASES:
+        check_reachable(uri, "MLflow's database")
+        if scheme == "sqlite":
+            _check_sqlite(Path(uri.removeprefix("sqlite:///")))
+    elif scheme != "databricks":
+        raise UserError(
+            f"MLFLOW_TRACKING_URI {shown(uri)}: runs are tracked in a database (sqlite:///mlflow.db, postgresql://...) "
+            "or on a server (http://...)"
+        )
+
+
+@contextmanager
+def store_lock(project: Path, name: str) -> Iterator[None]:
+    """Hold a lock of this project; others wait."""
+    folder = project / ".headway" / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name}.lock"):
+        yield
+
+
+def _check_sqlite(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise UserError(f"MLFLOW_TRACKING_URI: no folder {path.parent} for {path.name}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise Failure(f"MLflow's database {path} cannot be written")

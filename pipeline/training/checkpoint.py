@@ -1,0 +1,70 @@
+"""Checkpoints: the states of all slots of a step in one file, replaced atomically.
+
+A file holds each slot's rows apart, so a resume may stack them in any other way.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from pipeline.training.slot import SlotState
+
+_ENTRY = "states"
+_APART = "\x1f"
+_EVERY_S = 2.0
+
+
+class Checkpoint:
+    """The checkpoint of one step.
+
+    Args:
+        path: Of the file; its folder is made when needed.
+        every_s: Least seconds between two writes.
+    """
+
+    def __init__(self, path: Path, every_s: float = _EVERY_S) -> None:
+        self._path = path
+        self._every_s = every_s
+        self._written = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether enough time has passed since the last write."""
+        return time.monotonic() - self._written >= self._every_s
+
+    def write(self, states: Iterable[SlotState]) -> None:
+        """Replace the file; killed in the middle, the old one stays."""
+        arrays: dict[str, np.ndarray] = {}
+        told = []
+        for state in states:
+            arrays |= {f"{state.name}{_APART}{name}": row for name, row in state.arrays.items()}
+            told.append({key: value for key, value in asdict(state).items() if key != "arrays"})
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            file.write(save(arrays, metadata={_ENTRY: json.dumps(told)}))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self._path)
+        self._written = time.monotonic()
+
+    def read(self) -> dict[str, SlotState]:
+        """All states by slot name; empty where nothing was written."""
+        if not self._path.is_file():
+            return {}
+        with safe_open(self._path, framework="np") as file:
+            states = {told["name"]: SlotState(**told) for told in json.loads(file.metadata()[_ENTRY])}
+            for key in file.keys():  # noqa: SIM118 (no mapping)
+                slot, name = key.split(_APART)
+                states[slot].arrays[name] = file.get_tensor(key)
+        return states
+
+    def remove(self) -> None:
+        """Delete the file, once its step has all it needs."""
+        self._path.unlink(missing_ok=True)

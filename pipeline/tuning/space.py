@@ -1,0 +1,87 @@
+"""Between the values that a trial tries, by dotted key, and the parameters that Optuna samples."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from pydantic import ValidationError
+
+from pipeline.config import Experiment, with_values
+from pipeline.config.problems import one_line
+from pipeline.config.tuning import Choice, Dimension, FloatRange, IntRange, Simplex
+from pipeline.errors import UserError
+
+# The open interval (0, 1) as far as floats reach: the logarithm of 0 is infinite, and if all were 1 no weight was left.
+_UNIT = (2.0**-53, 1.0 - 2.0**-53)
+
+
+def distributions(experiment: Experiment) -> dict[str, BaseDistribution]:
+    """Optuna's parameters by name, sorted: the order of the experiment's file plays no part.
+
+    A name is the dotted key; a simplex has one parameter a task, such as `balancing.weights/mnist`.
+    """
+    found: dict[str, BaseDistribution] = {}
+    for key, dimension in sorted(_space(experiment).items()):
+        match dimension:
+            case FloatRange():
+                found[key] = FloatDistribution(*dimension.float, log=dimension.log)
+            case IntRange():
+                found[key] = IntDistribution(*dimension.int, log=dimension.log)
+            case Choice():
+                found[key] = CategoricalDistribution(_labels(dimension))
+            case Simplex():
+                found |= {name: FloatDistribution(*_UNIT) for name in _simplex_names(key, experiment).values()}
+    return found
+
+
+def resolve(params: Mapping[str, Any], experiment: Experiment) -> dict[str, Any]:
+    """The experiment's values, by dotted key, that a trial's parameters stand for.
+
+    A point u of the unit cube becomes x_i = -log(u_i), which is exponential, and x divided by its sum is uniform on
+    the simplex (Dirichlet with all parameters 1; the recipe of Optuna's FAQ). Weights sum to the number of tasks.
+    """
+    values: dict[str, Any] = {}
+    for key, dimension in sorted(_space(experiment).items()):
+        match dimension:
+            case Simplex():
+                values[key] = _weights(params, _simplex_names(key, experiment)) or dict.fromkeys(experiment.tasks, 1.0)
+            case Choice():
+                values[key] = dimension.choice[_labels(dimension).index(params[key])]
+            case _:
+                values[key] = params[key]
+    return values
+
+
+def trial_experiment(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
+    """The experiment as a trial trains it.
+
+    Raises:
+        UserError: The values do not go together, though each alone is possible.
+    """
+    try:
+        return with_values(experiment, values)
+    except ValidationError as error:
+        raise UserError(f"tuning.space allows values that do not go together: {one_line(error)}") from None
+
+
+def _space(experiment: Experiment) -> dict[str, Dimension]:
+    return experiment.tuning.space if experiment.tuning else {}
+
+
+def _labels(choice: Choice) -> list[Any]:
+    """The choices as Optuna takes them: lists and mappings as JSON."""
+    return [json.dumps(it, sort_keys=True) if isinstance(it, list | tuple | dict) else it for it in choice.choice]
+
+
+def _simplex_names(key: str, experiment: Experiment) -> dict[str, str]:
+    """A simplex's parameters by task; the weight of a single task is no choice."""
+    tasks = sorted(experiment.tasks)
+    return {task: f"{key}/{task}" for task in tasks} if len(tasks) > 1 else {}
+
+
+def _weights(params: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
+    exponential = {task: -math.log(params[name]) for task, name in names.items()}
+    total = sum(exponential.values())
+    return {task: len(names) * x / total for task, x in exponential.items()}

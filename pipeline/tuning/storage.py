@@ -1,0 +1,158 @@
+"""Where Optuna keeps studies: sqlite by default, any database that SQLAlchemy knows, or a journal file."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from pipeline.errors import Failure, UserError
+
+_JOURNAL = "journal://"
+_KNOWN_WITHIN_S = 5.0
+_CONNECT_S = 4
+_LOCKED_S = 60  # how long sqlite waits for another process's write, such as a dashboard's
+_TIMEOUTS = {
+    "sqlite": "timeout", "psycopg": "connect_timeout", "psycopg2": "connect_timeout", "pg8000": "timeout",
+    "pymysql": "connect_timeout", "mysqldb": "connect_timeout", "mysqlconnector": "connection_timeout",
+}  # fmt: skip
+_EXAMPLE = "write for example sqlite:///optuna.db or postgresql+psycopg://user:password@host/name"
+
+
+def check_storage(url: str) -> None:
+    """Find out within seconds whether a storage can be used; creates nothing.
+
+    Raises:
+        UserError: The address is none, of an unknown kind, or needs a package that is not installed.
+        Failure: Nothing answers there in time, or it refuses.
+    """
+    if url.startswith(_JOURNAL):
+        _check_file(Path(url.removeprefix(_JOURNAL)), url)
+        return
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite" and not _check_file(Path(parsed.database or ""), url):
+        return
+    problems: list[Exception] = []
+    # A thread, because a name server or a silent host can hold a connection up for longer than any driver's timeout.
+    thread = threading.Thread(target=_try_connecting, args=(parsed, problems), daemon=True)
+    thread.start()
+    thread.join(_KNOWN_WITHIN_S)
+    if thread.is_alive():
+        raise Failure(_line(url, f"did not answer within {_KNOWN_WITHIN_S:.0f} s: start it, or correct its address"))
+    if problems:
+        raise _unusable(url, parsed, problems[0])
+
+
+def connect(url: str) -> BaseStorage:
+    """Open a storage; a database's tables are made when missing.
+
+    Raises:
+        UserError: As `check_storage`.
+        Failure: It cannot be reached, or another version of Optuna made its tables.
+    """
+    if url.startswith(_JOURNAL):
+        return JournalStorage(JournalFileBackend(url.removeprefix(_JOURNAL)))
+    parsed = _parsed(url)
+    wait = _LOCKED_S if parsed.get_backend_name() == "sqlite" else _CONNECT_S
+    try:
+        # A connection that idled while a batch trained may be dead: it is tried before use.
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _timeout(parsed, wait)})
+    except (SQLAlchemyError, RuntimeError) as error:
+        raise _unusable(url, parsed, error) from None
+
+
+@contextmanager
+def storage_failures() -> Iterator[None]:
+    """Turn a storage's errors into one line."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise Failure(f"the study's storage failed ({_reason(cause)}): --resume goes on from the last batch") from error
+
+
+def shown(url: str) -> str:
+    """The address without user, password and options."""
+    if url.startswith(_JOURNAL):
+        return url
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return f"{url.split(':')[0]}:..." if ":" in url else "..."
+    return URL.create(parsed.drivername, None, None, parsed.host, parsed.port, parsed.database).render_as_string()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect().import_dbapi()
+    except NoSuchModuleError:
+        raise UserError(_line(url, f"is of a kind that is not known here; {_EXAMPLE}")) from None
+    except ImportError as error:
+        postgres = "postgres" in url.split(":")[0]
+        hint = "; for PostgreSQL install headway[postgres] and write postgresql+psycopg://" if postgres else ""
+        raise UserError(_line(url, f"needs the package {error.name}, which is not installed{hint}")) from None
+    except (ArgumentError, ValueError):
+        raise UserError(_line(url, f"is no database address; {_EXAMPLE}")) from None
+    return parsed
+
+
+def _check_file(path: Path, url: str) -> bool:
+    """Whether a file-based storage exists already; its folder must."""
+    if path.name in ("", ":memory:"):
+        raise UserError(_line(url, "names no file, so the study would be lost; write for example sqlite:///optuna.db"))
+    if not path.parent.is_dir():
+        raise UserError(_line(url, f"lies in a folder that does not exist: create {path.parent}"))
+    try:
+        if path.exists():
+            path.open("rb").close()
+    except OSError as error:
+        raise Failure(_line(url, f"cannot be opened ({error.strerror})")) from None
+    return path.exists()
+
+
+def _try_connecting(parsed: URL, problems: list[Exception]) -> None:
+    try:
+        engine = create_engine(parsed, connect_args=_timeout(parsed, _CONNECT_S))
+        with engine.connect() as connection:
+            # sqlite reads a file only when asked something of it.
+            sqlite = parsed.get_backend_name() == "sqlite"
+            connection.execute(text("PRAGMA schema_version" if sqlite else "SELECT 1"))
+        engine.dispose()
+    except Exception as error:
+        problems.append(error)
+
+
+def _timeout(parsed: URL, seconds: int) -> dict[str, Any]:
+    driver = parsed.get_dialect().driver
+    name = "sqlite" if parsed.get_backend_name() == "sqlite" else driver
+    return {_TIMEOUTS[name]: seconds} if name in _TIMEOUTS else {}
+
+
+def _unusable(url: str, parsed: URL, error: Exception) -> Failure:
+    """What a driver or Optuna said, without secrets."""
+    reason = _reason(error)
+    for secret in (parsed.password, *(it for value in parsed.query.values() for it in _listed(value))):
+        reason = reason.replace(str(secret), "***") if secret else reason
+    return Failure(_line(url, f"cannot be used ({reason}): start it, or correct its address"))
+
+
+def _reason(error: Exception) -> str:
+    """What the driver said, as one line."""
+    said = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return " ".join(str(said).split()) or type(said).__name__
+
+
+def _line(url: str, problem: str) -> str:
+    return f"tuning.storage {shown(url)} {problem}"
+
+
+def _listed(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value

@@ -1,0 +1,119 @@
+"""The study as Optuna keeps it: opened by name, and read as a table with a winner."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from filelock import FileLock
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from pipeline.config import flatten
+from pipeline.errors import Failure
+from pipeline.tuning.storage import connect, storage_failures
+
+BATCH = "trial.batch"
+"""Attribute of a trial: first number of its batch, and the number after the last."""
+VALUES = "trial.values"
+"""Attribute of a trial: the experiment's values that it tries, by dotted key."""
+METRICS = "trial.metrics"
+"""Attribute of a told trial: the metrics of its kept epoch."""
+REASON = "trial.reason"
+"""Attribute of a trial that did not complete: `pruned`, `diverged`, or what failed."""
+
+_DIFFERENCES = 5
+
+
+def open_study(name: str, url: str, lock: Path) -> Study:
+    """Open a study, or make it; its objective is maximised.
+
+    Args:
+        name: Of the study.
+        url: Of the storage.
+        lock: File that keeps two processes from making the tables at once.
+
+    Raises:
+        UserError: The address is wrong.
+        Failure: The storage cannot be used.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with FileLock(lock), storage_failures():
+        return optuna.create_study(storage=connect(url), study_name=name, direction="maximize", load_if_exists=True)
+
+
+@storage_failures()
+def winner(study: Study, trials: int) -> FrozenTrial:
+    """The best complete trial among the first so many; of equal ones the lowest number.
+
+    Raises:
+        Failure: None is complete.
+    """
+    first = study.get_trials(deepcopy=False)[:trials]
+    complete = [trial for trial in first if trial.state == TrialState.COMPLETE]
+    if not complete:
+        reasons = [_outcome(trial) for trial in first]
+        counts = ", ".join(f"{reasons.count(reason)} {reason}" for reason in sorted(set(reasons))) or "no trials"
+        raise Failure(f"the study has no winner ({counts}): search smaller learning rates, or raise tuning.trials")
+    return max(complete, key=lambda trial: (_value(trial), -trial.number))
+
+
+@storage_failures()
+def table(study: Study) -> pd.DataFrame:
+    """All trials: number, state, reason, value, a column for each searched setting, one for each epoch, seconds.
+
+    The columns of settings are dotted keys in alphabetical order, those of epochs `epoch_1`, `epoch_2`, ...
+    """
+    trials = study.get_trials(deepcopy=False)
+    values = [_flat(trial.user_attrs.get(VALUES)) for trial in trials]
+    epochs = range(1, max((trial.last_step or 0 for trial in trials), default=0) + 1)
+    columns: dict[str, list[Any]] = {
+        "number": [trial.number for trial in trials],
+        "state": [trial.state.name for trial in trials],
+        "reason": [trial.user_attrs.get(REASON, "") for trial in trials],
+        "value": _numbers(trial.value for trial in trials),
+    }
+    columns |= {key: _cells(values, key) for key in sorted({key for row in values for key in row})}
+    columns |= {f"epoch_{epoch}": _numbers(it.intermediate_values.get(epoch) for it in trials) for epoch in epochs}
+    columns["seconds"] = _numbers(it.duration.total_seconds() if it.duration else None for it in trials)
+    return pd.DataFrame(columns)
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """One line that says which parts of a study's identity changed, such as `tuning.batch 8 -> 4`."""
+    before, after = _flat(old), _flat(new)
+    keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    shown = [f"{key} {_text(before.get(key))} -> {_text(after.get(key))}" for key in keys[:_DIFFERENCES]]
+    more = [f"and {len(keys) - _DIFFERENCES} more"] if len(keys) > _DIFFERENCES else []
+    return ", ".join(shown + more)
+
+
+def _flat(tree: Mapping[str, Any] | None) -> dict[str, Any]:
+    return flatten(tree) if tree else {}
+
+
+def _outcome(trial: FrozenTrial) -> str:
+    return "failed" if trial.state == TrialState.FAIL else trial.user_attrs.get(REASON, "unfinished")
+
+
+def _value(trial: FrozenTrial) -> float:
+    return trial.value if trial.value is not None else float("-inf")
+
+
+def _numbers(values: Iterable[float | None]) -> list[float]:
+    return [math.nan if value is None else float(value) for value in values]
+
+
+def _cells(rows: list[dict[str, Any]], key: str) -> list[Any]:
+    """A column of settings as they are, or as JSON where they are lists or of several types."""
+    kinds = {type(row[key]) for row in rows if row.get(key) is not None}
+    if kinds <= {int, float} or (len(kinds) == 1 and not kinds & {list, dict}):
+        return [row.get(key) for row in rows]
+    return [json.dumps(row[key]) if key in row else None for row in rows]
+
+
+def _text(value: Any) -> str:
+    return "unset" if value is None else value if isinstance(value, str) else json.dumps(value)

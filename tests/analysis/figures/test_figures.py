@@ -1,0 +1,83 @@
+"""Figures show what the tables say."""
+
+import pandas as pd
+import pytest
+
+from pipeline.analysis.figures.candidates import differences, side_by_side
+from pipeline.analysis.figures.confusion import confusion_matrices
+from pipeline.analysis.figures.costs import cost_bars, step_times
+from pipeline.analysis.figures.curves import learning_curves
+from pipeline.analysis.figures.gaps import gap_dots
+from pipeline.analysis.figures.weights import weights_over_trials
+from tests.analysis.made import report_data
+
+DATA = report_data({"a": 0.7, "b": 0.6}, {"a": 0.8, "b": 0.6}).evaluation
+
+
+def test_each_task_has_a_panel_with_every_candidate() -> None:
+    panels = side_by_side(DATA.scores)
+    assert [panel.caption for panel in panels] == ["a", "b"]
+    for panel in panels:
+        assert panel.figure is not None
+        assert [trace.name for trace in panel.figure.data] == ["default", "single-task"]
+
+
+def test_error_bars_reach_to_the_ends_of_the_interval() -> None:
+    row = DATA.scores[(DATA.scores["metric"] == "accuracy") & (DATA.scores["task"] == "a")].iloc[0]
+    figure = side_by_side(DATA.scores)[0].figure
+    assert figure is not None
+    bar = figure.data[0]
+    assert bar.x[0] + bar.error_x.array[0] == pytest.approx(100 * row["high"])
+    assert bar.x[0] - bar.error_x.arrayminus[0] == pytest.approx(100 * row["low"])
+
+
+def test_a_pair_of_candidates_has_a_panel_of_differences() -> None:
+    (panel,) = differences(DATA.differences)
+    assert panel.caption == "default minus single-task"
+    assert panel.figure is not None
+    assert [trace.y[0] for trace in panel.figure.data] == ["a", "b"]
+
+
+def test_confusion_is_in_percent_of_the_true_class_and_names_the_worst_mistake() -> None:
+    counts = pd.DataFrame(
+        [["default", "a", "x", "x", 6], ["default", "a", "x", "<y>", 2], ["default", "a", "<y>", "x", 1],
+         ["default", "a", "<y>", "<y>", 3]],
+        columns=["candidate", "task", "true", "answered", "count"],
+    )  # fmt: skip
+    (panel,) = confusion_matrices(counts, "default")
+    assert panel.figure is not None
+    right, wrong = panel.figure.data
+    assert right.z[0][0] == 75.0
+    assert wrong.z[1][0] == 25.0
+    assert list(right.x) == ["x", "&lt;y&gt;"]
+    assert panel.sentence == "Most often: x taken for <y> in 25 %, <y> taken for x in 25 %."
+
+
+def test_curves_show_validation_where_there_is_one_and_else_train() -> None:
+    assert [panel.caption for panel in learning_curves(DATA.curves)] == [
+        "a: validation accuracy",
+        "b: validation accuracy",
+    ]
+    blind = DATA.curves.assign(split="train")
+    assert learning_curves(blind)[0].caption == "a: train accuracy"
+
+
+def test_gaps_and_costs_have_a_panel_each() -> None:
+    assert [panel.caption for panel in gap_dots(DATA.gaps)] == ["a", "b"]
+    assert len(cost_bars(DATA.costs)) == 3
+
+
+def test_steps_without_any_are_left_out_and_cached_ones_are_explained() -> None:
+    steps = pd.DataFrame({"step": ["prepare", "train"], "seconds": [1.0, 2.0], "cached": [True, False]})
+    assert step_times(steps.iloc[:0]) == []
+    assert "earlier run" in step_times(steps)[0].sentence
+
+
+def test_weights_are_shown_only_where_they_were_searched() -> None:
+    trials = pd.DataFrame({"number": [0, 1], "state": ["COMPLETE", "PRUNED"], "value": [0.5, 0.9]})
+    assert weights_over_trials(trials)[0].figure is None
+    wider = trials.assign(**{"balancing.weights.a": [0.5, 1.2], "balancing.weights.b": [1.5, 0.8]})
+    figure = weights_over_trials(wider)[0].figure
+    assert figure is not None
+    assert [trace.name for trace in figure.data] == ["a", "b"]
+    assert figure.layout.annotations[0].x == 0  # a pruned trial is not the best, whatever it had reached

@@ -1,0 +1,121 @@
+"""Scores against scikit-learn, on networks that were really trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics as sk
+from torch import Tensor
+
+from pipeline.analysis.scores import Scores, _Answers, _metrics, score
+from pipeline.data.prepared import Prepared, PreparedTask, Split, open_split
+from pipeline.training.saved import load_network
+from tests.analysis.made import candidate, experiment, prepared
+
+Probabilities = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepared(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture(scope="module")
+def test_rows(data: Prepared) -> Split:
+    return open_split(data, "test")
+
+
+@pytest.fixture(scope="module")
+def both(data: Prepared, test_rows: Split, tmp_path_factory: pytest.TempPathFactory) -> tuple[Scores, Probabilities]:
+    """Scores, and the probabilities [K, N, C] that the same networks answer when asked directly."""
+    made = candidate(tmp_path_factory.mktemp("models"), data, experiment())
+    network, _ = load_network(made.model, data, made.experiment)
+    inputs = {name: torch.from_numpy(rows / np.float32(255.0)).unsqueeze(0) for name, rows in test_rows.inputs.items()}
+    logits = {name: it.clone().double() for name, it in network.forward(inputs).items()}
+    odd = torch.sigmoid(logits["odd"])
+    probabilities = {name: torch.softmax(it, -1).numpy() for name, it in logits.items() if name != "odd"}
+    return score(made, test_rows), probabilities | {"odd": torch.cat([1.0 - odd, odd], -1).numpy()}
+
+
+@pytest.mark.parametrize("task", ["side", "odd", "far"])
+def test_metrics_are_those_of_scikit_learn(task: str, both: tuple[Scores, Probabilities], test_rows: Split) -> None:
+    scores, probabilities = both
+    labels = test_rows.labels[task]
+    known = labels >= 0
+    for seed, answered in enumerate(probabilities[task]):
+        true, chance = labels[known], answered[known]
+        expected = {
+            "accuracy": sk.accuracy_score(true, chance.argmax(1)),
+            "macro_f1": sk.f1_score(true, chance.argmax(1), average="macro"),
+            "nll": sk.log_loss(true, chance, labels=range(chance.shape[1])),
+        }
+        if task == "odd":
+            expected["roc_auc"] = sk.roc_auc_score(true, chance[:, 1])
+            expected["average_precision"] = sk.average_precision_score(true, chance[:, 1])
+        found = {name: values[seed] for name, values in scores[task].metrics.items() if name != "ece"}
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("task", ["side", "odd", "far"])
+def test_the_confusion_matrix_is_scikit_learns_summed_over_seeds(
+    task: str, both: tuple[Scores, Probabilities], test_rows: Split
+) -> None:
+    scores, probabilities = both
+    labels = test_rows.labels[task]
+    known = labels >= 0
+    classes = range(probabilities[task].shape[2])
+    expected = sum(
+        sk.confusion_matrix(labels[known], it[known].argmax(1), labels=classes) for it in probabilities[task]
+    )
+    assert (scores[task].confusion == expected).all()
+
+
+def test_correct_rows_are_those_with_a_label_that_was_answered(
+    both: tuple[Scores, Probabilities], test_rows: Split
+) -> None:
+    scores, probabilities = both
+    assert scores["odd"].correct.shape == (2, 80)
+    assert (scores["odd"].labelled == (test_rows.labels["odd"] >= 0)).all()
+    assert (scores["odd"].correct == (probabilities["odd"].argmax(-1) == test_rows.labels["odd"])).all()
+
+
+def test_the_calibration_error_has_the_value_worked_out_by_hand() -> None:
+    # Bins of a fifteenth: 0.6 (9 of them, 6 right: |6/9 - 0.6|) and 0.9 (1, wrong: 0.9); weighted 0.9 and 0.1.
+    confidence = torch.tensor([0.61] * 9 + [0.91], dtype=torch.float64)
+    right = [1, 1, 1, 1, 1, 1, 0, 0, 0, 0]
+    targets = torch.zeros(10, dtype=torch.int64)
+    predicted = torch.tensor([1 - it for it in right])
+    found = _metrics(
+        PreparedTask("multiclass", "a", ("x", "y")), targets, _Answers(predicted, confidence, confidence, confidence)
+    )
+    assert found["ece"] == pytest.approx(0.9 * abs(6 / 9 - 0.61) + 0.1 * 0.91)
+
+
+def answers(logits: Tensor, targets: Tensor) -> _Answers:
+    part = _Answers.of(logits.unsqueeze(0), targets.unsqueeze(0))
+    return _Answers(part.predicted[0], part.confidence[0], part.nll[0], part.positive[0])
+
+
+def test_a_ranking_of_one_class_only_is_not_a_number_and_no_warning() -> None:
+    targets = torch.ones(6, dtype=torch.int64)
+    found = _metrics(PreparedTask("binary", "a", ("no", "yes")), targets, answers(torch.randn(6, 2), targets))
+    assert np.isnan(found["roc_auc"])
+    assert np.isnan(found["average_precision"])
+    assert np.isfinite(found["accuracy"])
+
+
+def test_a_task_without_a_label_has_metrics_that_are_not_numbers(
+    data: Prepared, test_rows: Split, tmp_path: Path
+) -> None:
+    unlabelled = Split(test_rows.inputs, test_rows.labels | {"odd": np.full(80, -1)})
+    scores = score(candidate(tmp_path, data, experiment()), unlabelled)["odd"]
+    assert all(np.isnan(values).all() for values in scores.metrics.values())
+    assert not scores.correct.any()
+    assert not scores.confusion.any()
+
+
+def test_a_single_task_candidate_needs_its_own_rows_only(data: Prepared, test_rows: Split, tmp_path: Path) -> None:
+    found = score(candidate(tmp_path, data, experiment(), "single", "far"), test_rows)
+    assert list(found) == ["far"]
+    assert found["far"].source == "b"

@@ -1,0 +1,66 @@
+"""A table of trials becomes a study again."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from pipeline.analysis.trials import settings_of, study_of, with_metrics
+
+SPACE = {
+    "balancing.weights": {"simplex": True},
+    "training.learning_rate": {"float": [1e-4, 1e-2], "log": True},
+    "training.batch_size": {"int": [8, 64], "log": False},
+    "training.optimizer": {"choice": ["adam", "sgd"]},
+}
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "number": [0, 1, 2, 3],
+            "state": ["COMPLETE", "PRUNED", "FAIL", "RUNNING"],
+            "reason": [None, "pruned", "ValueError", None],
+            "value": [0.9, 0.4, np.nan, np.nan],
+            "balancing.weights.a": [0.5, 1.0, 1.5, 1.0],
+            "training.batch_size": [16.0, 32.0, np.nan, 8.0],
+            "training.learning_rate": [0.001, 0.002, 0.003, 0.004],
+            "training.optimizer": ["sgd", "adam", "sgd", "sgd"],
+            "epoch_1": [0.5, 0.4, np.nan, np.nan],
+            "epoch_2": [0.9, np.nan, np.nan, np.nan],
+            "seconds": [1.0, 0.5, 0.1, np.nan],
+        }
+    )
+
+
+def test_a_study_has_the_finished_trials_as_they_ended(table: pd.DataFrame) -> None:
+    trials = study_of(table, SPACE).trials
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
+    assert trials[0].value == 0.9
+    assert trials[0].intermediate_values == {1: 0.5, 2: 0.9}
+    assert trials[1].intermediate_values == {1: 0.4}
+    assert trials[0].params == {
+        "balancing.weights.a": 0.5,
+        "training.batch_size": 16,
+        "training.learning_rate": 0.001,
+        "training.optimizer": "sgd",
+    }
+    assert "training.batch_size" not in trials[2].params
+
+
+def test_bounds_and_logarithms_are_those_of_the_space(table: pd.DataFrame) -> None:
+    assert study_of(table, SPACE).trials[0].distributions == {
+        "balancing.weights.a": FloatDistribution(0.5, 1.5),
+        "training.batch_size": IntDistribution(8, 64),
+        "training.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
+        "training.optimizer": CategoricalDistribution(["adam", "sgd"]),
+    }
+
+
+def test_metrics_are_no_settings(table: pd.DataFrame) -> None:
+    wider = with_metrics(table, {0: {"validation/a/accuracy": 0.7}, 2: {"validation/a/accuracy": 0.1}})
+    assert settings_of(wider) == settings_of(table)
+    assert wider["validation/a/accuracy"].tolist() == pytest.approx([0.7, np.nan, 0.1, np.nan], nan_ok=True)
+    assert with_metrics(table, {}).equals(table)

@@ -1,0 +1,148 @@
+from typing import Any
+
+import pytest
+
+from pipeline.config import Experiment
+from pipeline.config.space import check_space
+from pipeline.config.tuning import Choice, FloatRange, IntRange, Simplex
+from pipeline.errors import UserError
+
+TASKS = {"a": {"kind": "multiclass", "source": "s"}, "b": {"kind": "binary", "source": "s"}}
+
+
+def made(space: dict[str, Any], **settings) -> Experiment:
+    return Experiment.model_validate({"name": "x", "tasks": TASKS, "tuning": {"space": space}} | settings)
+
+
+def problem(space: dict[str, Any], **settings) -> str:
+    with pytest.raises(UserError) as error:
+        check_space(made(space, **settings))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"balancing.weights": "simplex"},
+        {"balancing.weights": {"simplex": True}},
+        {"balancing.weights": {"choice": ["equal", {"a": 1.5, "b": 0.5}]}},
+        {"training.epochs": {"int": [1, 20]}, "training.batch_size": {"int": [16, 256], "log": True}},
+        {"training.optimizer": {"choice": ["adam", "sgd"]}, "training.momentum": {"float": [0, 0.95]}},
+        {"training.learning_rate": {"int": [1, 2]}},
+        {"training.clip_norm": {"choice": [None, 1.0]}},
+        {"training.early_stopping.patience": {"int": [1, 5]}},
+        {"model.trunk.widths": {"choice": [[64], [64, 64], []]}},
+        {"model.trunk": {"choice": [{"widths": [8], "dropout": 0.1}, {"widths": [16]}]}},
+        {
+            "model.head": {"choice": ["linear", {"kind": "mlp", "widths": [8]}]},
+            "model.trunk.dropout": {"float": [0, 0.7]},
+        },
+    ],
+)
+def test_what_the_settings_accept_can_be_searched(space):
+    check_space(made(space))
+
+
+def test_the_default_space_and_no_search_at_all_are_fine():
+    check_space(Experiment.model_validate({"name": "x", "tasks": TASKS}))
+    check_space(Experiment.model_validate({"name": "x", "tasks": TASKS, "tuning": None}))
+
+
+def test_simplex_alone_is_short_for_its_mapping():
+    assert made({"balancing.weights": "simplex"}) == made({"balancing.weights": {"simplex": True}})
+
+
+def test_each_kind_of_dimension_is_read():
+    space = made(
+        {
+            "balancing.weights": "simplex",
+            "training.epochs": {"int": [1, 3]},
+            "training.momentum": {"float": [0, 1]},
+            "training.optimizer": {"choice": ["adam"]},
+        }
+    ).tuning.space
+    assert [type(it) for it in space.values()] == [Simplex, IntRange, FloatRange, Choice]
+    assert space["training.epochs"].int == (1, 3)
+    assert space["training.momentum"].log is False
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("training.lerning_rate", "unknown key 'training.lerning_rate' (did you mean 'learning_rate'?)"),
+        ("model.trnk.dropout", "unknown key 'model.trnk' (did you mean 'trunk'?)"),
+        ("modl.trunk.dropout", "unknown key 'modl.trunk.dropout' (did you mean 'model.trunk.dropout'?)"),
+        ("zebra", "unknown key 'zebra' (write for example training.learning_rate)"),
+    ],
+)
+def test_a_key_that_does_not_exist_is_answered_with_the_nearest_match(key, line):
+    assert problem({key: {"float": [0.1, 0.2]}}) == f"tuning.space: {line}"
+
+
+@pytest.mark.parametrize(
+    "key", ["training.seeds", "seed", "data.validation", "tuning.trials", "training", "model", "tasks.a.kind"]
+)
+def test_a_key_that_is_no_matter_of_search_is_refused(key):
+    assert f"tuning.space: '{key}' cannot be searched" in problem({key: {"int": [1, 2]}})
+
+
+@pytest.mark.parametrize(
+    ("key", "dimension", "line"),
+    [
+        ("model.trunk.dropout", {"float": [0, 1]}, "model.trunk.dropout: input should be less than 1, found 1.0"),
+        ("training.clip_norm", {"float": [0, 1]}, "training.clip_norm: input should be greater than 0, found 0.0"),
+        ("training.epochs", {"float": [1, 3]}, "training.epochs: input should be a valid integer, found 1.0"),
+        ("training.epochs", {"int": [0, 3]}, "training.epochs: input should be greater than or equal to 1, found 0"),
+        ("training.optimizer", {"choice": ["adam", "adma"]}, "training.optimizer: input should be 'sgd', 'adam'"),
+        ("training.nesterov", {"choice": [True, False]}, "training: nesterov needs optimizer sgd and momentum above 0"),
+        ("model.trunk.widths", {"choice": [[8], [0]]}, "model.trunk.widths: every width is at least 1"),
+        ("model.trunk", {"choice": [{"wdths": [8]}]}, "unknown key 'model.trunk.wdths' (did you mean 'widths'?)"),
+        ("balancing.weights", {"float": [0.1, 1]}, "balancing.weights: input should be 'equal' or a mapping"),
+        ("balancing.weights", {"choice": [{"a": 1}]}, "balancing.weights names a; the tasks are a, b"),
+    ],
+)  # fmt: skip
+def test_a_value_that_the_setting_does_not_accept_is_refused(key, dimension, line):
+    assert problem({key: dimension}).startswith(f"tuning.space: {line}")
+
+
+def test_a_simplex_is_for_the_weights_only():
+    assert problem({"model.trunk.dropout": "simplex"}) == (
+        "tuning.space.model.trunk.dropout: simplex is for balancing.weights only; give float, int or choice"
+    )
+
+
+def test_keys_that_overlap_are_refused():
+    space = {"model.trunk": {"choice": [{"widths": [8]}]}, "model.trunk.dropout": {"float": [0, 0.5]}}
+    assert problem(space) == "tuning.space: 'model.trunk.dropout' lies within 'model.trunk'; search one of the two"
+
+
+def test_a_choice_is_left_as_it_was_written():
+    space = {"model.trunk": {"choice": [{"widths": [8]}]}}
+    experiment = made(space)
+    check_space(experiment)
+    assert experiment == made(space)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "line"),
+    [
+        ({"float": [2, 1]}, "the lower bound comes first, found [2.0, 1.0]"),
+        ({"int": [2, 1]}, "the lower bound comes first, found [2, 1]"),
+        ({"float": [0, 1], "log": True}, "a logarithmic range lies above 0, found [0.0, 1.0]"),
+        ({"int": [0, 1], "log": True}, "a logarithmic range lies above 0, found [0, 1]"),
+        ({"float": [0, float("inf")]}, "should be a finite number"),
+        ({"float": [0, 1], "int": [0, 1]}, "a dimension is one of float, int, choice, simplex"),
+        ({"flot": [0, 1]}, "a dimension is one of float, int, choice, simplex"),
+        ([0, 1], "a dimension is one of float, int, choice, simplex"),
+        ({"choice": []}, "should have at least 1 item"),
+        ({"float": [1]}, "Field required"),
+        ({"float": [1, 2, 3]}, "should have at most 2 items"),
+        ({"int": [1.5, 2]}, "should be a valid integer"),
+        ({"simplex": False}, "should be True"),
+    ],
+)
+def test_a_dimension_that_makes_no_sense_is_refused_when_it_is_read(dimension, line):
+    with pytest.raises(ValueError, match=r"tuning\.space") as error:
+        made({"training.learning_rate": dimension})
+    assert line in str(error.value)

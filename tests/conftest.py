@@ -1,0 +1,79 @@
+"""What all tests share: a project folder of their own, and the command line called in this process."""
+
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Headway = Callable[..., Result]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project with the experiments that ship, as the working directory."""
+    return make_project(tmp_path / "project", monkeypatch)
+
+
+def make_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder.mkdir()
+    shutil.copy(REPOSITORY / "MLproject", folder)
+    shutil.copytree(REPOSITORY / "experiments", folder / "experiments", ignore=shutil.ignore_patterns("data"))
+    (folder / "experiments" / "data").symlink_to(REPOSITORY / "experiments" / "data")
+    monkeypatch.chdir(folder)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def headway(monkeypatch: pytest.MonkeyPatch) -> Headway:
+    """Calls the command line in this process."""
+    return call_headway
+
+
+def call_headway(*args: str) -> Result:
+    from pipeline.cli import cli
+    from pipeline.commands.failing import guarded
+
+    out, err = io.StringIO(), io.StringIO()
+    before = sys.argv
+    sys.argv = ["headway", *args]
+    code = 0
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            guarded(cli)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        sys.argv = before
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Tests run side by side: a thread each."""
+    os.environ["OMP_NUM_THREADS"] = "1"

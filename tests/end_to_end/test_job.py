@@ -1,0 +1,264 @@
+"""The whole job on the debug preset, through the command line: what it leaves in MLflow, and what it does the second time."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipeline.tracking import tags
+from pipeline.tracking.tracker import Tracker
+
+from ..conftest import Result, call_headway, make_project
+
+
+@pytest.fixture(scope="module")
+def monkeymodule():  # type: ignore[no-untyped-def]
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, monkeymodule: pytest.MonkeyPatch) -> tuple[Path, Result]:
+    """A project in which the job ran once. Tests here run in order and add to it."""
+    project = make_project(tmp_path_factory.mktemp("job") / "project", monkeymodule)
+    return project, call_headway("run", "debug", "--json")
+
+
+def runs(project: Path) -> list[Any]:
+    return list(Tracker(project, "debug").runs())
+
+
+def named(project: Path) -> Counter[str]:
+    return Counter(run.info.run_name for run in runs(project))
+
+
+EXPECTED = {
+    "debug": 1,
+    "prepare": 1,
+    "train default": 1,
+    "train single digit": 1,
+    "train single parity": 1,
+    "train tuned": 1,
+    "tune": 1,
+    **{f"trial {number}": 1 for number in range(4)},
+    "evaluate": 1,
+    "evaluate default": 1,
+    "evaluate single digit": 1,
+    "evaluate single parity": 1,
+    "evaluate tuned": 1,
+    "report": 1,
+}
+
+
+def test_every_step_is_a_run_in_a_true_state(finished: tuple[Path, Result]) -> None:
+    project, result = finished
+    assert (result.code, result.err) == (0, "")
+    assert named(project) == EXPECTED
+    for run in runs(project):
+        state = run.data.tags.get(tags.TRIAL_STATE, "COMPLETE")
+        assert run.info.status == {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}[state], run.info.run_name
+
+
+def test_steps_are_children_and_trials_grandchildren(finished: tuple[Path, Result]) -> None:
+    project, result = finished
+    parents = {run.info.run_id: run.data.tags.get("mlflow.parentRunId") for run in runs(project)}
+    names = {run.info.run_id: run.info.run_name for run in runs(project)}
+    top = result.json["run_id"]
+    assert parents[top] is None
+    for run_id, parent in parents.items():
+        if run_id == top:
+            continue
+        kind = names[run_id].split()[0]
+        expected = {"trial": "tune", "evaluate": "evaluate" if " " in names[run_id] else "debug"}.get(kind, "debug")
+        assert names[parent] == expected, names[run_id]
+
+
+def test_default_tuned_and_trials_line_up_in_the_compare_view(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    table = Tracker(project, "debug")
+    wanted = [
+        run for run in table.runs() if run.data.tags.get(tags.ROLE) in ("default", "tuned", "trial")
+        and run.data.tags[tags.STEP] in ("train", "tune")
+    ]  # fmt: skip
+    assert len(wanted) == 6
+    assert len({frozenset(run.data.params) for run in wanted}) == 1
+    metrics = {
+        frozenset(
+            name for name in run.data.metrics
+            if name.startswith(("train/", "validation/")) and not name.endswith(("_ci_low", "_ci_high"))
+        )
+        for run in wanted
+    }  # fmt: skip
+    assert len(metrics) == 1
+    assert "validation/all/objective" in next(iter(metrics))
+
+
+def test_test_metrics_stand_on_the_evaluate_children_alone(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    for run in runs(project):
+        tested = [name for name in run.data.metrics if name.startswith("test/") and not name.endswith("/rows")]
+        is_child = run.info.run_name.startswith("evaluate ")
+        assert bool(tested) == is_child, run.info.run_name
+    tuned = next(run for run in runs(project) if run.info.run_name == "evaluate tuned")
+    assert {"test/digit/accuracy", "test/parity/roc_auc", "test/all/delta_m_percent"} <= set(tuned.data.metrics)
+    single = next(run for run in runs(project) if run.info.run_name == "evaluate single digit")
+    assert single.data.tags[tags.TASK] == "digit"
+    assert not any("parity" in name for name in single.data.metrics)
+
+
+def test_the_test_split_was_opened_once_for_all(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    opened = [run for run in runs(project) if tags.TEST_OPENING in run.data.tags]
+    assert [run.info.run_name for run in opened] == ["evaluate"]
+    assert opened[0].data.tags[tags.TEST_OPENING] == "1"
+    assert opened[0].data.tags[tags.TEST_CANDIDATES] == "default, single digit, single parity, tuned"
+
+
+def test_the_report_is_one_page_that_answers_first(finished: tuple[Path, Result]) -> None:
+    _, result = finished
+    page = Path(result.json["report"]).read_text()
+    assert result.json["answer"] in page
+    assert "sharing" in result.json["answer"].lower()
+
+
+def test_data_sets_are_noted_with_their_digests(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    for run in runs(project):
+        names = {it.dataset.name for it in run.inputs.dataset_inputs}
+        if run.data.tags.get(tags.STEP) == "train":
+            assert names == {"prepared.train", "prepared.validation"}
+        if run.info.run_name == "evaluate":
+            assert names == {"prepared.test"}
+
+
+def test_the_champion_predicts(finished: tuple[Path, Result], tmp_path: Path) -> None:
+    project, result = finished
+    assert result.json["model"] == "models:/debug@champion"
+    table = tmp_path / "rows.csv"
+    pd.DataFrame([[float(i % 16) for i in range(64)]] * 3, columns=[f"pixel_{i}" for i in range(64)]).to_csv(table)
+    scored = call_headway(
+        "predict", "--model", result.json["model"], "--input", str(table), "--output", str(tmp_path / "s.csv")
+    )
+    assert scored.code == 0
+    answers = pd.read_csv(tmp_path / "s.csv")
+    assert len(answers) == 3
+    assert answers.filter(like="digit/probability/").sum(axis=1).round(5).eq(1.0).all()
+
+
+def test_the_same_command_again_adds_one_parent_run_and_nothing_else(finished: tuple[Path, Result]) -> None:
+    project, first = finished
+    again = call_headway("run", "debug")
+    assert again.code == 0
+    assert again.out.count("cached, answered by run") == 8
+    assert named(project) == Counter(EXPECTED) + Counter({"debug": 1})
+    shown = call_headway("show", "debug", "--json").json["steps"]
+    assert {step["step"]: step["run_id"] for step in shown} == {
+        step["step"]: step["run_id"] for step in first.json["steps"]
+    }
+
+
+def test_steps_are_rebuilt_bit_for_bit(finished: tuple[Path, Result]) -> None:
+    project, first = finished
+    rebuilt = call_headway("rerun", first.json["run_id"], "--json")
+    assert rebuilt.code == 0, rebuilt
+    assert {verdict["answer"] for verdict in rebuilt.json} == {"bitwise equal"}
+    assert len(rebuilt.json) == 6
+    trial = next(run for run in runs(project) if run.info.run_name == "trial 2")
+    assert "bitwise equal" in call_headway("rerun", trial.info.run_id).out
+
+
+def test_why_names_what_changed(finished: tuple[Path, Result]) -> None:
+    assert "nothing changed" in call_headway("why", "tune", "debug").out
+    told = call_headway("why", "train", "debug", "--set", "training.learning_rate=0.01").out
+    assert told.splitlines()[1:] == ["  values / training.learning_rate: (not there) -> 0.01"]
+
+
+def test_diff_pairs_metrics_by_seed(finished: tuple[Path, Result]) -> None:
+    _, first = finished
+    ids = {step["step"]: step["run_id"] for step in first.json["steps"]}
+    told = call_headway("diff", ids["train default"], ids["train tuned"], "--json").json
+    assert told["data"] == {}
+    assert told["code"] == {}
+    assert "training.learning_rate" in told["configuration"]
+    assert told["metrics"]["validation/digit/accuracy"]["pairs"] == 2
+
+
+def test_damaged_outputs_are_made_again(finished: tuple[Path, Result]) -> None:
+    project, first = finished
+    folder = Path(next(step for step in first.json["steps"] if step["step"] == "train default")["outputs"])
+    (folder / "model.safetensors").write_bytes(b"damaged")
+    again = call_headway("train", "debug")
+    assert "is damaged: running it again" in again.out
+    assert named(project)["train default"] == 2
+
+
+def test_force_runs_a_step_and_what_depends_on_it(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    before = named(project)
+    assert call_headway("run", "debug", "--force", "evaluate").code == 0
+    added = named(project) - before
+    assert {"evaluate", "report", "debug"} <= set(added)
+    assert not {"prepare", "tune", "train default"} & set(added)
+    openings = [int(run.data.tags[tags.TEST_OPENING]) for run in runs(project) if tags.TEST_OPENING in run.data.tags]
+    assert sorted(openings) == [1, 2]
+
+
+def test_more_trials_continue_the_study(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    assert call_headway("tune", "debug", "--trials", "6").code == 0
+    assert {f"trial {number}" for number in range(6)} <= set(named(project))
+    assert named(project)["trial 0"] == 1
+    studies = {run.data.tags[tags.STUDY] for run in runs(project) if tags.STUDY in run.data.tags}
+    assert len(studies) == 1
+
+
+def test_another_batch_is_another_study_and_says_so(finished: tuple[Path, Result]) -> None:
+    assert (
+        "a new study, since values.tuning.batch 2 -> 4" in call_headway("tune", "debug", "--set", "tuning.batch=4").out
+    )
+
+
+def test_a_new_model_must_beat_the_champion(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    told = call_headway(
+        "run", "debug", "--set", "training.learning_rate=1e-6", "--set", "gate.min_gain=0.9", "--set", "tuning=null"
+    )
+    assert told.code == 0
+    assert "as challenger" in told.out
+    client = Tracker(project, "debug").client
+    assert client.get_model_version_by_alias("debug", "champion").version == "1"
+
+
+def test_a_champion_of_other_data_is_not_compared(finished: tuple[Path, Result]) -> None:
+    other = ["run", "debug", "--set", "data.validation=0.2", "--set", "tuning=null"]
+    assert "other prepared data" in call_headway(*other).out
+    promoted = call_headway(*other, "--promote", "--force", "train")
+    assert "as champion: --promote" in promoted.out
+
+
+def test_without_validation_nothing_is_chosen(finished: tuple[Path, Result]) -> None:
+    told = call_headway(
+        "run", "debug", "--json",
+        "--set", "data.validation=0", "--set", "training.early_stopping=null", "--set", "tuning=null",
+    )  # fmt: skip
+    assert told.code == 0
+    assert told.json["model"] is None
+    assert "left out" in Path(told.json["report"]).read_text()
+
+
+def test_a_failed_run_says_why(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    ended = call_headway("train", "debug", "--set", "training.learning_rate=1e30", "--set", "training.optimizer=sgd")
+    assert (ended.code, len(ended.err.splitlines())) == (1, 1)
+    failed = next(run for run in runs(project) if run.info.status == "FAILED" and run.info.run_name == "train default")
+    assert "diverged" in failed.data.tags[tags.OUTCOME]
+    assert not (project / ".headway" / "outputs" / failed.data.tags[tags.KEY]).exists()
+
+
+def test_gone_outputs_folder_is_no_obstacle(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    shutil.rmtree(project / ".headway")
+    assert call_headway("train", "debug").code == 0

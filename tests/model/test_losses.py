@@ -1,0 +1,107 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.model import MISSING, loss_of
+
+SLOTS, ROWS = 3, 17
+
+
+def made(kind: str, shared: bool = True, missing: int = 0, classes: int = 10) -> tuple[Tensor, Tensor]:
+    """Random logits and targets, the first so many targets of them missing."""
+    draws = torch.Generator().manual_seed(0)
+    outputs, labels = (1, 2) if kind == "binary" else (classes, classes)
+    logits = 3 * torch.randn(SLOTS, ROWS, outputs, generator=draws)
+    targets = torch.randint(labels, (1 if shared else SLOTS, ROWS), generator=draws)
+    targets[:, :missing] = MISSING
+    return logits, targets
+
+
+def by_torch(kind: str, logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean loss of one slot over its labelled rows."""
+    there = targets != MISSING
+    if kind == "binary":
+        return functional.binary_cross_entropy_with_logits(logits[there, 0], targets[there].float())
+    return functional.cross_entropy(logits[there], targets[there])
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary"])
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("missing", [0, 5])
+def test_loss_and_gradient_equal_torch_over_the_labelled_rows(kind: str, shared: bool, missing: int) -> None:
+    logits, targets = made(kind, shared, missing)
+    weights = torch.tensor([0.3, 1.0, 1.7])
+    loss = loss_of(kind)
+    mean, count = loss.forward(logits, targets)
+    grads = loss.backward(weights)
+    assert count.unique().tolist() == [ROWS - missing]
+    for k in range(SLOTS):
+        x = logits[k].clone().requires_grad_()
+        wanted = by_torch(kind, x, targets[0 if shared else k])
+        (wanted * weights[k]).backward()
+        torch.testing.assert_close(mean[k], wanted.detach(), rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(grads[k], x.grad, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary"])
+def test_logits_of_a_row_without_a_label_change_nothing(kind: str) -> None:
+    logits, targets = made(kind, missing=5)
+    loss = loss_of(kind)
+    mean, _ = loss.forward(logits, targets)
+    grads = loss.backward(torch.ones(SLOTS)).clone()
+    assert not grads[:, :5].any()
+    logits[:, :5] = 1e4 * torch.randn(SLOTS, 5, logits.size(-1))
+    changed, _ = loss.forward(logits, targets)
+    assert torch.equal(changed, mean)
+    assert torch.equal(loss.backward(torch.ones(SLOTS)), grads)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary"])
+def test_task_without_a_labelled_row_has_loss_and_gradient_zero(kind: str) -> None:
+    logits, targets = made(kind, missing=ROWS)
+    loss = loss_of(kind)
+    mean, count = loss.forward(logits, targets)
+    assert mean.tolist() == [0.0] * SLOTS
+    assert count.tolist() == [0]
+    assert not loss.backward(torch.ones(SLOTS)).any()
+    assert loss.correct(logits, targets).tolist() == [0] * SLOTS
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary"])
+def test_step_without_rows_has_loss_zero(kind: str) -> None:
+    logits, targets = made(kind)
+    loss = loss_of(kind)
+    mean, _ = loss.forward(logits[:, :0], targets[:, :0])
+    assert mean.tolist() == [0.0] * SLOTS
+    assert loss.backward(torch.ones(SLOTS)).shape == logits[:, :0].shape
+    assert loss.correct(logits[:, :0], targets[:, :0]).tolist() == [0] * SLOTS
+
+
+def test_right_answers_are_counted_among_labelled_rows_only() -> None:
+    logits = torch.tensor([[[2.0, 1.0], [0.0, 1.0], [5.0, 0.0]]])
+    assert loss_of("multiclass").correct(logits, torch.tensor([[0, 0, MISSING]])).tolist() == [1]
+    binary = torch.tensor([[[2.0], [-1.0], [-3.0], [-1.0]]])
+    assert loss_of("binary").correct(binary, torch.tensor([[1, 1, 0, MISSING]])).tolist() == [2]
+
+
+def test_binary_loss_stays_exact_where_the_network_is_sure() -> None:
+    sure = torch.tensor([[[18.0], [-18.0]]])
+    mean, _ = loss_of("binary").forward(sure, torch.tensor([[1, 0]]))
+    assert mean.item() == pytest.approx(by_torch("binary", sure[0].double(), torch.tensor([1, 0])).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary"])
+@pytest.mark.parametrize("rows", [1, 7, 17, 64])
+def test_slot_has_the_same_loss_and_gradient_bit_for_bit_whatever_its_neighbours(kind: str, rows: int) -> None:
+    draws = torch.Generator().manual_seed(0)
+    outputs = 1 if kind == "binary" else 10
+    logits = 3 * torch.randn(16, rows, outputs, generator=draws)
+    targets = torch.randint(2, (1, rows), generator=draws)
+    loss, weights = loss_of(kind), torch.rand(16, generator=draws)
+    mean, _ = loss.forward(logits, targets)
+    grads = loss.backward(weights).clone()
+    for k in range(16):
+        alone, _ = loss.forward(logits[k : k + 1], targets)
+        assert torch.equal(alone, mean[k : k + 1])
+        assert torch.equal(loss.backward(weights[k : k + 1]), grads[k : k + 1])

@@ -1,0 +1,82 @@
+"""The house keeps its shape: imports run one way, and only some may see mlflow or the test split."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import REPOSITORY
+
+# A package may import those on later lines only.
+LAYERS = [
+    {"__main__"},
+    {"cli"},
+    {"commands"},
+    {"steps"},
+    {"tuning", "analysis"},
+    {"training"},
+    {"balance", "model", "data"},
+    {"config"},
+    {"draws"},
+    {"errors"},
+]
+TRACKING_IS_USED_BY = {"cli", "commands", "steps", "tuning"}
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted((REPOSITORY / "pipeline").rglob("*.py")):
+        yield path.relative_to(REPOSITORY), ast.parse(path.read_text())
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def owner(path: Path) -> str:
+    return path.parts[1].removesuffix(".py")
+
+
+def rank(package: str) -> int:
+    return next(place for place, layer in enumerate(LAYERS) if package in layer)
+
+
+def test_imports_run_one_way() -> None:
+    wrong = []
+    for path, tree in modules():
+        here = owner(path)
+        if here in ("tracking", "__init__"):
+            continue
+        for name in imported(tree):
+            parts = name.split(".")
+            if parts[0] != "pipeline" or len(parts) == 1 or parts[1] in (here, "tracking"):
+                continue
+            if rank(parts[1]) <= rank(here):
+                wrong.append(f"{path} imports {name}")
+    assert wrong == []
+
+
+def test_tracking_is_used_by_steps_and_above_and_imports_nothing_of_them() -> None:
+    for path, tree in modules():
+        here = owner(path)
+        for name in imported(tree):
+            parts = [*name.split("."), ""]
+            if parts[0] == "pipeline" and parts[1] == "tracking" and here != "tracking":
+                assert here in TRACKING_IS_USED_BY, f"{path} imports {name}"
+            if here == "tracking" and parts[0] == "pipeline":
+                assert parts[1] in ("tracking", "data", "errors", ""), f"{path} imports {name}"
+
+
+def test_only_tracking_imports_mlflow() -> None:
+    for path, tree in modules():
+        if owner(path) != "tracking":
+            assert not [name for name in imported(tree) if name.split(".")[0] == "mlflow"], path
+
+
+@pytest.mark.parametrize("path", [path for path, _ in modules()], ids=str)
+def test_no_file_is_longer_than_350_lines(path: Path) -> None:
+    assert len((REPOSITORY / path).read_text().splitlines()) <= 350

@@ -1,0 +1,45 @@
+"""Unreachable stores are known at once, and no password is ever shown."""
+
+import socket
+
+import pytest
+
+from pipeline.errors import Failure, UserError
+from pipeline.tracking.reach import check_reachable, shown
+from pipeline.tracking.store import check_store
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql+psycopg://user:secret@db.example:5432/runs?sslmode=x",
+            "postgresql+psycopg://db.example:5432/runs",
+        ),
+        ("http://user:secret@host/path", "http://host/path"),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db"),
+    ],
+)
+def test_an_address_is_shown_without_user_and_password(url: str, expected: str) -> None:
+    assert shown(url) == expected
+
+
+def test_a_host_that_answers_is_reachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        check_reachable(f"http://127.0.0.1:{server.getsockname()[1]}", "it")
+
+
+def test_a_closed_port_is_a_failure_without_the_password() -> None:
+    with pytest.raises(Failure, match="cannot be reached") as failure:
+        check_reachable("http://user:secret@127.0.0.1:9", "it")
+    assert "secret" not in str(failure.value)
+
+
+def test_a_file_store_is_a_mistake() -> None:
+    with pytest.raises(UserError, match="tracked in a database"):
+        check_store("file:///tmp/mlruns")
+
+
+def test_a_sqlite_file_in_no_folder_is_a_mistake() -> None:
+    with pytest.raises(UserError, match="no folder"):
+        check_store("sqlite:////nowhere/at/all.db")

@@ -1,0 +1,112 @@
+"""Runs are started, found, taken up and mended."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.tracking import tags
+from pipeline.tracking.tracker import Tracker
+
+
+@pytest.fixture
+def tracker(project: Path) -> Tracker:
+    return Tracker(project, "trying")
+
+
+def test_a_finished_run_is_found_by_its_key_and_the_newest_wins(tracker: Tracker) -> None:
+    for _ in range(2):
+        run = tracker.start("step", {tags.KEY: "k"})
+        run.end("FINISHED")
+    found = tracker.finished("k")
+    assert found is not None
+    assert found.info.run_id == run.id
+    assert tracker.finished("other") is None
+
+
+def test_a_deleted_run_answers_nothing(tracker: Tracker) -> None:
+    run = tracker.start("step", {tags.KEY: "k"})
+    run.end("FINISHED")
+    tracker.client.delete_run(run.id)
+    assert tracker.finished("k") is None
+    assert tracker.get(run.id) is None
+
+
+def test_a_running_run_answers_nothing(tracker: Tracker) -> None:
+    tracker.start("step", {tags.KEY: "k"})
+    assert tracker.finished("k") is None
+    assert tracker.interrupted("k") is None
+
+
+def test_runs_whose_process_is_gone_are_mended(tracker: Tracker, project: Path) -> None:
+    program = (
+        "from pathlib import Path\nfrom pipeline.tracking.tracker import Tracker\n"
+        "print(Tracker(Path.cwd(), 'trying').start('left', {'headway.key': 'k'}).id)"
+    )
+    left = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=project)
+    mine = tracker.start("mine", {})
+    assert tracker.mend() == 1
+    run = tracker.get(left.stdout.strip())
+    assert run is not None
+    assert run.info.status == "KILLED"
+    assert "killed" in run.data.tags[tags.OUTCOME]
+    assert tracker.get(mine.id).info.status == "RUNNING"  # type: ignore[union-attr]
+    found = tracker.interrupted("k")
+    assert found is not None
+    assert found.info.run_id == run.info.run_id
+
+
+def test_a_run_taken_up_again_logs_no_step_twice(tracker: Tracker) -> None:
+    run = tracker.start("step", {tags.KEY: "k"})
+    run.metrics({"validation/a/accuracy": 0.5}, step=1)
+    run.end("KILLED")
+    again = tracker.take_up(run.id)
+    again.metrics({"validation/a/accuracy": 0.5}, step=1)
+    again.metrics({"validation/a/accuracy": 0.6}, step=2)
+    assert tracker.metric_history(run.id, "validation/a/accuracy") == [(1, 0.5), (2, 0.6)]
+    assert tracker.get(run.id).info.status == "RUNNING"  # type: ignore[union-attr]
+
+
+def test_parameters_that_a_launcher_logged_are_left(tracker: Tracker) -> None:
+    run = tracker.start("step", {})
+    tracker.client.log_param(run.id, "training.epochs", "3")
+    run.params({"training.epochs": 4, "seed": 0, **{f"many.{index}": index for index in range(250)}})
+    params = tracker.get(run.id).data.params  # type: ignore[union-attr]
+    assert params["training.epochs"] == "3"
+    assert params["seed"] == "0"
+    assert len(params) == 252
+
+
+def test_metrics_that_are_not_finite_are_left_out(tracker: Tracker) -> None:
+    run = tracker.start("step", {})
+    run.metrics({"a/b/c": math.nan, "d/e/f": math.inf, "g/h/i": 1.0})
+    assert tracker.get(run.id).data.metrics == {"g/h/i": 1.0}  # type: ignore[union-attr]
+
+
+def test_datasets_can_be_searched_by_digest(tracker: Tracker) -> None:
+    run = tracker.start("step", {})
+    run.dataset("prepared.train", "0123456789abcdef0123456789abcdef", "/somewhere", "train")
+    found = list(tracker.runs("dataset.digest = '0123456789abcdef0123456789abcdef'"))
+    assert [one.info.run_id for one in found] == [run.id]
+    assert found[0].inputs.dataset_inputs[0].tags[0].value == "train"
+
+
+def test_the_launchers_run_is_the_parent_and_leaves_the_environment(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    launcher = Tracker(project, "launched").start("top", {})
+    monkeypatch.setenv("MLFLOW_RUN_ID", launcher.id)
+    tracker = Tracker(project, "ignored")
+    assert "MLFLOW_RUN_ID" not in os.environ
+    assert tracker.parent("x", {}).id == launcher.id
+    assert tracker.client.get_experiment_by_name("ignored") is None
+
+
+def test_two_trackers_on_a_fresh_database_make_its_schema_once(project: Path) -> None:
+    program = "from pathlib import Path\nfrom pipeline.tracking.tracker import Tracker\nTracker(Path.cwd(), 'e')"
+    both = [subprocess.Popen([sys.executable, "-c", program], cwd=project) for _ in range(2)]
+    assert [one.wait(timeout=120) for one in both] == [0, 0]

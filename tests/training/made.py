@@ -1,0 +1,106 @@
+"""Small data sets, experiments and stacks."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config import Experiment, with_values
+from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, labels_file
+from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
+from pipeline.training.stack import Stack
+
+ODD = {"digit": ("multiclass", "left", 3), "parity": ("binary", "left", 2), "other": ("multiclass", "right", 5)}
+"""Three tasks on two sources: kind, source, classes."""
+
+BASE: dict[str, Any] = {
+    "training.epochs": 3,
+    "training.batch_size": 7,
+    "training.early_stopping": None,
+    "model.trunk.widths": [9],
+    "model.trunk.dropout": 0.5,
+    "training.learning_rate": 0.01,
+    "tuning": None,
+}
+
+
+def random_data(
+    folder: Path,
+    tasks: Mapping[str, tuple[str, str, int]] = ODD,
+    features: int = 37,
+    rows: int = 50,
+    missing: Mapping[str, float] | None = None,
+) -> Prepared:
+    """Random bytes whose labels follow from them, so many training rows a source and half as many for validation.
+
+    Args:
+        folder: Where the arrays go.
+        tasks: Kind, source and number of classes by name.
+        features: Values of a row.
+        rows: Training rows of each source; 50 leave a last batch of one row at a batch size of 7.
+        missing: Share of labels that are left out, by task.
+    """
+    draws = np.random.default_rng(0)
+    counts = {"train": rows, "validation": rows // 2}
+    for split, count in counts.items():
+        for source in dict.fromkeys(it[1] for it in tasks.values()):
+            inputs = draws.integers(0, 256, (count, features), dtype=np.uint8)
+            np.save(folder / inputs_file(source, split), inputs)
+            for task in (name for name, it in tasks.items() if it[1] == source):
+                labels = _labels(inputs, task, tasks[task][2])
+                labels[: round(count * (missing or {}).get(task, 0.0))] = -1
+                np.save(folder / labels_file(task, split), labels)
+    return Prepared(
+        folder,
+        {source: PreparedSource((features,), 255.0, counts) for _, source, _ in tasks.values()},
+        {
+            name: PreparedTask(kind, source, tuple(str(number) for number in range(classes)))
+            for name, (kind, source, classes) in tasks.items()
+        },
+    )
+
+
+def experiment_on(prepared: Prepared, values: Mapping[str, Any] | None = None) -> Experiment:
+    """A small experiment on these data: `BASE`, then the values."""
+    tasks = {name: {"kind": task.kind, "source": task.source} for name, task in prepared.tasks.items()}
+    bare = Experiment.model_validate({"name": "small", "tasks": tasks, "tuning": None})
+    return with_values(bare, BASE | dict(values or {}))
+
+
+def seeds(experiment: Experiment, count: int) -> list[Slot]:
+    """Slots with streams of their own."""
+    return seed_slots(with_values(experiment, {"training.seeds": count}))
+
+
+def trials(experiments: Sequence[Experiment]) -> list[Slot]:
+    """Slots that share each batch."""
+    return [trial_slot(number, experiment) for number, experiment in enumerate(experiments)]
+
+
+def trained(prepared: Prepared, slots: Sequence[Slot], epochs: int = 99) -> dict[str, SlotState]:
+    """The states by name after so many epochs, or at the end."""
+    stack = Stack(prepared, slots)
+    while stack.running and epochs:
+        stack.epoch()
+        epochs -= 1
+    return by_name(stack)
+
+
+def by_name(stack: Stack) -> dict[str, SlotState]:
+    return {state.name: state for state in stack.states()}
+
+
+def assert_same(found: SlotState, wanted: SlotState) -> None:
+    """Bit for bit the same history and arrays."""
+    assert repr(found.history) == repr(wanted.history)
+    assert (found.status, found.best_epoch, found.waited) == (wanted.status, wanted.best_epoch, wanted.waited)
+    assert found.arrays.keys() == wanted.arrays.keys()
+    differing = [name for name, row in found.arrays.items() if row.tobytes() != wanted.arrays[name].tobytes()]
+    assert not differing
+
+
+def _labels(inputs: np.ndarray, task: str, classes: int) -> np.ndarray:
+    """The class whose random direction a row points along."""
+    directions = np.random.default_rng(sum(map(ord, task))).normal(size=(inputs.shape[1], classes))
+    return np.argmax((inputs - 127.5) @ directions, 1).astype(np.int64)

@@ -1,0 +1,108 @@
+"""A slot does not feel its neighbours: its weights are the same bit for bit, whoever trains beside it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config import load, with_values
+from pipeline.data.prepared import Prepared
+from pipeline.training.slot import SlotState, seed_slots
+from pipeline.training.stack import Stack
+from tests.conftest import REPOSITORY
+from tests.training.made import assert_same, by_name, experiment_on, random_data, seeds, trained, trials
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "adam": {},
+    "sgd": {"training.optimizer": "sgd"},
+    "nesterov": {"training.optimizer": "sgd", "training.momentum": 0.9, "training.nesterov": True},
+    "adamw": {"training.optimizer": "adamw", "training.weight_decay": 0.1},
+    "rmsprop": {"training.optimizer": "rmsprop", "training.momentum": 0.5},
+    "batch norm": {"model.trunk.norm": "batch"},
+    "batch norm per source": {"model.trunk.norm": "batch_per_source"},
+    "layer norm": {"model.trunk.norm": "layer"},
+    "gelu": {"model.trunk.activation": "gelu"},
+    "silu": {"model.trunk.activation": "silu", "model.trunk.widths": [9, 1, 13]},
+    "tanh": {"model.trunk.activation": "tanh", "training.clip_norm": 0.1},
+    "separate": {"model.sharing": "separate"},
+    "mlp heads": {"model.head": {"kind": "mlp", "widths": [5], "dropout": 0.3}},
+    "no trunk": {"model.trunk.widths": []},
+    "wide": {"model.trunk.widths": [128], "training.batch_size": 50},
+    "proportional": {"data.mix": "proportional"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_weights_are_the_same_for_any_number_of_seeds_and_of_trials(variant: str, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path, missing={"digit": 0.2})
+    experiment = experiment_on(prepared, VARIANTS[variant] | {"training.epochs": 2})
+    for alone, together in (
+        (trained(prepared, seeds(experiment, 1)), [trained(prepared, seeds(experiment, count)) for count in (2, 5)]),
+        (trained(prepared, trials([experiment])), [trained(prepared, trials([experiment] * it)) for it in (2, 5)]),
+    ):
+        for states in together:
+            name = next(iter(alone))
+            assert_same(states[name], alone[name])
+
+
+@pytest.mark.parametrize(("features", "width", "batch_size"), [(1, 1, 1), (37, 1, 7), (3, 33, 16), (784, 128, 49)])
+def test_weights_are_the_same_at_awkward_sizes(features: int, width: int, batch_size: int, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path, features=features)
+    sizes = {"model.trunk.widths": [width], "training.batch_size": batch_size, "training.epochs": 2}
+    experiment = experiment_on(prepared, sizes)
+    alone = trained(prepared, seeds(experiment, 1))["seed/0"]
+    for count in (2, 5, 16):
+        assert_same(trained(prepared, seeds(experiment, count))["seed/0"], alone)
+
+
+def test_every_slot_of_a_stack_equals_itself_alone_whatever_its_settings(tmp_path: Path) -> None:
+    prepared = random_data(tmp_path)
+    own = [
+        {"model.trunk.dropout": 0.0, "training.learning_rate": 0.1},
+        {"training.clip_norm": 0.01},
+        {"training.weight_decay": 0.5, "training.beta1": 0.5, "model.head.dropout": 0.2},
+        {"balancing.weights": {"digit": 2.0, "parity": 0.5, "other": 0.5}, "training.epsilon": 1e-3},
+        {"model.trunk.dropout": 0.7},
+    ]
+    slots = trials([experiment_on(prepared, {"model.head": {"kind": "mlp", "widths": [5]}} | it) for it in own])
+    together = trained(prepared, slots)
+    for slot in slots:
+        assert_same(together[slot.name], trained(prepared, [slot])[slot.name])
+
+
+@pytest.mark.parametrize("own_batches", [True, False])
+def test_weights_are_the_same_after_neighbours_left(own_batches: bool, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path)
+    experiment = experiment_on(prepared, {"training.epochs": 4, "model.trunk.norm": "batch"})
+    slots = seeds(experiment, 5) if own_batches else trials([experiment] * 5)
+    undisturbed = trained(prepared, slots)
+    stack = Stack(prepared, slots)
+    stack.epoch()
+    stack.leave([slots[0].name, slots[3].name])
+    stack.epoch()
+    stack.leave([slots[4].name])
+    while stack.running:
+        stack.epoch()
+    found = by_name(stack)
+    for slot in (slots[1], slots[2]):
+        assert_same(found[slot.name], undisturbed[slot.name])
+
+
+@pytest.mark.parametrize("name", ["mnist_fashion", "digits"])
+def test_shipped_experiments_give_the_same_weights_for_1_2_5_and_16_slots_and_after_a_neighbour_left(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    prepared: Prepared = request.getfixturevalue(name)
+    experiment = load(name, {"training.epochs": 2}, REPOSITORY)
+    wanted = _first(prepared, experiment, 1)
+    for count in (2, 5, 16):
+        assert_same(_first(prepared, experiment, count, leaving=count == 5), wanted)
+
+
+def _first(prepared: Prepared, experiment: Any, count: int, leaving: bool = False) -> SlotState:
+    stack = Stack(prepared, seed_slots(with_values(experiment, {"training.seeds": count})))
+    stack.epoch()
+    if leaving:
+        stack.leave(["seed/1", "seed/4"])
+    stack.epoch()
+    return by_name(stack)["seed/0"]

@@ -1,0 +1,60 @@
+import pytest
+
+from pipeline.config import load, with_values
+from pipeline.config.experiment import Experiment
+from pipeline.training.slot import SlotState, seed_slots, trial_slot
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    return load("mnist_fashion", {}, REPOSITORY)
+
+
+def test_seeds_have_streams_of_their_own_for_weights_and_data(experiment: Experiment) -> None:
+    slots = seed_slots(experiment)
+    assert [slot.name for slot in slots] == [f"seed/{number}" for number in range(5)]
+    assert len({slot.stream for slot in slots}) == len({slot.data_stream for slot in slots}) == 5
+
+
+def test_trials_share_the_order_of_the_data_and_nothing_with_seeds(experiment: Experiment) -> None:
+    slots = [trial_slot(number, experiment) for number in (0, 7)]
+    assert slots[0].data_stream == slots[1].data_stream
+    assert slots[0].stream != slots[1].stream
+    used = {slot.stream for slot in seed_slots(experiment)} | {slot.data_stream for slot in seed_slots(experiment)}
+    assert not used & {slots[0].stream, slots[1].stream, slots[0].data_stream}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"training.learning_rate": 0.5, "training.weight_decay": 0.1, "training.clip_norm": 1.0},
+        {"model.trunk.dropout": 0.1, "balancing.weights": {"mnist": 1.5, "fashion": 0.5}},
+        {"training.early_stopping": None, "training.seeds": 9, "seed": 3, "name": "other"},
+    ],
+)
+def test_settings_that_are_only_numbers_stack(values: dict[str, object], experiment: Experiment) -> None:
+    assert trial_slot(0, with_values(experiment, values)).shape() == trial_slot(1, experiment).shape()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model.trunk.widths": [64]},
+        {"training.batch_size": 32},
+        {"training.optimizer": "sgd"},
+        {"training.schedule": "cosine"},
+        {"training.epochs": 3},
+        {"model.trunk.norm": "batch"},
+        {"data.mix": "shortest"},
+    ],
+)
+def test_settings_that_change_shape_or_course_do_not_stack(
+    values: dict[str, object], experiment: Experiment
+) -> None:
+    assert trial_slot(0, with_values(experiment, values)).shape() != trial_slot(1, experiment).shape()
+
+
+def test_fresh_state_runs_and_has_no_epoch() -> None:
+    state = SlotState("seed/0")
+    assert (state.status, state.epoch, state.best_epoch) == ("running", 0, 0)

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+from optuna.study import Study
+from optuna.trial import TrialState, create_trial
+
+from pipeline.errors import Failure
+from pipeline.tuning.study import REASON, VALUES, difference, open_study, table, winner
+
+
+def study_of(*trials: tuple[TrialState, float | None, str | None]) -> Study:
+    study = optuna.create_study(direction="maximize")
+    for state, value, reason in trials:
+        attrs = {REASON: reason} if reason else {}
+        study.add_trial(create_trial(state=state, value=value, user_attrs=attrs))
+    return study
+
+
+def test_the_winner_is_the_best_complete_trial_and_the_first_of_equal_ones() -> None:
+    study = study_of(
+        (TrialState.COMPLETE, 0.1, None),
+        (TrialState.PRUNED, 0.9, "pruned"),
+        (TrialState.COMPLETE, 0.5, None),
+        (TrialState.COMPLETE, 0.5, None),
+        (TrialState.COMPLETE, 0.7, None),
+    )
+    assert winner(study, 5).number == 4
+    assert winner(study, 4).number == 2
+    assert winner(study, 1).number == 0
+
+
+def test_a_study_without_a_winner_says_what_became_of_its_trials() -> None:
+    study = study_of(
+        (TrialState.PRUNED, 0.9, "diverged"),
+        (TrialState.PRUNED, 0.9, "diverged"),
+        (TrialState.PRUNED, 0.9, "pruned"),
+        (TrialState.FAIL, None, "RuntimeError: no"),
+        (TrialState.RUNNING, None, None),
+    )
+    with pytest.raises(Failure, match=r"no winner \(2 diverged, 1 failed, 1 pruned, 1 unfinished\)"):
+        winner(study, 5)
+    with pytest.raises(Failure, match="no trials"):
+        winner(study_of(), 5)
+
+
+def test_the_table_has_a_column_a_setting_and_an_epoch() -> None:
+    study = optuna.create_study(direction="maximize")
+    values = {"training.learning_rate": 0.1, "balancing.weights": {"b": 0.5, "a": 1.5}, "model.trunk.widths": [8, 4]}
+    study.add_trial(create_trial(value=0.5, user_attrs={VALUES: values}, intermediate_values={1: 0.4, 2: 0.5}))
+    study.add_trial(create_trial(state=TrialState.PRUNED, user_attrs={REASON: "diverged", VALUES: {}}))
+    frame = table(study)
+    assert list(frame.columns) == [
+        "number", "state", "reason", "value", "balancing.weights.a", "balancing.weights.b", "model.trunk.widths",
+        "training.learning_rate", "epoch_1", "epoch_2", "seconds",
+    ]  # fmt: skip
+    assert frame.iloc[0].drop("seconds").fillna("").tolist() == [
+        0, "COMPLETE", "", 0.5, 1.5, 0.5, "[8, 4]", 0.1, 0.4, 0.5,
+    ]  # fmt: skip
+    assert frame.iloc[1]["reason"] == "diverged"
+    assert frame.iloc[1][["value", "epoch_1", "training.learning_rate"]].isna().all()
+
+
+def test_a_column_of_several_types_holds_json_so_that_parquet_takes_it(tmp_path: Path) -> None:
+    study = optuna.create_study(direction="maximize")
+    for value in (1, "auto", None, [2], True):
+        study.add_trial(create_trial(value=0.5, user_attrs={VALUES: {"mixed": value, "same": value is None}}))
+    table(study).to_parquet(tmp_path / "trials.parquet")
+    read = pd.read_parquet(tmp_path / "trials.parquet")
+    assert read["mixed"].tolist() == ["1", '"auto"', "null", "[2]", "true"]
+    assert read["same"].tolist() == [False, False, True, False, False]
+
+
+def test_the_table_of_an_empty_study_is_empty() -> None:
+    assert table(optuna.create_study()).empty
+
+
+def test_a_study_is_opened_again_by_its_name(tmp_path: Path) -> None:
+    url, lock = f"sqlite:///{tmp_path}/optuna.db", tmp_path / "lock"
+    open_study("one", url, lock).ask()
+    assert len(open_study("one", url, lock).trials) == 1
+    assert len(open_study("other", url, lock).trials) == 0
+    assert open_study("one", url, lock).direction == optuna.study.StudyDirection.MAXIMIZE
+
+
+def test_a_difference_names_what_changed_and_no_more_than_five_of_it() -> None:
+    old = {"tuning": {"batch": 8}, "versions": {"torch": "2.15"}, "seed": 0}
+    new = {"tuning": {"batch": 4}, "versions": {"torch": "2.15"}, "seed": 0, "device": "cuda"}
+    assert difference(old, new) == "device unset -> cuda, tuning.batch 8 -> 4"
+    assert difference(old, old) == ""
+    many = {f"k{index}": index for index in range(8)}
+    assert difference({}, many).endswith("k4 unset -> 4, and 3 more")
