@@ -20,7 +20,7 @@ run: install
 	mlflow run . --env-manager local --experiment-name mnist_fashion
 
 test: install
-	python -m pytest -n 2
+	python -m pytest -n 2 --dist loadfile
 
 test-all: install
 	python -m pytest -m "slow or not slow"

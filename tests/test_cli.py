@@ -31,6 +31,8 @@ def test_list_names_the_experiments_that_ship(project: object, headway: Headway)
     assert all(it["purpose"] for it in listed.json)
 
 
+SPACE = "tuning.space={model.trunk.dropout: {float: [0.5, 0.1]}}"
+
 MISTAKES = {
     "no command": (["frobnicate"], "frobnicate"),
     "no experiment": (["run"], "EXPERIMENT"),
@@ -44,8 +46,8 @@ MISTAKES = {
     "unknown source": (["prepare", "debug", "--set", "tasks={a: {kind: binary, source: digit}}"], "digits"),
     "unknown forced step": (["run", "debug", "--force", "trian"], "the steps are"),
     "no such root": (["prepare", "mnist_fashion", "--data.variant", "full", "--data.root", "nowhere"], "nowhere"),
-    "space of an unknown key": (["tune", "debug", "--set", "tuning.space={model.trunk.dropuot: {float: [0, 1]}}"], "dropuot"),
-    "low above high": (["tune", "debug", "--set", "tuning.space={model.trunk.dropout: {float: [0.5, 0.1]}}"], "lower bound"),
+    "space of an unknown key": (["tune", "debug", "--set", SPACE.replace("pout", "puot")], "dropuot"),
+    "low above high": (["tune", "debug", "--set", SPACE], "lower bound"),
     "no validation": (["run", "debug", "--set", "data.validation=0"], "training.early_stopping=null"),
     "separate baseline that is none": (["run", "debug", "--set", "baselines.separate=nothing"], "baselines.separate"),
     "unknown run": (["diff", "abc", "def"], "no such run"),

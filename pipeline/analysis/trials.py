@@ -22,15 +22,10 @@ _FIXED = ("number", "state", "reason", "value", "seconds")
 _EPOCH = re.compile(r"epoch_(\d+)")
 
 
-def with_metrics(table: pd.DataFrame, metrics: Mapping[int, Mapping[str, float]]) -> pd.DataFrame:
-    """The table with a column for each metric, given by number of trial; a trial without has NaN."""
-    columns = pd.DataFrame.from_dict(dict(metrics), orient="index")
-    return table.merge(columns, how="left", left_on="number", right_index=True)
-
-
 def settings_of(table: pd.DataFrame) -> list[str]:
-    """The columns that are searched settings."""
-    return [name for name in table if name not in _FIXED and not _EPOCH.fullmatch(name) and "/" not in name]
+    """The columns that are searched settings and known of any trial."""
+    others = {name for name in table if name in _FIXED or _EPOCH.fullmatch(name) or "/" in name}
+    return [name for name in table if name not in others and table[name].notna().any()]
 
 
 def study_of(table: pd.DataFrame, space: Mapping[str, Mapping[str, Any]]) -> "Study":
@@ -45,6 +40,7 @@ def study_of(table: pd.DataFrame, space: Mapping[str, Mapping[str, Any]]) -> "St
     import optuna
 
     distributions = {name: _distribution(table[name], space.get(name, {})) for name in settings_of(table)}
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would tell of a study that nobody asked for
     study = optuna.create_study(direction="maximize")
     done = table[table["state"].isin(["COMPLETE", "PRUNED", "FAIL"])]
     study.add_trials([_trial(row, distributions) for row in done.to_dict("records")])
@@ -59,7 +55,7 @@ def _distribution(values: pd.Series, dimension: Mapping[str, Any]) -> "BaseDistr
             low, high = dimension[kind]
             return ranged(low, high, log=dimension.get("log", False))
     known = values.dropna()
-    if pd.api.types.is_float_dtype(known) and len(known):
+    if pd.api.types.is_float_dtype(known):
         return FloatDistribution(float(known.min()), float(known.max()))
     return CategoricalDistribution(sorted(known.unique().tolist(), key=str))
 

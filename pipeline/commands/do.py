@@ -33,8 +33,9 @@ def do(name: str, request: Request) -> None:
         Failure: It could not be done.
     """
     project = project_folder()
-    experiment = load(request.experiment, request.values, project)
-    check(experiment, project, name)
+    with _launcher_is_told(project):
+        experiment = load(request.experiment, request.values, project)
+        check(experiment, project, name)
     check_store(tracking_uri(project))
     _end_with_launcher()
     from pipeline.tracking.tracker import Tracker
@@ -49,6 +50,19 @@ def do(name: str, request: Request) -> None:
     with _parent(context, name):
         result = run_to(context, name)
     _conclude(context, result, request)
+
+
+@contextmanager
+def _launcher_is_told(project: Path) -> Iterator[None]:
+    """Under `mlflow run` there is a run already: if nothing can be begun, it says why."""
+    try:
+        yield
+    except (UserError, Failure) as error:
+        if "MLFLOW_RUN_ID" in os.environ:
+            from pipeline.tracking.tracker import Tracker
+
+            Tracker(project, None).tell_launcher({tags.OUTCOME: str(error)})
+        raise
 
 
 @contextmanager

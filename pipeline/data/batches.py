@@ -76,7 +76,7 @@ class Batches:
     def _batch(self, rows: dict[str, list[Tensor]]) -> Batch:
         inputs = {source: self._gather(source, chosen) for source, chosen in rows.items()}
         targets = {
-            task: torch.stack([self._labels[task][where] for where in rows[source]])
+            task: torch.stack([self._labels[task].index_select(0, where) for where in rows[source]])
             for task, source in self._source_of.items()
         }
         return Batch(inputs, targets)

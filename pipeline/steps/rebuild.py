@@ -129,7 +129,6 @@ def _tune(context: Context, run: Any) -> str | None:
         with crew_for(experiment, prepared, tuning.batch, tuning.trials) as crew:
             search(study, experiment, prepared, crew, there / "checkpoints")
         now = table(study).head(len(before)).drop(columns="seconds")
-        before = before[list(now.columns)]
     differing = [number for number in range(len(before)) if not _same(before.iloc[number], now.iloc[number])]
     return f"first differs at trial {differing[0]}" if differing else None
 

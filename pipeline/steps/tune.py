@@ -60,12 +60,11 @@ class Tune(Step):
 
     def work(self, context: Context, run: Run, folder: Path) -> None:
         """Bring the study to its number of trials and find its winner."""
-        from pipeline.analysis.trials import with_metrics
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.trials import Projection
         from pipeline.training.fit import crew_for
         from pipeline.tuning.search import Callbacks, search
-        from pipeline.tuning.study import METRICS, VALUES, table, winner
+        from pipeline.tuning.study import VALUES, table, winner
 
         tuning = self.experiment.tuning
         assert tuning is not None
@@ -80,8 +79,7 @@ class Tune(Step):
             projection = Projection(context, run, self.experiment, name, self._prepared, bar)
             callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
             search(study, self.experiment, prepared, crew, context.checkpoints_folder(name), callbacks)
-        metrics = {trial.number: trial.user_attrs.get(METRICS, {}) for trial in study.get_trials(deepcopy=False)}
-        trials = with_metrics(table(study), metrics).head(tuning.trials)
+        trials = table(study).head(tuning.trials)
         if len(trials) < tuning.trials:
             context.say.line(f"  tuning.timeout cut the study: {len(trials)} of {tuning.trials} trials")
             run.tags({tags.CUT: f"{len(trials)} of {tuning.trials} trials"})

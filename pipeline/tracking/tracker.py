@@ -1,5 +1,6 @@
 """The tracker: starts, finds, resumes and mends runs. The only reader of MLFLOW_RUN_ID."""
 
+import contextlib
 import json
 import os
 import tempfile
@@ -53,8 +54,14 @@ class Tracker:
         if self.launcher_run is None:
             return self.start(name, tags)
         run = Run(self.client, self.launcher_run)
-        run.tags(dict(tags) | {PROCESS: process.identity()})
+        run.tags(dict(tags) | {MLFLOW_RUN_NAME: name, PROCESS: process.identity()})
         return run
+
+    def tell_launcher(self, tags: Mapping[str, str]) -> None:
+        """Tag the launcher's run, as far as its store answers."""
+        if self.launcher_run is not None:
+            with contextlib.suppress(mlflow.MlflowException):
+                Run(self.client, self.launcher_run).tags(tags)
 
     def take_up(self, run_id: str) -> Run:
         """Go on with a run that another process began."""

@@ -51,7 +51,7 @@ def _objective(metrics: dict[str, float]) -> float | None:
 
 
 def _lost(metrics: dict[str, float]) -> bool:
-    """Whether a loss is infinite or undefined, but not for want of labelled rows: then the accuracy is undefined too."""
+    """Whether a loss is lost for another reason than that no row is labelled (then accuracy is undefined as well)."""
     return any(
         not math.isfinite(value) and not math.isnan(metrics[key.removesuffix("nll") + "accuracy"])
         for key, value in metrics.items()

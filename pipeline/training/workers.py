@@ -160,10 +160,12 @@ def _serve(connection: Connection, parent: int) -> None:
     while True:
         try:
             method, args = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
         try:
             connection.send((True, getattr(host, method)(*args)))
+        except ConnectionError:  # the parent was killed, and its death signal is on the way
+            return
         except Exception as error:
             connection.send((False, error))
 

@@ -6,7 +6,7 @@ in asking, in training or in telling, and everything in it is a function of tria
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ class Callbacks:
     Attributes:
         batch: Called with a batch's trials before it is trained.
         epoch: Called after each epoch with the states, without arrays, of the trials that took part.
-        trial: Called with each trial of a batch once it is told, and its state with the metrics of every epoch (of a
+        trial: Called with each trial of a batch once all are told, and its state with the metrics of every epoch (of a
             failed one perhaps none); after an interruption again with all trials of that batch.
     """
 
@@ -122,20 +122,25 @@ class _Job:
         ]
         with self._failing(barrier, checkpoint):
             states = fit(self.crew, self.prepared, slots, barrier, checkpoint, resumed)
-        for number, state in zip(batch, states, strict=True):
-            if not trials[number].state.is_finished():
-                self._tell(number, state)
-            self.callbacks.trial(self._trial(number), state)
+        told = dict(zip(batch, states, strict=True))
+        for number, trial in barrier.unfinished.items():
+            self._tell(trial, told[number])
+        self._hear(told)
         checkpoint.remove()
 
-    def _tell(self, number: int, state: SlotState) -> None:
+    def _tell(self, trial: Trial, state: SlotState) -> None:
         """Complete with the kept epoch's objective, or pruned with the last one reported."""
-        self._attribute(number, METRICS, {key: value for key, value in state.best.items() if math.isfinite(value)})
+        trial.set_user_attr(METRICS, {key: value for key, value in state.best.items() if math.isfinite(value)})
         if state.status == "finished":
-            self.study.tell(number, state.best_objective)
+            self.study.tell(trial, state.best_objective)
             return
-        self._attribute(number, REASON, state.status)
-        self.study.tell(number, state=TrialState.PRUNED)
+        trial.set_user_attr(REASON, state.status)
+        self.study.tell(trial, state=TrialState.PRUNED)
+
+    def _hear(self, told: Mapping[int, SlotState]) -> None:
+        trials = self.study.get_trials(deepcopy=False)
+        for number, state in told.items():
+            self.callbacks.trial(trials[number], state)
 
     @contextmanager
     def _failing(self, barrier: "_Barrier", checkpoint: Checkpoint) -> Iterator[None]:
@@ -145,19 +150,12 @@ class _Job:
         except _HERE_AND_NOW:
             raise
         except Exception as error:
-            for number, state in barrier.states.items():
-                if not self._trial(number).state.is_finished():
-                    self._attribute(number, REASON, f"{type(error).__name__}: {' '.join(str(error).split())}")
-                    self.study.tell(number, state=TrialState.FAIL)
-                self.callbacks.trial(self._trial(number), state)
+            for trial in barrier.unfinished.values():
+                trial.set_user_attr(REASON, f"{type(error).__name__}: {' '.join(str(error).split())}")
+                self.study.tell(trial, state=TrialState.FAIL)
+            self._hear(barrier.states)
             checkpoint.remove()
             raise
-
-    def _attribute(self, number: int, name: str, value: Any) -> None:
-        Trial(self.study, self._trial(number)._trial_id).set_user_attr(name, value)
-
-    def _trial(self, number: int) -> FrozenTrial:
-        return self.study.get_trials(deepcopy=False)[number]
 
 
 class _Barrier:
@@ -165,6 +163,7 @@ class _Barrier:
 
     Attributes:
         states: How far each trial of the batch had come when it last took part, by number.
+        unfinished: The trials that are not told yet, by number.
     """
 
     def __init__(
@@ -177,9 +176,10 @@ class _Barrier:
     ) -> None:
         self.states = {number: SlotState(f"trial/{number}") for number in batch}
         self._earlier = trials[: batch.start]
-        unfinished = [trials[number] for number in batch if not trials[number].state.is_finished()]
-        self._open = {trial.number: Trial(study, trial._trial_id) for trial in unfinished}
-        self._reported = {trial.number: set(trial.intermediate_values) for trial in unfinished}
+        self._reported = {number: set(trials[number].intermediate_values) for number in batch}
+        self.unfinished = {
+            number: Trial(study, trials[number]._trial_id) for number in batch if not trials[number].state.is_finished()
+        }
         self._numbers = {state.name: number for number, state in self.states.items()}
         self._prune = PRUNERS[_settings(experiment).pruner]
         self._callbacks = callbacks
@@ -190,8 +190,8 @@ class _Barrier:
         self.states |= now
         finite = {number: state for number, state in now.items() if state.status != "diverged"}
         for number, state in finite.items():
-            if number in self._open and state.epoch not in self._reported[number]:
-                self._open[number].report(state.history[-1][OBJECTIVE], state.epoch)
+            if number in self.unfinished and state.epoch not in self._reported[number]:
+                self.unfinished[number].report(state.history[-1][OBJECTIVE], state.epoch)
         self._callbacks.epoch(states)
         curves = {number: [metrics[OBJECTIVE] for metrics in state.history] for number, state in finite.items()}
         leaving = self._prune(curves, self._earlier)

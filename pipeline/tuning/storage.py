@@ -1,6 +1,7 @@
 """Where Optuna keeps studies: sqlite by default, any database that SQLAlchemy knows, or a journal file."""
 
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from pipeline.errors import Failure, UserError
 
@@ -63,9 +65,11 @@ def connect(url: str) -> BaseStorage:
     wait = _LOCKED_S if parsed.get_backend_name() == "sqlite" else _CONNECT_S
     try:
         # A connection that idled while a batch trained may be dead: it is tried before use.
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _timeout(parsed, wait)})
+        storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _timeout(parsed, wait)})
     except (SQLAlchemyError, RuntimeError) as error:
         raise _unusable(url, parsed, error) from None
+    weakref.finalize(storage, storage.engine.dispose)  # else its connections are dropped unclosed
+    return storage
 
 
 @contextmanager
@@ -120,12 +124,11 @@ def _check_file(path: Path, url: str) -> bool:
 
 def _try_connecting(parsed: URL, problems: list[Exception]) -> None:
     try:
-        engine = create_engine(parsed, connect_args=_timeout(parsed, _CONNECT_S))
+        engine = create_engine(parsed, poolclass=NullPool, connect_args=_timeout(parsed, _CONNECT_S))
         with engine.connect() as connection:
             # sqlite reads a file only when asked something of it.
             sqlite = parsed.get_backend_name() == "sqlite"
             connection.execute(text("PRAGMA schema_version" if sqlite else "SELECT 1"))
-        engine.dispose()
     except Exception as error:
         problems.append(error)
 

@@ -65,7 +65,8 @@ def winner(study: Study, trials: int) -> FrozenTrial:
 def table(study: Study) -> pd.DataFrame:
     """All trials: number, state, reason, value, a column for each searched setting, one for each epoch, seconds.
 
-    The columns of settings are dotted keys in alphabetical order, those of epochs `epoch_1`, `epoch_2`, ...
+    The columns of settings are dotted keys in alphabetical order, those of epochs `epoch_1`, `epoch_2`, ...; those of
+    the kept epoch's metrics have their names, such as `validation/all/objective`.
     """
     trials = study.get_trials(deepcopy=False)
     values = [_flat(trial.user_attrs.get(VALUES)) for trial in trials]
@@ -78,6 +79,10 @@ def table(study: Study) -> pd.DataFrame:
     }
     columns |= {key: _cells(values, key) for key in sorted({key for row in values for key in row})}
     columns |= {f"epoch_{epoch}": _numbers(it.intermediate_values.get(epoch) for it in trials) for epoch in epochs}
+    metrics = [trial.user_attrs.get(METRICS, {}) for trial in trials]
+    columns |= {
+        name: _numbers(it.get(name) for it in metrics) for name in sorted({key for it in metrics for key in it})
+    }
     columns["seconds"] = _numbers(it.duration.total_seconds() if it.duration else None for it in trials)
     return pd.DataFrame(columns)
 

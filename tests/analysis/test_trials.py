@@ -6,7 +6,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from pipeline.analysis.trials import settings_of, study_of, with_metrics
+from pipeline.analysis.trials import settings_of, study_of
 
 SPACE = {
     "balancing.weights": {"simplex": True},
@@ -60,7 +60,15 @@ def test_bounds_and_logarithms_are_those_of_the_space(table: pd.DataFrame) -> No
 
 
 def test_metrics_are_no_settings(table: pd.DataFrame) -> None:
-    wider = with_metrics(table, {0: {"validation/a/accuracy": 0.7}, 2: {"validation/a/accuracy": 0.1}})
+    wider = table.assign(**{"validation/a/accuracy": 0.7})
     assert settings_of(wider) == settings_of(table)
-    assert wider["validation/a/accuracy"].tolist() == pytest.approx([0.7, np.nan, 0.1, np.nan], nan_ok=True)
-    assert with_metrics(table, {}).equals(table)
+
+
+def test_a_setting_that_no_trial_knows_is_left_out(table: pd.DataFrame) -> None:
+    blank = table.assign(**{"balancing.weights.a": np.nan})
+    assert "balancing.weights.a" not in study_of(blank, SPACE).trials[0].params
+
+
+def test_nothing_is_said_of_the_study(table: pd.DataFrame, capfd: pytest.CaptureFixture[str]) -> None:
+    study_of(table, SPACE)
+    assert capfd.readouterr() == ("", "")

@@ -11,8 +11,7 @@ import pytest
 
 from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
-
-from ..conftest import make_project
+from tests.conftest import make_project
 
 COMMAND = ["train", "mnist_fashion", "--set", "training.epochs=12", "--set", "training.early_stopping=null"]
 

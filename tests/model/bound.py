@@ -17,9 +17,7 @@ def bound(layer: AnyLayer, slots: int, seed: int = 0) -> AnyLayer:
     draws = torch.Generator().manual_seed(seed)
     values = {name: _random(it, slots, draws) for name, it in layer.parameters().items()}
     grads = {name: torch.full_like(value, float("nan")) for name, value in values.items()}
-    statistics = {
-        name: slotted(slots, *it.shape).fill_(it.constant) for name, it in layer.statistics().items()
-    }
+    statistics = {name: slotted(slots, *it.shape).fill_(it.constant) for name, it in layer.statistics().items()}
     layer.bind(values, grads, statistics)
     return layer
 

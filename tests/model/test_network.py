@@ -16,9 +16,7 @@ TASKS = {
 
 
 def network(slots: int, sharing: str = "shared", norm: str = "none", activation: str = "relu") -> Network:
-    trunk = TrunkSettings.model_validate(
-        {"widths": [9, 5], "norm": norm, "dropout": 0.5, "activation": activation}
-    )
+    trunk = TrunkSettings.model_validate({"widths": [9, 5], "norm": norm, "dropout": 0.5, "activation": activation})
     made = build(sharing, [trunk] * slots, [HeadSettings()] * slots, TASKS)
     made.initialise(list(streams(slots)))
     return made

@@ -8,8 +8,7 @@ import pytest
 
 from pipeline.tracking import keys
 from pipeline.tracking.keys import Key, code_of, difference
-
-from ..conftest import REPOSITORY
+from tests.conftest import REPOSITORY
 
 
 @pytest.fixture

@@ -75,9 +75,7 @@ class PerSource(nn.Module):
 
     def forward(self, x: Tensor, sources: list[str], sizes: dict[str, int]) -> Tensor:
         parts = x.split([sizes[source] for source in sources])
-        normed = [
-            self.norms[source].train(len(part) > 1)(part) for source, part in zip(sources, parts, strict=True)
-        ]
+        normed = [self.norms[source].train(len(part) > 1)(part) for source, part in zip(sources, parts, strict=True)]
         return torch.cat(normed) * self.weight + self.bias
 
 

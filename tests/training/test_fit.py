@@ -1,4 +1,4 @@
-"""However slots are laid out over blocks and processes, and wherever training is broken off, the weights are the same."""
+"""However slots are laid out, and wherever training is broken off, the weights are the same."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +14,7 @@ from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.fit import fit
 from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
 from pipeline.training.workers import Crew
-
-from ..conftest import REPOSITORY
+from tests.conftest import REPOSITORY
 
 
 @pytest.fixture(scope="module")

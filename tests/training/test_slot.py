@@ -49,9 +49,7 @@ def test_settings_that_are_only_numbers_stack(values: dict[str, object], experim
         {"data.mix": "shortest"},
     ],
 )
-def test_settings_that_change_shape_or_course_do_not_stack(
-    values: dict[str, object], experiment: Experiment
-) -> None:
+def test_settings_that_change_shape_or_course_do_not_stack(values: dict[str, object], experiment: Experiment) -> None:
     assert trial_slot(0, with_values(experiment, values)).shape() != trial_slot(1, experiment).shape()
 
 

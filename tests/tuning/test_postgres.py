@@ -3,6 +3,7 @@
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -41,10 +42,12 @@ def server() -> Iterator[str]:
         port = free.getsockname()[1]
     command = [programs / "postgres", "-D", data, "-k", str(folder), "-h", "127.0.0.1", "-p", str(port), "-F"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | {"LC_ALL": "C"}, **who) as process:
-        url = f"postgresql+psycopg://me:secret@127.0.0.1:{port}/postgres"
-        wait_for(url)
-        yield url
-        process.terminate()
+        try:
+            url = f"postgresql+psycopg://me:secret@127.0.0.1:{port}/postgres"
+            wait_for(url)
+            yield url
+        finally:
+            process.send_signal(signal.SIGINT)  # it ends though clients are connected
     shutil.rmtree(folder)
 
 
@@ -65,7 +68,7 @@ def test_a_study_on_postgresql_equals_one_on_sqlite(server: str, prepared: Prepa
 
 
 def test_a_database_that_does_not_exist_is_a_failure_without_the_password(server: str, tmp_path: Path) -> None:
-    url = server.replace("/postgres", "/other").replace("/other+", "/postgres+")
+    url = server.removesuffix("postgres") + "other"
     with pytest.raises(Failure, match=r'database "other" does not exist') as caught:
         check_storage(url)
     assert "secret" not in str(caught.value)

@@ -52,7 +52,7 @@ def importance(study: "Study") -> list[Panel]:
     """How much each searched setting matters: PED-ANOVA (Watanabe et al. 2023) and fANOVA (Hutter et al. 2014)."""
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 
-    if len(_values(study)) < FEWEST or len(set(_values(study))) < 2:
+    if len(_values(study)) < FEWEST or len(set(_values(study))) < 2 or not _params(study):
         return [_too_few("Importance", study)]
     ways = {
         "PED-ANOVA: reaching the best quarter": PedAnovaImportanceEvaluator(target_quantile=0.25),
@@ -78,7 +78,7 @@ def parallel_coordinates(study: "Study") -> list[Panel]:
     from optuna.visualization import plot_parallel_coordinate
     from plotly.colors import sample_colorscale
 
-    if len(_values(study)) < 2:
+    if len(_values(study)) < 2 or not _params(study):
         return [_too_few("Parallel coordinates", study)]
     figure = styled(plot_parallel_coordinate(study, target_name=OBJECTIVE), 440)
     for line in figure.select_traces({"mode": "lines"}):

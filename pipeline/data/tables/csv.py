@@ -13,7 +13,7 @@ from pipeline.data.tables.columns import choose_columns
 from pipeline.data.tables.rows import Rows, checked
 from pipeline.errors import UserError
 
-_BLOCK = 1 << 23  # bytes of text that are parsed at a time
+_BLOCK = 1 << 20  # bytes of text that are parsed at a time
 _BYTES_A_VALUE = 64  # more than any number is long: a line must fit into a block
 
 

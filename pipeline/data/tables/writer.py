@@ -50,9 +50,11 @@ class TableWriter:
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append rows; the index is not written."""
-        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+        table = pa.Table.from_pandas(frame, preserve_index=False, nthreads=1).replace_schema_metadata()
         # Copied into Arrow's memory: many small waiting arrays would keep malloc from giving the large ones back.
-        self._waiting = pa.concat_tables([self._waiting, table]).combine_chunks() if self._waiting else table
+        self._waiting = (
+            pa.concat_tables([self._waiting, table]).combine_chunks() if self._waiting is not None else table
+        )
         if self._waiting.nbytes >= _FLUSH:
             self._flush()
 

@@ -1,0 +1,68 @@
+"""The candidates: the experiment as written, the same network on each task alone, and another experiment."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import load, with_values
+from pipeline.errors import UserError
+from pipeline.steps.plan import candidates, expanded
+from pipeline.steps.train import on_data_of, single_task
+from tests.conftest import REPOSITORY
+
+FLAGSHIP = load("mnist_fashion", {}, REPOSITORY)
+
+
+def test_candidates_are_default_then_one_network_a_task_then_separate() -> None:
+    steps = candidates(FLAGSHIP, REPOSITORY, "prepared", "cpu")
+    assert [step.title for step in steps] == [
+        "train default", "train single mnist", "train single fashion", "train separate",
+    ]  # fmt: skip
+
+
+def test_baselines_can_be_switched_off() -> None:
+    bare = with_values(FLAGSHIP, {"baselines.single": False, "baselines.separate": None})
+    assert [step.title for step in candidates(bare, REPOSITORY, "prepared", "cpu")] == ["train default"]
+
+
+def test_a_single_task_baseline_is_the_experiment_on_one_task() -> None:
+    given = with_values(FLAGSHIP, {"balancing.weights": {"mnist": 1.2, "fashion": 0.8}, "training.seeds": 3})
+    single = single_task(given, "fashion")
+    assert list(single.tasks) == ["fashion"]
+    assert single.sources == ["fashion_mnist"]
+    assert (single.model, single.training) == (given.model, given.training)
+    assert single.balancing.normalised(["fashion"]) == {"fashion": 1.0}
+
+
+def test_the_separate_baseline_takes_data_tasks_and_seeds_and_keeps_its_own_network() -> None:
+    given = with_values(FLAGSHIP, {"training.seeds": 3, "seed": 7, "data.mix": "shortest"})
+    separate = load("mnist_fashion_separate", {}, REPOSITORY)
+    other = on_data_of(separate, given)
+    assert (other.data, other.tasks, other.seed, other.training.seeds) == (given.data, given.tasks, 7, 3)
+    assert (other.model, other.training.optimizer) == (separate.model, "sgd")
+
+
+def test_without_validation_the_separate_baseline_stops_early_no_more() -> None:
+    given = with_values(FLAGSHIP, {"data.validation": 0.0, "training.early_stopping": None, "tuning": None})
+    assert on_data_of(load("mnist_fashion_separate", {}, REPOSITORY), given).training.early_stopping is None
+
+
+def test_the_key_of_a_candidate_depends_on_what_it_reads_only() -> None:
+    def key(experiment) -> str:  # type: ignore[no-untyped-def]
+        return candidates(experiment, REPOSITORY, "prepared", "cpu")[0].key().digest
+
+    same = {"tuning.trials": 3, "slots": 2, "processes": 2, "gate.min_gain": 0.1, "data.root": "x", "name": "other"}
+    assert key(with_values(FLAGSHIP, same)) == key(FLAGSHIP)
+    for change in ({"training.epochs": 9}, {"seed": 1}, {"model.trunk.dropout": 0.4}, {"data.mix": "shortest"}):
+        assert key(with_values(FLAGSHIP, change)) != key(FLAGSHIP), change
+
+
+def test_forcing_a_step_forces_what_depends_on_it() -> None:
+    assert expanded(frozenset({"tune"})) == {"tune", "train tuned", "evaluate", "report"}
+    assert expanded(frozenset()) == frozenset()
+
+
+def test_a_separate_baseline_that_does_not_exist_is_a_mistake(tmp_path: Path) -> None:
+    wrong = with_values(FLAGSHIP, {"baselines.separate": "nothing"})
+    with pytest.raises(UserError, match=r"baselines\.separate: unknown experiment 'nothing'"):
+        candidates(wrong, REPOSITORY, "prepared", "cpu")
