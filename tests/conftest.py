@@ -40,7 +40,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def make_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
-    shutil.copy(REPOSITORY / "MLproject", folder)
+    for name in ("MLproject", "python_env.yaml"):
+        shutil.copy(REPOSITORY / name, folder)
     shutil.copytree(REPOSITORY / "experiments", folder / "experiments", ignore=shutil.ignore_patterns("data"))
     (folder / "experiments" / "data").symlink_to(REPOSITORY / "experiments" / "data")
     monkeypatch.chdir(folder)

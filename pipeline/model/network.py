@@ -91,7 +91,7 @@ class Network:
             layer.bind(**{what: _under(name, views) for what, views in stacked.items()})
 
     def forward(self, inputs: dict[str, Tensor], this: Pass | None = None) -> dict[str, Tensor]:
-        """Logits of every task whose source is given: [K, B, C] each.
+        """Logits of every task whose source is given: [K, B, C] each, valid until the next pass.
 
         Args:
             inputs: Rows of each source, [K or 1, B, F].

@@ -1,5 +1,6 @@
 """Whether a store can be reached, found out in seconds and without showing a password."""
 
+import http.client
 import socket
 from urllib.parse import urlsplit
 
@@ -38,3 +39,23 @@ def check_reachable(url: str, what: str) -> None:
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
         raise Failure(f"{what} {shown(url)} cannot be reached ({reason}): start it, or correct its address") from None
+
+
+def check_answers(url: str, what: str) -> None:
+    """Ask a web server for anything at all: one that takes connections and says nothing must be found out too.
+
+    Raises:
+        Failure: No answer within five seconds.
+    """
+    check_reachable(url, what)
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/health")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        reason = str(error) or type(error).__name__
+        raise Failure(f"{what} {shown(url)} does not answer ({reason}): start it, or correct its address") from None
+    finally:
+        connection.close()

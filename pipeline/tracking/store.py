@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.errors import Failure, UserError
-from pipeline.tracking.reach import check_reachable, shown
+from pipeline.tracking.reach import check_answers, check_reachable, shown
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _QUIET = {
@@ -44,7 +44,7 @@ def check_store(uri: str) -> None:
     """
     scheme = uri.split(":", 1)[0].split("+")[0]
     if scheme in ("http", "https"):
-        check_reachable(uri, "MLflow's tracking server")
+        check_answers(uri, "MLflow's tracking server")
     elif scheme in _DATABASES:
         check_reachable(uri, "MLflow's database")
         if scheme == "sqlite":

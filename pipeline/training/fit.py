@@ -15,7 +15,7 @@ Barrier = Callable[[list[SlotState]], list[str]]
 """Called after each epoch with the states of the slots that took part, in the slots' order; answers who must leave."""
 
 _SLOTS = 8  # stacking gains little above 8
-_PROCESS_WORTH = 2e12  # multiply-adds that repay the seconds that a worker process needs to start
+_PROCESS_WORTH = 5e11  # multiply-adds that repay the seconds that a worker process needs to start
 
 
 def fit(

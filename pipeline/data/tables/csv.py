@@ -13,8 +13,8 @@ from pipeline.data.tables.columns import choose_columns
 from pipeline.data.tables.rows import Rows, checked
 from pipeline.errors import UserError
 
-_BLOCK = 1 << 20  # bytes of text that are parsed at a time
-_BYTES_A_VALUE = 64  # more than any number is long: a line must fit into a block
+_BLOCK = 1 << 20  # bytes of text that are parsed at a time; pyarrow holds some forty times as much
+_BYTES_A_VALUE = 32  # more than any number is long: a line must fit into a block
 
 
 def open_csv(path: Path, sizes: list[int]) -> Rows:

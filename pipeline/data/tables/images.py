@@ -26,7 +26,7 @@ def open_images(folder: Path, scales: dict[tuple[int, ...], set[float]]) -> Rows
     Raises:
         UserError: There is no image, no source of images of this size, or their scales differ.
     """
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png" and path.is_file())
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png" and path.name[0] != ".")
     if not files:
         raise UserError(f"{folder}: no PNG image in this folder")
     shape = _size(files[0])
