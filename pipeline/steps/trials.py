@@ -62,7 +62,7 @@ class Projection:
             f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
         )
         child.params(parameters(trial_experiment(self._experiment, values)))
-        child.curves([*state.history, state.best])
+        child.curves([*state.history, state.best] if state.history else [])  # one that failed may have none
         child.end(_STATUS[trial.state.name], trial.datetime_complete)
 
     def _note(self) -> str:

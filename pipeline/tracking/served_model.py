@@ -83,7 +83,7 @@ class ServedModel(PythonModel):
         known = f"the columns are {expected[0]} to {expected[-1]}"
         if missing := [name for name in expected if name not in frame.columns]:
             raise ValueError(f"{_some(missing)} missing: {known}")
-        if unknown := [str(name) for name in frame.columns if name not in set(expected)]:
+        if unknown := [str(name) for name in frame.columns.difference(expected, sort=False)]:
             raise ValueError(f"{_some(unknown)} unknown: {known}")
         if frame.shape[1] != size:
             raise ValueError(f"{_some(list(frame.columns[frame.columns.duplicated()]))} there twice: {known}")

@@ -29,22 +29,24 @@ def random_data(
     folder: Path,
     tasks: Mapping[str, tuple[str, str, int]] = ODD,
     features: int = 37,
-    rows: int = 50,
+    rows: int | Mapping[str, int] = 50,
     missing: Mapping[str, float] | None = None,
 ) -> Prepared:
-    """Random bytes whose labels follow from them, so many training rows a source and half as many for validation.
+    """Random bytes whose labels follow from them, half as many rows for validation as for training.
 
     Args:
         folder: Where the arrays go.
         tasks: Kind, source and number of classes by name.
         features: Values of a row.
-        rows: Training rows of each source; 50 leave a last batch of one row at a batch size of 7.
+        rows: Training rows of all sources or of each; 50 leave a last batch of one row at a batch size of 7.
         missing: Share of labels that are left out, by task.
     """
     draws = np.random.default_rng(0)
-    counts = {"train": rows, "validation": rows // 2}
-    for split, count in counts.items():
-        for source in dict.fromkeys(it[1] for it in tasks.values()):
+    sources: dict[str, PreparedSource] = {}
+    for source in dict.fromkeys(it[1] for it in tasks.values()):
+        train = rows if isinstance(rows, int) else rows[source]
+        sources[source] = PreparedSource((features,), 255.0, {"train": train, "validation": train // 2})
+        for split, count in sources[source].rows.items():
             inputs = draws.integers(0, 256, (count, features), dtype=np.uint8)
             np.save(folder / inputs_file(source, split), inputs)
             for task in (name for name, it in tasks.items() if it[1] == source):
@@ -53,7 +55,7 @@ def random_data(
                 np.save(folder / labels_file(task, split), labels)
     return Prepared(
         folder,
-        {source: PreparedSource((features,), 255.0, counts) for _, source, _ in tasks.values()},
+        sources,
         {
             name: PreparedTask(kind, source, tuple(str(number) for number in range(classes)))
             for name, (kind, source, classes) in tasks.items()

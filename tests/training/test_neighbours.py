@@ -55,6 +55,17 @@ def test_weights_are_the_same_at_awkward_sizes(features: int, width: int, batch_
         assert_same(trained(prepared, seeds(experiment, count))["seed/0"], alone)
 
 
+@pytest.mark.parametrize("norm", ["none", "batch", "batch_per_source", "layer"])
+@pytest.mark.parametrize("sharing", ["shared", "separate"])
+def test_weights_are_the_same_where_a_source_has_no_row_in_some_steps(norm: str, sharing: str, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path, rows={"left": 80, "right": 5})
+    values = {"data.mix": "proportional", "model.trunk.norm": norm, "model.sharing": sharing}
+    experiment = experiment_on(prepared, values | {"training.batch_size": 5})
+    alone = trained(prepared, seeds(experiment, 1))["seed/0"]
+    assert alone.status == "finished"
+    assert_same(trained(prepared, seeds(experiment, 3))["seed/0"], alone)
+
+
 def test_every_slot_of_a_stack_equals_itself_alone_whatever_its_settings(tmp_path: Path) -> None:
     prepared = random_data(tmp_path)
     own = [

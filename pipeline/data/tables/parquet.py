@@ -6,8 +6,9 @@ columns at a time, through a scratch file from which its rows are then mapped.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline.data.tables.columns import choose_columns, some
 from pipeline.data.tables.rows import Rows, batch_rows, checked
-from pipeline.errors import UserError
+from pipeline.errors import Failure, UserError
 
 _HELD = 1 << 25  # bytes, uncompressed, of the columns that are read side by side; a reader may hold them twice
 
@@ -74,21 +75,38 @@ def _direct(file: pq.ParquetFile, group: int, names: list[str]) -> Iterator[np.n
 
 
 def _scratch(file: pq.ParquetFile, group: int, parts: list[list[str]]) -> Iterator[np.ndarray]:
-    """A row group's rows by way of a scratch file [F, N]."""
+    """A row group's rows by way of a scratch file, float32 [F, N]."""
     shape = (sum(map(len, parts)), file.metadata.row_group(group).num_rows)
+    if not shape[1]:
+        return
     with tempfile.TemporaryFile() as scratch:
-        values = np.memmap(scratch, np.float32, "w+", shape=shape)
         first = 0
         for names in parts:
             start = 0
             for batch in file.iter_batches(batch_rows(len(names)), [group], names, use_threads=False):
-                for index, name in enumerate(names, first):
-                    values[index, start : start + batch.num_rows] = _numbers(batch.column(name))
+                columns = [_numbers(batch.column(name)) for name in names]
+                _put(scratch, [((first + index) * shape[1] + start, column) for index, column in enumerate(columns)])
                 start += batch.num_rows
             first += len(names)
+        # Written, and mapped only then: a full disk is an error when written to, and a crash when mapped.
+        values = np.memmap(scratch, np.float32, "r", shape=shape)
         rows = batch_rows(shape[0])
         for start in range(0, shape[1], rows):
             yield values[:, start : start + rows].astype(np.float64).T
+
+
+def _put(scratch: IO[bytes], pieces: Iterable[tuple[int, np.ndarray]]) -> None:
+    """Write values at positions counted in values."""
+    try:
+        for position, numbers in pieces:
+            with np.errstate(over="ignore"):  # what overflows is infinite, and refused with its place
+                content = numbers.astype(np.float32)
+            scratch.seek(position * content.itemsize)
+            scratch.write(content.tobytes())
+        scratch.flush()
+    except OSError as error:
+        place = tempfile.gettempdir()
+        raise Failure(f"no scratch file in {place} ({error.strerror}): set TMPDIR to a larger disk") from None
 
 
 def _numbers(column: pa.Array) -> np.ndarray:

@@ -26,6 +26,8 @@ class Dropout(Layer):
     def __post_init__(self) -> None:
         self._dropped = [min(round(rate * _LEVELS), _LEVELS - 1) for rate in self.rates]
         self._scales = torch.tensor([_LEVELS / (_LEVELS - dropped) for dropped in self._dropped]).view(-1, 1, 1)
+        self._generator = torch.Generator()  # seeded anew for every draw
+        self._bits: dict[torch.Size, tuple[Tensor, Tensor]] = {}
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]; the identity when evaluating."""
@@ -45,18 +47,22 @@ class Dropout(Layer):
         """What each unit is multiplied by: 0, or 1 / (1 - rate)."""
         assert this.streams is not None
         mask = self.scratch("mask", *shape)
-        units = shape[1:].numel()
-        bits = torch.empty(-(-units // 4), dtype=torch.int64)
-        draws = bits.view(torch.int16)[:units].view(shape[1:])
-        generator = torch.Generator()
+        bits, draws = self._words(shape[1:])
         for kept, dropped, stream in zip(mask.slots, self._dropped, this.streams, strict=True):
             if dropped == 0:
                 kept.fill_(1.0)
                 continue
-            generator.manual_seed(stream.seed_of("dropout", self.name, this.epoch, this.step))
-            bits.random_(_LOWEST, None, generator=generator)  # all 64 bits; the default range leaves the sign out
+            self._generator.manual_seed(stream.seed_of("dropout", self.name, this.epoch, this.step))
+            bits.random_(_LOWEST, None, generator=self._generator)  # all 64 bits; the default range leaves the sign out
             torch.ge(draws, dropped - _LEVELS // 2, out=kept)
         return mask.tensor.mul_(self._scales)
+
+    def _words(self, shape: torch.Size) -> tuple[Tensor, Tensor]:
+        """Memory for one slot's draws: as 64-bit words to fill, and as 16-bit numbers [B, I] to read."""
+        if shape not in self._bits:
+            words = torch.empty(-(-shape.numel() // 4), dtype=torch.int64)
+            self._bits[shape] = (words, words.view(torch.int16)[: shape.numel()].view(shape))
+        return self._bits[shape]
 
     def describe(self) -> dict[str, object]:
         """Kind; predicting drops nothing."""

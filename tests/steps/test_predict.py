@@ -1,0 +1,231 @@
+"""Predict scores every row of a table or folder, in its order, in bounded memory, or says in one line why not."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
+from pipeline.errors import UserError
+from pipeline.steps.predict import predict
+from pipeline.tracking.open_model import open_model
+from tests.tracking.packages import experiment, frame, log, rows, save, store
+
+ROWS = rows(9000)
+READ = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.MlflowClient]:
+    with store(tmp_path_factory.mktemp("store")) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def uri(client: mlflow.MlflowClient, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return log(client, save(tmp_path_factory.mktemp("saved"), experiment()))
+
+
+@pytest.fixture(scope="module")
+def expected(uri: str) -> pd.DataFrame:
+    """The model's own answers to all rows at once."""
+    answer: Any = open_model(uri).predict(frame(ROWS))
+    return pd.DataFrame(answer)
+
+
+def written(path: Path, table: pd.DataFrame) -> Path:
+    if path.suffix == ".parquet":
+        table.to_parquet(path)
+    else:
+        table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("source", ["rows.csv", "rows.csv.gz", "rows.parquet"])
+@pytest.mark.parametrize("output", READ)
+def test_every_row_is_scored_in_its_order(
+    uri: str, expected: pd.DataFrame, tmp_path: Path, source: str, output: str
+) -> None:
+    out = tmp_path / f"out{output}"
+    assert predict(uri, written(tmp_path / source, frame(ROWS)), out) == len(ROWS)
+    answer = READ[output](out)
+    assert list(answer.columns) == list(expected.columns)
+    np.testing.assert_allclose(answer, expected, atol=1e-6)
+
+
+def test_images_are_scored_by_file(uri: str, expected: pd.DataFrame, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(20):
+        Image.fromarray(ROWS[number].astype(np.uint8).reshape(2, 3)).save(folder / f"{number:02}.png")
+    assert predict(uri, folder, tmp_path / "out.csv") == 20
+    answer = pd.read_csv(tmp_path / "out.csv")
+    assert list(answer.pop("file")) == [f"{number:02}.png" for number in range(20)]
+    np.testing.assert_allclose(answer, expected[:20], atol=1e-6)
+
+
+def test_columns_are_taken_by_name_and_others_ignored_with_one_warning(
+    uri: str, expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    mixed = frame(ROWS)[[f"pixel_{i}" for i in (5, 0, 3, 1, 2, 4)]].assign(id="x", a=1, b=2, c=3)
+    warnings: list[str] = []
+    predict(uri, written(tmp_path / "rows.csv", mixed), tmp_path / "out.parquet", warn=warnings.append)
+    np.testing.assert_allclose(pd.read_parquet(tmp_path / "out.parquet"), expected, atol=1e-6)
+    (warning,) = warnings
+    assert "4 columns that are no pixels are ignored: id, a, b ..." in warning
+
+
+def test_progress_tells_rows_done_of_all_rows(uri: str, tmp_path: Path) -> None:
+    for name, total in (("rows.parquet", len(ROWS)), ("rows.csv", None)):
+        told: list[tuple[int, int | None]] = []
+        source = written(tmp_path / name, frame(ROWS))
+        predict(uri, source, tmp_path / "out.csv", lambda done, of, told=told: told.append((done, of)))
+        assert told[-1] == (len(ROWS), total)
+        assert len(told) > 1
+        assert told == sorted(told)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("missing.csv", "no such file or folder"),
+        ("rows.txt", r"give a \.csv, \.csv\.gz or \.parquet file, or a folder of PNG images"),
+        ("empty", "no PNG image in this folder"),
+        ("short.csv", "missing 'pixel_4', 'pixel_5'"),
+    ],
+)
+def test_a_wrong_input_is_one_line(uri: str, tmp_path: Path, source: str, message: str) -> None:
+    (tmp_path / "rows.txt").write_text("1")
+    (tmp_path / "empty").mkdir()
+    written(tmp_path / "short.csv", frame(ROWS[:3]).iloc[:, :4])
+    with pytest.raises(UserError, match=message):
+        predict(uri, tmp_path / source, tmp_path / "out.csv")
+
+
+def test_a_wrong_row_late_in_the_input_leaves_no_output(uri: str, tmp_path: Path) -> None:
+    values = ROWS.copy()
+    values[8500, 2] = np.nan
+    source = written(tmp_path / "rows.parquet", frame(values))
+    with pytest.raises(UserError, match="row 8501, column 'pixel_2'"):
+        predict(uri, source, tmp_path / "out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
+
+
+def test_the_input_is_never_overwritten(uri: str, tmp_path: Path) -> None:
+    source = written(tmp_path / "rows.csv", frame(ROWS[:5]))
+    before = source.read_bytes()
+    with pytest.raises(UserError, match="is the input"):
+        predict(uri, source, tmp_path / "rows.csv")
+    assert source.read_bytes() == before
+
+
+def test_an_unknown_model_is_told_before_rows_are_read(client: mlflow.MlflowClient, tmp_path: Path) -> None:
+    source = written(tmp_path / "rows.csv", frame(ROWS[:5]))
+    with pytest.raises(UserError, match="no model models:/none@champion"):
+        predict("models:/none@champion", source, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+MEMORY = """
+import re, sys, threading
+from pathlib import Path
+import mlflow.pyfunc, pandas, pyarrow.csv, pyarrow.parquet, torch
+from pipeline.steps.predict import predict
+
+def anonymous():
+    return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+store, uri, source, output = sys.argv[1:]
+mlflow.set_tracking_uri(store)
+idle, peak, done = anonymous(), [0.0], threading.Event()
+def watch():
+    while not done.wait(0.005):
+        peak[0] = max(peak[0], anonymous() - idle)
+threading.Thread(target=watch).start()
+try:
+    rows = predict(uri, Path(source), Path(output))
+finally:
+    done.set()
+print(rows, peak[0])
+"""
+
+
+def peak_mib(client: mlflow.MlflowClient, folder: Path, source: Path, features: int) -> tuple[int, float]:
+    """Rows scored by a process of its own, and the anonymous memory that it took for it, in MiB."""
+    classes = tuple("0123456789")
+    prepared = Prepared(
+        folder,
+        {"images": PreparedSource((1, features), 255.0, {})},
+        {name: PreparedTask("multiclass", "images", classes) for name in ("one", "two")},
+    )
+    uri = log(client, save(folder, experiment(prepared, trunk={"widths": [128]}), prepared))
+    command = [sys.executable, "-c", MEMORY, mlflow.get_tracking_uri(), uri, str(source), str(folder / "out.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    count, peak = done.stdout.split()
+    return int(count), float(peak)
+
+
+def stored(path: Path, count: int, features: int, rows_a_group: int, kind: str) -> Path:
+    """Rows of random pixels, the same in each row group."""
+    rng = np.random.default_rng(0)
+    shape = (features, rows_a_group)
+    values = rng.integers(0, 256, shape, dtype=np.uint8) if kind == "bytes" else rng.random(shape)
+    group = pa.table({f"pixel_{i}": column for i, column in enumerate(values)})
+    with pq.ParquetWriter(path, group.schema) as writer:
+        for _ in range(count // rows_a_group):
+            writer.write_table(group)
+    return path
+
+
+def test_fifty_thousand_rows_take_little_memory(client: mlflow.MlflowClient, tmp_path: Path) -> None:
+    source = stored(tmp_path / "rows.parquet", 50_000, 64, 10_000, "bytes")
+    count, peak = peak_mib(client, tmp_path, source, 64)
+    assert count == 50_000
+    assert peak < 150
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("count", "features", "rows_a_group", "kind"),
+    [
+        (2_000_000, 64, 100_000, "bytes"),
+        (2_000_000, 784, 20_000, "bytes"),
+        (200_000, 784, 200_000, "bytes"),
+        (100_000, 784, 50_000, "fractions"),
+    ],
+)
+def test_memory_stays_within_300_mib_whatever_the_row_groups(
+    client: mlflow.MlflowClient, tmp_path: Path, count: int, features: int, rows_a_group: int, kind: str
+) -> None:
+    source = stored(tmp_path / "rows.parquet", count, features, rows_a_group, kind)
+    scored, peak = peak_mib(client, tmp_path, source, features)
+    source.unlink()
+    assert scored == count
+    assert peak < 300
+
+
+@pytest.mark.slow
+def test_memory_stays_within_300_mib_for_csv(client: mlflow.MlflowClient, tmp_path: Path) -> None:
+    block = pd.DataFrame(
+        np.random.default_rng(0).integers(0, 256, (1000, 784)), columns=[f"pixel_{i}" for i in range(784)]
+    )
+    text = block.to_csv(index=False, header=False)
+    source = tmp_path / "rows.csv"
+    with source.open("w") as file:
+        file.write(",".join(block.columns) + "\n")
+        for _ in range(100):
+            file.write(text)
+    scored, peak = peak_mib(client, tmp_path, source, 784)
+    assert scored == 100_000
+    assert peak < 300
