@@ -14,6 +14,7 @@ from pipeline.tracking.run import Run
 
 WINNER, TRIALS = "winner.json", "trials.parquet"
 _TUNE_RUNS = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.KEY}` LIKE '%'"
+_SQLITE = "sqlite:///"
 _SEARCHES = (*READS, "tuning.space", "tuning.batch", "tuning.sampler", "tuning.pruner")
 
 
@@ -122,9 +123,9 @@ class Tune(Step):
 
 
 def storage_url(experiment: Experiment, project: Path) -> str:
-    """Where studies are kept: `tuning.storage`, or optuna.db in the project folder."""
-    tuning = experiment.tuning
-    return (tuning.storage if tuning else None) or f"sqlite:///{project / 'optuna.db'}"
+    """Where studies are kept: `tuning.storage`, its file hung from the project folder; by default optuna.db there."""
+    url = (experiment.tuning.storage if experiment.tuning else None) or f"{_SQLITE}optuna.db"
+    return f"{_SQLITE}{project / url.removeprefix(_SQLITE)}" if url.startswith(_SQLITE) else url
 
 
 def check_storage_of(experiment: Experiment, project: Path) -> None:
@@ -137,7 +138,7 @@ def check_storage_of(experiment: Experiment, project: Path) -> None:
     if experiment.tuning is not None and experiment.tuning.storage is not None:
         from pipeline.tuning.storage import check_storage
 
-        check_storage(experiment.tuning.storage)
+        check_storage(storage_url(experiment, project))
 
 
 def winner_of(folder: Path) -> dict[str, Any]:
