@@ -200,7 +200,7 @@ def test_fifty_thousand_rows_take_little_memory(client: mlflow.MlflowClient, tmp
     ("count", "features", "rows_a_group", "kind"),
     [
         (2_000_000, 64, 100_000, "bytes"),
-        (2_000_000, 784, 20_000, "bytes"),
+        (2_000_000, 784, 5_000, "bytes"),
         (200_000, 784, 200_000, "bytes"),
         (100_000, 784, 50_000, "fractions"),
     ],

@@ -5,6 +5,7 @@ that: so what a row group would take is estimated from its uncompressed size, an
 columns at a time, through a scratch file from which its rows are then mapped.
 """
 
+import itertools
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,10 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.data.tables.columns import choose_columns, some
+from pipeline.data.tables.footer import row_group_metadata
 from pipeline.data.tables.rows import Rows, batch_rows, checked
 from pipeline.errors import Failure, UserError
 
 _HELD = 1 << 25  # bytes, uncompressed, of the columns that are read side by side; a reader may hold them twice
+
+_BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError, KeyError)  # what pyarrow raises on damaged files
 
 
 def open_parquet(path: Path, sizes: list[int]) -> Rows:
@@ -27,24 +31,28 @@ def open_parquet(path: Path, sizes: list[int]) -> Rows:
     Raises:
         UserError: The file is no such table.
     """
+    pieces = row_group_metadata(path)
     try:
-        # Mapped, so that compressed pages are the system's cache and not ours; not buffered ahead.
-        file = pq.ParquetFile(path, memory_map=True, pre_buffer=False)
-        schema = file.schema_arrow
-    except (pa.ArrowException, OSError) as error:
+        first = next(pieces)
+        schema = first.schema.to_arrow_schema()
+    except _BROKEN as error:
         raise _unreadable(path, error) from None
     columns = choose_columns(path, schema.names, sizes)
     if wrong := [name for name in columns.pixels if not _is_number(schema.field(name).type)]:
         raise UserError(f"{path}: {some(wrong)} holds no numbers but {schema.field(wrong[0]).type}")
-    return Rows(columns, file.metadata.num_rows, checked(path, columns, _arrays(path, file, columns.pixels)))
+    arrays = _arrays(path, itertools.chain([first], pieces), columns.pixels)
+    return Rows(columns, first.num_rows, checked(path, columns, arrays))
 
 
-def _arrays(path: Path, file: pq.ParquetFile, names: list[str]) -> Iterator[np.ndarray]:
+def _arrays(path: Path, pieces: Iterable[pq.FileMetaData], names: list[str]) -> Iterator[np.ndarray]:
     try:
-        for group in range(file.num_row_groups):
-            parts = _parts(file, group, names)
-            yield from _direct(file, group, names) if len(parts) == 1 else _scratch(file, group, parts)
-    except (pa.ArrowException, OSError) as error:
+        for metadata in pieces:
+            # Mapped, so that compressed pages are the system's cache and not ours; not buffered ahead.
+            file = pq.ParquetFile(path, metadata=metadata, memory_map=True, pre_buffer=False)
+            for group in range(file.num_row_groups):
+                parts = _parts(file, group, names)
+                yield from _direct(file, group, names) if len(parts) == 1 else _scratch(file, group, parts)
+    except _BROKEN as error:
         raise _unreadable(path, error) from None
 
 

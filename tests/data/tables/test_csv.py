@@ -98,7 +98,11 @@ def test_a_wrong_file_is_one_line_with_the_place(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [HEADER + b"1,2\n", gzip.compress(HEADER + b"1,2\n" * 9000)[:-12], b""])
+@pytest.mark.parametrize(
+    "content",
+    [HEADER + b"1,2\n", gzip.compress(HEADER + b"1,2\n" * 9000)[:-12], b""],
+    ids=["not gzip", "truncated", "empty"],
+)
 def test_a_broken_gzip_file_is_one_line(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(UserError, match=r"rows\.csv\.gz: cannot be read as CSV"):
         read(written(tmp_path, content, "rows.csv.gz"))
