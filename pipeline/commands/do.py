@@ -47,7 +47,7 @@ def do(name: str, request: Request) -> None:
         project, experiment, tracker, say, resume=request.resume, force=expanded(request.force),
         promote=request.promote, command=request.as_command(name),
     )  # fmt: skip
-    with _parent(context, name):
+    with _signals_raise(), _parent(context, name):
         result = run_to(context, name)
     _conclude(context, result, request)
 
@@ -77,9 +77,8 @@ def _parent(context: Context, name: str) -> Iterator[None]:
     context.parent = run.id
     status, outcome = "FAILED", "failed"
     try:
-        with _signals_raise():
-            run.params(parameters(experiment))
-            yield
+        run.params(parameters(experiment))
+        yield
         status, outcome = "FINISHED", "finished"
     except (KeyboardInterrupt, Stopped):
         status, outcome = "KILLED", "interrupted"
@@ -105,10 +104,8 @@ def _signals_raise() -> Iterator[None]:
         raise Stopped(number)
 
     before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def _end_with_launcher() -> None:

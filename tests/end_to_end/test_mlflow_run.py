@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,24 @@ def test_a_mistake_fails_the_launchers_run_and_says_why(tmp_path: Path, monkeypa
     (failed,) = runs(project).values()
     assert failed.info.status == "FAILED"
     assert "did you mean 'epochs'" in failed.data.tags[tags.OUTCOME]
+
+
+@pytest.mark.slow
+def test_a_launcher_told_to_end_leaves_no_run_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_project(tmp_path / "project", monkeypatch)
+    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [str(BIN / "mlflow"), "run", ".", "--env-manager", "local", "--experiment-name", "launched"]
+    launcher = subprocess.Popen([*command, "-P", "training.epochs=200"], cwd=project, env=environment)
+    checkpoints = project / ".headway" / "checkpoints"
+    while not list(checkpoints.glob("*/checkpoint.safetensors")) and launcher.poll() is None:
+        time.sleep(0.05)
+    launcher.send_signal(signal.SIGTERM)
+    launcher.wait(timeout=60)
+    deadline = time.monotonic() + 60  # the job may end after its launcher
+    while any(run.info.status == "RUNNING" for run in runs(project).values()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    states = {name: run.info.status for name, run in runs(project).items()}
+    assert states == {"mnist_fashion": "KILLED", "prepare": "FINISHED", "train default": "KILLED"}
 
 
 @pytest.mark.slow
