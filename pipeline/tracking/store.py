@@ -33,6 +33,8 @@ def prepare_environment() -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It misses pip in environments made by uv; models are logged with requirements of their own.
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 
 
 def check_store(uri: str) -> None:
