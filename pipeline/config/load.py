@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.config.base import shown
-from pipeline.config.dotted import flatten, merged, nested
+from pipeline.config.dotted import merged, nested
 from pipeline.config.experiment import Experiment
 from pipeline.config.problems import one_line
 from pipeline.config.project import experiment_files
@@ -148,8 +148,3 @@ def _yaml_problem(error: Exception) -> str:
         problem = " ".join(error.problem.split())
         return f"{problem} (line {mark.line + 1})" if mark else problem
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def known_keys(experiment: Experiment) -> list[str]:
-    """All dotted keys that the experiment has."""
-    return list(flatten(experiment))

@@ -17,11 +17,12 @@ from pipeline.errors import Failure, UserError
 from pipeline.steps.context import Context
 from pipeline.steps.curves import history
 from pipeline.steps.prepare import place
-from pipeline.steps.step import EXPERIMENT_FILE
+from pipeline.steps.step import EXPERIMENT_FILE, KEY_FILE
 from pipeline.steps.train import HISTORY
 from pipeline.steps.trials import VALUES
 from pipeline.steps.tune import TRIALS
 from pipeline.tracking import outputs, tags
+from pipeline.tracking.keys import code_of
 from pipeline.training import saved
 from pipeline.training.fit import crew_for, fit
 from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
@@ -62,7 +63,18 @@ def rebuild(context: Context, run: Any) -> Verdict:
             f"{', '.join(builders)} runs can be rebuilt: name one of them"
         )
     problem = builders[kind](context, run)
-    return Verdict(run.info.run_id, run.info.run_name, problem is None, problem or EQUAL)
+    answer = f"{problem}{_changed_code(context, run)}" if problem else EQUAL
+    return Verdict(run.info.run_id, run.info.run_name, problem is None, answer)
+
+
+def _changed_code(context: Context, run: Any) -> str:
+    """How many modules have changed since the run, which may be why it comes out otherwise."""
+    step = run.data.tags[tags.STEP]
+    of = run.data.tags["mlflow.parentRunId"] if run.data.tags.get(tags.ROLE) == "trial" else run.info.run_id
+    before = (context.tracker.json_artifact(of, KEY_FILE) or {}).get("code", {})
+    now = code_of(f"pipeline.steps.{step}")
+    count = sum(before.get(module) != now.get(module) for module in before.keys() | now.keys())
+    return f" (since then {count} modules of the code have changed)" if count else ""
 
 
 def _prepare(context: Context, run: Any) -> str | None:

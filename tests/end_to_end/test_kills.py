@@ -30,7 +30,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 
 def checkpoint_of(project: Path) -> Path | None:
-    return next((project / ".headway" / "checkpoints").glob("*/checkpoint.safetensors"), None)
+    return next((project / ".headway" / "checkpoints").glob("*/*.safetensors"), None)
 
 
 def killed_after_a_checkpoint(process: subprocess.Popen[str], project: Path) -> None:
@@ -64,6 +64,25 @@ def test_a_train_step_killed_three_times_leaves_the_same_weights_in_the_same_run
     points = Tracker(broken, "mnist_fashion").metric_history(trained[0].info.run_id, "validation/all/objective")
     assert [step for step, _ in points] == list(range(1, 14))
     assert "cached" in finish(headway(broken, *COMMAND, "--resume"))
+
+
+@pytest.mark.slow
+def test_a_study_killed_twice_is_finished_in_the_same_run_with_the_same_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["tune", "mnist_fashion", "--trials", "8", "--set", "tuning.batch=4", "--set", "training.epochs=8"]
+    unbroken = make_project(tmp_path / "unbroken", monkeypatch)
+    finish(headway(unbroken, *command))
+    broken = make_project(tmp_path / "broken", monkeypatch)
+    for _ in range(2):
+        killed_after_a_checkpoint(headway(broken, *command, "--resume"), broken)
+    finish(headway(broken, *command, "--resume"))
+    tables = [next((project / ".headway" / "outputs").glob("*/trials.csv")) for project in (unbroken, broken)]
+    assert tables[0].read_text() == tables[1].read_text()
+    states = [(run.info.run_name, run.info.status) for run in Tracker(broken, "mnist_fashion").runs()]
+    assert states.count(("tune", "FINISHED")) == 1
+    assert [name for name, _ in states].count("tune") == 1
+    assert sorted(name for name, _ in states if name.startswith("trial")) == [f"trial {number}" for number in range(8)]
 
 
 @pytest.mark.slow
