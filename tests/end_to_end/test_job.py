@@ -153,6 +153,7 @@ def test_the_same_command_again_adds_one_parent_run_and_nothing_else(finished: t
     assert again.code == 0
     assert again.out.count("cached, answered by run") == 8
     assert named(project) == Counter(EXPECTED) + Counter({"debug": 1})
+    assert len(Tracker(project, "debug").client.search_model_versions("name = 'debug'")) == 1
     shown = call_headway("show", "debug", "--json").json["steps"]
     assert {step["step"]: step["run_id"] for step in shown} == {
         step["step"]: step["run_id"] for step in first.json["steps"]
