@@ -18,7 +18,7 @@ LAYERS = [
     {"training"},
     {"balance", "model", "data"},
     {"config"},
-    {"draws"},
+    {"draws", "lifetime"},
     {"errors"},
 ]
 TRACKING_IS_USED_BY = {"cli", "commands", "steps", "tuning"}

@@ -1,6 +1,5 @@
 """Do a step or the whole job: check what can be checked, then run the steps under one parent run."""
 
-import ctypes
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from pipeline.commands.failing import Stopped
 from pipeline.commands.options import Request
 from pipeline.config import load, project_folder
 from pipeline.errors import Failure, UserError
+from pipeline.lifetime import end_with_parent
 from pipeline.steps.context import Context
 from pipeline.steps.job import run_to
 from pipeline.steps.parameters import parameters
@@ -21,8 +21,6 @@ from pipeline.steps.say import Say
 from pipeline.tracking import tags
 from pipeline.tracking.keys import digest
 from pipeline.tracking.store import check_store, tracking_uri
-
-_PR_SET_PDEATHSIG = 1
 
 
 def do(name: str, request: Request) -> None:
@@ -75,23 +73,9 @@ def _parent(context: Context, name: str) -> Iterator[None]:
     title = experiment.name if name == "run" else f"{experiment.name} {name}"
     run = context.tracker.take_up(found.info.run_id) if found else context.tracker.parent(title, own)
     context.parent = run.id
-    status, outcome = "FAILED", "failed"
-    try:
+    with run.ended_truly():
         run.params(parameters(experiment))
         yield
-        status, outcome = "FINISHED", "finished"
-    except (KeyboardInterrupt, Stopped):
-        status, outcome = "KILLED", "interrupted"
-        raise
-    except (UserError, Failure) as error:
-        outcome = str(error)
-        raise
-    except Exception as error:
-        outcome = f"{type(error).__name__}: {error}"
-        raise
-    finally:
-        run.tags({tags.OUTCOME: outcome})
-        run.end(status)
 
 
 @contextmanager
@@ -112,12 +96,7 @@ def _end_with_launcher() -> None:
     """Under `mlflow run`, end when the launcher ends: it does not end its children itself."""
     if "MLFLOW_RUN_ID" not in os.environ:
         return
-    parent = os.getppid()
-    try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    except (OSError, AttributeError):
-        return  # no such call outside Linux
-    if os.getppid() != parent:
+    if not end_with_parent(signal.SIGTERM, os.getppid()):
         os.kill(os.getpid(), signal.SIGTERM)
 
 

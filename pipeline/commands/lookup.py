@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.config import Experiment, project_folder
+from pipeline.config import project_folder
 from pipeline.errors import UserError
 from pipeline.tracking.store import check_store, tracking_uri
 
@@ -33,11 +33,3 @@ def find_run(tracker: Any, run_id: str) -> Any:
         problem = "more than one run's id begins so" if found else "no such run"
         raise UserError(f"run '{run_id}': {problem}; headway show EXPERIMENT lists runs")
     return found[0]
-
-
-def logged_experiment(tracker: Any, run_id: str) -> Experiment | None:
-    """The experiment as the run read it."""
-    from pipeline.steps.step import EXPERIMENT_FILE
-
-    tree = tracker.json_artifact(run_id, EXPERIMENT_FILE)
-    return Experiment.model_validate(tree) if tree else None

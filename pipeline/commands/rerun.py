@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.commands.failing import FAILURE
-from pipeline.commands.lookup import find_run, logged_experiment, tracker_here
+from pipeline.commands.lookup import find_run, tracker_here
 from pipeline.config import project_folder
 from pipeline.errors import UserError
 from pipeline.steps.context import Context
@@ -21,6 +21,7 @@ def rerun(run_id: str, quiet: bool, as_json: bool) -> None:
         Failure: What it needs is gone.
     """
     from pipeline.steps.rebuild import rebuild
+    from pipeline.steps.step import logged_experiment
     from pipeline.tracking import tags
 
     tracker = tracker_here()

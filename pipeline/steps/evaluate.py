@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment
 from pipeline.steps.context import Context, Done
@@ -11,6 +12,10 @@ from pipeline.steps.train import HISTORY, Train, log_datasets
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
 from pipeline.tracking.run import Run
+
+if TYPE_CHECKING:
+    from pipeline.analysis.candidate import Candidate
+    from pipeline.data.prepared import Prepared
 
 Trained = Sequence[tuple[Train, Done]]
 
@@ -68,7 +73,7 @@ class Evaluate(Step):
         run.artifacts(folder)
 
 
-def _candidate(prepared, step: Train, done: Done):  # type: ignore[no-untyped-def]
+def _candidate(prepared: "Prepared", step: Train, done: Done) -> "Candidate":
     from pipeline.analysis.candidate import Candidate
     from pipeline.training.saved import FILE
 

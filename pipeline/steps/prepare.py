@@ -1,11 +1,12 @@
 """Prepare: sources -> stratified splits -> checksummed, memory-mapped arrays."""
 
 import json
+from functools import cached_property
 from pathlib import Path
 
 from pipeline.config import Experiment, changed
-from pipeline.data.prepared import MANIFEST
-from pipeline.data.sources import Place, source
+from pipeline.data.prepared import MANIFEST, inputs_file, labels_file
+from pipeline.data.sources import Fingerprint, Place, source
 from pipeline.steps.context import Context
 from pipeline.steps.step import Step
 from pipeline.tracking import tags
@@ -37,9 +38,14 @@ class Prepare(Step):
                 "code": code_of(__name__),
                 "versions": versions(),
                 "values": changed(self.experiment, _READS),
-                "data": {name: source(name).fingerprint(self._place).checksums for name in self.experiment.sources},
+                "data": {name: fingerprint.checksums for name, fingerprint in self._fingerprints.items()},
             }
         )
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, Fingerprint]:
+        """What each source's examples depend on: every file is read once for it."""
+        return {name: source(name).fingerprint(self._place) for name in self.experiment.sources}
 
     def folder(self, context: Context, key: str) -> Path:
         """Under `data.prepared`."""
@@ -51,21 +57,24 @@ class Prepare(Step):
 
         manifest = prepare(self.experiment, self._place, folder, lambda text: context.say.line(f"  {text}"))
         notes: list[str] = []
-        for name in self.experiment.sources:
-            fingerprint = source(name).fingerprint(self._place)
+        for name, fingerprint in self._fingerprints.items():
+            tasks = [task for task, settings in self.experiment.tasks.items() if settings.source == name]
             for note in fingerprint.notes:
                 context.say.line(f"  {name}: {note}")
             notes += [f"{name}: {note}" for note in fingerprint.notes]
             for split, rows in manifest["sources"][name]["rows"].items():
-                files = {file: sum_ for file, sum_ in manifest["files"].items() if f".{split}." in file}
-                run.dataset(f"{name}.{split}", digest(files), str(self._folder_of(name)), split)
-                tasks = [task for task, settings in self.experiment.tasks.items() if settings.source == name]
+                files = [inputs_file(name, split), *(labels_file(task, split) for task in tasks)]
+                checksums = {file: manifest["files"][file] for file in files}
+                run.dataset(f"{name}.{split}", digest(checksums), self._folder, split)
                 run.metrics({f"{split}/{task}/rows": float(rows) for task in tasks})
         run.text(json.dumps(manifest, indent=1), MANIFEST)
         run.tags({tags.NOTES: "; ".join(notes)} if notes else {})
 
-    def _folder_of(self, name: str) -> Path:
-        return self._place.shipped if self._place.variant == "sample" else self._place.root or self._place.downloads
+    @property
+    def _folder(self) -> str:
+        """Where the sources find their files."""
+        place = self._place
+        return str(place.shipped if place.variant == "sample" else place.root or place.downloads)
 
 
 def place(experiment: Experiment, project: Path) -> Place:

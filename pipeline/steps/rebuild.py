@@ -17,9 +17,8 @@ from pipeline.errors import Failure, UserError
 from pipeline.steps.context import Context
 from pipeline.steps.curves import history
 from pipeline.steps.prepare import place
-from pipeline.steps.step import EXPERIMENT_FILE, KEY_FILE
+from pipeline.steps.step import EXPERIMENT_FILE, KEY_FILE, logged_experiment
 from pipeline.steps.train import HISTORY
-from pipeline.steps.trials import VALUES
 from pipeline.steps.tune import TRIALS
 from pipeline.tracking import outputs, tags
 from pipeline.tracking.keys import code_of
@@ -109,7 +108,7 @@ def _trial(context: Context, run: Any) -> str | None:
     from pipeline.tuning.space import trial_experiment
 
     tune = run.data.tags["mlflow.parentRunId"]
-    experiment = trial_experiment(_experiment(context, tune), json.loads(run.data.tags[VALUES]))
+    experiment = trial_experiment(_experiment(context, tune), json.loads(run.data.tags[tags.TRIAL_VALUES]))
     prepared = _prepared(context, run, experiment)
     names = [name for name in run.data.metrics if name.startswith(("train/", "validation/"))]
     before = {name: context.tracker.metric_history(run.info.run_id, name) for name in names}
@@ -172,14 +171,18 @@ def _fit(
 
 
 def _experiment(context: Context, run_id: str) -> Experiment:
-    tree = context.tracker.json_artifact(run_id, EXPERIMENT_FILE)
-    if tree is None:
+    experiment = logged_experiment(context.tracker, run_id)
+    if experiment is None:
         raise Failure(f"run {run_id} logged no {EXPERIMENT_FILE}: it cannot be rebuilt")
-    return Experiment.model_validate(tree)
+    return experiment
 
 
 def _prepared(context: Context, run: Any, experiment: Experiment) -> Prepared:
-    """The data that the run read, prepared anew if they are gone and still come out the same."""
+    """The data that the run read.
+
+    Raises:
+        Failure: They are gone.
+    """
     key = run.data.tags[tags.PREPARED]
     folder = context.project / experiment.data.prepared / "prepared" / key
     if outputs.digest(folder) is None:

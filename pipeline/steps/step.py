@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from pipeline.config import Experiment
-from pipeline.errors import Failure, UserError
 from pipeline.steps.context import Context, Done
 from pipeline.steps.parameters import parameters
 from pipeline.tracking import outputs, tags
 from pipeline.tracking.keys import Key
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
+from pipeline.tracking.tracker import Tracker
 
 KEY_FILE = "key.json"
 EXPERIMENT_FILE = "experiment.json"
@@ -91,21 +91,14 @@ def _run(context: Context, step: Step, key: Key) -> Done:
     digest = key.digest
     folder = step.folder(context, digest)
     run = _begin(context, step, digest)
-    try:
+    with run.ended_truly():
         run.params(parameters(step.experiment))
         run.text(step.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
-        run.text(_json(key), KEY_FILE)
+        run.text(json.dumps(key.parts, indent=1, sort_keys=True, default=str), KEY_FILE)
         with outputs.published(folder) as partial:
             step.work(context, run, partial)
-        done = Done(step.title, digest, run.id, folder, cached=False)
-        run.tags({tags.OUTPUTS: outputs.digest(folder) or "", tags.OUTCOME: "finished"})
-    except Exception as error:
-        _end(run, "FAILED", _reason(error))
-        raise
-    except BaseException:  # told to end: Ctrl-C or a signal
-        _end(run, "KILLED", "interrupted")
-        raise
-    run.end("FINISHED")
+        run.tags({tags.OUTPUTS: outputs.digest(folder) or ""})
+    done = Done(step.title, digest, run.id, folder, cached=False)
     step.settle(context, done)
     context.say.line(f"{step.title}: done in {time.monotonic() - started:.1f} s, run {run.id[:8]}")
     return done
@@ -121,16 +114,7 @@ def _begin(context: Context, step: Step, digest: str) -> Run:
     return context.tracker.start(step.title, all_tags, context.parent)
 
 
-def _end(run: Run, status: str, outcome: str) -> None:
-    run.tags({tags.OUTCOME: outcome})
-    run.end(status)
-
-
-def _reason(error: BaseException) -> str:
-    """Why a run failed, as a tag."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, UserError | Failure) else f"{type(error).__name__}: {text}"
-
-
-def _json(key: Key) -> str:
-    return json.dumps(key.parts, indent=1, sort_keys=True, default=str)
+def logged_experiment(tracker: Tracker, run_id: str) -> Experiment | None:
+    """The experiment as a run read it; None where the run logged none."""
+    tree = tracker.json_artifact(run_id, EXPERIMENT_FILE)
+    return Experiment.model_validate(tree) if tree else None

@@ -1,5 +1,7 @@
 """Train: one candidate's networks, all seeds side by side, and what they learnt."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -96,8 +98,6 @@ class Train(Step):
 
     def settle(self, context: Context, done: Done) -> None:
         """The checkpoint has done its service."""
-        import shutil
-
         shutil.rmtree(context.checkpoints_folder(done.key), ignore_errors=True)
 
     def _fit(self, context: Context, run: Run, prepared: Any, slots: Sequence[Any]) -> list[Any]:
@@ -158,8 +158,6 @@ def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:
 
 def log_datasets(run: Run, context: Context, prepared: str, splits: tuple[str, ...]) -> None:
     """Note the prepared splits that a run reads."""
-    import json
-
     from pipeline.data.prepared import MANIFEST
 
     folder = context.prepared_folder(prepared)

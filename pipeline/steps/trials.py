@@ -12,7 +12,6 @@ from pipeline.tracking import tags
 from pipeline.tracking.run import Run
 
 _STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
-VALUES = "trial.values"
 
 
 class Projection:
@@ -45,6 +44,7 @@ class Projection:
     def trial(self, trial: Any, state: Any) -> None:
         """Write one told trial."""
         from pipeline.tuning.space import trial_experiment
+        from pipeline.tuning.study import REASON, VALUES
 
         if state.status == "finished":
             self._best = max(self._best, state.best_objective)
@@ -55,8 +55,8 @@ class Projection:
         own = {
             tags.TRIAL_NUMBER: str(trial.number),
             tags.TRIAL_STATE: trial.state.name,
-            tags.TRIAL_REASON: trial.user_attrs.get(tags.TRIAL_REASON, ""),
-            VALUES: json.dumps(values, sort_keys=True),
+            tags.TRIAL_REASON: trial.user_attrs.get(REASON, ""),
+            tags.TRIAL_VALUES: json.dumps(values, sort_keys=True),
         }
         child = self._context.tracker.start(
             f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start

@@ -3,7 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+
+from pipeline.errors import Failure, UserError
+from pipeline.tracking.tags import OUTCOME
 
 _METRICS_A_CALL = 1000
 _PARAMS_A_CALL = 100
@@ -75,9 +79,28 @@ class Run:
         dataset = Dataset(name, digest, "local", json.dumps({"uri": source}))
         self.client.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
 
+    @contextmanager
+    def ended_truly(self) -> Iterator[None]:
+        """End the run as what is done inside ends: FINISHED, FAILED and why, or KILLED when told to end."""
+        try:
+            yield
+        except Exception as error:
+            text = " ".join(str(error).split())
+            expected = isinstance(error, UserError | Failure)
+            self._conclude("FAILED", text if expected else f"{type(error).__name__}: {text}")
+            raise
+        except BaseException:  # Ctrl-C or a signal
+            self._conclude("KILLED", "interrupted")
+            raise
+        self._conclude("FINISHED", "finished")
+
+    def _conclude(self, status: str, outcome: str) -> None:
+        self.tags({OUTCOME: outcome})
+        self.end(status)
+
     def end(self, status: str, at: datetime | None = None) -> None:
         """End the run, now or at a time that has passed: FINISHED, FAILED or KILLED."""
-        self.client.set_terminated(self.id, status, int(at.timestamp() * 1000) if at else None)
+        self.client.set_terminated(self.id, status, milliseconds(at))
 
     def _send(self, metrics: Iterable[Metric]) -> None:
         waiting = list(metrics)
@@ -88,3 +111,8 @@ class Run:
         if key not in self._logged:
             self._logged[key] = {point.step for point in self.client.get_metric_history(self.id, key)}
         return self._logged[key]
+
+
+def milliseconds(at: datetime | None) -> int | None:
+    """A time as MLflow counts it, since 1970; None stays None, which MLflow reads as now."""
+    return int(at.timestamp() * 1000) if at else None

@@ -15,7 +15,7 @@ from mlflow.entities import RunStatus, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from pipeline.tracking import process
-from pipeline.tracking.run import Run
+from pipeline.tracking.run import Run, milliseconds
 from pipeline.tracking.store import store_lock, tracking_uri
 from pipeline.tracking.tags import KEY, OUTCOME, PROCESS
 
@@ -46,7 +46,7 @@ class Tracker:
         all_tags = dict(tags) | {MLFLOW_RUN_NAME: name, PROCESS: process.identity()}
         if parent:
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
-        run = self.client.create_run(self.experiment_id, _milliseconds(at), all_tags, name)
+        run = self.client.create_run(self.experiment_id, milliseconds(at), all_tags, name)
         return Run(self.client, run.info.run_id)
 
     def parent(self, name: str, tags: Mapping[str, str]) -> Run:
@@ -146,7 +146,3 @@ class Tracker:
     def metric_history(self, run_id: str, key: str) -> list[tuple[int, float]]:
         """Step and value of every point of a metric, in order."""
         return sorted((point.step, point.value) for point in self.client.get_metric_history(run_id, key))
-
-
-def _milliseconds(at: datetime | None) -> int | None:
-    return int(at.timestamp() * 1000) if at else None

@@ -79,9 +79,9 @@ def _shares(slots: Sequence[Slot], hosts: int) -> list[list[list[Slot]]]:
     by_shape = sorted(slots, key=lambda slot: slot.shape())
     for _, group in groupby(by_shape, key=lambda slot: slot.shape()):
         alike = list(group)
-        for index, part in enumerate(_parts(alike, hosts)):
+        for part in _parts(alike, hosts):
             # The host with the least to do takes the next part, so that odd ones do not all fall to the first.
-            lightest = min(range(hosts), key=lambda host: sum(map(len, shares[host]))) if index < hosts else index
+            lightest = min(range(hosts), key=lambda host: sum(map(len, shares[host])))
             shares[lightest] += _cut(part, _size(part))
     return shares
 

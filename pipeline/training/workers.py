@@ -4,7 +4,6 @@ A host keeps stacks and does what it is asked; it lives in this process or in a 
 collecting the answers afterwards is all the parallelism there is, so a program of any number of hosts reads the same.
 """
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -14,11 +13,10 @@ from typing import Any
 
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
+from pipeline.lifetime import end_with_parent
 from pipeline.training.numerics import settle
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack import Stack
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Host:
@@ -96,7 +94,7 @@ class _Worker:
 
 
 class Crew:
-    """Some hosts, started when first needed and kept from step to step.
+    """Some hosts, started when first needed and kept until the crew is left.
 
     Args:
         processes: How many; 1 trains in this process.
@@ -152,8 +150,7 @@ class Crew:
 
 def _serve(connection: Connection, parent: int) -> None:
     """What a worker does until its connection closes."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if not end_with_parent(signal.SIGKILL, parent):
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     host = Host()

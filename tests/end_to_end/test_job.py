@@ -133,6 +133,16 @@ def test_data_sets_are_noted_with_their_digests(finished: tuple[Path, Result]) -
             assert names == {"prepared.test"}
 
 
+def test_each_source_has_a_digest_of_its_own(project: Path) -> None:
+    assert call_headway("prepare", "mnist_fashion").code == 0
+    prepared = next(run for run in Tracker(project, "mnist_fashion").runs() if run.info.run_name == "prepare")
+    digests = {it.dataset.name: it.dataset.digest for it in prepared.inputs.dataset_inputs}
+    assert set(digests) == {
+        f"{source}.{split}" for source in ("mnist", "fashion_mnist") for split in ("train", "validation", "test")
+    }
+    assert len(set(digests.values())) == 6
+
+
 def test_the_champion_predicts(finished: tuple[Path, Result], tmp_path: Path) -> None:
     _project, result = finished
     assert result.json["model"] == "models:/debug@champion"
