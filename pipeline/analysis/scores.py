@@ -14,7 +14,8 @@ from torch.nn import functional
 from pipeline.analysis.candidate import Candidate
 from pipeline.data.batches import in_order
 from pipeline.data.prepared import Prepared, PreparedTask, Split
-from pipeline.model import MISSING, Network
+from pipeline.model import Network
+from pipeline.stacked import MISSING
 from pipeline.training.saved import load_network
 
 PRIMARY = "accuracy"
@@ -91,12 +92,11 @@ def score_network(network: Network, prepared: Prepared, rows: Split) -> Scores:
 
 
 def _answered(network: Network, prepared: Prepared, rows: Split) -> Iterator[tuple[str, _Answers]]:
-    for source in prepared.sources:
-        for batch in in_order(prepared, rows, source):
-            logits = network.forward(batch.inputs)
-            for task, targets in batch.targets.items():
-                labelled = targets[0] != MISSING
-                yield task, _Answers.of(_two_or_more(logits[task])[:, labelled], targets[:, labelled])
+    for batch in in_order(prepared, rows):
+        logits = network.forward(batch.inputs)
+        for task, targets in batch.targets.items():
+            labelled = targets.labelled[0] > 0
+            yield task, _Answers.of(_two_or_more(logits[task])[:, labelled], targets.classes[:, labelled])
 
 
 def _two_or_more(logits: Tensor) -> Tensor:

@@ -9,10 +9,10 @@ class Balancer(Protocol):
     """Chooses the weights of a step, for all K slots at once.
 
     Attributes:
-        needs: What `weights` must be given beside the losses; `fixed` needs nothing.
+        needs: What `weights` must be given: `losses`; `fixed` needs nothing.
     """
 
     needs: frozenset[str]
 
-    def weights(self, losses: Tensor) -> Tensor:
-        """Weights [K, T] that sum to T in every slot, from the losses [K, T] of the step."""
+    def weights(self, losses: Tensor | None) -> Tensor:
+        """Weights [K, T] that sum to T in every slot, from the losses [K, T] of the step where they are needed."""

@@ -22,6 +22,6 @@ class Fixed:
         """From each slot's weights by task, in the order of the tasks."""
         return cls(torch.tensor([list(slot.values()) for slot in weights]))
 
-    def weights(self, losses: Tensor) -> Tensor:
+    def weights(self, losses: Tensor | None) -> Tensor:
         """The chosen weights [K, T], whatever the losses."""
         return self.chosen

@@ -1,16 +1,25 @@
-"""Batches: which rows of each source make a step, and their values as the network sees them.
+"""Batches: which rows of each source make a step, and their values as they are stored.
+
+The network normalises them itself (see `pipeline.model.network`): a byte becomes a float on its way into the batch,
+and nothing more. Memory does not grow with the rows: orders, labels and batches exist for a few steps at a time.
 
 Shapes: S is 1 where all slots share their data stream, else K. B rows of a source in the step, F values a row.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.data.order import shuffled
 from pipeline.data.prepared import Prepared, Split
 from pipeline.draws import Stream
+from pipeline.stacked import Inputs, Stacked, Targets, places, slotted
+
+_STEPS = 32  # that are planned at a time
 
 
 @dataclass(frozen=True)
@@ -18,12 +27,12 @@ class Batch:
     """One step's rows.
 
     Attributes:
-        inputs: By source, float32 [S, B, F].
-        targets: By task, int64 [S, B], -1 where missing.
+        inputs: float32 [S, B, F] of every source, as stored.
+        targets: By task.
     """
 
-    inputs: dict[str, Tensor]
-    targets: dict[str, Tensor]
+    inputs: Inputs
+    targets: dict[str, Targets]
 
 
 class Batches:
@@ -37,13 +46,11 @@ class Batches:
     """
 
     def __init__(self, prepared: Prepared, split: Split, batch_size: int, mix: str) -> None:
-        self._inputs = {source: torch.from_numpy(array) for source, array in split.inputs.items()}
+        self._gather = Gather(split)
         self._labels = {task: torch.from_numpy(array) for task, array in split.labels.items()}
-        self._scale = {source: it.scale for source, it in prepared.sources.items()}
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
-        rows = {source: len(array) for source, array in self._inputs.items()}
-        self._edges = _edges(rows, batch_size, mix)
-        self._buffers: dict[tuple[str, int, int], Tensor] = {}
+        self._rows = {source: len(array) for source, array in split.inputs.items()}
+        self._edges = _edges(self._rows, batch_size, mix)
 
     @property
     def steps(self) -> int:
@@ -53,54 +60,107 @@ class Batches:
     def epoch(self, streams: Sequence[Stream], epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, each stream in its own order.
 
-        Batches share memory for their inputs: one is valid until the next is drawn.
+        Batches share memory: one is valid until the next is drawn.
         """
         streams = list(dict.fromkeys(streams)) if len(set(streams)) == 1 else streams
-        orders = [{source: self._order(source, stream, epoch) for source in self._inputs} for stream in streams]
-        for step in range(self.steps):
-            rows = {
-                source: [order[source][edges[step] : edges[step + 1]] for order in orders]
-                for source, edges in self._edges.items()
+        for first in range(0, self.steps, _STEPS):
+            last = min(first + _STEPS, self.steps)
+            edges = {source: every[first : last + 1] for source, every in self._edges.items()}
+            rows = {source: self._order(source, streams, epoch, at[0], at[-1]) for source, at in edges.items()}
+            sizes = {source: [stop - start for start, stop in pairwise(at)] for source, at in edges.items()}
+            split = {source: order.split(sizes[source], 1) for source, order in rows.items()}
+            targets = {
+                task: _targets(self._labels[task][rows[source]], sizes[source])
+                for task, source in self._source_of.items()
             }
-            yield self._batch(rows)
+            for step in range(last - first):
+                inputs = self._gather({source: parts[step] for source, parts in split.items()})
+                yield Batch(inputs, {task: parts[step] for task, parts in targets.items()})
 
-    def _order(self, source: str, stream: Stream, epoch: int) -> Tensor:
-        """Row numbers in the order of the epoch; a source shorter than the epoch is shuffled anew each time round."""
-        rows, wanted = len(self._inputs[source]), self._edges[source][-1]
-        rounds = [
-            torch.randperm(rows, generator=torch.Generator().manual_seed(stream.seed_of("order", source, epoch, turn)))
-            for turn in range(-(-wanted // rows))
-        ]
-        return torch.cat(rounds)[:wanted]
-
-    def _batch(self, rows: dict[str, list[Tensor]]) -> Batch:
-        inputs = {source: self._gather(source, chosen) for source, chosen in rows.items()}
-        targets = {
-            task: torch.stack([self._labels[task].index_select(0, where) for where in rows[source]])
-            for task, source in self._source_of.items()
-        }
-        return Batch(inputs, targets)
-
-    def _gather(self, source: str, rows: list[Tensor]) -> Tensor:
-        key = (source, len(rows), len(rows[0]))
-        if key not in self._buffers:
-            self._buffers[key] = torch.empty(len(rows), len(rows[0]), self._inputs[source].size(1))
-        out = self._buffers[key]
-        for index, where in enumerate(rows):
-            torch.div(self._inputs[source].index_select(0, where), self._scale[source], out=out[index])
-        return out
+    def _order(self, source: str, streams: Sequence[Stream], epoch: int, start: int, stop: int) -> Tensor:
+        """Row numbers [S, stop - start]; a source shorter than the epoch is shuffled anew each time round."""
+        rows = self._rows[source]
+        orders = []
+        for stream in streams:
+            rounds = [
+                shuffled(
+                    rows,
+                    stream.seed_of("order", source, epoch, turn),
+                    max(start - turn * rows, 0),
+                    min(stop - turn * rows, rows),
+                )
+                for turn in range(start // rows, -(-stop // rows))
+            ]
+            orders.append(np.concatenate(rounds) if rounds else np.empty(0, np.int64))
+        return torch.from_numpy(np.stack(orders))
 
 
-def in_order(prepared: Prepared, split: Split, source: str, rows: int = 2048) -> Iterator[Batch]:
-    """The rows of one source from first to last, so many at a time, for evaluation: S is 1."""
-    inputs = torch.from_numpy(split.inputs[source])
-    labels = {
-        task: torch.from_numpy(array) for task, array in split.labels.items() if prepared.tasks[task].source == source
-    }
-    for start in range(0, len(inputs), rows):
-        x = inputs[start : start + rows] / prepared.sources[source].scale
-        targets = {task: values[start : start + rows].unsqueeze(0) for task, values in labels.items()}
-        yield Batch({source: x.float().unsqueeze(0)}, targets)
+class Gather:
+    """Collects rows by number, the sources with equally long rows under one another.
+
+    Args:
+        split: The rows.
+    """
+
+    def __init__(self, split: Split) -> None:
+        self._stored = {source: torch.from_numpy(array) for source, array in split.inputs.items()}
+        self._rooms: dict[tuple[int, ...], _Room] = {}
+
+    def __call__(self, rows: dict[str, Tensor]) -> Inputs:
+        """The rows of these numbers, [S, B] for each source; valid until the next call."""
+        slots = next(iter(rows.values())).size(0)
+        sizes = (slots, *(it.size(1) for it in rows.values()))
+        if sizes not in self._rooms:
+            self._rooms[sizes] = _Room(self._stored, {source: it.size(1) for source, it in rows.items()}, slots)
+        return self._rooms[sizes].fill(rows)
+
+
+class _Room:
+    """Memory for batches of one size."""
+
+    def __init__(self, stored: dict[str, Tensor], counts: dict[str, int], slots: int) -> None:
+        self._stored = stored
+        self._fetched: dict[str, Tensor | tuple[Tensor, ...]] = {}
+        self._casts: list[tuple[Tensor, Tensor]] = []
+        blocks = []
+        for features, dtype in dict.fromkeys((x.size(1), x.dtype) for x in stored.values()):
+            alike = [source for source, x in stored.items() if (x.size(1), x.dtype) == (features, dtype)]
+            where = places({source: counts[source] for source in alike})
+            total = sum(counts[source] for source in alike)
+            values = slotted(slots, total, features)
+            raw = values if dtype == torch.float32 else torch.empty(slots, total, features, dtype=dtype)
+            if raw is not values:
+                self._casts.append((values, raw))
+            self._fetched |= {source: raw[:, where[source]].unbind() for source in alike}
+            blocks.append((Stacked(values), where))
+        self._inputs = Inputs(blocks)
+
+    def fill(self, rows: dict[str, Tensor]) -> Inputs:
+        for source, chosen in rows.items():
+            for one, out in zip(chosen, self._fetched[source], strict=True):
+                torch.index_select(self._stored[source], 0, one, out=out)
+        for values, raw in self._casts:
+            values.copy_(raw)
+        return self._inputs
+
+
+def in_order(prepared: Prepared, split: Split, rows: int = 512) -> Iterator[Batch]:
+    """The rows from first to last, so many of each source at a time, for evaluation: S is 1.
+
+    Batches share memory: one is valid until the next is drawn.
+    """
+    stored = {source: torch.from_numpy(split.inputs[source]) for source in prepared.sources}
+    labels = {task: torch.from_numpy(split.labels[task]).unsqueeze(0) for task in prepared.tasks}
+    memory: dict[str, Tensor] = {}
+    for source, x in stored.items():
+        tasks = [task for task, it in prepared.tasks.items() if it.source == source]
+        for start in range(0, len(x), rows):
+            part = x[start : start + rows]
+            if source not in memory or len(part) < rows:
+                memory[source] = slotted(1, *part.shape)
+                inputs = Inputs([(Stacked(memory[source]), {source: slice(0, len(part))})])
+            memory[source].copy_(part)
+            yield Batch(inputs, {task: Targets.of(labels[task][:, start : start + rows]) for task in tasks})
 
 
 def dropped(rows: dict[str, int], mix: str) -> dict[str, int]:
@@ -117,7 +177,19 @@ def dropped(rows: dict[str, int], mix: str) -> dict[str, int]:
     return {source: count - shortest for source, count in rows.items() if mix == "shortest" and count > shortest}
 
 
-def _edges(rows: dict[str, int], batch_size: int, mix: str) -> dict[str, list[int]]:
+def _targets(labels: Tensor, sizes: list[int]) -> list[Targets]:
+    """The targets of each step, from the labels int64 [S, N] of several steps of these sizes."""
+    missing = labels < 0
+    classes = labels.clamp_min(0)
+    labelled = (~missing).float()
+    parts = zip(classes.split(sizes, 1), labelled.split(sizes, 1), strict=True)
+    if not missing.any():
+        share = {size: torch.full((len(labels), size), 1.0 / max(size, 1)) for size in set(sizes)}
+        return [Targets(part, there, share[part.size(1)]) for part, there in parts]
+    return [Targets(part, there, there / there.sum(1, keepdim=True).clamp_min(1)) for part, there in parts]
+
+
+def _edges(rows: dict[str, int], batch_size: int, mix: str) -> dict[str, Sequence[int]]:
     """For each source, where the steps of an epoch begin in its order, and where the last ends."""
     if mix == "proportional":
         # A step has batch_size rows a source on average, shared out by size; rounding never loses a row.

@@ -16,11 +16,13 @@ class TaskShape:
         source: Whose rows it reads.
         features: F, values of one row.
         outputs: C, values it answers.
+        scale: Rows are divided by it.
     """
 
     source: str
     features: int
     outputs: int
+    scale: float = 1.0
 
 
 def build(sharing: str, trunks: list[TrunkSettings], heads: list[HeadSettings], tasks: dict[str, TaskShape]) -> Network:
@@ -46,12 +48,21 @@ def _branch(name: str, trunks: list[TrunkSettings], heads: list[HeadSettings], t
         found = ", ".join(f"{source} has {size} values a row" for source, size in sizes.items())
         raise UserError(f"a shared trunk needs rows of one size; {found}: use model.sharing=separate")
     trunk, width = _mlp(name, next(iter(sizes.values())), trunks, tuple(sizes))
-    return Branch(
-        name,
-        tuple(sizes),
-        trunk,
-        {task: _head(f"head.{task}", width, heads, shape, first=not trunk) for task, shape in tasks.items()},
-    )
+    own = {task: _head(f"head.{task}", width, heads, shape, first=not trunk) for task, shape in tasks.items()}
+    branch = Branch(name, tuple(sizes), trunk, own)
+    _normalise(branch, {shape.source: 1.0 / shape.scale for shape in tasks.values()})
+    return branch
+
+
+def _normalise(branch: Branch, factors: dict[str, float]) -> None:
+    """Let the first layers multiply by the one factor of all sources, or the branch by each source's own."""
+    first = [branch.trunk[0]] if branch.trunk else [head[0] for head in branch.heads.values()]
+    linear = [layer for layer in first if isinstance(layer, Linear)]
+    if len(linear) == len(first) and len(set(factors.values())) == 1:
+        for layer in linear:
+            layer.scale = next(iter(factors.values()))
+    else:
+        branch.factors = factors
 
 
 def _mlp(name: str, width: int, trunks: list[TrunkSettings], sources: tuple[str, ...]) -> tuple[list[Layer], int]:

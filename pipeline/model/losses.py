@@ -1,6 +1,6 @@
-"""Losses of a stack: each task's mean over its labelled rows, and the gradient of the weighted sum.
+"""Losses of a stack: each row's loss, and the gradient of the weighted sum of the tasks' means.
 
-Shapes: logits [K, B, C]; targets [K or 1, B], -1 where the label is missing; losses and weights [K].
+Shapes: logits [K, B, C]; row losses [K, B]; weights [K].
 """
 
 from abc import ABC, abstractmethod
@@ -8,10 +8,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from pipeline.model.layers import Scratch
-
-MISSING = -1
-"""The target of a row that has no label."""
+from pipeline.stacked import Scratch, Stacked, Targets
 
 _MINUS_ONE = torch.tensor(-1.0)
 
@@ -22,73 +19,83 @@ class Loss(ABC):
     def __init__(self) -> None:
         self._scratch = Scratch()
 
-    def forward(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean loss over labelled rows, 0 where there are none: [K]; and their number: [K or 1]."""
-        labelled = targets != MISSING
-        count = labelled.sum(-1, keepdim=True)
-        self._share = labelled / count.clamp_min(1)
-        safe = targets.clamp_min(0).expand(logits.shape[:2])
-        return self._rows(logits, safe).mul_(self._share).sum(-1), count.squeeze(-1)
+    def forward(self, logits: Tensor, targets: Targets, out: Tensor) -> None:
+        """Write each row's loss [K, B]; that of a row without a label is any number."""
+        self._targets = targets
+        self._rows(logits, targets.classes.expand(logits.shape[:2]), out)
 
-    def backward(self, weights: Tensor) -> Tensor:
-        """Gradient of sum_k weights[k] * loss[k] in the logits: [K, B, C]."""
-        return self._slopes().mul_((self._share * weights.unsqueeze(-1)).unsqueeze(-1))
-
-    @abstractmethod
-    def correct(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """How many labelled rows are predicted right: [K]."""
+    def backward(self, weights: Tensor) -> Stacked:
+        """Gradient of sum_k weights[k] * mean_k in the logits, [K, B, C]; a row without a label has none."""
+        slopes = self._slopes()
+        factors = self._scratch("factors", *slopes.tensor.shape[:2])
+        torch.mul(self._targets.share, weights.unsqueeze(1), out=factors.tensor)
+        slopes.tensor.mul_(factors.tensor.unsqueeze(2))
+        return slopes
 
     @abstractmethod
-    def _rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Each row's loss, [K, B] in memory that the caller may change; missing targets have become 0."""
+    def predict(self, logits: Tensor, out: Tensor) -> None:
+        """Write the predicted classes, int64 [K, B]."""
 
     @abstractmethod
-    def _slopes(self) -> Tensor:
+    def _rows(self, logits: Tensor, classes: Tensor, out: Tensor) -> None:
+        """Write each row's loss."""
+
+    @abstractmethod
+    def _slopes(self) -> Stacked:
         """Gradient of each row's loss in its logits: [K, B, C], in memory that the caller may change."""
 
 
 class CrossEntropy(Loss):
-    """Softmax cross-entropy of one class among C."""
+    """Softmax cross-entropy of one class among C.
 
-    def correct(self, logits: Tensor, targets: Tensor) -> Tensor:
+    Composed of torch's elementwise calls: its own log-softmax goes row by row, which takes five times as long for few
+    classes.
+    """
+
+    def predict(self, logits: Tensor, out: Tensor) -> None:
         """See `Loss`."""
-        return (logits.argmax(-1) == targets).sum(-1)
+        torch.argmax(logits, -1, out=out)
 
-    def _rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        self._target = targets.unsqueeze(-1)
-        self._log = self._scratch("log", *logits.shape)
-        for z, out in zip(logits.unbind(), self._log.slots, strict=True):
-            torch.log_softmax(z, -1, out=out)
-        return self._log.tensor.gather(-1, self._target).squeeze(-1).neg_()
+    def _rows(self, logits: Tensor, classes: Tensor, out: Tensor) -> None:
+        self._classes = classes.unsqueeze(2)
+        slots, rows, _ = logits.shape
+        top, self._sum, chosen = (self._scratch(name, slots, rows, 1) for name in ("top", "sum", "chosen"))
+        self._powers = self._scratch("powers", *logits.shape)
+        torch.amax(logits, 2, keepdim=True, out=top.tensor)
+        torch.sub(logits, top.tensor, out=self._powers.tensor)
+        torch.gather(self._powers.tensor, 2, self._classes, out=chosen.tensor)
+        torch.exp(self._powers.whole, out=self._powers.whole)
+        torch.sum(self._powers.tensor, 2, keepdim=True, out=self._sum.tensor)
+        torch.log(self._sum.whole, out=top.whole)
+        torch.sub(top.tensor.squeeze(2), chosen.tensor.squeeze(2), out=out)
 
-    def _slopes(self) -> Tensor:
-        slopes = self._scratch("slopes", *self._log.tensor.shape)
-        for log, out in zip(self._log.slots, slopes.slots, strict=True):
-            torch.exp(log, out=out)
-        return slopes.tensor.scatter_add_(-1, self._target, _MINUS_ONE.expand(self._target.shape))
+    def _slopes(self) -> Stacked:
+        slopes = self._powers.tensor.div_(self._sum.tensor)
+        slopes.scatter_add_(2, self._classes, _MINUS_ONE.expand(self._classes.shape))
+        return self._powers
 
 
 class BinaryCrossEntropy(Loss):
     """Cross-entropy of a single logit (C = 1) with targets 0 and 1."""
 
-    def correct(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def predict(self, logits: Tensor, out: Tensor) -> None:
         """See `Loss`."""
-        return ((logits.squeeze(-1) > 0) == targets).sum(-1)
+        torch.gt(logits.squeeze(2), 0, out=out)
 
-    def _rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        self._logits, self._target = logits, targets.unsqueeze(-1)
+    def _rows(self, logits: Tensor, classes: Tensor, out: Tensor) -> None:
+        self._classes = classes.unsqueeze(2)
         # softplus(-z) where the target is 1: nothing cancels, however sure the network is.
-        signed, rows = self._scratch("signed", *logits.shape), self._scratch("rows", *logits.shape)
-        torch.mul(logits, 1 - 2 * self._target, out=signed.tensor)
-        for z, out in zip(signed.slots, rows.slots, strict=True):
-            torch.ops.aten.softplus.out(z, out=out)
-        return rows.tensor.squeeze(-1)
+        signed, losses = self._scratch("signed", *logits.shape), self._scratch("losses", *logits.shape)
+        torch.mul(logits, 1 - 2 * self._classes, out=signed.tensor)
+        torch.ops.aten.softplus.out(signed.whole, out=losses.whole)
+        out.copy_(losses.tensor.squeeze(2))
+        self._logits = self._scratch("logits", *logits.shape)
+        self._logits.tensor.copy_(logits)
 
-    def _slopes(self) -> Tensor:
-        slopes = self._scratch("slopes", *self._logits.shape)
-        for z, out in zip(self._logits.unbind(), slopes.slots, strict=True):
-            torch.sigmoid(z, out=out)
-        return slopes.tensor.sub_(self._target)
+    def _slopes(self) -> Stacked:
+        torch.sigmoid(self._logits.whole, out=self._logits.whole)
+        self._logits.tensor.sub_(self._classes)
+        return self._logits
 
 
 def loss_of(kind: str) -> Loss:

@@ -1,13 +1,14 @@
 """The multi-task network of a whole stack: trunks under heads, all tasks answered in one forward pass."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from pipeline.draws import Stream, seed_of
-from pipeline.model.layers import Declared, Layer, Pass, Scratch, Stacked, aligned, padded
+from pipeline.model.layers import Declared, Layer, Pass
+from pipeline.stacked import Inputs, Scratch, Stacked, padded
 
 
 @dataclass
@@ -18,17 +19,21 @@ class Branch:
         sources: Whose rows pass through the trunk.
         trunk: Its layers.
         heads: Each task's own layers.
+        factors: What each source's rows are multiplied by on the way in; empty where the first layers do it.
     """
 
     name: str
     sources: tuple[str, ...]
     trunk: list[Layer]
     heads: dict[str, list[Layer]]
+    factors: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
 class Network:
     """K networks of one shape.
+
+    They take rows as they are stored: to divide them by the source's scale is the first thing that they do.
 
     Shapes: inputs [K or 1, B, F] for each source, outputs [K, B, C] for each task, values and gradients [K, P].
 
@@ -66,14 +71,17 @@ class Network:
     def initialise(self, streams: list[Stream]) -> None:
         """Give each slot its initial values, drawn from its own stream."""
         values, buffers = self._empty("parameters", len(streams)), self._empty("statistics", len(streams))
-        for flat, what in ((values, "parameters"), (buffers, "statistics")):
-            every = self.declared(what)
-            for name, view in self._views(flat, what).items():
+        views = self._views(values, "parameters") | self._views(buffers, "statistics")
+        every = self.declared("parameters") | self.declared("statistics")
+        for k, stream in enumerate(streams):
+            own = {f"{name}.{part}": it for name, layer in self.layers() for part, it in layer.initial(stream).items()}
+            for name, view in views.items():
                 declared = every[name]
-                for k, stream in enumerate(streams):
-                    if declared.bound is None:
-                        view[k].fill_(declared.constant)
-                        continue
+                if name in own:
+                    view[k].copy_(own[name])
+                elif declared.bound is None:
+                    view[k].fill_(declared.constant)
+                else:
                     draws = torch.Generator().manual_seed(seed_of(stream.seed, stream.name, "initial", name))
                     view[k].uniform_(-declared.bound, declared.bound, generator=draws)
         self.bind(values, buffers)
@@ -90,40 +98,51 @@ class Network:
         for name, layer in self.layers():
             layer.bind(**{what: _under(name, views) for what, views in stacked.items()})
 
-    def forward(self, inputs: dict[str, Tensor], this: Pass | None = None) -> dict[str, Tensor]:
+    def forward(self, inputs: Inputs | Mapping[str, Tensor], this: Pass | None = None) -> dict[str, Tensor]:
         """Logits of every task whose source is given: [K, B, C] each, valid until the next pass.
 
         Args:
-            inputs: Rows of each source, [K or 1, B, F].
+            inputs: Rows of each source as stored, [K or 1, B, F].
             this: What the pass is for; None evaluates.
         """
+        inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs)
+        this = this or Pass({})
         outputs: dict[str, Tensor] = {}
-        slots = len(self.values)
-        self._rows: list[dict[str, slice]] = []
+        self._passed: list[tuple[Stacked, dict[str, slice]] | None] = []
         for branch in self.branches:
-            present = [source for source in branch.sources if source in inputs]
-            rows = _rows({source: inputs[source] for source in present})
-            self._rows.append(rows)
-            if not present:
+            found = inputs.under(branch.sources)
+            if found is None:
+                self._passed.append(None)
                 continue
-            x = Stacked(self._joined(branch.name, [inputs[source] for source in present]), slots)
-            where = Pass(rows) if this is None else Pass(rows, this.streams, this.epoch, this.step)
+            x, rows = found
+            x = self._normalised(branch, x, rows)
+            where = Pass(rows, this.streams, this.epoch, this.step)
             for layer in branch.trunk:
                 x = layer.forward(x, where)
+            self._passed.append((x, rows))
             for task, head in branch.heads.items():
-                if (source := self.source_of[task]) in rows:
-                    outputs[task] = _through(head, Stacked(x.tensor[:, rows[source]], slots), where, source).tensor
+                source = self.source_of[task]
+                if source in rows:
+                    part = x.part(rows[source])
+                    inside = Pass({source: slice(0, part.tensor.size(1))}, this.streams, this.epoch, this.step)
+                    for layer in head:
+                        part = layer.forward(part, inside)
+                    outputs[task] = part.tensor
         return outputs
 
-    def backward(self, grads: dict[str, Tensor]) -> None:
+    def backward(self, grads: Mapping[str, Stacked | Tensor]) -> None:
         """Write the gradients of all values, given those of every task's logits, [K, B, C] each."""
-        for branch, rows in zip(self.branches, self._rows, strict=True):
-            parts: dict[str, Stacked] = {}
-            for task, head in branch.heads.items():
-                if (part := _back_through(head, Stacked(grads[task]))) is not None:
-                    parts[task] = part
-            if parts:
-                _back_through(branch.trunk, self._summed(branch.name, parts, rows))
+        slopes = {task: it if isinstance(it, Stacked) else Stacked(it) for task, it in grads.items()}
+        for branch, passed in zip(self.branches, self._passed, strict=True):
+            if passed is None:
+                continue
+            x, rows = passed
+            heads = {task: head for task, head in branch.heads.items() if self.source_of[task] in rows}
+            if branch.trunk:
+                _back_through(branch.trunk, self._summed(branch.name, heads, slopes, x, rows))
+            else:
+                for task, head in heads.items():
+                    _back_through(head, slopes[task])
 
     def named(self, values: Tensor, buffers: Tensor) -> dict[str, Tensor]:
         """Rows [K, P] and [K, Q] as contiguous tensors [K, *shape] by full name."""
@@ -157,20 +176,38 @@ class Network:
             "source_of": dict(self.source_of),
         }
 
-    def _joined(self, branch: str, inputs: list[Tensor]) -> Tensor:
-        """The rows of all sources of a branch under one another, [K or 1, B, F], each slot aligned alike."""
-        if len(inputs) == 1 and aligned(inputs[0]):
-            return inputs[0]
-        joined = self._scratch(f"{branch}.x", len(inputs[0]), sum(x.size(1) for x in inputs), inputs[0].size(2))
-        return torch.cat(inputs, 1, out=joined.tensor)
+    def _normalised(self, branch: Branch, x: Stacked, rows: dict[str, slice]) -> Stacked:
+        """The rows as the branch's first layer wants them."""
+        if not branch.factors:
+            return x
+        normalised = self._scratch(f"{branch.name}.x", *x.tensor.shape)
+        for source, where in rows.items():
+            torch.mul(x.part(where).tensor, branch.factors[source], out=normalised.part(where).tensor)
+        return normalised
 
-    def _summed(self, branch: str, parts: dict[str, Stacked], rows: dict[str, slice]) -> Stacked:
-        """The gradient of a trunk's output: at the rows of each source, the sum over the heads that read them."""
-        slots, _, width = next(iter(parts.values())).tensor.shape
-        total = self._scratch(f"{branch}.back", slots, max(where.stop for where in rows.values()), width)
-        total.tensor.zero_()
-        for task, part in parts.items():
-            total.tensor[:, rows[self.source_of[task]]].add_(part.tensor)
+    def _summed(
+        self,
+        branch: str,
+        heads: dict[str, list[Layer]],
+        slopes: dict[str, Stacked],
+        x: Stacked,
+        rows: dict[str, slice],
+    ) -> Stacked:
+        """The gradient of a trunk's output x: at the rows of each source, the sum over the heads that read them."""
+        total = self._scratch(f"{branch}.back", len(self.values), *x.tensor.shape[1:])
+        begun: set[str] = set()
+        for task, head in heads.items():
+            place = total.part(rows[source := self.source_of[task]])
+            # The first head of a source writes where its gradient belongs.
+            back = _back_through(head, slopes[task], None if source in begun else place)
+            assert back is not None
+            if source in begun:
+                place.tensor.add_(back.tensor)
+            elif back is not place:
+                place.tensor.copy_(back.tensor)
+            begun.add(source)
+        for source in rows.keys() - begun:
+            total.part(rows[source]).tensor.zero_()
         return total
 
     def _empty(self, what: str, slots: int) -> Tensor:
@@ -189,23 +226,9 @@ def _under(name: str, views: dict[str, Tensor]) -> dict[str, Tensor]:
     return {full.removeprefix(name + "."): view for full, view in views.items() if full.startswith(name + ".")}
 
 
-def _rows(inputs: dict[str, Tensor]) -> dict[str, slice]:
-    rows, start = {}, 0
-    for source, x in inputs.items():
-        rows[source] = slice(start, start + x.size(1))
-        start += x.size(1)
-    return rows
-
-
-def _through(head: list[Layer], x: Stacked, where: Pass, source: str) -> Stacked:
-    inside = Pass({source: slice(0, x.tensor.size(1))}, where.streams, where.epoch, where.step)
-    for layer in head:
-        x = layer.forward(x, inside)
-    return x
-
-
-def _back_through(layers: list[Layer], grad: Stacked) -> Stacked | None:
+def _back_through(layers: list[Layer], grad: Stacked, into: Stacked | None = None) -> Stacked | None:
+    """The gradient of the first layer's input, which that may write `into` a tensor; None where nobody needs it."""
     back: Stacked | None = grad
     for layer in reversed(layers):
-        back = layer.backward(back) if back is not None else None
+        back = layer.backward(back, into if layer is layers[0] else None) if back is not None else None
     return back

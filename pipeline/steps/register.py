@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.tables import pixel_columns
-from pipeline.model import MISSING
+from pipeline.stacked import MISSING
 from pipeline.steps.context import Context
 from pipeline.tracking import registry, tags
 from pipeline.tracking.model_package import log_package

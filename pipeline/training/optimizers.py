@@ -39,8 +39,9 @@ class Optimizer:
 
     def step(self, rates: list[float]) -> None:
         """Update each slot at its own rate."""
-        for each in zip(self._settings, self._values, self._grads, self._own, self._done, rates, strict=True):
-            _update(*each)
+        # Backwards: the last slot's gradient was written last and is still in the processor's cache.
+        for k in reversed(range(len(rates))):
+            _update(self._settings[k], self._values[k], self._grads[k], self._own[k], self._done[k], rates[k])
 
 
 def _update(

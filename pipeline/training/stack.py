@@ -15,7 +15,7 @@ from pipeline.config import Experiment
 from pipeline.data.batches import Batch, Batches
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network, Pass, TaskShape, build, loss_of
-from pipeline.training.assess import Totals, assess
+from pipeline.training.assess import Tally, assess, metrics
 from pipeline.training.optimizers import Optimizer, clip
 from pipeline.training.progress import note_epoch
 from pipeline.training.schedules import factor
@@ -57,10 +57,10 @@ class Stack:
         validated = assess(self._network, self._prepared, self._validation) if self._validation else None
         finite = self._finite()
         for k, state in enumerate(self._states):
-            metrics = {f"train/{key}": value for key, value in trained[k].items()}
+            found = {f"train/{key}": value for key, value in trained[k].items()}
             if validated:
-                metrics |= {f"validation/{key}": value for key, value in validated[k].items()}
-            if note_epoch(state, metrics, self._settings[k], finite[k]):
+                found |= {f"validation/{key}": value for key, value in validated[k].items()}
+            if note_epoch(state, found, self._settings[k], finite[k]):
                 self._best[0][k], self._best[1][k] = self._network.values[k], self._network.buffers[k]
         states = list(self._states)
         self.leave([state.name for state in states if state.status != "running"])
@@ -102,6 +102,7 @@ class Stack:
         self._optimizer = Optimizer(self._settings, self._network.values, self._network.grads)
         tasks = list(self._prepared.tasks)
         self._balancer = Fixed.of([experiment.balancing.normalised(tasks) for experiment in experiments])
+        self._tallies = {task: Tally() for task in tasks}
         self._best = (self._network.values.clone(), self._network.buffers.clone())
         for k, slot in enumerate(self._slots):
             for name, row in states[slot.name].arrays.items():
@@ -130,20 +131,22 @@ class Stack:
     def _pass(self, epoch: int) -> list[dict[str, float]]:
         """One epoch of updates; each slot's training metrics over its rows."""
         streams = [slot.stream for slot in self._slots]
-        totals = Totals()
         for step, batch in enumerate(self._batches.epoch([slot.data_stream for slot in self._slots], epoch)):
-            self._step(batch, Pass({}, streams, epoch, step), totals)
-        return totals.metrics()
+            self._step(batch, Pass({}, streams, epoch, step))
+        return metrics(self._tallies)
 
-    def _step(self, batch: Batch, this: Pass, totals: Totals) -> None:
+    def _step(self, batch: Batch, this: Pass) -> None:
         """One update of every slot."""
         logits = self._network.forward(batch.inputs, this)
-        losses = []
+        means = []
         for task, loss in self._losses.items():
-            mean, count = loss.forward(logits[task], batch.targets[task])
-            totals.add(task, mean, loss.correct(logits[task], batch.targets[task]), count)
-            losses.append(mean)
-        weights = self._balancer.weights(torch.stack(losses, 1)).unbind(1)
+            targets = batch.targets[task]
+            rows, predicted = self._tallies[task].room(targets, len(self._slots))
+            loss.forward(logits[task], targets, rows)
+            loss.predict(logits[task], predicted)
+            if "losses" in self._balancer.needs:
+                means.append((rows * targets.share).sum(1))
+        weights = self._balancer.weights(torch.stack(means, 1) if means else None).unbind(1)
         self._network.backward(
             {task: loss.backward(weight) for (task, loss), weight in zip(self._losses.items(), weights, strict=True)}
         )
@@ -166,7 +169,7 @@ def _copy(state: SlotState, arrays: dict[str, np.ndarray]) -> SlotState:
 def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Network:
     """The network for the slots of these experiments, without values."""
     shapes = {
-        name: TaskShape(task.source, prepared.sources[task.source].features, task.outputs)
+        name: TaskShape(task.source, (it := prepared.sources[task.source]).features, task.outputs, it.scale)
         for name, task in prepared.tasks.items()
     }
     models = [experiment.model for experiment in experiments]

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from pipeline.draws import Stream
-from pipeline.model.layers import Declared, Layer, Pass, Stacked, slotted
+from pipeline.model.layers import Declared, Layer, Pass
+from pipeline.stacked import Stacked, slotted
 
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
 

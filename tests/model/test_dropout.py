@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from pipeline.draws import Stream
-from pipeline.model.layers import Dropout, Pass, Stacked
+from pipeline.model.layers import Dropout, Pass
+from pipeline.stacked import Stacked
 from tests.model.bound import batch, bound, training
 
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pipeline.model.layers import Linear, Pass, Stacked
+from pipeline.model.layers import Linear, Pass
+from pipeline.stacked import Stacked
 from tests.model.bound import batch, bound, vjp
 
 SHAPES = [(64, 784, 128), (7, 37, 1), (1, 5, 3), (128, 1, 10)]
@@ -14,7 +15,7 @@ def test_linear_equals_torch_in_every_slot(rows: int, inputs: int, outputs: int,
     slots = 3
     layer = bound(Linear(inputs, outputs), slots)
     own = batch(1 if shared else slots, rows, inputs)
-    x, grad = Stacked(own.tensor, slots), batch(slots, rows, outputs, seed=2)
+    x, grad = Stacked(own.tensor), batch(slots, rows, outputs, seed=2)
 
     y = layer.forward(x, Pass({}))
     back = layer.backward(grad)
@@ -22,7 +23,7 @@ def test_linear_equals_torch_in_every_slot(rows: int, inputs: int, outputs: int,
     assert back is not None
     for k in range(slots):
         weight, bias = (layer.values[name].slots[k] for name in ("weight", "bias"))
-        wanted, wanted_grads = vjp(functional.linear, x.slots[k], grad.slots[k], weight, bias)
+        wanted, wanted_grads = vjp(functional.linear, x.each(slots)[k], grad.slots[k], weight, bias)
         found = [back.slots[k], layer.grads["weight"].slots[k], layer.grads["bias"].slots[k]]
         torch.testing.assert_close(y.slots[k], wanted, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(found, wanted_grads, rtol=1e-5, atol=1e-4)

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.model import MISSING, loss_of
+from pipeline.model import Loss, loss_of
+from pipeline.stacked import MISSING, Targets
 
 SLOTS, ROWS = 3, 17
 
@@ -16,6 +17,20 @@ def made(kind: str, shared: bool = True, missing: int = 0, classes: int = 10) ->
     targets = torch.randint(labels, (1 if shared else SLOTS, ROWS), generator=draws)
     targets[:, :missing] = MISSING
     return logits, targets
+
+
+def forward(loss: Loss, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Each slot's mean loss, and the number of labelled rows."""
+    targets, rows = Targets.of(labels), torch.full(logits.shape[:2], float("nan"))
+    loss.forward(logits, targets, rows)
+    return (rows * targets.share).sum(1), targets.labelled.sum(1)
+
+
+def right(loss: Loss, logits: Tensor, labels: Tensor) -> list[int]:
+    """How many labelled rows are predicted right, by slot."""
+    predicted = torch.empty(logits.shape[:2], dtype=torch.int64)
+    loss.predict(logits, predicted)
+    return (predicted == labels).sum(1).tolist()
 
 
 def by_torch(kind: str, logits: Tensor, targets: Tensor) -> Tensor:
@@ -33,8 +48,8 @@ def test_loss_and_gradient_equal_torch_over_the_labelled_rows(kind: str, shared:
     logits, targets = made(kind, shared, missing)
     weights = torch.tensor([0.3, 1.0, 1.7])
     loss = loss_of(kind)
-    mean, count = loss.forward(logits, targets)
-    grads = loss.backward(weights)
+    mean, count = forward(loss, logits, targets)
+    grads = loss.backward(weights).tensor
     assert count.unique().tolist() == [ROWS - missing]
     for k in range(SLOTS):
         x = logits[k].clone().requires_grad_()
@@ -48,46 +63,46 @@ def test_loss_and_gradient_equal_torch_over_the_labelled_rows(kind: str, shared:
 def test_logits_of_a_row_without_a_label_change_nothing(kind: str) -> None:
     logits, targets = made(kind, missing=5)
     loss = loss_of(kind)
-    mean, _ = loss.forward(logits, targets)
-    grads = loss.backward(torch.ones(SLOTS)).clone()
+    mean, _ = forward(loss, logits, targets)
+    grads = loss.backward(torch.ones(SLOTS)).tensor.clone()
     assert not grads[:, :5].any()
     logits[:, :5] = 1e4 * torch.randn(SLOTS, 5, logits.size(-1))
-    changed, _ = loss.forward(logits, targets)
+    changed, _ = forward(loss, logits, targets)
     assert torch.equal(changed, mean)
-    assert torch.equal(loss.backward(torch.ones(SLOTS)), grads)
+    assert torch.equal(loss.backward(torch.ones(SLOTS)).tensor, grads)
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "binary"])
 def test_task_without_a_labelled_row_has_loss_and_gradient_zero(kind: str) -> None:
     logits, targets = made(kind, missing=ROWS)
     loss = loss_of(kind)
-    mean, count = loss.forward(logits, targets)
+    mean, count = forward(loss, logits, targets)
     assert mean.tolist() == [0.0] * SLOTS
     assert count.tolist() == [0]
-    assert not loss.backward(torch.ones(SLOTS)).any()
-    assert loss.correct(logits, targets).tolist() == [0] * SLOTS
+    assert not loss.backward(torch.ones(SLOTS)).tensor.any()
+    assert right(loss, logits, targets) == [0] * SLOTS
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "binary"])
 def test_step_without_rows_has_loss_zero(kind: str) -> None:
     logits, targets = made(kind)
     loss = loss_of(kind)
-    mean, _ = loss.forward(logits[:, :0], targets[:, :0])
+    mean, _ = forward(loss, logits[:, :0], targets[:, :0])
     assert mean.tolist() == [0.0] * SLOTS
-    assert loss.backward(torch.ones(SLOTS)).shape == logits[:, :0].shape
-    assert loss.correct(logits[:, :0], targets[:, :0]).tolist() == [0] * SLOTS
+    assert loss.backward(torch.ones(SLOTS)).tensor.shape == logits[:, :0].shape
+    assert right(loss, logits[:, :0], targets[:, :0]) == [0] * SLOTS
 
 
 def test_right_answers_are_counted_among_labelled_rows_only() -> None:
     logits = torch.tensor([[[2.0, 1.0], [0.0, 1.0], [5.0, 0.0]]])
-    assert loss_of("multiclass").correct(logits, torch.tensor([[0, 0, MISSING]])).tolist() == [1]
+    assert right(loss_of("multiclass"), logits, torch.tensor([[0, 0, MISSING]])) == [1]
     binary = torch.tensor([[[2.0], [-1.0], [-3.0], [-1.0]]])
-    assert loss_of("binary").correct(binary, torch.tensor([[1, 1, 0, MISSING]])).tolist() == [2]
+    assert right(loss_of("binary"), binary, torch.tensor([[1, 1, 0, MISSING]])) == [2]
 
 
 def test_binary_loss_stays_exact_where_the_network_is_sure() -> None:
     sure = torch.tensor([[[18.0], [-18.0]]])
-    mean, _ = loss_of("binary").forward(sure, torch.tensor([[1, 0]]))
+    mean, _ = forward(loss_of("binary"), sure, torch.tensor([[1, 0]]))
     assert mean.item() == pytest.approx(by_torch("binary", sure[0].double(), torch.tensor([1, 0])).item(), rel=1e-5)
 
 
@@ -99,9 +114,9 @@ def test_slot_has_the_same_loss_and_gradient_bit_for_bit_whatever_its_neighbours
     logits = 3 * torch.randn(16, rows, outputs, generator=draws)
     targets = torch.randint(2, (1, rows), generator=draws)
     loss, weights = loss_of(kind), torch.rand(16, generator=draws)
-    mean, _ = loss.forward(logits, targets)
-    grads = loss.backward(weights).clone()
+    mean, _ = forward(loss, logits, targets)
+    grads = loss.backward(weights).tensor.clone()
     for k in range(16):
-        alone, _ = loss.forward(logits[k : k + 1], targets)
+        alone, _ = forward(loss, logits[k : k + 1], targets)
         assert torch.equal(alone, mean[k : k + 1])
-        assert torch.equal(loss.backward(weights[k : k + 1]), grads[k : k + 1])
+        assert torch.equal(loss.backward(weights[k : k + 1]).tensor, grads[k : k + 1])

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.model.layers import BatchNorm, LayerNorm, Pass, Stacked
+from pipeline.model.layers import BatchNorm, LayerNorm, Pass
+from pipeline.stacked import Stacked
 from tests.model.bound import batch, bound, training
 
 SLOTS = 3

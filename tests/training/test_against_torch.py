@@ -13,7 +13,7 @@ from pipeline.config import Experiment
 from pipeline.config.training import TrainingSettings
 from pipeline.data.batches import Batch, Batches
 from pipeline.data.prepared import Prepared
-from pipeline.model import MISSING
+from pipeline.stacked import MISSING
 from pipeline.training.slot import Slot
 from pipeline.training.stack import Stack, build_network
 from tests.training.made import by_name, experiment_on, random_data, seeds, trials
@@ -135,10 +135,9 @@ def _train_reference(model: Reference, prepared: Prepared, slot: Slot) -> None:
 
 
 def _total(model: Reference, prepared: Prepared, batch: Batch, weights: dict[str, float]) -> Tensor:
-    outputs = model({source: x[0] for source, x in batch.inputs.items()})
-    losses = [
-        weights[task] * _loss(it.kind, outputs[task], batch.targets[task][0]) for task, it in prepared.tasks.items()
-    ]
+    outputs = model({source: batch.inputs[source][0] / prepared.sources[source].scale for source in batch.inputs})
+    labels = {task: it.classes[0].where(it.labelled[0] > 0, MISSING) for task, it in batch.targets.items()}
+    losses = [weights[task] * _loss(it.kind, outputs[task], labels[task]) for task, it in prepared.tasks.items()]
     return torch.stack(losses).sum()
 
 

@@ -5,7 +5,8 @@ import torch
 
 from pipeline.data.prepared import Prepared
 from pipeline.draws import Stream
-from pipeline.model import MISSING, Pass
+from pipeline.model import Pass
+from pipeline.stacked import MISSING
 from pipeline.training.assess import assess
 from pipeline.training.stack import Stack, build_network
 from tests.training.made import experiment_on, random_data, seeds
@@ -27,7 +28,7 @@ def test_assess_weighs_rows_over_all_batches(missing: float, tmp_path: Path, mon
     network.initialise([Stream(0, "a"), Stream(0, "b")])
     split = prepared.split("train")
     found = assess(network, prepared, split)
-    x = torch.from_numpy(split.inputs["left"].copy()).float().div(255).unsqueeze(0)
+    x = torch.from_numpy(split.inputs["left"].copy()).float().unsqueeze(0)
     logits = network.forward({"left": x})["digit"]
     for k in range(2):
         loss, right = by_hand(prepared, "train", "digit", logits[k])

@@ -62,7 +62,7 @@ def test_slot_with_early_stopping_off_keeps_its_last_epoch(prepared: Prepared) -
 
 
 def test_slot_that_diverges_leaves_and_the_others_go_on(prepared: Prepared) -> None:
-    rates = (0.01, 1e30, 0.02)
+    rates = (0.01, 1e38, 0.02)
     sgd = {"training.optimizer": "sgd"}
     slots = trials([experiment_on(prepared, sgd | {"training.learning_rate": rate}) for rate in rates])
     found = trained(prepared, slots)

@@ -42,7 +42,7 @@ def test_saved_weights_need_nothing_but_safetensors(tmp_path: Path) -> None:
     x = torch.rand(4, 37)
     hidden = torch.relu(x @ tensors["trunk.0.weight"][1].T + tensors["trunk.0.bias"][1])
     wanted = hidden @ tensors["head.digit.0.weight"][1].T + tensors["head.digit.0.bias"][1]
-    torch.testing.assert_close(network.forward({"left": x.unsqueeze(0)})["digit"][1], wanted)
+    torch.testing.assert_close(network.forward({"left": 255 * x.unsqueeze(0)})["digit"][1], wanted)
 
 
 def test_the_same_training_writes_the_same_bytes(tmp_path: Path) -> None:

@@ -1,23 +1,10 @@
 """Layers for a whole stack at once, each with its own forward and backward."""
 
 from pipeline.model.layers.activation import Activation
-from pipeline.model.layers.base import Declared, Layer, Pass, Scratch, Stacked, aligned, padded, slotted
+from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.model.layers.dropout import Dropout
 from pipeline.model.layers.linear import Linear
 from pipeline.model.layers.norm import BatchNorm, LayerNorm
+from pipeline.model.layers.wrapped import Wrapped
 
-__all__ = [
-    "Activation",
-    "BatchNorm",
-    "Declared",
-    "Dropout",
-    "Layer",
-    "LayerNorm",
-    "Linear",
-    "Pass",
-    "Scratch",
-    "Stacked",
-    "aligned",
-    "padded",
-    "slotted",
-]
+__all__ = ["Activation", "BatchNorm", "Declared", "Dropout", "Layer", "LayerNorm", "Linear", "Pass", "Wrapped"]

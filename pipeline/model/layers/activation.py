@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.model.layers.base import Layer, Pass, Stacked
+from pipeline.model.layers.base import Layer, Pass
+from pipeline.stacked import Stacked
 
 _aten = torch.ops.aten
 
@@ -18,15 +19,13 @@ _FORWARD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "tanh": lambda x, out: torch.tanh(x, out=out),
 }
 
-# (gradient, input, output, out): gradient of the input
-_BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
-    "relu": lambda grad, x, y, out: _aten.threshold_backward.grad_input(grad, y, 0, grad_input=out),
-    "gelu": lambda grad, x, y, out: _aten.gelu_backward.grad_input(grad, x, grad_input=out),
-    "silu": lambda grad, x, y, out: _aten.silu_backward.grad_input(grad, x, grad_input=out),
-    "tanh": lambda grad, x, y, out: _aten.tanh_backward.grad_input(grad, y, grad_input=out),
+# (gradient, input or output, out): gradient of the input
+_BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "relu": lambda grad, y, out: _aten.threshold_backward.grad_input(grad, y, 0, grad_input=out),
+    "gelu": lambda grad, x, out: _aten.gelu_backward.grad_input(grad, x, grad_input=out),
+    "silu": lambda grad, x, out: _aten.silu_backward.grad_input(grad, x, grad_input=out),
+    "tanh": lambda grad, y, out: _aten.tanh_backward.grad_input(grad, y, grad_input=out),
 }
-
-_EXACT = ("relu",)
 
 
 @dataclass
@@ -41,23 +40,29 @@ class Activation(Layer):
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        self._x, self._y = x, self.scratch("y", *x.tensor.shape)
-        self._call(_FORWARD[self.name], x, self._y)
-        return self._y
+        # What is dropped afterwards has no gradient, so relu's output may be overwritten by dropout; tanh's may not.
+        in_place = x.spare and self.name == "relu"
+        y = x if in_place else self.scratch("y", *x.tensor.shape)
+        y.spare = self.name != "tanh"
+        self._kept = y if self.name in ("relu", "tanh") else x
+        _call(_FORWARD[self.name], x, y)
+        return y
 
-    def backward(self, grad: Stacked) -> Stacked:
+    def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        back = self.scratch("back", *grad.tensor.shape)
-        self._call(_BACKWARD[self.name], grad, self._x, self._y, back)
+        back = grad if grad.spare else self.scratch("back", *grad.tensor.shape)
+        _call(_BACKWARD[self.name], grad, self._kept, back)
         return back
-
-    def _call(self, function: Callable[..., Tensor], *stacked: Stacked) -> None:
-        if self.name in _EXACT:
-            function(*(it.tensor for it in stacked))
-            return
-        for parts in zip(*(it.slots for it in stacked), strict=True):
-            function(*parts)
 
     def describe(self) -> dict[str, object]:
         """Kind and name."""
         return {"kind": "activation", "name": self.name}
+
+
+def _call(function: Callable[..., Tensor], *stacked: Stacked) -> None:
+    flat = [it.flat for it in stacked if it.flat is not None]
+    if len(flat) == len(stacked):
+        function(*flat)
+        return
+    for parts in zip(*(it.each(len(stacked[-1].slots)) for it in stacked), strict=True):
+        function(*parts)

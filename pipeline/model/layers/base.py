@@ -5,23 +5,18 @@ Legend of shapes, in all files of this folder:
     B rows of a batch
     I, O inputs and outputs of a layer
 
-No slot's value can depend on K. So every matrix product and every function that is not exact to the last bit (exp,
-tanh, the norms) is one call a slot: a batched product may choose another kernel for another K, and a function's
-vectorised and scalar forms differ in the last bit. Exact elementwise operations, and sums within a slot, are one call
-for all slots. Each slot's memory starts at a multiple of 64 bytes, so that all slots are aligned alike.
+No slot's value can depend on K. So every matrix product and every norm is one call a slot: a batched product may
+choose another kernel for another K. Elementwise functions are one call over the padded memory of all slots (see
+`pipeline.stacked`), and sums within a slot one call for all slots.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from pipeline.draws import Stream
-
-_ALIGNED = 16  # float32 values in 64 bytes
+from pipeline.stacked import Scratch, Stacked
 
 
 @dataclass(frozen=True)
@@ -61,43 +56,12 @@ class Declared:
     constant: float = 0.0
 
 
-class Stacked:
-    """A stacked tensor and its slots, viewed once: making a view costs as much as a small product.
-
-    Attributes:
-        tensor: [K, *shape], or [1, *shape] where all slots share it.
-        slots: K views [*shape].
-    """
-
-    def __init__(self, tensor: Tensor, slots: int | None = None) -> None:
-        self.tensor = tensor
-        self.slots = (tensor if slots is None else tensor.expand(slots, *tensor.shape[1:])).unbind()
-
-    @cached_property
-    def turned(self) -> tuple[Tensor, ...]:
-        """The slots' transposes."""
-        return self.tensor.mT.unbind()
-
-
-class Scratch:
-    """Stacked buffers that are made once and then used again."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[tuple[str, tuple[int, ...]], Stacked] = {}
-
-    def __call__(self, name: str, *shape: int) -> Stacked:
-        """The buffer [K, ...] of this name and shape, with whatever was last written to it."""
-        key = (name, shape)
-        if key not in self._buffers:
-            self._buffers[key] = Stacked(slotted(*shape))
-        return self._buffers[key]
-
-
 @dataclass
 class Layer:
     """A stateless layer; subclasses declare what they need and get it as stacked views.
 
-    `forward` keeps what `backward` needs, so the two alternate. What either answers is overwritten by its next call.
+    `forward` keeps what `backward` needs, so the two alternate. What either answers is overwritten by its next call,
+    and may be written over by who gets it where it is marked spare.
     """
 
     values: dict[str, Stacked] = field(default_factory=dict, init=False, repr=False)
@@ -113,6 +77,10 @@ class Layer:
         """Values that forward passes update themselves."""
         return {}
 
+    def initial(self, stream: Stream) -> dict[str, Tensor]:
+        """One slot's initial values by name, of all that is not drawn as declared."""
+        return {}
+
     def bind(self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
         """Take the stacked views [K, *shape] of all that was declared."""
         self.values, self.grads, self.buffers = (
@@ -124,25 +92,13 @@ class Layer:
         """[K or 1, B, I] -> [K, B, O]."""
         raise NotImplementedError
 
-    def backward(self, grad: Stacked) -> Stacked | None:
-        """[K, B, O] -> [K, B, I], or None where nobody needs it; writes the parameters' gradients."""
+    def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked | None:
+        """[K, B, O] -> [K, B, I], or None where nobody needs it; writes the parameters' gradients.
+
+        A layer may write its answer `into` a tensor that it is given, which saves a copy, or leave that alone.
+        """
         raise NotImplementedError
 
     def describe(self) -> dict[str, object]:
         """What rebuilds the layer outside a stack, as JSON."""
         raise NotImplementedError
-
-
-def padded(shape: tuple[int, ...]) -> int:
-    """How many float32 values a tensor of this shape takes up to the next multiple of 64 bytes."""
-    return -(-math.prod(shape) // _ALIGNED) * _ALIGNED
-
-
-def slotted(slots: int, *shape: int) -> Tensor:
-    """An empty stacked tensor [slots, *shape] whose slots each start at a multiple of 64 bytes."""
-    return torch.empty(slots, padded(shape))[:, : math.prod(shape)].view(slots, *shape)
-
-
-def aligned(x: Tensor) -> bool:
-    """Whether every slot of x [K or 1, ...] starts at a multiple of 64 bytes, as those of `slotted` do."""
-    return x.data_ptr() % (4 * _ALIGNED) == 0 and (x.size(0) == 1 or x.stride(0) % _ALIGNED == 0)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.model.layers.base import Declared, Layer, Pass, Stacked
+from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.stacked import Stacked
 
 _EPSILON = 1e-5
 _MOMENTUM = 0.1
@@ -58,7 +59,7 @@ class BatchNorm(Layer):
                 self._saved[group, k] = (part, at, spread)
         return y
 
-    def backward(self, grad: Stacked) -> Stacked:
+    def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
         back = self.scratch("back", *grad.tensor.shape)
         for name in ("weight", "bias"):
@@ -107,7 +108,7 @@ class LayerNorm(Layer):
             self._saved.append((part, mean, spread))
         return y
 
-    def backward(self, grad: Stacked) -> Stacked:
+    def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
         back = self.scratch("back", *grad.tensor.shape)
         for k, (x, mean, spread) in enumerate(self._saved):

@@ -1,0 +1,84 @@
+"""Making the module of a wrapped layer from what an experiment says of it, and trying it once."""
+
+import pkgutil
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Made:
+    """A module that has answered two rows of zeros.
+
+    Attributes:
+        module: It, in evaluation mode.
+        outputs: O, values it answers for a row.
+        writes: Whether it writes over its input.
+    """
+
+    module: nn.Module
+    outputs: int
+    writes: bool
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Its parameters and buffers by name."""
+        return {name: it.detach() for name, it in (*self.module.named_parameters(), *self.module.named_buffers())}
+
+
+def make(path: str, arguments: dict[str, Any], shape: tuple[int, ...], seed: int) -> Made:
+    """Make a module, its initial values drawn from torch's global generator under this seed.
+
+    Args:
+        path: Its class, or a function that makes it, as `package.module:Name`.
+        arguments: Keyword arguments of it.
+        shape: Of one row as it takes it.
+        seed: Of all its draws.
+
+    Raises:
+        UserError: It is not there, cannot be made so, cannot take such rows, or has a buffer that float32 cannot hold.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        module = _made(path, arguments).float().eval()
+        made = _tried(path, module, torch.zeros(2, *shape))
+    for name, it in made.tensors().items():
+        if not it.is_floating_point() and (it.is_complex() or not torch.equal(it, it.float().to(it.dtype))):
+            raise UserError(f"'{path}' has a buffer '{name}' ({it.dtype}) with values that float32 cannot hold")
+    return made
+
+
+def _made(path: str, arguments: dict[str, Any]) -> nn.Module:
+    try:
+        maker = pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"no module at '{path}' ({_line(error)}): write package.module:Name") from error
+    try:
+        module = maker(**arguments)
+    except Exception as error:
+        raise UserError(f"'{path}' cannot be made with {arguments}: {_line(error)}") from error
+    if not isinstance(module, nn.Module):
+        raise UserError(f"'{path}' makes a {type(module).__name__}, not a torch.nn.Module")
+    return module
+
+
+def _tried(path: str, module: nn.Module, rows: Tensor) -> Made:
+    takes = f"'{path}' should take rows of shape {tuple(rows.shape[1:])}"
+    try:
+        with torch.no_grad():
+            answer = module(rows)
+    except Exception as error:
+        raise UserError(f"{takes}: {_line(error)}") from error
+    if not isinstance(answer, Tensor):
+        raise UserError(f"{takes} and answer one tensor, not a {type(answer).__name__}: wrap it in a module that does")
+    if answer.dim() < 2 or len(answer) != len(rows) or answer.dtype != torch.float32:
+        raise UserError(f"{takes} and answer float32, a row a row, not {answer.dtype} of shape {tuple(answer.shape)}")
+    return Made(module, answer[0].numel(), rows._version > 0)
+
+
+def _line(error: Exception) -> str:
+    """The first line of what an error says."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
