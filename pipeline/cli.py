@@ -1,5 +1,7 @@
 """The command line: names, options and help. Nothing heavy is imported until a step runs."""
 
+import gc
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,9 @@ import click
 
 from pipeline.commands.failing import guarded
 from pipeline.commands.options import as_request, experiment_options, output_options
+
+_OBJECTS_A_COLLECTION = 10_000
+"""Made between two collections of garbage. At Python's own 700 these are a seventh of all that imports cost."""
 
 _STEPS = {
     "run": "Do the whole job: prepare, train, tune, evaluate and report.",
@@ -35,6 +40,7 @@ def _add_step(name: str, about: str) -> None:
     @click.option("--promote", is_flag=True, help="Make the new model champion without comparing.")
     @click.option("--trials", default="", help="Short for --set tuning.trials=N.")
     @click.option("--storage", default="", help="Short for --set tuning.storage=URL.")
+    @click.option("--budget", default="", metavar="TIME", help="Plan epochs and trials to fit, for example into 10m.")
     @output_options
     def command(**options: Any) -> None:
         from pipeline.commands.do import do
@@ -111,7 +117,12 @@ def predict(model: str, source: Path, output: Path, **options: Any) -> None:
 
 def main() -> None:
     """Run the command line; a problem is one line on stderr and an exit code."""
-    guarded(cli)
+    gc.set_threshold(_OBJECTS_A_COLLECTION)
+    try:
+        guarded(cli)
+    finally:
+        if "torch" not in sys.modules:  # some of its extensions complain of objects that are left at the end
+            gc.freeze()  # or the interpreter's last collections look through all that was imported, in vain
 
 
 if __name__ == "__main__":

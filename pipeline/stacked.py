@@ -24,6 +24,27 @@ MISSING = -1
 """The target of a row that has no label."""
 
 
+@dataclass(frozen=True)
+class On:
+    """Where a stack's memory lies, and how its calls are made there.
+
+    Attributes:
+        device: As torch names it.
+        batched: One call is for all slots, and no longer bitwise the same for every K.
+    """
+
+    device: str = "cpu"
+    batched: bool = False
+
+    @classmethod
+    def named(cls, device: str) -> "On":
+        """Calls are batched everywhere but on the CPU."""
+        return cls(device, device != "cpu")
+
+
+HOST = On()
+
+
 class Stacked:
     """A stacked tensor and its slots, viewed once: making a view costs as much as a small product.
 
@@ -64,16 +85,21 @@ class Stacked:
 
 
 class Scratch:
-    """Stacked buffers that are made once and then used again."""
+    """Stacked buffers that are made once and then used again.
 
-    def __init__(self) -> None:
+    Args:
+        device: Where they lie.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
         self._buffers: dict[tuple[str, tuple[int, ...]], Stacked] = {}
 
-    def __call__(self, name: str, *shape: int) -> Stacked:
+    def __call__(self, name: str, *shape: int, dtype: torch.dtype = torch.float32) -> Stacked:
         """The buffer [K, ...] of this name and shape, with whatever was last written to it."""
         key = (name, shape)
         if key not in self._buffers:
-            flat = torch.zeros(shape[0], padded(shape[1:]))
+            flat = torch.zeros(shape[0], padded(shape[1:]), dtype=dtype, device=self._device)
             self._buffers[key] = Stacked(_unpadded(flat, shape), flat, spare=True)
         return self._buffers[key]
 
@@ -97,7 +123,8 @@ class Inputs:
             alike = {source: x for source, x in rows.items() if x.size(-1) == features}
             found = places({source: x.size(1) for source, x in alike.items()})
             total = sum(x.size(1) for x in alike.values())
-            joined = slotted(next(iter(alike.values())).size(0), total, features)
+            first = next(iter(alike.values()))
+            joined = slotted(first.size(0), total, features, device=first.device)
             for source, x in alike.items():
                 joined[:, found[source]] = x
             blocks.append((Stacked(joined), found))
@@ -164,9 +191,9 @@ def padded(shape: tuple[int, ...]) -> int:
     return -(-math.prod(shape) // _ALIGNED) * _ALIGNED
 
 
-def slotted(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def slotted(*shape: int, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Tensor:
     """An empty stacked tensor [slots, ...] whose slots each start at a multiple of 32 values."""
-    return _unpadded(torch.empty(shape[0], padded(shape[1:]), dtype=dtype), shape)
+    return _unpadded(torch.empty(shape[0], padded(shape[1:]), dtype=dtype, device=device), shape)
 
 
 def _unpadded(flat: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -18,9 +18,11 @@ LAYERS = [
     {"training"},
     {"balance", "model", "data"},
     {"config"},
-    {"draws", "lifetime"},
+    {"stacked"},
+    {"draws", "lifetime", "pace", "sqlite"},
     {"errors"},
 ]
+SELDOM = {"rich", "sklearn", "torchmetrics", "torchvision"}
 TRACKING_IS_USED_BY = {"cli", "commands", "steps", "tuning"}
 
 
@@ -68,13 +70,19 @@ def test_tracking_is_used_by_steps_and_above_and_imports_nothing_of_them() -> No
             if parts[0] == "pipeline" and parts[1] == "tracking" and here != "tracking":
                 assert here in TRACKING_IS_USED_BY, f"{path} imports {name}"
             if here == "tracking" and parts[0] == "pipeline":
-                assert parts[1] in ("tracking", "data", "errors", ""), f"{path} imports {name}"
+                assert parts[1] in ("tracking", "data", "errors", "sqlite", ""), f"{path} imports {name}"
 
 
 def test_only_tracking_imports_mlflow() -> None:
     for path, tree in modules():
         if owner(path) != "tracking":
             assert not [name for name in imported(tree) if name.split(".")[0] == "mlflow"], path
+
+
+def test_what_is_seldom_needed_and_slow_is_imported_where_it_is_used() -> None:
+    for path, tree in modules():
+        top = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+        assert not SELDOM & {name.split(".")[0] for name in imported(top)}, path
 
 
 @pytest.mark.parametrize("path", [path for path, _ in modules()], ids=str)

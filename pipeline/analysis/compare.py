@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.analysis.intervals import Estimate, percentile, resampled_sums, student
-from pipeline.analysis.scores import LOWER_IS_BETTER, PRIMARY, Scores, TaskScores
+from pipeline.analysis.metrics import LOWER_IS_BETTER, PRIMARY, Scores, TaskScores
 from pipeline.draws import seed_of
 
 SMALLEST = 0.01

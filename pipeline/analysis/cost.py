@@ -14,12 +14,10 @@ import torch
 from torch import Tensor
 
 from pipeline.analysis.candidate import Candidate
+from pipeline.analysis.metrics import BATCH
 from pipeline.draws import Stream
 from pipeline.model import Network, TaskShape, build
 from pipeline.training.stack import build_network
-
-BATCH = 256
-"""Rows answered together when throughput is measured."""
 
 _ROUNDS = 25
 _CALLS = 10

@@ -9,10 +9,8 @@ import pandas as pd
 
 from pipeline.analysis import tables
 from pipeline.analysis.candidate import SINGLE, Candidate
-from pipeline.analysis.cost import costs
 from pipeline.analysis.curves import curves_table
-from pipeline.analysis.gap import gaps
-from pipeline.analysis.scores import Scores, score
+from pipeline.analysis.metrics import Scores
 from pipeline.analysis.settings import compared, differs_in
 from pipeline.data.prepared import Split
 
@@ -88,6 +86,11 @@ def evaluate(
         test: The opened test split of all tasks.
         report: Takes a line about what is being done.
     """
+    # Late: they import torch, and whoever reads an evaluation has no need of it.
+    from pipeline.analysis.cost import costs
+    from pipeline.analysis.gap import gaps
+    from pipeline.analysis.scores import score
+
     groups: dict[str, list[Candidate]] = {}
     scores: dict[str, Scores] = {}
     measured: dict[str, dict] = {}

@@ -12,41 +12,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.analysis.candidate import Candidate
+from pipeline.analysis.metrics import Scores, TaskScores
 from pipeline.data.batches import in_order
 from pipeline.data.prepared import Prepared, PreparedTask, Split
 from pipeline.model import Network
 from pipeline.stacked import MISSING
 from pipeline.training.saved import load_network
 
-PRIMARY = "accuracy"
-"""The metric that decides, for multiclass and binary tasks."""
-
-LOWER_IS_BETTER = frozenset({"nll", "ece"})
-
 _BINS = 15
-
-
-@dataclass(frozen=True)
-class TaskScores:
-    """One task's scores.
-
-    Attributes:
-        source: Whose rows were scored.
-        metrics: Each metric by name, float64 [K]; NaN where no row is labelled.
-        correct: Whether a row was answered right, bool [K, N]; False where it has no label.
-        labelled: Whether a row has a label, bool [N].
-        confusion: Rows of each true class (down) by the answered one (across), summed over seeds: int64 [C, C].
-    """
-
-    source: str
-    metrics: dict[str, np.ndarray]
-    correct: np.ndarray
-    labelled: np.ndarray
-    confusion: np.ndarray
-
-
-Scores = dict[str, TaskScores]
-"""By task."""
 
 
 @dataclass(frozen=True)
@@ -120,32 +93,35 @@ def _metrics(task: PreparedTask, targets: Tensor, answers: _Answers) -> dict[str
     The calibration error is that of the answered class: the mean distance of confidence and accuracy over 15 bins of
     confidence, weighted by rows (Naeini et al. 2015; Guo et al. 2017, arXiv 1706.04599).
     """
-    # Imported late: seconds, which only a step that really scores should pay.
-    from torchmetrics.functional import classification as metric
+    from sklearn import metrics as sk  # late: only a step that really scores should pay for it
 
     names = ["accuracy", "macro_f1", "nll", "ece"] + (["roc_auc", "average_precision"] if task.kind == "binary" else [])
     if len(targets) == 0:
         return dict.fromkeys(names, float("nan"))
-    right = answers.predicted == targets
-    values: dict[str, Tensor | float] = {
-        "accuracy": right.double().mean(),
-        "macro_f1": metric.multiclass_f1_score(answers.predicted, targets, len(task.classes), average="macro"),
+    true, predicted, confidence, positive = (
+        it.numpy() for it in (targets, answers.predicted, answers.confidence, answers.positive)
+    )
+    right = predicted == true
+    distances, _ = np.histogram(confidence, _BINS, (0.0, 1.0), weights=confidence - right)
+    values = {
+        "accuracy": right.mean(),
+        "macro_f1": sk.f1_score(true, predicted, average="macro"),
         "nll": answers.nll.mean(),
-        "ece": metric.binary_calibration_error(answers.confidence, right.long(), n_bins=_BINS),
+        "ece": np.abs(distances).sum() / len(true),
     }
     if task.kind == "binary":
-        both = 0 < int(targets.sum()) < len(targets)  # a ranking needs rows of both classes
-        values["roc_auc"] = metric.binary_auroc(answers.positive, targets) if both else torch.nan
-        values["average_precision"] = metric.binary_average_precision(answers.positive, targets) if both else torch.nan
+        both = 0 < true.sum() < len(true)  # a ranking needs rows of both classes
+        values["roc_auc"] = sk.roc_auc_score(true, positive) if both else np.nan
+        values["average_precision"] = sk.average_precision_score(true, positive) if both else np.nan
     return {name: float(values[name]) for name in names}
 
 
 def _confusion(task: PreparedTask, targets: Tensor, predicted: Tensor) -> np.ndarray:
-    from torchmetrics.functional.classification import multiclass_confusion_matrix
+    from sklearn.metrics import confusion_matrix
 
     count = len(task.classes)
     if len(targets) == 0:
         return np.zeros((count, count), dtype=np.int64)
     everyone = targets.expand(predicted.shape).flatten()
-    matrix: np.ndarray = multiclass_confusion_matrix(predicted.flatten(), everyone, count).numpy()
+    matrix: np.ndarray = confusion_matrix(everyone, predicted.flatten(), labels=range(count))
     return matrix

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.analysis.compare import delta_m, difference, level
 from pipeline.analysis.intervals import Estimate
-from pipeline.analysis.scores import LOWER_IS_BETTER, Scores
+from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores
 
 _ESTIMATE = ["mean", "low", "high", "decided_by", "seeds_low", "seeds_high", "rows_low", "rows_high", "num_seeds"]
 _TEXT = ("candidate", "against", "role", "task", "metric", "split", "true", "answered", "decided_by", "verdict",

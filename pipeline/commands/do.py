@@ -3,14 +3,16 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.failing import Stopped
 from pipeline.commands.options import Request
-from pipeline.config import load, project_folder
+from pipeline.config import load, project_folder, with_values
 from pipeline.errors import Failure, UserError
 from pipeline.lifetime import end_with_parent
 from pipeline.steps.context import Context
@@ -22,6 +24,9 @@ from pipeline.tracking import tags
 from pipeline.tracking.keys import digest
 from pipeline.tracking.store import check_store, tracking_uri
 
+if TYPE_CHECKING:
+    from pipeline.tracking.run import Run
+
 
 def do(name: str, request: Request) -> None:
     """Do everything up to a step and say where to look.
@@ -30,7 +35,7 @@ def do(name: str, request: Request) -> None:
         UserError: The experiment is wrong.
         Failure: It could not be done.
     """
-    project = project_folder()
+    began, project = time.monotonic(), project_folder()
     with _launcher_is_told(project):
         experiment = load(request.experiment, request.values, project)
         check(experiment, project, name)
@@ -45,7 +50,9 @@ def do(name: str, request: Request) -> None:
         project, experiment, tracker, say, resume=request.resume, force=expanded(request.force),
         promote=request.promote, command=request.as_command(name),
     )  # fmt: skip
-    with _signals_raise(), _parent(context, name):
+    with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as run:
+        _plan(context, name, request, began)
+        run.params(parameters(context.experiment))
         result = run_to(context, name)
     _conclude(context, result, request)
 
@@ -64,18 +71,28 @@ def _launcher_is_told(project: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _parent(context: Context, name: str) -> Iterator[None]:
+def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Run"]:
     """The pipeline's run, ended truly whatever happens."""
     experiment = context.experiment
-    key = digest({"command": name, "experiment": experiment.model_dump(mode="json")})
+    key = digest({"command": name, "budget_s": budget_s, "experiment": experiment.model_dump(mode="json")})
     own = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
     found = context.tracker.interrupted(own[tags.KEY]) if context.resume and not context.tracker.launcher_run else None
     title = experiment.name if name == "run" else f"{experiment.name} {name}"
     run = context.tracker.take_up(found.info.run_id) if found else context.tracker.parent(title, own)
     context.parent = run.id
     with run.ended_truly():
-        run.params(parameters(experiment))
-        yield
+        yield run
+
+
+def _plan(context: Context, name: str, request: Request, began: float) -> None:
+    """With a budget, change the experiment to what fits into it."""
+    if request.budget_s is None:
+        return
+    from pipeline.steps.budget import within
+
+    values = within(context, request.budget_s, name, began)
+    context.experiment = with_values(context.experiment, values)
+    context.command = replace(request, values=request.values | values).as_command(name)
 
 
 @contextmanager

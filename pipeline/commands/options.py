@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from pipeline.config import parse_value
 from pipeline.errors import UserError
 
 STEPS = ("prepare", "train", "tune", "evaluate", "report")
+
+_PLANNED = ("training.epochs", "tuning.trials")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Request:
         resume: Go on with interrupted steps.
         force: Steps to run whatever is cached.
         promote: Make the new model champion.
+        budget_s: Seconds into which epochs and trials are to fit; None takes those of the experiment.
         quiet: Say nothing but warnings.
         as_json: Answer as JSON, and say nothing else.
     """
@@ -33,6 +35,7 @@ class Request:
     resume: bool = False
     force: frozenset[str] = frozenset()
     promote: bool = False
+    budget_s: float | None = None
     quiet: bool = False
     as_json: bool = False
 
@@ -67,7 +70,7 @@ def as_request(options: dict[str, Any]) -> Request:
     values = _settings(options["settings"]) | _dotted(options["extra"])
     for option, key in (("trials", "tuning.trials"), ("storage", "tuning.storage")):
         if options.get(option):
-            values[key] = parse_value(options[option])
+            values[key] = _parsed(options[option])
     force = frozenset(options.get("force", ()))
     if unknown := force - set(STEPS):
         raise UserError(f"--force {', '.join(sorted(unknown))}: the steps are {', '.join(STEPS)}")
@@ -77,9 +80,27 @@ def as_request(options: dict[str, Any]) -> Request:
         options.get("resume", False),
         force,
         options.get("promote", False),
+        _budget(options.get("budget", ""), values),
         options["quiet"],
         options["json"],
     )
+
+
+def _budget(text: str, values: dict[str, Any]) -> float | None:
+    """Seconds; what a budget plans cannot be given as well."""
+    if not text:
+        return None
+    from pipeline.config.tuning import seconds
+
+    try:
+        budget_s = float(seconds(_parsed(text)))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"--budget {text}: {error}") from None
+    if not 0.0 < budget_s < float("inf"):
+        raise UserError(f"--budget {text}: a budget is longer than nothing, for example 10m")
+    if given := [key for key in _PLANNED if key in values]:
+        raise UserError(f"--budget plans {', '.join(_PLANNED)}: leave it out, or do not set {', '.join(given)}")
+    return budget_s
 
 
 def _settings(pairs: Iterable[str]) -> dict[str, Any]:
@@ -88,7 +109,7 @@ def _settings(pairs: Iterable[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise UserError(f"--set {pair}: write key=value, for example --set training.epochs=3")
-        values[key.strip()] = parse_value(value)
+        values[key.strip()] = _parsed(value)
     return values
 
 
@@ -104,5 +125,11 @@ def _dotted(extra: tuple[str, ...]) -> dict[str, Any]:
             if not waiting:
                 raise UserError(f"{word} has no value; write {word} VALUE")
             value = waiting.pop(0)
-        values[key] = parse_value(value)
+        values[key] = _parsed(value)
     return values
+
+
+def _parsed(value: str) -> Any:
+    from pipeline.config import parse_value  # late: help is shown without it
+
+    return parse_value(value)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
@@ -37,9 +38,10 @@ def rerun(run_id: str, quiet: bool, as_json: bool) -> None:
     say = Say(quiet or as_json)
     context = Context(project_folder(), experiment, tracker, say)
     verdicts = []
-    for one in rebuilt:
-        verdicts.append(rebuild(context, one))
-        say.line(f"{one.info.run_name} {one.info.run_id[:8]}: {verdicts[-1].answer}")
+    with closing(context):
+        for one in rebuilt:
+            verdicts.append(rebuild(context, one))
+            say.line(f"{one.info.run_name} {one.info.run_id[:8]}: {verdicts[-1].answer}")
     if as_json:
         print(json.dumps([asdict(verdict) for verdict in verdicts]))
     if not all(verdict.equal for verdict in verdicts):

@@ -39,15 +39,16 @@ class Experiment(Settings):
         name: Of the experiment in MLflow, of the study and of the registered model.
         seed: Root of every random draw, at least 0.
         device: `auto` takes a GPU where the driver reports one.
-        precision: Of the arithmetic.
-        slots: Networks trained in one stack; `auto` chooses. It never changes a value.
-        processes: Worker processes; `auto` is one a core. It never changes a value.
+        precision: Of the matrix products; `bfloat16` keeps weights, their gradients and the optimizer in float32, and
+            is faster on processors with instructions for it.
+        slots: Most networks in a stack; `auto` takes what this machine trains fastest. It changes no value on the CPU.
+        processes: That train, a thread each; `auto` weighs the work against a worker's start. It never changes a value.
     """
 
     name: str
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32"] = "float32"
+    precision: Literal["float32", "bfloat16"] = "float32"
     slots: Literal["auto"] | int = "auto"
     processes: Literal["auto"] | int = "auto"
     data: DataSettings = DataSettings()

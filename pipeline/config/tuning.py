@@ -80,7 +80,7 @@ def _dimension(value: Any) -> Any:
 Dimension = Annotated[FloatRange | IntRange | Choice | Simplex, BeforeValidator(_dimension)]
 
 
-def _seconds(value: Any) -> Any:
+def seconds(value: Any) -> Any:
     """Read `10m`, `90s`, `2h` or a plain number as seconds."""
     if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)):
         return float(match[1]) * _UNITS[match[2]]
@@ -115,5 +115,5 @@ class TuningSettings(Settings):
     sampler: Literal["tpe", "gp", "random", "qmc"] = "tpe"
     pruner: Literal["halving", "median", "none"] = "halving"
     storage: str | None = None
-    timeout: Annotated[_Positive | None, BeforeValidator(_seconds)] = None
+    timeout: Annotated[_Positive | None, BeforeValidator(seconds)] = None
     space: dict[str, Dimension] = Field(default_factory=_default_space, min_length=1)

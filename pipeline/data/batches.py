@@ -1,4 +1,4 @@
-"""Batches: which rows of each source make a step, and their values as they are stored.
+"""Batches: the rows of a step, their values as they are stored.
 
 The network normalises them itself (see `pipeline.model.network`): a byte becomes a float on its way into the batch,
 and nothing more. Memory does not grow with the rows: orders, labels and batches exist for a few steps at a time.
@@ -8,18 +8,15 @@ Shapes: S is 1 where all slots share their data stream, else K. B rows of a sour
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.data.order import shuffled
+from pipeline.data.plan import Plan
 from pipeline.data.prepared import Prepared, Split
 from pipeline.draws import Stream
+from pipeline.errors import Failure
 from pipeline.stacked import Inputs, Stacked, Targets, places, slotted
-
-_STEPS = 32  # that are planned at a time
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,35 @@ class Batch:
     targets: dict[str, Targets]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a split as tensors: the mapped files themselves, or copies on another device.
+
+    Attributes:
+        inputs: [N, F] by source, as stored.
+        labels: int64 [N] by task, -1 where missing.
+    """
+
+    inputs: dict[str, Tensor]
+    labels: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, split: Split, device: str = "cpu") -> "Rows":
+        """All of a split.
+
+        Raises:
+            Failure: The device has no room for them.
+        """
+        inputs, labels = (
+            {name: torch.from_numpy(array) for name, array in arrays.items()} for arrays in (split.inputs, split.labels)
+        )
+        try:
+            return cls(*({name: it.to(device) for name, it in held.items()} for held in (inputs, labels)))
+        except torch.OutOfMemoryError:
+            size = sum(it.nbytes for it in inputs.values()) / 2**30
+            raise Failure(f"{size:.1f} GiB of rows do not fit on device={device}: use device=cpu") from None
+
+
 class Batches:
     """The batches of a split.
 
@@ -46,64 +72,41 @@ class Batches:
     """
 
     def __init__(self, prepared: Prepared, split: Split, batch_size: int, mix: str) -> None:
-        self._gather = Gather(split)
-        self._labels = {task: torch.from_numpy(array) for task, array in split.labels.items()}
+        held = Rows.of(split)
+        self._gather, self._labels = Gather(held.inputs), held.labels
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
-        self._rows = {source: len(array) for source, array in split.inputs.items()}
-        self._edges = _edges(self._rows, batch_size, mix)
+        self._plan = Plan({source: len(array) for source, array in split.inputs.items()}, batch_size, mix)
 
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return len(next(iter(self._edges.values()))) - 1
+        return self._plan.steps
 
     def epoch(self, streams: Sequence[Stream], epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, each stream in its own order.
 
         Batches share memory: one is valid until the next is drawn.
         """
-        streams = list(dict.fromkeys(streams)) if len(set(streams)) == 1 else streams
-        for first in range(0, self.steps, _STEPS):
-            last = min(first + _STEPS, self.steps)
-            edges = {source: every[first : last + 1] for source, every in self._edges.items()}
-            rows = {source: self._order(source, streams, epoch, at[0], at[-1]) for source, at in edges.items()}
-            sizes = {source: [stop - start for start, stop in pairwise(at)] for source, at in edges.items()}
-            split = {source: order.split(sizes[source], 1) for source, order in rows.items()}
+        for part in self._plan.epoch(streams, epoch):
+            split = {source: order.split(part.sizes[source], 1) for source, order in part.rows.items()}
             targets = {
-                task: _targets(self._labels[task][rows[source]], sizes[source])
+                task: _targets(self._labels[task][part.rows[source]], part.sizes[source])
                 for task, source in self._source_of.items()
             }
-            for step in range(last - first):
+            for step in range(part.steps):
                 inputs = self._gather({source: parts[step] for source, parts in split.items()})
                 yield Batch(inputs, {task: parts[step] for task, parts in targets.items()})
-
-    def _order(self, source: str, streams: Sequence[Stream], epoch: int, start: int, stop: int) -> Tensor:
-        """Row numbers [S, stop - start]; a source shorter than the epoch is shuffled anew each time round."""
-        rows = self._rows[source]
-        orders = []
-        for stream in streams:
-            rounds = [
-                shuffled(
-                    rows,
-                    stream.seed_of("order", source, epoch, turn),
-                    max(start - turn * rows, 0),
-                    min(stop - turn * rows, rows),
-                )
-                for turn in range(start // rows, -(-stop // rows))
-            ]
-            orders.append(np.concatenate(rounds) if rounds else np.empty(0, np.int64))
-        return torch.from_numpy(np.stack(orders))
 
 
 class Gather:
     """Collects rows by number, the sources with equally long rows under one another.
 
     Args:
-        split: The rows.
+        stored: The rows [N, F] of each source.
     """
 
-    def __init__(self, split: Split) -> None:
-        self._stored = {source: torch.from_numpy(array) for source, array in split.inputs.items()}
+    def __init__(self, stored: dict[str, Tensor]) -> None:
+        self._stored = stored
         self._rooms: dict[tuple[int, ...], _Room] = {}
 
     def __call__(self, rows: dict[str, Tensor]) -> Inputs:
@@ -144,20 +147,21 @@ class _Room:
         return self._inputs
 
 
-def in_order(prepared: Prepared, split: Split, rows: int = 512) -> Iterator[Batch]:
+def in_order(prepared: Prepared, split: Split | Rows, rows: int = 512) -> Iterator[Batch]:
     """The rows from first to last, so many of each source at a time, for evaluation: S is 1.
 
     Batches share memory: one is valid until the next is drawn.
     """
-    stored = {source: torch.from_numpy(split.inputs[source]) for source in prepared.sources}
-    labels = {task: torch.from_numpy(split.labels[task]).unsqueeze(0) for task in prepared.tasks}
+    held = split if isinstance(split, Rows) else Rows.of(split)
+    labels = {task: held.labels[task].unsqueeze(0) for task in prepared.tasks}
     memory: dict[str, Tensor] = {}
-    for source, x in stored.items():
+    for source in prepared.sources:
+        x = held.inputs[source]
         tasks = [task for task, it in prepared.tasks.items() if it.source == source]
         for start in range(0, len(x), rows):
             part = x[start : start + rows]
             if source not in memory or len(part) < rows:
-                memory[source] = slotted(1, *part.shape)
+                memory[source] = slotted(1, *part.shape, device=part.device)
                 inputs = Inputs([(Stacked(memory[source]), {source: slice(0, len(part))})])
             memory[source].copy_(part)
             yield Batch(inputs, {task: Targets.of(labels[task][:, start : start + rows]) for task in tasks})
@@ -187,14 +191,3 @@ def _targets(labels: Tensor, sizes: list[int]) -> list[Targets]:
         share = {size: torch.full((len(labels), size), 1.0 / max(size, 1)) for size in set(sizes)}
         return [Targets(part, there, share[part.size(1)]) for part, there in parts]
     return [Targets(part, there, there / there.sum(1, keepdim=True).clamp_min(1)) for part, there in parts]
-
-
-def _edges(rows: dict[str, int], batch_size: int, mix: str) -> dict[str, Sequence[int]]:
-    """For each source, where the steps of an epoch begin in its order, and where the last ends."""
-    if mix == "proportional":
-        # A step has batch_size rows a source on average, shared out by size; rounding never loses a row.
-        steps = -(-sum(rows.values()) // (batch_size * len(rows)))
-        return {source: [count * step // steps for step in range(steps + 1)] for source, count in rows.items()}
-    wanted = max(rows.values()) if mix == "longest" else min(rows.values())
-    edges = [*range(0, wanted, batch_size), wanted]
-    return dict.fromkeys(rows, edges)

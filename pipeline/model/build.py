@@ -25,7 +25,13 @@ class TaskShape:
     scale: float = 1.0
 
 
-def build(sharing: str, trunks: list[TrunkSettings], heads: list[HeadSettings], tasks: dict[str, TaskShape]) -> Network:
+def build(
+    sharing: str,
+    trunks: list[TrunkSettings],
+    heads: list[HeadSettings],
+    tasks: dict[str, TaskShape],
+    precision: str = "float32",
+) -> Network:
     """A network for K slots that differ in dropout only.
 
     Args:
@@ -33,13 +39,18 @@ def build(sharing: str, trunks: list[TrunkSettings], heads: list[HeadSettings], 
         trunks: The slots' trunks, K of them.
         heads: The slots' heads, K of them.
         tasks: Shapes by task.
+        precision: Of the products: `float32` or `bfloat16`.
 
     Raises:
         UserError: Tasks share a trunk but their sources have rows of different size.
     """
     groups = {"trunk": tasks} if sharing == "shared" else {f"trunk.{task}": {task: tasks[task]} for task in tasks}
     branches = [_branch(name, trunks, heads, group) for name, group in groups.items()]
-    return Network(branches, {task: shape.source for task, shape in tasks.items()})
+    network = Network(branches, {task: shape.source for task, shape in tasks.items()})
+    for _, layer in network.layers():
+        if isinstance(layer, Linear):
+            layer.half = precision == "bfloat16"
+    return network
 
 
 def _branch(name: str, trunks: list[TrunkSettings], heads: list[HeadSettings], tasks: dict[str, TaskShape]) -> Branch:

@@ -10,14 +10,17 @@ from torch import Tensor
 
 from pipeline.stacked import Scratch, Stacked, Targets
 
-_MINUS_ONE = torch.tensor(-1.0)
-
 
 class Loss(ABC):
-    """A task's loss; `forward` keeps what `backward` needs, so the two alternate."""
+    """A task's loss; `forward` keeps what `backward` needs, so the two alternate.
 
-    def __init__(self) -> None:
-        self._scratch = Scratch()
+    Args:
+        device: Where logits and targets lie.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._scratch = Scratch(device)
+        self._minus_one = torch.tensor(-1.0, device=device)
 
     def forward(self, logits: Tensor, targets: Targets, out: Tensor) -> None:
         """Write each row's loss [K, B]; that of a row without a label is any number."""
@@ -71,7 +74,7 @@ class CrossEntropy(Loss):
 
     def _slopes(self) -> Stacked:
         slopes = self._powers.tensor.div_(self._sum.tensor)
-        slopes.scatter_add_(2, self._classes, _MINUS_ONE.expand(self._classes.shape))
+        slopes.scatter_add_(2, self._classes, self._minus_one.expand(self._classes.shape))
         return self._powers
 
 
@@ -98,6 +101,6 @@ class BinaryCrossEntropy(Loss):
         return self._logits
 
 
-def loss_of(kind: str) -> Loss:
+def loss_of(kind: str, device: str = "cpu") -> Loss:
     """The loss of a kind of task."""
-    return BinaryCrossEntropy() if kind == "binary" else CrossEntropy()
+    return BinaryCrossEntropy(device) if kind == "binary" else CrossEntropy(device)

@@ -1,6 +1,6 @@
 """The multi-task network of a whole stack: trunks under heads, all tasks answered in one forward pass."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pipeline.draws import Stream, seed_of
 from pipeline.model.layers import Declared, Layer, Pass
-from pipeline.stacked import Inputs, Scratch, Stacked, padded
+from pipeline.stacked import HOST, Inputs, On, Scratch, Stacked, padded
 
 
 @dataclass
@@ -43,6 +43,7 @@ class Network:
         values: All trained values, a row a slot.
         grads: Their gradients.
         buffers: Running statistics, a row a slot.
+        on: Where these lie.
     """
 
     branches: list[Branch]
@@ -50,6 +51,7 @@ class Network:
     values: Tensor = field(init=False)
     grads: Tensor = field(init=False)
     buffers: Tensor = field(init=False)
+    on: On = field(init=False)
 
     def layers(self) -> Iterator[tuple[str, Layer]]:
         """All layers by name, in a fixed order."""
@@ -68,8 +70,8 @@ class Network:
             for part, declared in getattr(layer, what)().items()
         }
 
-    def initialise(self, streams: list[Stream]) -> None:
-        """Give each slot its initial values, drawn from its own stream."""
+    def initialise(self, streams: list[Stream], on: On = HOST) -> None:
+        """Give each slot its initial values, drawn from its own stream, and put them `on` a device."""
         values, buffers = self._empty("parameters", len(streams)), self._empty("statistics", len(streams))
         views = self._views(values, "parameters") | self._views(buffers, "statistics")
         every = self.declared("parameters") | self.declared("statistics")
@@ -84,19 +86,24 @@ class Network:
                 else:
                     draws = torch.Generator().manual_seed(seed_of(stream.seed, stream.name, "initial", name))
                     view[k].uniform_(-declared.bound, declared.bound, generator=draws)
-        self.bind(values, buffers)
+        self.bind(values.to(on.device), buffers.to(on.device), on)
 
-    def bind(self, values: Tensor, buffers: Tensor) -> None:
-        """Put the network on these rows: [K, P] and [K, Q]."""
-        self.values, self.buffers, self.grads = values, buffers, torch.zeros_like(values)
-        self._scratch = Scratch()
+    def bind(self, values: Tensor, buffers: Tensor, on: On = HOST) -> None:
+        """Put the network on these rows, which lie `on` a device: [K, P] and [K, Q]."""
+        self.values, self.buffers, self.grads, self.on = values, buffers, torch.zeros_like(values), on
+        self._scratch = Scratch(on.device)
         stacked = {
             "values": self._views(values, "parameters"),
             "grads": self._views(self.grads, "parameters"),
             "buffers": self._views(buffers, "statistics"),
         }
         for name, layer in self.layers():
-            layer.bind(**{what: _under(name, views) for what, views in stacked.items()})
+            layer.bind(**{what: _under(name, views) for what, views in stacked.items()}, on=on)
+
+    def begin(self, streams: Sequence[Stream], epoch: int) -> None:
+        """Before an epoch of training with batched calls; see `Layer`."""
+        for _, layer in self.layers():
+            layer.begin(streams, epoch)
 
     def forward(self, inputs: Inputs | Mapping[str, Tensor], this: Pass | None = None) -> dict[str, Tensor]:
         """Logits of every task whose source is given: [K, B, C] each, valid until the next pass.
@@ -116,7 +123,7 @@ class Network:
                 continue
             x, rows = found
             x = self._normalised(branch, x, rows)
-            where = Pass(rows, this.streams, this.epoch, this.step)
+            where = Pass(rows, this.streams, this.epoch, this.step, this.clock)
             for layer in branch.trunk:
                 x = layer.forward(x, where)
             self._passed.append((x, rows))
@@ -124,7 +131,8 @@ class Network:
                 source = self.source_of[task]
                 if source in rows:
                     part = x.part(rows[source])
-                    inside = Pass({source: slice(0, part.tensor.size(1))}, this.streams, this.epoch, this.step)
+                    own = {source: slice(0, part.tensor.size(1))}
+                    inside = Pass(own, this.streams, this.epoch, this.step, this.clock)
                     for layer in head:
                         part = layer.forward(part, inside)
                     outputs[task] = part.tensor

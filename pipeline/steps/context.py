@@ -1,11 +1,16 @@
 """What every step is given: where things are, what to do, whom to tell, where to train and where to track."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment
 from pipeline.steps.say import Say
-from pipeline.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from pipeline.tracking.tracker import Tracker
+    from pipeline.training.foreman import Foreman
 
 
 @dataclass
@@ -27,7 +32,7 @@ class Context:
 
     project: Path
     experiment: Experiment
-    tracker: Tracker
+    tracker: "Tracker"
     say: Say
     parent: str | None = None
     resume: bool = False
@@ -52,6 +57,18 @@ class Context:
     def checkpoints_folder(self, key: str) -> Path:
         """Where the checkpoints of a step's key lie."""
         return self.work / "checkpoints" / key
+
+    @cached_property
+    def foreman(self) -> "Foreman":
+        """Who lays out training on this machine; the workers that one step starts serve the next."""
+        from pipeline.training.foreman import Foreman
+
+        return Foreman(self.work / "calibration", self.say.line)
+
+    def close(self) -> None:
+        """End what the steps have started."""
+        if "foreman" in vars(self):
+            self.foreman.close()
 
 
 @dataclass(frozen=True)

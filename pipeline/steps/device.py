@@ -1,4 +1,4 @@
-"""Which device `auto` means, asked of the driver: torch is not imported to find out."""
+"""Where a step trains, and which device `auto` means: the driver is asked, and torch not imported to find out."""
 
 import ctypes
 
@@ -10,13 +10,29 @@ def resolve_device(experiment: Experiment) -> str:
     """`cpu` or `cuda`.
 
     Raises:
-        UserError: `cuda` is asked for and the driver reports no GPU, or the stack cannot train there yet.
+        UserError: `cuda` is asked for and the driver reports no GPU.
     """
+    if experiment.device == "cpu":
+        return "cpu"
+    if _gpus():
+        return "cuda"
     if experiment.device == "cuda":
-        if not _gpus():
-            raise UserError("device=cuda: the driver reports no GPU here; use device=cpu or auto")
-        raise UserError("device=cuda: stacks train on the CPU so far; use device=cpu or auto")
+        raise UserError("device=cuda: the driver reports no GPU here; use device=cpu or auto")
     return "cpu"
+
+
+def on_device(experiment: Experiment, device: str) -> Experiment:
+    """The experiment as it trains: on a device that is resolved."""
+    return experiment.model_copy(update={"device": device})
+
+
+def exactness(experiment: Experiment, device: str) -> dict[str, object]:
+    """What a result depends on beyond what is computed; part of a key.
+
+    A GPU's batched products agree for other sizes of the stack within a tolerance only, so there the size counts.
+    """
+    slots = {"slots": experiment.slots} if device == "cuda" else {}
+    return {"device": device, "precision": experiment.precision, **slots}
 
 
 def _gpus() -> int:

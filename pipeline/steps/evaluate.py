@@ -11,11 +11,11 @@ from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train, log_datasets
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
-from pipeline.tracking.run import Run
 
 if TYPE_CHECKING:
     from pipeline.analysis.candidate import Candidate
     from pipeline.data.prepared import Prepared
+    from pipeline.tracking.run import Run
 
 Trained = Sequence[tuple[Train, Done]]
 
@@ -41,7 +41,7 @@ class Evaluate(Step):
             {
                 "step": self.name,
                 "code": code_of(__name__),
-                "versions": versions("torchmetrics", "scipy"),
+                "versions": versions("scikit-learn", "scipy"),
                 "upstream": {"prepare": self._prepared} | {step.title: done.key for step, done in self._trained},
             }
         )
@@ -50,7 +50,7 @@ class Evaluate(Step):
         """Which prepared data's test split is opened."""
         return {tags.PREPARED: self._prepared}
 
-    def work(self, context: Context, run: Run, folder: Path) -> None:
+    def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Open test, score every candidate, and give each a child run of its own."""
         from pipeline.analysis.evaluation import evaluate
         from pipeline.data.prepared import open_prepared
@@ -88,7 +88,7 @@ def _candidate(prepared: "Prepared", step: Train, done: Done) -> "Candidate":
     )
 
 
-def _record_opening(context: Context, run: Run, prepared: str, candidates: list[str]) -> None:
+def _record_opening(context: Context, run: "Run", prepared: str, candidates: list[str]) -> None:
     """Count how often the test split of these prepared data has been opened, before it is opened again."""
     before = [
         one

@@ -24,7 +24,7 @@ def run_to(context: Context, last: str) -> dict[str, Any]:
         Failure: A step could not be done.
     """
     experiment, device = context.experiment, resolve_device(context.experiment)
-    prepared = perform(context, Prepare(experiment, context.project)).key
+    prepared = (context.done.get("prepare") or perform(context, Prepare(experiment, context.project))).key
     if last == "train":
         perform(context, Train(experiment, "default", prepared, device))
     if last == "tune":

@@ -3,6 +3,7 @@
 import json
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment, changed
 from pipeline.data.prepared import MANIFEST, inputs_file, labels_file
@@ -11,7 +12,9 @@ from pipeline.steps.context import Context
 from pipeline.steps.step import Step
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, digest, versions
-from pipeline.tracking.run import Run
+
+if TYPE_CHECKING:
+    from pipeline.tracking.run import Run
 
 _READS = ("tasks", "data.validation", "data.test", "seed")
 
@@ -51,7 +54,7 @@ class Prepare(Step):
         """Under `data.prepared`."""
         return context.prepared_folder(key)
 
-    def work(self, context: Context, run: Run, folder: Path) -> None:
+    def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Read, split, write."""
         from pipeline.data.prepare import prepare
 

@@ -23,7 +23,7 @@ from pipeline.steps.tune import TRIALS
 from pipeline.tracking import outputs, tags
 from pipeline.tracking.keys import code_of
 from pipeline.training import saved
-from pipeline.training.fit import crew_for, fit
+from pipeline.training.fit import fit
 from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
 
 EQUAL = "bitwise equal"
@@ -137,7 +137,8 @@ def _tune(context: Context, run: Any) -> str | None:
             raise Failure(f"run {run.info.run_id} logged no {TRIALS}: it did not finish")
         before = pd.read_parquet(path).drop(columns="seconds")
         study = open_study("rebuilt", f"sqlite:///{there / 'optuna.db'}", there / "lock")
-        with crew_for(experiment, prepared, tuning.batch, tuning.trials) as crew:
+        batch = [trial_slot(number, experiment) for number in range(min(tuning.batch, tuning.trials))]
+        with context.foreman.crew(prepared, batch, tuning.trials) as crew:
             search(study, experiment, prepared, crew, there / "checkpoints")
         now = table(study).head(len(before)).drop(columns="seconds")
     differing = [number for number in range(len(before)) if not _same(before.iloc[number], now.iloc[number])]
@@ -166,7 +167,7 @@ def _fit(
     def at_barrier(states: list[SlotState]) -> list[str]:
         return [state.name for state in states if epochs is not None and state.epoch >= epochs]
 
-    with crew_for(experiment, prepared, len(slots), len(slots)) as crew:
+    with context.foreman.crew(prepared, slots) as crew:
         return fit(crew, prepared, slots, at_barrier)
 
 

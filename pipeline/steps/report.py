@@ -11,10 +11,10 @@ from pipeline.steps.step import Step
 from pipeline.steps.tune import TRIALS
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
-from pipeline.tracking.run import Run
 
 if TYPE_CHECKING:
     from pipeline.analysis.report import ReportData
+    from pipeline.tracking.run import Run
 
 PAGE, ANSWER = "report.html", "answer.txt"
 
@@ -51,7 +51,7 @@ class Report(Step):
             }
         )
 
-    def work(self, context: Context, run: Run, folder: Path) -> None:
+    def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Draw the page."""
         from pipeline.analysis.report import render, verdict
 

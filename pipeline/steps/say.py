@@ -4,10 +4,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _LINE_EVERY_S = 15.0
 
@@ -21,28 +21,41 @@ class Say:
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._console = Console(file=sys.stdout, quiet=quiet, highlight=False, soft_wrap=True)
 
     def line(self, text: str) -> None:
         """A line of progress."""
-        self._console.print(text, markup=False)
+        if not self.quiet:
+            print(text, flush=True)
 
     def warn(self, text: str) -> None:
         """A line about something the user should know, on stderr."""
-        Console(file=sys.stderr, highlight=False, soft_wrap=True).print(f"warning: {text}", markup=False)
+        print(f"warning: {text}", file=sys.stderr)
 
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator["Bar"]:
         """A bar of so many parts; None where their number is not known yet."""
-        if self.quiet or not self._console.is_terminal:
-            yield Bar(title, total, None if self.quiet else self)
+        if self.quiet:
+            yield Bar(title, total, None)
             return
-        columns: tuple[Any, ...] = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-        )  # fmt: skip
-        with Progress(*columns, console=self._console, transient=True) as progress:
+        progress = _drawn()
+        if progress is None:
+            yield Bar(title, total, self)
+            return
+        with progress:
             yield Bar(title, total, self, progress)
+
+
+def _drawn() -> "Progress | None":
+    """Bars for a terminal; None where stdout is none. What is printed meanwhile appears above them."""
+    from rich import progress as drawn
+    from rich.console import Console
+
+    console = Console(file=sys.stdout)
+    columns = (
+        drawn.TextColumn("{task.description}"), drawn.BarColumn(), drawn.MofNCompleteColumn(),
+        drawn.TimeElapsedColumn(), drawn.TimeRemainingColumn(), drawn.TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    return drawn.Progress(*columns, console=console, transient=True) if console.is_terminal else None
 
 
 class Bar:
@@ -55,7 +68,7 @@ class Bar:
         progress: The drawn bar, on a terminal.
     """
 
-    def __init__(self, title: str, total: int | None, say: Say | None, progress: Progress | None = None) -> None:
+    def __init__(self, title: str, total: int | None, say: Say | None, progress: "Progress | None" = None) -> None:
         self._title, self._total, self._say, self._progress = title, total, say, progress
         self._said = time.monotonic()
         self._task = progress.add_task(title, total=total, note="") if progress else None

@@ -4,15 +4,18 @@ import json
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment
 from pipeline.steps.context import Context, Done
 from pipeline.steps.parameters import parameters
 from pipeline.tracking import outputs, tags
 from pipeline.tracking.keys import Key
-from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
-from pipeline.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from pipeline.tracking.run import Run
+    from pipeline.tracking.tracker import Tracker
 
 KEY_FILE = "key.json"
 EXPERIMENT_FILE = "experiment.json"
@@ -36,7 +39,7 @@ class Step(ABC):
         """What the result depends on; imports nothing heavy."""
 
     @abstractmethod
-    def work(self, context: Context, run: Run, folder: Path) -> None:
+    def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Do it: write all outputs into an empty folder."""
 
     def tags(self) -> dict[str, str]:
@@ -104,7 +107,7 @@ def _run(context: Context, step: Step, key: Key) -> Done:
     return done
 
 
-def _begin(context: Context, step: Step, digest: str) -> Run:
+def _begin(context: Context, step: Step, digest: str) -> "Run":
     """A new run, or with --resume the one that was interrupted."""
     if context.resume and (found := context.tracker.interrupted(digest)):
         return context.tracker.take_up(found.info.run_id)
@@ -114,7 +117,7 @@ def _begin(context: Context, step: Step, digest: str) -> Run:
     return context.tracker.start(step.title, all_tags, context.parent)
 
 
-def logged_experiment(tracker: Tracker, run_id: str) -> Experiment | None:
+def logged_experiment(tracker: "Tracker", run_id: str) -> Experiment | None:
     """The experiment as a run read it; None where the run logged none."""
     tree = tracker.json_artifact(run_id, EXPERIMENT_FILE)
     return Experiment.model_validate(tree) if tree else None

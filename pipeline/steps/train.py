@@ -4,16 +4,19 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import Experiment, changed
 from pipeline.config.experiment import Baselines
 from pipeline.errors import Failure
 from pipeline.steps.context import Context, Done
+from pipeline.steps.device import exactness, on_device
 from pipeline.steps.step import Step
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, digest, versions
-from pipeline.tracking.run import Run
+
+if TYPE_CHECKING:
+    from pipeline.tracking.run import Run
 
 Role = Literal["default", "separate", "single", "tuned"]
 
@@ -60,8 +63,7 @@ class Train(Step):
                 "code": code_of(__name__),
                 "versions": versions(),
                 "values": changed(self.experiment, READS),
-                "device": self._device,
-                "precision": self.experiment.precision,
+                **exactness(self.experiment, self._device),
                 "upstream": {"prepare": self._prepared},
             }
         )
@@ -71,7 +73,7 @@ class Train(Step):
         own = {tags.ROLE: self.role, tags.PREPARED: self._prepared}
         return own | ({tags.TASK: self.task} if self.task else {})
 
-    def work(self, context: Context, run: Run, folder: Path) -> None:
+    def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Train all seeds, log curves, save weights."""
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.curves import history, kept
@@ -80,7 +82,7 @@ class Train(Step):
 
         prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
         log_datasets(run, context, self._prepared, ("train", "validation"))
-        slots = seed_slots(self.experiment)
+        slots = seed_slots(on_device(self.experiment, self._device))
         states = self._fit(context, run, prepared, slots)
         if lost := [state.name for state in states if state.status == "diverged"]:
             raise Failure(
@@ -100,11 +102,11 @@ class Train(Step):
         """The checkpoint has done its service."""
         shutil.rmtree(context.checkpoints_folder(done.key), ignore_errors=True)
 
-    def _fit(self, context: Context, run: Run, prepared: Any, slots: Sequence[Any]) -> list[Any]:
+    def _fit(self, context: Context, run: "Run", prepared: Any, slots: Sequence[Any]) -> list[Any]:
         from pipeline.data.batches import dropped
-        from pipeline.steps.curves import at_epoch
+        from pipeline.steps.curves import Live
         from pipeline.training.checkpoint import Checkpoint
-        from pipeline.training.fit import crew_for, fit
+        from pipeline.training.fit import fit
 
         rows = {name: it.rows["train"] for name, it in prepared.sources.items()}
         for source, count in dropped(rows, self.experiment.data.mix).items():
@@ -114,21 +116,20 @@ class Train(Step):
         if resumed:
             epoch = max(state.epoch for state in resumed.values())
             context.say.line(f"{self.title}: resumed from epoch {epoch}")
-        seen = dict(resumed)
         epochs = self.experiment.training.epochs
+        live = Live(run, [slot.name for slot in slots], resumed)
         with (
             context.say.bar(self.title, epochs) as bar,
-            crew_for(self.experiment, prepared, len(slots), len(slots)) as crew,
+            context.foreman.crew(prepared, slots) as crew,
         ):
 
             def at_barrier(states: list[Any]) -> list[str]:
-                seen.update({state.name: state for state in states})
-                epoch = max(state.epoch for state in states)
-                run.metrics(at_epoch([seen[slot.name] for slot in slots], epoch), step=epoch)
-                bar.at(epoch)
+                bar.at(live.add(states))
                 return []
 
-            return fit(crew, prepared, slots, at_barrier, checkpoint, resumed)
+            states = fit(crew, prepared, slots, at_barrier, checkpoint, resumed)
+            live.log()
+            return states
 
 
 def single_task(experiment: Experiment, task: str) -> Experiment:
@@ -156,7 +157,7 @@ def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:
     )
 
 
-def log_datasets(run: Run, context: Context, prepared: str, splits: tuple[str, ...]) -> None:
+def log_datasets(run: "Run", context: Context, prepared: str, splits: tuple[str, ...]) -> None:
     """Note the prepared splits that a run reads."""
     from pipeline.data.prepared import MANIFEST
 

@@ -32,14 +32,24 @@ class Projection:
             tags.STEP: "tune", tags.ROLE: "trial", tags.STUDY: study, tags.PREPARED: prepared,
             tags.EXPERIMENT: experiment.name,
         }  # fmt: skip
-        self._bar = bar
+        self._bar, self._done = bar, 0
         self._best = float("-inf")
-        written = context.tracker.runs(f"tags.`{tags.STUDY}` = '{study}' and tags.`{tags.ROLE}` = 'trial'")
-        self._written = {int(one.data.tags[tags.TRIAL_NUMBER]) for one in written if one.info.status != "RUNNING"}
+        self._written = self._found()
+
+    def _found(self) -> set[int]:
+        """Numbers of the trials that are written already; what a killed process left half-written is deleted."""
+        tracker, numbers = self._context.tracker, set()
+        study = self._tags[tags.STUDY]
+        for run in list(tracker.runs(f"tags.`{tags.STUDY}` = '{study}' and tags.`{tags.ROLE}` = 'trial'")):
+            if tags.OUTCOME in run.data.tags:  # only the mending of runs gives one to a trial's
+                tracker.client.delete_run(run.info.run_id)
+            elif run.info.status != "RUNNING":
+                numbers.add(int(run.data.tags[tags.TRIAL_NUMBER]))
+        return numbers
 
     def batch(self, trials: Sequence[Any]) -> None:
         """Show that a batch begins."""
-        self._bar.at(trials[0].number, self._note())
+        self._show(trials[0].number)
 
     def trial(self, trial: Any, state: Any) -> None:
         """Write one told trial."""
@@ -48,7 +58,7 @@ class Projection:
 
         if state.status == "finished":
             self._best = max(self._best, state.best_objective)
-        self._bar.at(trial.number + 1, self._note())
+        self._show(trial.number + 1)
         if trial.number in self._written:
             return
         values = trial.user_attrs[VALUES]
@@ -61,9 +71,11 @@ class Projection:
         child = self._context.tracker.start(
             f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
         )
-        child.params(parameters(trial_experiment(self._experiment, values)))
-        child.curves([*state.history, state.best] if state.history else [])  # one that failed may have none
+        curves = [*state.history, state.best] if state.history else []  # one that failed may have none
+        child.fill(parameters(trial_experiment(self._experiment, values)), curves)
         child.end(_STATUS[trial.state.name], trial.datetime_complete)
 
-    def _note(self) -> str:
-        return f"best {self._best:.4f}" if self._best > float("-inf") else ""
+    def _show(self, done: int) -> None:
+        """A batch may begin before all trials of the last one are written: the bar never goes back."""
+        self._done = max(self._done, done)
+        self._bar.at(self._done, f"best {self._best:.4f}" if self._best > float("-inf") else "")

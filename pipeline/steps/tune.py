@@ -2,15 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment, changed
 from pipeline.steps.context import Context
+from pipeline.steps.device import exactness, on_device
 from pipeline.steps.step import KEY_FILE, Step
 from pipeline.steps.train import READS, log_datasets
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
-from pipeline.tracking.run import Run
+
+if TYPE_CHECKING:
+    from pipeline.tracking.run import Run
 
 WINNER, TRIALS = "winner.json", "trials.parquet"
 _TUNE_RUNS = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.KEY}` LIKE '%'"
@@ -43,8 +46,7 @@ class Tune(Step):
                 "code": code_of(__name__),
                 "versions": versions("optuna"),
                 "values": values,
-                "device": self._device,
-                "precision": self.experiment.precision,
+                **exactness(self.experiment, self._device),
                 "upstream": {"prepare": self._prepared},
             }
         )
@@ -59,11 +61,11 @@ class Tune(Step):
         """Which prepared data are searched on."""
         return {tags.PREPARED: self._prepared}
 
-    def work(self, context: Context, run: Run, folder: Path) -> None:
+    def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Bring the study to its number of trials and find its winner."""
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.trials import Projection
-        from pipeline.training.fit import crew_for
+        from pipeline.training.slot import trial_slot
         from pipeline.tuning.search import Callbacks, search
         from pipeline.tuning.study import VALUES, table, winner
 
@@ -73,13 +75,15 @@ class Tune(Step):
         log_datasets(run, context, self._prepared, ("train", "validation"))
         study, name = self._study(context)
         run.tags({tags.STUDY: name})
+        trained = on_device(self.experiment, self._device)
+        batch = [trial_slot(number, trained) for number in range(min(tuning.batch, tuning.trials))]
         with (
             context.say.bar(self.title, tuning.trials) as bar,
-            crew_for(self.experiment, prepared, tuning.batch, tuning.trials) as crew,
+            context.foreman.crew(prepared, batch, tuning.trials) as crew,
         ):
             projection = Projection(context, run, self.experiment, name, self._prepared, bar)
             callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
-            search(study, self.experiment, prepared, crew, context.checkpoints_folder(name), callbacks)
+            search(study, trained, prepared, crew, context.checkpoints_folder(name), callbacks)
         trials = table(study).head(tuning.trials)
         if len(trials) < tuning.trials:
             context.say.line(f"  tuning.timeout cut the study: {len(trials)} of {tuning.trials} trials")

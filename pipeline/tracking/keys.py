@@ -53,18 +53,16 @@ def code_of(module: str) -> dict[str, str]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        path = _file(name)
-        if path is None or name in found:
-            continue
-        tree = _parsed(path)
-        found[name] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
-        waiting += _imports(tree)
+        path = _file(name) if name not in found else None
+        if path is not None:
+            found[name], imported = _parsed(path)
+            waiting += imported
     return dict(sorted(found.items()))
 
 
 def versions(*packages: str) -> dict[str, str]:
     """Versions from metadata of the arithmetic libraries, and of any more."""
-    return {name: importlib.metadata.version(name) for name in (*_ARITHMETIC, *packages)}
+    return {name: _version(name) for name in (*_ARITHMETIC, *packages)}
 
 
 def difference(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
@@ -85,13 +83,20 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield path, value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
 
 
+_version = functools.cache(importlib.metadata.version)
+
+
 @functools.cache
-def _parsed(path: Path) -> ast.Module:
+def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
+    """Hash of a module's syntax tree without docstrings, and the modules of this package that it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
-    return tree
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            imported.update(name for name in _names(node) if _file(name))
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], tuple(sorted(imported))
 
 
 def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
@@ -100,14 +105,13 @@ def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.Asyn
         node.body = node.body[1:]
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
+def _names(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
     """Names that may be modules of this package; a name imported from a module may be a module itself."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == _ROOT)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == _ROOT:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if alias.name.split(".")[0] == _ROOT)
+    elif node.module and node.module.split(".")[0] == _ROOT:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _file(module: str) -> Path | None:

@@ -3,12 +3,13 @@
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -16,9 +17,10 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from pipeline.errors import Failure, UserError
 from pipeline.tracking.tags import OUTCOME
 
-_METRICS_A_CALL = 1000
-_PARAMS_A_CALL = 100
+_METRICS_A_CALL, _PARAMS_A_CALL = 900, 100  # together the most that MLflow takes
 _LONGEST_PARAM = 6000
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -39,28 +41,22 @@ class Run:
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters; keys that the run has already are left (a launcher logs its own)."""
         present = self.client.get_run(self.id).data.params
-        fresh = [Param(key, str(value)[:_LONGEST_PARAM]) for key, value in values.items() if key not in present]
-        for start in range(0, len(fresh), _PARAMS_A_CALL):
-            self.client.log_batch(self.id, params=fresh[start : start + _PARAMS_A_CALL])
+        self._send(_params({key: value for key, value in values.items() if key not in present}), [])
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log finite metrics at a step; steps that the run has already are left."""
-        now = int(time.time() * 1000)
-        self._send(
-            Metric(key, value, now, step)
-            for key, value in values.items()
-            if math.isfinite(value) and not (self.resumed and step in self._steps(key))
-        )
+        self.curves([values], step)
 
-    def curves(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Log finite metrics of many steps at once, from step 1."""
-        now = int(time.time() * 1000)
-        self._send(
-            Metric(key, value, now, step)
-            for step, values in enumerate(rows, start=1)
-            for key, value in values.items()
-            if math.isfinite(value)
-        )
+    def curves(self, rows: Sequence[Mapping[str, float]], first: int = 1) -> None:
+        """Log finite metrics of several steps in a row, the first of that number, as `metrics` does."""
+        points = _points(rows, first)
+        if self.resumed:
+            points = [point for point in points if point.step not in self._steps(point.key)]
+        self._send([], points)
+
+    def fill(self, params: Mapping[str, Any], rows: Sequence[Mapping[str, float]]) -> None:
+        """Log all parameters and curves of a run that has none yet, in one call if they go into one."""
+        self._send(_params(params), _points(rows))
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
@@ -102,15 +98,33 @@ class Run:
         """End the run, now or at a time that has passed: FINISHED, FAILED or KILLED."""
         self.client.set_terminated(self.id, status, milliseconds(at))
 
-    def _send(self, metrics: Iterable[Metric]) -> None:
-        waiting = list(metrics)
-        for start in range(0, len(waiting), _METRICS_A_CALL):
-            self.client.log_batch(self.id, metrics=waiting[start : start + _METRICS_A_CALL])
+    def _send(self, params: Sequence[Param], metrics: Sequence[Metric]) -> None:
+        for some, points in zip_longest(_cut(params, _PARAMS_A_CALL), _cut(metrics, _METRICS_A_CALL), fillvalue=()):
+            self.client.log_batch(self.id, metrics=points, params=some)
 
     def _steps(self, key: str) -> set[int]:
         if key not in self._logged:
             self._logged[key] = {point.step for point in self.client.get_metric_history(self.id, key)}
         return self._logged[key]
+
+
+def _params(values: Mapping[str, Any]) -> list[Param]:
+    return [Param(key, str(value)[:_LONGEST_PARAM]) for key, value in values.items()]
+
+
+def _points(rows: Sequence[Mapping[str, float]], first: int = 1) -> list[Metric]:
+    """The finite metrics of steps in a row."""
+    now = int(time.time() * 1000)
+    return [
+        Metric(key, value, now, step)
+        for step, values in enumerate(rows, start=first)
+        for key, value in values.items()
+        if math.isfinite(value)
+    ]
+
+
+def _cut(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def milliseconds(at: datetime | None) -> int | None:

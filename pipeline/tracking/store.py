@@ -9,8 +9,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.errors import Failure, UserError
+from pipeline.sqlite import log_ahead
 from pipeline.tracking.reach import check_answers, check_reachable, shown
 
+_SQLITE = "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -25,7 +27,7 @@ _QUIET = {
 
 def tracking_uri(project: Path) -> str:
     """Where runs go: MLFLOW_TRACKING_URI, or mlflow.db in the project folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{project / 'mlflow.db'}"
 
 
 def prepare_environment() -> None:
@@ -50,12 +52,19 @@ def check_store(uri: str) -> None:
     elif scheme in _DATABASES:
         check_reachable(uri, "MLflow's database")
         if scheme == "sqlite":
-            _check_sqlite(Path(uri.removeprefix("sqlite:///")))
+            _check_sqlite(Path(uri.removeprefix(_SQLITE)))
     elif scheme != "databricks":
         raise UserError(
             f"MLFLOW_TRACKING_URI {shown(uri)}: runs are tracked in a database (sqlite:///mlflow.db, postgresql://...) "
             "or on a server (http://...)"
         )
+
+
+def quicken(project: Path, uri: str) -> None:
+    """Have sqlite log ahead where runs are tracked in a file of the project; other people's files stay as they are."""
+    file = Path(uri.removeprefix(_SQLITE)).resolve()
+    if uri.startswith(_SQLITE) and file.is_relative_to(project.resolve()):
+        log_ahead(file)
 
 
 @contextmanager

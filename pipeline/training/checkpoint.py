@@ -5,20 +5,18 @@ A file holds each slot's rows apart, so a resume may stack them in any other way
 
 import json
 import os
-import time
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from pipeline.pace import Pace
 from pipeline.training.slot import SlotState
 
 _ENTRY = "states"
 _APART = "\x1f"
-_EVERY_S = 2.0
 
 
 class Checkpoint:
@@ -26,33 +24,36 @@ class Checkpoint:
 
     Args:
         path: Of the file; its folder is made when needed.
-        every_s: Least seconds between two writes.
+        pace: How often it may be written while training waits.
     """
 
-    def __init__(self, path: Path, every_s: float = _EVERY_S) -> None:
+    def __init__(self, path: Path, pace: Pace | None = None) -> None:
         self._path = path
-        self._every_s = every_s
-        self._written = time.monotonic()
+        self._pace = pace or Pace()
 
     def due(self) -> bool:
         """Whether enough time has passed since the last write."""
-        return time.monotonic() - self._written >= self._every_s
+        return self._pace.due()
 
     def write(self, states: Iterable[SlotState]) -> None:
-        """Replace the file; killed in the middle, the old one stays."""
-        arrays: dict[str, np.ndarray] = {}
-        told = []
-        for state in states:
-            arrays |= {f"{state.name}{_APART}{name}": row for name, row in state.arrays.items()}
-            told.append({key: value for key, value in asdict(state).items() if key != "arrays"})
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            file.write(save(arrays, metadata={_ENTRY: json.dumps(told)}))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path)
-        self._written = time.monotonic()
+        """Replace the file; killed in the middle, the old one stays.
+
+        Args:
+            states: Of all slots; what it takes to bring them here counts as part of the cost.
+        """
+        with self._pace.spent():
+            arrays: dict[str, np.ndarray] = {}
+            told = []
+            for state in states:
+                arrays |= {f"{state.name}{_APART}{name}": row for name, row in state.arrays.items()}
+                told.append({key: value for key, value in vars(state).items() if key != "arrays"})
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial = self._path.with_suffix(".partial")
+            with partial.open("wb") as file:
+                file.write(save(arrays, metadata={_ENTRY: json.dumps(told)}))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._path)
 
     def read(self) -> dict[str, SlotState]:
         """All states by slot name; empty where nothing was written."""

@@ -6,7 +6,7 @@ from torch.optim.rmsprop import rmsprop
 
 from pipeline.config.training import TrainingSettings
 
-_STATE = {
+STATE = {
     "sgd": ("momentum",),
     "adam": ("mean", "square"),
     "adamw": ("mean", "square"),
@@ -27,7 +27,7 @@ class Optimizer:
     """
 
     def __init__(self, settings: list[TrainingSettings], values: Tensor, grads: Tensor) -> None:
-        self.state = {name: torch.zeros_like(values) for name in _STATE[settings[0].optimizer]}
+        self.state = {name: torch.zeros_like(values) for name in STATE[settings[0].optimizer]}
         self._settings = settings
         self._values, self._grads = values.unbind(), grads.unbind()
         self._own = [dict(zip(self.state, rows, strict=True)) for rows in zip(*self.state.values(), strict=True)]

@@ -12,13 +12,16 @@ from torch import Tensor
 
 from pipeline.balance import Fixed
 from pipeline.config import Experiment
-from pipeline.data.batches import Batch, Batches
+from pipeline.data.batches import Batch, Rows
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network, Pass, TaskShape, build, loss_of
+from pipeline.stacked import On
 from pipeline.training.assess import Tally, assess, metrics
-from pipeline.training.optimizers import Optimizer, clip
+from pipeline.training.device_drive import DeviceDrive
+from pipeline.training.drive import Drive
+from pipeline.training.graph import Record, cuda_graph
+from pipeline.training.host_drive import HostDrive
 from pipeline.training.progress import note_epoch
-from pipeline.training.schedules import factor
 from pipeline.training.slot import Slot, SlotState
 
 
@@ -29,17 +32,29 @@ class Stack:
         prepared: The data, seen through the tasks that are trained.
         slots: K slots of one shape.
         states: How far each has come, fresh where missing; those that still run have come equally far.
+        on: Where to train; by default on the experiment's device, with `auto` on the CPU.
+        record: Records a step where calls are batched; by default as a CUDA graph on a GPU.
     """
 
-    def __init__(self, prepared: Prepared, slots: Sequence[Slot], states: dict[str, SlotState] | None = None) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        slots: Sequence[Slot],
+        states: dict[str, SlotState] | None = None,
+        on: On | None = None,
+        record: Record | None = None,
+    ) -> None:
         assert len({slot.shape() for slot in slots}) == 1
         self._prepared = prepared
-        self._train, self._validation = prepared.split("train"), None
-        if slots[0].experiment.data.validation > 0.0:
-            self._validation = prepared.split("validation")
         first = slots[0].experiment
-        self._batches = Batches(prepared, self._train, first.training.batch_size, first.data.mix)
-        self._losses = {task: loss_of(it.kind) for task, it in prepared.tasks.items()}
+        self._on = on or On.named("cuda" if first.device == "cuda" else "cpu")
+        self._drive = self._driven(prepared, first, record)
+        self._validation = None
+        if first.data.validation > 0.0:
+            self._validation = Rows.of(prepared.split("validation"), self._on.device)
+        self._losses = {task: loss_of(it.kind, self._on.device) for task, it in prepared.tasks.items()}
+        self._slots: list[Slot] = []
+        self._states: list[SlotState] = []
         self._left: dict[str, SlotState] = {}
         self._open(list(slots), {slot.name: SlotState(slot.name) for slot in slots} | (states or {}))
 
@@ -56,12 +71,15 @@ class Stack:
         trained = self._pass(epoch)
         validated = assess(self._network, self._prepared, self._validation) if self._validation else None
         finite = self._finite()
+        kept = []
         for k, state in enumerate(self._states):
             found = {f"train/{key}": value for key, value in trained[k].items()}
             if validated:
                 found |= {f"validation/{key}": value for key, value in validated[k].items()}
-            if note_epoch(state, found, self._settings[k], finite[k]):
-                self._best[0][k], self._best[1][k] = self._network.values[k], self._network.buffers[k]
+            kept.append(note_epoch(state, found, self._settings[k], finite[k]))
+        mask = torch.tensor(kept, device=self._on.device).unsqueeze(1)
+        for best, rows in zip(self._best, (self._network.values, self._network.buffers), strict=True):
+            torch.where(mask, rows, best, out=best)
         states = list(self._states)
         self.leave([state.name for state in states if state.status != "running"])
         return states
@@ -77,12 +95,22 @@ class Stack:
                 state.arrays = self._kept(k)
                 self._left[state.name] = state
         stay = [k for k, slot in enumerate(self._slots) if slot.name not in going]
-        states = {self._states[k].name: self._state(k) for k in stay}
-        self._open([self._slots[k] for k in stay], states)
+        self._slots = [self._slots[k] for k in stay]
+        self._states = [self._states[k] for k in stay]
+        if stay:
+            self._build({name: rows[stay] for name, rows in self._rows().items()})
 
     def states(self) -> list[SlotState]:
         """A copy of every slot's state with its arrays: what a checkpoint keeps, and what the end leaves."""
         return [*self._left.values(), *(self._state(k) for k in range(len(self._slots)))]
+
+    def _driven(self, prepared: Prepared, experiment: Experiment, record: Record | None) -> Drive:
+        split, device = prepared.split("train"), self._on.device
+        if self._on.batched:
+            return DeviceDrive(
+                prepared, split, experiment, device, record or (cuda_graph if device == "cuda" else None)
+            )
+        return HostDrive(prepared, split, experiment)
 
     def _open(self, slots: list[Slot], states: dict[str, SlotState]) -> None:
         """Stack the running slots, from their rows or fresh."""
@@ -95,33 +123,40 @@ class Stack:
         if not self._slots:
             return
         assert len({state.epoch for state in self._states}) == 1
-        experiments = [slot.experiment for slot in self._slots]
-        self._settings = [experiment.training for experiment in experiments]
-        self._network = build_network(self._prepared, experiments)
-        self._network.initialise([slot.stream for slot in self._slots])
-        self._optimizer = Optimizer(self._settings, self._network.values, self._network.grads)
-        tasks = list(self._prepared.tasks)
-        self._balancer = Fixed.of([experiment.balancing.normalised(tasks) for experiment in experiments])
-        self._tallies = {task: Tally() for task in tasks}
-        self._best = (self._network.values.clone(), self._network.buffers.clone())
+        self._build()
         for k, slot in enumerate(self._slots):
             for name, row in states[slot.name].arrays.items():
                 self._rows()[name][k] = torch.from_numpy(row)
-        self._optimizer.resume(self._states[0].epoch * self._batches.steps)
+
+    def _build(self, stacked: dict[str, Tensor] | None = None) -> None:
+        """Make the program of the slots there are, from stacked rows or from initial ones."""
+        experiments = [slot.experiment for slot in self._slots]
+        self._settings = [experiment.training for experiment in experiments]
+        self._network = build_network(self._prepared, experiments)
+        if stacked:
+            self._network.bind(stacked["values"], stacked["buffers"], self._on)
+        else:
+            self._network.initialise([slot.stream for slot in self._slots], self._on)
+        self._drive.open(self._network, self._slots, self._states[0].epoch)
+        tasks = list(self._prepared.tasks)
+        self._balancer = Fixed.of([experiment.balancing.normalised(tasks) for experiment in experiments])
+        self._balancer.chosen = self._balancer.chosen.to(self._on.device)
+        self._tallies = {task: Tally() for task in tasks}
+        self._best = (self._network.values.clone(), self._network.buffers.clone())
+        for name, rows in (stacked or {}).items():
+            self._rows()[name].copy_(rows)
 
     def _rows(self) -> dict[str, Tensor]:
         """All stacked tensors by name, a row a slot."""
-        optimizer = {f"optimizer.{name}": rows for name, rows in self._optimizer.state.items()}
+        optimizer = {f"optimizer.{name}": rows for name, rows in self._drive.state.items()}
         network = {"values": self._network.values, "buffers": self._network.buffers}
         return network | optimizer | {"best.values": self._best[0], "best.buffers": self._best[1]}
 
     def _state(self, k: int) -> SlotState:
-        return _copy(self._states[k], {name: rows[k].numpy().copy() for name, rows in self._rows().items()})
+        return _copy(self._states[k], {name: _copied(rows[k]) for name, rows in self._rows().items()})
 
     def _kept(self, k: int) -> dict[str, np.ndarray]:
-        return {
-            f"best.{name}": rows[k].numpy().copy() for name, rows in zip(("values", "buffers"), self._best, strict=True)
-        }
+        return {f"best.{name}": _copied(rows[k]) for name, rows in zip(("values", "buffers"), self._best, strict=True)}
 
     def _finite(self) -> list[bool]:
         """Which slots have come out of their last update with finite values."""
@@ -130,13 +165,11 @@ class Stack:
 
     def _pass(self, epoch: int) -> list[dict[str, float]]:
         """One epoch of updates; each slot's training metrics over its rows."""
-        streams = [slot.stream for slot in self._slots]
-        for step, batch in enumerate(self._batches.epoch([slot.data_stream for slot in self._slots], epoch)):
-            self._step(batch, Pass({}, streams, epoch, step))
+        self._drive.epoch(self._step, epoch, [state.plateau_factor for state in self._states])
         return metrics(self._tallies)
 
     def _step(self, batch: Batch, this: Pass) -> None:
-        """One update of every slot."""
+        """The gradients of every slot, and what is counted of its losses."""
         logits = self._network.forward(batch.inputs, this)
         means = []
         for task, loss in self._losses.items():
@@ -150,20 +183,17 @@ class Stack:
         self._network.backward(
             {task: loss.backward(weight) for (task, loss), weight in zip(self._losses.items(), weights, strict=True)}
         )
-        clip(self._network.grads, self._settings)
-        self._optimizer.step(self._rates(this))
-
-    def _rates(self, this: Pass) -> list[float]:
-        now = this.epoch * self._batches.steps + this.step
-        course = factor(self._settings[0], now, self._batches.steps)
-        return [
-            it.learning_rate * course * state.plateau_factor
-            for it, state in zip(self._settings, self._states, strict=True)
-        ]
+        if self._on.batched:  # counted where a graph of the step counts it
+            for tally in self._tallies.values():
+                tally.count()
 
 
 def _copy(state: SlotState, arrays: dict[str, np.ndarray]) -> SlotState:
     return replace(state, history=[*state.history], arrays=arrays)
+
+
+def _copied(row: Tensor) -> np.ndarray:
+    return row.to("cpu", copy=True).numpy()  # type: ignore[no-any-return]
 
 
 def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Network:
@@ -173,4 +203,10 @@ def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Netw
         for name, task in prepared.tasks.items()
     }
     models = [experiment.model for experiment in experiments]
-    return build(models[0].sharing, [model.trunk for model in models], [model.head for model in models], shapes)
+    return build(
+        models[0].sharing,
+        [model.trunk for model in models],
+        [model.head for model in models],
+        shapes,
+        experiments[0].precision,
+    )

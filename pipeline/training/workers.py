@@ -1,15 +1,16 @@
-"""Processes that train stacks: one thread a process, one process a core.
+"""Where stacks train: in this process, or in a worker process. Each trains on one thread.
 
-A host keeps stacks and does what it is asked; it lives in this process or in a worker. Asking all hosts first and
-collecting the answers afterwards is all the parallelism there is, so a program of any number of hosts reads the same.
+Two threads in one process gain a third on a quiet machine and lose everything on a busy one; two processes double.
+A host keeps stacks and does what it is asked. Whoever asks all hosts first and collects the answers afterwards has
+all the parallelism there is, so a program of any number of hosts reads the same.
 """
 
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+import time
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
@@ -19,20 +20,31 @@ from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack import Stack
 
 
+class Trained(NamedTuple):
+    """What an epoch of a stack brought: its slots' states, without arrays, and the CPU seconds it took."""
+
+    states: list[SlotState]
+    seconds: float
+
+
 class Host:
-    """Keeps some stacks."""
+    """Keeps some stacks, and the states of slots that are in none."""
 
     def __init__(self) -> None:
         settle()
         self._stacks: list[Stack] = []
+        self._states: dict[str, SlotState] = {}
 
     def open(self, prepared: Prepared, blocks: list[list[Slot]], states: dict[str, SlotState]) -> None:
-        """Forget all stacks and take these."""
-        self._stacks = [Stack(prepared, block, states) for block in blocks]
+        """Stack these slots beside those that are, each from its state here or among those given, or fresh."""
+        self._states |= states
+        for block in blocks:
+            known = {slot.name: self._states.pop(slot.name) for slot in block if slot.name in self._states}
+            self._stacks.append(Stack(prepared, block, known))
 
-    def epoch(self) -> list[SlotState]:
-        """Train every running slot for an epoch; their states, without arrays."""
-        return [_light(state) for stack in self._stacks for state in stack.epoch()]
+    def epoch(self) -> list[Trained]:
+        """Train every running slot for an epoch."""
+        return [self._trained(stack) for stack in self._stacks if stack.running]
 
     def leave(self, names: list[str]) -> None:
         """Cut slots out."""
@@ -41,111 +53,147 @@ class Host:
 
     def states(self) -> list[SlotState]:
         """All slots with their arrays."""
-        return [state for stack in self._stacks for state in stack.states()]
+        return [*self._states.values(), *(state for stack in self._stacks for state in stack.states())]
+
+    def release(self, names: list[str]) -> list[SlotState]:
+        """Take all stacks apart and give these slots away; the others wait here to be stacked anew."""
+        self._states = {state.name: state for state in self.states()}
+        self._stacks = []
+        return [self._states.pop(name) for name in names]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._stacks, self._states = [], {}
+
+    def _trained(self, stack: Stack) -> Trained:
+        start = time.thread_time()
+        states = [_light(state) for state in stack.epoch()]
+        return Trained(states, time.thread_time() - start)
 
 
-class _Here:
-    """A host in this process: it answers at once."""
+class Here:
+    """A host in this process: it does at once what it is asked."""
+
+    lag = 0.0
 
     def __init__(self) -> None:
         self._host = Host()
 
     def ask(self, method: str, *args: Any) -> None:
+        """Do it."""
         self._answer = getattr(self._host, method)(*args)
 
     def answer(self) -> Any:
+        """What came of it."""
         return self._answer
 
-    def close(self) -> None:
-        """Nothing to end."""
 
+class Worker:
+    """A host in a process of its own, which dies with this one.
 
-class _Worker:
-    """A host in a process of its own, which dies with this one."""
+    Args:
+        start_s: CPU seconds that its start should take.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, start_s: float) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(there, os.getpid()), daemon=True)
         self._process.start()
         there.close()
+        self._expected = time.monotonic() + start_s
+        self._unanswered = 0
+        self._start_s: float | None = None
+
+    @property
+    def start_s(self) -> float | None:
+        """CPU seconds that its start took; None while it still starts."""
+        if self._start_s is None and self._connection.poll():
+            self._start_s = self._receive()
+        return self._start_s
+
+    @property
+    def lag(self) -> float:
+        """Seconds until it can begin; 0 once it has started."""
+        return 0.0 if self.start_s is not None else max(0.0, self._expected - time.monotonic())
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.is_alive()
 
     def ask(self, method: str, *args: Any) -> None:
-        self._connection.send((method, args))
+        """Have it do something."""
+        try:
+            self._connection.send((method, args))
+        except ConnectionError:
+            raise self._gone() from None
+        self._unanswered += 1
 
     def answer(self) -> Any:
+        """What came of what it was asked last."""
+        if self._start_s is None:
+            self._start_s = self._receive()
+        last = None
+        while self._unanswered:
+            last = self._receive()
+            self._unanswered -= 1
+        return last
+
+    def close(self) -> None:
+        """End it, whatever it does: it holds nothing that must be closed."""
+        self._connection.close()
+        self._process.kill()
+        self._process.join()
+
+    def _receive(self) -> Any:
         try:
             well, answer = self._connection.recv()
         except (EOFError, ConnectionError):
-            self._process.join(timeout=5)
-            raise Failure(
-                f"a worker process ended without an answer (exit code {self._process.exitcode}): "
-                "it may have run out of memory; try --set processes=1 or fewer slots"
-            ) from None
+            raise self._gone() from None
         if not well:
             raise answer
         return answer
 
-    def close(self) -> None:
-        self._connection.close()
+    def _gone(self) -> Failure:
         self._process.join(timeout=5)
-        if self._process.is_alive():
-            self._process.kill()
+        return Failure(
+            f"a worker process ended without an answer (exit code {self._process.exitcode}): "
+            "it may have run out of memory; try --set processes=1"
+        )
 
 
-class Crew:
-    """Some hosts, started when first needed and kept until the crew is left.
+class Workers:
+    """Worker processes, started when first needed and kept for whoever needs them next.
 
-    Args:
-        processes: How many; 1 trains in this process.
+    Attributes:
+        start_s: CPU seconds that a worker's start should take; until then others do its work.
     """
 
-    def __init__(self, processes: int) -> None:
-        self._processes = processes
-        self._hosts: Sequence[_Here | _Worker] = []
-
-    def __enter__(self) -> "Crew":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for host in self._hosts:
-            host.close()
+    def __init__(self, start_s: float = 0.0) -> None:
+        self.start_s = start_s
+        self._all: list[Worker] = []
 
     @property
-    def size(self) -> int:
-        """Number of hosts."""
-        return self._processes
+    def count(self) -> int:
+        """How many there are."""
+        return sum(worker.alive for worker in self._all)
 
-    def open(self, prepared: Prepared, shares: list[list[list[Slot]]], states: dict[str, SlotState]) -> None:
-        """Give each host its share of blocks."""
-        if not self._hosts:
-            self._hosts = [_Here()] if self._processes == 1 else [_Worker() for _ in range(self._processes)]
-        for host, blocks in zip(self._hosts, shares, strict=True):
-            names = {slot.name for block in blocks for slot in block}
-            host.ask("open", prepared, blocks, {name: state for name, state in states.items() if name in names})
-        self._answers()
+    def take(self, count: int) -> list[Worker]:
+        """So many workers, started if need be."""
+        self._all = [worker for worker in self._all if worker.alive]
+        self._all += [Worker(self.start_s) for _ in range(count - len(self._all))]
+        return self._all[:count]
 
-    def epoch(self) -> list[SlotState]:
-        """One epoch on every host."""
-        return self._all("epoch")
+    def starts(self) -> list[float]:
+        """CPU seconds that the starts took, as far as they are known."""
+        return [it for worker in self._all if worker.alive and (it := worker.start_s) is not None]
 
-    def leave(self, names: list[str]) -> None:
-        """Cut slots out wherever they are."""
-        for host in self._hosts:
-            host.ask("leave", names)
-        self._answers()
-
-    def states(self) -> list[SlotState]:
-        """All slots of all hosts."""
-        return self._all("states")
-
-    def _all(self, method: str) -> list[SlotState]:
-        for host in self._hosts:
-            host.ask(method)
-        return [state for states in self._answers() for state in states]
-
-    def _answers(self) -> list[Any]:
-        return [host.answer() for host in self._hosts]
+    def close(self) -> None:
+        """End them all."""
+        for worker in self._all:
+            worker.close()
+        self._all = []
 
 
 def _serve(connection: Connection, parent: int) -> None:
@@ -154,17 +202,21 @@ def _serve(connection: Connection, parent: int) -> None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     host = Host()
-    while True:
-        try:
+    answer: tuple[bool, Any] = (True, time.process_time())
+    try:
+        while True:
+            connection.send(answer)
             method, args = connection.recv()
-        except (EOFError, ConnectionError):
-            return
-        try:
-            connection.send((True, getattr(host, method)(*args)))
-        except ConnectionError:  # the parent was killed, and its death signal is on the way
-            return
-        except Exception as error:
-            connection.send((False, error))
+            answer = _tried(host, method, args)
+    except (EOFError, ConnectionError):  # the parent is gone or needs no worker any more
+        return
+
+
+def _tried(host: Host, method: str, args: tuple[Any, ...]) -> tuple[bool, Any]:
+    try:
+        return True, getattr(host, method)(*args)
+    except Exception as error:
+        return False, error
 
 
 def _light(state: SlotState) -> SlotState:

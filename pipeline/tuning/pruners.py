@@ -57,6 +57,17 @@ def none(curves: Curves, earlier: Sequence[FrozenTrial]) -> list[int]:
 PRUNERS: dict[str, Pruner] = {"halving": halving, "median": median, "none": none}
 
 
+def expected_epochs(pruner: str, epochs: int) -> float:
+    """Epochs that a trial trains on average: halving lets half of them pass each rung; the others promise nothing."""
+    if pruner != "halving":
+        return float(epochs)
+    share, total = 1.0, 0.0
+    for epoch in range(1, epochs + 1):
+        total += share
+        share /= _REDUCTION if _is_rung(epoch) else 1
+    return total
+
+
 def _epoch(curves: Curves) -> int:
     return max(map(len, curves.values()), default=0)
 

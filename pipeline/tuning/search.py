@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from pipeline.config.tuning import TuningSettings
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.crew import Crew
 from pipeline.training.fit import fit
 from pipeline.training.numerics import settle
 from pipeline.training.progress import OBJECTIVE
 from pipeline.training.slot import SlotState, trial_slot
-from pipeline.training.workers import Crew
 from pipeline.tuning.asking import ask, batch_at
-from pipeline.tuning.pruners import PRUNERS
+from pipeline.tuning.behind import Behind
+from pipeline.tuning.pruners import PRUNERS, Curves
 from pipeline.tuning.space import resolve, trial_experiment
 from pipeline.tuning.storage import storage_failures
 from pipeline.tuning.study import METRICS, REASON
@@ -48,7 +50,8 @@ class Callbacks:
         batch: Called with a batch's trials before it is trained.
         epoch: Called after each epoch with the states, without arrays, of the trials that took part.
         trial: Called with each trial of a batch once all are told, and its state with the metrics of every epoch (of a
-            failed one perhaps none); after an interruption again with all trials of that batch.
+            failed one perhaps none); after an interruption again with all trials of that batch. It is called from
+            another thread, while the next batch trains.
     """
 
     batch: Callable[[Sequence[FrozenTrial]], None] = _ignore
@@ -85,10 +88,10 @@ def search(
     """
     settings = _settings(experiment)
     settle()  # the Gaussian process computes in this process
-    job = _Job(study, experiment, prepared, crew, callbacks or Callbacks())
     deadline = time.monotonic() + (settings.timeout or float("inf"))
     start = 0
-    with storage_failures():
+    with storage_failures(), Behind() as reporting, Behind() as hearing:
+        job = _Job(study, experiment, prepared, crew, callbacks or Callbacks(), reporting, hearing)
         while start < settings.trials:
             trials = study.get_trials(deepcopy=False)
             batch = batch_at(trials, start, settings)
@@ -103,30 +106,38 @@ def search(
 
 @dataclass(frozen=True)
 class _Job:
-    """What all batches of a search have in common."""
+    """What all batches of a search have in common.
+
+    Attributes:
+        reporting: Tells the storage of an epoch while the next one trains.
+        hearing: Tells of a batch while the next one trains. They are two, so that a tracker's failure fails no batch.
+    """
 
     study: Study
     experiment: Experiment
     prepared: Prepared
     crew: Crew
     callbacks: Callbacks
+    reporting: Behind
+    hearing: Behind
 
     def run(self, batch: range, checkpoint: Checkpoint, resumed: dict[str, SlotState]) -> None:
         """Ask, train and tell one batch, as far as that is not done yet."""
         trials = ask(self.study, self.experiment, batch)
         self.callbacks.batch(trials[batch.start : batch.stop])
-        barrier = _Barrier(self.study, trials, batch, self.experiment, self.callbacks)
+        barrier = _Barrier(self.study, trials, batch, self.experiment, self.callbacks, self.reporting)
         slots = [
             trial_slot(number, trial_experiment(self.experiment, resolve(trials[number].params, self.experiment)))
             for number in batch
         ]
         with self._failing(barrier, checkpoint):
             states = fit(self.crew, self.prepared, slots, barrier, checkpoint, resumed)
+        self.reporting.wait()
         told = dict(zip(batch, states, strict=True))
+        barrier.report({number: _curve(state) for number, state in told.items()})
         for number, trial in barrier.unfinished.items():
             self._tell(trial, told[number])
-        self._hear(told)
-        checkpoint.remove()
+        self.hearing.do(partial(self._hear, self.study.get_trials(deepcopy=False), told, checkpoint))
 
     def _tell(self, trial: Trial, state: SlotState) -> None:
         """Complete with the kept epoch's objective, or pruned with the last one reported."""
@@ -137,10 +148,11 @@ class _Job:
         trial.set_user_attr(REASON, state.status)
         self.study.tell(trial, state=TrialState.PRUNED)
 
-    def _hear(self, told: Mapping[int, SlotState]) -> None:
-        trials = self.study.get_trials(deepcopy=False)
+    def _hear(self, trials: Sequence[FrozenTrial], told: Mapping[int, SlotState], checkpoint: Checkpoint) -> None:
+        """Hand on what a batch came to; only then its checkpoint can go."""
         for number, state in told.items():
             self.callbacks.trial(trials[number], state)
+        checkpoint.remove()
 
     @contextmanager
     def _failing(self, barrier: "_Barrier", checkpoint: Checkpoint) -> Iterator[None]:
@@ -150,11 +162,11 @@ class _Job:
         except _HERE_AND_NOW:
             raise
         except Exception as error:
+            self.reporting.wait()
             for trial in barrier.unfinished.values():
                 trial.set_user_attr(REASON, f"{type(error).__name__}: {' '.join(str(error).split())}")
                 self.study.tell(trial, state=TrialState.FAIL)
-            self._hear(barrier.states)
-            checkpoint.remove()
+            self._hear(self.study.get_trials(deepcopy=False), barrier.states, checkpoint)
             raise
 
 
@@ -173,6 +185,7 @@ class _Barrier:
         batch: range,
         experiment: Experiment,
         callbacks: Callbacks,
+        reporting: Behind,
     ) -> None:
         self.states = {number: SlotState(f"trial/{number}") for number in batch}
         self._earlier = trials[: batch.start]
@@ -182,20 +195,32 @@ class _Barrier:
         }
         self._numbers = {state.name: number for number, state in self.states.items()}
         self._prune = PRUNERS[_settings(experiment).pruner]
-        self._callbacks = callbacks
+        self._callbacks, self._reporting = callbacks, reporting
 
     def __call__(self, states: list[SlotState]) -> list[str]:
         """The names of the trials that leave; one that diverged has no value to report or to compete with."""
         now = {self._numbers[state.name]: state for state in states}
         self.states |= now
-        finite = {number: state for number, state in now.items() if state.status != "diverged"}
-        for number, state in finite.items():
-            if number in self.unfinished and state.epoch not in self._reported[number]:
-                self.unfinished[number].report(state.history[-1][OBJECTIVE], state.epoch)
+        curves = {number: _curve(state) for number, state in now.items()}
+        self._reporting.do(partial(self.report, curves))
         self._callbacks.epoch(states)
-        curves = {number: [metrics[OBJECTIVE] for metrics in state.history] for number, state in finite.items()}
-        leaving = self._prune(curves, self._earlier)
-        return [finite[number].name for number in leaving if finite[number].status == "running"]
+        competing = {number: curves[number] for number, state in now.items() if state.status != "diverged"}
+        leaving = self._prune(competing, self._earlier)
+        return [now[number].name for number in leaving if now[number].status == "running"]
+
+    def report(self, curves: Curves) -> None:
+        """Tell the storage what it does not know yet: of a resumed trial perhaps more than the last epoch."""
+        for number, curve in curves.items():
+            for epoch, objective in enumerate(curve, start=1):
+                if number in self.unfinished and epoch not in self._reported[number]:
+                    self.unfinished[number].report(objective, epoch)
+                    self._reported[number].add(epoch)
+
+
+def _curve(state: SlotState) -> list[float]:
+    """A trial's objectives, without the one that it had when it diverged."""
+    known = state.history[:-1] if state.status == "diverged" else state.history
+    return [metrics[OBJECTIVE] for metrics in known]
 
 
 def _settings(experiment: Experiment) -> TuningSettings:

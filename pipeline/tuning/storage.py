@@ -1,5 +1,6 @@
 """Where Optuna keeps studies: sqlite by default, any database that SQLAlchemy knows, or a journal file."""
 
+import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import Failure, UserError
+from pipeline.sqlite import log_ahead
 
 _JOURNAL = "journal://"
 _KNOWN_WITHIN_S = 5.0
@@ -62,10 +64,8 @@ def connect(url: str) -> BaseStorage:
     if url.startswith(_JOURNAL):
         return JournalStorage(JournalFileBackend(url.removeprefix(_JOURNAL)))
     parsed = _parsed(url)
-    wait = _LOCKED_S if parsed.get_backend_name() == "sqlite" else _CONNECT_S
     try:
-        # A connection that idled while a batch trained may be dead: it is tried before use.
-        storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _timeout(parsed, wait)})
+        storage = RDBStorage(url, engine_kwargs=_engine(parsed))
     except (SQLAlchemyError, RuntimeError) as error:
         raise _unusable(url, parsed, error) from None
     weakref.finalize(storage, storage.engine.dispose)  # else its connections are dropped unclosed
@@ -131,6 +131,27 @@ def _try_connecting(parsed: URL, problems: list[Exception]) -> None:
             connection.execute(text("PRAGMA schema_version" if sqlite else "SELECT 1"))
     except Exception as error:
         problems.append(error)
+
+
+def _engine(parsed: URL) -> dict[str, Any]:
+    """What SQLAlchemy is told about the connections."""
+    if parsed.get_backend_name() != "sqlite":
+        # A connection that idled while a batch trained may be dead: it is tried before use.
+        return {"pool_pre_ping": True, "connect_args": _timeout(parsed, _CONNECT_S)}
+    ahead = not parsed.query and log_ahead(Path(parsed.database or ""))
+    return {"connect_args": _timeout(parsed, _LOCKED_S) | ({"factory": _Hurried} if ahead else {})}
+
+
+class _Hurried(sqlite3.Connection):
+    """Leaves it to the system when the log reaches the disk.
+
+    A killed process loses nothing, and the file stays whole even if the power fails; what a study had been told in the
+    moments before is then computed again, to the same values.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute("PRAGMA synchronous=NORMAL")
 
 
 def _timeout(parsed: URL, seconds: int) -> dict[str, Any]:

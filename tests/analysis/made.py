@@ -13,8 +13,8 @@ from pipeline.analysis.candidate import SINGLE, Candidate, Role
 from pipeline.analysis.curves import COLUMNS
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.intervals import Estimate
+from pipeline.analysis.metrics import Scores, TaskScores
 from pipeline.analysis.report import ReportData
-from pipeline.analysis.scores import Scores, TaskScores
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.steps.curves import history

@@ -1,4 +1,4 @@
-"""Scores against scikit-learn, on networks that were really trained."""
+"""Scores against torchmetrics and scikit-learn, on networks that were really trained."""
 
 from pathlib import Path
 
@@ -7,8 +7,10 @@ import pytest
 import torch
 from sklearn import metrics as sk
 from torch import Tensor
+from torchmetrics.functional import classification as tm
 
-from pipeline.analysis.scores import Scores, _Answers, _metrics, score
+from pipeline.analysis.metrics import Scores
+from pipeline.analysis.scores import _Answers, _metrics, score
 from pipeline.data.prepared import Prepared, PreparedTask, Split, open_split
 from pipeline.training.saved import load_network
 from tests.analysis.made import candidate, experiment, prepared
@@ -31,7 +33,7 @@ def both(data: Prepared, test_rows: Split, tmp_path_factory: pytest.TempPathFact
     """Scores, and the probabilities [K, N, C] that the same networks answer when asked directly."""
     made = candidate(tmp_path_factory.mktemp("models"), data, experiment())
     network, _ = load_network(made.model, data, made.experiment)
-    inputs = {name: torch.from_numpy(rows / np.float32(255.0)).unsqueeze(0) for name, rows in test_rows.inputs.items()}
+    inputs = {name: torch.from_numpy(rows).float().unsqueeze(0) for name, rows in test_rows.inputs.items()}
     logits = {name: it.clone().double() for name, it in network.forward(inputs).items()}
     odd = torch.sigmoid(logits["odd"])
     probabilities = {name: torch.softmax(it, -1).numpy() for name, it in logits.items() if name != "odd"}
@@ -39,22 +41,24 @@ def both(data: Prepared, test_rows: Split, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.parametrize("task", ["side", "odd", "far"])
-def test_metrics_are_those_of_scikit_learn(task: str, both: tuple[Scores, Probabilities], test_rows: Split) -> None:
+def test_metrics_are_those_of_torchmetrics(task: str, both: tuple[Scores, Probabilities], test_rows: Split) -> None:
     scores, probabilities = both
     labels = test_rows.labels[task]
     known = labels >= 0
     for seed, answered in enumerate(probabilities[task]):
-        true, chance = labels[known], answered[known]
+        true, chance = torch.from_numpy(labels[known]), torch.from_numpy(answered[known])
+        said, count = chance.argmax(1), chance.shape[1]
         expected = {
-            "accuracy": sk.accuracy_score(true, chance.argmax(1)),
-            "macro_f1": sk.f1_score(true, chance.argmax(1), average="macro"),
-            "nll": sk.log_loss(true, chance, labels=range(chance.shape[1])),
+            "accuracy": tm.multiclass_accuracy(said, true, count, average="micro"),
+            "macro_f1": tm.multiclass_f1_score(said, true, count, average="macro"),
+            "nll": sk.log_loss(true, chance, labels=range(count)),
+            "ece": tm.multiclass_calibration_error(chance, true, count, n_bins=15),
         }
         if task == "odd":
-            expected["roc_auc"] = sk.roc_auc_score(true, chance[:, 1])
-            expected["average_precision"] = sk.average_precision_score(true, chance[:, 1])
-        found = {name: values[seed] for name, values in scores[task].metrics.items() if name != "ece"}
-        assert found == pytest.approx(expected, abs=1e-5)
+            expected["roc_auc"] = tm.binary_auroc(chance[:, 1], true)
+            expected["average_precision"] = tm.binary_average_precision(chance[:, 1], true)
+        found = {name: values[seed] for name, values in scores[task].metrics.items()}
+        assert found == pytest.approx({name: float(it) for name, it in expected.items()}, abs=1e-5)
 
 
 @pytest.mark.parametrize("task", ["side", "odd", "far"])

@@ -63,7 +63,7 @@ def probabilities(
     """What the stack itself answers to rows [B, F]: by task, [B, C]."""
     network, slots = saved.load_network(path, prepared, like)
     inputs = {
-        name: (torch.from_numpy(rows).float() / it.scale).unsqueeze(0)
+        name: torch.from_numpy(rows).float().unsqueeze(0)
         for name, it in prepared.sources.items()
         if it.features == rows.shape[1]
     }

@@ -1,8 +1,10 @@
 """Runs are started, found, taken up and mended."""
 
 import math
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,45 @@ def test_metrics_that_are_not_finite_are_left_out(tracker: Tracker) -> None:
     run = tracker.start("step", {})
     run.metrics({"a/b/c": math.nan, "d/e/f": math.inf, "g/h/i": 1.0})
     assert tracker.get(run.id).data.metrics == {"g/h/i": 1.0}  # type: ignore[union-attr]
+
+
+def test_a_new_runs_parameters_and_curves_are_logged_in_as_few_calls_as_the_store_takes(tracker: Tracker) -> None:
+    calls: list[int] = []
+    run = tracker.start("trial", {})
+    log = run.client.log_batch
+    run.client.log_batch = lambda *args, **values: (calls.append(1), log(*args, **values))  # type: ignore[method-assign, assignment]
+    run.fill({"training.epochs": 3}, [{"a/b/c": 0.1, "d/e/f": math.nan}, {"a/b/c": 0.2, "d/e/f": 0.3}])
+    assert len(calls) == 1
+    assert tracker.get(run.id).data.params == {"training.epochs": "3"}  # type: ignore[union-attr]
+    assert tracker.metric_history(run.id, "a/b/c") == [(1, 0.1), (2, 0.2)]
+    assert tracker.metric_history(run.id, "d/e/f") == [(2, 0.3)]
+    many = tracker.start("trial", {})
+    many.fill({f"p.{number}": number for number in range(150)}, [{"a/b/c": step / 7} for step in range(1000)])
+    stored = tracker.get(many.id)
+    assert len(calls) == 3
+    assert len(stored.data.params) == 150  # type: ignore[union-attr]
+    assert len(tracker.metric_history(many.id, "a/b/c")) == 1000
+    tracker.start("failed", {}).fill({}, [])
+    assert len(calls) == 3
+
+
+def test_curves_go_on_from_a_step_and_a_run_taken_up_again_gets_what_it_lacks(tracker: Tracker) -> None:
+    run = tracker.start("step", {tags.KEY: "k"})
+    run.curves([{"a/b/c": 0.1}, {"a/b/c": 0.2}])
+    run.curves([{"a/b/c": 0.3}], first=3)
+    run.end("KILLED")
+    tracker.take_up(run.id).curves([{"a/b/c": step / 10} for step in range(1, 6)])
+    assert tracker.metric_history(run.id, "a/b/c") == [(step, step / 10) for step in range(1, 6)]
+
+
+def test_the_projects_own_database_is_logged_ahead_and_another_one_is_left_alone(
+    tracker: Tracker, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    Tracker(project, "trying")
+    for file, expected in ((project / "mlflow.db", "wal"), (tmp_path / "other.db", "delete")):
+        with closing(sqlite3.connect(file)) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == (expected,)
 
 
 def test_datasets_can_be_searched_by_digest(tracker: Tracker) -> None:

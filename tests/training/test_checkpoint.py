@@ -1,11 +1,14 @@
 """A checkpoint keeps every number exactly, and is never half there."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline import pace
+from pipeline.pace import Pace
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.slot import SlotState
 
@@ -46,9 +49,25 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     assert list(checkpoint.read()) == ["seed/0"]
 
 
-def test_it_is_due_only_after_a_while(tmp_path: Path) -> None:
-    assert not Checkpoint(tmp_path / "c", every_s=3600).due()
-    assert Checkpoint(tmp_path / "c", every_s=0).due()
+def test_it_is_due_as_often_as_its_pace_allows(tmp_path: Path) -> None:
+    assert not Checkpoint(tmp_path / "c").due()
+    assert Checkpoint(tmp_path / "c", Pace(math.inf)).due()
+
+
+def test_the_time_to_bring_the_states_here_counts_as_its_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(pace.time, "monotonic", lambda: now[0])
+
+    def from_far() -> Iterator[SlotState]:
+        now[0] += 1.0
+        yield state()
+
+    checkpoint = Checkpoint(tmp_path / "c", Pace(0.01))
+    checkpoint.write(from_far())
+    now[0] += 99.0
+    assert not checkpoint.due()
+    now[0] += 1.0
+    assert checkpoint.due()
 
 
 def test_removing_twice_is_no_error(tmp_path: Path) -> None:

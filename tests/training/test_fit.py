@@ -1,5 +1,6 @@
 """However slots are laid out, and wherever training is broken off, the weights are the same."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place
 from pipeline.errors import Failure
+from pipeline.pace import Pace
 from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.crew import Crew
 from pipeline.training.fit import fit
 from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
-from pipeline.training.workers import Crew
 from tests.conftest import REPOSITORY
 
 
@@ -94,7 +96,7 @@ def test_broken_off_three_times_and_resumed_in_other_blocks_the_weights_are_the_
                 raise Killed
             return []
 
-        checkpoint = Checkpoint(path, every_s=0)
+        checkpoint = Checkpoint(path, Pace(math.inf))
         slots = seed_slots(with_values(experiment, {"slots": size}))
         try:
             with Crew(1) as crew:
@@ -133,7 +135,7 @@ def test_a_worker_that_dies_is_one_line(experiment: Experiment, prepared: Prepar
         slots = seed_slots(experiment)
 
         def barrier(states: list[SlotState]) -> list[str]:
-            os.kill(crew._hosts[0]._process.pid, signal.SIGKILL)  # type: ignore[union-attr, arg-type]
+            os.kill(crew._hosts[1]._process.pid, signal.SIGKILL)  # type: ignore[union-attr, arg-type]
             return []
 
         with pytest.raises(Failure, match="ended without an answer"):

@@ -11,7 +11,7 @@ from pipeline.config import Experiment, load
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place
-from pipeline.training.workers import Crew
+from pipeline.training.crew import Crew
 from pipeline.tuning.search import Callbacks, search
 from pipeline.tuning.study import open_study, table
 

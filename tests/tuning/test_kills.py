@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial
 from pipeline.config import Experiment, load
 from pipeline.data.prepared import Prepared
 from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.crew import Crew
 from pipeline.training.slot import SlotState
-from pipeline.training.workers import Crew
 from pipeline.tuning import samplers
 from pipeline.tuning.search import Callbacks
 
@@ -128,6 +128,22 @@ def test_a_kill_after_the_last_trial_was_told_leaves_none_unheard_of(
         searched(experiment, prepared, tmp_path, callbacks=Callbacks(trial=on_trial))
     assert heard == [0, 1, 2, 3, 0, 1, 2, 3]
     assert len(trained) == 1
+
+
+def test_what_the_storage_had_not_heard_of_before_a_kill_it_hears_of_after(
+    prepared: Prepared, reference: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.tuning.search._Barrier.report", lambda *_: None)
+        patch.setattr(Study, "tell", kill)
+        with pytest.raises(Killed):
+            searched(digits(QUICK), prepared, tmp_path)
+    assert [trial.intermediate_values for trial in study_in(tmp_path).trials] == [{}] * 4
+    assert_equal(searched(digits(QUICK), prepared, tmp_path), reference)
+
+
+def kill(*_: object, **__: object) -> None:
+    raise Killed
 
 
 def start(experiment: Experiment, prepared: Prepared, folder: Path, epochs: int = 0) -> subprocess.Popen[bytes]:

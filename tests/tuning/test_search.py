@@ -1,4 +1,5 @@
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -123,6 +124,7 @@ def test_the_test_split_is_never_opened(prepared: Prepared, reference: Study, tm
 
 def test_callbacks_hear_of_batches_epochs_and_trials_in_order(prepared: Prepared, tmp_path: Path) -> None:
     heard: list[object] = []
+    trials: list[int] = []
 
     def on_batch(trials: Sequence[FrozenTrial]) -> None:
         heard.append([trial.number for trial in trials])
@@ -134,13 +136,48 @@ def test_callbacks_hear_of_batches_epochs_and_trials_in_order(prepared: Prepared
     def on_trial(trial: FrozenTrial, state: SlotState) -> None:
         assert trial.state.is_finished()
         assert trial.intermediate_values == {epoch: it[OBJECTIVE] for epoch, it in enumerate(state.history, start=1)}
-        heard.append(trial.number)
+        trials.append(trial.number)
 
     experiment = digits({"tuning.trials": 3, "tuning.batch": 2, "training.epochs": 2, "tuning.pruner": "none"})
     searched(experiment, prepared, tmp_path, callbacks=Callbacks(on_batch, on_epoch, on_trial))
     both = ["trial/0", "trial/1"]
-    assert heard == [[0, 1], (1, both), (2, both), 0, 1, [2], (1, ["trial/2"]), (2, ["trial/2"]), 2]
+    assert heard == [[0, 1], (1, both), (2, both), [2], (1, ["trial/2"]), (2, ["trial/2"])]
+    assert trials == [0, 1, 2]
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_trials_are_told_of_while_the_next_batch_trains(prepared: Prepared, tmp_path: Path) -> None:
+    trained = threading.Event()
+
+    def on_epoch(states: Sequence[SlotState]) -> None:
+        if states[0].name == "trial/2":
+            trained.set()
+
+    def on_trial(trial: FrozenTrial, _: SlotState) -> None:
+        if trial.number == 0:
+            assert trained.wait(60)
+
+    experiment = digits({"tuning.trials": 4, "tuning.batch": 2, "training.epochs": 1})
+    study = searched(experiment, prepared, tmp_path, callbacks=Callbacks(epoch=on_epoch, trial=on_trial))
+    assert len(study.trials) == 4
+
+
+def test_a_tracker_that_fails_costs_no_trial_and_is_told_again(prepared: Prepared, tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def on_trial(trial: FrozenTrial, _: SlotState) -> None:
+        told.append(trial.number)
+        if told == [0, 1]:
+            raise RuntimeError("tracker gone")
+
+    experiment = digits({"tuning.trials": 6, "tuning.batch": 2, "training.epochs": 2})
+    with pytest.raises(RuntimeError, match="tracker gone"):
+        searched(experiment, prepared, tmp_path, callbacks=Callbacks(trial=on_trial))
+    states = [trial.state for trial in study_in(tmp_path).trials]
+    assert len(states) == 4
+    assert TrialState.FAIL not in states
+    searched(experiment, prepared, tmp_path, callbacks=Callbacks(trial=on_trial))
+    assert told == [0, 1, 0, 1, 2, 3, 4, 5]
 
 
 def test_networks_of_several_shapes_share_a_batch(prepared: Prepared, tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import OperationalError
 
+from pipeline import sqlite
 from pipeline.errors import Failure, UserError
 from pipeline.tuning import storage
 from pipeline.tuning.storage import check_storage, connect, shown, storage_failures
@@ -119,3 +122,23 @@ def test_a_journal_file_keeps_the_same_study(tmp_path: Path, prepared) -> None:
     reference = searched(experiment, prepared, tmp_path / "sqlite")
     journal = searched(experiment, prepared, tmp_path / "journal", url=f"journal://{tmp_path}/journal.log")
     assert values_of(journal).equals(values_of(reference))
+
+
+def test_whoever_reads_a_sqlite_study_holds_up_nobody(tmp_path: Path) -> None:
+    study = open_study("name", f"sqlite:///{tmp_path}/optuna.db", tmp_path / "lock")
+    with closing(sqlite3.connect(tmp_path / "optuna.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM trials").fetchone() == (0,)
+        study.ask()
+        assert reader.execute("SELECT count(*) FROM trials").fetchone() == (0,)
+    assert len(study.trials) == 1
+
+
+def test_a_sqlite_study_on_a_networks_disk_works_as_sqlite_does_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_MOUNTS", tmp_path / "none")
+    study = open_study("name", f"sqlite:///{tmp_path}/optuna.db", tmp_path / "lock")
+    study.ask()
+    with closing(sqlite3.connect(tmp_path / "optuna.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)

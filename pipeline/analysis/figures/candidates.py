@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pipeline.analysis.figures.style import BAD, GOOD, MUTED, Panel, colour, styled, symbol, text
-from pipeline.analysis.scores import PRIMARY
+from pipeline.analysis.metrics import PRIMARY
 
 _VERDICT = {"better": GOOD, "worse": BAD, "unclear": MUTED}
 

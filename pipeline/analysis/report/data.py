@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
-from pipeline.analysis.scores import PRIMARY
+from pipeline.analysis.metrics import PRIMARY
 
 
 def _no_steps() -> pd.DataFrame:

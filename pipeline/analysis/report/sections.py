@@ -3,13 +3,13 @@
 from html import escape
 
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.cost import BATCH
 from pipeline.analysis.figures.candidates import differences, side_by_side
 from pipeline.analysis.figures.confusion import confusion_matrices
 from pipeline.analysis.figures.costs import cost_bars, step_times
 from pipeline.analysis.figures.curves import learning_curves
 from pipeline.analysis.figures.gaps import gap_dots
 from pipeline.analysis.figures.tradeoff import trade_off
+from pipeline.analysis.metrics import BATCH
 from pipeline.analysis.report.cells import candidate_rows, metric_rows, setting_rows
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page, folded, items, paragraph, table

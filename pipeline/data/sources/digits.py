@@ -21,17 +21,15 @@ class Digits:
 
     def read(self, place: Place, report: Report) -> Examples:
         """Read all images as a training part; there is no test part."""
-        from sklearn.datasets import load_digits
-
-        images, digit = load_digits(return_X_y=True)
-        digit = digit.astype(np.int64)
+        rows = np.loadtxt(_file(), dtype=np.uint8, delimiter=",")  # of 64 pixels and the digit
+        images, digit = rows[:, :-1], rows[:, -1].astype(np.int64)
         labels = {"digit": digit, "parity": digit % 2, "at_least_five": (digit >= 5).astype(np.int64)}
         classes = {
             "digit": list("0123456789"),
             "parity": ["even", "odd"],
             "at_least_five": ["below_five", "five_or_more"],
         }
-        return Examples(Part(images.reshape(-1, 8, 8).astype(np.uint8), labels), None, classes, scale=16.0)
+        return Examples(Part(images.reshape(-1, 8, 8), labels), None, classes, scale=16.0)
 
 
 def _file() -> Path:

@@ -45,24 +45,24 @@ class Activation(Layer):
         y = x if in_place else self.scratch("y", *x.tensor.shape)
         y.spare = self.name != "tanh"
         self._kept = y if self.name in ("relu", "tanh") else x
-        _call(_FORWARD[self.name], x, y)
+        self._call(_FORWARD[self.name], x, y)
         return y
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
         back = grad if grad.spare else self.scratch("back", *grad.tensor.shape)
-        _call(_BACKWARD[self.name], grad, self._kept, back)
+        self._call(_BACKWARD[self.name], grad, self._kept, back)
         return back
 
     def describe(self) -> dict[str, object]:
         """Kind and name."""
         return {"kind": "activation", "name": self.name}
 
-
-def _call(function: Callable[..., Tensor], *stacked: Stacked) -> None:
-    flat = [it.flat for it in stacked if it.flat is not None]
-    if len(flat) == len(stacked):
-        function(*flat)
-        return
-    for parts in zip(*(it.each(len(stacked[-1].slots)) for it in stacked), strict=True):
-        function(*parts)
+    def _call(self, function: Callable[..., Tensor], *stacked: Stacked) -> None:
+        flat = [it.flat for it in stacked if it.flat is not None]
+        if len(flat) == len(stacked):
+            function(*flat)
+            return
+        slots = len(stacked[-1].slots)
+        for parts in zip(*(self.each(it, slots) for it in stacked), strict=True):
+            function(*parts)

@@ -5,18 +5,23 @@ Legend of shapes, in all files of this folder:
     B rows of a batch
     I, O inputs and outputs of a layer
 
-No slot's value can depend on K. So every matrix product and every norm is one call a slot: a batched product may
-choose another kernel for another K. Elementwise functions are one call over the padded memory of all slots (see
+On a CPU no slot's value can depend on K. So every matrix product and every norm is one call a slot: a batched product
+may choose another kernel for another K. Elementwise functions are one call over the padded memory of all slots (see
 `pipeline.stacked`), and sums within a slot one call for all slots.
+
+Batched, as on a GPU, everything is one call for all slots, since a call costs there what a thousand slots cost; a
+slot's values then agree for every K within a tolerance only. No call waits for a value or takes one from the host that
+changes from step to step, so a step can be recorded once and replayed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import Tensor
 
 from pipeline.draws import Stream
-from pipeline.stacked import Scratch, Stacked
+from pipeline.stacked import HOST, On, Scratch, Stacked
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,15 @@ class Pass:
         streams: The slots' sources of chance while training; None evaluates (no dropout, running statistics).
         epoch: Of the draws.
         step: Of the draws.
+        clock: The step as an int64 tensor [1] beside the values, where calls are batched. A layer that can be recorded
+            reads nothing else: `begin` told it streams and epoch.
     """
 
     rows: dict[str, slice]
     streams: Sequence[Stream] | None = None
     epoch: int = 0
     step: int = 0
+    clock: Tensor | None = None
 
     @property
     def training(self) -> bool:
@@ -62,12 +70,19 @@ class Layer:
 
     `forward` keeps what `backward` needs, so the two alternate. What either answers is overwritten by its next call,
     and may be written over by who gets it where it is marked spare.
+
+    Attributes:
+        batched: Each call is for all slots.
+        recordable: What a pass with batched calls asks of the device can be recorded and replayed.
     """
+
+    recordable: ClassVar[bool] = True
 
     values: dict[str, Stacked] = field(default_factory=dict, init=False, repr=False)
     grads: dict[str, Stacked] = field(default_factory=dict, init=False, repr=False)
     buffers: dict[str, Stacked] = field(default_factory=dict, init=False, repr=False)
     scratch: Scratch = field(default_factory=Scratch, init=False, repr=False)
+    batched: bool = field(default=False, init=False, repr=False)
 
     def parameters(self) -> dict[str, Declared]:
         """Trained values by name."""
@@ -81,12 +96,25 @@ class Layer:
         """One slot's initial values by name, of all that is not drawn as declared."""
         return {}
 
-    def bind(self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
-        """Take the stacked views [K, *shape] of all that was declared."""
+    def bind(
+        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
+    ) -> None:
+        """Take the stacked views [K, *shape] of all that was declared, which lie `on` a device."""
         self.values, self.grads, self.buffers = (
             {name: Stacked(tensor) for name, tensor in views.items()} for views in (values, grads, buffers)
         )
-        self.scratch = Scratch()
+        self.scratch, self.batched = Scratch(on.device), on.batched
+
+    def begin(self, streams: Sequence[Stream], epoch: int) -> None:
+        """Before an epoch of training with batched calls: what the draws of all its steps depend on."""
+
+    def each(self, it: Stacked, slots: int) -> tuple[Tensor, ...]:
+        """What each call reads or writes of it: a slot's part, or where calls are batched that of all slots."""
+        return (it.tensor.expand(slots, -1, -1),) if self.batched else it.each(slots)
+
+    def turned(self, it: Stacked) -> tuple[Tensor, ...]:
+        """The transposes of what `each` answers."""
+        return (it.tensor.mT,) if self.batched else it.turned
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""

@@ -1,16 +1,23 @@
 """Dropout with a rate for every slot."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from pipeline.draws import Stream
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.stacked import Stacked
+from pipeline.stacked import HOST, On, Stacked
 
 _LEVELS = 1 << 8  # a unit is kept by comparing 8 random bits, a quarter of the cost of a float
 _FINER = 1 << 8  # steps between two levels
 _LOWEST = torch.iinfo(torch.int64).min
+
+# SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators"), as signed numbers.
+_GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
+_MIX = ((30, 0xBF58476D1CE4E5B9 - (1 << 64)), (27, 0x94D049BB133111EB - (1 << 64)))
 
 
 @dataclass
@@ -19,6 +26,9 @@ class Dropout(Layer):
 
     A rate between two multiples of 1/256 is met over the steps: each draws which of the two it takes, so that the rate
     is exact to 1/65536.
+
+    Batched, the bits are computed from slot, epoch, step and place, not drawn one after the other: other masks of the
+    same kind.
 
     Attributes:
         rates: Probability of dropping a unit, one a slot, in [0, 1).
@@ -34,6 +44,21 @@ class Dropout(Layer):
         self._scales = torch.tensor([finest / (finest - dropped) for dropped in self._dropped]).view(-1, 1)
         self._generator = torch.Generator()  # seeded anew for every draw
         self._bits: dict[torch.Size, tuple[Tensor, Tensor]] = {}
+
+    def bind(
+        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
+    ) -> None:
+        """See `Layer`."""
+        super().bind(values, grads, buffers, on)
+        self._scales = self._scales.to(on.device)
+        self._every_dropped = torch.tensor(self._dropped, device=on.device).view(-1, 1)
+        self._seeds = torch.zeros_like(self._every_dropped)
+        self._counts: dict[int, Tensor] = {}
+
+    def begin(self, streams: Sequence[Stream], epoch: int) -> None:
+        """See `Layer`."""
+        seeds = [[stream.seed_of("dropout", self.name, epoch)] for stream in streams]
+        self._seeds.copy_(torch.tensor(seeds))
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]; the identity when evaluating."""
@@ -51,9 +76,18 @@ class Dropout(Layer):
 
     def _draw(self, shape: torch.Size, this: Pass) -> Stacked:
         """What each unit is multiplied by: 0, or 1 / (1 - rate)."""
-        assert this.streams is not None
         mask = self.scratch("mask", *shape)
-        bits, draws = self._words(shape[1:])
+        if self.batched:
+            self._draw_all(mask, this)
+        else:
+            self._draw_each(mask, this)
+        mask.whole.mul_(self._scales)
+        return mask
+
+    def _draw_each(self, mask: Stacked, this: Pass) -> None:
+        """Write 0 where a unit is dropped and 1 where it is kept."""
+        assert this.streams is not None
+        bits, draws = self._words(mask.tensor.shape[1:])
         for kept, dropped, stream in zip(mask.slots, self._dropped, this.streams, strict=True):
             seed = stream.seed_of("dropout", self.name, this.epoch, this.step) if dropped else 0
             level = (dropped + seed % _FINER) // _FINER
@@ -63,8 +97,18 @@ class Dropout(Layer):
             self._generator.manual_seed(seed)
             bits.random_(_LOWEST, None, generator=self._generator)  # all 64 bits; the default range leaves the sign out
             torch.gt(draws, level - 1 - _LEVELS // 2, out=kept)
-        mask.whole.mul_(self._scales)
-        return mask
+
+    def _draw_all(self, mask: Stacked, this: Pass) -> None:
+        """The same for all slots at once."""
+        assert this.clock is not None
+        slots, *shape = mask.tensor.shape
+        count = math.prod(shape)
+        if count not in self._counts:
+            self._counts[count] = torch.arange(1, -(-count // 8) + 1, device=mask.tensor.device) * _GOLDEN
+        seeds = _mixed(self._seeds + this.clock * _GOLDEN)  # [K, 1]
+        levels = (self._every_dropped + seeds % _FINER) // _FINER
+        draws = _mixed(seeds + self._counts[count]).view(torch.int8)[:, :count].view(slots, *shape)
+        torch.gt(draws, (levels - 1 - _LEVELS // 2).to(torch.int16).unsqueeze(2), out=mask.tensor)
 
     def _words(self, shape: torch.Size) -> tuple[Tensor, Tensor]:
         """Memory for one slot's draws: as 64-bit words to fill, and as 8-bit numbers [B, I] to read."""
@@ -76,3 +120,15 @@ class Dropout(Layer):
     def describe(self) -> dict[str, object]:
         """Kind; predicting drops nothing."""
         return {"kind": "dropout"}
+
+
+def _mixed(numbers: Tensor) -> Tensor:
+    """SplitMix64's finaliser on int64, wrapping around."""
+    for bits, factor in _MIX:
+        numbers = (numbers ^ _shifted(numbers, bits)) * factor
+    return numbers ^ _shifted(numbers, 31)
+
+
+def _shifted(numbers: Tensor, bits: int) -> Tensor:
+    """To the right, zeros coming in from the left: torch's own shift brings in the sign."""
+    return (numbers >> bits) & ((1 << (64 - bits)) - 1)

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from pipeline.model.layers.base import Declared, Layer, Pass
-from pipeline.stacked import Stacked
+from pipeline.stacked import HOST, On, Stacked
+
+_WORTH_HALVING = 32  # inputs and outputs of the narrowest layer whose products are worth bfloat16 copies
 
 
 @dataclass
@@ -19,52 +21,101 @@ class Linear(Layer):
         outputs: O.
         first: Nobody needs the gradient of its input.
         scale: What the inputs are multiplied by; the products do it on the side.
+        half: Products of bfloat16 copies; values, gradients and everything else stay float32.
     """
 
     inputs: int
     outputs: int
     first: bool = False
     scale: float = 1.0
+    half: bool = False
 
     def parameters(self) -> dict[str, Declared]:
         """Weight [O, I] and bias [O], uniform in +-1/sqrt(I)."""
         bound = 1.0 / math.sqrt(self.inputs)
         return {"weight": Declared((self.outputs, self.inputs), bound), "bias": Declared((self.outputs,), bound)}
 
-    def bind(self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
+    def bind(
+        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
+    ) -> None:
         """See `Layer`."""
-        super().bind(values, grads, buffers)
+        super().bind(values, grads, buffers, on)
         self._bias = self.values["bias"].tensor.unsqueeze(1)
+        # The copies take longer than the products of a narrow layer.
+        self._halved = self.half and min(self.inputs, self.outputs) >= _WORTH_HALVING
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""
+        if self._halved:
+            return self._half_forward(x)
         self._x = x
         weight = self.values["weight"]
         slots = len(weight.slots)
         y = self.scratch("y", slots, x.tensor.size(1), self.outputs)
-        self._products(x.each(slots), weight.turned, y.slots)
+        self._products(self.each(x, slots), self.turned(weight), self.each(y, slots))
         y.tensor.add_(self._bias)
         return y
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked | None:
         """[K, B, O] -> [K, B, I]."""
         torch.sum(grad.tensor, 1, out=self.grads["bias"].tensor)
+        if self._halved:
+            return self._half_backward(grad, into)
         weight = self.grads["weight"]
-        self._products(grad.turned, self._x.each(len(weight.slots)), weight.slots)
+        slots = len(weight.slots)
+        self._products(self.turned(grad), self.each(self._x, slots), self.each(weight, slots))
         if self.first:
             return None
         back = into or self.scratch("back", *grad.tensor.shape[:2], self.inputs)
-        self._products(grad.slots, self.values["weight"].slots, back.slots)
+        self._products(self.each(grad, slots), self.each(self.values["weight"], slots), self.each(back, slots))
         return back
 
     def _products(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...], out: tuple[Tensor, ...]) -> None:
         """Products of each slot's two matrices, times the scale."""
         if self.scale == 1.0:
-            for a, b, c in zip(left, right, out, strict=True):
-                torch.mm(a, b, out=c)
+            self._plain(left, right, out)
             return
+        product = torch.baddbmm if self.batched else torch.addmm
         for a, b, c in zip(left, right, out, strict=True):
-            torch.addmm(c, a, b, beta=0.0, alpha=self.scale, out=c)
+            product(c, a, b, beta=0.0, alpha=self.scale, out=c)
+
+    def _plain(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...], out: tuple[Tensor, ...]) -> None:
+        product = torch.bmm if self.batched else torch.mm
+        for a, b, c in zip(left, right, out, strict=True):
+            product(a, b, out=c)
+
+    def _half_forward(self, x: Stacked) -> Stacked:
+        self._x = self._halve("x16", x.tensor)
+        self._weight = self._halve("weight16", self.values["weight"].tensor)
+        slots = len(self._weight.slots)
+        products = self.scratch("y16", slots, x.tensor.size(1), self.outputs, dtype=torch.bfloat16)
+        self._plain(self.each(self._x, slots), self.turned(self._weight), self.each(products, slots))
+        y = self.scratch("y", *products.tensor.shape)
+        y.tensor.copy_(products.tensor)
+        torch.add(self._bias, y.tensor, alpha=self.scale, out=y.tensor)
+        return y
+
+    def _half_backward(self, grad: Stacked, into: Stacked | None) -> Stacked | None:
+        scaled = grad.tensor
+        if self.scale != 1.0:
+            scaled = torch.mul(grad.tensor, self.scale, out=self.scratch("scaled", *scaled.shape).tensor)
+        halved = self._halve("grad16", scaled)
+        slots, rows, _ = scaled.shape
+        products = self.scratch("dweight16", slots, self.outputs, self.inputs, dtype=torch.bfloat16)
+        self._plain(self.turned(halved), self.each(self._x, slots), self.each(products, slots))
+        self.grads["weight"].tensor.copy_(products.tensor)
+        if self.first:
+            return None
+        products = self.scratch("back16", slots, rows, self.inputs, dtype=torch.bfloat16)
+        self._plain(self.each(halved, slots), self.each(self._weight, slots), self.each(products, slots))
+        back = into or self.scratch("back", *products.tensor.shape)
+        back.tensor.copy_(products.tensor)
+        return back
+
+    def _halve(self, name: str, tensor: Tensor) -> Stacked:
+        halved = self.scratch(name, *tensor.shape, dtype=torch.bfloat16)
+        halved.tensor.copy_(tensor)
+        return halved
 
     def describe(self) -> dict[str, object]:
         """Kind and sizes; who predicts divides by the source's scale."""

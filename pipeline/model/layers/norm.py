@@ -1,4 +1,4 @@
-"""Normalisation, by torch's own kernels, one call a slot."""
+"""Normalisation: by torch's own kernels, one call a slot; batched, composed of calls for all slots."""
 
 from dataclasses import dataclass
 
@@ -28,6 +28,9 @@ class BatchNorm(Layer):
     width: int
     sources: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        self._units: dict[str, tuple[Tensor, Tensor]] = {}
+
     def parameters(self) -> dict[str, Declared]:
         """Scale and shift [I], shared by the sources."""
         return {"weight": Declared((self.width,), constant=1.0), "bias": Declared((self.width,))}
@@ -45,8 +48,12 @@ class BatchNorm(Layer):
         groups = this.rows if self.sources else {_ALL: slice(0, x.tensor.size(1))}
         sizes = {group: rows.stop - rows.start for group, rows in groups.items()}
         self._groups = [(group, groups[group], this.training and size > 1) for group, size in sizes.items() if size]
-        self._saved: dict[tuple[str, int], _Saved] = {}
         y = self.scratch("y", *x.tensor.shape)
+        if self.batched:
+            for group, rows, training in self._groups:
+                self._normalise(group, x.tensor[:, rows], y.tensor[:, rows], training)
+            return y
+        self._saved: dict[tuple[str, int], _Saved] = {}
         for group, rows, training in self._groups:
             mean, variance = self.buffers[_name("mean", group)], self.buffers[_name("variance", group)]
             for k, weight in enumerate(self.values["weight"].slots):
@@ -64,6 +71,10 @@ class BatchNorm(Layer):
         back = self.scratch("back", *grad.tensor.shape)
         for name in ("weight", "bias"):
             self.grads[name].tensor.zero_()
+        if self.batched:
+            for group, rows, training in self._groups:
+                self._go_back(group, grad.tensor[:, rows], back.tensor[:, rows], training)
+            return back
         for group, rows, training in self._groups:
             mean, variance = self.buffers[_name("mean", group)], self.buffers[_name("variance", group)]
             for k, weight in enumerate(self.values["weight"].slots):
@@ -76,6 +87,31 @@ class BatchNorm(Layer):
                 self.grads["weight"].slots[k].add_(dweight)
                 self.grads["bias"].slots[k].add_(dbias)
         return back
+
+    def _normalise(self, group: str, x: Tensor, y: Tensor, training: bool) -> None:
+        """A group's rows [K, B, I], for all slots."""
+        mean, variance = (self.buffers[_name(it, group)].tensor for it in ("mean", "variance"))
+        if training:
+            rows = x.size(1)
+            now, at = torch.var_mean(x, 1, correction=0)
+            mean.lerp_(at, _MOMENTUM)
+            variance.lerp_(now * (rows / (rows - 1)), _MOMENTUM)
+            mean, variance = at, now
+        scale = torch.rsqrt(variance + _EPSILON).unsqueeze(1)
+        unit = (x - mean.unsqueeze(1)).mul_(scale)
+        _scaled(unit, self.values, y)
+        self._units[group] = (unit, scale)
+
+    def _go_back(self, group: str, grad: Tensor, back: Tensor, training: bool) -> None:
+        """The reverse of `_normalise`; adds to the parameters' gradients."""
+        unit, scale = self._units.pop(group)
+        shift, product = grad.sum(1), (grad * unit).sum(1)
+        self.grads["bias"].tensor.add_(shift)
+        self.grads["weight"].tensor.add_(product)
+        if training:
+            rows = grad.size(1)
+            grad = grad - (shift / rows).unsqueeze(1) - unit.mul_((product / rows).unsqueeze(1))
+        torch.mul(grad, scale.mul_(self.values["weight"].tensor.unsqueeze(1)), out=back)
 
     def describe(self) -> dict[str, object]:
         """Kind, width and groups."""
@@ -99,6 +135,11 @@ class LayerNorm(Layer):
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
         y = self.scratch("y", *x.tensor.shape)
+        if self.batched:
+            self._unit, *self._moments = torch.native_layer_norm(x.tensor, [self.width], None, None, _EPSILON)
+            self._x = x.tensor
+            _scaled(self._unit, self.values, y.tensor)
+            return y
         self._saved: list[_Saved] = []
         for part, out, weight, bias in zip(
             x.slots, y.slots, self.values["weight"].slots, self.values["bias"].slots, strict=True
@@ -111,6 +152,15 @@ class LayerNorm(Layer):
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
         back = self.scratch("back", *grad.tensor.shape)
+        if self.batched:
+            torch.sum(grad.tensor, 1, out=self.grads["bias"].tensor)
+            torch.sum(self._unit.mul_(grad.tensor), 1, out=self.grads["weight"].tensor)
+            slopes = torch.mul(grad.tensor, self.values["weight"].tensor.unsqueeze(1), out=self._unit)
+            dx, _, _ = torch.ops.aten.native_layer_norm_backward(
+                slopes, self._x, [self.width], *self._moments, None, None, [True, False, False]
+            )
+            back.tensor.copy_(dx)
+            return back
         for k, (x, mean, spread) in enumerate(self._saved):
             dx, dweight, dbias = torch.ops.aten.native_layer_norm_backward(
                 grad.slots[k], x, [self.width], mean, spread, self.values["weight"].slots[k],
@@ -124,6 +174,12 @@ class LayerNorm(Layer):
     def describe(self) -> dict[str, object]:
         """Kind and width."""
         return {"kind": "layer_norm", "width": self.width, "epsilon": _EPSILON}
+
+
+def _scaled(unit: Tensor, values: dict[str, Stacked], out: Tensor) -> None:
+    """Every slot's weight times its normalised rows [K, B, I], plus its bias."""
+    bias, weight = (values[name].tensor.unsqueeze(1) for name in ("bias", "weight"))
+    torch.addcmul(bias, unit, weight, out=out)
 
 
 def _name(statistic: str, group: str) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pipeline.model.layers.base import Pass
 from pipeline.model.layers.dropout import Dropout
-from pipeline.stacked import Stacked
+from pipeline.stacked import On, Stacked
 
 
 class ReplacedDropout(nn.Dropout):
@@ -23,15 +23,16 @@ class ReplacedDropout(nn.Dropout):
         self._name = name
         self._layers: dict[tuple[int | None, int, int], Dropout] = {}
 
-    def begin(self, this: Pass, slot: int | None, index: Tensor | None) -> None:
+    def begin(self, this: Pass, slot: int | None, index: Tensor | None, on: On) -> None:
         """Before the module is called.
 
         Args:
             this: The pass, with the streams of the slots that this call is for.
             slot: The one it is for; None for all.
             index: Any tensor that torch.func has batched over the slots; None when one slot is called by itself.
+            on: Where the slots lie.
         """
-        self._this, self._slot, self._index, self._times = this, slot, index, 0
+        self._this, self._slot, self._index, self._on, self._times = this, slot, index, on, 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same shape; the identity when evaluating."""
@@ -43,6 +44,9 @@ class ReplacedDropout(nn.Dropout):
         if key not in self._layers:
             name = f"{self._name}.{self._times}" if self._times else self._name
             self._layers[key] = Dropout([self.p] * len(streams), name)
+            self._layers[key].bind({}, {}, {}, self._on)
+        if self._on.batched:
+            self._layers[key].begin(streams, self._this.epoch)
         self._times += 1
         answer: Tensor = _Ours.apply(x, self._index, self._layers[key], self._this)
         return answer

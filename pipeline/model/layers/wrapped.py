@@ -23,7 +23,7 @@ from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.model.layers.call import Call, Tensors
 from pipeline.model.layers.module import make
 from pipeline.model.layers.replaced import replace_dropout
-from pipeline.stacked import Stacked
+from pipeline.stacked import HOST, On, Stacked
 
 
 @dataclass
@@ -49,6 +49,8 @@ class Wrapped(Layer):
     Raises:
         UserError: There is no such module, or it cannot take such rows.
     """
+
+    recordable = False
 
     module: str
     arguments: dict[str, Any]
@@ -85,9 +87,10 @@ class Wrapped(Layer):
         """The module's own initial values."""
         return make(self.module, self.arguments, self.shape, stream.seed_of("initial", self.name)).tensors()
 
-    def bind(self, values: Tensors, grads: Tensors, buffers: Tensors) -> None:
+    def bind(self, values: Tensors, grads: Tensors, buffers: Tensors, on: On = HOST) -> None:
         """See `Layer`."""
-        super().bind(values, grads, buffers)
+        super().bind(values, grads, buffers, on)
+        self._on = on
         self._slots = max((len(it) for it in (*values.values(), *buffers.values())), default=1)
         self._calls: dict[int | None, Call] = {}
         self._can_lift: dict[bool, bool] = {}
@@ -100,7 +103,7 @@ class Wrapped(Layer):
         with torch.set_grad_enabled(this.training):
             self._whose = [None] if self._lifts(x.tensor, this) else list(range(self._slots))
             for slot, part, out in zip(self._whose, self._parts(x), self._parts(y), strict=True):
-                with _turn(this, slot, self.name) as own:
+                with _turn(this, slot, self.name, self._on) as own:
                     out.copy_(self._call(slot).forward(part, own))
         return y
 
@@ -159,7 +162,7 @@ class Wrapped(Layer):
     ) -> tuple[Tensor, Tensors]:
         """One slot's call, or, with a batched index, that of each: [B, I] -> [B, O]; and the buffers afterwards."""
         for dropout in self._dropouts:
-            dropout.begin(this, slot, index)
+            dropout.begin(this, slot, index, self._on)
         state = values | buffers
         rows = x.reshape(len(x), *self.shape)
         y = functional_call(self._module, state, (rows.clone() if self._writes else rows,))
@@ -179,12 +182,14 @@ def _of(slot: int | None, views: dict[str, Stacked]) -> Tensors:
 
 
 @contextmanager
-def _turn(this: Pass, slot: int | None, name: str) -> Iterator[Pass]:
-    """The pass as one slot sees it, with torch's global generator seeded for what its module draws."""
+def _turn(this: Pass, slot: int | None, name: str, on: On) -> Iterator[Pass]:
+    """The pass as one slot sees it, with torch's global generators seeded for what its module draws."""
     if slot is None or this.streams is None:
         yield this
         return
     stream = this.streams[slot]
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(stream.seed_of("module", name, this.epoch, this.step))
+    gpus = [torch.cuda.current_device()] if on.device == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        for generator in (torch.default_generator, *(torch.cuda.default_generators[gpu] for gpu in gpus)):
+            generator.manual_seed(stream.seed_of("module", name, this.epoch, this.step))
         yield replace(this, streams=[stream])

@@ -1,0 +1,92 @@
+"""The plan of an epoch: which rows of each source make a step. It exists for a few steps at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.data.order import shuffled
+from pipeline.draws import Stream
+
+STEPS = 32  # that are planned at a time
+
+
+@dataclass(frozen=True)
+class Part:
+    """A few steps in a row.
+
+    Attributes:
+        rows: Row numbers int64 [S, N] of each source, those of one step after those of another; S is 1 where all slots
+            share their data stream, else K.
+        sizes: How many of them each step takes, by source.
+        steps: Number of steps.
+    """
+
+    rows: dict[str, Tensor]
+    sizes: dict[str, list[int]]
+    steps: int
+
+
+class Plan:
+    """The steps of every epoch.
+
+    Args:
+        rows: Number of rows by source.
+        batch_size: Rows of each source in a step.
+        mix: `longest`, `proportional` or `shortest`.
+    """
+
+    def __init__(self, rows: Mapping[str, int], batch_size: int, mix: str) -> None:
+        self._rows = rows
+        self._edges = _edges(rows, batch_size, mix)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return len(next(iter(self._edges.values()))) - 1
+
+    @property
+    def largest(self) -> dict[str, int]:
+        """The most rows that a step takes of each source."""
+        return {source: max(stop - start for start, stop in pairwise(at)) for source, at in self._edges.items()}
+
+    def epoch(self, streams: Sequence[Stream], epoch: int) -> Iterator[Part]:
+        """The parts of an epoch, each stream in its own order."""
+        streams = list(dict.fromkeys(streams)) if len(set(streams)) == 1 else streams
+        for first in range(0, self.steps, STEPS):
+            last = min(first + STEPS, self.steps)
+            edges = {source: every[first : last + 1] for source, every in self._edges.items()}
+            rows = {source: self._order(source, streams, epoch, at[0], at[-1]) for source, at in edges.items()}
+            sizes = {source: [stop - start for start, stop in pairwise(at)] for source, at in edges.items()}
+            yield Part(rows, sizes, last - first)
+
+    def _order(self, source: str, streams: Sequence[Stream], epoch: int, start: int, stop: int) -> Tensor:
+        """Row numbers [S, stop - start]; a source shorter than the epoch is shuffled anew each time round."""
+        rows = self._rows[source]
+        orders = []
+        for stream in streams:
+            rounds = [
+                shuffled(
+                    rows,
+                    stream.seed_of("order", source, epoch, turn),
+                    max(start - turn * rows, 0),
+                    min(stop - turn * rows, rows),
+                )
+                for turn in range(start // rows, -(-stop // rows))
+            ]
+            orders.append(np.concatenate(rounds) if rounds else np.empty(0, np.int64))
+        return torch.from_numpy(np.stack(orders))
+
+
+def _edges(rows: Mapping[str, int], batch_size: int, mix: str) -> dict[str, Sequence[int]]:
+    """For each source, where the steps of an epoch begin in its order, and where the last ends."""
+    if mix == "proportional":
+        # A step has batch_size rows a source on average, shared out by size; rounding never loses a row.
+        steps = -(-sum(rows.values()) // (batch_size * len(rows)))
+        return {source: [count * step // steps for step in range(steps + 1)] for source, count in rows.items()}
+    wanted = max(rows.values()) if mix == "longest" else min(rows.values())
+    edges = [*range(0, wanted, batch_size), wanted]
+    return dict.fromkeys(rows, edges)

@@ -1,0 +1,109 @@
+"""Batches of rows that lie on the device that trains.
+
+They are gathered there, by row numbers that the host sends ahead, a few steps in one copy. Which step it is, is known
+on the device alone: nothing has to be waited for, and the gathering can be recorded once and replayed.
+
+Shapes as in `pipeline.data.batches`.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from pipeline.data.batches import Batch, Rows
+from pipeline.data.plan import STEPS, Part, Plan
+from pipeline.data.prepared import Prepared, Split
+from pipeline.draws import Stream
+from pipeline.stacked import Inputs, Stacked, Targets, places, slotted
+
+
+class ResidentBatches:
+    """The batches of a split on a device.
+
+    Args:
+        prepared: What is known of sources and tasks.
+        split: The rows, which are copied to the device.
+        batch_size: Rows of each source in a step.
+        mix: `longest`, `proportional` or `shortest`.
+        device: As torch names it.
+
+    Attributes:
+        clock: Which step of the epoch `batch` answers, int64 [1]; whoever takes a step moves it on.
+    """
+
+    def __init__(self, prepared: Prepared, split: Split, batch_size: int, mix: str, device: str) -> None:
+        self._rows, self._device = Rows.of(split, device), device
+        self._source_of = {task: it.source for task, it in prepared.tasks.items()}
+        self._complete = {task: bool((split.labels[task] >= 0).all()) for task in prepared.tasks}
+        self._plan = Plan({source: len(split.inputs[source]) for source in prepared.sources}, batch_size, mix)
+        self.clock = torch.zeros(1, dtype=torch.int64, device=device)
+        self._tables: dict[str, Tensor] = {}  # row numbers [STEPS, S, B] of the steps at hand
+        self._rooms: dict[tuple[int, ...], tuple[Inputs, dict[str, Tensor]]] = {}
+        self._all: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self._plan.steps
+
+    def epoch(self, streams: Sequence[Stream], epoch: int) -> Iterator[tuple[int, ...]]:
+        """How many rows of each source a step takes, for every step; `batch` answers them before the next is drawn."""
+        self.clock.zero_()
+        for part in self._plan.epoch(streams, epoch):
+            self._send(part)
+            yield from zip(*part.sizes.values(), strict=True)
+
+    def batch(self, sizes: tuple[int, ...]) -> Batch:
+        """The batch of the clock's step, so many rows of each source; valid until the next call."""
+        at = self.clock % STEPS
+        rows = {
+            source: table.index_select(0, at)[0, :, :count]
+            for (source, table), count in zip(self._tables.items(), sizes, strict=True)
+        }
+        inputs, places_of = self._room({source: it.shape for source, it in rows.items()})
+        for source, place in places_of.items():
+            place.copy_(_chosen(self._rows.inputs[source], rows[source]))
+        return Batch(inputs, {task: self._targets(task, rows[source]) for task, source in self._source_of.items()})
+
+    def _send(self, part: Part) -> None:
+        """Bring the row numbers of some steps to the device, without waiting until they are there."""
+        for source, most in self._plan.largest.items():
+            order = part.rows[source]
+            table = torch.zeros(STEPS, len(order), most, dtype=torch.int64, pin_memory=self._device == "cuda")
+            for step, rows in enumerate(order.split(part.sizes[source], 1)):
+                table[step, :, : rows.size(1)] = rows
+            if source not in self._tables or self._tables[source].shape != table.shape:
+                self._tables[source] = torch.empty_like(table, device=self._device)
+            self._tables[source].copy_(table, non_blocking=True)
+
+    def _room(self, shapes: dict[str, torch.Size]) -> tuple[Inputs, dict[str, Tensor]]:
+        """Memory for batches of one size, and where in it [S, B, F] the rows of each source belong."""
+        slots = next(iter(shapes.values()))[0]
+        counts = {source: shape[1] for source, shape in shapes.items()}
+        key = (slots, *counts.values())
+        if key not in self._rooms:
+            blocks = []
+            found: dict[str, Tensor] = {}
+            for features in dict.fromkeys(x.size(1) for x in self._rows.inputs.values()):
+                alike = {it: count for it, count in counts.items() if self._rows.inputs[it].size(1) == features}
+                where, values = places(alike), slotted(slots, sum(alike.values()), features, device=self._device)
+                blocks.append((Stacked(values), where))
+                found |= {source: values[:, its] for source, its in where.items()}
+            self._rooms[key] = (Inputs(blocks), found)
+        return self._rooms[key]
+
+    def _targets(self, task: str, rows: Tensor) -> Targets:
+        labels = _chosen(self._rows.labels[task], rows)
+        if not self._complete[task]:
+            return Targets.of(labels)
+        slots, count = rows.shape
+        if (slots, count) not in self._all:
+            ones = torch.ones(slots, count, device=self._device)
+            self._all[slots, count] = (ones, ones / max(count, 1))
+        return Targets(labels, *self._all[slots, count])
+
+
+def _chosen(stored: Tensor, rows: Tensor) -> Tensor:
+    """The rows of these numbers, [S, B, ...]."""
+    return stored.index_select(0, rows.flatten()).view(*rows.shape, *stored.shape[1:])

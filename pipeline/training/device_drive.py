@@ -1,0 +1,95 @@
+"""What drives a stack on a GPU: nothing in an epoch waits for the device, and each step is a graph that is replayed.
+
+Rows, row numbers, rates, the step's number and all counts lie on the device; the host sends row numbers ahead and reads
+the counts at the end of the epoch.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from pipeline.config import Experiment
+from pipeline.data.prepared import Prepared, Split
+from pipeline.data.resident import ResidentBatches
+from pipeline.errors import Failure
+from pipeline.model import Network, Pass
+from pipeline.training.batched_optimizers import BatchedOptimizer
+from pipeline.training.drive import Step
+from pipeline.training.graph import Record, Recorded
+from pipeline.training.schedules import factor
+from pipeline.training.slot import Slot
+
+
+class DeviceDrive:
+    """On a device with batched calls: see `Drive`.
+
+    Args:
+        prepared: What is known of sources and tasks.
+        split: The rows, which are copied to the device.
+        experiment: Of any slot.
+        device: As torch names it.
+        record: Records a step; None where steps are not recorded.
+
+    Raises:
+        Failure: torch cannot use the device, or the rows do not fit there.
+    """
+
+    def __init__(
+        self, prepared: Prepared, split: Split, experiment: Experiment, device: str, record: Record | None
+    ) -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise Failure(f"device=cuda: torch {torch.__version__} finds no GPU it can use here; use device=cpu")
+        size, mix = experiment.training.batch_size, experiment.data.mix
+        self._batches = ResidentBatches(prepared, split, size, mix, device)
+        self._record = record
+
+    @property
+    def steps(self) -> int:
+        """Of an epoch."""
+        return self._batches.steps
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """Rows of the optimizer by name."""
+        return self._optimizer.state
+
+    def open(self, network: Network, slots: Sequence[Slot], done: int) -> None:
+        """See `Drive`."""
+        self._network, self._slots = network, slots
+        self._settings = [slot.experiment.training for slot in slots]
+        self._optimizer = BatchedOptimizer(self._settings, network.values, network.grads)
+        self._optimizer.resume(done * self.steps)
+        recordable = all(layer.recordable for _, layer in network.layers())
+        self._run = Recorded[tuple[int, ...]](self._record if recordable else None)
+
+    def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
+        """See `Drive`.
+
+        Raises:
+            Failure: The device has no memory for the buffers of a step.
+        """
+        try:
+            self._epoch(step, epoch, factors)
+        except torch.OutOfMemoryError:
+            raise Failure(
+                f"a stack of {len(self._slots)} does not fit on device={self._network.on.device}: set slots to fewer"
+            ) from None
+
+    def _epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
+        streams, data = ([getattr(slot, name) for slot in self._slots] for name in ("stream", "data_stream"))
+        self._network.begin(streams, epoch)
+        self._optimizer.begin(
+            [it.learning_rate * own for it, own in zip(self._settings, factors, strict=True)],
+            [factor(self._settings[0], epoch * self.steps + number, self.steps) for number in range(self.steps)],
+        )
+        for number, sizes in enumerate(self._batches.epoch(data, epoch)):
+            this = Pass({}, streams, epoch, number, self._batches.clock)
+            self._run(sizes, partial(self._one, step, this, sizes))
+
+    def _one(self, step: Step, this: Pass, sizes: tuple[int, ...]) -> None:
+        """One step with so many rows of each source."""
+        step(self._batches.batch(sizes), this)
+        self._optimizer.step(self._batches.clock)
+        self._batches.clock.add_(1)

@@ -1,0 +1,133 @@
+"""The foreman: chooses how slots are laid out on this machine, and keeps the worker processes of a command.
+
+Slots a stack come from a measured calibration, processes from the work there is to do and what a worker's start
+costs; threads are decided: one a process (see `pipeline.training.workers`). None of it changes a value.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipeline.config import Experiment
+from pipeline.data.batches import Batches
+from pipeline.data.prepared import Prepared
+from pipeline.training.calibration import BLOCK, Speed, calibrate, guess
+from pipeline.training.crew import Crew
+from pipeline.training.machine import cores, load
+from pipeline.training.memory import check, fitting_processes
+from pipeline.training.slot import Slot
+from pipeline.training.workers import Workers
+
+_START_S = 3.0  # CPU seconds of a worker's start, before one has been measured
+_ALL = 10**9  # slots of a stack
+_WORTH_S = 10.0  # of work, which a second's calibration can repay
+
+
+class Foreman:
+    """Lays out the training of one command.
+
+    Args:
+        folder: Where measurements are kept.
+        tell: Called with a line that says what was chosen.
+    """
+
+    def __init__(self, folder: Path, tell: Callable[[str], None] = lambda line: None) -> None:
+        self._folder, self._tell = folder, tell
+        self._file = folder / "worker.json"
+        self._workers = Workers(_read(self._file))
+
+    def crew(self, prepared: Prepared, slots: Sequence[Slot], in_all: int | None = None) -> Crew:
+        """A crew for slots that train at the same time.
+
+        Args:
+            prepared: The data, seen through the tasks that are trained.
+            slots: Such as will be trained together: as many, and the first of the shape that most have.
+            in_all: How many will be trained one after the other or together; by default these.
+
+        Raises:
+            Failure: They do not fit into memory.
+        """
+        check(prepared, slots)
+        experiment = slots[0].experiment
+        if experiment.device == "cuda":  # which this process keeps busy, and which is the faster the larger the stack
+            return Crew(1, _ALL, self._workers)
+        speed = self._speed(prepared, slots, in_all)
+        epoch_s = epoch_seconds(prepared, experiment, speed, len(slots))
+        processes = experiment.processes
+        if processes == "auto":
+            start_s = 0.0 if self._workers.count else self._workers.start_s
+            work_s = epoch_s * experiment.training.epochs * (in_all or len(slots))
+            processes = best_processes(work_s, start_s, len(slots), cores(), load())
+        processes = fitting_processes(prepared, slots, min(processes, len(slots)))
+        return Crew(processes, speed.size, self._workers, epoch_s)
+
+    def epoch_s(self, prepared: Prepared, slots: Sequence[Slot]) -> float:
+        """Seconds that an epoch of all these slots together should take, by the measured speed of this machine.
+
+        Args:
+            prepared: The data, seen through the tasks that are trained.
+            slots: Of one shape, trained at the same time.
+
+        Raises:
+            Failure: They do not fit into memory.
+        """
+        check(prepared, slots)
+        experiment = slots[0].experiment
+        speed = calibrate(prepared, slots[0], self._folder, self._tell)
+        if experiment.device == "cuda":
+            return len(slots) * epoch_seconds(prepared, experiment, speed, len(slots))
+        processes = experiment.processes if experiment.processes != "auto" else cores()
+        share = -(-len(slots) // processes)
+        neighbours = max(0.0, load() - 1.0)  # this process is one of those that want a core
+        crowded = max(1.0, (neighbours + min(processes, len(slots))) / cores())
+        return crowded * share * epoch_seconds(prepared, experiment, speed, share)
+
+    def _speed(self, prepared: Prepared, slots: Sequence[Slot], in_all: int | None) -> Speed:
+        """The speed, guessed where it is of no use to measure it."""
+        experiment = slots[0].experiment
+        guessed = Speed({BLOCK: guess(prepared, experiment)})
+        epochs = experiment.training.epochs * (in_all or len(slots))
+        decided = "auto" not in (experiment.slots, experiment.processes)
+        if decided or epochs * epoch_seconds(prepared, experiment, guessed, BLOCK) < _WORTH_S:
+            return guessed
+        return calibrate(prepared, slots[0], self._folder, self._tell)
+
+    def close(self) -> None:
+        """End the workers, and remember what the cheapest took to start."""
+        starts = self._workers.starts()
+        self._workers.close()
+        if starts:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps({"start_s": min(starts)}))
+
+
+def epoch_seconds(prepared: Prepared, experiment: Experiment, speed: Speed, together: int) -> float:
+    """CPU seconds of an epoch of one network among so many."""
+    batches = Batches(prepared, prepared.split("train"), experiment.training.batch_size, experiment.data.mix)
+    return batches.steps * speed.step_s(together)
+
+
+def best_processes(work_s: float, start_s: float, together: int, cores: int, load: float) -> int:
+    """The number of processes that ends soonest; of equal ones the smallest.
+
+    Args:
+        work_s: CPU seconds there are to do.
+        start_s: CPU seconds until another process can begin.
+        together: Slots that train at the same time; a process's share is a whole number of them.
+        cores: That may be used.
+        load: Processes that want a core already. They slow everything down, a start as well as the work.
+    """
+
+    def seconds(processes: int) -> float:
+        share = -(-together // processes) / together
+        crowded = max(1.0, (load + processes) / cores)
+        return crowded * (work_s * share + (start_s if processes > 1 else 0.0))
+
+    return min(range(1, min(cores, together) + 1), key=seconds)
+
+
+def _read(path: Path) -> float:
+    try:
+        return float(json.loads(path.read_text())["start_s"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return _START_S

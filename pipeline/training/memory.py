@@ -1,0 +1,104 @@
+"""How much memory training takes, predicted before any is taken.
+
+Only anonymous memory counts: the prepared splits are mapped files, which the system drops when it needs room.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from pipeline.data.prepared import Prepared
+from pipeline.errors import Failure
+from pipeline.model.layers import BatchNorm, LayerNorm, Linear
+from pipeline.stacked import padded
+from pipeline.training.machine import available_memory
+from pipeline.training.optimizers import STATE
+from pipeline.training.slot import Slot
+from pipeline.training.stack import build_network
+
+WORKER = 350 * 2**20
+"""Bytes of a worker process with everything imported."""
+
+_FLOAT = 4
+_ACTIVATIONS = 3  # arrays [B, O] that a linear layer and what follows it keep from forward to backward
+_NORMED = 4  # arrays [B, O] that a norm adds
+_EVALUATED = 512  # rows of a pass that evaluates
+_COPIES = 2  # of a slot's state while a checkpoint is written: itself and its bytes
+_MOVED = 1  # of a slot's state on a GPU, while others leave its stack
+_CARRIED = 2  # more of them while it goes from one process to another
+
+
+def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
+    """Bytes that a slot of a stack takes while it trains and while its state is written.
+
+    Args:
+        prepared: The data, seen through the tasks that are trained.
+        slot: Any of the stack.
+        copies: Of its state that exist at the same time.
+    """
+    experiment = slot.experiment
+    training = experiment.training
+    network = build_network(prepared, [experiment])
+    values, buffers = (
+        sum(padded(declared.shape) for declared in network.declared(what).values())
+        for what in ("parameters", "statistics")
+    )
+    state = (2 + len(STATE[training.optimizer])) * values + 2 * buffers  # with those of the kept epoch
+    halves = values if experiment.precision == "bfloat16" else 0  # of the values and of their gradients
+    layers = [layer for _, layer in network.layers()]
+    units = sum(layer.outputs for layer in layers if isinstance(layer, Linear))
+    normed = sum(layer.width for layer in layers if isinstance(layer, BatchNorm | LayerNorm))
+    rows = training.batch_size * len(prepared.sources)
+    activations = rows * (_ACTIVATIONS * units + _NORMED * normed) + _EVALUATED * (units + normed)
+    if slot.data_stream == slot.stream:  # a batch of its own
+        activations += training.batch_size * sum(source.features for source in prepared.sources.values())
+    return _FLOAT * (state * (1 + copies) + values + halves + activations)
+
+
+def fitting_processes(prepared: Prepared, slots: Sequence[Slot], wanted: int, available: int | None = None) -> int:
+    """As many processes as asked for, or fewer where more would not fit into memory with these slots."""
+    available = available_memory() if available is None else available
+    spare = available - _together(prepared, slots, _COPIES + _CARRIED)
+    return max(1, min(wanted, 1 + spare // WORKER))
+
+
+def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = None) -> None:
+    """Find out whether slots can train at the same time, before anything is allocated.
+
+    Args:
+        prepared: The data, seen through the tasks that are trained.
+        slots: All of them; they may be of several shapes.
+        available: Bytes that may be taken; by default what this machine or its GPU has left.
+
+    Raises:
+        Failure: They do not fit; the line says how many would.
+    """
+    gpu = slots[0].experiment.device == "cuda"
+    if available is None:
+        available = torch.cuda.mem_get_info()[0] if gpu and torch.cuda.is_available() else available_memory()
+    copies = _MOVED if gpu else _COPIES  # a checkpoint is written from the host's memory
+    together = _together(prepared, slots, copies)
+    if together <= available:
+        return
+    each = max(slot_memory(prepared, slot, copies) for slot in slots)
+    fitting = available // each
+    if fitting == 0:
+        raise Failure(
+            f"a network needs {_shown(each)} of memory to train and {_shown(available)} are free: "
+            "choose smaller widths or a smaller training.batch_size"
+        )
+    key = "training.seeds" if slots[0].name.startswith("seed/") else "tuning.batch"
+    raise Failure(
+        f"{len(slots)} networks trained together need {_shown(together)} of memory and {_shown(available)} are free: "
+        f"set {key} to at most {fitting}"
+    )
+
+
+def _together(prepared: Prepared, slots: Sequence[Slot], copies: int) -> int:
+    alike = {slot.shape(): slot for slot in slots}
+    sizes = {shape: slot_memory(prepared, slot, copies) for shape, slot in alike.items()}
+    return sum(sizes[slot.shape()] for slot in slots)
+
+
+def _shown(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

@@ -1,0 +1,41 @@
+import pytest
+
+from pipeline.config import load, with_values
+from pipeline.errors import UserError
+from pipeline.steps import device
+from pipeline.steps.device import exactness, on_device, resolve_device
+from pipeline.steps.train import Train
+from pipeline.steps.tune import Tune
+from tests.conftest import REPOSITORY
+
+DEBUG = load("debug", {}, REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "expected"), [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cuda", 2, "cuda")]
+)
+def test_a_gpu_is_taken_where_the_driver_reports_one(
+    asked: str, gpus: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "_gpus", lambda: gpus)
+    assert resolve_device(with_values(DEBUG, {"device": asked})) == expected
+
+
+def test_asking_for_a_gpu_where_there_is_none_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_gpus", lambda: 0)
+    with pytest.raises(UserError, match="device=cuda: the driver reports no GPU here"):
+        resolve_device(with_values(DEBUG, {"device": "cuda"}))
+
+
+def test_the_experiment_trains_on_the_resolved_device() -> None:
+    assert on_device(DEBUG, "cuda").device == "cuda"
+    assert DEBUG.device == "auto"
+
+
+def test_slots_are_part_of_a_key_on_a_gpu_only() -> None:
+    other = with_values(DEBUG, {"slots": 4})
+    assert exactness(DEBUG, "cpu") == exactness(other, "cpu")
+    for make in (lambda it, on: Train(it, "default", "prepared", on), lambda it, on: Tune(it, "prepared", on)):
+        assert make(DEBUG, "cpu").key().digest == make(other, "cpu").key().digest
+        assert make(DEBUG, "cuda").key().digest != make(other, "cuda").key().digest
+        assert make(DEBUG, "cuda").key().digest != make(DEBUG, "cpu").key().digest

@@ -1,0 +1,85 @@
+"""Memory is predicted, and what does not fit is said in one line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Experiment
+from pipeline.data.prepared import Prepared
+from pipeline.errors import Failure
+from pipeline.training.memory import WORKER, check, fitting_processes, slot_memory
+from tests.conftest import REPOSITORY
+
+from .made import experiment_on, random_data, seeds, trials
+
+WIDE = {
+    "one wide layer": ({"model.trunk.widths": [1536]}, 3),
+    "three layers, batch norm, AdamW": (
+        {"model.trunk.widths": [512, 512, 512], "model.trunk.norm": "batch", "training.optimizer": "adamw"}, 4,
+    ),
+    "large batches": ({"model.trunk.widths": [256], "training.batch_size": 512}, 6),
+}  # fmt: skip
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Prepared:
+    return random_data(tmp_path)
+
+
+@pytest.fixture
+def experiment(prepared: Prepared) -> Experiment:
+    return experiment_on(prepared)
+
+
+@pytest.mark.parametrize("case", WIDE)
+def test_the_prediction_is_within_30_percent_of_what_is_taken(case: str, tmp_path: Path) -> None:
+    values, slots = WIDE[case]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.training.anonymous", str(tmp_path), json.dumps(values), str(slots)],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["taken"] == pytest.approx(found["predicted"], rel=0.3)
+
+
+def test_a_gpu_holds_no_copies_for_a_checkpoint(prepared: Prepared) -> None:
+    there, here = (seeds(experiment_on(prepared, {"device": it}), 5) for it in ("cuda", "cpu"))
+    enough = 5 * slot_memory(prepared, there[0], copies=1)
+    check(prepared, there, enough)
+    with pytest.raises(Failure, match=r"set training\.seeds to at most"):
+        check(prepared, here, enough)
+
+
+def test_a_network_that_does_not_fit_is_said_with_figures(prepared: Prepared, experiment: Experiment) -> None:
+    with pytest.raises(Failure, match=r"^a network needs \d+ MiB .* and 0 MiB are free: .* training.batch_size$"):
+        check(prepared, seeds(experiment, 5), available=1000)
+
+
+@pytest.mark.parametrize(("kind", "key"), [(seeds, "training.seeds"), (trials, "tuning.batch")])
+def test_networks_that_do_not_fit_together_are_said_with_how_many_would(
+    kind: object, key: str, prepared: Prepared, experiment: Experiment
+) -> None:
+    slots = seeds(experiment, 5) if kind is seeds else trials([experiment] * 5)
+    each = slot_memory(prepared, slots[0])
+    with pytest.raises(Failure, match=f"^5 networks trained together need .* set {key} to at most 3$"):
+        check(prepared, slots, available=3 * each)
+    check(prepared, slots, available=5 * each)
+
+
+def test_workers_are_left_out_where_they_would_take_the_slots_memory(
+    prepared: Prepared, experiment: Experiment
+) -> None:
+    slots = seeds(experiment, 4)
+    carried = sum(slot_memory(prepared, slot, copies=4) for slot in slots)
+    for spare, processes in ((0, 1), (WORKER, 2), (2 * WORKER, 3), (99 * WORKER, 4)):
+        assert fitting_processes(prepared, slots, 4, available=carried + spare) == processes
+
+
+def test_a_batch_of_its_own_and_bfloat16_copies_count(prepared: Prepared, experiment: Experiment) -> None:
+    own, shared = seeds(experiment, 1)[0], trials([experiment])[0]
+    assert slot_memory(prepared, own) > slot_memory(prepared, shared)
+    halved = trials([experiment.model_copy(update={"precision": "bfloat16"})])[0]
+    assert slot_memory(prepared, halved) > slot_memory(prepared, shared)
