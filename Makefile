@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: install run test test-all lint ui lock clean
+.PHONY: install run test test-all lint bench bench-all ui lock clean
 
 install: $(INSTALLED)
 
@@ -29,6 +29,24 @@ lint: install
 	ruff format --check .
 	ruff check .
 	mypy
+
+# The README's table, within the hour. HEADWAY_DATA=FOLDER names the full data (MNIST/raw, FashionMNIST/raw); without it
+# they are made up. `pip install -c requirements.txt -e .[bench]` adds Lightning and Ray Tune to the contenders.
+bench: install
+	python -m benchmarks.one_model
+	python -m benchmarks.study
+	python -m benchmarks.time_to_quality --repeats 3
+	python -m benchmarks.overhead
+	python -m benchmarks.table
+
+# Also the usual script's whole study (the target of time_to_quality, which takes five seeds here) and how time and
+# memory grow: two hours more.
+bench-all: install
+	python -m benchmarks.record
+	$(MAKE) bench
+	python -m benchmarks.time_to_quality
+	python -m benchmarks.growth
+	python -m benchmarks.table
 
 ui: install
 	mlflow ui --backend-store-uri sqlite:///mlflow.db

@@ -1,0 +1,1 @@
+"""What we are measured against, one file each: usual imports, nothing slowed down, nothing sped up."""

@@ -1,0 +1,90 @@
+"""Each command's own parts on tiny settings, in this process."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import growth, one_model, overhead, same_rows, study, switches, time_to_quality
+from benchmarks.common.measuring import Spent
+from benchmarks.growth_point import Point, make_data, train
+from pipeline.data.sources import Examples, Part
+from pipeline.data.splitting import split
+
+
+def test_one_model_times_all_ways(tmp_path: Path) -> None:
+    words = ["--quick", "--results", str(tmp_path), "--only", "of 1"]
+    told = CliRunner().invoke(one_model.main, words, catch_exceptions=False)
+    table = pd.read_parquet(tmp_path / "one_model.parquet")
+    assert {"stack of 1", "floor of 1"} <= set(table["name"])
+    assert table["network"].nunique() == 2
+    assert "stack of 16" in told.output
+
+
+def test_a_scripts_times_are_scaled_by_trials_and_epochs() -> None:
+    told = [{"seconds": 22.0, "epoch_seconds": 5.0}, {"seconds": 22.0, "epoch_seconds": 5.0}]
+    spent = study._scaled(told, Spent(25.0, 44.0), study.Size(trials=32, epochs=10), processes=2)
+    # Starting up takes 3 s, a trial 1 s beside its epochs; each process trains 16 trials.
+    assert spent.seconds == pytest.approx(3.0 + 16 * (1.0 + 10 * 5.0))
+
+
+def test_the_target_is_the_best_last_epoch_and_when_it_was_reached(tmp_path: Path) -> None:
+    values = [(0, 1, 0.9), (0, 2, 0.8), (1, 1, 0.99), (1, 2, 0.85), (2, 1, 0.7), (2, 2, 0.85)]
+    lines = [json.dumps({"trial": t, "epoch": e, "validation": v, "seconds": 1.0}) for t, e, v in values]
+    record = tmp_path / "log.jsonl"
+    record.write_text("\n".join(lines))
+    assert time_to_quality.target_of(record) == time_to_quality.Target(0.85, epochs=4, trials=3, total=6)
+
+
+def test_a_split_is_that_of_seed_0_whatever_the_seed() -> None:
+    labels = {"label": np.arange(60) % 3}
+    examples = Examples(Part(np.zeros((60, 2), np.uint8), labels), None, {"label": ["a", "b", "c"]})
+    parts = [split("it", examples, ["label"], 0.1, 0.2, 0), same_rows._split("it", examples, ["label"], 0.1, 0.2, 7)]
+    for name, chosen in parts[0].items():
+        assert (chosen.rows == parts[1][name].rows).all()
+
+
+def test_a_point_is_trained_and_timed(tmp_path: Path) -> None:
+    point = Point(slots=2, tasks=3, examples=130, width=8, features=16)
+    make_data(point, tmp_path)
+    told = train(point, tmp_path)
+    assert told["cpu_seconds"] > 0.0
+    assert told["before"] > 0
+
+
+def test_exponents_are_fitted_to_the_upper_half() -> None:
+    at = [1, 10, 100, 1000]
+    table = pd.DataFrame({"at": at, "cpu_seconds": [5.0, 5.0, 5.0, 50.0], "memory_mib": [3.0] * 4})
+    fit = growth.fitted(table)
+    assert fit["time"] == pytest.approx(1.0)
+    assert fit["memory"] == pytest.approx(0.0, abs=1e-9)
+    assert math.isnan(growth.fitted(table[:1])["time"])
+
+
+def test_what_is_not_training_is_waiting_and_work_behind() -> None:
+    row = pd.Series({"seconds": 110.0, "start_up": 10.0, "training": 97.0, "behind": 4.0})
+    assert overhead.books_percent(row, cores=2) == pytest.approx(5.0)
+
+
+def test_a_study_runs_with_parts_switched_off(project: Path) -> None:
+    words = [
+        "--without",
+        "tracking",
+        "--without",
+        "checkpoints",
+        "--note",
+        "note.json",
+        "--",
+        "tune",
+        "debug",
+        "--quiet",
+    ]
+    CliRunner().invoke(switches.main, words, catch_exceptions=False)
+    note = json.loads((project / "note.json").read_text())
+    assert note.keys() == {"start_up", "training", "behind", "seconds"}
+    assert 0.0 < note["training"] < note["seconds"]
+    assert not list((project / ".headway").rglob("batch-*"))
