@@ -8,21 +8,19 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, Split
 from pipeline.data.resident import ResidentBatches
 from pipeline.errors import Failure
-from pipeline.model import Network, Pass
+from pipeline.model import Pass
 from pipeline.training.batched_optimizers import BatchedOptimizer
-from pipeline.training.drive import Step
+from pipeline.training.drive import Drive, Step
 from pipeline.training.graph import Record, Recorded
 from pipeline.training.schedules import factor
-from pipeline.training.slot import Slot
 
 
-class DeviceDrive:
+class DeviceDrive(Drive):
     """On a device with batched calls: see `Drive`.
 
     Args:
@@ -42,27 +40,8 @@ class DeviceDrive:
         if device == "cuda" and not torch.cuda.is_available():
             raise Failure(f"device=cuda: torch {torch.__version__} finds no GPU it can use here; use device=cpu")
         size, mix = experiment.training.batch_size, experiment.data.mix
-        self._batches = ResidentBatches(prepared, split, size, mix, device)
+        self._batches: ResidentBatches = ResidentBatches(prepared, split, size, mix, device)
         self._record = record
-
-    @property
-    def steps(self) -> int:
-        """Of an epoch."""
-        return self._batches.steps
-
-    @property
-    def state(self) -> dict[str, Tensor]:
-        """Rows of the optimizer by name."""
-        return self._optimizer.state
-
-    def open(self, network: Network, slots: Sequence[Slot], done: int) -> None:
-        """See `Drive`."""
-        self._network, self._slots = network, slots
-        self._settings = [slot.experiment.training for slot in slots]
-        self._optimizer = BatchedOptimizer(self._settings, network.values, network.grads)
-        self._optimizer.resume(done * self.steps)
-        recordable = all(layer.recordable for _, layer in network.layers())
-        self._run = Recorded[tuple[int, ...]](self._record if recordable else None)
 
     def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
         """See `Drive`.
@@ -93,3 +72,8 @@ class DeviceDrive:
         step(self._batches.batch(sizes), this)
         self._optimizer.step(self._batches.clock)
         self._batches.clock.add_(1)
+
+    def _make_optimizer(self) -> None:
+        self._optimizer: BatchedOptimizer = BatchedOptimizer(self._settings, self._network.values, self._network.grads)
+        recordable = all(layer.recordable for _, layer in self._network.layers())
+        self._run = Recorded[tuple[int, ...]](self._record if recordable else None)

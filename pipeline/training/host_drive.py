@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from pipeline.config import Experiment
 from pipeline.data.batches import Batches
 from pipeline.data.prepared import Prepared, Split
-from pipeline.model import Network, Pass
-from pipeline.training.drive import Step
+from pipeline.model import Pass
+from pipeline.training.drive import Drive, Step
 from pipeline.training.optimizers import Optimizer, clip
 from pipeline.training.schedules import factor
-from pipeline.training.slot import Slot
 
 
-class HostDrive:
+class HostDrive(Drive):
     """On the CPU: see `Drive`.
 
     Args:
@@ -24,24 +21,7 @@ class HostDrive:
     """
 
     def __init__(self, prepared: Prepared, split: Split, experiment: Experiment) -> None:
-        self._batches = Batches(prepared, split, experiment.training.batch_size, experiment.data.mix)
-
-    @property
-    def steps(self) -> int:
-        """Of an epoch."""
-        return self._batches.steps
-
-    @property
-    def state(self) -> dict[str, Tensor]:
-        """Rows of the optimizer by name."""
-        return self._optimizer.state
-
-    def open(self, network: Network, slots: Sequence[Slot], done: int) -> None:
-        """See `Drive`."""
-        self._network, self._slots = network, slots
-        self._settings = [slot.experiment.training for slot in slots]
-        self._optimizer = Optimizer(self._settings, network.values, network.grads)
-        self._optimizer.resume(done * self.steps)
+        self._batches: Batches = Batches(prepared, split, experiment.training.batch_size, experiment.data.mix)
 
     def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
         """See `Drive`."""
@@ -53,3 +33,6 @@ class HostDrive:
             self._optimizer.step(
                 [it.learning_rate * course * own for it, own in zip(self._settings, factors, strict=True)]
             )
+
+    def _make_optimizer(self) -> None:
+        self._optimizer: Optimizer = Optimizer(self._settings, self._network.values, self._network.grads)

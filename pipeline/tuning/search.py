@@ -21,6 +21,7 @@ from pipeline.config import Experiment
 from pipeline.config.tuning import TuningSettings
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
+from pipeline.pace import Pace
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.crew import Crew
 from pipeline.training.fit import fit
@@ -89,13 +90,13 @@ def search(
     settings = _settings(experiment)
     settle()  # the Gaussian process computes in this process
     deadline = time.monotonic() + (settings.timeout or float("inf"))
-    start = 0
+    start, pace = 0, Pace()
     with storage_failures(), Behind() as reporting, Behind() as hearing:
         job = _Job(study, experiment, prepared, crew, callbacks or Callbacks(), reporting, hearing)
         while start < settings.trials:
             trials = study.get_trials(deepcopy=False)
             batch = batch_at(trials, start, settings)
-            checkpoint = Checkpoint(folder / f"batch-{start}.safetensors")
+            checkpoint = Checkpoint(folder / f"batch-{start}.safetensors", pace)
             start = batch.stop
             resumed = checkpoint.read()
             if resumed or not _told(trials, batch):
