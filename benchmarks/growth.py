@@ -50,7 +50,7 @@ def main(data: Path | None, repeats: int, quick: bool, folder: Path, only: str) 
     with TemporaryDirectory() as scratch:
         points = [(name, point) for name, point in _points(quick) if only in name]
         contenders = [Contender(_title(*it), partial(measure, it[1], Path(scratch))) for it in points]
-        table = measuring.take_turns(contenders, repeats)
+        table = measuring.take_turns(contenders, 1 if quick else repeats)
     places = {_title(name, point): (name, asdict(point)[name]) for name, point in points}
     table[["range", "at"]] = [places[name] for name in table["name"]]
     exponents = {name: fitted(part) for name, part in table.groupby("range", sort=False)}
