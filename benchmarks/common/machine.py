@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from pipeline.training.machine import processor
+
 _UNITS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 _SIDES = (512, 768, 1024)
 
@@ -15,7 +17,7 @@ _SIDES = (512, 768, 1024)
 def describe() -> dict[str, Any]:
     """Processor, cores, memory, versions, load, and the peak of one core in GFLOP/s."""
     return {
-        "processor": _field("model name") or platform.processor(),
+        "processor": processor(),
         "units": [unit for unit in _UNITS if unit in _field("flags").split()],
         "cores": cores(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),

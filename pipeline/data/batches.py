@@ -18,6 +18,9 @@ from pipeline.draws import Stream
 from pipeline.errors import Failure
 from pipeline.stacked import Inputs, Stacked, Targets, places, slotted
 
+EVALUATED = 512
+"""Rows of a pass that evaluates."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -147,7 +150,7 @@ class _Room:
         return self._inputs
 
 
-def in_order(prepared: Prepared, split: Split | Rows, rows: int = 512) -> Iterator[Batch]:
+def in_order(prepared: Prepared, split: Split | Rows, rows: int = EVALUATED) -> Iterator[Batch]:
     """The rows from first to last, so many of each source at a time, for evaluation: S is 1.
 
     Batches share memory: one is valid until the next is drawn.
@@ -183,11 +186,9 @@ def dropped(rows: dict[str, int], mix: str) -> dict[str, int]:
 
 def _targets(labels: Tensor, sizes: list[int]) -> list[Targets]:
     """The targets of each step, from the labels int64 [S, N] of several steps of these sizes."""
-    missing = labels < 0
-    classes = labels.clamp_min(0)
-    labelled = (~missing).float()
-    parts = zip(classes.split(sizes, 1), labelled.split(sizes, 1), strict=True)
-    if not missing.any():
-        share = {size: torch.full((len(labels), size), 1.0 / max(size, 1)) for size in set(sizes)}
-        return [Targets(part, there, share[part.size(1)]) for part, there in parts]
-    return [Targets(part, there, there / there.sum(1, keepdim=True).clamp_min(1)) for part, there in parts]
+    parts = labels.split(sizes, 1)
+    if (labels < 0).any():
+        return [Targets.of(part) for part in parts]
+    ones = {size: torch.ones(len(labels), size) for size in set(sizes)}
+    shares = {size: there / max(size, 1) for size, there in ones.items()}
+    return [Targets(part, ones[part.size(1)], shares[part.size(1)]) for part in parts]

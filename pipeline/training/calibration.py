@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from pipeline.config import Experiment, with_values
-from pipeline.data.batches import Batches
+from pipeline.data.plan import Plan
 from pipeline.data.prepared import Prepared, Split
 from pipeline.draws import Stream
 from pipeline.training.machine import available_memory, cores, processor
@@ -138,8 +138,8 @@ class _Trial:
         streams = [Stream(0, f"calibration/{number}") for number in range(size)]
         own = like.data_stream == like.stream
         self._stack = Stack(few, [Slot(it.name, experiment, it, it if own else streams[0]) for it in streams])
-        batches = Batches(few, few.split("train"), training.batch_size, experiment.data.mix)
-        self._steps = batches.steps * size
+        counts = {name: min(rows, source.rows["train"]) for name, source in prepared.sources.items()}
+        self._steps = Plan(counts, training.batch_size, experiment.data.mix).steps * size
         self._clock = time.monotonic if experiment.device == "cuda" else time.thread_time
         self.best = float("inf")
         self._stack.epoch()  # makes its buffers

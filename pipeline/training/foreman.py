@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.config import Experiment
-from pipeline.data.batches import Batches
+from pipeline.data.plan import Plan
 from pipeline.data.prepared import Prepared
 from pipeline.training.calibration import BLOCK, Speed, calibrate, guess
 from pipeline.training.crew import Crew
@@ -103,8 +103,8 @@ class Foreman:
 
 def epoch_seconds(prepared: Prepared, experiment: Experiment, speed: Speed, together: int) -> float:
     """CPU seconds of an epoch of one network among so many."""
-    batches = Batches(prepared, prepared.split("train"), experiment.training.batch_size, experiment.data.mix)
-    return batches.steps * speed.step_s(together)
+    rows = {name: source.rows["train"] for name, source in prepared.sources.items()}
+    return Plan(rows, experiment.training.batch_size, experiment.data.mix).steps * speed.step_s(together)
 
 
 def best_processes(work_s: float, start_s: float, together: int, cores: int, load: float) -> int:

@@ -11,17 +11,7 @@ from pipeline.training import calibration
 from pipeline.training.calibration import Speed, calibrate, measure
 from pipeline.training.slot import Slot
 
-from .made import experiment_on, random_data, seeds, trials
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
-    return random_data(tmp_path)
-
-
-@pytest.fixture
-def experiment(prepared: Prepared) -> Experiment:
-    return experiment_on(prepared)
+from .made import seeds, trials
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A crew moves slots between its hosts, and no value changes by it."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from pipeline.training.fit import fit
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.workers import Here, Workers
 
-from .made import assert_same, experiment_on, random_data, seeds, trained, trials
+from .made import assert_same, experiment_on, seeds, trained, trials
 
 
 class Late(Here):
@@ -37,11 +36,6 @@ class Hosts(Workers):
 
     def close(self) -> None:
         self.closed = True
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
-    return random_data(tmp_path)
 
 
 @pytest.fixture

@@ -12,17 +12,7 @@ from pipeline.training.calibration import Speed
 from pipeline.training.fit import fit
 from pipeline.training.foreman import Foreman, best_processes
 
-from .made import experiment_on, random_data, seeds, trained, trials
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
-    return random_data(tmp_path)
-
-
-@pytest.fixture
-def experiment(prepared: Prepared) -> Experiment:
-    return experiment_on(prepared)
+from .made import seeds, trained, trials
 
 
 @pytest.fixture

@@ -1,19 +1,11 @@
 """A slot can leave: it is cut out without touching the others, and keeps its own best epoch."""
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from pipeline.data.prepared import Prepared
 from pipeline.training.slot import Slot
 from pipeline.training.stack import Stack
-from tests.training.made import assert_same, by_name, experiment_on, random_data, seeds, trained, trials
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
-    return random_data(tmp_path)
+from tests.training.made import assert_same, by_name, experiment_on, seeds, trained, trials
 
 
 def test_pruned_slot_keeps_its_best_epoch_and_trains_no_further(prepared: Prepared) -> None:

@@ -13,7 +13,7 @@ from pipeline.errors import Failure
 from pipeline.training.memory import WORKER, check, fitting_processes, slot_memory
 from tests.conftest import REPOSITORY
 
-from .made import experiment_on, random_data, seeds, trials
+from .made import experiment_on, seeds, trials
 
 WIDE = {
     "one wide layer": ({"model.trunk.widths": [1536]}, 3),
@@ -22,16 +22,6 @@ WIDE = {
     ),
     "large batches": ({"model.trunk.widths": [256], "training.batch_size": 512}, 6),
 }  # fmt: skip
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
-    return random_data(tmp_path)
-
-
-@pytest.fixture
-def experiment(prepared: Prepared) -> Experiment:
-    return experiment_on(prepared)
 
 
 @pytest.mark.parametrize("case", WIDE)
