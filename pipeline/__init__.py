@@ -3,3 +3,8 @@
 The packages, from the command line down: `cli`, `steps`, `tuning` and `analysis`, `training`, then `balance`,
 `model` and `data`, then `config`. `tracking` is the only one that imports mlflow. Imports run that one way.
 """
+
+import os
+
+# torch reads it once: large tensors on huge pages cost fewer page walks.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -71,9 +71,9 @@ class Stacked:
         return self.flat
 
     @cached_property
-    def turned(self) -> tuple[Tensor, ...]:
-        """The slots' transposes."""
-        return self.tensor.mT.unbind()
+    def turned(self) -> "Stacked":
+        """The transposes; elementwise calls over flat memory do not apply to them."""
+        return Stacked(self.tensor.mT)
 
     def part(self, rows: slice) -> "Stacked":
         """Some rows of every slot, the same object each time; several may read them, so they are not spare."""

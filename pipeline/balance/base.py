@@ -15,4 +15,7 @@ class Balancer(Protocol):
     needs: frozenset[str]
 
     def weights(self, losses: Tensor | None) -> Tensor:
-        """Weights [K, T] that sum to T in every slot, from the losses [K, T] of the step where they are needed."""
+        """Weights [K, T] that sum to T in every slot, from the losses [K, T] of the step where they are needed.
+
+        Other weights come in another tensor: what is computed from them is kept as long as they are the same object.
+        """

@@ -91,7 +91,10 @@ class Batches:
         Batches share memory: one is valid until the next is drawn.
         """
         for part in self._plan.epoch(streams, epoch):
-            split = {source: order.split(part.sizes[source], 1) for source, order in part.rows.items()}
+            split = {
+                source: list(zip(*(order.split(part.sizes[source]) for order in orders.unbind()), strict=True))
+                for source, orders in part.rows.items()
+            }
             targets = {
                 task: _targets(self._labels[task][part.rows[source]], part.sizes[source])
                 for task, source in self._source_of.items()
@@ -112,12 +115,13 @@ class Gather:
         self._stored = stored
         self._rooms: dict[tuple[int, ...], _Room] = {}
 
-    def __call__(self, rows: dict[str, Tensor]) -> Inputs:
-        """The rows of these numbers, [S, B] for each source; valid until the next call."""
-        slots = next(iter(rows.values())).size(0)
-        sizes = (slots, *(it.size(1) for it in rows.values()))
+    def __call__(self, rows: dict[str, tuple[Tensor, ...]]) -> Inputs:
+        """The rows of these numbers, S times [B] for each source; valid until the next call."""
+        counts = {source: len(its[0]) for source, its in rows.items()}
+        slots = len(next(iter(rows.values())))
+        sizes = (slots, *counts.values())
         if sizes not in self._rooms:
-            self._rooms[sizes] = _Room(self._stored, {source: it.size(1) for source, it in rows.items()}, slots)
+            self._rooms[sizes] = _Room(self._stored, counts, slots)
         return self._rooms[sizes].fill(rows)
 
 
@@ -141,7 +145,7 @@ class _Room:
             blocks.append((Stacked(values), where))
         self._inputs = Inputs(blocks)
 
-    def fill(self, rows: dict[str, Tensor]) -> Inputs:
+    def fill(self, rows: dict[str, tuple[Tensor, ...]]) -> Inputs:
         for source, chosen in rows.items():
             for one, out in zip(chosen, self._fetched[source], strict=True):
                 torch.index_select(self._stored[source], 0, one, out=out)

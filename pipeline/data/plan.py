@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.data.order import shuffled
 from pipeline.draws import Stream
 
-STEPS = 32  # that are planned at a time
+STEPS = 128  # that are planned at a time: a call for many numbers costs little more than one for few
 
 
 @dataclass(frozen=True)

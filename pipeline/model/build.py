@@ -98,5 +98,5 @@ def _head(name: str, width: int, heads: list[HeadSettings], shape: TaskShape, fi
         layers += [Linear(width, units, first=first and index == 0), Activation("relu")]
         layers.append(Dropout([head.dropout for head in heads], f"{name}.{index}"))
         width = units
-    layers.append(Linear(width, shape.outputs, first=first and not layers))
+    layers.append(Linear(width, shape.outputs, first=first and not layers, last=True))
     return layers

@@ -1,6 +1,6 @@
-"""Losses of a stack: each row's loss, and the gradient of the weighted sum of the tasks' means.
+"""Losses of a stack: the gradient that a step needs, and each row's loss and prediction, which many steps share.
 
-Shapes: logits [K, B, C]; row losses [K, B]; weights [K].
+Shapes: logits [K, B, C]; classes [S, B]; row losses and predictions [K, B]; weights [K].
 """
 
 from abc import ABC, abstractmethod
@@ -12,7 +12,10 @@ from pipeline.stacked import Scratch, Stacked, Targets
 
 
 class Loss(ABC):
-    """A task's loss; `forward` keeps what `backward` needs, so the two alternate.
+    """A task's loss.
+
+    It is fastest on logits that lie in memory as [K, C, B], as the last layer of a head leaves them: torch's softmax
+    then takes many rows at a time.
 
     Args:
         device: Where logits and targets lie.
@@ -20,85 +23,84 @@ class Loss(ABC):
 
     def __init__(self, device: str = "cpu") -> None:
         self._scratch = Scratch(device)
-        self._minus_one = torch.tensor(-1.0, device=device)
+        self._factors_of: tuple[Tensor, Tensor] | None = None
 
-    def forward(self, logits: Tensor, targets: Targets, out: Tensor) -> None:
-        """Write each row's loss [K, B]; that of a row without a label is any number."""
-        self._targets = targets
-        self._rows(logits, targets.classes.expand(logits.shape[:2]), out)
+    def slopes(self, logits: Tensor, targets: Targets, weights: Tensor) -> Stacked:
+        """Gradient of sum_k weights[k] * mean_k in the logits, [K, B, C]; a row without a label has none.
 
-    def backward(self, weights: Tensor) -> Stacked:
-        """Gradient of sum_k weights[k] * mean_k in the logits, [K, B, C]; a row without a label has none."""
-        slopes = self._slopes()
-        factors = self._scratch("factors", *slopes.tensor.shape[:2])
-        torch.mul(self._targets.share, weights.unsqueeze(1), out=factors.tensor)
-        slopes.tensor.mul_(factors.tensor.unsqueeze(2))
-        return slopes
+        Valid until the next call.
+        """
+        columns = logits.mT
+        slopes = self._scratch("slopes", *columns.shape)
+        self._slopes(columns, targets.classes.unsqueeze(1), slopes)
+        slopes.tensor.mul_(self._factors(targets.share, weights))
+        return slopes.turned
 
-    @abstractmethod
-    def predict(self, logits: Tensor, out: Tensor) -> None:
-        """Write the predicted classes, int64 [K, B]."""
-
-    @abstractmethod
-    def _rows(self, logits: Tensor, classes: Tensor, out: Tensor) -> None:
-        """Write each row's loss."""
+    def _factors(self, share: Tensor, weights: Tensor) -> Tensor:
+        """What each row's gradient is multiplied by, [K, 1, B]; often that of the last step."""
+        factors = self._scratch("factors", len(weights), 1, share.size(1)).tensor
+        if self._factors_of is None or self._factors_of[0] is not share or self._factors_of[1] is not weights:
+            torch.mul(share.unsqueeze(1), weights.view(-1, 1, 1), out=factors)
+            self._factors_of = share, weights
+        return factors
 
     @abstractmethod
-    def _slopes(self) -> Stacked:
-        """Gradient of each row's loss in its logits: [K, B, C], in memory that the caller may change."""
+    def rows(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """Each row's loss, that of a row without a label any number; the caller may change them."""
+
+    @abstractmethod
+    def predict(self, logits: Tensor) -> Tensor:
+        """The predicted classes, int64."""
+
+    @abstractmethod
+    def _slopes(self, logits: Tensor, classes: Tensor, out: Stacked) -> None:
+        """Write the gradient of each row's loss, from logits [K, C, B] and classes [S, 1, B]: [K, C, B]."""
 
 
 class CrossEntropy(Loss):
-    """Softmax cross-entropy of one class among C.
+    """Softmax cross-entropy of one class among C."""
 
-    Composed of torch's elementwise calls: its own log-softmax goes row by row, which takes five times as long for few
-    classes.
-    """
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self._device = device
+        self._minus_ones: dict[torch.Size, Tensor] = {}
 
-    def predict(self, logits: Tensor, out: Tensor) -> None:
+    def rows(self, logits: Tensor, classes: Tensor) -> Tensor:
         """See `Loss`."""
-        torch.argmax(logits, -1, out=out)
+        chosen = classes.unsqueeze(1).expand(len(logits), -1, -1)
+        return torch.log_softmax(logits.mT, 1).gather(1, chosen).squeeze(1).neg_()
 
-    def _rows(self, logits: Tensor, classes: Tensor, out: Tensor) -> None:
-        self._classes = classes.unsqueeze(2)
-        slots, rows, _ = logits.shape
-        top, self._sum, chosen = (self._scratch(name, slots, rows, 1) for name in ("top", "sum", "chosen"))
-        self._powers = self._scratch("powers", *logits.shape)
-        torch.amax(logits, 2, keepdim=True, out=top.tensor)
-        torch.sub(logits, top.tensor, out=self._powers.tensor)
-        torch.gather(self._powers.tensor, 2, self._classes, out=chosen.tensor)
-        torch.exp(self._powers.whole, out=self._powers.whole)
-        torch.sum(self._powers.tensor, 2, keepdim=True, out=self._sum.tensor)
-        torch.log(self._sum.whole, out=top.whole)
-        torch.sub(top.tensor.squeeze(2), chosen.tensor.squeeze(2), out=out)
+    def predict(self, logits: Tensor) -> Tensor:
+        """See `Loss`."""
+        return logits.mT.max(1).indices  # of equals the first, as argmax answers in ten times as long
 
-    def _slopes(self) -> Stacked:
-        slopes = self._powers.tensor.div_(self._sum.tensor)
-        slopes.scatter_add_(2, self._classes, self._minus_one.expand(self._classes.shape))
-        return self._powers
+    def _slopes(self, logits: Tensor, classes: Tensor, out: Stacked) -> None:
+        torch.softmax(logits, 1, out=out.tensor)
+        chosen = classes if len(classes) == len(logits) else classes.expand(len(logits), -1, -1)
+        if chosen.shape not in self._minus_ones:
+            self._minus_ones[chosen.shape] = torch.full(chosen.shape, -1.0, device=self._device)
+        out.tensor.scatter_add_(1, chosen, self._minus_ones[chosen.shape])
 
 
 class BinaryCrossEntropy(Loss):
     """Cross-entropy of a single logit (C = 1) with targets 0 and 1."""
 
-    def predict(self, logits: Tensor, out: Tensor) -> None:
+    def rows(self, logits: Tensor, classes: Tensor) -> Tensor:
         """See `Loss`."""
-        torch.gt(logits.squeeze(2), 0, out=out)
-
-    def _rows(self, logits: Tensor, classes: Tensor, out: Tensor) -> None:
-        self._classes = classes.unsqueeze(2)
         # softplus(-z) where the target is 1: nothing cancels, however sure the network is.
-        signed, losses = self._scratch("signed", *logits.shape), self._scratch("losses", *logits.shape)
-        torch.mul(logits, 1 - 2 * self._classes, out=signed.tensor)
-        torch.ops.aten.softplus.out(signed.whole, out=losses.whole)
-        out.copy_(losses.tensor.squeeze(2))
-        self._logits = self._scratch("logits", *logits.shape)
-        self._logits.tensor.copy_(logits)
+        losses = self._scratch("losses", *logits.shape[:2])
+        torch.mul(logits.squeeze(2), 1 - 2 * classes, out=losses.tensor)
+        torch.ops.aten.softplus.out(losses.whole, out=losses.whole)
+        return losses.tensor
 
-    def _slopes(self) -> Stacked:
-        torch.sigmoid(self._logits.whole, out=self._logits.whole)
-        self._logits.tensor.sub_(self._classes)
-        return self._logits
+    def predict(self, logits: Tensor) -> Tensor:
+        """See `Loss`."""
+        return (logits.squeeze(2) > 0).long()
+
+    def _slopes(self, logits: Tensor, classes: Tensor, out: Stacked) -> None:
+        out.tensor.copy_(logits)
+        torch.sigmoid(out.whole, out=out.whole)
+        out.tensor.sub_(classes)
 
 
 def loss_of(kind: str, device: str = "cpu") -> Loss:

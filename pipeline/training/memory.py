@@ -12,6 +12,7 @@ from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.model.layers import BatchNorm, LayerNorm, Linear
 from pipeline.stacked import padded
+from pipeline.training.assess import COUNTED
 from pipeline.training.machine import available_memory
 from pipeline.training.optimizers import STATE
 from pipeline.training.slot import Slot
@@ -23,6 +24,7 @@ WORKER = 350 * 2**20
 _FLOAT = 4
 _ACTIVATIONS = 3  # arrays [B, O] that a linear layer and what follows it keep from forward to backward
 _NORMED = 4  # arrays [B, O] that a norm adds
+_TALLIED = 3  # arrays [C, COUNTED] of logits: of training, of evaluation, and their logarithms
 _COPIES = 2  # of a slot's state while a checkpoint is written: itself and its bytes
 _MOVED = 1  # of a slot's state on a GPU, while others leave its stack
 _CARRIED = 2  # more of them while it goes from one process to another
@@ -49,10 +51,11 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
     units = sum(layer.outputs for layer in layers if isinstance(layer, Linear))
     normed = sum(layer.width for layer in layers if isinstance(layer, BatchNorm | LayerNorm))
     rows = training.batch_size * len(prepared.sources)
+    tallied = _TALLIED * COUNTED * sum(task.outputs for task in prepared.tasks.values())
     activations = rows * (_ACTIVATIONS * units + _NORMED * normed) + EVALUATED * (units + normed)
     if slot.data_stream == slot.stream:  # a batch of its own
         activations += training.batch_size * sum(source.features for source in prepared.sources.values())
-    return _FLOAT * (state * (1 + copies) + values + halves + activations)
+    return _FLOAT * (state * (1 + copies) + values + halves + activations + tallied)
 
 
 def fitting_processes(prepared: Prepared, slots: Sequence[Slot], wanted: int, available: int | None = None) -> int:

@@ -141,7 +141,8 @@ class Stack:
         tasks = list(self._prepared.tasks)
         self._balancer = Fixed.of([experiment.balancing.normalised(tasks) for experiment in experiments])
         self._balancer.chosen = self._balancer.chosen.to(self._on.device)
-        self._tallies = {task: Tally() for task in tasks}
+        self._weights: Tensor | None = None
+        self._tallies = {task: Tally(loss, self._on.batched) for task, loss in self._losses.items()}
         self._best = (self._network.values.clone(), self._network.buffers.clone())
         for name, rows in (stacked or {}).items():
             self._rows()[name].copy_(rows)
@@ -171,21 +172,23 @@ class Stack:
     def _step(self, batch: Batch, this: Pass) -> None:
         """The gradients of every slot, and what is counted of its losses."""
         logits = self._network.forward(batch.inputs, this)
-        means = []
-        for task, loss in self._losses.items():
-            targets = batch.targets[task]
-            rows, predicted = self._tallies[task].room(targets, len(self._slots))
-            loss.forward(logits[task], targets, rows)
-            loss.predict(logits[task], predicted)
-            if "losses" in self._balancer.needs:
-                means.append((rows * targets.share).sum(1))
-        weights = self._balancer.weights(torch.stack(means, 1) if means else None).unbind(1)
+        losses = self._losses.items()
+        for task, tally in self._tallies.items():
+            tally.take(logits[task], batch.targets[task])
+        means = None
+        if "losses" in self._balancer.needs:
+            rows = [loss.rows(logits[task], batch.targets[task].classes) for task, loss in losses]
+            shares = [batch.targets[task].share for task, _ in losses]
+            means = torch.stack([(it * share).sum(1) for it, share in zip(rows, shares, strict=True)], 1)
+        weights = self._balancer.weights(means)
+        if weights is not self._weights:
+            self._weights, self._by_task = weights, weights.unbind(1)
         self._network.backward(
-            {task: loss.backward(weight) for (task, loss), weight in zip(self._losses.items(), weights, strict=True)}
+            {
+                task: loss.slopes(logits[task], batch.targets[task], weight)
+                for (task, loss), weight in zip(losses, self._by_task, strict=True)
+            }
         )
-        if self._on.batched:  # counted where a graph of the step counts it
-            for tally in self._tallies.values():
-                tally.count()
 
 
 def _copy(state: SlotState, arrays: dict[str, np.ndarray]) -> SlotState:

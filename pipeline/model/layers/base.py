@@ -5,8 +5,8 @@ Legend of shapes, in all files of this folder:
     B rows of a batch
     I, O inputs and outputs of a layer
 
-On a CPU no slot's value can depend on K. So every matrix product and every norm is one call a slot: a batched product
-may choose another kernel for another K. Elementwise functions are one call over the padded memory of all slots (see
+On a CPU no slot's value can depend on K. So every matrix product is one call a slot: a batched product may choose
+another kernel for another K. Elementwise functions are one call over the padded memory of all slots (see
 `pipeline.stacked`), and sums within a slot one call for all slots.
 
 Batched, as on a GPU, everything is one call for all slots, since a call costs there what a thousand slots cost; a
@@ -112,9 +112,9 @@ class Layer:
         """What each call reads or writes of it: a slot's part, or where calls are batched that of all slots."""
         return (it.tensor.expand(slots, -1, -1),) if self.batched else it.each(slots)
 
-    def turned(self, it: Stacked) -> tuple[Tensor, ...]:
+    def turned(self, it: Stacked, slots: int) -> tuple[Tensor, ...]:
         """The transposes of what `each` answers."""
-        return (it.tensor.mT,) if self.batched else it.turned
+        return self.each(it.turned, slots)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""

@@ -22,6 +22,7 @@ class Linear(Layer):
         first: Nobody needs the gradient of its input.
         scale: What the inputs are multiplied by; the products do it on the side.
         half: Products of bfloat16 copies; values, gradients and everything else stay float32.
+        last: Nothing but a loss reads its output, which then lies in memory as [K, O, B].
     """
 
     inputs: int
@@ -29,6 +30,7 @@ class Linear(Layer):
     first: bool = False
     scale: float = 1.0
     half: bool = False
+    last: bool = False
 
     def parameters(self) -> dict[str, Declared]:
         """Weight [O, I] and bias [O], uniform in +-1/sqrt(I)."""
@@ -41,6 +43,7 @@ class Linear(Layer):
         """See `Layer`."""
         super().bind(values, grads, buffers, on)
         self._bias = self.values["bias"].tensor.unsqueeze(1)
+        self._column = self.values["bias"].tensor.unsqueeze(2)
         # The copies take longer than the products of a narrow layer.
         self._halved = self.half and min(self.inputs, self.outputs) >= _WORTH_HALVING
 
@@ -51,8 +54,13 @@ class Linear(Layer):
         self._x = x
         weight = self.values["weight"]
         slots = len(weight.slots)
+        if self.last:
+            y = self.scratch("y", slots, self.outputs, x.tensor.size(1))
+            self._products(self.each(weight, slots), self.turned(x, slots), self.each(y, slots))
+            y.tensor.add_(self._column)
+            return y.turned
         y = self.scratch("y", slots, x.tensor.size(1), self.outputs)
-        self._products(self.each(x, slots), self.turned(weight), self.each(y, slots))
+        self._products(self.each(x, slots), self.turned(weight, slots), self.each(y, slots))
         y.tensor.add_(self._bias)
         return y
 
@@ -63,7 +71,7 @@ class Linear(Layer):
             return self._half_backward(grad, into)
         weight = self.grads["weight"]
         slots = len(weight.slots)
-        self._products(self.turned(grad), self.each(self._x, slots), self.each(weight, slots))
+        self._products(self.turned(grad, slots), self.each(self._x, slots), self.each(weight, slots))
         if self.first:
             return None
         back = into or self.scratch("back", *grad.tensor.shape[:2], self.inputs)
@@ -89,7 +97,7 @@ class Linear(Layer):
         self._weight = self._halve("weight16", self.values["weight"].tensor)
         slots = len(self._weight.slots)
         products = self.scratch("y16", slots, x.tensor.size(1), self.outputs, dtype=torch.bfloat16)
-        self._plain(self.each(self._x, slots), self.turned(self._weight), self.each(products, slots))
+        self._plain(self.each(self._x, slots), self.turned(self._weight, slots), self.each(products, slots))
         y = self.scratch("y", *products.tensor.shape)
         y.tensor.copy_(products.tensor)
         torch.add(self._bias, y.tensor, alpha=self.scale, out=y.tensor)
@@ -102,7 +110,7 @@ class Linear(Layer):
         halved = self._halve("grad16", scaled)
         slots, rows, _ = scaled.shape
         products = self.scratch("dweight16", slots, self.outputs, self.inputs, dtype=torch.bfloat16)
-        self._plain(self.turned(halved), self.each(self._x, slots), self.each(products, slots))
+        self._plain(self.turned(halved, slots), self.each(self._x, slots), self.each(products, slots))
         self.grads["weight"].tensor.copy_(products.tensor)
         if self.first:
             return None

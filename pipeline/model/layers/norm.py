@@ -1,4 +1,4 @@
-"""Normalisation: by torch's own kernels, one call a slot; batched, composed of calls for all slots."""
+"""Normalisation, composed of calls for all slots: torch's own batch norm takes one slot, and twice as long."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,6 @@ from pipeline.stacked import Stacked
 _EPSILON = 1e-5
 _MOMENTUM = 0.1
 _ALL = ""  # the one group of rows when sources are normalised together
-_Saved = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass
@@ -27,9 +26,6 @@ class BatchNorm(Layer):
 
     width: int
     sources: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        self._units: dict[str, tuple[Tensor, Tensor]] = {}
 
     def parameters(self) -> dict[str, Declared]:
         """Scale and shift [I], shared by the sources."""
@@ -48,70 +44,58 @@ class BatchNorm(Layer):
         groups = this.rows if self.sources else {_ALL: slice(0, x.tensor.size(1))}
         sizes = {group: rows.stop - rows.start for group, rows in groups.items()}
         self._groups = [(group, groups[group], this.training and size > 1) for group, size in sizes.items() if size]
-        y = self.scratch("y", *x.tensor.shape)
-        if self.batched:
-            for group, rows, training in self._groups:
-                self._normalise(group, x.tensor[:, rows], y.tensor[:, rows], training)
-            return y
-        self._saved: dict[tuple[str, int], _Saved] = {}
+        self._centred = x if x.spare else self.scratch("centred", *x.tensor.shape)
+        y, squares = self.scratch("y", *x.tensor.shape), self.scratch("products", *x.tensor.shape)
+        weight, bias = self.values["weight"].tensor, self.values["bias"].tensor.unsqueeze(1)
         for group, rows, training in self._groups:
-            mean, variance = self.buffers[_name("mean", group)], self.buffers[_name("variance", group)]
-            for k, weight in enumerate(self.values["weight"].slots):
-                part = x.slots[k][rows]
-                out, at, spread = torch.native_batch_norm(
-                    part, weight, self.values["bias"].slots[k], mean.slots[k], variance.slots[k],
-                    training, _MOMENTUM, _EPSILON,
-                )  # fmt: skip
-                y.slots[k][rows].copy_(out)
-                self._saved[group, k] = (part, at, spread)
+            mean, variance = (self.buffers[_name(it, group)].tensor for it in ("mean", "variance"))
+            given, centred = x.part(rows).tensor, self._centred.part(rows).tensor
+            if training:
+                at = self._mean(f"at.{group}", given)
+                mean.lerp_(at, _MOMENTUM)
+                torch.sub(given, at.unsqueeze(1), out=centred)
+                square = torch.mul(centred, centred, out=squares.part(rows).tensor)
+                spread = self._mean(f"spread.{group}", square)
+                count = sizes[group]
+                variance.mul_(1 - _MOMENTUM).add_(spread, alpha=_MOMENTUM * count / (count - 1))
+            else:
+                spread = self._vectors(f"spread.{group}", len(weight)).copy_(variance)
+                torch.sub(given, mean.unsqueeze(1), out=centred)
+            spread.add_(_EPSILON).rsqrt_()
+            scale = torch.mul(spread, weight, out=self._vectors(f"scale.{group}", len(weight)))
+            torch.addcmul(bias, centred, scale.unsqueeze(1), out=y.part(rows).tensor)
         return y
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        back = self.scratch("back", *grad.tensor.shape)
+        back = grad if grad.spare else self.scratch("back", *grad.tensor.shape)
+        products = self.scratch("products", *grad.tensor.shape)
+        slots = grad.tensor.size(0)
         for name in ("weight", "bias"):
             self.grads[name].tensor.zero_()
-        if self.batched:
-            for group, rows, training in self._groups:
-                self._go_back(group, grad.tensor[:, rows], back.tensor[:, rows], training)
-            return back
         for group, rows, training in self._groups:
-            mean, variance = self.buffers[_name("mean", group)], self.buffers[_name("variance", group)]
-            for k, weight in enumerate(self.values["weight"].slots):
-                part, at, spread = self._saved[group, k]
-                dx, dweight, dbias = torch.ops.aten.native_batch_norm_backward(
-                    grad.slots[k][rows], part, weight, mean.slots[k], variance.slots[k], at, spread,
-                    training, _EPSILON, [True, True, True],
-                )  # fmt: skip
-                back.slots[k][rows].copy_(dx)
-                self.grads["weight"].slots[k].add_(dweight)
-                self.grads["bias"].slots[k].add_(dbias)
+            spread, scale = (self._vectors(f"{name}.{group}", slots) for name in ("spread", "scale"))
+            slope, centred, out = (it.part(rows).tensor for it in (grad, self._centred, back))
+            shift = torch.sum(slope, 1, out=self._vectors("shift", slots))
+            product = torch.mul(slope, centred, out=products.part(rows).tensor)
+            stretch = torch.sum(product, 1, out=self._vectors("stretch", slots)).mul_(spread)
+            self.grads["bias"].tensor.add_(shift)
+            self.grads["weight"].tensor.add_(stretch)
+            if training:
+                count = rows.stop - rows.start
+                torch.sub(slope, shift.div_(count).unsqueeze(1), out=out)
+                out.addcmul_(centred, stretch.mul_(spread).unsqueeze(1), value=-1 / count)
+                slope = out
+            torch.mul(slope, scale.unsqueeze(1), out=out)
         return back
 
-    def _normalise(self, group: str, x: Tensor, y: Tensor, training: bool) -> None:
-        """A group's rows [K, B, I], for all slots."""
-        mean, variance = (self.buffers[_name(it, group)].tensor for it in ("mean", "variance"))
-        if training:
-            rows = x.size(1)
-            now, at = torch.var_mean(x, 1, correction=0)
-            mean.lerp_(at, _MOMENTUM)
-            variance.lerp_(now * (rows / (rows - 1)), _MOMENTUM)
-            mean, variance = at, now
-        scale = torch.rsqrt(variance + _EPSILON).unsqueeze(1)
-        unit = (x - mean.unsqueeze(1)).mul_(scale)
-        _scaled(unit, self.values, y)
-        self._units[group] = (unit, scale)
+    def _mean(self, name: str, rows: Tensor) -> Tensor:
+        """[K, b, I] -> [K, I]."""
+        return torch.sum(rows, 1, out=self._vectors(name, len(rows))).div_(rows.size(1))
 
-    def _go_back(self, group: str, grad: Tensor, back: Tensor, training: bool) -> None:
-        """The reverse of `_normalise`; adds to the parameters' gradients."""
-        unit, scale = self._units.pop(group)
-        shift, product = grad.sum(1), (grad * unit).sum(1)
-        self.grads["bias"].tensor.add_(shift)
-        self.grads["weight"].tensor.add_(product)
-        if training:
-            rows = grad.size(1)
-            grad = grad - (shift / rows).unsqueeze(1) - unit.mul_((product / rows).unsqueeze(1))
-        torch.mul(grad, scale.mul_(self.values["weight"].tensor.unsqueeze(1)), out=back)
+    def _vectors(self, name: str, slots: int) -> Tensor:
+        """Memory for a value [I] a slot."""
+        return self.scratch(name, slots, self.width).tensor
 
     def describe(self) -> dict[str, object]:
         """Kind, width and groups."""
@@ -134,52 +118,28 @@ class LayerNorm(Layer):
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
+        self._x = x.tensor
+        self._unit, *self._moments = torch.native_layer_norm(x.tensor, [self.width], None, None, _EPSILON)
         y = self.scratch("y", *x.tensor.shape)
-        if self.batched:
-            self._unit, *self._moments = torch.native_layer_norm(x.tensor, [self.width], None, None, _EPSILON)
-            self._x = x.tensor
-            _scaled(self._unit, self.values, y.tensor)
-            return y
-        self._saved: list[_Saved] = []
-        for part, out, weight, bias in zip(
-            x.slots, y.slots, self.values["weight"].slots, self.values["bias"].slots, strict=True
-        ):
-            done, mean, spread = torch.native_layer_norm(part, [self.width], weight, bias, _EPSILON)
-            out.copy_(done)
-            self._saved.append((part, mean, spread))
+        bias, weight = (self.values[name].tensor.unsqueeze(1) for name in ("bias", "weight"))
+        torch.addcmul(bias, self._unit, weight, out=y.tensor)
         return y
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
         back = self.scratch("back", *grad.tensor.shape)
-        if self.batched:
-            torch.sum(grad.tensor, 1, out=self.grads["bias"].tensor)
-            torch.sum(self._unit.mul_(grad.tensor), 1, out=self.grads["weight"].tensor)
-            slopes = torch.mul(grad.tensor, self.values["weight"].tensor.unsqueeze(1), out=self._unit)
-            dx, _, _ = torch.ops.aten.native_layer_norm_backward(
-                slopes, self._x, [self.width], *self._moments, None, None, [True, False, False]
-            )
-            back.tensor.copy_(dx)
-            return back
-        for k, (x, mean, spread) in enumerate(self._saved):
-            dx, dweight, dbias = torch.ops.aten.native_layer_norm_backward(
-                grad.slots[k], x, [self.width], mean, spread, self.values["weight"].slots[k],
-                self.values["bias"].slots[k], [True, True, True],
-            )  # fmt: skip
-            back.slots[k].copy_(dx)
-            self.grads["weight"].slots[k].copy_(dweight)
-            self.grads["bias"].slots[k].copy_(dbias)
+        torch.sum(grad.tensor, 1, out=self.grads["bias"].tensor)
+        torch.sum(self._unit.mul_(grad.tensor), 1, out=self.grads["weight"].tensor)
+        slopes = torch.mul(grad.tensor, self.values["weight"].tensor.unsqueeze(1), out=self._unit)
+        dx, _, _ = torch.ops.aten.native_layer_norm_backward(
+            slopes, self._x, [self.width], *self._moments, None, None, [True, False, False]
+        )
+        back.tensor.copy_(dx)
         return back
 
     def describe(self) -> dict[str, object]:
         """Kind and width."""
         return {"kind": "layer_norm", "width": self.width, "epsilon": _EPSILON}
-
-
-def _scaled(unit: Tensor, values: dict[str, Stacked], out: Tensor) -> None:
-    """Every slot's weight times its normalised rows [K, B, I], plus its bias."""
-    bias, weight = (values[name].tensor.unsqueeze(1) for name in ("bias", "weight"))
-    torch.addcmul(bias, unit, weight, out=out)
 
 
 def _name(statistic: str, group: str) -> str:
