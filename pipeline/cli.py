@@ -121,7 +121,7 @@ def main() -> None:
     try:
         guarded(cli)
     finally:
-        if "torch" not in sys.modules:  # some of its extensions complain of objects that are left at the end
+        if "triton" not in sys.modules:  # it complains of objects that are left at the end
             gc.freeze()  # or the interpreter's last collections look through all that was imported, in vain
 
 
