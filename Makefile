@@ -35,16 +35,14 @@ lint: install
 bench: install
 	python -m benchmarks.one_model
 	python -m benchmarks.study
-	python -m benchmarks.time_to_quality --repeats 3
+	python -m benchmarks.time_to_quality
 	python -m benchmarks.overhead
 	python -m benchmarks.table
 
-# Also the usual script's whole study (the target of time_to_quality, which takes five seeds here) and how time and
-# memory grow: two hours more.
+# Also the usual script's whole study (the target of time_to_quality), and how time and memory grow: two hours more.
 bench-all: install
 	python -m benchmarks.record
 	$(MAKE) bench
-	python -m benchmarks.time_to_quality
 	python -m benchmarks.growth
 	python -m benchmarks.table
 

@@ -32,9 +32,9 @@ from benchmarks.study import SCRIPT, Size, scripts, study_values
 
 RECORD = Path(__file__).parent / "records" / "usual_study.jsonl"
 THROUGHPUT, SCHEDULE, PRUNING = "throughput", "and schedule", "and pruning"
-_SPACE = (
+_PEAKS = (  # of one-cycle: constant rates are searched from 1e-4 on
     "{balancing.weights: simplex, model.trunk.dropout: {float: [0.0, 0.7]}, "
-    "training.learning_rate: {float: [1e-4, %g], log: true}}"
+    "training.learning_rate: {float: [1e-3, 1e-2], log: true}}"
 )
 
 
@@ -58,22 +58,21 @@ class Target:
 @click.command()
 @shared(repeats=5)
 @click.option("--record", type=click.Path(path_type=Path), default=RECORD, show_default="the one that ships")
-@click.option("--epochs", default=5, show_default=True, help="Of a trial with one-cycle.")
-@click.option("--batch", default=16, show_default=True, help="Trials asked for together.")
-@click.option("--trials", default=32, show_default=True, help="After which a study gives up.")
+@click.option("--epochs", default=8, show_default=True, help="Of a trial with one-cycle.")
+@click.option("--batch", default=8, show_default=True, help="Trials with one-cycle asked for together.")
+@click.option("--trials", default=16, show_default=True, help="With one-cycle, after which a study gives up.")
 @click.option("--split-repeats", default=1, show_default=True, help="Turns of the studies that only show the parts.")
 @click.option("--precision", default="float32", type=click.Choice(precisions()), show_default=True)
-@click.option("--peak", default=None, type=float, help="Upper end of the searched learning rates, under one-cycle.")
 def main(
     data: Path | None, repeats: int, quick: bool, folder: Path, record: Path, epochs: int, batch: int, trials: int,
-    split_repeats: int, precision: str, peak: float | None,
+    split_repeats: int, precision: str,
 ) -> None:  # fmt: skip
     """Time studies of several seeds until they are as good as the script's."""
     about: dict[str, Any] = {"machine": machine.describe()}
     size = Size(trials=trials, batch=batch)
     if quick:
         size, epochs, repeats = Size(4, 2, 2), 2, 1
-    values = {name: it | {"precision": precision} for name, it in _studies(size, epochs, peak).items()}
+    values = {name: it | {"precision": precision} for name, it in _studies(size, epochs, quick).items()}
     with data_folder(data, (1000, 200) if quick else (60_000, 10_000)) as found:
         if found.made_up and not quick:
             click.echo("time to quality is left out: the script's study was of the real data, give them by --data")
@@ -101,15 +100,12 @@ def target_of(record: Path) -> Target:
     return Target(value, 1 - place, len(ends), len(lines))
 
 
-def _studies(size: Size, epochs: int, peak: float | None) -> dict[str, dict[str, Any]]:
-    as_script = study_values(size)
-    schedule = {"training.schedule": "one_cycle", "training.epochs": epochs}
-    if peak:
-        schedule["tuning.space"] = _SPACE % peak
+def _studies(size: Size, epochs: int, quick: bool) -> dict[str, dict[str, Any]]:
+    schedule = {"training.schedule": "one_cycle", "training.epochs": epochs, "tuning.space": _PEAKS}
     return {  # the one that counts comes first: it makes the project's databases
-        PRUNING: as_script | schedule | {"tuning.pruner": "halving"},
-        SCHEDULE: as_script | schedule,
-        THROUGHPUT: as_script,
+        PRUNING: study_values(size) | schedule | {"tuning.pruner": "halving"},
+        SCHEDULE: study_values(size) | schedule,
+        THROUGHPUT: study_values(size if quick else Size()),
     }
 
 
