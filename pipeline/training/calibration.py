@@ -29,13 +29,13 @@ SIZES = {"cpu": (1, 2, 4, 8, 16), "cuda": (1, 8, 64, 256)}
 """What is tried, by device."""
 
 BLOCK = 8
-"""The usual number of networks in a stack: more gain little."""
+"""Networks in a stack where nothing was measured: more gain little."""
 
 _STEPS = 64  # of networks in a sample, or fewer where steps are slow
 _SAMPLE_S = 0.03
 _ENOUGH_S = 0.8  # CPU seconds
 _PATIENCE_S = 3.0
-_CLEARLY = 0.9  # of a time: less than that is no accident of the measurement
+_EQUAL = 1.03  # times that differ by less may do so by accident
 _MULTIPLY_ADDS_PER_S = 3e10  # of a core, roughly
 
 
@@ -51,10 +51,9 @@ class Speed:
 
     @property
     def size(self) -> int:
-        """The usual size, or that of the fastest stack where it is clearly faster."""
-        fastest = min(self.seconds, key=lambda size: self.seconds[size])
-        usual = max((size for size in self.seconds if size <= BLOCK), default=fastest)
-        return fastest if self.seconds[fastest] < _CLEARLY * self.seconds[usual] else usual
+        """That of the fastest stack; of equally fast ones the smallest, which leaves the most cache to others."""
+        least = min(self.seconds.values())
+        return min(size for size, seconds in self.seconds.items() if seconds <= _EQUAL * least)
 
     def step_s(self, together: int) -> float:
         """CPU seconds of a step of a network that trains in a stack of about so many."""

@@ -35,13 +35,14 @@ class Optimizer:
 
     def resume(self, steps: int) -> None:
         """Go on as after so many updates."""
-        self._done = [torch.tensor(float(steps)) for _ in self._settings]
+        self._done = torch.tensor(float(steps))
 
     def step(self, rates: list[float]) -> None:
         """Update each slot at its own rate."""
+        self._done.add_(1)
         # Backwards: the last slot's gradient was written last and is still in the processor's cache.
         for k in reversed(range(len(rates))):
-            _update(self._settings[k], self._values[k], self._grads[k], self._own[k], self._done[k], rates[k])
+            _update(self._settings[k], self._values[k], self._grads[k], self._own[k], self._done, rates[k])
 
 
 def _update(
@@ -54,7 +55,7 @@ def _update(
             momentum=settings.momentum, lr=rate, dampening=0.0, nesterov=settings.nesterov, maximize=False,
             is_first_step=False,
         )  # fmt: skip
-    elif settings.optimizer == "rmsprop":
+    elif settings.optimizer == "rmsprop":  # counts once more, for nobody
         rmsprop(
             [value], [grad], [state["square"]], [], [state["momentum"]] if settings.momentum else [], [done],
             foreach=False, lr=rate, alpha=settings.beta2, eps=settings.epsilon, weight_decay=settings.weight_decay,
@@ -63,7 +64,7 @@ def _update(
     else:
         fused = torch._fused_adamw_ if settings.optimizer == "adamw" else torch._fused_adam_
         fused(
-            [value], [grad], [state["mean"]], [state["square"]], [], [done.add_(1)], amsgrad=False, lr=rate,
+            [value], [grad], [state["mean"]], [state["square"]], [], [done], amsgrad=False, lr=rate,
             beta1=settings.beta1, beta2=settings.beta2, weight_decay=settings.weight_decay, eps=settings.epsilon,
             maximize=False,
         )  # fmt: skip
