@@ -6,7 +6,7 @@ from torch import Tensor
 from pipeline.data.batches import Rows, in_order
 from pipeline.data.prepared import Prepared, Split
 from pipeline.model import Loss, Network, loss_of
-from pipeline.stacked import Stacked, Targets
+from pipeline.stacked import Targets
 
 COUNTED = 2048
 """Rows that are counted at a time: a call for many costs little more than one for few."""
@@ -33,7 +33,7 @@ class Tally:
 
     def __init__(self, loss: Loss, at_once: bool = False) -> None:
         self._loss, self._at_once = loss, at_once
-        self._room: Stacked | None = None
+        self._room: Tensor | None = None  # [K, C, COUNTED]
         self._taken = 0
         self._targets: list[Targets] = []
         self._totals: Tensor | None = None
@@ -47,10 +47,9 @@ class Tally:
         if self._taken + rows > COUNTED:
             self._count_taken()
         if self._room is None:
-            self._room = Stacked(logits.new_empty(slots, outputs, COUNTED).mT)
-        stop = self._taken + rows
-        self._room.part(slice(self._taken, stop)).tensor.copy_(logits)
-        self._taken = stop
+            self._room = logits.new_empty(slots, outputs, COUNTED)
+        self._room.narrow(2, self._taken, rows).copy_(logits.mT)
+        self._taken += rows
         self._targets.append(targets)
 
     def means(self) -> Tensor:
@@ -65,10 +64,9 @@ class Tally:
         if not self._targets:
             return
         assert self._room is not None
-        logits = self._room.part(slice(0, self._taken)).tensor
-        self._count(
-            logits, *(torch.cat([getattr(it, name) for it in self._targets], 1) for name in ("classes", "labelled"))
-        )
+        classes = torch.cat([it.classes for it in self._targets], 1)
+        labelled = torch.cat([it.labelled for it in self._targets], 1)
+        self._count(self._room.narrow(2, 0, self._taken).mT, classes, labelled)
         self._targets, self._taken = [], 0
 
     def _count(self, logits: Tensor, classes: Tensor, labelled: Tensor) -> None:
