@@ -51,15 +51,16 @@ class Foreman:
         experiment = slots[0].experiment
         if experiment.device == "cuda":  # which this process keeps busy, and which is the faster the larger the stack
             return Crew(1, _ALL, self._workers)
-        speed = self._speed(prepared, slots, in_all)
-        epoch_s = epoch_seconds(prepared, experiment, speed, len(slots))
-        processes = experiment.processes
-        if processes == "auto":
-            start_s = 0.0 if self._workers.count else self._workers.start_s
-            work_s = epoch_s * experiment.training.epochs * (in_all or len(slots))
-            processes = best_processes(work_s, start_s, len(slots), cores(), load())
-        processes = fitting_processes(prepared, slots, min(processes, len(slots)))
-        return Crew(processes, speed.size, self._workers, epoch_s)
+        in_all = in_all or len(slots)
+        guessed = Speed({BLOCK: guess(prepared, experiment)})
+        if self._is_worth_measuring(prepared, experiment, guessed, in_all):
+            # Workers start on the other cores while this one measures.
+            self._workers.take(self._processes(prepared, slots, guessed, in_all) - 1)
+            speed = calibrate(prepared, slots[0], self._folder, self._tell)
+        else:
+            speed = guessed
+        processes = self._processes(prepared, slots, speed, in_all)
+        return Crew(processes, speed.size, self._workers, epoch_seconds(prepared, experiment, speed, len(slots)))
 
     def epoch_s(self, prepared: Prepared, slots: Sequence[Slot]) -> float:
         """Seconds that an epoch of all these slots together should take, by the measured speed of this machine.
@@ -82,15 +83,21 @@ class Foreman:
         crowded = max(1.0, (neighbours + min(processes, len(slots))) / cores())
         return crowded * share * epoch_seconds(prepared, experiment, speed, share)
 
-    def _speed(self, prepared: Prepared, slots: Sequence[Slot], in_all: int | None) -> Speed:
-        """The speed, guessed where it is of no use to measure it."""
+    def _is_worth_measuring(self, prepared: Prepared, experiment: Experiment, guessed: Speed, in_all: int) -> bool:
+        """Whether there is so much to train, and so much left open, that measuring repays itself."""
+        epoch_s = epoch_seconds(prepared, experiment, guessed, BLOCK)
+        is_open = "auto" in (experiment.slots, experiment.processes)
+        return is_open and epoch_s * experiment.training.epochs * in_all >= _WORTH_S
+
+    def _processes(self, prepared: Prepared, slots: Sequence[Slot], speed: Speed, in_all: int) -> int:
+        """How many processes train, at this speed."""
         experiment = slots[0].experiment
-        guessed = Speed({BLOCK: guess(prepared, experiment)})
-        epochs = experiment.training.epochs * (in_all or len(slots))
-        decided = "auto" not in (experiment.slots, experiment.processes)
-        if decided or epochs * epoch_seconds(prepared, experiment, guessed, BLOCK) < _WORTH_S:
-            return guessed
-        return calibrate(prepared, slots[0], self._folder, self._tell)
+        processes = experiment.processes
+        if processes == "auto":
+            start_s = 0.0 if self._workers.count else self._workers.start_s
+            work_s = epoch_seconds(prepared, experiment, speed, len(slots)) * experiment.training.epochs * in_all
+            processes = best_processes(work_s, start_s, len(slots), cores(), load())
+        return fitting_processes(prepared, slots, min(processes, len(slots)))
 
     def close(self) -> None:
         """End the workers, and remember what the cheapest took to start."""

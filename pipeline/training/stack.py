@@ -67,8 +67,7 @@ class Stack:
         """Train every running slot for one epoch, and answer their states; those that are done leave the stack."""
         if not self._slots:
             return []
-        epoch = self._states[0].epoch
-        trained = self._pass(epoch)
+        trained = self.train()
         validated = assess(self._network, self._prepared, self._validation) if self._validation else None
         finite = self._finite()
         kept = []
@@ -83,6 +82,11 @@ class Stack:
         states = list(self._states)
         self.leave([state.name for state in states if state.status != "running"])
         return states
+
+    def train(self) -> list[dict[str, float]]:
+        """The updates of an epoch and nothing else: each slot's training metrics over its rows. No state changes."""
+        self._drive.epoch(self._step, self._states[0].epoch, [state.plateau_factor for state in self._states])
+        return metrics(self._tallies)
 
     def leave(self, names: Iterable[str]) -> None:
         """Cut slots out, pruned if they still ran; their kept epoch stays to be asked for."""
@@ -163,11 +167,6 @@ class Stack:
         """Which slots have come out of their last update with finite values."""
         finite = [rows.isfinite().all(1) for rows in (self._network.values, self._network.buffers)]
         return (finite[0] & finite[1]).tolist()  # type: ignore[no-any-return]
-
-    def _pass(self, epoch: int) -> list[dict[str, float]]:
-        """One epoch of updates; each slot's training metrics over its rows."""
-        self._drive.epoch(self._step, epoch, [state.plateau_factor for state in self._states])
-        return metrics(self._tallies)
 
     def _step(self, batch: Batch, this: Pass) -> None:
         """The gradients of every slot, and what is counted of its losses."""
