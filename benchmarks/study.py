@@ -26,7 +26,7 @@ from benchmarks.common.options import shared
 from benchmarks.common.project import environment, scratch_project
 from benchmarks.networks import precisions
 
-SCRIPT, ONE_THREAD, TWO = "script, one process", "script, one process, one thread", "script, two processes"
+SCRIPT, TWO = "script, one process", "script, two processes"
 MEMORY, RAY = "nn.Module in memory, two processes", "Ray Tune, a trial a core"
 
 
@@ -91,7 +91,6 @@ def study_values(size: Size) -> dict[str, object]:
 def _others(prepared: Path, size: Size) -> Iterator[Contender]:
     usual, memory = "benchmarks.rivals.usual", "benchmarks.rivals.in_memory"
     yield Contender(SCRIPT, lambda: scripts(usual, prepared, size))
-    yield Contender(ONE_THREAD, lambda: scripts(usual, prepared, size, threads=1))
     yield Contender(TWO, lambda: scripts(usual, prepared, size, processes=2, threads=1))
     yield Contender(MEMORY, lambda: scripts(memory, prepared, size, processes=2, threads=1))
     if importlib.util.find_spec("ray"):
