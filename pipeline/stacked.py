@@ -21,7 +21,7 @@ from torch import Tensor
 _ALIGNED = 32  # float32 values: two AVX-512 vectors, which is what torch's vectorised loops take at a time
 
 MISSING = -1
-"""The target of a row that has no label."""
+"""The class of a row that has none, as prepared data store it; a missing number is NaN."""
 
 
 @dataclass(frozen=True)
@@ -158,23 +158,45 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Targets:
-    """One task's labels of a batch.
+    """One task's targets of a batch: [S, B], or [S, B, L] of L labels at once.
 
     Attributes:
-        classes: int64 [S, B]; 0 where the label is missing.
-        labelled: float32 [S, B]: 1, or 0 where the label is missing.
-        share: float32 [S, B]: each row's share in the mean over the labelled ones; 0 where the label is missing.
+        values: int64 numbers of classes, or float32; 0 where missing.
+        labelled: float32: 1, or 0 where the target is missing.
+        share: float32: each target's share in the mean over those that are there; 0 where it is missing.
     """
 
-    classes: Tensor
+    values: Tensor
     labelled: Tensor
     share: Tensor
 
     @classmethod
-    def of(cls, labels: Tensor) -> "Targets":
-        """From labels int64 [S, B], -1 where missing."""
-        labelled = (labels != MISSING).float()
-        return cls(labels.clamp_min(0), labelled, labelled / labelled.sum(-1, keepdim=True).clamp_min(1))
+    def of(cls, stored: Tensor) -> "Targets":
+        """From targets as they are stored: int64, -1 where missing, or float32, NaN where missing."""
+        missing = missing_in(stored)
+        labelled = (~missing).float()
+        there = labelled.flatten(1).sum(1).clamp_min_(1).view(-1, *[1] * (stored.dim() - 1))
+        return cls(stored.masked_fill(missing, 0), labelled, labelled / there)
+
+    @classmethod
+    def complete(cls, stored: Tensor) -> "Targets":
+        """The same where nothing is missing."""
+        ones = torch.ones_like(stored, dtype=torch.float32)
+        return cls(stored, ones, ones / max(math.prod(stored.shape[1:]), 1))
+
+    def like(self, stored: Tensor) -> "Targets":
+        """Other targets of this shape, of which as many are missing: none."""
+        return Targets(stored, self.labelled, self.share)
+
+    def weighted(self, weights: Tensor) -> "Targets":
+        """The same with shares multiplied by weights: [C] by class, or [2, L] by absence and presence of each label."""
+        own = weights[self.values] if weights.dim() == 1 else torch.where(self.values > 0, weights[1], weights[0])
+        return Targets(self.values, self.labelled, self.share * own)
+
+
+def missing_in(stored: Tensor) -> Tensor:
+    """Which stored targets are missing, bool of the same shape."""
+    return stored.isnan() if stored.is_floating_point() else stored == MISSING
 
 
 def places(counts: Mapping[str, int]) -> dict[str, slice]:

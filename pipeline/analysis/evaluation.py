@@ -28,9 +28,9 @@ class Evaluation:
         seeds: The same a seed.
         differences: Paired: all minus single-task, tuned minus default, default minus separate.
         delta_m: In percent.
-        gaps: Training minus validation accuracy.
+        gaps: Training minus validation, in each task's primary metric.
         costs: parameters, latency_ms, rows_per_second.
-        confusions: Counts over all seeds.
+        confusions: Counts over all seeds, of the tasks that have classes.
         curves: Of training.
     """
 

@@ -1,4 +1,6 @@
-"""The gap between training and validation accuracy, of the kept weights as they would answer (no dropout)."""
+"""The gap between training and validation in the metric that decides, of the kept weights as they would answer."""
+
+from typing import Any
 
 import numpy as np
 
@@ -8,8 +10,8 @@ from pipeline.training.assess import assess
 from pipeline.training.saved import load_network
 
 
-def gaps(candidate: Candidate) -> dict[str, dict[str, Estimate]]:
-    """For each task: accuracy on `train` and on `validation`, and `gap`, train minus validation per seed.
+def gaps(candidate: Candidate) -> dict[str, dict[str, Any]]:
+    """For each task: its primary `metric` on `train` and on `validation`, and `gap`, train minus validation per seed.
 
     Empty where there is no validation split.
     """
@@ -19,10 +21,10 @@ def gaps(candidate: Candidate) -> dict[str, dict[str, Estimate]]:
     splits = {
         name: assess(network, candidate.prepared, candidate.prepared.split(name)) for name in ("train", "validation")
     }
-    found = {}
-    for task in candidate.prepared.tasks:
-        train, validation = (np.array([slot[f"{task}/accuracy"] for slot in slots]) for slots in splits.values())
-        found[task] = {
+    found: dict[str, dict[str, Any]] = {}
+    for task, it in candidate.prepared.tasks.items():
+        train, validation = (np.array([slot[f"{task}/{it.primary}"] for slot in slots]) for slots in splits.values())
+        found[task] = {"metric": it.primary} | {
             name: Estimate(float(values.mean()), student(values), None, len(slots))
             for name, values in (("train", train), ("validation", validation), ("gap", train - validation))
         }

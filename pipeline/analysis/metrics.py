@@ -1,16 +1,21 @@
 """What scores are made of. Nothing here needs torch: whoever only reads scores does not import it.
 
-Shapes: K seeds, N rows of a task's source, C classes.
+Shapes: K seeds, N rows of a task's source, C classes, L labels at once, R resamples.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-PRIMARY = "accuracy"
-"""The metric that decides, for multiclass and binary tasks."""
+from pipeline.analysis.intervals import resampled_sums
+from pipeline.draws import seed_of
 
-LOWER_IS_BETTER = frozenset({"nll", "ece"})
+LOWER_IS_BETTER = frozenset({"nll", "ece", "mae", "rmse"})
+
+TITLES = {"accuracy": "accuracy", "roc_auc": "ROC-AUC", "r2": "R2"}
+"""How people call the metrics that decide. All are shown in percent, and their differences in points."""
 
 BATCH = 256
 """Rows answered together when throughput is measured."""
@@ -22,18 +27,59 @@ class TaskScores:
 
     Attributes:
         source: Whose rows were scored.
+        primary: Name of the metric that decides.
         metrics: Each metric by name, float64 [K]; NaN where no row is labelled.
-        correct: Whether a row was answered right, bool [K, N]; False where it has no label.
-        labelled: Whether a row has a label, bool [N].
-        confusion: Rows of each true class (down) by the answered one (across), summed over seeds: int64 [C, C].
+        labelled: Whether a row has a target, bool [N].
+        columns: What each row adds to the sums that the primary metric, mean over seeds, is made of: float64 [N, M].
+            Of an accuracy: being labelled; being answered right. Of an R2: being labelled; target; its square; squared
+            error. Of a ROC-AUC, for each label: having it; not having it; the row's placement in either case (the share
+            of the other rows that it is ranked rightly against), less half the AUC.
+        confusion: Rows of each true class (down) by the answered one (across), summed over seeds: int64 [C, C]; None
+            where there are no classes.
     """
 
     source: str
+    primary: str
     metrics: dict[str, np.ndarray]
-    correct: np.ndarray
     labelled: np.ndarray
-    confusion: np.ndarray
+    columns: np.ndarray
+    confusion: np.ndarray | None = None
+
+    @property
+    def seeds(self) -> int:
+        """K."""
+        return len(self.metrics[self.primary])
+
+    @cached_property
+    def resampled(self) -> np.ndarray:
+        """The primary metric, mean over seeds, of R resamples of the rows [R]: the same ones for all of a source."""
+        sums = resampled_sums(self.columns, np.random.default_rng(seed_of("bootstrap", self.source)))
+        with np.errstate(invalid="ignore", divide="ignore"):  # no labelled row: NaN, which has no interval
+            return _OF_SUMS[self.primary](sums)
 
 
 Scores = dict[str, TaskScores]
 """By task."""
+
+
+def _accuracy(sums: np.ndarray) -> np.ndarray:
+    answer: np.ndarray = sums[:, 1] / sums[:, 0]
+    return answer
+
+
+def _r2(sums: np.ndarray) -> np.ndarray:
+    count, linear, squares, errors = sums.T
+    answer: np.ndarray = 1.0 - errors / (squares - linear**2 / count)
+    return answer
+
+
+def _roc_auc(sums: np.ndarray) -> np.ndarray:
+    """The AUC's linear part, as in DeLong, DeLong and Clarke-Pearson 1988 (Biometrics 44); mean over labels."""
+    present, absent, placed_present, placed_absent = sums.reshape(len(sums), -1, 4).transpose(2, 0, 1)
+    known = (present > 0) & (absent > 0)
+    areas = np.where(known, placed_present / present + placed_absent / absent, 0.0)
+    answer: np.ndarray = areas.sum(1) / known.sum(1)
+    return answer
+
+
+_OF_SUMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": _accuracy, "r2": _r2, "roc_auc": _roc_auc}

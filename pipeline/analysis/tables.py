@@ -12,6 +12,7 @@ from pipeline.analysis.compare import delta_m, difference, level
 from pipeline.analysis.intervals import Estimate
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores
 
+_GAP = ["train", "validation", "gap", "gap_low", "gap_high"]
 _ESTIMATE = ["mean", "low", "high", "decided_by", "seeds_low", "seeds_high", "rows_low", "rows_high", "num_seeds"]
 _TEXT = ("candidate", "against", "role", "task", "metric", "split", "true", "answered", "decided_by", "verdict",
          "note", "differs", "key", "value_json")  # fmt: skip
@@ -27,13 +28,14 @@ TUNED_AGAINST_UNTUNED = "tuned against untuned baselines"
 
 
 def scores_table(scores: Mapping[str, Scores]) -> pd.DataFrame:
-    """One row a candidate, task and metric: its mean over seeds and intervals."""
+    """One row a candidate, task and metric: its mean over seeds, intervals, and whether it is the one that decides."""
     rows = [
-        {"candidate": name, "task": task, "metric": metric} | _columns(level(it, metric))
+        {"candidate": name, "task": task, "metric": metric, "primary": metric == it.primary}
+        | _columns(level(it, metric))
         for name, task, it in _each(scores)
         for metric in it.metrics
     ]
-    return pd.DataFrame(rows, columns=["candidate", "task", "metric", *_ESTIMATE])
+    return pd.DataFrame(rows, columns=["candidate", "task", "metric", "primary", *_ESTIMATE])
 
 
 def seeds_table(scores: Mapping[str, Scores]) -> pd.DataFrame:
@@ -55,12 +57,9 @@ def differences_table(scores: Mapping[str, Scores], pairs: Iterable[tuple[str, s
             for metric in it.metrics:
                 found = difference(it, scores[against][task], metric)
                 verdict = found.verdict(higher_is_better=metric not in LOWER_IS_BETTER)
-                rows.append(
-                    {"candidate": candidate, "against": against, "task": task, "metric": metric}
-                    | _columns(found)
-                    | {"verdict": verdict}
-                )
-    return pd.DataFrame(rows, columns=["candidate", "against", "task", "metric", *_ESTIMATE, "verdict"])
+                names = {"candidate": candidate, "against": against, "task": task, "metric": metric}
+                rows.append(names | {"primary": metric == it.primary} | _columns(found) | {"verdict": verdict})
+    return pd.DataFrame(rows, columns=["candidate", "against", "task", "metric", "primary", *_ESTIMATE, "verdict"])
 
 
 def delta_m_table(scores: Mapping[str, Scores], baseline: str, tuned: Iterable[str]) -> pd.DataFrame:
@@ -75,12 +74,13 @@ def delta_m_table(scores: Mapping[str, Scores], baseline: str, tuned: Iterable[s
     return pd.DataFrame(rows, columns=["candidate", *_ESTIMATE, "verdict", "note"])
 
 
-def gaps_table(gaps: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> pd.DataFrame:
-    """One row a candidate and task: accuracy on train and validation, and their gap with its interval over seeds."""
+def gaps_table(gaps: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
+    """One row a candidate and task: its primary metric on train and validation, and their gap with its interval."""
     rows = [
         {
             "candidate": name,
             "task": task,
+            "metric": it["metric"],
             "train": it["train"].mean,
             "validation": it["validation"].mean,
             "gap": it["gap"].mean,
@@ -90,7 +90,7 @@ def gaps_table(gaps: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> pd.D
         for name, tasks in gaps.items()
         for task, it in tasks.items()
     ]
-    return pd.DataFrame(rows, columns=["candidate", "task", "train", "validation", "gap", "gap_low", "gap_high"])
+    return pd.DataFrame(rows, columns=["candidate", "task", "metric", *_GAP])
 
 
 def confusions_table(scores: Mapping[str, Scores], classes: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
@@ -98,9 +98,15 @@ def confusions_table(scores: Mapping[str, Scores], classes: Mapping[str, tuple[s
     rows = [
         {"candidate": name, "task": task, "true": classes[task][true], "answered": classes[task][answered], "count": n}
         for name, task, it in _each(scores)
+        if it.confusion is not None
         for (true, answered), n in np.ndenumerate(it.confusion)
     ]
     return pd.DataFrame(rows, columns=["candidate", "task", "true", "answered", "count"])
+
+
+def primary(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of scores or differences that are of the metric that decides for their task."""
+    return table[table["primary"].astype(bool)]  # an empty table that was read has no types
 
 
 def write(table: pd.DataFrame, path: Path) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.base import Settings
 
@@ -22,15 +22,49 @@ def _task_name(name: str) -> str:
 TaskName = Annotated[str, AfterValidator(_task_name)]
 
 
+Kind = Literal["multiclass", "binary", "multilabel", "regression"]
+RegressionLoss = Literal["squared", "absolute", "huber"]
+
+PRIMARY: dict[str, str] = {
+    "multiclass": "accuracy",
+    "binary": "accuracy",
+    "multilabel": "roc_auc",
+    "regression": "r2",
+}
+"""The metric that decides, by kind of task: higher is better, 1 is perfect, so that a mean over tasks makes sense."""
+
+
+OF_TRAINING = ("loss", "class_weights", "focal")
+"""The settings of a task that training reads and prepared data do not depend on."""
+
+
 class TaskSettings(Settings):
     """One thing to predict.
 
     Attributes:
-        kind: `multiclass` (one of several classes) or `binary` (one of two, a single logit).
+        kind: `multiclass` (one of several classes), `binary` (one of two, a single logit), `multilabel` (each of
+            several labels is there or not) or `regression` (a number).
         source: Name of the source whose rows carry the labels.
         label: Which of the source's labels; null means the one named as the task, or the source's only one.
+        loss: Of a regression task, in standard deviations of the training targets: `squared`, `absolute`, or `huber`
+            (squared up to one deviation, absolute beyond it).
+        class_weights: `balanced` lets every class weigh alike in the loss, however rare it is (in a multilabel task a
+            label's presence and absence); the mean weight of the training targets is 1. Metrics stay unweighted.
+        focal: Exponent of the focal loss (Lin et al. 2017, arXiv 1708.02002), which turns from what is answered well
+            to what is not; 0 is cross-entropy, 2 the paper's choice.
     """
 
-    kind: Literal["multiclass", "binary"]
+    kind: Kind
     source: str
     label: str | None = None
+    loss: RegressionLoss = "squared"
+    class_weights: Literal["equal", "balanced"] = "equal"
+    focal: float = Field(default=0.0, ge=0.0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TaskSettings":
+        if self.loss != "squared" and self.kind != "regression":
+            raise ValueError(f"loss={self.loss} is for regression tasks; this one is {self.kind}")
+        if self.kind == "regression" and (self.class_weights != "equal" or self.focal):
+            raise ValueError("class_weights and focal are for tasks with classes or labels; this one is regression")
+        return self

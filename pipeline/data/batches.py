@@ -6,8 +6,9 @@ and nothing more. Memory does not grow with the rows: orders, labels and batches
 Shapes: S is 1 where all slots share their data stream, else K. B rows of a source in the step, F values a row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from pipeline.data.plan import Plan
 from pipeline.data.prepared import Prepared, Split
 from pipeline.draws import Stream
 from pipeline.errors import Failure
-from pipeline.stacked import Inputs, Stacked, Targets, places, slotted
+from pipeline.stacked import Inputs, Stacked, Targets, missing_in, places, slotted
 
 EVALUATED = 512
 """Rows of a pass that evaluates."""
@@ -41,7 +42,7 @@ class Rows:
 
     Attributes:
         inputs: [N, F] by source, as stored.
-        labels: int64 [N] by task, -1 where missing.
+        labels: By task, as `Split` has them.
     """
 
     inputs: dict[str, Tensor]
@@ -72,10 +73,19 @@ class Batches:
         split: The rows.
         batch_size: Rows of each source in a step.
         mix: `longest`, `proportional` or `shortest`.
+        class_weights: Of the tasks that have some, see `pipeline.data.class_weights`.
     """
 
-    def __init__(self, prepared: Prepared, split: Split, batch_size: int, mix: str) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        split: Split,
+        batch_size: int,
+        mix: str,
+        class_weights: Mapping[str, Tensor] = MappingProxyType({}),
+    ) -> None:
         held = Rows.of(split)
+        self._class_weights = class_weights
         self._gather, self._labels = Gather(held.inputs), held.labels
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
         self._plan = Plan({source: len(array) for source, array in split.inputs.items()}, batch_size, mix)
@@ -96,7 +106,7 @@ class Batches:
                 for source, orders in part.rows.items()
             }
             targets = {
-                task: _targets(self._labels[task][part.rows[source]], part.sizes[source])
+                task: _targets(self._labels[task][part.rows[source]], part.sizes[source], self._class_weights.get(task))
                 for task, source in self._source_of.items()
             }
             for step in range(part.steps):
@@ -188,11 +198,12 @@ def dropped(rows: dict[str, int], mix: str) -> dict[str, int]:
     return {source: count - shortest for source, count in rows.items() if mix == "shortest" and count > shortest}
 
 
-def _targets(labels: Tensor, sizes: list[int]) -> list[Targets]:
-    """The targets of each step, from the labels int64 [S, N] of several steps of these sizes."""
+def _targets(labels: Tensor, sizes: list[int], weights: Tensor | None) -> list[Targets]:
+    """The targets of each step, from the stored ones [S, N, ...] of several steps of these sizes."""
     parts = labels.split(sizes, 1)
-    if (labels < 0).any():
+    if weights is not None:
+        return [Targets.of(part).weighted(weights) for part in parts]
+    if missing_in(labels).any():
         return [Targets.of(part) for part in parts]
-    ones = {size: torch.ones(len(labels), size) for size in set(sizes)}
-    shares = {size: there / max(size, 1) for size, there in ones.items()}
-    return [Targets(part, ones[part.size(1)], shares[part.size(1)]) for part in parts]
+    complete = {part.size(1): Targets.complete(part) for part in parts}  # steps of one size share their masks
+    return [complete[part.size(1)].like(part) for part in parts]

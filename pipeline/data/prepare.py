@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.experiment import Experiment
-from pipeline.config.tasks import TaskSettings
 from pipeline.data.prepared import MANIFEST, checksum, inputs_file, labels_file
 from pipeline.data.sources import Examples, Place, Report, source
 from pipeline.data.splitting import Chosen, split
-from pipeline.errors import Failure, UserError
+from pipeline.data.targets import label_of, targets_of
+from pipeline.errors import Failure
 
 _CHUNK_ROWS = 4096
 
@@ -22,11 +22,11 @@ def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) 
     The same experiment, files and seed write the same bytes. The manifest is written last.
 
     Returns:
-        The manifest: `sources` (shape, scale, rows by split), `tasks` (kind, source, classes, counts: by split the
-        number of rows of each class, missing labels left out) and `files` (sha256 by name).
+        The manifest: `sources` (shape, scale, rows by split), `tasks` (kind, source, and as
+        `pipeline.data.prepared.PreparedTask` has them classes, counts, mean and std) and `files` (sha256 by name).
 
     Raises:
-        UserError: Data are missing or broken, or a split lacks a class that another has.
+        UserError: Data are missing or broken, or a split lacks what another has.
         Failure: A download did not succeed, or the folder cannot be written.
     """
     manifest: dict[str, Any] = {"sources": {}, "tasks": dict.fromkeys(experiment.tasks), "files": {}}
@@ -47,53 +47,18 @@ def _prepare_source(
     """Write one source and its tasks; its examples leave memory before the next is read."""
     examples = source(name).read(place, report)
     tasks = {task: settings for task, settings in experiment.tasks.items() if settings.source == name}
-    labels = {task: _label(task, settings, examples) for task, settings in tasks.items()}
+    labels = {task: label_of(task, settings, examples) for task, settings in tasks.items()}
     data = experiment.data
     parts = split(name, examples, sorted(set(labels.values())), data.validation, data.test, experiment.seed)
-    counts = {task: _counts(parts, label, len(examples.classes[label])) for task, label in labels.items()}
-    for task, label in labels.items():
-        _check_classes(task, counts[task], examples.classes[label])
+    targets = {
+        task: targets_of(task, {it: chosen.labels(label) for it, chosen in parts.items()}, examples.classes[label])
+        for task, label in labels.items()
+    }
     manifest["sources"][name] = _write_inputs(folder, name, parts, examples)
     for task, settings in tasks.items():
-        _write_labels(folder, task, parts, labels[task])
-        classes = examples.classes[labels[task]]
-        manifest["tasks"][task] = {
-            "kind": settings.kind, "source": name, "classes": classes, "counts": counts[task]
-        }  # fmt: skip
-
-
-def _label(task: str, settings: TaskSettings, examples: Examples) -> str:
-    """Which of the source's labels the task predicts."""
-    known = list(examples.classes)
-    wanted = settings.label or (task if task in known else known[0] if len(known) == 1 else None)
-    if wanted not in known:
-        raise UserError(
-            f"tasks.{task}.label: source '{settings.source}' has the labels {', '.join(known)}; "
-            f"found '{wanted or task}'"
-        )
-    if settings.kind == "binary" and len(examples.classes[wanted]) != 2:
-        raise UserError(
-            f"tasks.{task}.kind: binary needs two classes, label '{wanted}' has {len(examples.classes[wanted])}"
-        )
-    return wanted
-
-
-def _counts(parts: dict[str, Chosen], label: str, classes: int) -> dict[str, list[int]]:
-    """Rows of each class by split; a missing label (-1) is of none."""
-    values = {name: chosen.labels(label) for name, chosen in parts.items()}
-    return {name: np.bincount(it[it >= 0], minlength=classes).tolist() for name, it in values.items()}
-
-
-def _check_classes(task: str, counts: dict[str, list[int]], classes: list[str]) -> None:
-    """Every class that train knows must occur in validation, or choosing by it would be blind there."""
-    if not any(counts["train"]):
-        raise UserError(f"task '{task}': no row of train has a label, so there is nothing to learn from")
-    validation = counts.get("validation", counts["train"])
-    missing = [
-        name for name, train, held in zip(classes, counts["train"], validation, strict=True) if train and not held
-    ]
-    if missing:
-        raise UserError(f"task '{task}': validation has no example of {', '.join(missing)}: raise data.validation")
+        for split_name, array in targets[task].arrays.items():
+            np.save(folder / labels_file(task, split_name), array)
+        manifest["tasks"][task] = {"kind": settings.kind, "source": name, **targets[task].about}
 
 
 def _write_inputs(folder: Path, name: str, parts: dict[str, Chosen], examples: Examples) -> dict[str, Any]:
@@ -107,8 +72,3 @@ def _write_inputs(folder: Path, name: str, parts: dict[str, Chosen], examples: E
                 file.write(values[chosen.rows[start : start + _CHUNK_ROWS]].data)
     rows_of = {split_name: len(chosen.rows) for split_name, chosen in parts.items()}
     return {"shape": list(examples.train.inputs.shape[1:]), "scale": examples.scale, "rows": rows_of}
-
-
-def _write_labels(folder: Path, task: str, parts: dict[str, Chosen], label: str) -> None:
-    for split_name, chosen in parts.items():
-        np.save(folder / labels_file(task, split_name), chosen.labels(label))

@@ -6,12 +6,13 @@ The test split is opened by `pipeline.data.test_split` alone.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+
+from pipeline.config.tasks import PRIMARY
 
 MANIFEST = "manifest.json"
 CHOOSING = ("train", "validation")
@@ -24,7 +25,8 @@ class Split:
 
     Attributes:
         inputs: By source, [N, F] as stored; what the network sees is inputs / scale.
-        labels: By task, int64 [N], -1 where missing.
+        labels: By task. Numbers of classes: int64 [N], -1 where missing. Several labels at once: float32 [N, L], 1 or
+            0. Numbers: float32 [N], standardised (see `PreparedTask`). Both NaN where missing.
     """
 
     inputs: dict[str, np.ndarray]
@@ -38,19 +40,30 @@ class PreparedTask:
     Attributes:
         kind: Of the task.
         source: Whose rows carry its labels.
-        classes: Names of its classes in order.
-        counts: By split, the number of rows of each class; missing labels are of none.
+        classes: Names of its classes in order; of a multilabel task those of its labels; of a regression task none.
+        counts: By split, the number of rows of each class, or with each label; of a regression task none.
+        mean: Of a regression task's training targets, in their own unit; else 0.
+        std: Their standard deviation (of the population); else 1. Targets are stored as (target - mean) / std.
+        labelled: By split, the number of rows with a target: one number, or one for each of several labels.
     """
 
     kind: str
     source: str
     classes: tuple[str, ...]
     counts: dict[str, list[int]] = field(default_factory=dict)
+    mean: float = 0.0
+    std: float = 1.0
+    labelled: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def outputs(self) -> int:
         """C, the values that the network answers for a row."""
-        return 1 if self.kind == "binary" else len(self.classes)
+        return 1 if self.kind in ("binary", "regression") else len(self.classes)
+
+    @property
+    def primary(self) -> str:
+        """The metric that decides."""
+        return PRIMARY[self.kind]
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,7 @@ class Prepared:
             raise ValueError(f"there is no {name} split: it was prepared without")
         return open_split(self, name)
 
-    def only(self, tasks: Mapping[str, Any]) -> "Prepared":
+    def only(self, tasks: Iterable[str]) -> "Prepared":
         """The same folder seen through some of its tasks, in their order."""
         kept = {name: self.tasks[name] for name in tasks}
         used = {task.source for task in kept.values()}
@@ -130,11 +143,14 @@ def open_prepared(folder: Path) -> Prepared:
     sources = {
         name: PreparedSource(tuple(it["shape"]), it["scale"], it["rows"]) for name, it in manifest["sources"].items()
     }
-    tasks = {
-        name: PreparedTask(it["kind"], it["source"], tuple(it["classes"]), it["counts"])
-        for name, it in manifest["tasks"].items()
-    }
+    tasks = {name: PreparedTask(**it | {"classes": tuple(it["classes"])}) for name, it in manifest["tasks"].items()}
     return Prepared(folder, sources, tasks)
+
+
+def known(labels: np.ndarray) -> np.ndarray:
+    """Which targets of a split are not missing, bool of the same shape."""
+    present: np.ndarray = ~np.isnan(labels) if np.issubdtype(labels.dtype, np.floating) else labels >= 0
+    return present
 
 
 def checksum(path: Path) -> str:

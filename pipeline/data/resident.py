@@ -6,14 +6,15 @@ on the device alone: nothing has to be waited for, and the gathering can be reco
 Shapes as in `pipeline.data.batches`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from pipeline.data.batches import Batch, Rows
 from pipeline.data.plan import STEPS, Part, Plan
-from pipeline.data.prepared import Prepared, Split
+from pipeline.data.prepared import Prepared, Split, known
 from pipeline.draws import Stream
 from pipeline.stacked import Inputs, Stacked, Targets, places, slotted
 
@@ -27,20 +28,30 @@ class ResidentBatches:
         batch_size: Rows of each source in a step.
         mix: `longest`, `proportional` or `shortest`.
         device: As torch names it.
+        class_weights: Of the tasks that have some, see `pipeline.data.class_weights`.
 
     Attributes:
         clock: Which step of the epoch `batch` answers, int64 [1]; whoever takes a step moves it on.
     """
 
-    def __init__(self, prepared: Prepared, split: Split, batch_size: int, mix: str, device: str) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        split: Split,
+        batch_size: int,
+        mix: str,
+        device: str,
+        class_weights: Mapping[str, Tensor] = MappingProxyType({}),
+    ) -> None:
+        self._class_weights = {task: it.to(device) for task, it in class_weights.items()}
         self._rows, self._device = Rows.of(split, device), device
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
-        self._complete = {task: bool((split.labels[task] >= 0).all()) for task in prepared.tasks}
+        self._complete = {task: bool(known(split.labels[task]).all()) for task in prepared.tasks}
         self._plan = Plan({source: len(split.inputs[source]) for source in prepared.sources}, batch_size, mix)
         self.clock = torch.zeros(1, dtype=torch.int64, device=device)
         self._tables: dict[str, Tensor] = {}  # row numbers [STEPS, S, B] of the steps at hand
         self._rooms: dict[tuple[int, ...], tuple[Inputs, dict[str, Tensor]]] = {}
-        self._all: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        self._all: dict[tuple[torch.Size, torch.dtype], Targets] = {}
 
     @property
     def steps(self) -> int:
@@ -95,13 +106,14 @@ class ResidentBatches:
 
     def _targets(self, task: str, rows: Tensor) -> Targets:
         labels = _chosen(self._rows.labels[task], rows)
+        if task in self._class_weights:
+            return Targets.of(labels).weighted(self._class_weights[task])
         if not self._complete[task]:
             return Targets.of(labels)
-        slots, count = rows.shape
-        if (slots, count) not in self._all:
-            ones = torch.ones(slots, count, device=self._device)
-            self._all[slots, count] = (ones, ones / max(count, 1))
-        return Targets(labels, *self._all[slots, count])
+        key = (labels.shape, labels.dtype)
+        if key not in self._all:
+            self._all[key] = Targets.complete(labels)
+        return self._all[key].like(labels)
 
 
 def _chosen(stored: Tensor, rows: Tensor) -> Tensor:

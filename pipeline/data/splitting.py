@@ -8,6 +8,9 @@ from pipeline.data.sources import Examples, Part
 from pipeline.draws import seed_of
 from pipeline.errors import UserError
 
+_QUARTILES = (0.25, 0.5, 0.75)
+_MISSING = -1
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -22,7 +25,7 @@ class Chosen:
     rows: np.ndarray
 
     def labels(self, label: str) -> np.ndarray:
-        """The rows' labels, int64, -1 where missing."""
+        """The rows' labels, as the part has them."""
         values: np.ndarray = self.part.labels[label][self.rows]
         return values
 
@@ -32,7 +35,8 @@ def split(
 ) -> dict[str, Chosen]:
     """Split a source's training part; `test` applies only where it has no test part of its own.
 
-    Rows are drawn so that each pattern of labels keeps its share, up to one row.
+    Rows are drawn so that each pattern of labels keeps its share, up to one row; of a number counts the quarter that it
+    is in.
 
     Args:
         name: Of the source, for the draws and messages.
@@ -71,7 +75,8 @@ def _cut(what: str, chosen: Chosen, labels: list[str], share: float, seed: int) 
     count = round(share * rows)
     if not 0 < count < rows:
         raise UserError(f"{what} has {rows} rows, too few for this share: one of the splits would be empty")
-    patterns = np.unique(np.stack([chosen.labels(label) for label in labels]), axis=1, return_inverse=True)[1].ravel()
+    strata = np.concatenate([_strata(chosen.labels(label)) for label in labels], axis=1)
+    patterns = np.unique(strata, axis=0, return_inverse=True)[1].ravel()
     draw = np.random.default_rng(seed)
     shuffled = draw.permutation(rows)
     by_pattern = shuffled[np.argsort(patterns[shuffled], kind="stable")]
@@ -80,3 +85,17 @@ def _cut(what: str, chosen: Chosen, labels: list[str], share: float, seed: int) 
     is_cut = np.empty(rows, bool)
     is_cut[by_pattern] = np.diff(passed) > 0
     return Chosen(chosen.part, chosen.rows[~is_cut]), Chosen(chosen.part, chosen.rows[is_cut])
+
+
+def _strata(labels: np.ndarray) -> np.ndarray:
+    """What the rows are stratified by, whole numbers [N, L]."""
+    if np.issubdtype(labels.dtype, np.integer):
+        return labels[:, None]
+    if labels.ndim == 2:
+        several: np.ndarray = np.nan_to_num(labels, nan=_MISSING).astype(np.int64)
+        return several
+    known = ~np.isnan(labels)
+    quarters = np.full(len(labels), _MISSING)
+    if known.any():
+        quarters[known] = np.digitize(labels[known], np.quantile(labels[known], _QUARTILES))
+    return quarters[:, None]

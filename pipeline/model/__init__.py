@@ -2,7 +2,7 @@
 
 from pipeline.model.build import TaskShape, build
 from pipeline.model.layers import Pass
-from pipeline.model.losses import Loss, loss_of
+from pipeline.model.losses import BinaryCrossEntropy, CrossEntropy, Loss, loss_of
 from pipeline.model.network import Network
 
-__all__ = ["Loss", "Network", "Pass", "TaskShape", "build", "loss_of"]
+__all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "Network", "Pass", "TaskShape", "build", "loss_of"]

@@ -1,12 +1,14 @@
-"""Losses of a stack: the gradient that a step needs, and each row's loss and prediction, which many steps share.
+"""Losses of a stack: the gradient that a step needs, and the loss of each target, which many steps share.
 
-Shapes: logits [K, B, C]; classes [S, B]; row losses and predictions [K, B]; weights [K].
+Shapes: logits [K, B, C]; targets [S, B], or [S, B, L] of L labels at once (then C = L); weights [K].
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from pipeline.stacked import Scratch, Stacked, Targets
 
@@ -26,35 +28,32 @@ class Loss(ABC):
         self._factors_of: tuple[Tensor, Tensor] | None = None
 
     def slopes(self, logits: Tensor, targets: Targets, weights: Tensor) -> Stacked:
-        """Gradient of sum_k weights[k] * mean_k in the logits, [K, B, C]; a row without a label has none.
+        """Gradient of sum_k weights[k] * mean_k in the logits, [K, B, C]; where a target is missing there is none.
 
         Valid until the next call.
         """
         columns = logits.mT
         slopes = self._scratch("slopes", *columns.shape)
-        self._slopes(columns, targets.classes.unsqueeze(1), slopes)
+        self._slopes(columns, _columns(targets.values), slopes)
         slopes.tensor.mul_(self._factors(targets.share, weights))
         return slopes.turned
 
     def _factors(self, share: Tensor, weights: Tensor) -> Tensor:
-        """What each row's gradient is multiplied by, [K, 1, B]; often that of the last step."""
-        factors = self._scratch("factors", len(weights), 1, share.size(1)).tensor
+        """What each target's gradient is multiplied by, [K, 1 or L, B]; often that of the last step."""
+        columns = _columns(share)
+        factors = self._scratch("factors", len(weights), *columns.shape[1:]).tensor
         if self._factors_of is None or self._factors_of[0] is not share or self._factors_of[1] is not weights:
-            torch.mul(share.unsqueeze(1), weights.view(-1, 1, 1), out=factors)
+            torch.mul(columns, weights.view(-1, 1, 1), out=factors)
             self._factors_of = share, weights
         return factors
 
     @abstractmethod
-    def rows(self, logits: Tensor, classes: Tensor) -> Tensor:
-        """Each row's loss, that of a row without a label any number; the caller may change them."""
+    def rows(self, logits: Tensor, values: Tensor) -> Tensor:
+        """The loss of each target, [K, B] or [K, B, L]; where one is missing any number. The caller may change them."""
 
     @abstractmethod
-    def predict(self, logits: Tensor) -> Tensor:
-        """The predicted classes, int64."""
-
-    @abstractmethod
-    def _slopes(self, logits: Tensor, classes: Tensor, out: Stacked) -> None:
-        """Write the gradient of each row's loss, from logits [K, C, B] and classes [S, 1, B]: [K, C, B]."""
+    def _slopes(self, logits: Tensor, values: Tensor, out: Stacked) -> None:
+        """Write the gradient of each target's loss, from logits [K, C, B] and targets [S, 1 or L, B]: [K, C, B]."""
 
 
 class CrossEntropy(Loss):
@@ -65,44 +64,151 @@ class CrossEntropy(Loss):
         self._device = device
         self._minus_ones: dict[torch.Size, Tensor] = {}
 
-    def rows(self, logits: Tensor, classes: Tensor) -> Tensor:
+    def rows(self, logits: Tensor, values: Tensor) -> Tensor:
         """See `Loss`."""
-        chosen = classes.unsqueeze(1).expand(len(logits), -1, -1)
+        chosen = values.unsqueeze(1).expand(len(logits), -1, -1)
         return torch.log_softmax(logits.mT, 1).gather(1, chosen).squeeze(1).neg_()
 
-    def predict(self, logits: Tensor) -> Tensor:
-        """See `Loss`."""
-        return logits.mT.max(1).indices  # of equals the first, as argmax answers in ten times as long
-
-    def _slopes(self, logits: Tensor, classes: Tensor, out: Stacked) -> None:
+    def _slopes(self, logits: Tensor, values: Tensor, out: Stacked) -> None:
         torch.softmax(logits, 1, out=out.tensor)
-        chosen = classes if len(classes) == len(logits) else classes.expand(len(logits), -1, -1)
+        chosen = values if len(values) == len(logits) else values.expand(len(logits), -1, -1)
         if chosen.shape not in self._minus_ones:
             self._minus_ones[chosen.shape] = torch.full(chosen.shape, -1.0, device=self._device)
         out.tensor.scatter_add_(1, chosen, self._minus_ones[chosen.shape])
 
 
 class BinaryCrossEntropy(Loss):
-    """Cross-entropy of a single logit (C = 1) with targets 0 and 1."""
+    """Cross-entropy of single logits with targets 0 and 1: one a row (C = 1), or one for each of L labels."""
 
-    def rows(self, logits: Tensor, classes: Tensor) -> Tensor:
+    def rows(self, logits: Tensor, values: Tensor) -> Tensor:
         """See `Loss`."""
         # softplus(-z) where the target is 1: nothing cancels, however sure the network is.
-        losses = self._scratch("losses", *logits.shape[:2])
-        torch.mul(logits.squeeze(2), 1 - 2 * classes, out=losses.tensor)
+        alike = _alike(logits, values)
+        losses = self._scratch("losses", *alike.shape)
+        torch.mul(alike, 1 - 2 * values, out=losses.tensor)
         torch.ops.aten.softplus.out(losses.whole, out=losses.whole)
         return losses.tensor
 
-    def predict(self, logits: Tensor) -> Tensor:
-        """See `Loss`."""
-        return (logits.squeeze(2) > 0).long()
-
-    def _slopes(self, logits: Tensor, classes: Tensor, out: Stacked) -> None:
+    def _slopes(self, logits: Tensor, values: Tensor, out: Stacked) -> None:
         out.tensor.copy_(logits)
         torch.sigmoid(out.whole, out=out.whole)
-        out.tensor.sub_(classes)
+        out.tensor.sub_(values)
 
 
-def loss_of(kind: str, device: str = "cpu") -> Loss:
-    """The loss of a kind of task."""
-    return BinaryCrossEntropy(device) if kind == "binary" else CrossEntropy(device)
+class FocalCrossEntropy(CrossEntropy):
+    """(1 - p)^focal times the cross-entropy -log p of the true class (Lin et al. 2017, arXiv 1708.02002)."""
+
+    def __init__(self, focal: float, device: str = "cpu") -> None:
+        super().__init__(device)
+        self._focal = focal
+
+    def rows(self, logits: Tensor, values: Tensor) -> Tensor:
+        """See `Loss`."""
+        return _focal_rows(super().rows(logits, values), self._focal, self._scratch)
+
+    def _slopes(self, logits: Tensor, values: Tensor, out: Stacked) -> None:
+        super()._slopes(logits, values, out)
+        rest = self._scratch("rest", len(logits), logits.size(2))
+        chosen = values.expand(len(logits), -1, -1)
+        torch.neg(out.tensor.gather(1, chosen).squeeze(1), out=rest.tensor)
+        factors = self._scratch("focal", *rest.tensor.shape)
+        factors.whole.copy_(_focal_factors(rest.whole, self._focal))
+        out.tensor.mul_(factors.tensor.unsqueeze(1))
+
+
+class FocalBinaryCrossEntropy(BinaryCrossEntropy):
+    """The same of single logits, one a row or one for each label."""
+
+    def __init__(self, focal: float, device: str = "cpu") -> None:
+        super().__init__(device)
+        self._focal = focal
+
+    def rows(self, logits: Tensor, values: Tensor) -> Tensor:
+        """See `Loss`."""
+        return _focal_rows(super().rows(logits, values), self._focal, self._scratch)
+
+    def _slopes(self, logits: Tensor, values: Tensor, out: Stacked) -> None:
+        super()._slopes(logits, values, out)
+        out.whole.mul_(_focal_factors(out.whole.abs(), self._focal))
+
+
+class SquaredError(Loss):
+    """(z - t)^2."""
+
+    def rows(self, logits: Tensor, values: Tensor) -> Tensor:
+        """See `Loss`."""
+        return (_alike(logits, values) - values).square_()
+
+    def _slopes(self, logits: Tensor, values: Tensor, out: Stacked) -> None:
+        torch.sub(logits, values, out=out.tensor)
+        out.tensor.mul_(2.0)
+
+
+class AbsoluteError(Loss):
+    """|z - t|, with slope 0 where the two are equal."""
+
+    def rows(self, logits: Tensor, values: Tensor) -> Tensor:
+        """See `Loss`."""
+        return (_alike(logits, values) - values).abs_()
+
+    def _slopes(self, logits: Tensor, values: Tensor, out: Stacked) -> None:
+        torch.sub(logits, values, out=out.tensor)
+        out.tensor.sign_()
+
+
+class Huber(Loss):
+    """(z - t)^2 / 2 up to a distance of 1, |z - t| - 1/2 beyond it (Huber 1964, Annals of Math. Statistics 35)."""
+
+    def rows(self, logits: Tensor, values: Tensor) -> Tensor:
+        """See `Loss`."""
+        alike = _alike(logits, values)
+        return functional.huber_loss(alike, values.expand_as(alike), reduction="none")
+
+    def _slopes(self, logits: Tensor, values: Tensor, out: Stacked) -> None:
+        torch.sub(logits, values, out=out.tensor)
+        out.tensor.clamp_(-1.0, 1.0)
+
+
+_SURE = 1e-7  # a probability this near to 0 or 1 is taken for so far from it
+_REGRESSION: dict[str, Callable[[str], Loss]] = {"squared": SquaredError, "absolute": AbsoluteError, "huber": Huber}
+
+
+def loss_of(kind: str, device: str = "cpu", regression: str = "squared", focal: float = 0.0) -> Loss:
+    """The loss of a kind of task.
+
+    Args:
+        kind: Of the task.
+        device: Where logits and targets lie.
+        regression: Which one, if it is a regression task.
+        focal: Exponent of the focal loss, if it is not.
+    """
+    if kind == "regression":
+        return _REGRESSION[regression](device)
+    if focal:
+        return (FocalCrossEntropy if kind == "multiclass" else FocalBinaryCrossEntropy)(focal, device)
+    return CrossEntropy(device) if kind == "multiclass" else BinaryCrossEntropy(device)
+
+
+def _focal_rows(losses: Tensor, focal: float, scratch: Scratch) -> Tensor:
+    """From cross-entropies -log p to (1 - p)^focal times them."""
+    rows = scratch("focal rows", *losses.shape)
+    rows.tensor.copy_(losses)
+    rows.whole.mul_(torch.expm1(-rows.whole).neg_().pow_(focal))
+    return rows.tensor
+
+
+def _focal_factors(rest: Tensor, focal: float) -> Tensor:
+    """What a focal loss multiplies the slope of the cross-entropy by, from 1 - p, of whole padded memory."""
+    rest = rest.clamp(_SURE, 1.0 - _SURE)
+    power = rest.pow(focal - 1.0)
+    return power * (rest - focal * (1.0 - rest) * torch.log1p(-rest))
+
+
+def _columns(targets: Tensor) -> Tensor:
+    """[S, B] or [S, B, L] as [S, 1 or L, B]."""
+    return targets.unsqueeze(1) if targets.dim() == 2 else targets.mT
+
+
+def _alike(logits: Tensor, values: Tensor) -> Tensor:
+    """The logits [K, B, C] in the shape of their targets."""
+    return logits.squeeze(2) if values.dim() == 2 else logits

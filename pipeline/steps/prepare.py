@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment, changed
+from pipeline.config.tasks import OF_TRAINING
 from pipeline.data.prepared import MANIFEST, inputs_file, labels_file
 from pipeline.data.sources import Fingerprint, Place, source
 from pipeline.steps.context import Context
@@ -40,7 +41,7 @@ class Prepare(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions(),
-                "values": changed(self.experiment, _READS),
+                "values": {key: value for key, value in changed(self.experiment, _READS).items() if not _trained(key)},
                 "data": {name: fingerprint.checksums for name, fingerprint in self._fingerprints.items()},
             }
         )
@@ -78,6 +79,11 @@ class Prepare(Step):
         """Where the sources find their files."""
         place = self._place
         return str(place.shipped if place.variant == "sample" else place.root or place.downloads)
+
+
+def _trained(key: str) -> bool:
+    """Whether it is a setting of a task that training alone reads."""
+    return key.startswith("tasks.") and key.rsplit(".", 1)[1] in OF_TRAINING
 
 
 def place(experiment: Experiment, project: Path) -> Place:

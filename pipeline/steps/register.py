@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config import Experiment
-from pipeline.data.prepared import Prepared, open_prepared
+from pipeline.data.prepared import Prepared, PreparedTask, Split, known, open_prepared
 from pipeline.data.tables import pixel_columns
-from pipeline.stacked import MISSING
 from pipeline.steps.context import Context
 from pipeline.tracking import registry, tags
 from pipeline.tracking.model_package import log_package
@@ -56,16 +55,32 @@ def _decide(context: Context, experiment: Experiment, uri: str, present: Any, pr
 
 
 def _objective(uri: str, data: Prepared) -> float:
-    """Mean accuracy over tasks on the validation rows, as the served model answers them."""
+    """Mean over tasks of their primary metrics on the validation rows, as the served model answers them."""
     model = open_model(uri)
     split = data.split("validation")
     answers: dict[str, Any] = {source: model.predict(_frame(rows)) for source, rows in split.inputs.items()}
-    accuracies = []
-    for task, about in data.tasks.items():
-        truth = np.asarray(split.labels[task])
-        labelled = truth != MISSING
-        accuracies.append(float((answers[about.source][f"{task}/label"].to_numpy() == truth)[labelled].mean()))
-    return float(np.mean(accuracies))
+    return float(np.mean([_primary(task, it, answers[it.source], split) for task, it in data.tasks.items()]))
+
+
+def _primary(task: str, about: PreparedTask, answers: pd.DataFrame, split: Split) -> float:
+    """A task's primary metric, from what the served model answers; a label without rows of both kinds is left out."""
+    from sklearn import metrics
+
+    truth = np.asarray(split.labels[task])
+    present = known(truth)
+    if about.kind == "multilabel":
+        areas = []
+        for index in range(len(about.classes)):
+            rows = present[:, index]
+            true = truth[rows, index]
+            if 0 < true.sum() < len(true):
+                areas.append(metrics.roc_auc_score(true, answers[f"{task}/probability/{index}"].to_numpy()[rows]))
+        return float(np.mean(areas))
+    column = "value" if about.kind == "regression" else "label"
+    answered = answers[f"{task}/{column}"].to_numpy()[present]
+    if about.kind == "regression":
+        return float(metrics.r2_score(truth[present], (answered - about.mean) / about.std))
+    return float((answered == truth[present]).mean())
 
 
 def _frame(rows: np.ndarray) -> pd.DataFrame:

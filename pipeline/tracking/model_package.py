@@ -74,7 +74,10 @@ def _one_slot(saved: Path, slot: str) -> tuple[dict[str, Any], dict[str, Tensor]
         slots = spec.pop("slots")
         if slot not in slots:
             raise ValueError(f"{saved} has no slot '{slot}'; it has {', '.join(slots)}")
-        tensors = {name: file.get_slice(name)[slots.index(slot)].contiguous() for name in file.keys()}  # noqa: SIM118
+        place = slots.index(slot)
+        tensors = {name: file.get_slice(name)[place].contiguous() for name in file.keys()}  # noqa: SIM118
+    for task, each in spec.pop("thresholds").items():
+        spec["tasks"][task]["thresholds"] = each[place]
     return spec | {"slot": slot}, tensors
 
 
@@ -112,8 +115,15 @@ def _inputs(sizes: list[int]) -> Schema:
 def _outputs(tasks: Mapping[str, Any]) -> Schema:
     columns: list[ColSpec | TensorSpec] = []
     for task, about in tasks.items():
-        columns.append(ColSpec("long", f"{task}/label"))
-        columns += [ColSpec("float", f"{task}/probability/{index}") for index in range(len(about["classes"]))]
+        if about["kind"] == "regression":
+            columns.append(ColSpec("double", f"{task}/value"))
+            continue
+        indices = range(len(about["classes"]))
+        several = about["kind"] == "multilabel"
+        columns += (
+            [ColSpec("long", f"{task}/label/{i}") for i in indices] if several else [ColSpec("long", f"{task}/label")]
+        )
+        columns += [ColSpec("float", f"{task}/probability/{index}") for index in indices]
     return Schema(columns)
 
 

@@ -4,14 +4,20 @@ MLflow copies this file into each model it logs (models from code), so it stands
 `pipeline`, reads its network from `spec.json` and its weights from `weights.safetensors`, and unpickles nothing.
 
 A row has the columns `pixel_0` ... `pixel_{F-1}`: values as the source stores them, not yet divided by its scale.
-The answer has, for each task whose source has rows of F values, `<task>/label`, the predicted class as its index from
-0, and `<task>/probability/<index>` for each class (binary tasks too). Names of classes stand in the spec and in the
-model's metadata.
+The answer has for each task whose source has rows of F values, by kind of task:
+
+- multiclass and binary: `<task>/label`, the predicted class as its index from 0, and `<task>/probability/<index>` for
+  each class;
+- multilabel: `<task>/label/<index>`, 1 where its probability is above the label's threshold, else 0, and
+  `<task>/probability/<index>` for each label;
+- regression: `<task>/value`, in the target's own unit.
+
+Names of classes and labels, and thresholds, stand in the spec and in the model's metadata.
 
 Tasks share one pass through their trunk, except where their sources differ in scale or are normalised apart
 (`batch_per_source`): then the trunk runs once a source, and each task is answered with its own source's statistics.
 
-Legend of shapes: B rows, F values of a row, C classes.
+Legend of shapes: B rows, F values of a row, C classes or labels.
 """
 
 import json
@@ -60,7 +66,7 @@ class ServedModel(PythonModel):
             params: None are known.
 
         Returns:
-            Labels (int64) and probabilities (float32), a row a row, under the index of the input.
+            Labels (int64), probabilities (float32) and values (float64), a row a row, under the index of the input.
 
         Raises:
             ValueError: A column is missing, unknown or no number, or a value is missing or infinite.
@@ -100,18 +106,29 @@ class ServedModel(PythonModel):
             answers: dict[str, np.ndarray] = {}
             for task, about in self._spec["tasks"].items():
                 if task in logits:
-                    label, probability = _decide(about["kind"], logits[task])
-                    answers[f"{task}/label"] = label.numpy()
-                    answers |= {f"{task}/probability/{c}": column.numpy() for c, column in enumerate(probability.t())}
+                    answers |= {f"{task}/{name}": it.numpy() for name, it in _decide(about, logits[task]).items()}
         return answers
 
 
-def _decide(kind: str, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Label [B] and probabilities [B, C] from logits [B, C], or [B, 1] of a binary task."""
-    if kind == "binary":
-        # Each by its own sigmoid: 1 - p would round small probabilities away.
-        return (logits[:, 0] > 0).long(), torch.sigmoid(torch.cat([-logits, logits], 1))
-    return logits.argmax(1), torch.softmax(logits, 1)
+def _decide(about: Mapping[str, Any], logits: Tensor) -> dict[str, Tensor]:
+    """Columns [B] of a task's answer, by name, from logits [B, C], or [B, 1] of a binary or regression task."""
+    match about["kind"]:
+        case "regression":
+            return {"value": logits[:, 0].double() * about["std"] + about["mean"]}
+        case "multilabel":
+            chances = torch.sigmoid(logits)
+            present = (chances > torch.tensor(about["thresholds"])).long()
+            return {f"label/{index}": column for index, column in enumerate(present.t())} | _probabilities(chances)
+        case "binary":
+            # Each by its own sigmoid: 1 - p would round small probabilities away.
+            both = torch.sigmoid(torch.cat([-logits, logits], 1))
+            return {"label": (logits[:, 0] > 0).long()} | _probabilities(both)
+        case _:
+            return {"label": logits.argmax(1)} | _probabilities(torch.softmax(logits, 1))
+
+
+def _probabilities(values: Tensor) -> dict[str, Tensor]:
+    return {f"probability/{index}": column for index, column in enumerate(values.t())}
 
 
 def _values(frame: pd.DataFrame, first: int) -> Tensor:

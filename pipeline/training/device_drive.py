@@ -10,6 +10,7 @@ from functools import partial
 import torch
 
 from pipeline.config import Experiment
+from pipeline.data.class_weights import class_weights
 from pipeline.data.prepared import Prepared, Split
 from pipeline.data.resident import ResidentBatches
 from pipeline.errors import Failure
@@ -40,7 +41,8 @@ class DeviceDrive(Drive):
         if device == "cuda" and not torch.cuda.is_available():
             raise Failure(f"device=cuda: torch {torch.__version__} finds no GPU it can use here; use device=cpu")
         size, mix = experiment.training.batch_size, experiment.data.mix
-        self._batches: ResidentBatches = ResidentBatches(prepared, split, size, mix, device)
+        weights = class_weights(prepared, experiment.tasks)
+        self._batches: ResidentBatches = ResidentBatches(prepared, split, size, mix, device, weights)
         self._record = record
 
     def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.config import Experiment
 from pipeline.data.batches import Batches
+from pipeline.data.class_weights import class_weights
 from pipeline.data.prepared import Prepared, Split
 from pipeline.model import Pass
 from pipeline.training.drive import Drive, Step
@@ -21,7 +22,8 @@ class HostDrive(Drive):
     """
 
     def __init__(self, prepared: Prepared, split: Split, experiment: Experiment) -> None:
-        self._batches: Batches = Batches(prepared, split, experiment.training.batch_size, experiment.data.mix)
+        size, mix = experiment.training.batch_size, experiment.data.mix
+        self._batches: Batches = Batches(prepared, split, size, mix, class_weights(prepared, experiment.tasks))
 
     def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
         """See `Drive`."""

@@ -12,11 +12,11 @@ from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.model.layers import BatchNorm, LayerNorm, Linear
 from pipeline.stacked import padded
-from pipeline.training.assess import COUNTED
 from pipeline.training.machine import available_memory
 from pipeline.training.optimizers import STATE
 from pipeline.training.slot import Slot
 from pipeline.training.stack import build_network
+from pipeline.training.tallies import COUNTED
 
 WORKER = 350 * 2**20
 """Bytes of a worker process with everything imported."""

@@ -2,7 +2,7 @@
 
 import math
 
-from pipeline.config.tasks import ALL
+from pipeline.config.tasks import ALL, PRIMARY
 from pipeline.config.training import TrainingSettings
 from pipeline.training.slot import SlotState
 
@@ -10,6 +10,8 @@ OBJECTIVE = f"validation/{ALL}/objective"
 """The unweighted mean over tasks of each task's primary validation metric; higher is better."""
 
 _PLATEAU_DROP = 0.1
+_LOSS_OF = {"accuracy": "nll", "roc_auc": "nll", "r2": "rmse"}
+"""Beside each primary metric, what is not finite when a network is lost."""
 
 
 def note_epoch(state: SlotState, metrics: dict[str, float], settings: TrainingSettings, finite: bool = True) -> bool:
@@ -45,18 +47,22 @@ def note_epoch(state: SlotState, metrics: dict[str, float], settings: TrainingSe
 
 def _objective(metrics: dict[str, float]) -> float | None:
     """The mean over the tasks that validation has labels for; None without a validation split."""
-    scores = [value for key, value in metrics.items() if key.startswith("validation/") and key.endswith("/accuracy")]
-    known = [score for score in scores if not math.isnan(score)]
+    known = [value for name, value in _primary(metrics).items() if name.startswith("validation/")]
+    known = [value for value in known if not math.isnan(value)]
     return sum(known) / len(known) if known else None
 
 
 def _lost(metrics: dict[str, float]) -> bool:
-    """Whether a loss is lost for another reason than that no row is labelled (then accuracy is undefined as well)."""
+    """Whether a loss is lost for another reason than that no row is labelled (then the primary metric is NaN too)."""
     return any(
-        not math.isfinite(value) and not math.isnan(metrics[key.removesuffix("nll") + "accuracy"])
-        for key, value in metrics.items()
-        if key.endswith("/nll")
+        not math.isfinite(metrics[f"{place}/{_LOSS_OF[metric]}"]) and not math.isnan(value)
+        for (place, metric), value in ((name.rsplit("/", 1), value) for name, value in _primary(metrics).items())
     )
+
+
+def _primary(metrics: dict[str, float]) -> dict[str, float]:
+    """Each split's and task's primary metric: training counts one of them for every task."""
+    return {name: value for name, value in metrics.items() if name.rsplit("/", 1)[1] in PRIMARY.values()}
 
 
 def _keep(state: SlotState, objective: float) -> bool:

@@ -1,7 +1,8 @@
 """`model.safetensors`: the kept weights of all slots and what rebuilds their networks; no pickle, no run ids.
 
 Tensors are named `<layer>.<parameter>` and stacked [K, *shape]. The one metadata entry, `headway`, is JSON: `network`
-(layers, as `Network.describe` gives them), `slots` (names in order), `tasks` and `sources`.
+(layers, as `Network.describe` gives them), `slots` (names in order), `tasks`, `sources`, and `thresholds` of multilabel
+tasks [K][L].
 """
 
 import json
@@ -15,10 +16,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from pipeline.config import Experiment
-from pipeline.data.prepared import Prepared
+from pipeline.data.prepared import Prepared, PreparedTask
 from pipeline.model import Network
 from pipeline.training.slot import SlotState
 from pipeline.training.stack import build_network
+from pipeline.training.thresholds import thresholds
 
 FILE = "model.safetensors"
 _ENTRY = "headway"
@@ -30,22 +32,29 @@ def save(folder: Path, prepared: Prepared, experiment: Experiment, states: Seque
     Returns:
         The file's path.
     """
-    network = build_network(prepared, [experiment])
+    network = build_network(prepared, [experiment] * len(states))
     rows = [np.stack([state.arrays[f"best.{name}"] for state in states]) for name in ("values", "buffers")]
-    tensors = network.named(*(torch.from_numpy(row) for row in rows))
+    values, buffers = (torch.from_numpy(row) for row in rows)
+    network.bind(values, buffers)
+    chosen = thresholds(network, prepared)
     about = {
         "network": network.describe(),
         "slots": [state.name for state in states],
-        "tasks": {
-            name: {"kind": task.kind, "source": task.source, "classes": list(task.classes)}
-            for name, task in prepared.tasks.items()
-        },
+        "tasks": {name: _described(task) for name, task in prepared.tasks.items()},
+        "thresholds": chosen,
         "sources": {name: {"shape": list(it.shape), "scale": it.scale} for name, it in prepared.sources.items()},
     }
+    tensors = network.named(values, buffers)
     path = folder / FILE
     # One entry only: safetensors writes several in an order that changes from process to process.
     save_file(tensors, path, metadata={_ENTRY: json.dumps(about, sort_keys=True)})
     return path
+
+
+def _described(task: PreparedTask) -> dict[str, Any]:
+    """What must be known of a task to read its answers."""
+    told: dict[str, Any] = {"kind": task.kind, "source": task.source, "classes": list(task.classes)}
+    return told | ({"mean": task.mean, "std": task.std} if task.kind == "regression" else {})
 
 
 def about(path: Path) -> dict[str, Any]:

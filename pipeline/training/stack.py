@@ -16,13 +16,14 @@ from pipeline.data.batches import Batch, Rows
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network, Pass, TaskShape, build, loss_of
 from pipeline.stacked import On
-from pipeline.training.assess import Tally, assess, metrics
+from pipeline.training.assess import assess
 from pipeline.training.device_drive import DeviceDrive
 from pipeline.training.drive import Drive
 from pipeline.training.graph import Record, cuda_graph
 from pipeline.training.host_drive import HostDrive
 from pipeline.training.progress import note_epoch
 from pipeline.training.slot import Slot, SlotState
+from pipeline.training.tallies import Tally, metrics, tally_of
 
 
 class Stack:
@@ -52,7 +53,10 @@ class Stack:
         self._validation = None
         if first.data.validation > 0.0:
             self._validation = Rows.of(prepared.split("validation"), self._on.device)
-        self._losses = {task: loss_of(it.kind, self._on.device) for task, it in prepared.tasks.items()}
+        self._losses = {
+            task: loss_of(it.kind, self._on.device, (own := first.tasks[task]).loss, own.focal)
+            for task, it in prepared.tasks.items()
+        }
         self._slots: list[Slot] = []
         self._states: list[SlotState] = []
         self._left: dict[str, SlotState] = {}
@@ -146,7 +150,7 @@ class Stack:
         self._balancer = Fixed.of([experiment.balancing.normalised(tasks) for experiment in experiments])
         self._balancer.chosen = self._balancer.chosen.to(self._on.device)
         self._weights: Tensor | None = None
-        self._tallies = {task: Tally(loss, self._on.batched) for task, loss in self._losses.items()}
+        self._tallies: dict[str, Tally] = {task: tally_of(it, self._on) for task, it in self._prepared.tasks.items()}
         self._best = (self._network.values.clone(), self._network.buffers.clone())
         for name, rows in (stacked or {}).items():
             self._rows()[name].copy_(rows)
@@ -176,9 +180,9 @@ class Stack:
             tally.take(logits[task], batch.targets[task])
         means = None
         if "losses" in self._balancer.needs:
-            rows = [loss.rows(logits[task], batch.targets[task].classes) for task, loss in losses]
+            rows = [loss.rows(logits[task], batch.targets[task].values) for task, loss in losses]
             shares = [batch.targets[task].share for task, _ in losses]
-            means = torch.stack([(it * share).sum(1) for it, share in zip(rows, shares, strict=True)], 1)
+            means = torch.stack([(it * share).flatten(1).sum(1) for it, share in zip(rows, shares, strict=True)], 1)
         weights = self._balancer.weights(means)
         if weights is not self._weights:
             self._weights, self._by_task = weights, weights.unbind(1)

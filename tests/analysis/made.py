@@ -32,7 +32,8 @@ def task_scores(correct: Any, labelled: Any = None, source: str = "rows", **metr
     all_metrics = {"accuracy": correct[:, labelled].mean(1)} | {name: np.array(it) for name, it in metrics.items()}
     right = int(correct.sum())
     confusion = np.array([[right, correct.size - right], [0, 0]])
-    return TaskScores(source, all_metrics, correct, labelled, confusion)
+    columns = np.stack([labelled, correct.mean(0) * labelled], 1).astype(np.float64)
+    return TaskScores(source, "accuracy", all_metrics, labelled, columns, confusion)
 
 
 def drawn(accuracy: float, seeds: int = 5, rows: int = 400, seed: int = 0, source: str = "rows") -> TaskScores:
@@ -49,9 +50,10 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
     pairs = [(name, SINGLE) for name in groups if name != SINGLE and SINGLE in groups]
     pairs += [(name, "default") for name in tuned]
     keys = {"model.sharing": "shared", "training.learning_rate": 0.001} | dict(settings or {})
-    estimate = {
+    estimate: dict[str, Any] = {
         name: Estimate(value, None, None, 1) for name, value in (("train", 0.9), ("validation", 0.8), ("gap", 0.1))
     }
+    estimate["metric"] = "accuracy"
     tasks = list(scores["default"])
     return Evaluation(
         candidates=pd.DataFrame(
@@ -138,7 +140,7 @@ def candidate(
     folder: Path, prepared: Prepared, settings: Experiment, role: Role = "default", task: str | None = None
 ) -> Candidate:
     """A candidate that was really trained, for two epochs."""
-    seen = prepared.only({task: None} if task else settings.tasks)
+    seen = prepared.only((task,) if task else settings.tasks)
     title = f"{role} {task}" if task else role
     mine = settings.model_copy(update={"tasks": {task: settings.tasks[task]}}) if task else settings
     stack = Stack(seen, seed_slots(mine))

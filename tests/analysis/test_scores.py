@@ -9,8 +9,10 @@ from sklearn import metrics as sk
 from torch import Tensor
 from torchmetrics.functional import classification as tm
 
+from pipeline.analysis.class_scores import Answers
+from pipeline.analysis.class_scores import metrics as class_metrics
 from pipeline.analysis.metrics import Scores
-from pipeline.analysis.scores import _Answers, _metrics, score
+from pipeline.analysis.scores import score
 from pipeline.data.prepared import Prepared, PreparedTask, Split, open_split
 from pipeline.training.saved import load_network
 from tests.analysis.made import candidate, experiment, prepared
@@ -50,6 +52,7 @@ def test_metrics_are_those_of_torchmetrics(task: str, both: tuple[Scores, Probab
         said, count = chance.argmax(1), chance.shape[1]
         expected = {
             "accuracy": tm.multiclass_accuracy(said, true, count, average="micro"),
+            "balanced_accuracy": sk.balanced_accuracy_score(true, said),
             "macro_f1": tm.multiclass_f1_score(said, true, count, average="macro"),
             "nll": sk.log_loss(true, chance, labels=range(count)),
             "ece": tm.multiclass_calibration_error(chance, true, count, n_bins=15),
@@ -79,9 +82,11 @@ def test_correct_rows_are_those_with_a_label_that_was_answered(
     both: tuple[Scores, Probabilities], test_rows: Split
 ) -> None:
     scores, probabilities = both
-    assert scores["odd"].correct.shape == (2, 80)
+    labelled, right = scores["odd"].columns.T
+    assert scores["odd"].seeds == 2
     assert (scores["odd"].labelled == (test_rows.labels["odd"] >= 0)).all()
-    assert (scores["odd"].correct == (probabilities["odd"].argmax(-1) == test_rows.labels["odd"])).all()
+    assert (labelled == scores["odd"].labelled).all()
+    assert (right == (probabilities["odd"].argmax(-1) == test_rows.labels["odd"]).mean(0)).all()
 
 
 def test_the_calibration_error_has_the_value_worked_out_by_hand() -> None:
@@ -90,20 +95,20 @@ def test_the_calibration_error_has_the_value_worked_out_by_hand() -> None:
     right = [1, 1, 1, 1, 1, 1, 0, 0, 0, 0]
     targets = torch.zeros(10, dtype=torch.int64)
     predicted = torch.tensor([1 - it for it in right])
-    found = _metrics(
-        PreparedTask("multiclass", "a", ("x", "y")), targets, _Answers(predicted, confidence, confidence, confidence)
+    found = class_metrics(
+        PreparedTask("multiclass", "a", ("x", "y")), targets, Answers(predicted, confidence, confidence, confidence)
     )
     assert found["ece"] == pytest.approx(0.9 * abs(6 / 9 - 0.61) + 0.1 * 0.91)
 
 
-def answers(logits: Tensor, targets: Tensor) -> _Answers:
-    part = _Answers.of(logits.unsqueeze(0), targets.unsqueeze(0))
-    return _Answers(part.predicted[0], part.confidence[0], part.nll[0], part.positive[0])
+def answers(logits: Tensor, targets: Tensor) -> Answers:
+    part = Answers.of(logits.unsqueeze(0), targets.unsqueeze(0))
+    return Answers(part.predicted[0], part.confidence[0], part.nll[0], part.positive[0])
 
 
 def test_a_ranking_of_one_class_only_is_not_a_number_and_no_warning() -> None:
     targets = torch.ones(6, dtype=torch.int64)
-    found = _metrics(PreparedTask("binary", "a", ("no", "yes")), targets, answers(torch.randn(6, 2), targets))
+    found = class_metrics(PreparedTask("binary", "a", ("no", "yes")), targets, answers(torch.randn(6, 2), targets))
     assert np.isnan(found["roc_auc"])
     assert np.isnan(found["average_precision"])
     assert np.isfinite(found["accuracy"])
@@ -115,7 +120,7 @@ def test_a_task_without_a_label_has_metrics_that_are_not_numbers(
     unlabelled = Split(test_rows.inputs, test_rows.labels | {"odd": np.full(80, -1)})
     scores = score(candidate(tmp_path, data, experiment()), unlabelled)["odd"]
     assert all(np.isnan(values).all() for values in scores.metrics.values())
-    assert not scores.correct.any()
+    assert not scores.columns.any()
     assert not scores.confusion.any()
 
 

@@ -11,7 +11,7 @@ from .files import TASKS, settings
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["debug", "digits", "mnist_fashion", "mnist_fashion_separate"])
+@pytest.mark.parametrize("name", ["debug", "digits", "digits_present", "mnist_fashion", "mnist_fashion_separate"])
 def test_an_experiment_that_ships_loads_by_name_and_by_path(name):
     by_name = load(name, {}, REPOSITORY)
     assert by_name == load(str(REPOSITORY / "experiments" / f"{name}.yaml"), {}, REPOSITORY)
@@ -111,7 +111,7 @@ def test_a_value_out_of_range_is_named_with_the_rule_and_what_was_found(problem,
         ("name: x", "'tasks' is missing"),
         ("tasks: {}", "tasks: should have at least 1 item, not 0, found {}"),
         ("tasks: {a: {kind: multiclass}}", "'tasks.a.source' is missing"),
-        ("tasks: {a: {kind: odd, source: s}}", "tasks.a.kind: input should be 'multiclass' or 'binary', found 'odd'"),
+        ("tasks: {a: {kind: odd, source: s}}", "tasks.a.kind: input should be 'multiclass', 'binary', 'multilabel'"),
         ("tasks: {'a b': {kind: binary, source: s}}", "tasks.a b: a task's name has letters, digits, '_' and '-' only"),
         ("tasks: {all: {kind: binary, source: s}}", "tasks.all: no task may be called 'all'"),
     ],

@@ -60,7 +60,8 @@ class Toy:
 
 def part(labels: dict[str, Any], features: int = 3) -> Part:
     """A part whose every row holds its own number."""
-    arrays = {name: np.asarray(values, np.int64) for name, values in labels.items()}
+    arrays = {name: np.asarray(values) for name, values in labels.items()}
+    arrays = {name: it.astype(np.int64) if it.dtype.kind == "i" else it for name, it in arrays.items()}
     rows = len(next(iter(arrays.values())))
     return Part(np.repeat(np.arange(rows, dtype=np.float32)[:, None], features, axis=1), arrays)
 

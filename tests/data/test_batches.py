@@ -35,8 +35,8 @@ def steps(it: Batches, epoch: int = 0, streams=(STREAM,)) -> list[dict[str, list
         for task, targets in batch.targets.items():
             inputs = batch.inputs[task.split("/")[0]]
             assert inputs.dtype == torch.float32
-            assert torch.equal(inputs, targets.classes.float().unsqueeze(-1).expand_as(inputs))
-        drawn.append({task: targets.classes.tolist() for task, targets in batch.targets.items()})
+            assert torch.equal(inputs, targets.values.float().unsqueeze(-1).expand_as(inputs))
+        drawn.append({task: targets.values.tolist() for task, targets in batch.targets.items()})
     assert len(drawn) == it.steps
     return drawn
 
@@ -115,7 +115,7 @@ def test_sources_are_shuffled_apart():
 def test_tasks_on_one_source_share_its_inputs():
     for batch in batches("longest").epoch([STREAM], 0):
         assert set(batch.inputs) == set(ROWS)
-        assert torch.equal(batch.targets["long/0"].classes, batch.targets["long/1"].classes)
+        assert torch.equal(batch.targets["long/0"].values, batch.targets["long/1"].values)
 
 
 def test_a_stream_draws_the_same_beside_any_other():
@@ -130,7 +130,7 @@ def test_a_stream_draws_the_same_beside_any_other():
 def test_one_stream_for_all_slots_is_drawn_once():
     batch = next(iter(batches("longest").epoch([STREAM] * 5, 0)))
     assert batch.inputs["long"].shape == (1, 8, 2)
-    assert batch.targets["long/0"].classes.shape == (1, 8)
+    assert batch.targets["long/0"].values.shape == (1, 8)
 
 
 def test_a_batch_larger_than_the_data_is_one_step():
@@ -143,7 +143,7 @@ def test_missing_labels_stay_masked():
     prepared, split = data({"short": 6})
     split.labels["short/0"][2] = -1
     targets = [batch.targets["short/0"] for batch in Batches(prepared, split, 4, "longest").epoch([STREAM], 0)]
-    classes, labelled = (torch.cat([getattr(it, name)[0] for it in targets]) for name in ("classes", "labelled"))
+    classes, labelled = (torch.cat([getattr(it, name)[0] for it in targets]) for name in ("values", "labelled"))
     assert sorted(classes[labelled > 0].tolist()) == [0, 1, 3, 4, 5]
     assert classes[labelled == 0].tolist() == [0]
     for it in targets:
@@ -160,6 +160,6 @@ def test_rows_in_order_have_the_values_that_training_sees():
     assert [x.shape for x, _ in whole] == [(16, 2)] * 3 + [(2, 2)]
     assert set(whole[0][1]) == {"long/0", "long/1"}
     values = torch.cat([x for x, _ in whole])
-    assert torch.cat([targets["long/0"].classes[0] for _, targets in whole]).tolist() == list(range(50))
+    assert torch.cat([targets["long/0"].values[0] for _, targets in whole]).tolist() == list(range(50))
     for batch in Batches(prepared, split, 8, "longest").epoch([STREAM], 0):
-        assert torch.equal(batch.inputs["long"][0], values[batch.targets["long/0"].classes[0]])
+        assert torch.equal(batch.inputs["long"][0], values[batch.targets["long/0"].values[0]])

@@ -8,7 +8,7 @@ import torch
 from pipeline.data.batches import Batches
 from pipeline.data.resident import ResidentBatches
 from pipeline.draws import Stream
-from tests.training.made import random_data
+from tests.training.made import MIXED, random_data
 
 APART, SHARED = [Stream(0, f"seed/{k}") for k in range(3)], [Stream(0, "study")] * 3
 
@@ -19,10 +19,11 @@ APART, SHARED = [Stream(0, f"seed/{k}") for k in range(3)], [Stream(0, "study")]
 def test_resident_batches_equal_those_of_the_host(
     mix: str, streams: list[Stream], missing: float, tmp_path: Path
 ) -> None:
-    prepared = random_data(tmp_path, rows={"left": 301, "right": 40}, missing={"parity": missing})
+    prepared = random_data(tmp_path, MIXED, rows={"left": 301, "right": 40}, missing=dict.fromkeys(MIXED, missing))
     split = prepared.split("train")
-    here = Batches(prepared, split, 7, mix)
-    there = ResidentBatches(prepared, split, 7, mix, "cpu")
+    balance = {"parity": torch.tensor([0.5, 3.0]), "marks": torch.tensor([[0.5] * 4, [2.0] * 4])}
+    here = Batches(prepared, split, 7, mix, balance)
+    there = ResidentBatches(prepared, split, 7, mix, "cpu", balance)
     assert there.steps == here.steps > 2
     for epoch in range(2):
         count = 0
@@ -33,6 +34,6 @@ def test_resident_batches_equal_those_of_the_host(
             for source in wanted.inputs:
                 assert torch.equal(found.inputs[source], wanted.inputs[source])
             for task, targets in wanted.targets.items():
-                for name in ("classes", "labelled", "share"):
+                for name in ("values", "labelled", "share"):
                     assert torch.equal(getattr(found.targets[task], name), getattr(targets, name))
         assert count == here.steps

@@ -5,7 +5,7 @@ from pipeline.errors import UserError
 
 
 def test_a_source_is_found_by_its_name():
-    assert list(SOURCES) == ["mnist", "fashion_mnist", "digits"]
+    assert list(SOURCES) == ["mnist", "fashion_mnist", "digits", "digits_present"]
     assert all(source(name) is it for name, it in SOURCES.items())
 
 

@@ -29,6 +29,8 @@ PREPARED = Prepared(
         "colour": PreparedTask("multiclass", "plain", ("red", "green", "blue")),
         "parity": PreparedTask("binary", "plain", ("even", "odd")),
         "kind": PreparedTask("multiclass", "other", ("a", "b", "c", "d")),
+        "marks": PreparedTask("multilabel", "other", ("round", "red", "new")),
+        "price": PreparedTask("regression", "plain", (), mean=250.0, std=20.0),
     },
 )
 
@@ -60,7 +62,7 @@ def save(folder: Path, like: Experiment, prepared: Prepared = PREPARED) -> Path:
 def probabilities(
     path: Path, like: Experiment, slot: str, rows: np.ndarray, prepared: Prepared = PREPARED
 ) -> dict[str, np.ndarray]:
-    """What the stack itself answers to rows [B, F]: by task, [B, C]."""
+    """What the stack itself answers to rows [B, F]: by task, [B, C]; values [B, 1] of a regression task."""
     network, slots = saved.load_network(path, prepared, like)
     inputs = {
         name: torch.from_numpy(rows).float().unsqueeze(0)
@@ -68,7 +70,7 @@ def probabilities(
         if it.features == rows.shape[1]
     }
     logits = {task: z[slots.index(slot)] for task, z in network.forward(inputs).items()}
-    return {task: _probabilities(prepared.tasks[task].kind, z).numpy() for task, z in logits.items()}
+    return {task: _answers(prepared.tasks[task], z).numpy() for task, z in logits.items()}
 
 
 @contextmanager
@@ -100,8 +102,12 @@ def rows(count: int, features: int = 6, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, features)).astype(np.float64)
 
 
-def _probabilities(kind: str, logits: Tensor) -> Tensor:
-    if kind == "binary":
+def _answers(task: PreparedTask, logits: Tensor) -> Tensor:
+    if task.kind == "regression":
+        return logits * task.std + task.mean
+    if task.kind == "multilabel":
+        return torch.sigmoid(logits)
+    if task.kind == "binary":
         p = torch.sigmoid(logits[:, 0])
         return torch.stack([1 - p, p], 1)
     return torch.softmax(logits, 1)

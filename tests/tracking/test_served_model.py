@@ -79,19 +79,26 @@ def test_a_process_without_pipeline_answers_what_the_stack_answers(
     answer, expected = answered_alone[case]
     assert set(expected) == set(PREPARED.tasks)
     for task, wanted in expected.items():
-        columns = [f"{task}/probability/{c}" for c in range(len(PREPARED.tasks[task].classes))]
-        np.testing.assert_allclose(answer[columns], wanted, atol=1e-6, rtol=0)
-        assert (answer[f"{task}/label"] == wanted.argmax(1)).all()
+        if task == "price":
+            np.testing.assert_allclose(answer[["price/value"]], wanted, rtol=1e-6)
+            continue
+        indices = range(len(PREPARED.tasks[task].classes))
+        np.testing.assert_allclose(answer[[f"{task}/probability/{i}" for i in indices]], wanted, atol=1e-6, rtol=0)
+        if task == "marks":
+            found = answer[[f"{task}/label/{i}" for i in indices]].to_numpy()
+            assert (found == (wanted > 0.5)).all()  # there is no validation split to choose thresholds on
+        else:
+            assert (answer[f"{task}/label"] == wanted.argmax(1)).all()
 
 
-def test_columns_are_a_label_and_every_class_of_each_task(model: Any) -> None:
+def test_columns_are_labels_and_probabilities_or_a_value(model: Any) -> None:
     answer = model.predict(None, frame(ROWS))
-    assert set(answer.columns) == {
-        f"{task}/{part}"
-        for task, it in PREPARED.tasks.items()
-        for part in ("label", *(f"probability/{c}" for c in range(len(it.classes))))
-    }
-    assert {str(answer[f"{task}/label"].dtype) for task in PREPARED.tasks} == {"int64"}
+    one_of = {task: len(PREPARED.tasks[task].classes) for task in ("colour", "parity", "kind")}
+    expected = {f"{task}/label" for task in one_of} | {f"marks/label/{i}" for i in range(3)}
+    assert {name for name in answer if str(answer[name].dtype) == "int64"} == expected
+    expected |= {f"{task}/probability/{i}" for task, count in one_of.items() for i in range(count)}
+    assert set(answer.columns) == expected | {f"marks/probability/{i}" for i in range(3)} | {"price/value"}
+    assert str(answer["price/value"].dtype) == "float64"
     np.testing.assert_allclose(answer.filter(like="parity/probability").sum(axis=1), 1.0, rtol=1e-6)
 
 
@@ -176,7 +183,8 @@ def test_sources_of_different_scale_are_each_divided_by_their_own(client: mlflow
     path = save(tmp_path, like, prepared)
     answer = open_model(log(client, path)).predict(frame(ROWS))
     for task, wanted in probabilities(path, like, SLOTS[0], ROWS, prepared).items():
-        np.testing.assert_allclose(answer.filter(like=f"{task}/probability"), wanted, atol=1e-6)
+        part = "value" if task == "price" else "probability"
+        np.testing.assert_allclose(answer.filter(like=f"{task}/{part}"), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_rows_are_answered_by_the_tasks_whose_source_has_their_size(

@@ -7,12 +7,20 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import Experiment, with_values
-from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, labels_file
+from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, known, labels_file
 from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
 from pipeline.training.stack import Stack
 
 ODD = {"digit": ("multiclass", "left", 3), "parity": ("binary", "left", 2), "other": ("multiclass", "right", 5)}
 """Three tasks on two sources: kind, source, classes."""
+
+MIXED = {
+    "digit": ("multiclass", "left", 3),
+    "marks": ("multilabel", "left", 4),
+    "size": ("regression", "left", 0),
+    "parity": ("binary", "right", 2),
+}
+"""A task of every kind, on two sources."""
 
 BASE: dict[str, Any] = {
     "training.epochs": 3,
@@ -36,7 +44,7 @@ def random_data(
 
     Args:
         folder: Where the arrays go.
-        tasks: Kind, source and number of classes by name.
+        tasks: Kind, source and number of classes (or labels) by name.
         features: Values of a row.
         rows: Training rows of all sources or of each; 50 leave a last batch of one row at a batch size of 7.
         missing: Share of labels that are left out, by task.
@@ -50,14 +58,14 @@ def random_data(
             inputs = draws.integers(0, 256, (count, features), dtype=np.uint8)
             np.save(folder / inputs_file(source, split), inputs)
             for task in (name for name, it in tasks.items() if it[1] == source):
-                labels = _labels(inputs, task, tasks[task][2])
-                labels[: round(count * (missing or {}).get(task, 0.0))] = -1
+                labels = _labels(inputs, task, *tasks[task][::2])
+                labels[: round(count * (missing or {}).get(task, 0.0))] = -1 if labels.dtype == np.int64 else np.nan
                 np.save(folder / labels_file(task, split), labels)
     return Prepared(
         folder,
         sources,
         {
-            name: PreparedTask(kind, source, tuple(str(number) for number in range(classes)))
+            name: _prepared_task(kind, source, classes, np.load(folder / labels_file(name, "train")))
             for name, (kind, source, classes) in tasks.items()
         },
     )
@@ -102,7 +110,25 @@ def assert_same(found: SlotState, wanted: SlotState) -> None:
     assert not differing
 
 
-def _labels(inputs: np.ndarray, task: str, classes: int) -> np.ndarray:
-    """The class whose random direction a row points along."""
-    directions = np.random.default_rng(sum(map(ord, task))).normal(size=(inputs.shape[1], classes))
-    return np.argmax((inputs - 127.5) @ directions, 1).astype(np.int64)
+def _prepared_task(kind: str, source: str, classes: int, train: np.ndarray) -> PreparedTask:
+    """The task with what the class weights read."""
+    names = tuple(str(number) for number in range(classes))
+    if kind == "multilabel":
+        counts = np.nansum(train, 0).astype(int).tolist()
+    elif kind == "regression":
+        counts = []
+    else:
+        counts = np.bincount(train[train >= 0], minlength=classes).tolist()
+    labelled = np.atleast_1d(known(train).sum(0)).tolist()
+    return PreparedTask(kind, source, names, {"train": counts}, labelled={"train": labelled})
+
+
+def _labels(inputs: np.ndarray, task: str, kind: str, classes: int) -> np.ndarray:
+    """The class whose random direction a row points along, all such labels, or how far it goes."""
+    directions = np.random.default_rng(sum(map(ord, task))).normal(size=(inputs.shape[1], classes or 1))
+    along = (inputs - 127.5) @ directions
+    if kind == "regression":
+        return ((along[:, 0] - along.mean()) / along.std()).astype(np.float32)
+    if kind == "multilabel":
+        return (along > 0).astype(np.float32)
+    return np.argmax(along, 1).astype(np.int64)

@@ -13,10 +13,10 @@ from pipeline.config import Experiment
 from pipeline.config.training import TrainingSettings
 from pipeline.data.batches import Batch, Batches
 from pipeline.data.prepared import Prepared
-from pipeline.stacked import MISSING
+from pipeline.stacked import MISSING, missing_in
 from pipeline.training.slot import Slot
 from pipeline.training.stack import Stack, build_network
-from tests.training.made import by_name, experiment_on, random_data, seeds, trials
+from tests.training.made import MIXED, by_name, experiment_on, random_data, seeds, trials
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -111,10 +111,15 @@ def _optimizer(parameters: Iterator[nn.Parameter], it: TrainingSettings) -> torc
     return kind(parameters, betas=(it.beta1, it.beta2), eps=it.epsilon, **common)
 
 
-def _loss(kind: str, logits: Tensor, targets: Tensor) -> Tensor:
-    there = targets != MISSING
+def _loss(kind: str, logits: Tensor, targets: Tensor, regression: str = "squared") -> Tensor:
+    there = ~missing_in(targets)
     if not there.any():
         return logits.sum() * 0.0
+    if kind == "multilabel":
+        return functional.binary_cross_entropy_with_logits(logits[there], targets[there])
+    if kind == "regression":
+        losses = {"squared": functional.mse_loss, "absolute": functional.l1_loss, "huber": functional.huber_loss}
+        return losses[regression](logits[there, 0], targets[there])
     if kind == "binary":
         return functional.binary_cross_entropy_with_logits(logits[there, 0], targets[there].float())
     return functional.cross_entropy(logits, targets, ignore_index=MISSING)
@@ -128,16 +133,24 @@ def _train_reference(model: Reference, prepared: Prepared, slot: Slot) -> None:
     for epoch in range(settings.epochs):
         for batch in batches.epoch([slot.data_stream], epoch):
             optimizer.zero_grad()
-            _total(model, prepared, batch, weights).backward()
+            _total(model, prepared, batch, weights, slot.experiment).backward()
             if settings.clip_norm is not None:
                 nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
             optimizer.step()
 
 
-def _total(model: Reference, prepared: Prepared, batch: Batch, weights: dict[str, float]) -> Tensor:
+def _total(
+    model: Reference, prepared: Prepared, batch: Batch, weights: dict[str, float], experiment: Experiment
+) -> Tensor:
     outputs = model({source: batch.inputs[source][0] / prepared.sources[source].scale for source in batch.inputs})
-    labels = {task: it.classes[0].where(it.labelled[0] > 0, MISSING) for task, it in batch.targets.items()}
-    losses = [weights[task] * _loss(it.kind, outputs[task], labels[task]) for task, it in prepared.tasks.items()]
+    labels = {
+        task: it.values[0].where(it.labelled[0] > 0, torch.nan if it.values.is_floating_point() else MISSING)
+        for task, it in batch.targets.items()
+    }
+    losses = [
+        weights[task] * _loss(it.kind, outputs[task], labels[task], experiment.tasks[task].loss)
+        for task, it in prepared.tasks.items()
+    ]
     return torch.stack(losses).sum()
 
 
@@ -194,6 +207,15 @@ def test_network_trains_as_its_equivalent_in_torch(network: str, tmp_path: Path)
     prepared = random_data(tmp_path, missing={"digit": 0.3})
     momentum = {"training.optimizer": "sgd", "training.momentum": 0.9, "model.trunk.dropout": 0.0}
     _check(prepared, seeds(experiment_on(prepared, momentum | NETWORKS[network]), 2))
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
+@pytest.mark.parametrize("sharing", ["shared", "separate"])
+def test_every_kind_of_task_trains_as_in_torch_with_targets_missing(loss: str, sharing: str, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path, MIXED, missing=dict.fromkeys(MIXED, 0.3))
+    values = {"training.optimizer": "sgd", "training.momentum": 0.9, "model.trunk.dropout": 0.0}
+    experiment = experiment_on(prepared, values | {"tasks.size.loss": loss, "model.sharing": sharing})
+    _check(prepared, seeds(experiment, 2))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -10,7 +10,7 @@ from pipeline.data.prepared import Prepared
 from pipeline.training.slot import SlotState, seed_slots
 from pipeline.training.stack import Stack
 from tests.conftest import REPOSITORY
-from tests.training.made import assert_same, by_name, experiment_on, random_data, seeds, trained, trials
+from tests.training.made import MIXED, assert_same, by_name, experiment_on, random_data, seeds, trained, trials
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "adam": {},
@@ -53,6 +53,33 @@ def test_weights_are_the_same_at_awkward_sizes(features: int, width: int, batch_
     alone = trained(prepared, seeds(experiment, 1))["seed/0"]
     for count in (2, 5, 16):
         assert_same(trained(prepared, seeds(experiment, count))["seed/0"], alone)
+
+
+@pytest.mark.parametrize("kind", ["digit", "marks", "parity"])
+def test_weighted_classes_and_focal_losses_are_the_same_for_any_number_of_slots(kind: str, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path, MIXED, missing=dict.fromkeys(MIXED, 0.2))
+    experiment = experiment_on(prepared, {f"tasks.{kind}.class_weights": "balanced", f"tasks.{kind}.focal": 1.5})
+    alone = trained(prepared, seeds(experiment, 1))["seed/0"]
+    assert alone.status == "finished"
+    assert_same(trained(prepared, seeds(experiment, 3))["seed/0"], alone)
+    plain = trained(prepared, seeds(experiment_on(prepared), 1))["seed/0"]
+    assert plain.arrays["best.values"].tobytes() != alone.arrays["best.values"].tobytes()
+
+
+@pytest.mark.parametrize("kind", MIXED)
+@pytest.mark.parametrize("sharing", ["shared", "separate"])
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_every_kind_of_task_is_the_same_alone_and_beside_all_others(
+    kind: str, sharing: str, missing: float, tmp_path: Path
+) -> None:
+    # Alone and mixed with the others, shared and separate, with masks and without, in stacks of 1, 2 and 5.
+    for tasks in ({kind: MIXED[kind]}, MIXED):
+        prepared = random_data(tmp_path, tasks, missing=dict.fromkeys(tasks, missing))
+        experiment = experiment_on(prepared, {"model.sharing": sharing, "training.epochs": 2})
+        alone = trained(prepared, seeds(experiment, 1))["seed/0"]
+        assert alone.status == "finished"
+        for count in (2, 5):
+            assert_same(trained(prepared, seeds(experiment, count))["seed/0"], alone)
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "batch_per_source", "layer"])

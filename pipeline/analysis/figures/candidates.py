@@ -4,15 +4,15 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pipeline.analysis.figures.style import BAD, GOOD, MUTED, Panel, colour, styled, symbol, text
-from pipeline.analysis.metrics import PRIMARY
+from pipeline.analysis.metrics import TITLES
+from pipeline.analysis.tables import primary
 
 _VERDICT = {"better": GOOD, "worse": BAD, "unclear": MUTED}
 
 
 def side_by_side(scores: pd.DataFrame) -> list[Panel]:
-    """Each task's test accuracy of every candidate, with its interval."""
-    accuracy = scores[scores["metric"] == PRIMARY]
-    return [Panel(str(task), _levels(rows)) for task, rows in accuracy.groupby("task", sort=False)]
+    """Each task's primary metric on test of every candidate, with its interval."""
+    return [Panel(str(task), _levels(rows)) for task, rows in primary(scores).groupby("task", sort=False)]
 
 
 def _levels(rows: pd.DataFrame) -> go.Figure:
@@ -29,12 +29,12 @@ def _levels(rows: pd.DataFrame) -> go.Figure:
             hovertemplate="%{x:.2f} %<extra>%{y}</extra>",
         )
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    return styled(figure, height=90 + 38 * len(rows), x="test accuracy, %", legend=False)
+    return styled(figure, height=90 + 38 * len(rows), x=f"test {TITLES[rows['metric'].iloc[0]]}, %", legend=False)
 
 
 def differences(table: pd.DataFrame) -> list[Panel]:
     """Paired differences in points: right of the line is better; grey intervals leave it open."""
-    rows = table[table["metric"] == PRIMARY]
+    rows = primary(table)
     return [
         Panel(f"{candidate} minus {against}", _forest(part))
         for (candidate, against), part in rows.groupby(["candidate", "against"], sort=False)
@@ -54,7 +54,8 @@ def _forest(rows: pd.DataFrame) -> go.Figure:
         )
     figure.add_vline(x=0, line={"color": MUTED, "width": 1.5})
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    return styled(figure, height=90 + 38 * len(rows), x="points of test accuracy", legend=False)
+    titles = " or ".join(dict.fromkeys(TITLES[metric] for metric in rows["metric"]))
+    return styled(figure, height=90 + 38 * len(rows), x=f"points of test {titles}", legend=False)
 
 
 def _error(row: dict) -> dict:

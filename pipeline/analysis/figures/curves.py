@@ -4,8 +4,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pipeline.analysis.figures.style import Panel, colour, see_through, styled, text
+from pipeline.analysis.metrics import TITLES
 
-_METRICS = {"accuracy": ("accuracy, %", 100.0), "nll": ("negative log-likelihood", 1.0)}
+_METRICS = {name: (f"{title}, %", 100.0) for name, title in TITLES.items()} | {
+    "nll": ("negative log-likelihood", 1.0),
+    "rmse": ("root mean squared error", 1.0),
+}
 _EACH_EPOCH = 12  # more epochs than this are not numbered one by one
 
 

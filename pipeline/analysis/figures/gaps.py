@@ -1,13 +1,14 @@
-"""The gap between training and validation accuracy: how much a network has learnt by heart."""
+"""The gap between training and validation: how much a network has learnt by heart."""
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from pipeline.analysis.figures.style import MUTED, Panel, colour, styled, symbol, text
+from pipeline.analysis.metrics import TITLES
 
 
 def gap_dots(gaps: pd.DataFrame) -> list[Panel]:
-    """One panel a task: training minus validation accuracy of every candidate, in points, with its interval."""
+    """One panel a task: every candidate's training minus validation in the primary metric, in points, with interval."""
     return [Panel(str(task), _dots(rows)) for task, rows in gaps.groupby("task", sort=False)]
 
 
@@ -26,4 +27,5 @@ def _dots(rows: pd.DataFrame) -> go.Figure:
         )
     figure.add_vline(x=0, line={"color": MUTED, "width": 1.5})
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    return styled(figure, 90 + 38 * len(rows), "train minus validation accuracy, points", legend=False)
+    title = f"train minus validation {TITLES[rows['metric'].iloc[0]]}, points"
+    return styled(figure, 90 + 38 * len(rows), title, legend=False)

@@ -1,5 +1,6 @@
 """The trade-off between tasks: what one gains may cost the other."""
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pipeline.analysis.figures.style import MUTED, Panel, colour, styled, symbol, text
+from pipeline.analysis.metrics import TITLES
 
 _MOST_PAIRS = 6
 
@@ -23,38 +25,51 @@ def pareto_front(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return front
 
 
-def trade_off(trials: pd.DataFrame | None, gaps: pd.DataFrame, tasks: tuple[str, ...]) -> list[Panel]:
-    """Validation accuracy of two tasks against each other, over trials and candidates; one panel a pair of tasks."""
+def trade_off(trials: pd.DataFrame | None, gaps: pd.DataFrame, metrics: Mapping[str, str]) -> list[Panel]:
+    """Two tasks' primary metrics on validation against each other, over trials and candidates; one panel a pair.
+
+    Args:
+        trials: The study's table.
+        gaps: Of the candidates.
+        metrics: Each task's primary metric.
+    """
+    tasks = tuple(metrics)
     if len(tasks) < 2:
         return [Panel("Trade-off", sentence="There is one task: nothing to trade off.")]
-    points = _points(trials, gaps, tasks)
+    points = _points(trials, gaps, metrics)
+    titles = {task: f"{task}: validation {TITLES[metric]}, %" for task, metric in metrics.items()}
     if points.empty:
         return [Panel("Trade-off", sentence="Without a validation split there is nothing to compare trials by.")]
     pairs = list(combinations(tasks, 2))[:_MOST_PAIRS]
-    return [_panel(points.dropna(subset=[one, other]), one, other, wide=len(pairs) == 1) for one, other in pairs]
+    return [
+        _panel(points.dropna(subset=[one, other]), {it: titles[it] for it in (one, other)}, wide=len(pairs) == 1)
+        for one, other in pairs
+    ]
 
 
-def _points(trials: pd.DataFrame | None, gaps: pd.DataFrame, tasks: tuple[str, ...]) -> pd.DataFrame:
-    """Every trial and candidate with its validation accuracies in percent, a column a task."""
+def _points(trials: pd.DataFrame | None, gaps: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFrame:
+    """Every trial and candidate with its validation metrics in percent, a column a task."""
+    tasks = list(metrics)
     candidates = gaps.pivot(index="candidate", columns="task", values="validation").reset_index()
     candidates = candidates.assign(name=candidates["candidate"])
     parts = [candidates.reindex(columns=["name", "candidate", *tasks])]
-    columns = {f"validation/{task}/accuracy": task for task in tasks}
+    columns = {f"validation/{task}/{metric}": task for task, metric in metrics.items()}
     if trials is not None and set(columns) <= set(trials.columns):
         renamed = trials.rename(columns=columns)
         named = renamed.assign(name=[f"trial {number}" for number in trials["number"]], candidate="")
         parts.append(named[["name", "candidate", *tasks]])
     points = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    points[list(tasks)] = 100 * points[list(tasks)].astype(float)
+    points[tasks] = 100 * points[tasks].astype(float)
     return points
 
 
-def _panel(points: pd.DataFrame, one: str, other: str, wide: bool) -> Panel:
+def _panel(points: pd.DataFrame, titles: Mapping[str, str], wide: bool) -> Panel:
+    one, other = titles
     outside = points[(points[one] < _frame(points[one])[0]) | (points[other] < _frame(points[other])[0])]
     named, trials = outside[outside["candidate"] != ""]["name"].tolist(), int((outside["candidate"] == "").sum())
     left_out = [*named, f"{trials} {'trial' if trials == 1 else 'trials'}"] if trials else named
     said = f"Outside the frame, below or to the left: {', '.join(left_out)}." if left_out else ""
-    return Panel(f"{one} against {other}", _scatter(points, one, other), said, wide)
+    return Panel(f"{one} against {other}", _scatter(points, titles), said, wide)
 
 
 def _frame(values: pd.Series) -> list[float]:
@@ -65,7 +80,8 @@ def _frame(values: pd.Series) -> list[float]:
     return [float(kept.min()) - margin, float(kept.max()) + margin]
 
 
-def _scatter(points: pd.DataFrame, one: str, other: str) -> go.Figure:
+def _scatter(points: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
+    one, other = titles
     figure = go.Figure()
     front = points[pareto_front(points[one].to_numpy(), points[other].to_numpy())].sort_values(one)
     figure.add_scatter(
@@ -100,4 +116,4 @@ def _scatter(points: pd.DataFrame, one: str, other: str) -> go.Figure:
         )
     for axis, values in ((figure.layout.xaxis, points[one]), (figure.layout.yaxis, points[other])):
         axis.range = _frame(values)
-    return styled(figure, 420, f"{text(one)}: validation accuracy, %", f"{text(other)}: validation accuracy, %")
+    return styled(figure, 420, text(titles[one]), text(titles[other]))

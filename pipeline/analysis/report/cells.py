@@ -6,6 +6,7 @@ from html import escape
 from pipeline.analysis.figures.style import colour
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.verdict import bounds
+from pipeline.analysis.tables import primary
 
 _DECIDED = {"seeds": "t over seeds", "rows": "bootstrap over rows", "none": "no interval"}
 _WHAT = {
@@ -17,16 +18,13 @@ _WHAT = {
 
 
 def candidate_rows(data: ReportData) -> list[list[str]]:
-    """Candidate, accuracy of each task, delta-m, what it is."""
+    """Candidate, primary metric of each task, delta-m, what it is."""
     delta = {row["candidate"]: row for row in data.evaluation.delta_m.to_dict("records")}
-    scores = data.evaluation.scores
-    accuracy = {
-        (row["candidate"], row["task"]): row for row in scores[scores["metric"] == "accuracy"].to_dict("records")
-    }
+    levels = {(row["candidate"], row["task"]): row for row in primary(data.evaluation.scores).to_dict("records")}
     return [
         [
             name(row["candidate"]),
-            *(_percent(accuracy[row["candidate"], task]) for task in data.tasks),
+            *(_percent(levels[row["candidate"], task]) for task in data.tasks),
             _delta(delta.get(row["candidate"])),
             escape(_what(row)),
         ]

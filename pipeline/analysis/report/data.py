@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
-from pipeline.analysis.metrics import PRIMARY
+from pipeline.analysis.tables import primary
 
 
 def _no_steps() -> pd.DataFrame:
@@ -64,15 +64,21 @@ class ReportData:
         return SINGLE if role == "single" and role in names else names.get(role)
 
     def difference(self, candidate: str | None, against: str | None) -> pd.DataFrame:
-        """Paired differences in accuracy, one row a task; empty where one of the two is missing."""
-        rows = self.evaluation.differences
-        return rows[(rows["candidate"] == candidate) & (rows["against"] == against) & (rows["metric"] == PRIMARY)]
+        """Paired differences in each task's primary metric; empty where one of the two is missing."""
+        rows = primary(self.evaluation.differences)
+        return rows[(rows["candidate"] == candidate) & (rows["against"] == against)]
 
-    def accuracy(self, candidate: str | None, task: str) -> float:
-        """Mean test accuracy; NaN where the candidate is missing."""
-        rows = self.evaluation.scores
-        found = rows[(rows["candidate"] == candidate) & (rows["task"] == task) & (rows["metric"] == PRIMARY)]["mean"]
+    def level(self, candidate: str | None, task: str) -> float:
+        """Mean of the task's primary metric on test; NaN where the candidate is missing."""
+        rows = primary(self.evaluation.scores)
+        found = rows[(rows["candidate"] == candidate) & (rows["task"] == task)]["mean"]
         return float(found.iloc[0]) if len(found) else float("nan")
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The primary metric of each task, in the experiment's order."""
+        found = dict(primary(self.evaluation.scores)[["task", "metric"]].to_numpy().tolist())
+        return {task: found[task] for task in self.tasks}
 
     def setting(self, candidate: str | None, key: str) -> str | None:
         """A setting of a candidate as JSON text."""

@@ -2,6 +2,7 @@
 
 from html import escape
 
+from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page
 from pipeline.analysis.report.sections import SECTIONS
@@ -28,12 +29,13 @@ def _head(data: ReportData) -> str:
 
 
 def _card(data: ReportData, row: dict, reach: float) -> str:
-    shared, alone = (100 * data.accuracy(row[who], row["task"]) for who in ("candidate", "against"))
+    shared, alone = (100 * data.level(row[who], row["task"]) for who in ("candidate", "against"))
+    metric = TITLES[row["metric"]]
     kind = row["verdict"]
     return (
         f'<div class="card {kind}"><span class="name">{escape(row["task"])}</span> '
         f'<span class="pill {kind}">{_WORDS[kind]}</span><b>{100 * row["mean"]:+.2f} points</b>{_bar(row, reach)}'
-        f"<small>{bounds(row, 100.0)}</small><small>shared {shared:.2f} %, alone {alone:.2f} %</small></div>"
+        f"<small>{bounds(row, 100.0)}</small><small>{metric} shared {shared:.2f} %, alone {alone:.2f} %</small></div>"
     )
 
 

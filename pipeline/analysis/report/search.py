@@ -4,6 +4,7 @@ from collections import Counter
 
 from pipeline.analysis.figures.search import history, importance, parallel_coordinates, slices
 from pipeline.analysis.figures.weights import weights_over_trials
+from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page, folded, paragraph
 from pipeline.analysis.trials import study_of
@@ -16,10 +17,11 @@ def search(page: Page, data: ReportData) -> None:
     study = study_of(data.trials, data.space)
     ended = Counter(_end(row) for row in data.trials[["state", "reason"]].to_dict("records"))
     said = ", ".join(f"{count} {how}" for how, count in ended.most_common())
+    measured = ", ".join(f"{TITLES[metric]} of {task}" for task, metric in data.metrics.items())
     page.section(
         "search",
         "The search",
-        paragraph(f"{len(data.trials)} trials: {said}. The objective is the mean over tasks of validation accuracy."),
+        paragraph(f"{len(data.trials)} trials: {said}. The objective is the mean of {measured} on validation."),
         page.panels(history(study)),
         page.panels(importance(study)),
         page.panels(parallel_coordinates(study)),

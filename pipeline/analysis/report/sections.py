@@ -9,7 +9,7 @@ from pipeline.analysis.figures.costs import cost_bars, step_times
 from pipeline.analysis.figures.curves import learning_curves
 from pipeline.analysis.figures.gaps import gap_dots
 from pipeline.analysis.figures.tradeoff import trade_off
-from pipeline.analysis.metrics import BATCH
+from pipeline.analysis.metrics import BATCH, TITLES
 from pipeline.analysis.report.cells import candidate_rows, metric_rows, setting_rows
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page, folded, items, paragraph, table
@@ -48,7 +48,8 @@ def candidates(page: Page, data: ReportData) -> None:
         "candidates",
         "Candidates side by side",
         table(
-            ["candidate", *(f"{task}: accuracy" for task in data.tasks), "delta-m", "what it is"], candidate_rows(data)
+            ["candidate", *(f"{task}: {TITLES[data.metrics[task]]}" for task in data.tasks), "delta-m", "what it is"],
+            candidate_rows(data),
         ),
         items(marked),
         page.panels(side_by_side(data.evaluation.scores)),
@@ -67,7 +68,7 @@ def trade_offs(page: Page, data: ReportData) -> None:
         "trade-off",
         "Trade-off between tasks",
         paragraph(said),
-        page.panels(trade_off(data.trials, data.evaluation.gaps, data.tasks)),
+        page.panels(trade_off(data.trials, data.evaluation.gaps, data.metrics)),
     )
 
 
@@ -80,7 +81,7 @@ def curves(page: Page, data: ReportData) -> None:
 
 
 def gap(page: Page, data: ReportData) -> None:
-    """Training minus validation accuracy."""
+    """Training minus validation."""
     if data.evaluation.gaps.empty:
         return
     said = "Further right means that more was learnt by heart. Measured as the networks answer, without dropout."
@@ -88,7 +89,9 @@ def gap(page: Page, data: ReportData) -> None:
 
 
 def confusion(page: Page, data: ReportData) -> None:
-    """Confusion matrices, of the best candidate first."""
+    """Confusion matrices of the tasks that have classes, of the best candidate first."""
+    if data.evaluation.confusions.empty:
+        return
     others = [name for name in data.evaluation.candidates["candidate"] if name != data.best]
     page.section(
         "confusion",

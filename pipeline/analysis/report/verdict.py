@@ -1,5 +1,6 @@
 """The first line: does sharing help here?"""
 
+from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.report.data import ReportData
 
 
@@ -33,10 +34,20 @@ def details(data: ReportData) -> list[str]:
         )
     else:
         said.append(
-            f"Points are percentage points of test accuracy. Every interval covers 95 %; of two, Student's t over "
-            f"{seeds} paired seeds and a paired bootstrap over the rows of the test split, the wider decides."
+            f"Points are percentage points of {_metrics(data)} on test. Every interval covers 95 %; of two, Student's "
+            f"t over {seeds} paired seeds and a paired bootstrap over the rows of the test split, the wider decides."
         )
     return said
+
+
+def _metrics(data: ReportData) -> str:
+    """`accuracy`, or `accuracy (a, b) or R2 (c)`."""
+    tasks: dict[str, list[str]] = {}
+    for task, metric in data.metrics.items():
+        tasks.setdefault(TITLES[metric], []).append(task)
+    if len(tasks) == 1:
+        return next(iter(tasks))
+    return " or ".join(f"{title} ({', '.join(its)})" for title, its in tasks.items())
 
 
 def points(row: dict) -> str:

@@ -4,10 +4,16 @@ import difflib
 
 from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report, Source
 from pipeline.data.sources.digits import Digits
+from pipeline.data.sources.digits_present import DigitsPresent
 from pipeline.data.sources.mnist import FASHION_MNIST, MNIST
 from pipeline.errors import UserError
 
-SOURCES: dict[str, Source] = {"mnist": MNIST, "fashion_mnist": FASHION_MNIST, "digits": Digits()}
+SOURCES: dict[str, Source] = {
+    "mnist": MNIST,
+    "fashion_mnist": FASHION_MNIST,
+    "digits": Digits(),
+    "digits_present": DigitsPresent(),
+}
 
 
 def source(name: str) -> Source:

@@ -17,7 +17,8 @@ class Part:
 
     Attributes:
         inputs: [N, ...] as stored: what the network sees is inputs / scale.
-        labels: By label name, int64 [N], from 0; -1 where missing.
+        labels: By label name. One class a row: int64 [N], from 0, -1 where missing. Several labels a row: floats
+            [N, L], 1 or 0, NaN where unknown. Numbers: floats [N], NaN where missing.
     """
 
     inputs: np.ndarray
@@ -31,7 +32,7 @@ class Examples:
     Attributes:
         train: The training part.
         test: The test part; None where the source has none of its own.
-        classes: By label name, the names of its classes in order.
+        classes: By label name, the names of its classes, or of the several labels, in order; of numbers none.
         scale: Inputs are divided by it.
     """
 

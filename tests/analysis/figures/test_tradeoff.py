@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.analysis.figures.tradeoff import pareto_front, trade_off
 
+METRICS = {"a": "accuracy", "b": "accuracy"}
 GAPS = pd.DataFrame({"candidate": ["default"] * 2, "task": ["a", "b"], "validation": [0.8, 0.7]})
 
 
@@ -30,13 +31,13 @@ def test_the_front_agrees_with_comparing_every_pair() -> None:
 
 
 def test_one_task_has_nothing_to_trade() -> None:
-    (panel,) = trade_off(None, GAPS, ("a",))
+    (panel,) = trade_off(None, GAPS, {"a": "accuracy"})
     assert panel.figure is None
     assert "one task" in panel.sentence
 
 
 def test_without_validation_a_sentence_stands_in_place_of_the_figure() -> None:
-    (panel,) = trade_off(None, GAPS.iloc[:0], ("a", "b"))
+    (panel,) = trade_off(None, GAPS.iloc[:0], METRICS)
     assert panel.figure is None
     assert "validation" in panel.sentence
 
@@ -49,13 +50,13 @@ def test_outliers_are_named_outside_the_frame() -> None:
             "validation/b/accuracy": [0.7] * 9,
         }
     )
-    (panel,) = trade_off(trials, GAPS, ("a", "b"))
+    (panel,) = trade_off(trials, GAPS, METRICS)
     assert panel.figure is not None
     assert panel.figure.layout.xaxis.range[0] > 70
     assert panel.sentence == "Outside the frame, below or to the left: 1 trial."
 
 
 def test_trials_without_accuracies_of_their_own_leave_the_candidates() -> None:
-    (panel,) = trade_off(pd.DataFrame({"number": [0], "value": [0.5]}), GAPS, ("a", "b"))
+    (panel,) = trade_off(pd.DataFrame({"number": [0], "value": [0.5]}), GAPS, METRICS)
     assert panel.figure is not None
     assert "trials" not in {trace.name for trace in panel.figure.data}

@@ -1,0 +1,126 @@
+"""Scores of multiclass and binary tasks.
+
+Shapes: K seeds, N rows of a task's source, C classes. A binary task's single logit z counts as two: [0, z].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.analysis.metrics import TaskScores
+from pipeline.data.prepared import PreparedTask, known
+from pipeline.stacked import Targets
+
+BINS = 15
+"""Of confidence, in a calibration error."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What stays of each labelled row's logits: class and its probability, loss, and probability of class 1; [K, N]."""
+
+    predicted: Tensor
+    confidence: Tensor
+    nll: Tensor
+    positive: Tensor
+
+    @classmethod
+    def of(cls, logits: Tensor, targets: Tensor) -> "Answers":
+        """From logits [K, N, C] and classes [1, N]."""
+        log = functional.log_softmax(logits.double(), -1)
+        best, predicted = log.max(-1)
+        nll = -log.gather(-1, targets.expand(log.shape[:2]).unsqueeze(-1)).squeeze(-1)
+        return cls(predicted, best.exp(), nll, log[..., 1].exp())
+
+    @classmethod
+    def joined(cls, parts: list["Answers"]) -> "Answers":
+        """Those of several batches, in order."""
+        return cls(*(torch.cat([getattr(part, name) for part in parts], 1) for name in cls.__annotations__))
+
+
+class ClassScorer:
+    """Takes the answers to a split's rows, a batch at a time, and scores them.
+
+    Args:
+        task: Whose answers.
+    """
+
+    def __init__(self, task: PreparedTask) -> None:
+        self._task = task
+        self._parts: list[Answers] = []
+
+    def take(self, logits: Tensor, targets: Targets) -> None:
+        """Take logits [K, B, C] and the targets [1, B] that belong to them."""
+        labelled = targets.labelled[0] > 0
+        two_or_more = logits if logits.size(-1) > 1 else functional.pad(logits, (1, 0))
+        self._parts.append(Answers.of(two_or_more[:, labelled], targets.values[:, labelled]))
+
+    def scores(self, labels: np.ndarray) -> TaskScores:
+        """The scores, given the targets [N] of all rows taken."""
+        answers, labelled = Answers.joined(self._parts), known(labels)
+        targets = torch.from_numpy(labels[labelled])
+        slots = [Answers(*(getattr(answers, name)[k] for name in Answers.__annotations__))
+                 for k in range(len(answers.predicted))]  # fmt: skip
+        each = [metrics(self._task, targets, slot) for slot in slots]
+        columns = np.zeros((len(labels), 2))
+        columns[labelled, 0] = 1.0
+        columns[labelled, 1] = (answers.predicted == targets).double().mean(0).numpy()
+        return TaskScores(
+            source=self._task.source,
+            primary=self._task.primary,
+            metrics={name: np.array([one[name] for one in each]) for name in each[0]},
+            labelled=labelled,
+            columns=columns,
+            confusion=_confusion(self._task, targets, answers.predicted),
+        )
+
+
+def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, float]:
+    """One seed's metrics, from its answers [N] and the classes [N].
+
+    The calibration error is that of the answered class: the mean distance of confidence and accuracy over 15 bins of
+    confidence, weighted by rows (Naeini et al. 2015; Guo et al. 2017, arXiv 1706.04599). The balanced accuracy is the
+    mean over classes of the share of their rows that are answered right.
+    """
+    from sklearn import metrics as sk  # late: only a step that really scores should pay for it
+
+    names = ["accuracy", "balanced_accuracy", "macro_f1", "nll", "ece"]
+    names += ["roc_auc", "average_precision"] if task.kind == "binary" else []
+    if len(targets) == 0:
+        return dict.fromkeys(names, float("nan"))
+    true, predicted, confidence, positive = (
+        it.numpy() for it in (targets, answers.predicted, answers.confidence, answers.positive)
+    )
+    right = predicted == true
+    values = {
+        "accuracy": right.mean(),
+        "balanced_accuracy": sk.recall_score(true, predicted, labels=np.unique(true), average="macro"),
+        "macro_f1": sk.f1_score(true, predicted, average="macro"),
+        "nll": answers.nll.mean(),
+        "ece": calibration_error(confidence, right),
+    }
+    if task.kind == "binary":
+        both = 0 < true.sum() < len(true)  # a ranking needs rows of both classes
+        values["roc_auc"] = sk.roc_auc_score(true, positive) if both else np.nan
+        values["average_precision"] = sk.average_precision_score(true, positive) if both else np.nan
+    return {name: float(values[name]) for name in names}
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Mean distance of confidence [N] and share of right answers [N] over 15 bins of confidence, weighted by rows."""
+    distances, _ = np.histogram(confidence, BINS, (0.0, 1.0), weights=confidence - right)
+    return float(np.abs(distances).sum() / len(right))
+
+
+def _confusion(task: PreparedTask, targets: Tensor, predicted: Tensor) -> np.ndarray:
+    from sklearn.metrics import confusion_matrix
+
+    count = len(task.classes)
+    if len(targets) == 0:
+        return np.zeros((count, count), dtype=np.int64)
+    everyone = targets.expand(predicted.shape).flatten()
+    matrix: np.ndarray = confusion_matrix(everyone, predicted.flatten(), labels=range(count))
+    return matrix

@@ -1,0 +1,126 @@
+"""Scores of multilabel tasks: each label as a question of its own, and their mean.
+
+Shapes: K seeds, N rows of a task's source, L labels at once.
+"""
+
+import re
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.analysis.class_scores import calibration_error
+from pipeline.analysis.metrics import TaskScores
+from pipeline.data.prepared import PreparedTask, known
+from pipeline.stacked import Targets
+from pipeline.training.thresholds import HALF
+
+
+class LabelScorer:
+    """Takes the answers to a split's rows, a batch at a time, and scores them.
+
+    Args:
+        task: Whose answers.
+        thresholds: Probability from which each seed answers that a label is present, [K][L]; one half where missing.
+    """
+
+    def __init__(self, task: PreparedTask, thresholds: list[list[float]] | None = None) -> None:
+        self._task, self._thresholds = task, thresholds
+        self._logits: list[Tensor] = []
+
+    def take(self, logits: Tensor, targets: Targets) -> None:
+        """Take logits [K, B, L]."""
+        self._logits.append(logits.clone())
+
+    def scores(self, labels: np.ndarray) -> TaskScores:
+        """The scores, given the targets [N, L] of all rows taken."""
+        logits = torch.cat(self._logits, 1).double()
+        present = known(labels)
+        thresholds = np.array(self._thresholds or [[HALF] * labels.shape[1]] * len(logits))
+        each = [
+            _metrics(self._task.classes, slot, labels, present, own)
+            for slot, own in zip(logits, thresholds, strict=True)
+        ]
+        return TaskScores(
+            source=self._task.source,
+            primary=self._task.primary,
+            metrics={name: np.array([one[name] for one in each]) for name in each[0]},
+            labelled=np.any(present, axis=1),
+            columns=_columns(logits.numpy(), labels, present),
+        )
+
+
+def _metrics(
+    classes: tuple[str, ...], logits: Tensor, labels: np.ndarray, present: np.ndarray, thresholds: np.ndarray
+) -> dict[str, float]:
+    """One seed's metrics, from its logits [N, L], and its answers, which are probabilities above thresholds [L].
+
+    `accuracy` (of answers), `nll` and `ece` (of probabilities) are over all labels of all rows, the others means over
+    labels; a label without rows of both kinds is left out of `roc_auc` and `average_precision`.
+    """
+    from sklearn import metrics as sk
+
+    ranked = [(sk.roc_auc_score, "roc_auc"), (sk.average_precision_score, "average_precision")]
+    found: dict[str, list[float]] = {name: [] for name in ("roc_auc", "average_precision", "macro_f1")}
+    answers = torch.sigmoid(logits).numpy() > thresholds
+    for label in range(len(classes)):
+        rows = present[:, label]
+        true, z = labels[rows, label], logits[torch.from_numpy(rows), label].numpy()
+        both = 0 < true.sum() < len(true)
+        for function, name in ranked:
+            found[name].append(function(true, z) if both else np.nan)
+        answered = answers[rows, label]
+        found["macro_f1"].append(sk.f1_score(true, answered, zero_division=0.0) if len(true) else np.nan)
+    values = {name: _mean(its) for name, its in found.items()}
+    values |= _over_all(logits[torch.from_numpy(present)], labels[present] > 0, answers[present])
+    for _, name in ranked:
+        values |= {f"{name}.{_safe(label)}": it for label, it in zip(classes, found[name], strict=True)}
+    return {name: float(it) for name, it in values.items()}
+
+
+def _over_all(logits: Tensor, true: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+    """Metrics over all labels of all rows, from logits, truth and answers of those that are known."""
+    if len(true) == 0:
+        return dict.fromkeys(("accuracy", "nll", "ece"), float("nan"))
+    targets = torch.from_numpy(true).double()
+    likelier = (logits > 0).numpy() == true
+    return {
+        "accuracy": float(np.mean(answers == true)),
+        "nll": float(functional.binary_cross_entropy_with_logits(logits, targets)),
+        "ece": calibration_error(torch.sigmoid(logits.abs()).numpy(), likelier),
+    }
+
+
+def _columns(logits: np.ndarray, labels: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """What each row adds to the sums that the mean AUC is made of: [N, 4 L], see `TaskScores`."""
+    columns = np.zeros((*labels.shape, 4))
+    for label in range(labels.shape[1]):
+        rows = present[:, label]
+        positive = labels[rows, label] > 0
+        if not 0 < positive.sum() < len(positive):
+            continue
+        placed = np.mean([_placements(slot[rows, label], positive) for slot in logits], axis=0)
+        placed -= placed[positive].mean() / 2  # which is half the AUC, as the mean over the others is
+        columns[rows, label] = np.stack([positive, ~positive, placed * positive, placed * ~positive], 1)
+    return columns.reshape(len(labels), -1)
+
+
+def _placements(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """The share of the rows of the other kind that each row is ranked rightly against; ties count half: [N]."""
+    placed = np.empty(len(values))
+    for own, sign in ((positive, 1.0), (~positive, -1.0)):
+        others, mine = np.sort(sign * values[~own]), sign * values[own]
+        below = np.searchsorted(others, mine, "left") + np.searchsorted(others, mine, "right")
+        placed[own] = below / (2 * len(others))
+    return placed
+
+
+def _mean(values: list[float]) -> float:
+    kept = [value for value in values if value == value]
+    return float(np.mean(kept)) if kept else float("nan")
+
+
+def _safe(label: str) -> str:
+    """A label as a part of a metric's name."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", label)

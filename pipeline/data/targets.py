@@ -1,0 +1,124 @@
+"""Targets: what a source's labels become when they are prepared, by kind of task.
+
+Shapes: N rows of a split, L labels at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.tasks import TaskSettings
+from pipeline.data.prepared import known
+from pipeline.data.sources import Examples
+from pipeline.errors import UserError
+
+_FORMS = {"multiclass": "classes", "binary": "classes", "multilabel": "labels", "regression": "numbers"}
+_WORDS = {"classes": "one class a row", "labels": "several labels a row", "numbers": "numbers"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A task's targets as they are written.
+
+    Attributes:
+        arrays: By split, as `pipeline.data.prepared.Split` has them.
+        about: What the manifest says of the task beside its kind and source, as `PreparedTask` has it.
+    """
+
+    arrays: dict[str, np.ndarray]
+    about: dict[str, Any]
+
+
+def label_of(task: str, settings: TaskSettings, examples: Examples) -> str:
+    """Which of the source's labels the task predicts.
+
+    Raises:
+        UserError: There is no such label, or it is of another form than the task's kind needs.
+    """
+    known = list(examples.classes)
+    wanted = settings.label or (task if task in known else known[0] if len(known) == 1 else None)
+    if wanted not in known:
+        raise UserError(
+            f"tasks.{task}.label: source '{settings.source}' has the labels {', '.join(known)}; "
+            f"found '{wanted or task}'"
+        )
+    found, needed = form(examples.train.labels[wanted]), _FORMS[settings.kind]
+    if found != needed:
+        raise UserError(
+            f"tasks.{task}.kind: {settings.kind} needs {_WORDS[needed]}, label '{wanted}' holds {_WORDS[found]}"
+        )
+    if settings.kind == "binary" and len(examples.classes[wanted]) != 2:
+        raise UserError(
+            f"tasks.{task}.kind: binary needs two classes, label '{wanted}' has {len(examples.classes[wanted])}"
+        )
+    return wanted
+
+
+def form(labels: np.ndarray) -> str:
+    """What a source's array of labels holds: `classes` (whole numbers), `labels` ([N, L]) or `numbers`."""
+    if labels.ndim == 2:
+        return "labels"
+    return "numbers" if np.issubdtype(labels.dtype, np.floating) else "classes"
+
+
+def targets_of(task: str, labels: Mapping[str, np.ndarray], classes: list[str]) -> Stored:
+    """What is stored of a task's labels.
+
+    Args:
+        task: Its name, for messages.
+        labels: By split, of any form, as `pipeline.data.sources.Part` has them.
+        classes: Names of classes or labels; of numbers none.
+
+    Raises:
+        UserError: A split has no target at all, train has nothing to learn from, or validation lacks a class.
+    """
+    _check_present(task, labels)
+    found = form(labels["train"])
+    if found == "numbers":
+        return _numbers(task, labels)
+    if found == "labels":
+        arrays = {name: values.astype(np.float32) for name, values in labels.items()}
+        counts = {name: np.nansum(values, 0).astype(int).tolist() for name, values in labels.items()}
+    else:
+        arrays = dict(labels)
+        counts = {name: np.bincount(it[it >= 0], minlength=len(classes)).tolist() for name, it in labels.items()}
+    _check_classes(task, counts, classes)
+    return Stored(arrays, {"classes": classes, "counts": counts, "labelled": _labelled(arrays)})
+
+
+def _numbers(task: str, labels: Mapping[str, np.ndarray]) -> Stored:
+    """Numbers, standardised by the training split alone."""
+    for name, values in labels.items():
+        if np.isinf(values).any():
+            raise UserError(f"task '{task}': an infinite target in {name}")
+    train = labels["train"][known(labels["train"])].astype(np.float64)
+    mean, std = float(train.mean()), float(train.std())
+    if std == 0.0:
+        raise UserError(f"task '{task}': every row of train has the same target, {mean:g}: there is nothing to learn")
+    arrays = {name: ((values - mean) / std).astype(np.float32) for name, values in labels.items()}
+    about = {"classes": [], "counts": {}, "labelled": _labelled(arrays), "mean": mean, "std": std}
+    return Stored(arrays, about)
+
+
+def _labelled(arrays: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
+    """How many rows of each split have a target, or each of several labels."""
+    return {name: np.atleast_1d(known(values).sum(0)).tolist() for name, values in arrays.items()}
+
+
+def _check_present(task: str, labels: Mapping[str, np.ndarray]) -> None:
+    """Each split must have something to learn from, to choose by, or to measure on."""
+    for name, values in labels.items():
+        if not known(values).any():
+            raise UserError(f"task '{task}': no row of {name} has a label")
+
+
+def _check_classes(task: str, counts: Mapping[str, list[int]], classes: list[str]) -> None:
+    """Every class that train knows must occur in validation, or choosing by it would be blind there."""
+    validation = counts.get("validation", counts["train"])
+    missing = [
+        name for name, train, held in zip(classes, counts["train"], validation, strict=True) if train and not held
+    ]
+    if missing:
+        raise UserError(f"task '{task}': validation has no example of {', '.join(missing)}: raise data.validation")
