@@ -17,7 +17,10 @@ class DataSettings(Settings):
         validation: Share of the training part that becomes the validation split, in [0, 1); 0 for none.
         test: Share held out as the test split where the source has no test part of its own.
         mix: How sources of different size share an epoch. `longest`: the shorter are reshuffled and cycled;
-            `proportional`: rows a step in proportion to size; `shortest`: the rest of the longer is dropped.
+            `proportional`: rows a step in proportion to size; `shortest`: the rest of the longer is dropped;
+            `temperature`: as many rows as `proportional` in all, shared out in proportion to size^(1/temperature).
+        temperature: 1 is `proportional`, the higher the more alike (Raffel et al. 2020, arXiv 1910.10683, 3.5.2, who
+            sample at random: here each source's share is kept in every step).
     """
 
     variant: Literal["sample", "full"] = "sample"
@@ -25,4 +28,10 @@ class DataSettings(Settings):
     prepared: str = ".headway"
     validation: float = Field(default=0.1, ge=0.0, lt=1.0)
     test: float = Field(default=0.2, gt=0.0, lt=1.0)
-    mix: Literal["longest", "proportional", "shortest"] = "longest"
+    mix: Literal["longest", "proportional", "shortest", "temperature"] = "longest"
+    temperature: float = Field(default=2.0, ge=1.0)
+
+    @property
+    def heat(self) -> float:
+        """The temperature where it is what mixes, else 1."""
+        return self.temperature if self.mix == "temperature" else 1.0

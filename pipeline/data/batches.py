@@ -72,8 +72,9 @@ class Batches:
         prepared: What is known of sources and tasks.
         split: The rows.
         batch_size: Rows of each source in a step.
-        mix: `longest`, `proportional` or `shortest`.
+        mix: See `Plan`.
         class_weights: Of the tasks that have some, see `pipeline.data.class_weights`.
+        heat: See `Plan`.
     """
 
     def __init__(
@@ -83,12 +84,13 @@ class Batches:
         batch_size: int,
         mix: str,
         class_weights: Mapping[str, Tensor] = MappingProxyType({}),
+        heat: float = 1.0,
     ) -> None:
         held = Rows.of(split)
         self._class_weights = class_weights
         self._gather, self._labels = Gather(held.inputs), held.labels
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
-        self._plan = Plan({source: len(array) for source, array in split.inputs.items()}, batch_size, mix)
+        self._plan = Plan({source: len(array) for source, array in split.inputs.items()}, batch_size, mix, heat)
 
     @property
     def steps(self) -> int:
@@ -182,20 +184,6 @@ def in_order(prepared: Prepared, split: Split | Rows, rows: int = EVALUATED) -> 
                 inputs = Inputs([(Stacked(memory[source]), {source: slice(0, len(part))})])
             memory[source].copy_(part)
             yield Batch(inputs, {task: Targets.of(labels[task][:, start : start + rows]) for task in tasks})
-
-
-def dropped(rows: dict[str, int], mix: str) -> dict[str, int]:
-    """How many rows of each source no step of an epoch uses: other rows every epoch, and only under `shortest`.
-
-    Args:
-        rows: Number of rows by source.
-        mix: `longest`, `proportional` or `shortest`.
-
-    Returns:
-        By source, above 0; empty where every row is used.
-    """
-    shortest = min(rows.values())
-    return {source: count - shortest for source, count in rows.items() if mix == "shortest" and count > shortest}
 
 
 def _targets(labels: Tensor, sizes: list[int], weights: Tensor | None) -> list[Targets]:

@@ -36,12 +36,13 @@ class Plan:
     Args:
         rows: Number of rows by source.
         batch_size: Rows of each source in a step.
-        mix: `longest`, `proportional` or `shortest`.
+        mix: `longest`, `proportional`, `shortest` or `temperature`.
+        heat: The temperature, of the last; 1 is `proportional`.
     """
 
-    def __init__(self, rows: Mapping[str, int], batch_size: int, mix: str) -> None:
+    def __init__(self, rows: Mapping[str, int], batch_size: int, mix: str, heat: float = 1.0) -> None:
         self._rows = rows
-        self._edges = _edges(rows, batch_size, mix)
+        self._edges = _edges(rows, batch_size, mix, heat)
 
     @property
     def steps(self) -> int:
@@ -81,12 +82,37 @@ class Plan:
         return torch.from_numpy(np.stack(orders))
 
 
-def _edges(rows: Mapping[str, int], batch_size: int, mix: str) -> dict[str, Sequence[int]]:
+def dropped(rows: Mapping[str, int], mix: str, heat: float = 1.0) -> dict[str, int]:
+    """How many rows of each source no step of an epoch uses: other rows every epoch.
+
+    Args:
+        rows: Number of rows by source.
+        mix: See `Plan`.
+        heat: See `Plan`.
+
+    Returns:
+        By source, above 0; empty where every row is used.
+    """
+    drawn = _drawn(rows, mix, heat)
+    return {source: count - drawn[source] for source, count in rows.items() if drawn[source] < count}
+
+
+def _drawn(rows: Mapping[str, int], mix: str, heat: float) -> dict[str, int]:
+    """Rows of each source in an epoch, those that come again counted again."""
+    if mix in ("longest", "shortest"):
+        return dict.fromkeys(rows, max(rows.values()) if mix == "longest" else min(rows.values()))
+    shares = {source: count ** (1.0 / heat) for source, count in rows.items()}
+    scale = sum(rows.values()) / sum(shares.values())
+    return {source: max(1, round(share * scale)) for source, share in shares.items()}
+
+
+def _edges(rows: Mapping[str, int], batch_size: int, mix: str, heat: float) -> dict[str, Sequence[int]]:
     """For each source, where the steps of an epoch begin in its order, and where the last ends."""
-    if mix == "proportional":
-        # A step has batch_size rows a source on average, shared out by size; rounding never loses a row.
-        steps = -(-sum(rows.values()) // (batch_size * len(rows)))
-        return {source: [count * step // steps for step in range(steps + 1)] for source, count in rows.items()}
-    wanted = max(rows.values()) if mix == "longest" else min(rows.values())
-    edges = [*range(0, wanted, batch_size), wanted]
-    return dict.fromkeys(rows, edges)
+    drawn = _drawn(rows, mix, heat)
+    if mix in ("longest", "shortest"):
+        wanted = next(iter(drawn.values()))
+        edges = [*range(0, wanted, batch_size), wanted]
+        return dict.fromkeys(rows, edges)
+    # A step has batch_size rows a source on average, shared out by size; rounding never loses a row.
+    steps = -(-sum(rows.values()) // (batch_size * len(rows)))
+    return {source: [count * step // steps for step in range(steps + 1)] for source, count in drawn.items()}

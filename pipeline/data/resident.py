@@ -26,9 +26,10 @@ class ResidentBatches:
         prepared: What is known of sources and tasks.
         split: The rows, which are copied to the device.
         batch_size: Rows of each source in a step.
-        mix: `longest`, `proportional` or `shortest`.
+        mix: See `Plan`.
         device: As torch names it.
         class_weights: Of the tasks that have some, see `pipeline.data.class_weights`.
+        heat: See `Plan`.
 
     Attributes:
         clock: Which step of the epoch `batch` answers, int64 [1]; whoever takes a step moves it on.
@@ -42,12 +43,13 @@ class ResidentBatches:
         mix: str,
         device: str,
         class_weights: Mapping[str, Tensor] = MappingProxyType({}),
+        heat: float = 1.0,
     ) -> None:
         self._class_weights = {task: it.to(device) for task, it in class_weights.items()}
         self._rows, self._device = Rows.of(split, device), device
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
         self._complete = {task: bool(known(split.labels[task]).all()) for task in prepared.tasks}
-        self._plan = Plan({source: len(split.inputs[source]) for source in prepared.sources}, batch_size, mix)
+        self._plan = Plan({source: len(split.inputs[source]) for source in prepared.sources}, batch_size, mix, heat)
         self.clock = torch.zeros(1, dtype=torch.int64, device=device)
         self._tables: dict[str, Tensor] = {}  # row numbers [STEPS, S, B] of the steps at hand
         self._rooms: dict[tuple[int, ...], tuple[Inputs, dict[str, Tensor]]] = {}

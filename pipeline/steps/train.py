@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Role = Literal["default", "separate", "single", "tuned"]
 
 HISTORY = "history.parquet"
-READS = ("tasks", "model", "balancing", "training", "data.mix", "data.validation", "seed")
+READS = ("tasks", "model", "balancing", "training", "data.mix", "data.temperature", "data.validation", "seed")
 
 
 class Train(Step):
@@ -103,14 +103,15 @@ class Train(Step):
         shutil.rmtree(context.checkpoints_folder(done.key), ignore_errors=True)
 
     def _fit(self, context: Context, run: "Run", prepared: Any, slots: Sequence[Any]) -> list[Any]:
-        from pipeline.data.batches import dropped
+        from pipeline.data.plan import dropped
         from pipeline.steps.curves import Live
         from pipeline.training.checkpoint import Checkpoint
         from pipeline.training.fit import fit
 
         rows = {name: it.rows["train"] for name, it in prepared.sources.items()}
-        for source, count in dropped(rows, self.experiment.data.mix).items():
-            context.say.line(f"  data.mix=shortest: {count} of {rows[source]} rows of {source} are not used")
+        data = self.experiment.data
+        for source, count in dropped(rows, data.mix, data.heat).items():
+            context.say.line(f"  data.mix={data.mix}: an epoch leaves out {count} of {rows[source]} rows of {source}")
         checkpoint = Checkpoint(context.checkpoints_folder(self.key().digest) / "checkpoint.safetensors")
         resumed = checkpoint.read() if context.resume else {}
         if resumed:

@@ -138,7 +138,8 @@ class _Trial:
         own = like.data_stream == like.stream
         self._stack = Stack(few, [Slot(it.name, experiment, it, it if own else streams[0]) for it in streams])
         counts = {name: min(rows, source.rows["train"]) for name, source in prepared.sources.items()}
-        self._steps = Plan(counts, training.batch_size, experiment.data.mix).steps * size
+        data = experiment.data
+        self._steps = Plan(counts, training.batch_size, data.mix, data.heat).steps * size
         self._clock = time.monotonic if experiment.device == "cuda" else time.thread_time
         self.best = float("inf")
         self._stack.train()  # makes its buffers
@@ -180,7 +181,7 @@ def _about(prepared: Prepared, slot: Slot) -> dict[str, Any]:
         "sources": [source.features for source in prepared.sources.values()],
         "outputs": [task.outputs for task in prepared.tasks.values()],
         "batch_size": training.batch_size,
-        "mix": experiment.data.mix,
+        "mix": [experiment.data.mix, experiment.data.heat],
         "own_batches": slot.data_stream == slot.stream,
         "optimizer": training.optimizer,
         "clipped": training.clip_norm is not None,

@@ -40,9 +40,9 @@ class DeviceDrive(Drive):
     ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise Failure(f"device=cuda: torch {torch.__version__} finds no GPU it can use here; use device=cpu")
-        size, mix = experiment.training.batch_size, experiment.data.mix
+        size, data = experiment.training.batch_size, experiment.data
         weights = class_weights(prepared, experiment.tasks)
-        self._batches: ResidentBatches = ResidentBatches(prepared, split, size, mix, device, weights)
+        self._batches: ResidentBatches = ResidentBatches(prepared, split, size, data.mix, device, weights, data.heat)
         self._record = record
 
     def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:

@@ -111,7 +111,8 @@ class Foreman:
 def epoch_seconds(prepared: Prepared, experiment: Experiment, speed: Speed, together: int) -> float:
     """CPU seconds of an epoch of one network among so many."""
     rows = {name: source.rows["train"] for name, source in prepared.sources.items()}
-    return Plan(rows, experiment.training.batch_size, experiment.data.mix).steps * speed.step_s(together)
+    data = experiment.data
+    return Plan(rows, experiment.training.batch_size, data.mix, data.heat).steps * speed.step_s(together)
 
 
 def best_processes(work_s: float, start_s: float, together: int, cores: int, load: float) -> int:

@@ -22,8 +22,9 @@ class HostDrive(Drive):
     """
 
     def __init__(self, prepared: Prepared, split: Split, experiment: Experiment) -> None:
-        size, mix = experiment.training.batch_size, experiment.data.mix
-        self._batches: Batches = Batches(prepared, split, size, mix, class_weights(prepared, experiment.tasks))
+        size, data = experiment.training.batch_size, experiment.data
+        weights = class_weights(prepared, experiment.tasks)
+        self._batches: Batches = Batches(prepared, split, size, data.mix, weights, data.heat)
 
     def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
         """See `Drive`."""

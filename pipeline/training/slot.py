@@ -27,7 +27,7 @@ NUMERIC = (
 )
 """Settings in which the slots of one stack may differ."""
 
-_SHAPING = ("tasks", "model", "balancing", "training", "data.mix", "device", "precision")
+_SHAPING = ("tasks", "model", "balancing", "training", "data.mix", "data.temperature", "device", "precision")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.data.batches import Batches, dropped, in_order
+from pipeline.data.batches import Batches, in_order
+from pipeline.data.plan import dropped
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, Split
 from pipeline.draws import Stream
 
@@ -24,8 +25,8 @@ def data(rows: dict[str, int]) -> tuple[Prepared, Split]:
     return Prepared(Path(), sources, tasks), Split(inputs, labels)
 
 
-def batches(mix: str, batch_size: int = 8, rows: dict[str, int] = ROWS) -> Batches:
-    return Batches(*data(rows), batch_size, mix)
+def batches(mix: str, batch_size: int = 8, rows: dict[str, int] = ROWS, heat: float = 1.0) -> Batches:
+    return Batches(*data(rows), batch_size, mix, heat=heat)
 
 
 def steps(it: Batches, epoch: int = 0, streams=(STREAM,)) -> list[dict[str, list[list[int]]]]:
@@ -76,6 +77,30 @@ def test_proportional_keeps_every_row_of_a_source_with_fewer_rows_than_steps():
     assert sorted(order(it, "short")) == [0, 1, 2]
 
 
+def test_temperature_of_one_is_proportional():
+    warm, proportional = batches("temperature"), batches("proportional")
+    for source in ROWS:
+        assert order(warm, source) == order(proportional, source)
+
+
+@pytest.mark.parametrize("heat", [1.0, 2.0, 5.0, 1e6])
+def test_temperature_shares_an_epoch_out_by_a_root_of_the_sizes(heat):
+    rows = {"long": 180, "short": 20}
+    it = batches("temperature", rows=rows, heat=heat)
+    assert it.steps == 13
+    drawn = {source: len(order(it, source)) for source in rows}
+    assert drawn["long"] / drawn["short"] == pytest.approx(9 ** (1 / heat), rel=0.01)
+    assert sum(drawn.values()) == pytest.approx(200, abs=1)
+    # The short one comes round again, each time whole and in another order; the long one never repeats a row.
+    first, second = order(it, "short")[:20], order(it, "short")[20:40]
+    assert len(set(first)) == 20
+    assert len(set(second)) == len(second)
+    assert len(set(order(it, "long"))) == drawn["long"]
+    assert dropped(rows, "temperature", heat) == ({"long": 180 - drawn["long"]} if heat > 1 else {})
+    for step in steps(it):
+        assert abs(len(step["short/0"][0]) - drawn["short"] / 13) < 1
+
+
 def test_shortest_uses_as_many_rows_of_each_source_as_the_shortest_has():
     it = batches("shortest")
     assert sorted(order(it, "short")) == list(range(20))
@@ -84,7 +109,7 @@ def test_shortest_uses_as_many_rows_of_each_source_as_the_shortest_has():
     assert set(first) != set(second)
 
 
-@pytest.mark.parametrize("mix", ["longest", "proportional", "shortest"])
+@pytest.mark.parametrize("mix", ["longest", "proportional", "shortest", "temperature"])
 def test_what_is_said_to_be_dropped_is_what_no_step_uses(mix):
     it = batches(mix)
     unused = {source: count - len(set(order(it, source))) for source, count in ROWS.items()}

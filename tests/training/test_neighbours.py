@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no trunk": {"model.trunk.widths": []},
     "wide": {"model.trunk.widths": [128], "training.batch_size": 50},
     "proportional": {"data.mix": "proportional"},
+    "temperature": {"data.mix": "temperature", "data.temperature": 3.0},
 }
 
 
