@@ -62,13 +62,14 @@ def list_command(**options: Any) -> None:
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
+@click.option("--data", is_flag=True, help="The prepared data instead: rows, classes, what is missing, examples.")
 @experiment_options
 @output_options
-def show(**options: Any) -> None:
+def show(data: bool, **options: Any) -> None:
     """Show the resolved configuration, each step's key, and which run answers it."""
-    from pipeline.commands.show import show_experiment
+    from pipeline.commands.show import show_data, show_experiment
 
-    show_experiment(as_request(options))
+    (show_data if data else show_experiment)(as_request(options))
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})

@@ -1,6 +1,7 @@
 """`headway list` and `headway show`: what ships, and what an experiment says, does and has done."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 
 from pipeline.commands.options import Request
 from pipeline.config import experiment_files, load, project_folder
+from pipeline.errors import UserError
 
 
 def show_list(as_json: bool) -> None:
@@ -35,6 +37,48 @@ def show_experiment(request: Request) -> None:
     for step in steps:
         answer = f"run {step['run_id']}" if step["run_id"] else step["status"]
         click.echo(f"{step['step']:24} {step['key'] or '-':34} {answer}")
+
+
+def show_data(request: Request) -> None:
+    """What the experiment's prepared data hold.
+
+    Raises:
+        UserError: They are not prepared yet.
+    """
+    from pipeline.data.prepared import MANIFEST, open_prepared
+    from pipeline.data.summary import summary
+    from pipeline.steps.prepare import Prepare
+
+    project = project_folder()
+    experiment = load(request.experiment, request.values, project)
+    folder = project / experiment.data.prepared / "prepared" / Prepare(experiment, project).key().digest
+    if not (folder / MANIFEST).is_file():
+        raise UserError(f"the data of {experiment.name} are not prepared yet: {request.as_command('prepare')}")
+    told = summary(open_prepared(folder).only(experiment.tasks))
+    if request.as_json:
+        print(json.dumps(told))
+        return
+    for name, source in told["sources"].items():
+        rows = ", ".join(f"{count:,} {split}" for split, count in source["rows"].items())
+        click.echo(f"{name}: rows of {' x '.join(map(str, source['shape']))} divided by {source['scale']:g}; {rows}")
+    for name, task in told["tasks"].items():
+        click.echo()
+        _show_task(name, task, told["sources"][task["source"]]["rows"])
+
+
+def _show_task(name: str, task: dict[str, Any], rows: dict[str, int]) -> None:
+    click.echo(_line(f"{name} ({task['kind']})", rows))
+    click.echo(_line("missing", [f"{100 * share:.1f} %" for share in task["missing"].values()]))
+    for label, counts in task.get("classes", {}).items():
+        click.echo(_line(label, [f"{100 * count / rows[split]:.1f} %" for split, count in counts.items()]))
+    if values := task.get("values"):
+        for mark in values["train"]:
+            click.echo(_line(mark, [f"{values[split][mark]:.6g}" if split in values else "-" for split in rows]))
+    click.echo(f"  the first rows of train: {'; '.join(task['examples'])}")
+
+
+def _line(first: str, others: Iterable[str]) -> str:
+    return f"  {first:28}{''.join(f'{other:>14}' for other in others)}"
 
 
 def _steps(experiment: Any, project: Path) -> list[dict[str, Any]]:

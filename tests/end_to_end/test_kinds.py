@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.data import prepared
 from pipeline.data.prepared import open_prepared
 from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
@@ -43,6 +44,32 @@ def test_every_kind_has_its_metrics_on_every_split(finished: tuple[Path, Result]
     assert tested["test/present/roc_auc"] > 0.6
     assert tested["test/sum/r2"] > 0.1
     assert tested["test/sum/mae"] < tested["test/sum/rmse"] < 9.0
+
+
+def test_the_data_are_shown_without_opening_test(
+    finished: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    before = prepared.open_split
+    monkeypatch.setattr(prepared, "open_split", lambda it, split: opened.append(split) or before(it, split))
+    told = call_headway("show", "digits_present", *SMALL, "--data", "--json").json
+    assert set(opened) == {"train", "validation"}
+    assert told["sources"]["digits_present"]["shape"] == [56, 56]
+    assert told["sources"]["digits_present"]["rows"] == {"train": 5400, "validation": 600, "test": 1000}
+    tasks = told["tasks"]
+    assert sum(tasks["count"]["classes"][count]["test"] for count in "01234") == 1000
+    assert tasks["present"]["missing"] == {"train": 0.0, "validation": 0.0, "test": 0.0}
+    assert 0 <= tasks["sum"]["values"]["train"]["lowest"] < tasks["sum"]["values"]["train"]["median"] < 36
+    assert len(tasks["present"]["examples"]) == 3
+    lines = call_headway("show", "digits_present", *SMALL, "--data").out.splitlines()
+    assert lines[0] == ("digits_present: rows of 56 x 56 divided by 255; 5,400 train, 600 validation, 1,000 test")
+    assert [line.split()[0] for line in lines if "(" in line] == ["present", "sum", "count"]
+
+
+def test_data_that_are_not_prepared_are_asked_for(finished: tuple[Path, Result]) -> None:
+    answer = call_headway("show", "digits_present", "--data", "--set", "data.validation=0.3")
+    assert answer.code == 2
+    assert "not prepared yet: headway prepare digits_present --set data.validation=0.3" in answer.err
 
 
 def test_the_report_names_the_metrics_of_each_task(finished: tuple[Path, Result]) -> None:

@@ -1,0 +1,64 @@
+"""What prepared data hold: rows, classes and missing targets of every split, and a few examples of training targets.
+
+The test split is told of by what was counted when it was made: nothing here opens it.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.prepared import CHOOSING, Prepared, PreparedTask, known
+
+_EXAMPLES = 3
+_MARKS = {"lowest": 0.0, "quarter": 0.25, "median": 0.5, "three quarters": 0.75, "highest": 1.0}
+
+
+def summary(prepared: Prepared) -> dict[str, Any]:
+    """Of the sources and tasks, as plain data.
+
+    Returns:
+        `sources`: by name shape, scale and rows by split. `tasks`: by name kind and source; `missing`, by split the
+        share of targets; `classes`, by class or label its rows in each split; of a regression task `values` instead, by
+        split the lowest, median and so on, in the target's unit; and `examples` from the first training rows.
+    """
+    return {
+        "sources": {
+            name: {"shape": list(it.shape), "scale": it.scale, "rows": it.rows} for name, it in prepared.sources.items()
+        },
+        "tasks": {name: _task(prepared, name, it) for name, it in prepared.tasks.items()},
+    }
+
+
+def _task(prepared: Prepared, name: str, task: PreparedTask) -> dict[str, Any]:
+    rows = prepared.sources[task.source].rows
+    told: dict[str, Any] = {
+        "kind": task.kind,
+        "source": task.source,
+        "missing": {split: 1.0 - float(np.mean(there)) / rows[split] for split, there in task.labelled.items()},
+    }
+    opened = {split: prepared.split(split).labels[name] for split in rows if split in CHOOSING}
+    if task.kind == "regression":
+        told["values"] = {split: _marks(task, values) for split, values in opened.items()}
+    else:
+        told["classes"] = {
+            label: {split: counts[index] for split, counts in task.counts.items()}
+            for index, label in enumerate(task.classes)
+        }
+    return told | {"examples": [_shown(task, row) for row in opened["train"][:_EXAMPLES]]}
+
+
+def _marks(task: PreparedTask, values: np.ndarray) -> dict[str, float]:
+    """Quantiles in the target's unit."""
+    found = np.quantile(values[known(values)].astype(np.float64), list(_MARKS.values())) * task.std + task.mean
+    return dict(zip(_MARKS, found.tolist(), strict=True))
+
+
+def _shown(task: PreparedTask, target: np.ndarray) -> str:
+    """One row's target in words; `?` where it is missing."""
+    if task.kind == "multilabel":
+        there = [label for label, value in zip(task.classes, target, strict=True) if value == 1.0]
+        unknown = [f"{label}?" for label, value in zip(task.classes, target, strict=True) if np.isnan(value)]
+        return ", ".join(there + unknown) or "none"
+    if task.kind == "regression":
+        return "?" if np.isnan(target) else f"{float(target) * task.std + task.mean:.6g}"
+    return task.classes[int(target)] if target >= 0 else "?"
