@@ -1,12 +1,14 @@
 """From sources to prepared arrays."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.config.experiment import Experiment
+from pipeline.data.leaks import repeated
 from pipeline.data.prepared import MANIFEST, checksum, inputs_file, labels_file
 from pipeline.data.sources import Examples, Place, Report, source
 from pipeline.data.splitting import Chosen, split
@@ -22,8 +24,9 @@ def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) 
     The same experiment, files and seed write the same bytes. The manifest is written last.
 
     Returns:
-        The manifest: `sources` (shape, scale, rows by split), `tasks` (kind, source, and as
-        `pipeline.data.prepared.PreparedTask` has them classes, counts, mean and std) and `files` (sha256 by name).
+        The manifest: `sources` (shape, scale, rows by split, and `repeated`: how many of them have the inputs of a row
+        of train), `tasks` (kind, source, and as `pipeline.data.prepared.PreparedTask` has them classes, counts, mean
+        and so on) and `files` (sha256 by name).
 
     Raises:
         UserError: Data are missing or broken, or a split lacks what another has.
@@ -68,7 +71,18 @@ def _write_inputs(folder: Path, name: str, parts: dict[str, Chosen], examples: E
         header = {"descr": np.lib.format.dtype_to_descr(values.dtype), "fortran_order": False, "shape": shape}
         with (folder / inputs_file(name, split_name)).open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, len(chosen.rows), _CHUNK_ROWS):  # the rows at once would double a source's memory
-                file.write(values[chosen.rows[start : start + _CHUNK_ROWS]].data)
-    rows_of = {split_name: len(chosen.rows) for split_name, chosen in parts.items()}
-    return {"shape": list(examples.train.inputs.shape[1:]), "scale": examples.scale, "rows": rows_of}
+            for rows in _in_chunks(chosen):
+                file.write(rows.data)
+    return {
+        "shape": list(examples.train.inputs.shape[1:]),
+        "scale": examples.scale,
+        "rows": {split_name: len(chosen.rows) for split_name, chosen in parts.items()},
+        "repeated": repeated({split_name: _in_chunks(chosen) for split_name, chosen in parts.items()}),
+    }
+
+
+def _in_chunks(chosen: Chosen) -> Iterator[np.ndarray]:
+    """The rows [B, F], a few at a time: at once they would double a source's memory."""
+    values = chosen.part.inputs.reshape(len(chosen.part.inputs), -1)
+    for start in range(0, len(chosen.rows), _CHUNK_ROWS):
+        yield values[chosen.rows[start : start + _CHUNK_ROWS]]

@@ -3,6 +3,7 @@
 The test split is told of by what was counted when it was made: nothing here opens it.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,13 @@ def _task(prepared: Prepared, name: str, task: PreparedTask) -> dict[str, Any]:
 
 def _marks(task: PreparedTask, values: np.ndarray) -> dict[str, float]:
     """Quantiles in the target's unit."""
-    found = np.quantile(values[known(values)].astype(np.float64), list(_MARKS.values())) * task.std + task.mean
-    return dict(zip(_MARKS, found.tolist(), strict=True))
+    found = np.quantile(values[known(values)].astype(np.float64), list(_MARKS.values()))
+    return {mark: _in_unit(task, value) for mark, value in zip(_MARKS, found, strict=True)}
+
+
+def _in_unit(task: PreparedTask, value: float) -> float:
+    """A standardised target as the source had it, rounded to the digits that float32 has kept."""
+    return round(float(value) * task.std + task.mean, 5 - math.floor(math.log10(task.std))) + 0.0
 
 
 def _shown(task: PreparedTask, target: np.ndarray) -> str:
@@ -60,5 +66,5 @@ def _shown(task: PreparedTask, target: np.ndarray) -> str:
         unknown = [f"{label}?" for label, value in zip(task.classes, target, strict=True) if np.isnan(value)]
         return ", ".join(there + unknown) or "none"
     if task.kind == "regression":
-        return "?" if np.isnan(target) else f"{float(target) * task.std + task.mean:.6g}"
+        return "?" if np.isnan(target) else f"{_in_unit(task, float(target)):.6g}"
     return task.classes[int(target)] if target >= 0 else "?"

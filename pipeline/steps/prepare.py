@@ -57,10 +57,13 @@ class Prepare(Step):
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Read, split, write."""
+        from pipeline.data.leaks import suspicions
         from pipeline.data.prepare import prepare
 
         manifest = prepare(self.experiment, self._place, folder, lambda text: context.say.line(f"  {text}"))
-        notes: list[str] = []
+        notes = suspicions(manifest)
+        for line in notes:
+            context.say.line(f"  {line}")
         for name, fingerprint in self._fingerprints.items():
             tasks = [task for task, settings in self.experiment.tasks.items() if settings.source == name]
             for note in fingerprint.notes:

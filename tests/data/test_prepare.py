@@ -51,6 +51,7 @@ def test_what_is_written_is_what_the_source_holds(toy, tmp_path):
         "shape": [3],
         "scale": 2.0,
         "rows": {"train": 65, "validation": 7, "test": 18},
+        "repeated": {"validation": 0, "test": 0},
     }
     rows = []
     for name in ("train", "validation", "test"):
@@ -121,7 +122,8 @@ def test_sources_of_several_tasks_and_kinds_are_prepared_together(toy, tmp_path)
     manifest = prepare(both, place(tmp_path, "sample"), out, lines.append)
     assert lines == ["reading toy", "reading mnist"]
     assert manifest["sources"]["mnist"] == {
-        "shape": [28, 28], "scale": 255.0, "rows": {"train": 180, "validation": 20, "test": 20}
+        "shape": [28, 28], "scale": 255.0, "rows": {"train": 180, "validation": 20, "test": 20},
+        "repeated": {"validation": 0, "test": 0},
     }  # fmt: skip
     assert manifest["tasks"]["digit"]["counts"]["validation"] == [2] * 10
     assert np.load(out / "mnist.train.inputs.npy").dtype == np.uint8

@@ -1,0 +1,50 @@
+"""What should make a reader of prepared data suspicious: inputs that are in two splits, classes that train lacks."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+_CHUNK = 1 << 22  # values hashed at a time
+
+
+def repeated(parts: Mapping[str, Iterator[np.ndarray]]) -> dict[str, int]:
+    """How many rows of each other split have the very inputs of a row of train.
+
+    Rows are compared by 64-bit hashes, so one in some 10^19 / rows pairs is counted by mistake.
+
+    Args:
+        parts: By split, its rows [B, F] a few at a time.
+    """
+    hashes = {name: np.concatenate([_hashed(rows) for rows in its]) for name, its in parts.items()}
+    train = np.unique(hashes.pop("train"))
+    return {name: int(np.isin(its, train).sum()) for name, its in hashes.items()}
+
+
+def suspicions(manifest: Mapping[str, Any]) -> list[str]:
+    """Lines about what is suspicious in prepared data, from their manifest."""
+    lines = []
+    for name, source in manifest["sources"].items():
+        for split, count in source["repeated"].items():
+            if count:
+                rows = source["rows"][split]
+                lines.append(f"{name}: {count} of {rows} rows of {split} have the very inputs of a row of train")
+    for name, task in manifest["tasks"].items():
+        for index, label in enumerate(task["classes"]):
+            seen = {split: counts[index] for split, counts in task["counts"].items()}
+            if not seen["train"] and any(seen.values()):
+                lines.append(f"task '{name}': no row of train is '{label}', which other splits have")
+    return lines
+
+
+def _hashed(rows: np.ndarray) -> np.ndarray:
+    """A 64-bit hash of each row's bytes [B]: sums of its words, each times an odd number of its own."""
+    words = np.ascontiguousarray(rows).view(f"u{min(rows.dtype.itemsize, 8)}")
+    factors = np.random.default_rng(0).integers(1 << 63, size=words.shape[1], dtype=np.uint64) * 2 + 1
+    hashes = np.zeros(len(words), np.uint64)
+    step = max(1, _CHUNK // max(1, words.shape[1]))
+    for start in range(0, len(words), step):
+        part = words[start : start + step].astype(np.uint64)
+        part = (part + np.uint64(1)) * factors
+        hashes[start : start + step] = (part ^ (part >> np.uint64(29))).sum(1, dtype=np.uint64)
+    return hashes
