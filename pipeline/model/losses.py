@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.config.tasks import TaskSettings
 from pipeline.stacked import Scratch, Stacked, Targets
 
 
@@ -95,41 +96,37 @@ class BinaryCrossEntropy(Loss):
         out.tensor.sub_(values)
 
 
-class FocalCrossEntropy(CrossEntropy):
-    """(1 - p)^focal times the cross-entropy -log p of the true class (Lin et al. 2017, arXiv 1708.02002)."""
+class Focal(Loss):
+    """(1 - p)^focal times the cross-entropy -log p of what is true (Lin et al. 2017, arXiv 1708.02002).
 
-    def __init__(self, focal: float, device: str = "cpu") -> None:
+    Args:
+        plain: The cross-entropy.
+        focal: The exponent.
+        device: Where logits and targets lie.
+    """
+
+    def __init__(self, plain: CrossEntropy | BinaryCrossEntropy, focal: float, device: str = "cpu") -> None:
         super().__init__(device)
-        self._focal = focal
+        self._plain, self._focal = plain, focal
 
     def rows(self, logits: Tensor, values: Tensor) -> Tensor:
         """See `Loss`."""
-        return _focal_rows(super().rows(logits, values), self._focal, self._scratch)
+        losses = self._plain.rows(logits, values)
+        rows = self._scratch("rows", *losses.shape)
+        rows.tensor.copy_(losses)
+        rows.whole.mul_(torch.expm1(-rows.whole).neg_().pow_(self._focal))
+        return rows.tensor
 
     def _slopes(self, logits: Tensor, values: Tensor, out: Stacked) -> None:
-        super()._slopes(logits, values, out)
-        rest = self._scratch("rest", len(logits), logits.size(2))
-        chosen = values.expand(len(logits), -1, -1)
-        torch.neg(out.tensor.gather(1, chosen).squeeze(1), out=rest.tensor)
-        factors = self._scratch("focal", *rest.tensor.shape)
-        factors.whole.copy_(_focal_factors(rest.whole, self._focal))
-        out.tensor.mul_(factors.tensor.unsqueeze(1))
-
-
-class FocalBinaryCrossEntropy(BinaryCrossEntropy):
-    """The same of single logits, one a row or one for each label."""
-
-    def __init__(self, focal: float, device: str = "cpu") -> None:
-        super().__init__(device)
-        self._focal = focal
-
-    def rows(self, logits: Tensor, values: Tensor) -> Tensor:
-        """See `Loss`."""
-        return _focal_rows(super().rows(logits, values), self._focal, self._scratch)
-
-    def _slopes(self, logits: Tensor, values: Tensor, out: Stacked) -> None:
-        super()._slopes(logits, values, out)
-        out.whole.mul_(_focal_factors(out.whole.abs(), self._focal))
+        self._plain._slopes(logits, values, out)
+        # A slope's size is how far an answer is from the truth; among classes the true one's is the largest, 1 - p.
+        far = out.tensor.abs()
+        if isinstance(self._plain, CrossEntropy):
+            far = far.amax(1, keepdim=True)
+        rest = self._scratch("rest", *far.shape)
+        rest.tensor.copy_(far)
+        rest.whole.copy_(_focal_factors(rest.whole, self._focal))
+        out.tensor.mul_(rest.tensor)
 
 
 class SquaredError(Loss):
@@ -173,28 +170,17 @@ _SURE = 1e-7  # a probability this near to 0 or 1 is taken for so far from it
 _REGRESSION: dict[str, Callable[[str], Loss]] = {"squared": SquaredError, "absolute": AbsoluteError, "huber": Huber}
 
 
-def loss_of(kind: str, device: str = "cpu", regression: str = "squared", focal: float = 0.0) -> Loss:
-    """The loss of a kind of task.
+def loss_of(task: TaskSettings, device: str = "cpu") -> Loss:
+    """The loss of a task.
 
     Args:
-        kind: Of the task.
+        task: Its settings.
         device: Where logits and targets lie.
-        regression: Which one, if it is a regression task.
-        focal: Exponent of the focal loss, if it is not.
     """
-    if kind == "regression":
-        return _REGRESSION[regression](device)
-    if focal:
-        return (FocalCrossEntropy if kind == "multiclass" else FocalBinaryCrossEntropy)(focal, device)
-    return CrossEntropy(device) if kind == "multiclass" else BinaryCrossEntropy(device)
-
-
-def _focal_rows(losses: Tensor, focal: float, scratch: Scratch) -> Tensor:
-    """From cross-entropies -log p to (1 - p)^focal times them."""
-    rows = scratch("focal rows", *losses.shape)
-    rows.tensor.copy_(losses)
-    rows.whole.mul_(torch.expm1(-rows.whole).neg_().pow_(focal))
-    return rows.tensor
+    if task.kind == "regression":
+        return _REGRESSION[task.loss](device)
+    plain = CrossEntropy(device) if task.kind == "multiclass" else BinaryCrossEntropy(device)
+    return Focal(plain, task.focal, device) if task.focal else plain
 
 
 def _focal_factors(rest: Tensor, focal: float) -> Tensor:

@@ -53,10 +53,7 @@ class Stack:
         self._validation = None
         if first.data.validation > 0.0:
             self._validation = Rows.of(prepared.split("validation"), self._on.device)
-        self._losses = {
-            task: loss_of(it.kind, self._on.device, (own := first.tasks[task]).loss, own.focal)
-            for task, it in prepared.tasks.items()
-        }
+        self._losses = {task: loss_of(first.tasks[task], self._on.device) for task in prepared.tasks}
         self._slots: list[Slot] = []
         self._states: list[SlotState] = []
         self._left: dict[str, SlotState] = {}

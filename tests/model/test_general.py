@@ -9,7 +9,7 @@ from torch import Tensor
 from pipeline.config.model import HeadSettings, TrunkSettings
 from pipeline.config.training import TrainingSettings
 from pipeline.draws import Stream
-from pipeline.model import Network, Pass, TaskShape, build, loss_of
+from pipeline.model import BinaryCrossEntropy, CrossEntropy, Network, Pass, TaskShape, build
 from pipeline.model.layers import Wrapped
 from pipeline.model.layers.module import make
 from pipeline.model.network import Branch
@@ -48,7 +48,7 @@ class Training:
         settings = TrainingSettings.model_validate({"optimizer": optimizer})
         self.optimizer = Optimizer([settings] * len(whose), network.values, network.grads)
         self.optimizer.resume(steps)
-        self._losses = {"digit": loss_of("multiclass"), "parity": loss_of("binary")}
+        self._losses = {"digit": CrossEntropy(), "parity": BinaryCrossEntropy()}
 
     def run(self, steps: int) -> None:
         for _ in range(steps):

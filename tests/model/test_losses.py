@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import sigmoid_focal_loss
 
+from pipeline.config.tasks import TaskSettings
 from pipeline.model import Loss, loss_of
 from pipeline.stacked import MISSING, Targets, missing_in
 
@@ -15,9 +16,9 @@ OUTPUTS = {"multiclass": 10, "multilabel": LABELS}
 
 def of(kind: str) -> Loss:
     """The loss of a kind of task, or of a regression task by the loss's own name."""
-    if kind in FOCAL:
-        return loss_of(FOCAL[kind], focal=2.0)
-    return loss_of(kind) if kind in ("multiclass", "binary", "multilabel") else loss_of("regression", regression=kind)
+    if kind in ("squared", "absolute", "huber"):
+        return loss_of(TaskSettings(kind="regression", source="a", loss=kind))
+    return loss_of(TaskSettings(kind=FOCAL.get(kind, kind), source="a", focal=2.0 if kind in FOCAL else 0.0))
 
 
 def made(
