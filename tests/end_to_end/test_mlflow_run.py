@@ -78,6 +78,8 @@ def test_the_main_job_runs_in_an_environment_made_by_uv(tmp_path: Path, monkeypa
     project = tmp_path / "project"
     shutil.copytree(REPOSITORY, project, ignore=shutil.ignore_patterns(".venv", ".headway", ".git", "mlruns", "*.db"))
     monkeypatch.chdir(project)
+    # MLflow names environments by their requirements: one that is left would hold another copy of the project.
+    monkeypatch.setenv("MLFLOW_ENV_ROOT", str(tmp_path / "envs"))
     done = launch(project, "-P", "experiment=debug", manager="uv")
     assert done.returncode == 0, done.stderr
     assert runs(project)["report"].info.status == "FINISHED"
