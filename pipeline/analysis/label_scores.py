@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.analysis.class_scores import calibration_error
-from pipeline.analysis.metrics import TaskScores
+from pipeline.analysis.metrics import TaskScores, by_label, mean_of_known
 from pipeline.data.prepared import PreparedTask, known
 from pipeline.stacked import Targets
 from pipeline.training.thresholds import HALF
@@ -61,22 +61,20 @@ def _metrics(
     """
     from sklearn import metrics as sk
 
-    ranked = [(sk.roc_auc_score, "roc_auc"), (sk.average_precision_score, "average_precision")]
-    found: dict[str, list[float]] = {name: [] for name in ("roc_auc", "average_precision", "macro_f1")}
     answers = torch.sigmoid(logits).numpy() > thresholds
-    for label in range(len(classes)):
-        rows = present[:, label]
-        true, z = labels[rows, label], logits[torch.from_numpy(rows), label].numpy()
-        both = 0 < true.sum() < len(true)
-        for function, name in ranked:
-            found[name].append(function(true, z) if both else np.nan)
-        answered = answers[rows, label]
-        found["macro_f1"].append(sk.f1_score(true, answered, zero_division=0.0) if len(true) else np.nan)
-    values = {name: _mean(its) for name, its in found.items()}
+    found = {
+        name: by_label(metric, labels, logits.numpy(), present)
+        for name, metric in (("roc_auc", sk.roc_auc_score), ("average_precision", sk.average_precision_score))
+    }
+    f1 = [
+        sk.f1_score(true[rows], said[rows], zero_division=0.0) if rows.any() else np.nan
+        for true, said, rows in zip(labels.T, answers.T, present.T, strict=True)
+    ]
+    values = {name: mean_of_known(its) for name, its in (found | {"macro_f1": f1}).items()}
     values |= _over_all(logits[torch.from_numpy(present)], labels[present] > 0, answers[present])
-    for _, name in ranked:
-        values |= {f"{name}.{_safe(label)}": it for label, it in zip(classes, found[name], strict=True)}
-    return {name: float(it) for name, it in values.items()}
+    for name, its in found.items():
+        values |= {f"{name}.{_safe(label)}": it for label, it in zip(classes, its, strict=True)}
+    return values
 
 
 def _over_all(logits: Tensor, true: np.ndarray, answers: np.ndarray) -> dict[str, float]:
@@ -114,11 +112,6 @@ def _placements(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
         below = np.searchsorted(others, mine, "left") + np.searchsorted(others, mine, "right")
         placed[own] = below / (2 * len(others))
     return placed
-
-
-def _mean(values: list[float]) -> float:
-    kept = [value for value in values if value == value]
-    return float(np.mean(kept)) if kept else float("nan")
 
 
 def _safe(label: str) -> str:

@@ -62,6 +62,27 @@ Scores = dict[str, TaskScores]
 """By task."""
 
 
+def by_label(
+    metric: Callable[[np.ndarray, np.ndarray], float], true: np.ndarray, chances: np.ndarray, present: np.ndarray
+) -> list[float]:
+    """A ranking metric of each label, NaN where it has no rows of both kinds.
+
+    Args:
+        metric: Takes truth and chances of some rows.
+        true: 1 or 0, [N, L].
+        chances: Anything that rises with the probability, [N, L].
+        present: Which of the truth is known, bool [N, L].
+    """
+    pairs = ((own[rows], chance[rows]) for own, chance, rows in zip(true.T, chances.T, present.T, strict=True))
+    return [float(metric(own, chance)) if 0 < own.sum() < len(own) else np.nan for own, chance in pairs]
+
+
+def mean_of_known(values: list[float]) -> float:
+    """The mean of the values that are numbers; NaN where none is."""
+    kept = [value for value in values if value == value]
+    return float(np.mean(kept)) if kept else float("nan")
+
+
 def _accuracy(sums: np.ndarray) -> np.ndarray:
     answer: np.ndarray = sums[:, 1] / sums[:, 0]
     return answer

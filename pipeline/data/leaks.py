@@ -1,6 +1,6 @@
 """What should make a reader of prepared data suspicious: inputs that are in two splits, classes that train lacks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,17 +8,17 @@ import numpy as np
 _CHUNK = 1 << 22  # values hashed at a time
 
 
-def repeated(parts: Mapping[str, Iterator[np.ndarray]]) -> dict[str, int]:
+def repeated(hashes: Mapping[str, Sequence[np.ndarray]]) -> dict[str, int]:
     """How many rows of each other split have the very inputs of a row of train.
 
     Rows are compared by 64-bit hashes, so one in some 10^19 / rows pairs is counted by mistake.
 
     Args:
-        parts: By split, its rows [B, F] a few at a time.
+        hashes: By split, those of its rows as `hashed` answers them, a few at a time.
     """
-    hashes = {name: np.concatenate([_hashed(rows) for rows in its]) for name, its in parts.items()}
-    train = np.unique(hashes.pop("train"))
-    return {name: int(np.isin(its, train).sum()) for name, its in hashes.items()}
+    whole = {name: np.concatenate(its) for name, its in hashes.items()}
+    train = np.unique(whole.pop("train"))
+    return {name: int(np.isin(its, train).sum()) for name, its in whole.items()}
 
 
 def suspicions(manifest: Mapping[str, Any]) -> list[str]:
@@ -37,8 +37,8 @@ def suspicions(manifest: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _hashed(rows: np.ndarray) -> np.ndarray:
-    """A 64-bit hash of each row's bytes [B]: sums of its words, each times an odd number of its own."""
+def hashed(rows: np.ndarray) -> np.ndarray:
+    """A 64-bit hash of each row [B] of [B, F]: sums of its words, each times an odd number of its own."""
     words = np.ascontiguousarray(rows).view(f"u{min(rows.dtype.itemsize, 8)}")
     factors = np.random.default_rng(0).integers(1 << 63, size=words.shape[1], dtype=np.uint64) * 2 + 1
     hashes = np.zeros(len(words), np.uint64)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.experiment import Experiment
-from pipeline.data.leaks import repeated
+from pipeline.data.leaks import hashed, repeated
 from pipeline.data.prepared import MANIFEST, checksum, inputs_file, labels_file
 from pipeline.data.sources import Examples, Place, Report, source
 from pipeline.data.splitting import Chosen, split
@@ -65,19 +65,22 @@ def _prepare_source(
 
 
 def _write_inputs(folder: Path, name: str, parts: dict[str, Chosen], examples: Examples) -> dict[str, Any]:
+    hashes: dict[str, list[np.ndarray]] = {}
     for split_name, chosen in parts.items():
         values = chosen.part.inputs.reshape(len(chosen.part.inputs), -1)
         shape = (len(chosen.rows), values.shape[1])
         header = {"descr": np.lib.format.dtype_to_descr(values.dtype), "fortran_order": False, "shape": shape}
         with (folder / inputs_file(name, split_name)).open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
+            hashes[split_name] = []
             for rows in _in_chunks(chosen):
                 file.write(rows.data)
+                hashes[split_name].append(hashed(rows))
     return {
         "shape": list(examples.train.inputs.shape[1:]),
         "scale": examples.scale,
         "rows": {split_name: len(chosen.rows) for split_name, chosen in parts.items()},
-        "repeated": repeated({split_name: _in_chunks(chosen) for split_name, chosen in parts.items()}),
+        "repeated": repeated(hashes),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.analysis.metrics import by_label, mean_of_known
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedTask, Split, known, open_prepared
 from pipeline.data.tables import pixel_columns
@@ -69,13 +70,8 @@ def _primary(task: str, about: PreparedTask, answers: pd.DataFrame, split: Split
     truth = np.asarray(split.labels[task])
     present = known(truth)
     if about.kind == "multilabel":
-        areas = []
-        for index in range(len(about.classes)):
-            rows = present[:, index]
-            true = truth[rows, index]
-            if 0 < true.sum() < len(true):
-                areas.append(metrics.roc_auc_score(true, answers[f"{task}/probability/{index}"].to_numpy()[rows]))
-        return float(np.mean(areas))
+        chances = answers[[f"{task}/probability/{index}" for index in range(len(about.classes))]].to_numpy()
+        return mean_of_known(by_label(metrics.roc_auc_score, truth, chances, present))
     column = "value" if about.kind == "regression" else "label"
     answered = answers[f"{task}/{column}"].to_numpy()[present]
     if about.kind == "regression":
