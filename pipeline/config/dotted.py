@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from pipeline.config.experiment import Experiment
 from pipeline.config.tasks import TaskSettings
 
-REPLACED = ("tasks", "balancing.weights", "tuning.space")
+REPLACED = ("tasks", "sources", "balancing.weights", "tuning.space")
 """Mappings that a file or `--set` gives whole; all others merge with their defaults."""
+
+_OF_KINDS = ("tasks", "sources")
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -43,20 +45,20 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 def merged(base: Mapping[str, Any], over: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """`over` laid on `base`: mappings merge, except those in `REPLACED`; anything else replaces.
 
-    Tasks that do not say what kind they are, as in `tasks.price.loss`, change those that are there.
+    Tasks and sources that do not say what kind they are, as in `tasks.price.loss`, change those that are there.
     """
     result = dict(base)
     for key, value in over.items():
         path = f"{prefix}.{key}" if prefix else key
         old = result.get(key)
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merge = both and (path not in REPLACED or (path == "tasks" and not _says_kinds(value)))
+        merge = both and (path not in REPLACED or (path in _OF_KINDS and not _says_kinds(value)))
         result[key] = merged(old, value, path) if merge else value  # type: ignore[arg-type]
     return result
 
 
-def _says_kinds(tasks: Mapping[str, Any]) -> bool:
-    return any(not isinstance(task, Mapping) or "kind" in task for task in tasks.values())
+def _says_kinds(members: Mapping[str, Any]) -> bool:
+    return any(not isinstance(member, Mapping) or "kind" in member for member in members.values())
 
 
 def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
@@ -74,12 +76,15 @@ def changed(experiment: Experiment, prefixes: tuple[str, ...]) -> dict[str, Any]
 
     Keeping defaults out means that a new setting, at its default, changes no key.
     """
-    values = flatten(experiment)
+    own = experiment.sources
+    values = {key: value for key, value in flatten(experiment).items() if not key.startswith("sources")}
+    values |= flatten({name: it.model_dump(mode="json", exclude_defaults=True) for name, it in own.items()}, "sources")
     plain = {name: TaskSettings(kind=task.kind, source=task.source) for name, task in experiment.tasks.items()}
     given = ("name", *(f"tasks.{name}.{key}" for name in plain for key in ("kind", "source")))
     defaults = {key: value for key, value in flatten(Experiment(name="x", tasks=plain)).items() if key not in given}
     # A mapping that replaces counts whole: a space with fewer dimensions than the default one differs from it.
-    differing = tuple(f"{key}." for key in REPLACED if key != "tasks" and _under(key, values) != _under(key, defaults))
+    whole = [key for key in REPLACED if key not in _OF_KINDS]
+    differing = tuple(f"{key}." for key in whole if _under(key, values) != _under(key, defaults))
     return {
         key: value
         for key, value in sorted(values.items())

@@ -9,6 +9,7 @@ from pipeline.config.balancing import BalancingSettings
 from pipeline.config.base import Settings
 from pipeline.config.data import DataSettings
 from pipeline.config.model import ModelSettings
+from pipeline.config.sources import SourceName, SourceSettings
 from pipeline.config.tasks import TaskName, TaskSettings
 from pipeline.config.training import TrainingSettings
 from pipeline.config.tuning import TuningSettings
@@ -43,6 +44,7 @@ class Experiment(Settings):
             is faster on processors with instructions for it.
         slots: Most networks in a stack; `auto` takes what this machine trains fastest. It changes no value on the CPU.
         processes: That train, a thread each; `auto` weighs the work against a worker's start. It never changes a value.
+        sources: By name, where the experiment's own data are, beside the sources that are built in.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Experiment(Settings):
     data: DataSettings = DataSettings()
     baselines: Baselines = Baselines()
     gate: Gate = Gate()
+    sources: dict[SourceName, SourceSettings] = Field(default={})
     tasks: dict[TaskName, TaskSettings] = Field(min_length=1)
     model: ModelSettings = ModelSettings()
     balancing: BalancingSettings = BalancingSettings()
@@ -98,6 +101,6 @@ class Experiment(Settings):
             raise ValueError("balancing.weights are all 0: give at least one task a positive weight")
 
     @property
-    def sources(self) -> list[str]:
+    def source_names(self) -> list[str]:
         """Names of the sources, in the order in which the tasks first name them."""
         return list(dict.fromkeys(task.source for task in self.tasks.values()))

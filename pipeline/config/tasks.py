@@ -11,10 +11,19 @@ ALL = "all"
 """The task name under which values over all tasks are logged; no task may take it."""
 
 
-def _task_name(name: str) -> str:
+def named(what: str, name: str) -> str:
+    """The name of a task or a source, which names files and metrics.
+
+    Raises:
+        ValueError: It has other characters than these may have.
+    """
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError(f"a task's name has letters, digits, '_' and '-' only, found '{name}'")
-    if name == ALL:
+        raise ValueError(f"a {what}'s name has letters, digits, '_' and '-' only, found '{name}'")
+    return name
+
+
+def _task_name(name: str) -> str:
+    if named("task", name) == ALL:
         raise ValueError(f"no task may be called '{ALL}': values over all tasks are logged under it")
     return name
 

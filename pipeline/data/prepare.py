@@ -1,7 +1,12 @@
-"""From sources to prepared arrays."""
+"""From sources to prepared arrays.
+
+Labels are read, split and written first; then inputs, a few rows at a time. So neither a table nor a folder of images
+is ever in memory as a whole.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +15,20 @@ import numpy as np
 from pipeline.config.experiment import Experiment
 from pipeline.data.leaks import hashed, repeated
 from pipeline.data.prepared import MANIFEST, checksum, inputs_file, labels_file
-from pipeline.data.sources import Examples, Place, Report, source
+from pipeline.data.sources import Encoder, Encoding, Examples, Part, Place, Report, source
 from pipeline.data.splitting import Chosen, split
 from pipeline.data.targets import label_of, targets_of
 from pipeline.errors import Failure
 
 _CHUNK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class _Split:
+    """A source whose labels are written, and whose inputs are still to be."""
+
+    examples: Examples
+    parts: dict[str, Chosen]
 
 
 def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) -> dict[str, Any]:
@@ -24,19 +37,28 @@ def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) 
     The same experiment, files and seed write the same bytes. The manifest is written last.
 
     Returns:
-        The manifest: `sources` (shape, scale, rows by split, and `repeated`: how many of them have the inputs of a row
-        of train), `tasks` (kind, source, and as `pipeline.data.prepared.PreparedTask` has them classes, counts, mean
-        and so on) and `files` (sha256 by name).
+        The manifest: `sources` (shape, scale, rows by split, how they are encoded, and `repeated`: how many of them
+        have the inputs of a row of train), `tasks` (kind, source, and as `pipeline.data.prepared.PreparedTask` has them
+        classes, counts, mean and so on) and `files` (sha256 by name).
 
     Raises:
         UserError: Data are missing or broken, or a split lacks what another has.
         Failure: A download did not succeed, or the folder cannot be written.
     """
     manifest: dict[str, Any] = {"sources": {}, "tasks": dict.fromkeys(experiment.tasks), "files": {}}
+    waiting: dict[str, _Split] = {}
     try:
-        for name in experiment.sources:
+        for name in experiment.source_names:
             report(f"reading {name}")
-            _prepare_source(name, experiment, place, folder, report, manifest)
+            found = _split_source(name, experiment, place, folder, report, manifest)
+            if found.examples.encoder is None:
+                # Its examples leave memory before the next is read.
+                manifest["sources"][name] = _write_inputs(folder, name, found)
+            else:
+                waiting[name] = found
+        for name, encoding in _encodings(waiting, report).items():
+            manifest["sources"][name] = _write_inputs(folder, name, waiting[name], encoding)
+        manifest["sources"] = {name: manifest["sources"][name] for name in experiment.source_names}
         manifest["files"] = {path.name: checksum(path) for path in sorted(folder.iterdir())}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     except OSError as error:
@@ -44,48 +66,110 @@ def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) 
     return manifest
 
 
-def _prepare_source(
+def _split_source(
     name: str, experiment: Experiment, place: Place, folder: Path, report: Report, manifest: dict[str, Any]
-) -> None:
-    """Write one source and its tasks; its examples leave memory before the next is read."""
-    examples = source(name).read(place, report)
+) -> _Split:
+    """Read and split one source, and write its tasks."""
+    examples = source(experiment, name).read(place, report)
     tasks = {task: settings for task, settings in experiment.tasks.items() if settings.source == name}
     labels = {task: label_of(task, settings, examples) for task, settings in tasks.items()}
     data = experiment.data
     parts = split(name, examples, sorted(set(labels.values())), data.validation, data.test, experiment.seed)
-    targets = {
-        task: targets_of(task, {it: chosen.labels(label) for it, chosen in parts.items()}, examples.classes[label])
-        for task, label in labels.items()
-    }
-    manifest["sources"][name] = _write_inputs(folder, name, parts, examples)
     for task, settings in tasks.items():
-        for split_name, array in targets[task].arrays.items():
+        own = {it: chosen.labels(labels[task]) for it, chosen in parts.items()}
+        targets = targets_of(task, own, examples.classes[labels[task]])
+        for split_name, array in targets.arrays.items():
             np.save(folder / labels_file(task, split_name), array)
-        manifest["tasks"][task] = {"kind": settings.kind, "source": name, **targets[task].about}
+        manifest["tasks"][task] = {"kind": settings.kind, "source": name, **targets.about}
+    for part in filter(None, (examples.train, examples.test)):
+        if examples.encoder is not None:
+            part.labels.clear()  # their service is done, and the inputs need the room
+    return _Split(examples, parts)
 
 
-def _write_inputs(folder: Path, name: str, parts: dict[str, Chosen], examples: Examples) -> dict[str, Any]:
-    hashes: dict[str, list[np.ndarray]] = {}
-    for split_name, chosen in parts.items():
-        values = chosen.part.inputs.reshape(len(chosen.part.inputs), -1)
-        shape = (len(chosen.rows), values.shape[1])
-        header = {"descr": np.lib.format.dtype_to_descr(values.dtype), "fortran_order": False, "shape": shape}
-        with (folder / inputs_file(name, split_name)).open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            hashes[split_name] = []
-            for rows in _in_chunks(chosen):
-                file.write(rows.data)
-                hashes[split_name].append(hashed(rows))
+def _encodings(waiting: Mapping[str, _Split], report: Report) -> dict[str, Encoding]:
+    """Each source's encoding, fitted on the training rows of its family."""
+    families: dict[str, list[str]] = {}
+    encoders: dict[str, Encoder] = {}
+    for name, found in waiting.items():
+        assert found.examples.encoder is not None
+        encoder = found.examples.encoder
+        families.setdefault(encoder.family, []).append(name)
+        encoders.setdefault(encoder.family, encoder)
+    encodings: dict[str, Encoding] = {}
+    for family, names in families.items():
+        report(f"encoding {', '.join(names)}")
+        fitted = encoders[family].fit(_training(waiting[name].parts["train"] for name in names))
+        encodings |= dict.fromkeys(names, fitted)
+    return encodings
+
+
+def _training(chosen: Iterable[Chosen]) -> Iterator[tuple[Any, np.ndarray]]:
+    """Chunks of streams, and which of their rows are to be learnt from."""
+    for one in chosen:
+        start = 0
+        for chunk in _chunks(one.part):
+            yield chunk, one.where[start : start + len(chunk)]
+            start += len(chunk)
+
+
+def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | None = None) -> dict[str, Any]:
+    """Write the inputs of all splits; each part is gone through once."""
+    rows = {split_name: len(chosen) for split_name, chosen in found.parts.items()}
+    hashes = {split_name: np.empty(count, np.uint64) for split_name, count in rows.items()}
+    shape: tuple[int, ...] = ()
+    done = dict.fromkeys(rows, 0)
+    files = {split_name: (folder / inputs_file(name, split_name)).open("wb") for split_name in rows}
+    try:
+        for split_name, values in _encoded(found.parts, encoding):
+            if done[split_name] == 0:
+                _write_header(files[split_name], values, rows[split_name])
+            shape = values.shape[1:]
+            flat = np.ascontiguousarray(values.reshape(len(values), -1))
+            files[split_name].write(flat.data)
+            hashes[split_name][done[split_name] : done[split_name] + len(flat)] = hashed(flat)
+            done[split_name] += len(flat)
+    finally:
+        for file in files.values():
+            file.close()
+    if done != rows:
+        raise Failure(f"source '{name}' has changed while it was read: prepare it again")
     return {
-        "shape": list(examples.train.inputs.shape[1:]),
-        "scale": examples.scale,
-        "rows": {split_name: len(chosen.rows) for split_name, chosen in parts.items()},
+        "shape": list(encoding.shape if encoding else shape),
+        "scale": found.examples.scale,
+        "rows": rows,
         "repeated": repeated(hashes),
+        **({"encoding": encoding.about} if encoding else {}),
     }
 
 
-def _in_chunks(chosen: Chosen) -> Iterator[np.ndarray]:
-    """The rows [B, F], a few at a time: at once they would double a source's memory."""
-    values = chosen.part.inputs.reshape(len(chosen.part.inputs), -1)
-    for start in range(0, len(chosen.rows), _CHUNK_ROWS):
-        yield values[chosen.rows[start : start + _CHUNK_ROWS]]
+def _encoded(parts: Mapping[str, Chosen], encoding: Encoding | None) -> Iterator[tuple[str, np.ndarray]]:
+    """Some rows [B, ...] of a split at a time, in the order of the source."""
+    for part in {id(chosen.part): chosen.part for chosen in parts.values()}.values():
+        own = {split_name: chosen.where for split_name, chosen in parts.items() if chosen.part is part}
+        start = 0
+        for chunk in _chunks(part):
+            stop = start + len(chunk)
+            values = encoding.encode(chunk) if encoding else chunk
+            for split_name, where in own.items():
+                if (mask := where[start:stop]).any():
+                    yield split_name, values[mask]
+            start = stop
+
+
+def _chunks(part: Part) -> Iterator[Any]:
+    """A part's inputs, a few rows at a time: at once they would double a source's memory."""
+    if not isinstance(part.inputs, np.ndarray):
+        yield from part.inputs.chunks()
+        return
+    for start in range(0, len(part.inputs), _CHUNK_ROWS):
+        yield part.inputs[start : start + _CHUNK_ROWS]
+
+
+def _write_header(file: Any, values: np.ndarray, rows: int) -> None:
+    header = {
+        "descr": np.lib.format.dtype_to_descr(values.dtype),
+        "fortran_order": False,
+        "shape": (rows, values[0].size),
+    }
+    np.lib.format.write_array_header_1_0(file, header)

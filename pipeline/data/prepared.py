@@ -1,6 +1,6 @@
 """Prepared data: checksummed arrays in one folder, opened as memory maps.
 
-A folder holds `<source>.<split>.inputs.npy` [N, F], `<task>.<split>.labels.npy` int64 [N], and `manifest.json`.
+A folder holds `<source>.<split>.inputs.npy` [N, F], `<task>.<split>.labels.npy` [N, ...], and `manifest.json`.
 The test split is opened by `pipeline.data.test_split` alone.
 """
 
@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,16 +75,24 @@ class PreparedSource:
         shape: Of one row before it is flattened.
         scale: Inputs are divided by it.
         rows: Number of rows by split.
+        encoding: What made its rows of what the source holds, and makes rows to be predicted; None where they are as
+            the source holds them.
     """
 
     shape: tuple[int, ...]
     scale: float
     rows: dict[str, int]
+    encoding: dict[str, Any] | None = None
 
     @property
     def features(self) -> int:
         """F, values of one row."""
         return int(np.prod(self.shape))
+
+    @property
+    def categories(self) -> tuple[int, ...]:
+        """How many codes each of the last values of a row has, where these are codes of categories."""
+        return tuple(self.encoding.get("categories", ())) if self.encoding else ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +150,8 @@ def open_prepared(folder: Path) -> Prepared:
     """Read a prepared folder's manifest."""
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     sources = {
-        name: PreparedSource(tuple(it["shape"]), it["scale"], it["rows"]) for name, it in manifest["sources"].items()
+        name: PreparedSource(tuple(it["shape"]), it["scale"], it["rows"], it.get("encoding"))
+        for name, it in manifest["sources"].items()
     }
     tasks = {name: PreparedTask(**it | {"classes": tuple(it["classes"])}) for name, it in manifest["tasks"].items()}
     return Prepared(folder, sources, tasks)

@@ -1,15 +1,23 @@
-"""Stratified splits: which rows of a source become train, validation and test."""
+"""Splits: which rows of a source become train, validation and test.
 
+Rows are drawn so that each pattern of labels keeps its share; or whole groups of rows are drawn; or the latest rows are
+taken; or the source says it itself. Memory is a few bytes a row, whatever the patterns.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.data.sources import Examples, Part
+from pipeline.data.order import shuffled
+from pipeline.data.sources import SPLITS, Examples, Part
 from pipeline.draws import seed_of
 from pipeline.errors import UserError
 
 _QUARTILES = (0.25, 0.5, 0.75)
 _MISSING = -1
+_AT_ONCE = 1 << 20  # rows that are ordered at a time
+_DENSE = 1 << 22  # patterns so numbered that a table of them is small
 
 
 @dataclass(frozen=True)
@@ -18,15 +26,23 @@ class Chosen:
 
     Attributes:
         part: All rows.
-        rows: Increasing row numbers.
+        where: Which of them, bool [N].
     """
 
     part: Part
-    rows: np.ndarray
+    where: np.ndarray
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self.where))
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Their increasing row numbers, int64."""
+        return np.flatnonzero(self.where)
 
     def labels(self, label: str) -> np.ndarray:
         """The rows' labels, as the part has them."""
-        values: np.ndarray = self.part.labels[label][self.rows]
+        values: np.ndarray = self.part.labels[label][self.where]
         return values
 
 
@@ -36,7 +52,7 @@ def split(
     """Split a source's training part; `test` applies only where it has no test part of its own.
 
     Rows are drawn so that each pattern of labels keeps its share, up to one row; of a number counts the quarter that it
-    is in.
+    is in. A part's groups, times or own splits come before that: see `Part`.
 
     Args:
         name: Of the source, for the draws and messages.
@@ -49,42 +65,136 @@ def split(
     Raises:
         UserError: A split would be empty.
     """
-    train = _all(examples.train)
+    found = _given(name, examples.train)
+    train = found["train"]
     if examples.test is not None:
-        tested = _all(examples.test)
-    else:
-        train, tested = _cut(f"data.test={test}: source '{name}'", train, labels, test, seed_of(seed, name, "test"))
-    if validation == 0.0:
-        return {"train": train, "test": tested}
-    seed = seed_of(seed, name, "validation")
-    train, validated = _cut(f"data.validation={validation}: source '{name}'", train, labels, validation, seed)
-    return {"train": train, "validation": validated, "test": tested}
+        found["test"] = _all(examples.test)
+    elif "test" not in found:
+        train, found["test"] = _cut(
+            f"data.test={test}: source '{name}'", train, labels, test, seed_of(seed, name, "test")
+        )
+    if validation > 0.0 and "validation" not in found:
+        what, seed = f"data.validation={validation}: source '{name}'", seed_of(seed, name, "validation")
+        train, found["validation"] = _cut(what, train, labels, validation, seed)
+    found["train"] = train
+    return {it: found[it] for it in SPLITS if it in found and (it != "validation" or validation > 0.0)}
 
 
 def _all(part: Part) -> Chosen:
-    return Chosen(part, np.arange(len(part.inputs)))
+    return Chosen(part, np.ones(len(part.inputs), bool))
+
+
+def _given(name: str, part: Part) -> dict[str, Chosen]:
+    """What the part itself says; all rows are train where it says nothing."""
+    if part.split is None:
+        return {"train": _all(part)}
+    found = {it: Chosen(part, part.split == place) for place, it in enumerate(SPLITS)}
+    if not len(found["train"]):
+        raise UserError(f"source '{name}': no row is given to train")
+    return {it: chosen for it, chosen in found.items() if len(chosen)}
 
 
 def _cut(what: str, chosen: Chosen, labels: list[str], share: float, seed: int) -> tuple[Chosen, Chosen]:
-    """Keep and cut rows, so that of each pattern's rows the share is cut, rounded up or down.
+    """Keep and cut rows.
+
+    Raises:
+        UserError: One of the two would be empty.
+    """
+    rows = len(chosen)
+    count = round(share * rows)
+    if not 0 < count < rows:
+        raise UserError(f"{what} has {rows} rows, too few for this share: one of the splits would be empty")
+    part = chosen.part
+    if part.time is not None:
+        is_cut = _latest(what, part.time[chosen.where], count)
+    elif part.group is not None:
+        is_cut = _some_groups(what, part.group[chosen.where], count, seed)
+    else:
+        is_cut = _of_each_pattern(_patterns([_strata(chosen.labels(label)) for label in labels]), count, seed)
+    cut = np.zeros(len(chosen.where), bool)
+    cut[chosen.where] = is_cut
+    return Chosen(part, chosen.where & ~cut), Chosen(part, cut)
+
+
+def _latest(what: str, times: np.ndarray, count: int) -> np.ndarray:
+    """The latest rows, as near to so many as can be without parting rows of the same time."""
+    moments, sizes = np.unique(times, return_counts=True)
+    if len(moments) < 2:
+        raise UserError(f"{what} has one time only: nothing is later than anything else")
+    later = np.cumsum(sizes[::-1])[::-1][1:]  # rows cut where the cut begins with each moment but the first
+    first: np.ndarray = moments[1:][np.argmin(np.abs(later - count))]
+    return times >= first
+
+
+def _some_groups(what: str, groups: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Whole groups in random order until the next one would bring more rows than are missing."""
+    names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < 2:
+        raise UserError(f"{what} has one group only: it cannot be in two splits")
+    order = np.random.default_rng(seed).permutation(len(names))
+    left, taken = count, np.zeros(len(names), bool)
+    for group in order:
+        if sizes[group] <= left:
+            taken[group], left = True, left - int(sizes[group])
+    if not taken.any():
+        taken[order[np.argmin(sizes[order])]] = True
+    if taken.all():
+        taken[order[-1]] = False
+    return taken[inverse]
+
+
+def _of_each_pattern(patterns: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Rows so that of each pattern's rows the share is cut, rounded up or down: bool [N].
 
     scikit-learn's `train_test_split` refuses patterns of one row, and more patterns than rows to cut: with several
     tasks and missing labels both are ordinary.
     """
-    rows = len(chosen.rows)
-    count = round(share * rows)
-    if not 0 < count < rows:
-        raise UserError(f"{what} has {rows} rows, too few for this share: one of the splits would be empty")
-    strata = np.concatenate([_strata(chosen.labels(label)) for label in labels], axis=1)
-    patterns = np.unique(strata, axis=0, return_inverse=True)[1].ravel()
-    draw = np.random.default_rng(seed)
-    shuffled = draw.permutation(rows)
-    by_pattern = shuffled[np.argsort(patterns[shuffled], kind="stable")]
-    # Along the rows, pattern by pattern, a row is cut whenever the running share passes a whole number.
-    passed = (draw.integers(rows) + count * np.arange(rows + 1)) // rows
+    rows, draw = len(patterns), np.random.default_rng(seed)
+    order = _random_order(rows, draw, seed)
+    first = next(order)
+    offset = draw.integers(rows)
+    sizes = np.bincount(patterns)
+    place = np.cumsum(sizes) - sizes  # of each pattern's next row, when the patterns lie one after another
     is_cut = np.empty(rows, bool)
-    is_cut[by_pattern] = np.diff(passed) > 0
-    return Chosen(chosen.part, chosen.rows[~is_cut]), Chosen(chosen.part, chosen.rows[is_cut])
+    for chunk in (first, *order):
+        own = patterns[chunk]
+        by_pattern = np.argsort(own, kind="stable")
+        present, begins, counts = np.unique(own[by_pattern], return_index=True, return_counts=True)
+        within = np.arange(len(chunk)) - np.repeat(begins, counts)
+        at = np.repeat(place[present], counts) + within
+        place[present] += counts
+        # Along the rows, pattern by pattern, a row is cut whenever the running share passes a whole number.
+        is_cut[chunk[by_pattern]] = (offset + count * (at + 1)) // rows > (offset + count * at) // rows
+    return is_cut
+
+
+def _random_order(rows: int, draw: np.random.Generator, seed: int) -> Iterator[np.ndarray]:
+    """All row numbers in random order, in chunks; of many rows no list of them exists."""
+    if rows <= _AT_ONCE:
+        yield draw.permutation(rows)
+        return
+    for start in range(0, rows, _AT_ONCE):
+        yield shuffled(rows, seed, start, min(start + _AT_ONCE, rows))
+
+
+def _patterns(columns: list[np.ndarray]) -> np.ndarray:
+    """The number of each row's pattern, int32 [N]: distinct ones counted from 0 in lexicographic order."""
+    patterns = np.zeros(len(columns[0]), np.int32)
+    for column in (one for strata in columns for one in strata.T):
+        low, high = int(column.min()), int(column.max())
+        patterns = _dense(patterns.astype(np.int64) * (high - low + 1) + (column - low))
+    return patterns
+
+
+def _dense(numbers: np.ndarray) -> np.ndarray:
+    """Whole numbers from 0 as their ranks among those that occur, int32."""
+    largest = int(numbers.max())
+    if largest >= _DENSE:
+        return np.unique(numbers, return_inverse=True)[1].ravel().astype(np.int32)
+    occurs = np.zeros(largest + 1, bool)
+    occurs[numbers] = True
+    ranks: np.ndarray = (np.cumsum(occurs) - 1).astype(np.int32)[numbers]
+    return ranks
 
 
 def _strata(labels: np.ndarray) -> np.ndarray:
@@ -92,10 +202,13 @@ def _strata(labels: np.ndarray) -> np.ndarray:
     if np.issubdtype(labels.dtype, np.integer):
         return labels[:, None]
     if labels.ndim == 2:
-        several: np.ndarray = np.nan_to_num(labels, nan=_MISSING).astype(np.int64)
+        several: np.ndarray = np.nan_to_num(labels, nan=_MISSING).astype(np.int8)
         return several
     known = ~np.isnan(labels)
-    quarters = np.full(len(labels), _MISSING)
+    quarters = np.full(len(labels), _MISSING, np.int8)
     if known.any():
-        quarters[known] = np.digitize(labels[known], np.quantile(labels[known], _QUARTILES))
+        edges = np.quantile(labels[known], _QUARTILES)
+        for start in range(0, len(labels), _AT_ONCE):  # digitize answers eight bytes a row
+            part = slice(start, start + _AT_ONCE)
+            quarters[part] = np.where(known[part], np.digitize(labels[part], edges), _MISSING)
     return quarters[:, None]

@@ -14,6 +14,7 @@ from pipeline.data.prepared import known
 from pipeline.data.sources import Examples
 from pipeline.errors import UserError
 
+_CHUNK = 1 << 20
 _FORMS = {"multiclass": "classes", "binary": "classes", "multilabel": "labels", "regression": "numbers"}
 _WORDS = {"classes": "one class a row", "labels": "several labels a row", "numbers": "numbers"}
 
@@ -82,7 +83,7 @@ def targets_of(task: str, labels: Mapping[str, np.ndarray], classes: list[str]) 
         arrays = {name: values.astype(np.float32) for name, values in labels.items()}
         counts = {name: np.nansum(values, 0).astype(int).tolist() for name, values in labels.items()}
     else:
-        arrays = dict(labels)
+        arrays = {name: values.astype(np.int64, copy=False) for name, values in labels.items()}
         counts = {name: np.bincount(it[it >= 0], minlength=len(classes)).tolist() for name, it in labels.items()}
     _check_classes(task, counts, classes)
     return Stored(arrays, {"classes": classes, "counts": counts, "labelled": _labelled(arrays)})
@@ -93,13 +94,22 @@ def _numbers(task: str, labels: Mapping[str, np.ndarray]) -> Stored:
     for name, values in labels.items():
         if np.isinf(values).any():
             raise UserError(f"task '{task}': an infinite target in {name}")
-    train = labels["train"][known(labels["train"])].astype(np.float64)
+    train = labels["train"][known(labels["train"])].astype(np.float64, copy=False)
     mean, std = float(train.mean()), float(train.std())
     if std == 0.0:
         raise UserError(f"task '{task}': every row of train has the same target, {mean:g}: there is nothing to learn")
-    arrays = {name: ((values - mean) / std).astype(np.float32) for name, values in labels.items()}
+    arrays = {name: _standardised(values, mean, std) for name, values in labels.items()}
     about = {"classes": [], "counts": {}, "labelled": _labelled(arrays), "mean": mean, "std": std}
     return Stored(arrays, about)
+
+
+def _standardised(values: np.ndarray, mean: float, std: float) -> np.ndarray:
+    """float32 [N], a few rows at a time: in between they are float64."""
+    found = np.empty(len(values), np.float32)
+    for start in range(0, len(values), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        found[part] = (values[part].astype(np.float64, copy=False) - mean) / std
+    return found
 
 
 def _labelled(arrays: Mapping[str, np.ndarray]) -> dict[str, list[int]]:

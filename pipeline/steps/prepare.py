@@ -17,7 +17,7 @@ from pipeline.tracking.keys import Key, code_of, digest, versions
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
 
-_READS = ("tasks", "data.validation", "data.test", "seed")
+_READS = ("tasks", "sources", "data.validation", "data.test", "seed")
 
 
 class Prepare(Step):
@@ -41,7 +41,9 @@ class Prepare(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions(),
-                "values": {key: value for key, value in changed(self.experiment, _READS).items() if not _trained(key)},
+                "values": {
+                    key: value for key, value in changed(self.experiment, _READS).items() if not _elsewhere(key)
+                },
                 "data": {name: fingerprint.checksums for name, fingerprint in self._fingerprints.items()},
             }
         )
@@ -49,7 +51,7 @@ class Prepare(Step):
     @cached_property
     def _fingerprints(self) -> dict[str, Fingerprint]:
         """What each source's examples depend on: every file is read once for it."""
-        return {name: source(name).fingerprint(self._place) for name in self.experiment.sources}
+        return {name: source(self.experiment, name).fingerprint(self._place) for name in self.experiment.source_names}
 
     def folder(self, context: Context, key: str) -> Path:
         """Under `data.prepared`."""
@@ -72,20 +74,23 @@ class Prepare(Step):
             for split, rows in manifest["sources"][name]["rows"].items():
                 files = [inputs_file(name, split), *(labels_file(task, split) for task in tasks)]
                 checksums = {file: manifest["files"][file] for file in files}
-                run.dataset(f"{name}.{split}", digest(checksums), self._folder, split)
+                run.dataset(f"{name}.{split}", digest(checksums), self._where(name), split)
                 run.metrics({f"{split}/{task}/rows": float(rows) for task in tasks})
         run.text(json.dumps(manifest, indent=1), MANIFEST)
         run.tags({tags.NOTES: "; ".join(notes)} if notes else {})
 
-    @property
-    def _folder(self) -> str:
-        """Where the sources find their files."""
-        place = self._place
+    def _where(self, name: str) -> str:
+        """Where a source finds its files."""
+        place, declared = self._place, self.experiment.sources.get(name)
+        if declared:
+            return str(place.of(declared.path))
         return str(place.shipped if place.variant == "sample" else place.root or place.downloads)
 
 
-def _trained(key: str) -> bool:
-    """Whether it is a setting of a task that training alone reads."""
+def _elsewhere(key: str) -> bool:
+    """Whether it is a setting of a task that training alone reads, or where a source's files are, which are hashed."""
+    if key.startswith("sources."):
+        return key.split(".")[2] == "path"
     return key.startswith("tasks.") and key.rsplit(".", 1)[1] in OF_TRAINING
 
 
@@ -96,5 +101,6 @@ def place(experiment: Experiment, project: Path) -> Place:
         variant=experiment.data.variant,
         shipped=project / "experiments" / "data",
         root=(project / Path(root).expanduser()) if root else None,
+        project=project,
         downloads=project / experiment.data.prepared / "downloads",
     )

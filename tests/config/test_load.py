@@ -21,7 +21,7 @@ def test_an_experiment_that_ships_loads_by_name_and_by_path(name):
 def test_the_flagship_is_the_documented_default_of_everything_it_does_not_say():
     experiment = load("mnist_fashion", {}, REPOSITORY)
     assert list(experiment.tasks) == ["mnist", "fashion"]
-    assert experiment.sources == ["mnist", "fashion_mnist"]
+    assert experiment.source_names == ["mnist", "fashion_mnist"]
     assert experiment.baselines.separate == "mnist_fashion_separate"
     assert experiment.model.trunk.widths == (128,)
     assert experiment.model.trunk.dropout == 0.5

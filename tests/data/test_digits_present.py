@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.data.sources import source
+from pipeline.data.sources import SOURCES
 
 from .files import mnist_arrays, place, quiet, write_mnist
 
@@ -10,7 +10,7 @@ from .files import mnist_arrays, place, quiet, write_mnist
 def test_what_is_seen_in_the_cells_is_what_the_labels_say(tmp_path):
     arrays = mnist_arrays(train=60, test=30)
     write_mnist(tmp_path / "MNIST" / "raw", arrays)
-    examples = source("digits_present").read(place(tmp_path, root=tmp_path), quiet)
+    examples = SOURCES["digits_present"].read(place(tmp_path, root=tmp_path), quiet)
     assert examples.classes == {"present": list("0123456789"), "sum": [], "count": list("01234")}
     for part, stem in ((examples.train, "train"), (examples.test, "t10k")):
         assert part is not None
@@ -27,7 +27,7 @@ def test_what_is_seen_in_the_cells_is_what_the_labels_say(tmp_path):
 
 def test_the_same_images_every_time_and_other_ones_for_test(tmp_path):
     write_mnist(tmp_path / "MNIST" / "raw", mnist_arrays(train=30, test=30))
-    one, two = (source("digits_present").read(place(tmp_path, root=tmp_path), quiet) for _ in range(2))
+    one, two = (SOURCES["digits_present"].read(place(tmp_path, root=tmp_path), quiet) for _ in range(2))
     assert one.test is not None
     np.testing.assert_array_equal(one.train.inputs, two.train.inputs)
     assert (one.train.labels["count"] != one.test.labels["count"]).any()

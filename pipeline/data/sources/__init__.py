@@ -1,8 +1,23 @@
-"""Sources: streams of examples with the labels of one or more tasks, one file each."""
+"""Sources: streams of examples with the labels of one or more tasks, one file each.
+
+Those in `SOURCES` are built in; an experiment declares others under `sources`, and says of what kind they are.
+"""
 
 import difflib
 
-from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report, Source
+from pipeline.config import Experiment
+from pipeline.data.sources.base import (
+    SPLITS,
+    Encoder,
+    Encoding,
+    Examples,
+    Fingerprint,
+    Part,
+    Place,
+    Report,
+    Source,
+    Stream,
+)
 from pipeline.data.sources.digits import Digits
 from pipeline.data.sources.digits_present import DigitsPresent
 from pipeline.data.sources.mnist import FASHION_MNIST, MNIST
@@ -16,17 +31,36 @@ SOURCES: dict[str, Source] = {
 }
 
 
-def source(name: str) -> Source:
-    """The source of that name.
+def source(experiment: Experiment, name: str) -> Source:
+    """The source of that name: one that the experiment declares, else one that is built in.
 
     Raises:
         UserError: There is none.
     """
+    if name in experiment.sources:
+        from pipeline.data.sources.table import Table  # late: what is built in does without pyarrow
+
+        tasks = {task: settings for task, settings in experiment.tasks.items() if settings.source == name}
+        return Table(name, experiment.sources[name], tasks)
     if name not in SOURCES:
-        guess = difflib.get_close_matches(name, SOURCES, n=1)
-        hint = f"did you mean '{guess[0]}'?" if guess else f"known: {', '.join(SOURCES)}"
+        known = [*experiment.sources, *SOURCES]
+        guess = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean '{guess[0]}'?" if guess else f"known: {', '.join(known)}"
         raise UserError(f"unknown source '{name}' ({hint})")
     return SOURCES[name]
 
 
-__all__ = ["SOURCES", "Examples", "Fingerprint", "Part", "Place", "Report", "Source", "source"]
+__all__ = [
+    "SOURCES",
+    "SPLITS",
+    "Encoder",
+    "Encoding",
+    "Examples",
+    "Fingerprint",
+    "Part",
+    "Place",
+    "Report",
+    "Source",
+    "Stream",
+    "source",
+]

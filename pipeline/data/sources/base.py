@@ -1,9 +1,9 @@
 """What a source is: a stream of examples with the labels of one or more tasks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,18 +11,67 @@ Report = Callable[[str], None]
 """Takes a line about what is being done."""
 
 
+SPLITS = ("train", "validation", "test")
+
+
+class Stream(Protocol):
+    """Inputs that are read anew each time they are gone through, and never lie in memory as a whole."""
+
+    def __len__(self) -> int:
+        """N, the number of rows."""
+
+    def chunks(self) -> Iterator[Any]:
+        """All rows in order, a few at a time: each answers `len`, and is what the encoder takes."""
+
+
+class Encoding(Protocol):
+    """What turns chunks of a stream into arrays; everything that it knows of the data, it knows from train."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one encoded row."""
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What rebuilds it elsewhere, as JSON: it goes into the manifest and into every model."""
+
+    def encode(self, chunk: Any) -> np.ndarray:
+        """A chunk's rows as float32 or integers [B, F]."""
+
+
+class Encoder(Protocol):
+    """Makes an encoding."""
+
+    @property
+    def family(self) -> str:
+        """Sources of one family share one encoding, fitted on all of them, so that a trunk can read them all."""
+
+    def fit(self, chunks: Iterable[tuple[Any, np.ndarray]]) -> Encoding:
+        """The encoding, from chunks and which of their rows are training rows, bool [B].
+
+        Raises:
+            UserError: The rows cannot be encoded.
+        """
+
+
 @dataclass(frozen=True)
 class Part:
     """Some examples.
 
     Attributes:
-        inputs: [N, ...] as stored: what the network sees is inputs / scale.
-        labels: By label name. One class a row: int64 [N], from 0, -1 where missing. Several labels a row: floats
-            [N, L], 1 or 0, NaN where unknown. Numbers: floats [N], NaN where missing.
+        inputs: [N, ...] as stored: what the network sees is inputs / scale. Or a stream of rows still to be encoded.
+        labels: By label name. One class a row: whole numbers [N], from 0, -1 where missing. Several labels a row:
+            floats [N, L], 1 or 0, NaN where unknown. Numbers: floats [N], NaN where missing.
+        group: Whole numbers [N]: rows of one group are to be in one split; None where rows are independent.
+        time: Numbers [N] that grow with time, by which the rows are to be split; None where it does not matter.
+        split: Places in `SPLITS` [N], where the source itself says which rows are what; else None.
     """
 
-    inputs: np.ndarray
+    inputs: np.ndarray | Stream
     labels: dict[str, np.ndarray]
+    group: np.ndarray | None = None
+    time: np.ndarray | None = None
+    split: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -34,12 +83,14 @@ class Examples:
         test: The test part; None where the source has none of its own.
         classes: By label name, the names of its classes, or of the several labels, in order; of numbers none.
         scale: Inputs are divided by it.
+        encoder: Of the inputs, where they are streams.
     """
 
     train: Part
     test: Part | None
     classes: dict[str, list[str]]
     scale: float = 1.0
+    encoder: Encoder | None = None
 
 
 @dataclass(frozen=True)
@@ -51,12 +102,18 @@ class Place:
         shipped: Folder of the data that ships.
         root: Folder that the user gave; None to download.
         downloads: Folder that downloads go to.
+        project: The project folder.
     """
 
     variant: str
     shipped: Path
     root: Path | None
     downloads: Path
+    project: Path = Path()
+
+    def of(self, path: str) -> Path:
+        """Where a declared source's path leads: from `root` where there is one, else from the project folder."""
+        return (self.root or self.project) / Path(path).expanduser()
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class DigitsPresent:
 def _composed(part: Part, name: str) -> Part:
     """As many grids [N, 56, 56] as the part has digits."""
     images, values = part.inputs, part.labels[MNIST.label]
+    assert isinstance(images, np.ndarray)
     draws = np.random.default_rng(seed_of("digits_present", name))
     rows = len(images)
     chosen = draws.integers(rows, size=(rows, _CELLS))

@@ -24,14 +24,14 @@ def open_csv(path: Path, sizes: list[int]) -> Rows:
         UserError: The file is no such table; its later lines are found out as they are read.
     """
     block = max(_BLOCK, _BYTES_A_VALUE * max(sizes))
-    with _explained(path, []):
+    with explained(path, []):
         found = _reader(path, block, None).schema.names
     columns = choose_columns(path, found, sizes)
     return Rows(columns, None, checked(path, columns, _arrays(path, block, columns.pixels)))
 
 
 def _arrays(path: Path, block: int, names: list[str]) -> Iterator[np.ndarray]:
-    with _explained(path, names):
+    with explained(path, names):
         for batch in _reader(path, block, names):
             yield as_array(batch)
 
@@ -47,7 +47,7 @@ def _reader(path: Path, block: int, names: list[str] | None) -> pa.csv.CSVStream
 
 
 @contextmanager
-def _explained(path: Path, names: list[str]) -> Iterator[None]:
+def explained(path: Path, names: list[str]) -> Iterator[None]:
     """Turn what pyarrow raises into one line that counts rows as we do, from 1 under the line of names."""
     try:
         yield

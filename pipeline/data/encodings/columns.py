@@ -1,0 +1,158 @@
+"""The encoding of a table: numbers standardised, missing ones marked, categories as codes.
+
+Legend of shapes: B rows of a chunk, N numeric columns, M of them with missing values in train, C categorical columns.
+A row is encoded as N numbers, M marks (1 where the number is missing), and C codes (0 for a value that is missing or
+that train never showed).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.data.tables.typed import numbers, place_of
+from pipeline.errors import UserError
+
+NUMERIC, CATEGORICAL = "numeric", "categorical"
+_MOST_VALUES = 1 << 20
+
+
+@dataclass(frozen=True)
+class ColumnsEncoding:
+    """How the columns of a table become rows.
+
+    Attributes:
+        about: `kind` table; `columns`, each with its `name` and `kind`, a numeric one with `mean`, `std` and `marked`,
+            a categorical one with its `values` in the order of their codes from 1; and `categories`, the number of
+            codes of each categorical one.
+    """
+
+    about: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N + M + C,)."""
+        return (sum(1 + bool(column.get("marked")) for column in self.about["columns"]),)
+
+    def encode(self, chunk: pa.RecordBatch) -> np.ndarray:
+        """float32 [B, N + M + C]."""
+        found: dict[str, list[np.ndarray]] = {"numbers": [], "marks": [], "codes": []}
+        for column in self.about["columns"]:
+            values = chunk.column(column["name"])
+            if column["kind"] == CATEGORICAL:
+                found["codes"].append(_codes(values, column["values"]))
+                continue
+            own = numbers(values)
+            found["numbers"].append(np.nan_to_num((own - column["mean"]) / column["std"], nan=0.0))
+            if column["marked"]:
+                found["marks"].append(np.isnan(own))
+        encoded = np.empty((chunk.num_rows, *self.shape), np.float32)
+        for place, column in enumerate(one for kind in found.values() for one in kind):
+            encoded[:, place] = column
+        return encoded
+
+
+@dataclass(frozen=True)
+class ColumnsEncoder:
+    """Fits the encoding of one table.
+
+    Attributes:
+        family: Name of the source: tables share nothing.
+        path: Of the table, for messages.
+        inputs: Kinds by column, in order.
+        categories: Most values of a categorical column that are told apart.
+    """
+
+    family: str
+    path: Path
+    inputs: Mapping[str, str]
+    categories: int
+
+    def fit(self, chunks: Iterable[tuple[pa.RecordBatch, np.ndarray]]) -> ColumnsEncoding:
+        """See `pipeline.data.sources.Encoder`.
+
+        Raises:
+            UserError: A number is infinite, a column has no value in train, or more values than categories have.
+        """
+        moments = {name: _Moments() for name, kind in self.inputs.items() if kind == NUMERIC}
+        values: dict[str, Counter[str]] = {name: Counter() for name, kind in self.inputs.items() if kind == CATEGORICAL}
+        done = 0
+        for chunk, where in chunks:
+            for name, own in moments.items():
+                column = numbers(chunk.column(name))
+                self._check_finite(done, name, column)
+                own.take(column[where])
+            learnt = pa.array(where)
+            for name, counter in values.items():
+                _count(counter, chunk.column(name).filter(learnt))
+                if len(counter) > _MOST_VALUES:
+                    raise UserError(
+                        f"{self.path}: column '{name}' has more than {_MOST_VALUES:,} different values: "
+                        f"if it is an identifier, leave it out of inputs"
+                    )
+            done += chunk.num_rows
+        columns = [
+            {"name": name, "kind": kind}
+            | (self._numeric(name, moments[name]) if kind == NUMERIC else self._categorical(name, values[name]))
+            for name, kind in self.inputs.items()
+        ]
+        codes = [len(column["values"]) + 1 for column in columns if column["kind"] == CATEGORICAL]
+        return ColumnsEncoding({"kind": "table", "columns": columns, "categories": codes})
+
+    def _check_finite(self, done: int, name: str, column: np.ndarray) -> None:
+        if np.isinf(column).any():
+            row = int(np.argmax(np.isinf(column)))
+            raise UserError(
+                f"{place_of(self.path, done, row, name)}: an infinite number; leave it empty if it is unknown"
+            )
+
+    def _numeric(self, name: str, found: "_Moments") -> dict[str, Any]:
+        if not found.count:
+            raise UserError(f"{self.path}: column '{name}' has no number in any row of train: leave it out of inputs")
+        return {"mean": found.mean, "std": found.std, "marked": found.missing > 0}
+
+    def _categorical(self, name: str, found: Counter[str]) -> dict[str, Any]:
+        if not found:
+            raise UserError(f"{self.path}: column '{name}' has no value in any row of train: leave it out of inputs")
+        frequent = sorted(found, key=lambda value: (-found[value], value))[: self.categories]
+        return {"values": sorted(frequent)}
+
+
+class _Moments:
+    """Mean and variance of numbers that come a chunk at a time (Chan, Golub & LeVeque 1983, eq. 2.1)."""
+
+    def __init__(self) -> None:
+        self.count = self.missing = 0
+        self.mean = self._squares = 0.0
+
+    def take(self, values: np.ndarray) -> None:
+        there = values[~np.isnan(values)]
+        self.missing += len(values) - len(there)
+        if not len(there):
+            return
+        count, mean = len(there), float(there.mean())
+        shift, whole = mean - self.mean, self.count + count
+        self._squares += float(np.square(there - mean).sum()) + shift * shift * self.count * count / whole
+        self.mean += shift * count / whole
+        self.count = whole
+
+    @property
+    def std(self) -> float:
+        """Of the population; 1 where all numbers are the same."""
+        return float(np.sqrt(self._squares / self.count)) or 1.0
+
+
+def _count(counter: Counter[str], values: pa.Array) -> None:
+    for one in pc.value_counts(values.drop_null()).to_pylist():
+        counter[one["values"]] += one["counts"]
+
+
+def _codes(values: pa.Array, known: Sequence[str]) -> np.ndarray:
+    places = pc.index_in(values, value_set=pa.array(known, pa.string()))
+    codes: np.ndarray = places.fill_null(-1).to_numpy(zero_copy_only=False) + 1
+    return codes

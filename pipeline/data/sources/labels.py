@@ -1,0 +1,168 @@
+"""Labels read from the columns of a table, a batch of rows at a time: classes, several labels at once, or numbers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.data.tables.typed import numbers, place_of
+from pipeline.errors import UserError
+
+_MOST_CLASSES = 10_000
+
+
+class Growing:
+    """An array that is appended to, and never copied as a whole."""
+
+    def __init__(self, dtype: type) -> None:
+        self._bytes, self._dtype = bytearray(), np.dtype(dtype)
+
+    def take(self, values: np.ndarray) -> None:
+        """Append values."""
+        self._bytes += np.ascontiguousarray(values, self._dtype).data.cast("B")
+
+    def array(self) -> np.ndarray:
+        """All of them, flat."""
+        return np.frombuffer(self._bytes, self._dtype)
+
+
+class LabelReader(ABC):
+    """Gathers one label of every row.
+
+    Args:
+        label: Its name.
+        columns: Where it stands.
+    """
+
+    type: pa.DataType = pa.float64()
+
+    def __init__(self, label: str, columns: Sequence[str]) -> None:
+        self.label, self.columns = label, tuple(columns)
+        self._values = Growing(float)
+
+    @abstractmethod
+    def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
+        """The next rows.
+
+        Raises:
+            UserError: A value is none that this label can have.
+        """
+
+    @abstractmethod
+    def labels(self) -> np.ndarray:
+        """Of all rows, as `pipeline.data.sources.Part` has them."""
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes or labels; of numbers none."""
+        return []
+
+
+class NumberReader(LabelReader):
+    """A number a row."""
+
+    def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
+        """See `LabelReader`."""
+        values = numbers(batch.column(self.columns[0]))
+        if np.isinf(values).any():
+            where = place_of(path, done, int(np.argmax(np.isinf(values))), self.columns[0])
+            raise UserError(f"{where}: an infinite target; leave it empty if it is unknown")
+        self._values.take(values)
+
+    def labels(self) -> np.ndarray:
+        """float64 [N]."""
+        return self._values.array()
+
+
+class SeveralReader(LabelReader):
+    """Several columns of 0 and 1."""
+
+    def __init__(self, label: str, columns: Sequence[str]) -> None:
+        super().__init__(label, columns)
+        self._values = Growing(np.float32)
+
+    def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
+        """See `LabelReader`."""
+        values = np.stack([numbers(batch.column(name)) for name in self.columns], 1)
+        wrong = ~(np.isnan(values) | (values == 0) | (values == 1))
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            where = place_of(path, done, int(row), self.columns[column])
+            raise UserError(f"{where}: {values[row, column]:g} is neither 0 nor 1; leave it empty if it is unknown")
+        self._values.take(values)
+
+    def labels(self) -> np.ndarray:
+        """float32 [N, L]."""
+        return self._values.array().reshape(-1, len(self.columns))
+
+    @property
+    def classes(self) -> list[str]:
+        """The columns."""
+        return list(self.columns)
+
+
+class ClassReader(LabelReader):
+    """A word a row: each different one is a class."""
+
+    type = pa.string()
+
+    def __init__(self, label: str, columns: Sequence[str]) -> None:
+        super().__init__(label, columns)
+        self._values = Growing(np.int16)
+        self._codes: dict[str | None, int] = {None: -1}
+
+    def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
+        """See `LabelReader`."""
+        encoded = batch.column(self.columns[0]).dictionary_encode()
+        words = encoded.dictionary.to_pylist()
+        codes = np.array([self._codes.setdefault(word, len(self._codes) - 1) for word in words] + [-1], np.int16)
+        if len(self._codes) > _MOST_CLASSES:
+            raise UserError(
+                f"{path}: column '{self.columns[0]}' has more than {_MOST_CLASSES:,} classes: "
+                "if it holds numbers, its task's kind is regression"
+            )
+        places = encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
+        self._values.take(codes[places])
+
+    def labels(self) -> np.ndarray:
+        """int16 [N], numbered in the order of `classes`."""
+        order = np.full(len(self._codes), -1, np.int16)
+        for place, word in enumerate(self.classes):
+            order[self._codes[word]] = place
+        labels: np.ndarray = order[self._values.array()]  # -1 finds the last, which stays -1
+        return labels
+
+    @property
+    def classes(self) -> list[str]:
+        """Numbers by their size, words by their letters."""
+        return sorted((word for word in self._codes if word is not None), key=_sorted_by)
+
+
+def _sorted_by(word: str) -> tuple[bool, float, str]:
+    try:
+        return (False, float(word), word)
+    except ValueError:
+        return (True, 0.0, word)
+
+
+def reader_of(label: str, kind: str, group: Sequence[str] | None, source: str) -> LabelReader:
+    """The reader of a label for a task of this kind.
+
+    Args:
+        label: Its name.
+        kind: Of the task.
+        group: The columns of a label that stands in several.
+        source: For messages.
+
+    Raises:
+        UserError: The label has several columns and the kind one, or the other way round.
+    """
+    if kind == "multilabel":
+        if group is None:
+            raise UserError(f"{source}: a multilabel task needs several columns: list them under labels.{label}")
+        return SeveralReader(label, group)
+    if group is not None:
+        raise UserError(f"{source}: label '{label}' has several columns, which is for multilabel tasks; one is {kind}")
+    return (NumberReader if kind == "regression" else ClassReader)(label, [label])

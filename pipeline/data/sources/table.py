@@ -1,0 +1,107 @@
+"""A table of one's own: a CSV file, a Parquet file, or a folder of Parquet files.
+
+It is read several times from beginning to end, and never lies in memory: first the labels, then the statistics of the
+training rows' inputs, then the inputs themselves.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipeline.config.sources import TableSettings
+from pipeline.config.tasks import TaskSettings
+from pipeline.data.encodings.columns import CATEGORICAL, ColumnsEncoder
+from pipeline.data.sources import idx
+from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.labels import LabelReader, reader_of
+from pipeline.data.sources.split_by import SplitReader
+from pipeline.data.tables.typed import TableFile, open_table
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Table:
+    """A declared table.
+
+    Attributes:
+        name: Of the source.
+        settings: What the experiment says of it.
+        tasks: Those that have their labels here.
+    """
+
+    name: str
+    settings: TableSettings
+    tasks: Mapping[str, TaskSettings]
+
+    def fingerprint(self, place: Place) -> Fingerprint:
+        """The sha256 of every file, by its path within the folder."""
+        file = self._open(place)
+        folder = file.path if file.path.is_dir() else file.path.parent
+        return Fingerprint({str(path.relative_to(folder)): idx.checksum(path) for path in file.files()})
+
+    def read(self, place: Place, report: Report) -> Examples:
+        """Read labels, and what rows are split by; inputs are a stream."""
+        file = self._open(place)
+        readers = self._readers()
+        self._check_inputs(readers)
+        split_by = SplitReader.of(self.settings, file)
+        rows = 0
+        columns = {column: reader.type for reader in readers.values() for column in reader.columns}
+        for batch in file.batches(columns | split_by.columns):
+            for reader in readers.values():
+                reader.take(file.path, rows, batch)
+            split_by.take(file.path, rows, batch)
+            rows += batch.num_rows
+        if not rows:
+            raise UserError(f"{file.path}: no rows")
+        labels = {name: reader.labels() for name, reader in readers.items()}
+        inputs = TableRows(file, self.settings.inputs, rows)
+        part = Part(inputs, labels, **split_by.found())
+        encoder = ColumnsEncoder(self.name, file.path, self.settings.inputs, self.settings.categories)
+        return Examples(part, None, {name: reader.classes for name, reader in readers.items()}, encoder=encoder)
+
+    def _open(self, place: Place) -> TableFile:
+        return open_table(place.of(self.settings.path), self.settings.separator)
+
+    def _readers(self) -> dict[str, LabelReader]:
+        """A reader for each label that a task predicts."""
+        kinds: dict[str, str] = {}
+        for task, settings in self.tasks.items():
+            label = settings.label or task
+            kind = kinds.setdefault(label, settings.kind)
+            if (kind == "regression") != (settings.kind == "regression"):
+                raise UserError(f"tasks.{task}: label '{label}' is a number for one task and a class for another")
+        return {
+            label: reader_of(label, kind, self.settings.labels.get(label), f"source '{self.name}'")
+            for label, kind in kinds.items()
+        }
+
+    def _check_inputs(self, readers: Mapping[str, LabelReader]) -> None:
+        """No label may be an input: the network would only have to copy it."""
+        labels = {column for reader in readers.values() for column in reader.columns}
+        if both := [column for column in self.settings.inputs if column in labels]:
+            raise UserError(f"sources.{self.name}.inputs: '{both[0]}' is what a task predicts: take it out of inputs")
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """The inputs of a table, read anew each time.
+
+    Attributes:
+        file: The table.
+        inputs: Kinds by column.
+        rows: How many there are.
+    """
+
+    file: TableFile
+    inputs: Mapping[str, str]
+    rows: int
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def chunks(self) -> Iterator[pa.RecordBatch]:
+        """Batches of the input columns: text for categories, float64 for numbers."""
+        wanted = {name: pa.string() if kind == CATEGORICAL else pa.float64() for name, kind in self.inputs.items()}
+        return self.file.batches(wanted)
