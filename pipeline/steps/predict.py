@@ -30,7 +30,8 @@ def predict(
 
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
-        source: A `.csv`, `.csv.gz` or `.parquet` file with the columns `pixel_0` ..., or a folder of PNG images.
+        source: A `.csv`, `.csv.gz` or `.parquet` file with the columns that the model reads (`pixel_0` ... of images),
+            a folder of Parquet files, or a folder of PNG images.
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.
         warn: Told once of columns that are ignored.
@@ -42,8 +43,6 @@ def predict(
         UserError: The model, the input or the output is not what it should be.
         Failure: The store does not answer, or the output cannot be written.
     """
-    import pandas as pd
-
     from pipeline.data.tables.writer import check_output, written
     from pipeline.tracking.open_model import described, open_model
 
@@ -56,11 +55,12 @@ def predict(
     network = model.unwrap_python_model()
     if ignored := rows.columns.ignored:
         more = " ..." if len(ignored) > _SHOWN else ""
-        warn(f"{source}: {len(ignored)} columns that are no pixels are ignored: {', '.join(ignored[:_SHOWN])}{more}")
+        named = f"{', '.join(ignored[:_SHOWN])}{more}"
+        warn(f"{source}: {len(ignored)} columns that the model does not read are ignored: {named}")
     done = 0
     with written(output) as writer:
         for batch in rows.batches:
-            answers: Any = network.predict(None, pd.DataFrame(batch.pixels, columns=rows.columns.pixels, copy=False))
+            answers: Any = network.predict(None, batch.frame)
             if batch.files is not None:
                 answers.insert(0, "file", batch.files)
             writer.write(answers)
@@ -74,7 +74,7 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
 
     Args:
         source: The file or folder.
-        sources: `shape` and `scale` of each source that the model knows.
+        sources: `shape`, `scale` and, of tables, `encoding` of each source that the model knows.
 
     Raises:
         UserError: It is none that can be read.
@@ -85,14 +85,29 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
     from pipeline.data.tables.images import open_images
     from pipeline.data.tables.parquet import open_parquet
 
+    tables = [it["encoding"] for it in sources.values() if it.get("encoding")]
+    images = [it for it in sources.values() if not it.get("encoding")]
+    if tables and not (images and _of_pixels(source)):
+        from pipeline.data.tables.records import open_records
+
+        return open_records(source, tables)
     if source.is_dir():
         scales: dict[tuple[int, ...], set[float]] = {}
-        for it in sources.values():
+        for it in images:
             scales.setdefault(tuple(it["shape"]), set()).add(it["scale"])
         return open_images(source, scales)
-    sizes = sorted({math.prod(it["shape"]) for it in sources.values()})
+    sizes = sorted({math.prod(it["shape"]) for it in images})
     if source.suffix == ".parquet":
         return open_parquet(source, sizes)
     if source.name.endswith((".csv", ".csv.gz")):
         return open_csv(source, sizes)
     raise UserError(f"input {source}: give a .csv, .csv.gz or .parquet file, or a folder of PNG images")
+
+
+def _of_pixels(source: Path) -> bool:
+    """Whether an input for a model that reads both tables and images is one of images."""
+    from pipeline.data.tables.typed import open_table
+
+    if source.is_dir():
+        return any(path.suffix.lower() == ".png" for path in source.iterdir())
+    return any(name.startswith("pixel_") for name in open_table(source).types)

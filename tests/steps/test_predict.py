@@ -82,7 +82,7 @@ def test_columns_are_taken_by_name_and_others_ignored_with_one_warning(
     predict(uri, written(tmp_path / "rows.csv", mixed), tmp_path / "out.parquet", warn=warnings.append)
     np.testing.assert_allclose(pd.read_parquet(tmp_path / "out.parquet"), expected, atol=1e-6)
     (warning,) = warnings
-    assert "4 columns that are no pixels are ignored: id, a, b ..." in warning
+    assert "4 columns that the model does not read are ignored: id, a, b ..." in warning
 
 
 def test_progress_tells_rows_done_of_all_rows(uri: str, tmp_path: Path) -> None:

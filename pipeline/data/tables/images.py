@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.data.tables.columns import Columns, pixel_columns
-from pipeline.data.tables.rows import Batch, Rows, batch_rows
+from pipeline.data.tables.rows import Batch, Rows, batch_rows, pixels
 from pipeline.errors import UserError
 
 _WHITE = 255.0
@@ -37,15 +37,15 @@ def open_images(folder: Path, scales: dict[tuple[int, ...], set[float]]) -> Rows
         raise UserError(f"{folder}: the model's sources differ in scale, so that white is not one value; give a table")
     (scale,) = scales[shape]
     columns = Columns(pixel_columns(shape[0] * shape[1]), [])
-    return Rows(columns, len(files), _batches(files, shape, scale / _WHITE))
+    return Rows(columns, len(files), _batches(files, shape, scale / _WHITE, columns))
 
 
-def _batches(files: list[Path], shape: tuple[int, int], factor: float) -> Iterator[Batch]:
+def _batches(files: list[Path], shape: tuple[int, int], factor: float, columns: Columns) -> Iterator[Batch]:
     rows = batch_rows(shape[0] * shape[1])
     for start in range(0, len(files), rows):
         part = files[start : start + rows]
-        pixels = np.stack([_grey(path, shape).ravel() for path in part]) * factor
-        yield Batch(pixels, [path.name for path in part])
+        values = np.stack([_grey(path, shape).ravel() for path in part]) * factor
+        yield pixels(values, columns, [path.name for path in part])
 
 
 def _size(path: Path) -> tuple[int, int]:

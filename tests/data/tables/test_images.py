@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(folder: Path) -> np.ndarray:
-    return np.concatenate([batch.pixels for batch in open_images(folder, SCALES).batches])
+    return np.concatenate([batch.frame.to_numpy() for batch in open_images(folder, SCALES).batches])
 
 
 def test_images_are_rows_in_the_order_of_their_names(folder: Path) -> None:
@@ -32,7 +32,7 @@ def test_images_are_rows_in_the_order_of_their_names(folder: Path) -> None:
     opened = open_images(folder, SCALES)
     (batch,) = opened.batches
     assert (opened.total, batch.files) == (5, ["1.png", "2.png", "3.png", "4.png", "a.PNG"])
-    np.testing.assert_array_equal(batch.pixels, GREY[[1, 2, 3, 4, 0]].reshape(5, 12))
+    np.testing.assert_array_equal(batch.frame.to_numpy(), GREY[[1, 2, 3, 4, 0]].reshape(5, 12))
 
 
 def test_many_images_come_in_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,7 @@ def test_other_modes_are_made_grey(folder: Path, mode: str) -> None:
 def test_white_becomes_what_the_source_stores_for_it(folder: Path) -> None:
     Image.new("L", (3, 4), 255).save(folder / "0.png")
     (batch,) = open_images(folder, {(4, 3): {16.0}}).batches
-    assert set(batch.pixels[0]) == {16.0}
+    assert set(batch.frame.to_numpy()[0]) == {16.0}
 
 
 def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
