@@ -44,7 +44,7 @@ tasks:
   grade: {{kind: multiclass, source: rows}}
 baselines: {{single: false}}
 tuning: null
-training: {{epochs: 1, seeds: 1, batch_size: 8192, early_stopping: null}}
+training: {{epochs: 1, seeds: 1, batch_size: 1024, early_stopping: null}}
 """
 
 

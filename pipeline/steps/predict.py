@@ -50,7 +50,8 @@ def predict(
         raise UserError(f"input {source}: no such file or folder")
     check_output(output, source)
     model = open_model(model_uri)
-    rows = open_rows(source, described(model)["sources"])
+    about = described(model)
+    rows = open_rows(source, about["sources"])
     # The model itself: rows are checked already, and MLflow's own check takes longer than a small batch's answer.
     network = model.unwrap_python_model()
     if ignored := rows.columns.ignored:
@@ -60,13 +61,22 @@ def predict(
     done = 0
     with written(output) as writer:
         for batch in rows.batches:
-            answers: Any = network.predict(None, batch.frame)
+            answers = _with_names(network.predict(None, batch.frame), about["tasks"])
             if batch.files is not None:
                 answers.insert(0, "file", batch.files)
             writer.write(answers)
             done += len(answers)
             progress(done, rows.total)
     return done
+
+
+def _with_names(answers: Any, tasks: Mapping[str, Mapping[str, Any]]) -> Any:
+    """The answers with the name of each predicted class, `<task>/class`, behind its number."""
+    for task, about in tasks.items():
+        if (label := f"{task}/label") in answers:
+            names = [about["classes"][place] for place in answers[label]]
+            answers.insert(answers.columns.get_loc(label) + 1, f"{task}/class", names)
+    return answers
 
 
 def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
