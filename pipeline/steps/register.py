@@ -16,6 +16,9 @@ from pipeline.tracking.open_model import open_model
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
 
+_ROWS = 1 << 18
+"""Rows of validation by which a champion is chosen: their answers are in memory."""
+
 
 def register(context: Context, run: Run, experiment: Experiment, saved: Path, slot: str, prepared: str) -> None:
     """Log one slot as a model of the run, register it, and decide who is champion.
@@ -58,7 +61,7 @@ def _objective(uri: str, data: Prepared) -> float:
     """Mean over tasks of their primary metrics on the validation rows, as the served model answers them."""
     model = open_model(uri).unwrap_python_model()
     split = data.split("validation")
-    answers: dict[str, Any] = {source: model.answers(source, rows) for source, rows in split.inputs.items()}
+    answers: dict[str, Any] = {source: model.answers(source, rows[:_ROWS]) for source, rows in split.inputs.items()}
     return float(np.mean([_primary(task, it, answers[it.source], split) for task, it in data.tasks.items()]))
 
 
@@ -66,7 +69,7 @@ def _primary(task: str, about: PreparedTask, answers: pd.DataFrame, split: Split
     """A task's primary metric, from what the served model answers; a label without rows of both kinds is left out."""
     from sklearn import metrics
 
-    truth = np.asarray(split.labels[task])
+    truth = np.asarray(split.labels[task][:_ROWS])
     present = known(truth)
     if about.kind == "multilabel":
         chances = answers[[f"{task}/probability/{index}" for index in range(len(about.classes))]].to_numpy()

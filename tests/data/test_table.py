@@ -194,6 +194,13 @@ def test_given_splits_are_taken_as_they_are(tmp_path: Path) -> None:
     }
 
 
+def test_what_means_missing_can_be_said(tmp_path: Path) -> None:
+    FRAME.to_csv(tmp_path / "houses.csv", index=False, na_rep="?")
+    data = prepared(tmp_path, said(missing=["?"]))
+    assert data.sources["houses"].encoding["columns"][0]["values"] == ["Bern", "Lima", "Oslo"]
+    assert data.tasks["price"].labelled["test"][0] < 80
+
+
 def test_rare_values_share_the_code_of_unknown_ones(tmp_path: Path) -> None:
     written(tmp_path)
     data = prepared(tmp_path, said(categories=2))

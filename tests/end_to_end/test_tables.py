@@ -74,10 +74,16 @@ def test_the_draft_explains_what_it_guesses(finished: Finished) -> None:
 
 def test_what_is_drafted_runs_to_a_registered_model(finished: Finished) -> None:
     result = finished[2]
-    assert (result.code, result.err) == (0, "")
+    assert result.code == 0, result.err
     assert result.json["model"] == "models:/my@champion"
     page = Path(result.json["report"]).read_text()
     assert "R2 (price) or accuracy (sold, category) or ROC-AUC (marks)" in page
+    assert "a reference without a network" in page
+    folder = next(step["outputs"] for step in result.json["steps"] if step["step"] == "evaluate")
+    found = pd.read_csv(Path(folder) / "references.csv").query("primary").set_index("task")["mean"]
+    assert list(found.index) == ["price", "sold", "category", "marks"]
+    assert found["price"] > 0.5
+    assert found["category"] > 0.7
 
 
 def test_raw_rows_are_scored_as_the_prepared_ones(finished: Finished) -> None:

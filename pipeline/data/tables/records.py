@@ -19,7 +19,7 @@ def open_records(path: Path, encodings: Sequence[Mapping[str, Any]]) -> Rows:
 
     Args:
         path: Of the file or folder.
-        encodings: `separator` and `columns` of each source of the model, as `pipeline.data.encodings.columns` has them.
+        encodings: `separator`, `missing` and `columns` of each source of the model, as `pipeline.data.encodings.columns` has them.
 
     Raises:
         UserError: It is no such table; its later rows are found out as they are read.
@@ -36,7 +36,7 @@ def open_records(path: Path, encodings: Sequence[Mapping[str, Any]]) -> Rows:
 
 def _matching(path: Path, encodings: Sequence[Mapping[str, Any]]) -> tuple[TableFile, Mapping[str, Any]]:
     """The encoding of which fewest columns are missing, and the file opened as it wants."""
-    opened = [(open_table(path, it["separator"]), it) for it in encodings]
+    opened = [(open_table(path, it["separator"], it["missing"]), it) for it in encodings]
     return min(opened, key=lambda it: sum(column["name"] not in it[0].types for column in it[1]["columns"]))
 
 
