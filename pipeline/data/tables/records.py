@@ -19,7 +19,7 @@ def open_records(path: Path, encodings: Sequence[Mapping[str, Any]]) -> Rows:
 
     Args:
         path: Of the file or folder.
-        encodings: `separator`, `missing` and `columns` of each source of the model, as `pipeline.data.encodings.columns` has them.
+        encodings: Of each source of the model that is a table, as `pipeline.data.encodings.columns` has them.
 
     Raises:
         UserError: It is no such table; its later rows are found out as they are read.
