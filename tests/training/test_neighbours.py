@@ -113,6 +113,24 @@ def test_every_trunk_is_the_same_after_a_neighbour_left(trunk: str, tmp_path: Pa
         assert_same(by_name(stack)[slot.name], undisturbed[slot.name])
 
 
+@pytest.mark.parametrize("own_batches", [True, False])
+def test_augmented_images_are_the_same_alone_beside_others_and_after_one_left(
+    own_batches: bool, tmp_path: Path
+) -> None:
+    prepared = random_data(tmp_path, side=14)
+    augment = [{"RandomCrop": {"size": 14, "padding": 2}}, "RandomHorizontalFlip", {"GaussianNoise": {"sigma": 0.05}}]
+    experiment = experiment_on(prepared, {"training.augment": augment})
+    slots = seeds(experiment, 3) if own_batches else trials([experiment] * 3)
+    alone = trained(prepared, slots[:1])[slots[0].name]
+    stack = Stack(prepared, slots)
+    stack.epoch()
+    stack.leave([slots[1].name])
+    while stack.running:
+        stack.epoch()
+    assert_same(by_name(stack)[slots[0].name], alone)
+    assert alone.history != trained(prepared, seeds(experiment_on(prepared), 1))["seed/0"].history
+
+
 def images(folder: Path, trunk: str) -> Prepared:
     """Every kind of task on images of 14 x 14, with some targets missing."""
     return images_for(trunk, random_data(folder, MIXED, side=14, missing=dict.fromkeys(MIXED, 0.2)))
