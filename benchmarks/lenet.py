@@ -20,8 +20,9 @@ from benchmarks.common import machine, measuring, results
 from benchmarks.common.data import data_folder
 from benchmarks.common.measuring import Contender, Spent, median_of, timed
 from benchmarks.common.options import shared
+from benchmarks.floor import fused_update
 from benchmarks.networks import Case, flagship
-from benchmarks.rivals.in_memory import tensors
+from benchmarks.rivals.in_memory import tensors, train_epoch
 from pipeline.config import with_values
 from pipeline.model.layers import Conv2d, Linear, MaxPool2d
 from pipeline.training.numerics import settle
@@ -43,7 +44,9 @@ def main(data: Path | None, repeats: int, quick: bool, folder: Path) -> None:
     about = {"machine": machine.describe()}
     with data_folder(data, (1000, 200) if quick else (6000, 1000)) as found, flagship(found) as plain:
         about |= {"data": found.in_words}
-        case = Case("LeNet, two tasks, Adam", with_values(plain.experiment, {"model.trunk.kind": "lenet"}), plain.prepared)
+        case = Case(
+            "LeNet, two tasks, Adam", with_values(plain.experiment, {"model.trunk.kind": "lenet"}), plain.prepared
+        )
         contenders = [Contender(MODULE, _modules(case), case.steps)]
         for models in MODELS:
             stack = Stack(case.prepared, [trial_slot(number, case.experiment) for number in range(models)])
@@ -69,7 +72,7 @@ class Floor:
             self._calls += _calls(layer, both)
         for head in network.branches[0].heads.values():
             self._calls += _calls(head[0], rows)
-        self._update = _fused(network.count(), models)
+        self._update = fused_update(network.count(), models)
 
     def __call__(self) -> Spent:
         """The sum of the medians."""
@@ -85,7 +88,11 @@ def _calls(layer: object, rows: int) -> list[Callable[[], object]]:
     if isinstance(layer, MaxPool2d):
         return _pooling(layer, rows)
     if isinstance(layer, Linear):
-        x, w, g = torch.rand(rows, layer.inputs), torch.rand(layer.outputs, layer.inputs), torch.rand(rows, layer.outputs)
+        x, w, g = (
+            torch.rand(rows, layer.inputs),
+            torch.rand(layer.outputs, layer.inputs),
+            torch.rand(rows, layer.outputs),
+        )
         y, dw, dx = torch.empty_like(g), torch.empty_like(w), torch.empty_like(x)
         back = [] if layer.first else [partial(torch.mm, g, w, out=dx)]
         return [partial(torch.mm, x, w.t(), out=y), partial(torch.mm, g.t(), x, out=dw), *back]
@@ -132,27 +139,15 @@ def _pooling(layer: MaxPool2d, rows: int) -> list[Callable[[], object]]:
     back = torch.empty_like(x)
     sizes = ([layer.window] * 2, [layer.window] * 2, [0, 0], [1, 1], False)
     return [
-        partial(_aten.max_pool2d_with_indices.out, x, *sizes[:2], out=torch.empty_like(y), indices=torch.empty_like(places)),
+        partial(
+            _aten.max_pool2d_with_indices.out, x, *sizes[:2], out=torch.empty_like(y), indices=torch.empty_like(places)
+        ),
         partial(_aten.max_pool2d_with_indices_backward.grad_input, y, x, *sizes, places, grad_input=back),
     ]
 
 
 def _fastest(ways: list[Callable[[], object]]) -> Callable[[], object]:
     return min(ways, key=lambda way: median_of(way, _CALLS))
-
-
-def _fused(values: int, models: int) -> Callable[[], None]:
-    slots = [tuple(torch.rand(values) for _ in range(4)) for _ in range(models)]
-    done = torch.zeros(())
-
-    def update() -> None:
-        for value, grad, mean, square in slots:
-            torch._fused_adam_(
-                [value], [grad], [mean], [square], [], [done.add_(1)], amsgrad=False, lr=1e-3, beta1=0.9, beta2=0.999,
-                weight_decay=0.0, eps=1e-8, maximize=False,
-            )  # fmt: skip
-
-    return update
 
 
 class LeNet(nn.Module):
@@ -167,9 +162,9 @@ class LeNet(nn.Module):
         )  # fmt: skip
         self.heads = nn.ModuleList(nn.Linear(84, 10) for _ in range(2))
 
-    def forward(self, *inputs: Tensor) -> list[Tensor]:
-        """Both images through one trunk, each set's rows to its own head."""
-        parts = self.trunk(torch.cat(inputs)).split([len(x) for x in inputs])
+    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
+        """Both sets' rows through one trunk, each to its own head."""
+        parts = self.trunk(torch.cat(inputs).view(-1, 1, 28, 28)).split([len(x) for x in inputs])
         return [head(x) for head, x in zip(self.heads, parts, strict=True)]
 
 
@@ -177,19 +172,7 @@ def _modules(case: Case) -> Callable[[], Spent]:
     """An epoch of nn.Module, autograd and fused Adam on rows in memory, without counting anything."""
     network = LeNet(case.experiment.model.trunk.dropout).train()
     adam = torch.optim.Adam(network.parameters(), fused=True)
-    rows, size = tensors(case.prepared, "train"), case.experiment.training.batch_size
-    loss = nn.CrossEntropyLoss()
-
-    def epoch() -> None:
-        orders = [torch.randperm(len(x)).split(size) for x, _ in rows]
-        for chosen in zip(*orders, strict=True):
-            parts = [(x[one].float().view(-1, 1, 28, 28) / 255, y[one]) for (x, y), one in zip(rows, chosen, strict=True)]
-            adam.zero_grad()
-            answers = network(*(x for x, _ in parts))
-            sum(loss(answer, y) for answer, (_, y) in zip(answers, parts, strict=True)).backward()
-            adam.step()
-
-    return timed(epoch)
+    return timed(partial(train_epoch, network, adam, tensors(case.prepared, "train"), (1.0, 1.0)))
 
 
 def _epoch(stack: Stack) -> Callable[[], Spent]:

@@ -29,7 +29,7 @@ def generator(*parts: int | str) -> "torch.Generator":
 
 @contextmanager
 def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
-    """torch's global generators, of the CPU and of this device, begin at a seed and are then as they were before."""
+    """Torch's global generators, of the CPU and of this device, begin at a seed and are then as they were before."""
     import torch
 
     gpus = [torch.cuda.current_device()] if device == "cuda" else []

@@ -75,14 +75,14 @@ class TrunkSettings(Settings):
     blocks: int = Field(default=1, ge=1)
     network: str | None = None
     weights: str | None = None
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
 
     _widths = field_validator("widths", "channels")(_positive)
 
     @model_validator(mode="before")
     @classmethod
     def _own_defaults(cls, values: Any) -> Any:
-        own = _OWN.get(values.get("kind"), {}) if isinstance(values, dict) else {}
+        own = _OWN.get(str(values.get("kind")), {}) if isinstance(values, dict) else {}
         return {**own, **values} if own else values
 
     def given(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class TrunkSettings(Settings):
     def _consistent(self) -> "TrunkSettings":
         used = ("kind", "dropout", *_USED["" if self.module else self.kind])
         for name, field in type(self).model_fields.items():
-            if name not in used and getattr(self, name) != field.default:
+            if name not in used and getattr(self, name) != field.get_default(call_default_factory=True):
                 raise ValueError(f"trunk '{self.kind}' does not use {name}={shown(getattr(self, name))}: leave it out")
         if problem := _wrong(self):
             raise ValueError(f"trunk '{self.kind}' {problem}")

@@ -48,7 +48,9 @@ class Augment:
             x = batch.inputs[source]
             where = ("augment", source, epoch, step)
             slots = x.expand(len(streams), *x.shape[1:]).unbind()
-            each = [self._slot(source, rows, stream.seed_of(*where)) for rows, stream in zip(slots, streams, strict=True)]
+            each = [
+                self._slot(source, rows, stream.seed_of(*where)) for rows, stream in zip(slots, streams, strict=True)
+            ]
             changed[source] = torch.stack(each)
         return Batch(Inputs.of(changed), batch.targets)
 
@@ -72,7 +74,9 @@ class Augment:
                 try:
                     image = transform(image)
                 except Exception as error:
-                    raise UserError(f"training.augment: {name} cannot take an image of {source}: {_line(error)}") from error
+                    raise UserError(
+                        f"training.augment: {name} cannot take an image of {source}: {_line(error)}"
+                    ) from error
                 if not isinstance(image, Tensor) or image.shape != shape or image.dtype != torch.float32:
                     found = f"{image.dtype} of shape {list(image.shape)}" if isinstance(image, Tensor) else type(image)
                     raise UserError(
@@ -94,7 +98,9 @@ def transforms(settings: Sequence[Augmentation]) -> Mapping[str, Transform]:
         (name, arguments), *_ = setting.items()
         kind = getattr(v2, name, None)
         if not (isinstance(kind, type) and issubclass(kind, v2.Transform)):
-            raise UserError(f"training.augment: torchvision.transforms.v2 has no transform '{name}'{_nearest(name, v2)}")
+            raise UserError(
+                f"training.augment: torchvision.transforms.v2 has no transform '{name}'{_nearest(name, v2)}"
+            )
         try:
             made[name if name not in made else f"{name} ({number + 1}.)"] = kind(**arguments)
         except Exception as error:

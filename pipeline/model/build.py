@@ -57,7 +57,7 @@ def build(
     groups = {"trunk": tasks} if sharing == "shared" else {f"trunk.{task}": {task: tasks[task]} for task in tasks}
     branches = [_branch(name, trunks, heads, group) for name, group in groups.items()]
     network = Network(branches, {task: shape.source for task, shape in tasks.items()})
-    for layer in (part for _, layer in network.layers() for part in layer.parts()):
+    for layer in (part for _, it in network.layers() for part in it.parts()):
         if isinstance(layer, Linear):
             layer.half = precision == "bfloat16"
     return network

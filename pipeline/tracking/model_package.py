@@ -5,8 +5,8 @@ A package is `served_model.py`, a spec and one slot's weights; `served_model` sa
 
 import importlib.metadata
 import json
-import tempfile
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any

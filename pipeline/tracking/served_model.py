@@ -195,8 +195,10 @@ def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn
             case "linear":
                 layer = nn.Linear(about["inputs"], about["outputs"])
             case "conv2d":
-                sizes = (about[name] for name in ("channels", "window", "stride", "padding"))
-                layer = nn.Conv2d(about["shape"][0], *sizes, bias=about["bias"])
+                channels, window, stride, padding, bias = (
+                    about[name] for name in ("channels", "window", "stride", "padding", "bias")
+                )
+                layer = nn.Conv2d(about["shape"][0], channels, window, stride, padding, bias=bias)
             case "max_pool2d":
                 layer = nn.MaxPool2d(about["window"])
             case "average_pool2d":

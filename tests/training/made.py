@@ -100,9 +100,7 @@ def images_for(trunk: str, prepared: Prepared) -> Prepared:
     """The data with rows of the shape that a trunk of `TRUNKS` takes."""
     if trunk != "own":
         return prepared
-    return replace(
-        prepared, sources={name: replace(it, shape=(1, *it.shape)) for name, it in prepared.sources.items()}
-    )
+    return replace(prepared, sources={name: replace(it, shape=(1, *it.shape)) for name, it in prepared.sources.items()})
 
 
 def seeds(experiment: Experiment, count: int) -> list[Slot]:

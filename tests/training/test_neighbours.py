@@ -10,7 +10,18 @@ from pipeline.data.prepared import Prepared
 from pipeline.training.slot import SlotState, seed_slots
 from pipeline.training.stack import Stack
 from tests.conftest import REPOSITORY
-from tests.training.made import MIXED, TRUNKS, assert_same, by_name, experiment_on, images_for, random_data, seeds, trained, trials
+from tests.training.made import (
+    MIXED,
+    TRUNKS,
+    assert_same,
+    by_name,
+    experiment_on,
+    images_for,
+    random_data,
+    seeds,
+    trained,
+    trials,
+)
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "adam": {},

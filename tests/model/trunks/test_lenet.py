@@ -28,5 +28,7 @@ def test_images_that_are_too_small_are_refused(side: int) -> None:
 
 @pytest.mark.parametrize("kind", ["lenet", "resnet"])
 def test_rows_that_are_no_images_are_refused(kind: str) -> None:
-    with pytest.raises(UserError, match=rf"trunk '{kind}' takes images; rows of left have the shape \[37\]: use trunk mlp"):
+    with pytest.raises(
+        UserError, match=rf"trunk '{kind}' takes images; rows of left have the shape \[37\]: use trunk mlp"
+    ):
         trunk((37,), kind=kind)
