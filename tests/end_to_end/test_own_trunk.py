@@ -1,4 +1,4 @@
-"""A module in the project's folder is a trunk: trained in worker processes, served, and told from another by its code."""
+"""A module in the project's folder is a trunk: trained in worker processes, and told from another by its code."""
 
 from pathlib import Path
 
