@@ -1,6 +1,7 @@
 """Model packages: one slot's network, logged as a model of the run that trained it.
 
 A package is `served_model.py`, a spec and one slot's weights; `served_model` says what goes in and what comes out.
+Where the network has a module of the user's own, the Python files of that module's top-level package are in it too.
 """
 
 import importlib.metadata

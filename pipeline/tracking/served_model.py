@@ -17,6 +17,9 @@ Names of classes and labels, and thresholds, stand in the spec and in the model'
 Tasks share one pass through their trunk, except where their sources differ in scale or are normalised apart
 (`batch_per_source`): then the trunk runs once a source, and each task is answered with its own source's statistics.
 
+A trunk may hold a module of torchvision, which the package then requires, or of the user's own, whose code lies in the
+package beside this file.
+
 Legend of shapes: B rows, F values of a row, C classes or labels.
 """
 
