@@ -19,7 +19,10 @@ from .pictures import draw, here, on, table
 OWN = {"kind": "images", "path": "scans", "labels_file": "labels.csv", "id": "file"}
 FINDINGS = {"findings": {"kind": "multilabel"}}
 NAMES = [f"{letter}.png" for letter in "abcdefgh"]
-ROWS = "file,mass,nodule,age,ward a.png,1,0,30,x b.png,0,1,40,y c.png,1,1,50,x d.png,0,0,60,y e,,1,70,x f,1,0,,y g,0,1,30,x h,1,,40,"
+ROWS = (
+    "file,mass,nodule,age,ward a.png,1,0,30,x b.png,0,1,40,y c.png,1,1,50,x d.png,0,0,60,y "
+    "e,,1,70,x f,1,0,,y g,0,1,30,x h,1,,40,"
+)
 
 
 @pytest.fixture
@@ -35,12 +38,16 @@ def read(folder: Path, report: Any = quiet, tasks: Any = None, **settings: Any) 
     return source(on(own, tasks or FINDINGS), "own").read(here(folder), report)
 
 
+def all_read(folder: Path, pixels: bool, **settings: Any) -> None:
+    found = read(folder, **settings)
+    if pixels:
+        list(found.train.inputs.chunks())
+
+
 def refused(folder: Path, pixels: bool = False, **settings: Any) -> str:
     """The one line with which it ends, told without the test's own folder."""
     with pytest.raises(UserError) as caught:
-        found = read(folder, **settings)
-        if pixels:
-            list(found.train.inputs.chunks())
+        all_read(folder, pixels, **settings)
     assert "\n" not in str(caught.value)
     return str(caught.value).replace(f"{folder}/", "")
 

@@ -55,10 +55,8 @@ class MedMnist:
         images = {it: arrays[f"{it}_images"] for it in _SPLITS}
         _check_alike(path, images)
         labels = {it: _labels(arrays[f"{it}_labels"], images[it]) for it in _SPLITS}
-        if len(widths := {values.shape[1] for values in labels.values()}) > 1:
-            raise UserError(
-                f"{path}: rows have {' or '.join(map(str, sorted(widths)))} labels, not the same everywhere"
-            )
+        if len(counts := {values.shape[1] for values in labels.values()}) > 1:
+            raise UserError(f"{path}: rows have {' or '.join(map(str, sorted(counts)))} labels, not equally many")
         own, names = self._named(path, labels)
         split = np.repeat([0, 1], [len(labels["train"]), len(labels["val"])]).astype(np.int8)
         first = {name: np.concatenate([own["train"][name], own["val"][name]]) for name in names}

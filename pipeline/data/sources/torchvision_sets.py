@@ -48,6 +48,7 @@ class TorchvisionSet:
 
     def fingerprint(self, place: Place) -> Fingerprint:
         """One checksum of the files in the folder; of a download, the checksums that torchvision has for it."""
+        self._check_known()
         if self.settings.path is not None:
             folder = self._root(place)
             return Fingerprint({"files": checksums.checksum(folder, _files(folder), place)})
@@ -61,6 +62,7 @@ class TorchvisionSet:
 
     def read(self, place: Place, report: Report) -> Examples:
         """Read labels, downloading first where no folder is given; images are streams."""
+        self._check_known()
         if self.settings.path is None:
             report(f"{self.settings.dataset}: torchvision sees to the download into {self._root(place)}")
         found = [self._opened(place, options) for options in SETS[self.settings.dataset]]
@@ -82,11 +84,13 @@ class TorchvisionSet:
             return place.of(self.settings.path)
         return place.downloads / "torchvision" / self.settings.dataset
 
-    def _class(self) -> Any:
+    def _check_known(self) -> None:
         if self.settings.dataset not in SETS:
             guess = difflib.get_close_matches(self.settings.dataset, SETS, n=1)
             hint = f"did you mean '{guess[0]}'?" if guess else f"known: {', '.join(SETS)}"
             raise UserError(f"sources.{self.name}.dataset: unknown '{self.settings.dataset}' ({hint})")
+
+    def _class(self) -> Any:
         import torchvision.datasets  # seconds
 
         return getattr(torchvision.datasets, self.settings.dataset)
