@@ -87,7 +87,7 @@ def test_a_download_is_known_by_the_checksums_that_torchvision_has(tmp_path: Pat
     assert told.notes == []
     assert own(path=None, dataset="SVHN").fingerprint(here(tmp_path)) != told
     assert own(path=None, dataset="EuroSAT").fingerprint(here(tmp_path)).notes == [
-        "torchvision has no checksum of EuroSAT: its download is taken as it is"
+        "torchvision has no checksum of EuroSAT: taken as it comes"
     ]
 
 

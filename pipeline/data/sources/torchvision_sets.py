@@ -52,12 +52,8 @@ class TorchvisionSet:
         if self.settings.path is not None:
             folder = self._root(place)
             return Fingerprint({"files": checksums.checksum(folder, _files(folder), place)})
-        known = sorted(
-            {md5 for kind in self._class().__mro__ for md5 in re.findall(r"\b[0-9a-f]{32}\b", str(vars(kind)))}
-        )
-        notes = (
-            [] if known else [f"torchvision has no checksum of {self.settings.dataset}: its download is taken as it is"]
-        )
+        known = _checksums(self._class())
+        notes = [] if known else [f"torchvision has no checksum of {self.settings.dataset}: taken as it comes"]
         return Fingerprint({self.settings.dataset: "md5:" + ",".join(known)}, notes)
 
     def read(self, place: Place, report: Report) -> Examples:
@@ -101,12 +97,14 @@ class TorchvisionSet:
             return None
         kind, root, downloads = self._class(), self._root(place), self.settings.path is None
         try:
-            root.mkdir(parents=True, exist_ok=True) if downloads else None
+            if downloads:
+                root.mkdir(parents=True, exist_ok=True)
             return kind(str(root), download=downloads, **options)
         except _BROKEN as error:
             line = " ".join(str(error).split()) or type(error).__name__
             if downloads:
                 raise Failure(f"{self.settings.dataset} could not be downloaded into {root}: {line}") from None
+            line = line.partition(" You can use download")[0]
             raise UserError(f"{root}: no {self.settings.dataset} as torchvision reads it ({line})") from None
 
 
