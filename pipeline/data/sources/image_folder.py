@@ -155,3 +155,10 @@ def _loosely(names: Iterable[str]) -> dict[str, int]:
         for short in {path.name, path.stem, path.with_suffix("").as_posix()} - {name}:
             found[short] = _AMBIGUOUS if short in found else place
     return found
+
+
+def same_image(names: Iterable[str], ids: Iterable[str]) -> int:
+    """How many of some ids are paths, names, or names without an ending of images."""
+    exact = set(names)
+    loose = _loosely(exact)
+    return sum(it in exact or it in loose for it in ids)
