@@ -43,6 +43,10 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, a
 def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str, project: Path) -> str:
     """The draft of whatever kind of data it is."""
     from pipeline.drafts.table import draft_table
-    from pipeline.drafts.targets import parse
+    from pipeline.drafts.targets import kinds, parse
 
+    if labels or (data.is_dir() and not any(data.rglob("*.parquet"))):
+        from pipeline.drafts.images import draft_images
+
+        return draft_images(data, labels, kinds(targets), name, project)
     return draft_table(data, parse(targets), name, project)

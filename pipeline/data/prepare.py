@@ -149,6 +149,7 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
         "scale": found.examples.scale,
         "rows": rows,
         "repeated": repeated(hashes),
+        **({"resized": True} if found.examples.resized else {}),
         **({"encoding": encoding.about} if encoding else {}),
     }
 

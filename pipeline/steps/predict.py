@@ -31,7 +31,7 @@ def predict(
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
         source: A `.csv`, `.csv.gz` or `.parquet` file with the columns that the model reads (`pixel_0` ... of images),
-            a folder of Parquet files, or a folder of PNG images.
+            a folder of Parquet files, or a folder of images.
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.
         warn: Told once of columns that are ignored.
@@ -84,7 +84,8 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
 
     Args:
         source: The file or folder.
-        sources: `shape`, `scale` and, of tables, `encoding` of each source that the model knows.
+        sources: `shape`, `scale`, of tables `encoding`, of images whether they are `resized`, of each source that the
+            model knows.
 
     Raises:
         UserError: It is none that can be read.
@@ -102,22 +103,20 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
 
         return open_records(source, tables)
     if source.is_dir():
-        scales: dict[tuple[int, ...], set[float]] = {}
-        for it in images:
-            scales.setdefault(tuple(it["shape"]), set()).add(it["scale"])
-        return open_images(source, scales)
+        return open_images(source, {name: it for name, it in sources.items() if it in images})
     sizes = sorted({math.prod(it["shape"]) for it in images})
     if source.suffix == ".parquet":
         return open_parquet(source, sizes)
     if source.name.endswith((".csv", ".csv.gz")):
         return open_csv(source, sizes)
-    raise UserError(f"input {source}: give a .csv, .csv.gz or .parquet file, or a folder of PNG images")
+    raise UserError(f"input {source}: give a .csv, .csv.gz or .parquet file, or a folder of images")
 
 
 def _of_pixels(source: Path) -> bool:
     """Whether an input for a model that reads both tables and images is one of images."""
+    from pipeline.data.decoding import is_image
     from pipeline.data.tables.typed import open_table
 
     if source.is_dir():
-        return any(path.suffix.lower() == ".png" for path in source.iterdir())
+        return any(is_image(path.name) for path in source.iterdir())
     return any(name.startswith("pixel_") for name in open_table(source).types)

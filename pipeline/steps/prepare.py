@@ -82,15 +82,17 @@ class Prepare(Step):
     def _where(self, name: str) -> str:
         """Where a source finds its files."""
         place, declared = self._place, self.experiment.sources.get(name)
+        if declared and (path := getattr(declared, "path", None)):
+            return str(place.of(path))
         if declared:
-            return str(place.of(declared.path))
+            return str(place.downloads)
         return str(place.shipped if place.variant == "sample" else place.root or place.downloads)
 
 
 def _elsewhere(key: str) -> bool:
     """Whether it is a setting of a task that training alone reads, or where a source's files are, which are hashed."""
     if key.startswith("sources."):
-        return key.split(".")[2] == "path"
+        return key.split(".")[2] in ("path", "labels_file")
     return key.startswith("tasks.") and key.rsplit(".", 1)[1] in OF_TRAINING
 
 

@@ -4,8 +4,11 @@ Those in `SOURCES` are built in; an experiment declares others under `sources`, 
 """
 
 import difflib
+from collections.abc import Mapping
 
 from pipeline.config import Experiment
+from pipeline.config.sources import SourceSettings
+from pipeline.config.tasks import TaskSettings
 from pipeline.data.sources.base import (
     SPLITS,
     Encoder,
@@ -38,16 +41,39 @@ def source(experiment: Experiment, name: str) -> Source:
         UserError: There is none.
     """
     if name in experiment.sources:
-        from pipeline.data.sources.table import Table  # late: what is built in does without pyarrow
-
         tasks = {task: settings for task, settings in experiment.tasks.items() if settings.source == name}
-        return Table(name, experiment.sources[name], tasks)
+        return _declared(name, experiment.sources[name], tasks)
     if name not in SOURCES:
         known = [*experiment.sources, *SOURCES]
         guess = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean '{guess[0]}'?" if guess else f"known: {', '.join(known)}"
         raise UserError(f"unknown source '{name}' ({hint})")
     return SOURCES[name]
+
+
+def _declared(name: str, settings: SourceSettings, tasks: Mapping[str, TaskSettings]) -> Source:
+    """A source that an experiment declares; imports are late, since what is built in does without pyarrow."""
+    match settings.kind:
+        case "table":
+            from pipeline.data.sources.table import Table
+
+            return Table(name, settings, tasks)
+        case "images":
+            from pipeline.data.sources.images import Images
+
+            return Images(name, settings, tasks)
+        case "medmnist":
+            from pipeline.data.sources.medmnist import MedMnist
+
+            return MedMnist(name, settings)
+        case "torchvision":
+            from pipeline.data.sources.torchvision_sets import TorchvisionSet
+
+            return TorchvisionSet(name, settings)
+        case "sklearn":
+            from pipeline.data.sources.sklearn_sets import SklearnSet
+
+            return SklearnSet(name, settings)
 
 
 __all__ = [
