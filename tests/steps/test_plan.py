@@ -29,7 +29,7 @@ def test_a_single_task_baseline_is_the_experiment_on_one_task() -> None:
     given = with_values(FLAGSHIP, {"balancing.weights": {"mnist": 1.2, "fashion": 0.8}, "training.seeds": 3})
     single = single_task(given, "fashion")
     assert list(single.tasks) == ["fashion"]
-    assert single.sources == ["fashion_mnist"]
+    assert single.source_names == ["fashion_mnist"]
     assert (single.model, single.training) == (given.model, given.training)
     assert single.balancing.normalised(["fashion"]) == {"fashion": 1.0}
 
@@ -40,6 +40,13 @@ def test_the_separate_baseline_takes_data_tasks_and_seeds_and_keeps_its_own_netw
     other = on_data_of(separate, given)
     assert (other.data, other.tasks, other.seed, other.training.seeds) == (given.data, given.tasks, 7, 3)
     assert (other.model, other.training.optimizer) == (separate.model, "sgd")
+
+
+def test_the_separate_baseline_takes_folds_and_may_stop_early_by_them() -> None:
+    given = with_values(FLAGSHIP, {"training.folds": 3, "data.validation": 0.0})
+    other = on_data_of(load("mnist_fashion_separate", {"training.early_stopping": {"patience": 2}}, REPOSITORY), given)
+    assert other.training.folds == 3
+    assert other.training.early_stopping is not None
 
 
 def test_without_validation_the_separate_baseline_stops_early_no_more() -> None:
