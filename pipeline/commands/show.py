@@ -61,7 +61,9 @@ def show_data(request: Request) -> None:
         return
     for name, source in told["sources"].items():
         rows = ", ".join(f"{count:,} {split}" for split, count in source["rows"].items())
-        click.echo(f"{name}: rows of {' x '.join(map(str, source['shape']))} divided by {source['scale']:g}; {rows}")
+        folds = f"; {len(source['folds'])} folds of {min(source['folds']):,} rows or more" if "folds" in source else ""
+        shape = " x ".join(map(str, source["shape"]))
+        click.echo(f"{name}: rows of {shape} divided by {source['scale']:g}; {rows}{folds}")
     for name, task in told["tasks"].items():
         click.echo()
         _show_task(name, task, told["sources"][task["source"]]["rows"])
