@@ -21,18 +21,23 @@ class TrunkSettings(Settings):
     """The shared layers: for each width a linear layer, the norm, the activation, dropout.
 
     Attributes:
-        kind: `mlp`, a multi-layer perceptron.
+        kind: `mlp`, a multi-layer perceptron; `tabular`, the same behind an embedding of every number of a table.
+            Categories of a table are embedded by either.
         widths: Units of each hidden layer.
         activation: Applied after each hidden layer.
         norm: `batch` takes its statistics over all sources of a step, `batch_per_source` over each apart.
         dropout: Probability that a hidden unit is dropped in training, in [0, 1).
+        embedding: Values of the embedding of a category.
+        number_embedding: Values of the embedding of a number, of a `tabular` trunk.
     """
 
-    kind: Literal["mlp"] = "mlp"
+    kind: Literal["mlp", "tabular"] = "mlp"
     widths: Widths = (128,)
     activation: Activation = "relu"
     norm: Norm = "none"
     dropout: Rate = 0.5
+    embedding: int = Field(default=8, ge=1)
+    number_embedding: int = Field(default=8, ge=1)
 
     _widths = field_validator("widths")(_positive)
 

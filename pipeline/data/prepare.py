@@ -21,6 +21,7 @@ from pipeline.data.targets import label_of, targets_of
 from pipeline.errors import Failure
 
 _CHUNK_ROWS = 4096
+_LABELS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,21 @@ def _split_source(
         own = {it: chosen.labels(labels[task]) for it, chosen in parts.items()}
         targets = targets_of(task, own, examples.classes[labels[task]])
         for split_name, array in targets.arrays.items():
-            np.save(folder / labels_file(task, split_name), array)
+            _save(folder / labels_file(task, split_name), array)
         manifest["tasks"][task] = {"kind": settings.kind, "source": name, **targets.about}
     for part in filter(None, (examples.train, examples.test)):
         if examples.encoder is not None:
             part.labels.clear()  # their service is done, and the inputs need the room
     return _Split(examples, parts)
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    """Write labels: classes as int64, which is eight bytes a row and so never in memory as a whole."""
+    kind = np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32
+    with path.open("wb") as file:
+        _write_header(file, np.dtype(kind), array.shape)
+        for start in range(0, len(array), _LABELS):
+            file.write(np.ascontiguousarray(array[start : start + _LABELS], kind).data)
 
 
 def _encodings(waiting: Mapping[str, _Split], report: Report) -> dict[str, Encoding]:
@@ -123,7 +133,7 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
     try:
         for split_name, values in _encoded(found.parts, encoding):
             if done[split_name] == 0:
-                _write_header(files[split_name], values, rows[split_name])
+                _write_header(files[split_name], values.dtype, (rows[split_name], values[0].size))
             shape = values.shape[1:]
             flat = np.ascontiguousarray(values.reshape(len(values), -1))
             files[split_name].write(flat.data)
@@ -167,10 +177,6 @@ def _chunks(part: Part) -> Iterator[Any]:
         yield part.inputs[start : start + _CHUNK_ROWS]
 
 
-def _write_header(file: Any, values: np.ndarray, rows: int) -> None:
-    header = {
-        "descr": np.lib.format.dtype_to_descr(values.dtype),
-        "fortran_order": False,
-        "shape": (rows, values[0].size),
-    }
+def _write_header(file: Any, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)

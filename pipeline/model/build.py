@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.config.model import HeadSettings, TrunkSettings
 from pipeline.errors import UserError
-from pipeline.model.layers import Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear
+from pipeline.model.layers import Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear, embedded
 from pipeline.model.network import Branch, Network
 
 
@@ -17,12 +17,14 @@ class TaskShape:
         features: F, values of one row.
         outputs: C, values it answers.
         scale: Rows are divided by it.
+        categories: How many codes each of a row's last values has, where these are codes of categories.
     """
 
     source: str
     features: int
     outputs: int
     scale: float = 1.0
+    categories: tuple[int, ...] = ()
 
 
 def build(
@@ -58,7 +60,10 @@ def _branch(name: str, trunks: list[TrunkSettings], heads: list[HeadSettings], t
     if len(set(sizes.values())) > 1:
         found = ", ".join(f"{source} has {size} values a row" for source, size in sizes.items())
         raise UserError(f"a shared trunk needs rows of one size; {found}: use model.sharing=separate")
-    trunk, width = _mlp(name, next(iter(sizes.values())), trunks, tuple(sizes))
+    like = next(iter(tasks.values()))
+    if any(shape.categories != like.categories for shape in tasks.values()):
+        raise UserError(f"a shared trunk needs the same categories in {', '.join(sizes)}: use model.sharing=separate")
+    trunk, width = _mlp(name, like, trunks, tuple(sizes))
     own = {task: _head(f"head.{task}", width, heads, shape, first=not trunk) for task, shape in tasks.items()}
     branch = Branch(name, tuple(sizes), trunk, own)
     _normalise(branch, {shape.source: 1.0 / shape.scale for shape in tasks.values()})
@@ -73,15 +78,16 @@ def _normalise(branch: Branch, factors: dict[str, float]) -> None:
         for layer in linear:
             layer.scale = next(iter(factors.values()))
     else:
-        branch.factors = factors
+        branch.factors = factors if set(factors.values()) != {1.0} else {}
 
 
-def _mlp(name: str, width: int, trunks: list[TrunkSettings], sources: tuple[str, ...]) -> tuple[list[Layer], int]:
+def _mlp(name: str, shape: TaskShape, trunks: list[TrunkSettings], sources: tuple[str, ...]) -> tuple[list[Layer], int]:
     """The trunk's layers and the width of its output."""
-    layers: list[Layer] = []
     like = trunks[0]
+    numeric = like.number_embedding if like.kind == "tabular" else None
+    layers, width = embedded(shape.features, shape.categories, like.embedding, numeric)
     for index, units in enumerate(like.widths):
-        layers.append(Linear(width, units, first=index == 0))
+        layers.append(Linear(width, units, first=not layers))
         if like.norm == "layer":
             layers.append(LayerNorm(units))
         elif like.norm != "none":

@@ -9,13 +9,15 @@ import pandas as pd
 from pipeline.analysis.metrics import by_label, mean_of_known
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedTask, Split, known, open_prepared
-from pipeline.data.tables import pixel_columns
 from pipeline.steps.context import Context
 from pipeline.tracking import registry, tags
 from pipeline.tracking.model_package import log_package
 from pipeline.tracking.open_model import open_model
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
+
+_ROWS = 1 << 18
+"""Rows of validation by which a champion is chosen: their answers are in memory."""
 
 
 def register(context: Context, run: Run, experiment: Experiment, saved: Path, slot: str, prepared: str) -> None:
@@ -57,9 +59,9 @@ def _decide(context: Context, experiment: Experiment, uri: str, present: Any, pr
 
 def _objective(uri: str, data: Prepared) -> float:
     """Mean over tasks of their primary metrics on the validation rows, as the served model answers them."""
-    model = open_model(uri)
+    model = open_model(uri).unwrap_python_model()
     split = data.split("validation")
-    answers: dict[str, Any] = {source: model.predict(_frame(rows)) for source, rows in split.inputs.items()}
+    answers: dict[str, Any] = {source: model.answers(source, rows[:_ROWS]) for source, rows in split.inputs.items()}
     return float(np.mean([_primary(task, it, answers[it.source], split) for task, it in data.tasks.items()]))
 
 
@@ -67,7 +69,7 @@ def _primary(task: str, about: PreparedTask, answers: pd.DataFrame, split: Split
     """A task's primary metric, from what the served model answers; a label without rows of both kinds is left out."""
     from sklearn import metrics
 
-    truth = np.asarray(split.labels[task])
+    truth = np.asarray(split.labels[task][:_ROWS])
     present = known(truth)
     if about.kind == "multilabel":
         chances = answers[[f"{task}/probability/{index}" for index in range(len(about.classes))]].to_numpy()
@@ -77,7 +79,3 @@ def _primary(task: str, about: PreparedTask, answers: pd.DataFrame, split: Split
     if about.kind == "regression":
         return float(metrics.r2_score(truth[present], (answered - about.mean) / about.std))
     return float((answered == truth[present]).mean())
-
-
-def _frame(rows: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(np.asarray(rows, np.float64), columns=pixel_columns(rows.shape[1]))

@@ -6,7 +6,7 @@ A package is `served_model.py`, a spec and one slot's weights; `served_model` sa
 import importlib.metadata
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.types.schema import AnyType
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -86,30 +87,51 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
     files = {"spec": folder / "spec.json", "weights": folder / "weights.safetensors"}
     files["spec"].write_text(json.dumps(spec, indent=1, sort_keys=True), encoding="utf-8")
     save_file(dict(tensors), files["weights"])
-    sizes = sorted({int(np.prod(source["shape"])) for source in spec["sources"].values()})
-    # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
-    names = pd.Index(pixel_columns(sizes[0]), dtype=object)
     mlflow.pyfunc.save_model(
         folder / "model",
         mlflow_model=model,
         python_model=_CODE,
         artifacts={name: str(path) for name, path in files.items()},
-        signature=ModelSignature(_inputs(sizes), _outputs(spec["tasks"])),
-        input_example=pd.DataFrame(np.zeros((1, sizes[0])), columns=names),
+        signature=ModelSignature(_inputs(spec["sources"].values()), _outputs(spec["tasks"])),
+        input_example=_example(next(iter(spec["sources"].values()))),
         pip_requirements=[f"{name}=={_released(name)}" for name in _REQUIREMENTS],
         metadata={METADATA: {name: spec[name] for name in ("slot", "sources", "tasks")}},
     )
     return model
 
 
-def _inputs(sizes: list[int]) -> Schema:
-    """All pixels; those that only the rows of a larger source have are optional."""
+def _inputs(sources: Iterable[Mapping[str, Any]]) -> Schema:
+    """The columns of all sources; those that only some sources have are optional."""
+    every = [_columns(source) for source in sources]
+    names = dict.fromkeys(name for columns in every for name in columns)
     return Schema(
         [
-            ColSpec("double", name, required=index < sizes[0])  # float would refuse frames of float64
-            for index, name in enumerate(pixel_columns(sizes[-1]))
+            ColSpec(
+                next(columns[name] for columns in every if name in columns),
+                name,
+                required=all(name in columns for columns in every),
+            )
+            for name in names
         ]
     )
+
+
+def _columns(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The types of a source's columns, by name."""
+    if encoding := source.get("encoding"):
+        # Any type: a whole column of whole numbers is no double to MLflow, and a category may be text or a number.
+        return {column["name"]: AnyType() for column in encoding["columns"]}
+    return dict.fromkeys(pixel_columns(int(np.prod(source["shape"]))), "double")  # float would refuse float64
+
+
+def _example(source: Mapping[str, Any]) -> pd.DataFrame:
+    """A row of a source."""
+    if encoding := source.get("encoding"):
+        row = {it["name"]: [it["mean"] if it["kind"] == "numeric" else it["values"][0]] for it in encoding["columns"]}
+        return pd.DataFrame(row).set_axis(pd.Index(row, dtype=object), axis=1)
+    # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
+    names = pd.Index(pixel_columns(int(np.prod(source["shape"]))), dtype=object)
+    return pd.DataFrame(np.zeros((1, len(names))), columns=names)
 
 
 def _outputs(tasks: Mapping[str, Any]) -> Schema:

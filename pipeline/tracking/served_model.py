@@ -3,8 +3,9 @@
 MLflow copies this file into each model it logs (models from code), so it stands alone: it imports nothing of
 `pipeline`, reads its network from `spec.json` and its weights from `weights.safetensors`, and unpickles nothing.
 
-A row has the columns `pixel_0` ... `pixel_{F-1}`: values as the source stores them, not yet divided by its scale.
-The answer has for each task whose source has rows of F values, by kind of task:
+A row of images has the columns `pixel_0` ... `pixel_{F-1}`: values as the source stores them, not yet divided by its
+scale. A row of a table has the table's own input columns; what is missing there, or was never seen in training, is
+treated as in training. The answer has for each task whose source has such rows, by kind of task:
 
 - multiclass and binary: `<task>/label`, the predicted class as its index from 0, and `<task>/probability/<index>` for
   each class;
@@ -20,6 +21,7 @@ Tasks share one pass through their trunk, except where their sources differ in s
 Legend of shapes: B rows, F values of a row, C classes or labels.
 """
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,14 +38,45 @@ from torch import Tensor, nn
 
 _CHUNK = 4096  # rows that pass through the network at a time
 _PIXEL = "pixel_"
+_parsed = functools.cache(json.loads)
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the rows of a source look like from outside; sources that look alike are equal."""
+
+    columns: tuple[str, ...]
+    encoding: str = "null"  # JSON
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any]) -> "_Rows":
+        encoding = source.get("encoding")
+        if encoding is None:
+            return cls(tuple(f"{_PIXEL}{index}" for index in range(int(np.prod(source["shape"])))))
+        return cls(tuple(column["name"] for column in encoding["columns"]), json.dumps(encoding))
+
+    @property
+    def shown(self) -> str:
+        first, last = self.columns[0], self.columns[-1]
+        return (
+            f"the columns are {first} to {last}"
+            if self.encoding == "null"
+            else f"the columns are {', '.join(self.columns)}"
+        )
+
+    def values(self, frame: pd.DataFrame, first: int) -> Tensor:
+        """Rows as the network takes them, float32 [B, F]; `first` is the number of the frame's first row."""
+        encoding = _parsed(self.encoding)
+        own = frame[list(self.columns)]
+        return _values(own, first) if encoding is None else _encoded(encoding, own, first)
 
 
 @dataclass(frozen=True)
 class _Trunk:
     """A trunk as the rows of one scale and one group of statistics pass it, and the heads that read it."""
 
-    features: int
+    rows: _Rows
     scale: float
     layers: nn.Sequential
     heads: Mapping[str, nn.Sequential]
@@ -62,7 +95,7 @@ class ServedModel(PythonModel):
 
         Args:
             context: Not used; everything was read when the model was loaded.
-            model_input: Columns `pixel_0` ... `pixel_{F-1}` in any order; any numbers, none missing.
+            model_input: The columns of a source in any order. Pixels are any numbers, none missing.
             params: None are known.
 
         Returns:
@@ -71,37 +104,44 @@ class ServedModel(PythonModel):
         Raises:
             ValueError: A column is missing, unknown or no number, or a value is missing or infinite.
         """
-        columns = self._columns(model_input)
+        rows = self._rows(model_input)
         parts = [
-            self._answer(_values(model_input.iloc[start : start + _CHUNK][columns], start))
+            self._answer(rows, rows.values(model_input.iloc[start : start + _CHUNK], start))
             for start in range(0, max(len(model_input), 1), _CHUNK)
         ]
         return pd.DataFrame(
             {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, index=model_input.index
         )
 
-    def _columns(self, frame: pd.DataFrame) -> list[str]:
-        """The pixels' columns in their order."""
-        sizes = sorted({trunk.features for trunk in self._trunks})
-        # Sources of separate networks may differ in size; the nearest is what the caller seems to mean.
-        size = min(sizes, key=lambda size: abs(size - frame.shape[1]))
-        expected = [f"{_PIXEL}{index}" for index in range(size)]
-        known = f"the columns are {expected[0]} to {expected[-1]}"
-        if missing := [name for name in expected if name not in frame.columns]:
-            raise ValueError(f"{_some(missing)} missing: {known}")
-        if unknown := [str(name) for name in frame.columns.difference(expected, sort=False)]:
-            raise ValueError(f"{_some(unknown)} unknown: {known}")
-        if frame.shape[1] != size:
-            raise ValueError(f"{_some(list(frame.columns[frame.columns.duplicated()]))} there twice: {known}")
-        return expected
+    def answers(self, source: str, values: np.ndarray) -> pd.DataFrame:
+        """Answer every task about rows [B, F] of a source that are encoded already, as prepared data have them."""
+        rows = _Rows.of(self._spec["sources"][source])
+        parts = [
+            self._answer(rows, torch.from_numpy(np.array(values[start : start + _CHUNK], np.float32)))
+            for start in range(0, len(values), _CHUNK)
+        ]
+        return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
-    def _answer(self, pixels: Tensor) -> dict[str, np.ndarray]:
+    def _rows(self, frame: pd.DataFrame) -> _Rows:
+        """What the caller's rows are: of all that the model reads, what has most columns in common."""
+        known = list(dict.fromkeys(trunk.rows for trunk in self._trunks))
+        rows = min(known, key=lambda it: (len(set(it.columns) ^ set(frame.columns)), len(it.columns)))
+        if missing := [name for name in rows.columns if name not in frame.columns]:
+            raise ValueError(f"{_some(missing)} missing: {rows.shown}")
+        if frame.columns.duplicated().any():
+            raise ValueError(f"{_some(list(frame.columns[frame.columns.duplicated()]))} there twice: {rows.shown}")
+        unknown = [str(name) for name in frame.columns.difference(rows.columns, sort=False)]
+        if unknown and rows.encoding == "null":  # a table may have columns that are no inputs
+            raise ValueError(f"{_some(unknown)} unknown: {rows.shown}")
+        return rows
+
+    def _answer(self, rows: _Rows, values: Tensor) -> dict[str, np.ndarray]:
         """Answers to rows [B, F], by column."""
         logits: dict[str, Tensor] = {}
         with torch.inference_mode():
             for trunk in self._trunks:
-                if trunk.features == pixels.size(1):
-                    x = trunk.layers(pixels / trunk.scale)
+                if trunk.rows == rows:
+                    x = trunk.layers(values / trunk.scale)
                     logits |= {task: head(x) for task, head in trunk.heads.items()}
             answers: dict[str, np.ndarray] = {}
             for task, about in self._spec["tasks"].items():
@@ -145,6 +185,80 @@ def _values(frame: pd.DataFrame, first: int) -> Tensor:
     return torch.from_numpy(np.require(values, requirements=["C", "W"]))  # pandas hands out read-only arrays
 
 
+def _encoded(encoding: Mapping[str, Any], frame: pd.DataFrame, first: int) -> Tensor:
+    """The columns of a table as training has encoded them: numbers, marks of missing ones, codes."""
+    found: dict[str, list[Any]] = {"numbers": [], "marks": [], "codes": []}
+    for column in encoding["columns"]:
+        values = frame[column["name"]]
+        if column["kind"] == "categorical":
+            found["codes"].append(_codes(values, column["values"]))
+            continue
+        own = _numbers(values, first)
+        found["numbers"].append(np.nan_to_num((own - column["mean"]) / column["std"], nan=0.0))
+        if column["marked"]:
+            found["marks"].append(np.isnan(own))
+    columns = [it for kind in found.values() for it in kind]
+    return torch.from_numpy(np.stack(columns, 1).astype(np.float32) if columns else np.empty((len(frame), 0), "f"))
+
+
+def _numbers(values: pd.Series, first: int) -> np.ndarray:
+    """float64, NaN where missing."""
+    numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    wrong = np.isinf(numbers) | (np.isnan(numbers) & values.notna().to_numpy())
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"row {first + row} (from 0), column '{values.name}': {values.iloc[row]!r} is no finite number"
+        )
+    return numbers
+
+
+def _codes(values: pd.Series, known: list[str]) -> np.ndarray:
+    """Places among the known values from 1; 0 where missing or unknown."""
+    places = {word: place for place, word in enumerate(known, 1)}
+    each, different = pd.factorize(values.astype(object))
+    codes = np.array([places.get(_word(value), 0) for value in different] + [0])
+    found: np.ndarray = codes[each]  # a missing one has the place -1, the last
+    return found
+
+
+def _word(value: Any) -> str:
+    """A value as tables are read: whole numbers without a point."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+class _CategoryEmbedding(nn.Module):
+    """Numbers pass; codes become their columns' vectors."""
+
+    def __init__(self, about: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(sum(about["sizes"]), about["width"]))
+        self._numbers, sizes = about["numbers"], about["sizes"]
+        self._begins = [sum(sizes[:place]) for place in range(len(sizes))]
+
+    def forward(self, x: Tensor) -> Tensor:
+        codes = x[:, self._numbers :].long() + torch.tensor(self._begins)
+        return torch.cat([x[:, : self._numbers], self.weight[codes].flatten(1)], 1)
+
+
+class _NumberEmbedding(nn.Module):
+    """Each number becomes a vector; codes pass."""
+
+    def __init__(self, about: Mapping[str, Any]) -> None:
+        super().__init__()
+        shape = (about["numbers"], about["width"])
+        self.weight, self.bias = nn.Parameter(torch.empty(shape)), nn.Parameter(torch.empty(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        numbers = len(self.weight)
+        vectors = torch.relu(torch.addcmul(self.bias, x[:, :numbers, None], self.weight))
+        return torch.cat([vectors.flatten(1), x[:, numbers:]], 1)
+
+
 def _build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trunk]:
     """The network's trunks with their heads."""
     network, sources, trunks = spec["network"], spec["sources"], []
@@ -155,10 +269,10 @@ def _build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trun
             source = network["source_of"][task]
             groups.setdefault((sources[source]["scale"], source if apart else ""), []).append(task)
         for (scale, source), tasks in groups.items():
-            features = int(np.prod(sources[network["source_of"][tasks[0]]]["shape"]))
+            rows = _Rows.of(sources[network["source_of"][tasks[0]]])
             layers = _layers(branch["trunk"], branch["name"], tensors, source)
             heads = {task: _layers(branch["heads"][task], f"head.{task}", tensors, source) for task in tasks}
-            trunks.append(_Trunk(features, scale, layers, heads))
+            trunks.append(_Trunk(rows, scale, layers, heads))
     return trunks
 
 
@@ -190,6 +304,10 @@ def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn
                 layer = _ACTIVATIONS[about["name"]]()
             case "dropout":
                 layer = nn.Identity()
+            case "category_embedding":
+                layer = _CategoryEmbedding(about)
+            case "number_embedding":
+                layer = _NumberEmbedding(about)
             case kind:
                 raise ValueError(f"the spec names a layer of unknown kind '{kind}'")
     layer.load_state_dict(tensors, assign=True)

@@ -10,7 +10,7 @@ import torch
 from pipeline.data.batches import EVALUATED
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
-from pipeline.model.layers import BatchNorm, LayerNorm, Linear
+from pipeline.model.layers import BatchNorm, CategoryEmbedding, LayerNorm, Linear, NumberEmbedding
 from pipeline.stacked import padded
 from pipeline.training.machine import available_memory
 from pipeline.training.optimizers import STATE
@@ -48,7 +48,7 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
     state = (2 + len(STATE[training.optimizer])) * values + 2 * buffers  # with those of the kept epoch
     halves = values if experiment.precision == "bfloat16" else 0  # of the values and of their gradients
     layers = [layer for _, layer in network.layers()]
-    units = sum(layer.outputs for layer in layers if isinstance(layer, Linear))
+    units = sum(layer.outputs for layer in layers if isinstance(layer, Linear | CategoryEmbedding | NumberEmbedding))
     normed = sum(layer.width for layer in layers if isinstance(layer, BatchNorm | LayerNorm))
     rows = training.batch_size * len(prepared.sources)
     tallied = _TALLIED * COUNTED * sum(task.outputs for task in prepared.tasks.values())

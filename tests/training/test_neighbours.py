@@ -10,7 +10,17 @@ from pipeline.data.prepared import Prepared
 from pipeline.training.slot import SlotState, seed_slots
 from pipeline.training.stack import Stack
 from tests.conftest import REPOSITORY
-from tests.training.made import MIXED, assert_same, by_name, experiment_on, random_data, seeds, trained, trials
+from tests.training.made import (
+    MIXED,
+    assert_same,
+    by_name,
+    experiment_on,
+    random_data,
+    random_table,
+    seeds,
+    trained,
+    trials,
+)
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "adam": {},
@@ -81,6 +91,22 @@ def test_every_kind_of_task_is_the_same_alone_and_beside_all_others(
         assert alone.status == "finished"
         for count in (2, 5):
             assert_same(trained(prepared, seeds(experiment, count))["seed/0"], alone)
+
+
+@pytest.mark.parametrize("trunk", ["mlp", "tabular"])
+@pytest.mark.parametrize("sharing", ["shared", "separate"])
+@pytest.mark.parametrize("embedding", [1, 5, 8])
+def test_embeddings_of_a_table_are_the_same_for_any_number_of_slots(
+    trunk: str, sharing: str, embedding: int, tmp_path: Path
+) -> None:
+    prepared = random_table(tmp_path)
+    values = {"model.trunk.kind": trunk, "model.trunk.embedding": embedding, "model.trunk.number_embedding": embedding}
+    experiment = experiment_on(prepared, values | {"model.sharing": sharing, "training.epochs": 2})
+    for slots in (lambda count: seeds(experiment, count), lambda count: trials([experiment] * count)):
+        alone = next(iter(trained(prepared, slots(1)).values()))
+        assert alone.status == "finished"
+        for count in (2, 5):
+            assert_same(trained(prepared, slots(count))[alone.name], alone)
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "batch_per_source", "layer"])
