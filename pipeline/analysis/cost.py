@@ -65,7 +65,9 @@ def as_served(candidate: Candidate) -> Network:
     prepared, model = candidate.prepared, candidate.experiment.model
     sources = {name: prepared.sources[task.source] for name, task in prepared.tasks.items()}
     shapes = {
-        name: TaskShape(str(it.features), it.features, prepared.tasks[name].outputs, categories=it.categories)
+        name: TaskShape(
+            str(it.features), it.features, prepared.tasks[name].outputs, shape=it.shape, categories=it.categories
+        )
         for name, it in sources.items()
     }
     network = build(model.sharing, [model.trunk], [model.head], shapes)

@@ -42,14 +42,11 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, a
 
 def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str, project: Path) -> str:
     """The draft of whatever kind of data it is."""
-    from pipeline.data.decoding import is_image
     from pipeline.drafts.table import draft_table
-    from pipeline.drafts.targets import parse
+    from pipeline.drafts.targets import kinds, parse
 
-    if labels is not None or (data.is_dir() and any(is_image(path.name) for path in data.rglob("*"))):
+    if labels or (data.is_dir() and not any(data.rglob("*.parquet"))):
         from pipeline.drafts.images import draft_images
 
-        asked = {it.name if len(it.columns) > 1 else it.columns[0]: it for it in parse(targets)}
-        several = {column: it.columns for column, it in asked.items() if len(it.columns) > 1}
-        return draft_images(data, labels, {column: it.kind for column, it in asked.items()}, name, project, several)
+        return draft_images(data, labels, kinds(targets), name, project)
     return draft_table(data, parse(targets), name, project)

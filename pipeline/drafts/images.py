@@ -45,24 +45,15 @@ class _Draft:
         self.tasks.append(f"  {name}: {_flow(settings)}{_said(comment)}")
 
 
-def draft_images(
-    folder: Path,
-    labels: Path | None,
-    targets: Mapping[str, str],
-    name: str,
-    project: Path,
-    several: Mapping[str, tuple[str, ...]] | None = None,
-) -> str:
+def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], name: str, project: Path) -> str:
     """The text of an experiment file.
 
     Args:
         folder: Of the images.
         labels: The file of their labels; None where each class has a folder of its own.
         targets: Kinds of tasks by column, empty ones to be guessed; none to take every column that looks like a label.
-            One name that is no column is that of several labels at once.
         name: Of the experiment and of its source.
         project: The project folder, from which paths are told.
-        several: The columns of 0 and 1 behind that one name; all of them where it is not said.
 
     Raises:
         UserError: The files are not what they should be, or no column names the images.
@@ -74,7 +65,7 @@ def draft_images(
     if labels is None:
         of = _by_folders(draft, found, targets, source)
     else:
-        of = _by_table(draft, found, open_table(labels), targets, source, project, several or {})
+        of = _by_table(draft, found, open_table(labels), targets, source, project)
     draft.source += _looks(found)
     lines = [
         f"# Drafted from {len(found.names):,} images in {folder.name}{of}. Guesses are explained: mend what is wrong.",
@@ -106,13 +97,7 @@ def _by_folders(draft: _Draft, folder: ImageFolder, targets: Mapping[str, str], 
 
 
 def _by_table(
-    draft: _Draft,
-    folder: ImageFolder,
-    table: TableFile,
-    targets: Mapping[str, str],
-    source: str,
-    project: Path,
-    several: Mapping[str, tuple[str, ...]],
+    draft: _Draft, folder: ImageFolder, table: TableFile, targets: Mapping[str, str], source: str, project: Path
 ) -> str:
     """With a file of labels."""
     columns = looked_at(table)
@@ -130,7 +115,6 @@ def _by_table(
     ]
     _split_by(draft, columns, targets)
     flags = [name for name, column in columns.items() if column.is_flag and name not in targets]
-    flags = next((list(own) for own in several.values()), flags)
     check_targets(columns, targets, flags)
     _tasks(draft, columns, targets, flags, source)
     if not draft.tasks:
@@ -159,7 +143,7 @@ def _tasks(
         draft.task(group, "multilabel", f"{len(flags)} labels at once", source)
         columns = {name: column for name, column in columns.items() if name not in flags}
     for name, column in columns.items():
-        kind = column.kind if not targets else (targets[name] or column.kind) if name in targets else None
+        kind = column.kind if not targets or targets.get(name) == "" else targets.get(name)
         if kind is None:
             draft.left_out.append(f"'{name}', {'not in --targets' if targets else column.why}")
             continue

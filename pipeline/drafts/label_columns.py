@@ -140,9 +140,8 @@ def check_targets(columns: Mapping[str, Column], targets: Mapping[str, str], fla
         if kind and kind not in kinds:
             raise UserError(f"--targets: '{kind}' of '{name}' is no kind of task; they are {', '.join(kinds)}")
     others = [name for name in targets if name not in columns]
-    others += [name for name in flags if name not in columns]
     if len(others) > 1 or any(targets[name] not in ("multilabel", "") or not flags for name in others):
-        raise UserError(f"--targets: no column '{others[-1]}'; the columns are {', '.join(columns)}")
+        raise UserError(f"--targets: no column '{others[0]}'; the columns are {', '.join(columns)}")
 
 
 def _number(value: str) -> float | None:

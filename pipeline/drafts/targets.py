@@ -45,6 +45,18 @@ def parse(text: str) -> list[Target]:
     return targets
 
 
+def kinds(text: str) -> dict[str, str]:
+    """Kinds by name, empty where they are to be guessed, for drafts whose targets have no columns of their own choice.
+
+    Raises:
+        UserError: A kind is unknown, or a target is made of several columns.
+    """
+    targets = parse(text)
+    if several := [target.name for target in targets if len(target.columns) > 1]:
+        raise UserError(f"--targets {several[0]}=...: only the columns of a table can be put together")
+    return {target.columns[0]: target.kind for target in targets}
+
+
 def task_name(column: str) -> str:
     """A column's name as that of a task: what names files and metrics has letters, digits, '_' and '-' only."""
     name = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_" for letter in column)

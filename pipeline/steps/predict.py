@@ -84,8 +84,8 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
 
     Args:
         source: The file or folder.
-        sources: `shape`, `scale`, of tables their `encoding`, and of images whether they are `resized`, of each source
-            that the model knows.
+        sources: `shape`, `scale`, of tables `encoding`, of images whether they are `resized`, of each source that the
+            model knows.
 
     Raises:
         UserError: It is none that can be read.
@@ -103,7 +103,7 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
 
         return open_records(source, tables)
     if source.is_dir():
-        return open_images(source, images)
+        return open_images(source, {name: it for name, it in sources.items() if it in images})
     sizes = sorted({math.prod(it["shape"]) for it in images})
     if source.suffix == ".parquet":
         return open_parquet(source, sizes)

@@ -1,12 +1,15 @@
 """Model packages: one slot's network, logged as a model of the run that trained it.
 
 A package is `served_model.py`, a spec and one slot's weights; `served_model` says what goes in and what comes out.
+Where the network has a module of the user's own, the Python files of that module's top-level package are in it too.
 """
 
+import hashlib
 import importlib.metadata
 import json
+import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +27,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline.data.tables import pixel_columns
+from pipeline.plugins import distribution
+from pipeline.plugins import files as code_files
 
 METADATA = "headway"
 """The entry that a saved stack and a logged model describe themselves under."""
 
 _CODE = Path(__file__).with_name("served_model.py")
+_EMBEDDINGS = {
+    "category_embedding": ("CategoryEmbedding", ("numbers", "sizes", "width")),
+    "number_embedding": ("NumberEmbedding", ("numbers", "width")),
+}
+"""Layers that `served_table` has: their classes, and what these are made of."""
 _REQUIREMENTS = ("mlflow", "torch", "pandas", "numpy", "safetensors")
 
 
@@ -85,8 +95,12 @@ def _one_slot(saved: Path, slot: str) -> tuple[dict[str, Any], dict[str, Tensor]
 def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], model: Model) -> Model:
     """Write the package into `folder/model`."""
     files = {"spec": folder / "spec.json", "weights": folder / "weights.safetensors"}
+    code = _own_code(spec, folder / "code")
     files["spec"].write_text(json.dumps(spec, indent=1, sort_keys=True), encoding="utf-8")
     save_file(dict(tensors), files["weights"])
+    modules = {it["module"] for it in _described(spec["network"]) if it.get("kind") == "module"} - code
+    installed = sorted({name for path in modules if (name := distribution(path))} - set(_REQUIREMENTS))
+    _copy(folder / "code", sorted(path for path in modules if not distribution(path)))
     mlflow.pyfunc.save_model(
         folder / "model",
         mlflow_model=model,
@@ -94,10 +108,60 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
         artifacts={name: str(path) for name, path in files.items()},
         signature=ModelSignature(_inputs(spec["sources"].values()), _outputs(spec["tasks"])),
         input_example=_example(next(iter(spec["sources"].values()))),
-        pip_requirements=[f"{name}=={_released(name)}" for name in _REQUIREMENTS],
+        code_paths=[str(path) for path in sorted((folder / "code").glob("*"))] or None,
+        pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *installed)],
         metadata={METADATA: {name: spec[name] for name in ("slot", "sources", "tasks")}},
     )
     return model
+
+
+def _described(it: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping within a JSON value."""
+    if isinstance(it, dict):
+        yield it
+    for inner in it.values() if isinstance(it, dict) else it if isinstance(it, list) else ():
+        yield from _described(inner)
+
+
+def _copy(folder: Path, modules: list[str]) -> None:
+    """Copy the code of modules of one's own to where modules are looked for."""
+    for module in modules:
+        for name, file in code_files(module).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / name)
+
+
+def _own_code(spec: dict[str, Any], folder: Path) -> set[str]:
+    """Copy the files of ours that the model imports, and write into the spec what they are called there.
+
+    Their names end in a hash of them: several models in one process find each its own.
+
+    Returns:
+        The modules of the network that come from them.
+    """
+    found = set()
+    if any(is_table(source) for source in spec["sources"].values()):
+        spec["code"] = {"table": _copied(_CODE.with_name("served_table.py"), folder)}
+    for it in _described(spec["network"]):
+        if str(it.get("kind")) in _EMBEDDINGS:
+            arguments = {name: it.pop(name) for name in _EMBEDDINGS[it["kind"]][1]}
+            it |= {"module": f"{spec['code']['table']}:{_EMBEDDINGS[it['kind']][0]}", "arguments": arguments}
+            it["kind"] = "module"
+            found.add(it["module"])
+    return found
+
+
+def _copied(file: Path, folder: Path) -> str:
+    """Copy a file, and answer the name under which it is imported."""
+    folder.mkdir(exist_ok=True)
+    name = f"headway_{file.stem}_{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
+    shutil.copyfile(file, folder / f"{name}.py")
+    return name
+
+
+def is_table(source: Mapping[str, Any]) -> bool:
+    """Whether a source of a spec is a table."""
+    return bool(source.get("encoding", {}).get("kind") == "table")
 
 
 def _inputs(sources: Iterable[Mapping[str, Any]]) -> Schema:

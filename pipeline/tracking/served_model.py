@@ -18,12 +18,16 @@ Names of classes and labels, and thresholds, stand in the spec and in the model'
 Tasks share one pass through their trunk, except where their sources differ in scale or are normalised apart
 (`batch_per_source`): then the trunk runs once a source, and each task is answered with its own source's statistics.
 
+A trunk may hold a module of torchvision, which the package then requires, or of the user's own, whose code lies in the
+package beside this file.
+
 Legend of shapes: B rows, F values of a row, C classes or labels.
 """
 
-import functools
+import importlib
 import json
-from collections.abc import Mapping
+import pkgutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +40,8 @@ from mlflow.pyfunc.model import PythonModel
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-_CHUNK = 4096  # rows that pass through the network at a time
+_CHUNK = 1024  # rows that pass through the network at a time
 _PIXEL = "pixel_"
-_parsed = functools.cache(json.loads)
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
 
@@ -47,29 +50,18 @@ class _Rows:
     """What the rows of a source look like from outside; sources that look alike are equal."""
 
     columns: tuple[str, ...]
-    encoding: str = "null"  # JSON
+    table: str = ""  # a table's source
 
     @classmethod
-    def of(cls, source: Mapping[str, Any]) -> "_Rows":
-        encoding = source.get("encoding")
-        if encoding is None:
-            return cls(tuple(f"{_PIXEL}{index}" for index in range(int(np.prod(source["shape"])))))
-        return cls(tuple(column["name"] for column in encoding["columns"]), json.dumps(encoding))
+    def of(cls, name: str, source: Mapping[str, Any]) -> "_Rows":
+        if encoding := source.get("encoding"):
+            return cls(tuple(column["name"] for column in encoding["columns"]), name)
+        return cls(tuple(f"{_PIXEL}{index}" for index in range(int(np.prod(source["shape"])))))
 
     @property
     def shown(self) -> str:
         first, last = self.columns[0], self.columns[-1]
-        return (
-            f"the columns are {first} to {last}"
-            if self.encoding == "null"
-            else f"the columns are {', '.join(self.columns)}"
-        )
-
-    def values(self, frame: pd.DataFrame, first: int) -> Tensor:
-        """Rows as the network takes them, float32 [B, F]; `first` is the number of the frame's first row."""
-        encoding = _parsed(self.encoding)
-        own = frame[list(self.columns)]
-        return _values(own, first) if encoding is None else _encoded(encoding, own, first)
+        return f"the columns are {', '.join(self.columns) if self.table else f'{first} to {last}'}"
 
 
 @dataclass(frozen=True)
@@ -106,7 +98,7 @@ class ServedModel(PythonModel):
         """
         rows = self._rows(model_input)
         parts = [
-            self._answer(rows, rows.values(model_input.iloc[start : start + _CHUNK], start))
+            self._answer(rows, self._values(rows, model_input.iloc[start : start + _CHUNK], start))
             for start in range(0, max(len(model_input), 1), _CHUNK)
         ]
         return pd.DataFrame(
@@ -115,7 +107,7 @@ class ServedModel(PythonModel):
 
     def answers(self, source: str, values: np.ndarray) -> pd.DataFrame:
         """Answer every task about rows [B, F] of a source that are encoded already, as prepared data have them."""
-        rows = _Rows.of(self._spec["sources"][source])
+        rows = _Rows.of(source, self._spec["sources"][source])
         parts = [
             self._answer(rows, torch.from_numpy(np.array(values[start : start + _CHUNK], np.float32)))
             for start in range(0, len(values), _CHUNK)
@@ -131,9 +123,17 @@ class ServedModel(PythonModel):
         if frame.columns.duplicated().any():
             raise ValueError(f"{_some(list(frame.columns[frame.columns.duplicated()]))} there twice: {rows.shown}")
         unknown = [str(name) for name in frame.columns.difference(rows.columns, sort=False)]
-        if unknown and rows.encoding == "null":  # a table may have columns that are no inputs
+        if unknown and not rows.table:  # a table may have columns that are no inputs
             raise ValueError(f"{_some(unknown)} unknown: {rows.shown}")
         return rows
+
+    def _values(self, rows: _Rows, frame: pd.DataFrame, first: int) -> Tensor:
+        """Rows as the network takes them, float32 [B, F]; `first` is the number of the frame's first row."""
+        if not rows.table:
+            return _values(frame[list(rows.columns)], first)
+        encoding, code = self._spec["sources"][rows.table]["encoding"], self._spec["code"]["table"]
+        values: Tensor = importlib.import_module(code).encoded(encoding, frame, first)
+        return values
 
     def _answer(self, rows: _Rows, values: Tensor) -> dict[str, np.ndarray]:
         """Answers to rows [B, F], by column."""
@@ -185,91 +185,17 @@ def _values(frame: pd.DataFrame, first: int) -> Tensor:
     return torch.from_numpy(np.require(values, requirements=["C", "W"]))  # pandas hands out read-only arrays
 
 
-def _encoded(encoding: Mapping[str, Any], frame: pd.DataFrame, first: int) -> Tensor:
-    """The columns of a table as training has encoded them: numbers, marks of missing ones, codes."""
-    found: dict[str, list[Any]] = {"numbers": [], "marks": [], "codes": []}
-    for column in encoding["columns"]:
-        values = frame[column["name"]]
-        if column["kind"] == "categorical":
-            found["codes"].append(_codes(values, column["values"]))
-            continue
-        own = _numbers(values, first)
-        found["numbers"].append(np.nan_to_num((own - column["mean"]) / column["std"], nan=0.0))
-        if column["marked"]:
-            found["marks"].append(np.isnan(own))
-    columns = [it for kind in found.values() for it in kind]
-    return torch.from_numpy(np.stack(columns, 1).astype(np.float32) if columns else np.empty((len(frame), 0), "f"))
-
-
-def _numbers(values: pd.Series, first: int) -> np.ndarray:
-    """float64, NaN where missing."""
-    numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    wrong = np.isinf(numbers) | (np.isnan(numbers) & values.notna().to_numpy())
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ValueError(
-            f"row {first + row} (from 0), column '{values.name}': {values.iloc[row]!r} is no finite number"
-        )
-    return numbers
-
-
-def _codes(values: pd.Series, known: list[str]) -> np.ndarray:
-    """Places among the known values from 1; 0 where missing or unknown."""
-    places = {word: place for place, word in enumerate(known, 1)}
-    each, different = pd.factorize(values.astype(object))
-    codes = np.array([places.get(_word(value), 0) for value in different] + [0])
-    found: np.ndarray = codes[each]  # a missing one has the place -1, the last
-    return found
-
-
-def _word(value: Any) -> str:
-    """A value as tables are read: whole numbers without a point."""
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
-class _CategoryEmbedding(nn.Module):
-    """Numbers pass; codes become their columns' vectors."""
-
-    def __init__(self, about: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(sum(about["sizes"]), about["width"]))
-        self._numbers, sizes = about["numbers"], about["sizes"]
-        self._begins = [sum(sizes[:place]) for place in range(len(sizes))]
-
-    def forward(self, x: Tensor) -> Tensor:
-        codes = x[:, self._numbers :].long() + torch.tensor(self._begins)
-        return torch.cat([x[:, : self._numbers], self.weight[codes].flatten(1)], 1)
-
-
-class _NumberEmbedding(nn.Module):
-    """Each number becomes a vector; codes pass."""
-
-    def __init__(self, about: Mapping[str, Any]) -> None:
-        super().__init__()
-        shape = (about["numbers"], about["width"])
-        self.weight, self.bias = nn.Parameter(torch.empty(shape)), nn.Parameter(torch.empty(shape))
-
-    def forward(self, x: Tensor) -> Tensor:
-        numbers = len(self.weight)
-        vectors = torch.relu(torch.addcmul(self.bias, x[:, :numbers, None], self.weight))
-        return torch.cat([vectors.flatten(1), x[:, numbers:]], 1)
-
-
 def _build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trunk]:
     """The network's trunks with their heads."""
     network, sources, trunks = spec["network"], spec["sources"], []
     for branch in network["branches"]:
-        apart = any(layer.get("sources") for layer in branch["trunk"])
+        apart = any(layer.get("sources") for layer in _every(branch["trunk"]))
         groups: dict[tuple[float, str], list[str]] = {}
         for task in branch["heads"]:
             source = network["source_of"][task]
             groups.setdefault((sources[source]["scale"], source if apart else ""), []).append(task)
         for (scale, source), tasks in groups.items():
-            rows = _Rows.of(sources[network["source_of"][tasks[0]]])
+            rows = _Rows.of(network["source_of"][tasks[0]], sources[network["source_of"][tasks[0]]])
             layers = _layers(branch["trunk"], branch["name"], tensors, source)
             heads = {task: _layers(branch["heads"][task], f"head.{task}", tensors, source) for task in tasks}
             trunks.append(_Trunk(rows, scale, layers, heads))
@@ -285,15 +211,40 @@ def _layers(described: list[dict[str, Any]], name: str, tensors: Mapping[str, Te
     return nn.Sequential(*layers).eval()
 
 
+def _every(described: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The layers, and those that they consist of."""
+    for about in described:
+        yield about
+        for path in ("inner", "shortcut"):
+            yield from _every(about.get(path, []))
+
+
 def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn.Module:
     """A layer that uses these tensors themselves; the statistics are those of `source` where sources have their own."""
     layer: nn.Module
+    match about["kind"]:
+        case "residual":
+            return _Residual(*(_layers(about[path], path, tensors, source) for path in ("inner", "shortcut")))
+        case "repeat":
+            return _Repeat(about["times"])
+        case "module":
+            return _OnShaped(_module(about, tensors), about["shape"])
     with torch.device("meta"):  # neither memory nor random draws for initial values that are replaced at once
         match about["kind"]:
             case "linear":
                 layer = nn.Linear(about["inputs"], about["outputs"])
-            case "batch_norm":
-                layer = nn.BatchNorm1d(about["width"], about["epsilon"])
+            case "conv2d":
+                channels, window, stride, padding, bias = (
+                    about[name] for name in ("channels", "window", "stride", "padding", "bias")
+                )
+                layer = nn.Conv2d(about["shape"][0], channels, window, stride, padding, bias=bias)
+            case "max_pool2d":
+                layer = nn.MaxPool2d(about["window"])
+            case "average_pool2d":
+                layer = nn.AdaptiveAvgPool2d(1)
+            case "batch_norm" | "batch_norm2d" as kind:
+                norm = nn.BatchNorm1d if kind == "batch_norm" else nn.BatchNorm2d
+                layer = norm(about["width"], about["epsilon"])
                 of = f".{source}" if about["sources"] else ""
                 statistics = {"running_mean": tensors[f"mean{of}"], "running_var": tensors[f"variance{of}"]}
                 tensors = {name: tensors[name] for name in ("weight", "bias")} | statistics
@@ -304,14 +255,57 @@ def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn
                 layer = _ACTIVATIONS[about["name"]]()
             case "dropout":
                 layer = nn.Identity()
-            case "category_embedding":
-                layer = _CategoryEmbedding(about)
-            case "number_embedding":
-                layer = _NumberEmbedding(about)
             case kind:
                 raise ValueError(f"the spec names a layer of unknown kind '{kind}'")
     layer.load_state_dict(tensors, assign=True)
-    return layer
+    return _OnShaped(layer, about["shape"]) if about["kind"].endswith("2d") else layer
+
+
+def _module(about: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Module:
+    """A module of torchvision or of one's own, on its values: buffers were kept as float32."""
+    with torch.random.fork_rng(devices=[]):
+        module: nn.Module = pkgutil.resolve_name(about["module"])(**about["arguments"]).float().eval()
+        with torch.no_grad():
+            module(torch.zeros(2, *about["shape"]))  # lazy layers learn their sizes
+    with torch.no_grad():
+        for name, it in (*module.named_parameters(), *module.named_buffers()):
+            it.copy_(tensors[name])
+    return module
+
+
+class _OnShaped(nn.Module):
+    """A module that takes rows of a shape, between flat ones."""
+
+    def __init__(self, module: nn.Module, shape: list[int]) -> None:
+        super().__init__()
+        self.module, self.shape = module, shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.module(x.unflatten(1, self.shape))
+        return answer.flatten(1)
+
+
+class _Residual(nn.Module):
+    """Adds what its layers answer to the input, or to what a shortcut makes of it."""
+
+    def __init__(self, inner: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.shortcut = inner, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.inner(x) + self.shortcut(x)
+        return answer
+
+
+class _Repeat(nn.Module):
+    """Every row several times side by side."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.repeat(1, self.times)
 
 
 def _some(names: list[str]) -> str:

@@ -60,8 +60,8 @@ def _described(task: PreparedTask) -> dict[str, Any]:
 def _source(source: PreparedSource) -> dict[str, Any]:
     """What must be known of a source to give its network rows."""
     told: dict[str, Any] = {"shape": list(source.shape), "scale": source.scale}
-    told |= {"encoding": source.encoding} if source.encoding else {}
-    return told | ({"resized": True} if source.resized else {})
+    told |= {"resized": True} if source.resized else {}
+    return told | ({"encoding": source.encoding} if source.encoding else {})
 
 
 def about(path: Path) -> dict[str, Any]:

@@ -203,7 +203,12 @@ def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Netw
     """The network for the slots of these experiments, without values."""
     shapes = {
         name: TaskShape(
-            task.source, (it := prepared.sources[task.source]).features, task.outputs, it.scale, it.categories
+            task.source,
+            (it := prepared.sources[task.source]).features,
+            task.outputs,
+            it.scale,
+            it.shape,
+            it.categories,
         )
         for name, task in prepared.tasks.items()
     }

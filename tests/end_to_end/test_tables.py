@@ -118,7 +118,7 @@ def encoded(model: Any, rows: pd.DataFrame) -> np.ndarray:
     """The rows as the served model encodes them: bit for bit as `prepare` did."""
     served = model.unwrap_python_model()
     (trunk,) = served._trunks
-    return np.asarray(trunk.rows.values(rows, 0).numpy())
+    return np.asarray(served._values(trunk.rows, rows, 0).numpy())
 
 
 def test_the_logged_model_takes_frames_of_whole_numbers_unseen_words_and_gaps(finished: Finished) -> None:

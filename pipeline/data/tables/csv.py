@@ -48,7 +48,12 @@ def _reader(path: Path, block: int, names: list[str] | None) -> pa.csv.CSVStream
 
 @contextmanager
 def explained(path: Path, names: list[str]) -> Iterator[None]:
-    """Turn what pyarrow raises into one line that counts rows as we do, from 1 under the line of all `names`."""
+    """Turn what pyarrow raises into one line that counts rows as we do, from 1 under the line of names.
+
+    Args:
+        path: Of the file.
+        names: All its columns, in its own order: pyarrow tells their places.
+    """
     try:
         yield
     except UnicodeDecodeError:

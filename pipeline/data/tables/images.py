@@ -1,6 +1,6 @@
 """Folders of images to score, one row each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class _Kind:
     scale: float
 
 
-def open_images(folder: Path, sources: Sequence[Mapping[str, Any]]) -> Rows:
+def open_images(folder: Path, sources: Mapping[str, Mapping[str, Any]]) -> Rows:
     """The images of a folder in the order of their names, as the model's sources have them.
 
     They are made grey or coloured, and resized where the source resized those that it was trained on. A source's scale
@@ -40,7 +40,7 @@ def open_images(folder: Path, sources: Sequence[Mapping[str, Any]]) -> Rows:
 
     Args:
         folder: Where they lie; folders in it are not looked into.
-        sources: What the model says of its sources of images: `shape`, `scale`, and whether they are `resized`.
+        sources: What the model says of its sources: `shape`, `scale`, and whether they are `resized`.
 
     Raises:
         UserError: There is no image, no source of images of this size, or more than one kind of them.
@@ -48,7 +48,7 @@ def open_images(folder: Path, sources: Sequence[Mapping[str, Any]]) -> Rows:
     files = sorted(path for path in folder.iterdir() if is_image(path.name))
     if not files:
         raise UserError(f"{folder}: no image in this folder ({', '.join(sorted(ENDINGS))})")
-    kind = _fitting(files[0], {found for it in sources if (found := _kind(it))})
+    kind = _fitting(files[0], {found for it in sources.values() if (found := _kind(it))})
     features = kind.size[0] * kind.size[1] * (3 if kind.channels == "rgb" else 1)
     columns = Columns(pixel_columns(features), [])
     return Rows(columns, len(files), _batches(files, kind, columns))

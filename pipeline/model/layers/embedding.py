@@ -43,6 +43,10 @@ class CategoryEmbedding(Layer):
         """All columns' vectors under one another, [V, D]."""
         return {"weight": Declared((sum(self.sizes), self.width), bound=1.0 / math.sqrt(self.width))}
 
+    def units(self, training: bool) -> int:
+        """See `Layer`."""
+        return (2 if training else 1) * self.outputs
+
     def bind(
         self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
     ) -> None:
@@ -91,7 +95,7 @@ class CategoryEmbedding(Layer):
     def describe(self) -> dict[str, object]:
         """Kind and sizes."""
         sizes = {"numbers": self.numbers, "sizes": list(self.sizes), "width": self.width}
-        return {"kind": "category_embedding", **sizes}
+        return {"kind": "category_embedding", "shape": [self.numbers + len(self.sizes)], **sizes}
 
 
 @dataclass
@@ -119,6 +123,10 @@ class NumberEmbedding(Layer):
         """Factors and shifts [N, D], uniform in +-1/sqrt(D)."""
         bound = 1.0 / math.sqrt(self.width)
         return {name: Declared((self.numbers, self.width), bound) for name in ("weight", "bias")}
+
+    def units(self, training: bool) -> int:
+        """See `Layer`."""
+        return (2 if training else 1) * self.outputs
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, N + C] -> [K, B, N * D + C]."""
@@ -148,7 +156,8 @@ class NumberEmbedding(Layer):
 
     def describe(self) -> dict[str, object]:
         """Kind and sizes."""
-        return {"kind": "number_embedding", "numbers": self.numbers, "codes": self.codes, "width": self.width}
+        sizes = {"numbers": self.numbers, "width": self.width}
+        return {"kind": "number_embedding", "shape": [self.numbers + self.codes], **sizes}
 
 
 def embedded(

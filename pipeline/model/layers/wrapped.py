@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pipeline.draws import Stream
+from pipeline.draws import Stream, seeded
 from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.model.layers.call import Call, Tensors
 from pipeline.model.layers.module import make
@@ -86,6 +86,10 @@ class Wrapped(Layer):
     def initial(self, stream: Stream) -> Tensors:
         """The module's own initial values."""
         return make(self.module, self.arguments, self.shape, stream.seed_of("initial", self.name)).tensors()
+
+    def units(self, training: bool) -> int:
+        """See `Layer`: its answer and the gradients of both; what the module itself keeps is not known."""
+        return self.outputs + (self.outputs + math.prod(self.shape) if training else 0)
 
     def bind(self, values: Tensors, grads: Tensors, buffers: Tensors, on: On = HOST) -> None:
         """See `Layer`."""
@@ -188,8 +192,5 @@ def _turn(this: Pass, slot: int | None, name: str, on: On) -> Iterator[Pass]:
         yield this
         return
     stream = this.streams[slot]
-    gpus = [torch.cuda.current_device()] if on.device == "cuda" else []
-    with torch.random.fork_rng(devices=gpus):
-        for generator in (torch.default_generator, *(torch.cuda.default_generators[gpu] for gpu in gpus)):
-            generator.manual_seed(stream.seed_of("module", name, this.epoch, this.step))
+    with seeded(stream.seed_of("module", name, this.epoch, this.step), on.device):
         yield replace(this, streams=[stream])

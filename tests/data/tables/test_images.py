@@ -13,7 +13,7 @@ from pipeline.data.tables.images import open_images
 from pipeline.errors import UserError
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
-SOURCES = [{"shape": [4, 3], "scale": 255.0}]
+SOURCES = {"own": {"shape": [4, 3], "scale": 255.0}}
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_other_modes_are_made_grey(folder: Path, mode: str) -> None:
 
 def test_white_becomes_what_the_source_stores_for_it(folder: Path) -> None:
     Image.new("L", (3, 4), 255).save(folder / "0.png")
-    (batch,) = open_images(folder, [{"shape": [4, 3], "scale": 16.0}]).batches
+    (batch,) = open_images(folder, {"own": {"shape": [4, 3], "scale": 16.0}}).batches
     assert set(batch.frame.to_numpy()[0]) == {16.0}
 
 
@@ -64,14 +64,14 @@ def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
 
 
 def test_images_of_a_size_the_model_does_not_know_are_told(folder: Path) -> None:
-    two = [{"shape": shape, "scale": 255.0} for shape in ([28, 28], [3, 4], [64])]
+    two = {name: {"shape": shape, "scale": 255.0} for name, shape in (("a", [28, 28]), ("b", [3, 4]), ("c", [64]))}
     with pytest.raises(UserError, match=r"0\.png: 4 x 3 pixels, the model reads images of 28 x 28 or 3 x 4"):
         open_images(folder, two)
 
 
 def test_a_model_of_tables_reads_no_images(folder: Path) -> None:
     with pytest.raises(UserError, match="the model reads no images; give a table"):
-        open_images(folder, [{"shape": [12], "scale": 1.0}])
+        open_images(folder, {"own": {"shape": [12], "scale": 1.0}})
 
 
 def test_colours_come_first_where_the_source_has_them(folder: Path) -> None:
@@ -79,13 +79,13 @@ def test_colours_come_first_where_the_source_has_them(folder: Path) -> None:
     colours = rng.integers(0, 256, (5, 4, 3, 3), np.uint8)
     for number, image in enumerate(colours):
         Image.fromarray(image).save(folder / f"{number}.png")
-    (batch,) = open_images(folder, [{"shape": [3, 4, 3], "scale": 255.0}]).batches
+    (batch,) = open_images(folder, {"own": {"shape": [3, 4, 3], "scale": 255.0}}).batches
     np.testing.assert_array_equal(batch.frame.to_numpy(), colours.transpose(0, 3, 1, 2).reshape(5, 36))
 
 
 def test_images_are_resized_as_the_source_did_it(folder: Path) -> None:
     Image.new("L", (30, 20), 200).save(folder / "3.png")
-    sources = [{"shape": [5, 6], "scale": 255.0, "resized": True}]
+    sources = {"own": {"shape": [5, 6], "scale": 255.0, "resized": True}}
     (batch,) = open_images(folder, sources).batches
     np.testing.assert_array_equal(batch.frame.to_numpy()[0], decoded(folder / "0.png", "grey", (5, 6)).ravel())
     assert set(batch.frame.to_numpy()[3]) == {200.0}
@@ -94,18 +94,18 @@ def test_images_are_resized_as_the_source_did_it(folder: Path) -> None:
 def test_of_sources_alike_one_that_resizes_is_enough(folder: Path) -> None:
     Image.new("L", (30, 20), 200).save(folder / "3.png")
     plain = {"shape": [4, 3], "scale": 255.0}
-    (batch,) = open_images(folder, [plain, plain | {"resized": True}]).batches
+    (batch,) = open_images(folder, {"a": plain, "b": plain | {"resized": True}}).batches
     assert set(batch.frame.to_numpy()[3]) == {200.0}
 
 
 def test_sources_of_grey_and_of_colours_leave_it_open_what_an_image_is(folder: Path) -> None:
-    sources = [{"shape": shape, "scale": 255.0} for shape in ([4, 3], [3, 4, 3])]
+    sources = {"a": {"shape": [4, 3], "scale": 255.0}, "b": {"shape": [3, 4, 3], "scale": 255.0}}
     with pytest.raises(UserError, match="differ in colours"):
         open_images(folder, sources)
 
 
 def test_sources_of_different_scale_leave_white_undefined(folder: Path) -> None:
-    sources = [{"shape": [4, 3], "scale": scale} for scale in (255.0, 16.0)]
+    sources = {str(scale): {"shape": [4, 3], "scale": scale} for scale in (255.0, 16.0)}
     with pytest.raises(UserError, match="differ in colours, size or scale"):
         open_images(folder, sources)
 
