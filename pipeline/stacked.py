@@ -75,6 +75,12 @@ class Stacked:
         """The transposes; elementwise calls over flat memory do not apply to them."""
         return Stacked(self.tensor.mT)
 
+    @property
+    def lies_turned(self) -> bool:
+        """Whether rows [K, B, I] lie in memory as [K, I, B], without gaps within a slot."""
+        rows = self.tensor.size(1)
+        return self.tensor.stride(2) == rows and (rows == 1 or self.tensor.stride(1) == 1)
+
     def part(self, rows: slice) -> "Stacked":
         """Some rows of every slot, the same object each time; several may read them, so they are not spare."""
         key = (rows.start, rows.stop)

@@ -63,9 +63,10 @@ def as_served(candidate: Candidate) -> Network:
     Its values are fresh: the time does not depend on them. Its sources are called by their number of values.
     """
     prepared, model = candidate.prepared, candidate.experiment.model
-    features = {name: prepared.sources[task.source].features for name, task in prepared.tasks.items()}
+    sources = {name: prepared.sources[task.source] for name, task in prepared.tasks.items()}
     shapes = {
-        name: TaskShape(str(features[name]), features[name], task.outputs) for name, task in prepared.tasks.items()
+        name: TaskShape(str(it.features), it.features, prepared.tasks[name].outputs, shape=it.shape)
+        for name, it in sources.items()
     }
     network = build(model.sharing, [model.trunk], [model.head], shapes)
     network.initialise([Stream(0, "cost")])

@@ -12,6 +12,7 @@ REPLACED = ("tasks", "sources", "balancing.weights", "tuning.space")
 """Mappings that a file or `--set` gives whole; all others merge with their defaults."""
 
 _OF_KINDS = ("tasks", "sources")
+_SHORT = ("model.trunk", "model.head")
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -50,11 +51,17 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any], prefix: str = "") -
     result = dict(base)
     for key, value in over.items():
         path = f"{prefix}.{key}" if prefix else key
-        old = result.get(key)
+        old = _long(path, result.get(key), value)
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
         merge = both and (path not in REPLACED or (path in _OF_KINDS and not _says_kinds(value)))
         result[key] = merged(old, value, path) if merge else value  # type: ignore[arg-type]
     return result
+
+
+def _long(path: str, old: Any, value: Any) -> Any:
+    """A kind given in short, such as `trunk: lenet`, as the mapping that further settings belong to."""
+    short = path in _SHORT and isinstance(old, str) and isinstance(value, Mapping) and "kind" not in value
+    return {"kind": old} if short else old
 
 
 def _says_kinds(members: Mapping[str, Any]) -> bool:
@@ -68,6 +75,7 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
         pydantic.ValidationError: A key is unknown or a value is out of its range.
     """
     tree = experiment.model_dump(mode="json")
+    tree["model"]["trunk"] = experiment.model.trunk.given()  # another kind has defaults of its own
     return Experiment.model_validate(merged(tree, nested(values)))
 
 

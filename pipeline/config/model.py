@@ -1,10 +1,12 @@
 """What an experiment may say about its network."""
 
+import difflib
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from pipeline.config.base import Settings, Widths
+from pipeline.config.base import Settings, Widths, shown
 
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 Activation = Literal["relu", "gelu", "silu", "tanh"]
@@ -17,24 +19,120 @@ def _positive(widths: tuple[int, ...]) -> tuple[int, ...]:
     return widths
 
 
+_USED = {
+    "mlp": ("widths", "activation", "norm"),
+    "residual": ("widths", "activation", "norm"),
+    "lenet": ("channels", "widths", "activation"),
+    "resnet": ("channels", "blocks", "activation", "norm"),
+    "torchvision": ("network", "weights", "arguments", "widths", "activation"),
+    "": ("arguments",),  # a module of the user's own
+}
+"""What each kind of trunk reads beside `kind` and `dropout`."""
+
+_OWN: dict[str, dict[str, Any]] = {
+    "residual": {"widths": (128, 256, 256), "norm": "batch"},
+    "lenet": {"channels": (6, 16), "widths": (120, 84)},
+    "resnet": {"channels": (16, 32, 64), "norm": "batch"},
+}
+"""Defaults of a kind that are not those of all."""
+
+_NEEDED = {"torchvision": {"network": ""}}
+"""Settings of a kind that have no default."""
+
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
 class TrunkSettings(Settings):
-    """The shared layers: for each width a linear layer, the norm, the activation, dropout.
+    """The shared layers. `trunk: lenet` is short for `{kind: lenet}`.
 
     Attributes:
-        kind: `mlp`, a multi-layer perceptron.
-        widths: Units of each hidden layer.
+        kind: `mlp`: for each width a linear layer, the norm, the activation, dropout.
+            `residual`: a residual MLP of rows (Gorishniy et al. 2021). `lenet`: two convolutions with pooling, then
+            hidden layers, for small images (LeCun et al. 1998). `resnet`: a small residual network of images (He et al.
+            2015). `torchvision`: a classification network of torchvision. `package.module:Class`: a module of one's
+            own, which takes rows of the source's shape.
+        widths: Units of each hidden layer. Of `residual`: the trunk's width, then the hidden units of each block. Of
+            `torchvision`: one, the width of its last layer.
         activation: Applied after each hidden layer.
         norm: `batch` takes its statistics over all sources of a step, `batch_per_source` over each apart.
-        dropout: Probability that a hidden unit is dropped in training, in [0, 1).
+        dropout: Probability that a hidden unit is dropped in training, in [0, 1); of kinds without hidden layers, a
+            unit of the trunk's answer.
+        channels: Of `lenet`, those of its two convolutions; of `resnet`, those of its stages, each half the size of
+            the one before.
+        blocks: Residual blocks of each stage of `resnet`.
+        network: Of `torchvision`, such as `resnet18`.
+        weights: Where `torchvision` begins: null for random values, `default` for torchvision's own, which are
+            downloaded, or a file of a state dict (.pth or .safetensors).
+        arguments: Keyword arguments of the torchvision network or of one's own module.
     """
 
-    kind: Literal["mlp"] = "mlp"
+    kind: str = "mlp"
     widths: Widths = (128,)
     activation: Activation = "relu"
     norm: Norm = "none"
     dropout: Rate = 0.5
+    channels: Widths = ()
+    blocks: int = Field(default=1, ge=1)
+    network: str | None = None
+    weights: str | None = None
+    arguments: dict[str, Any] = {}
 
-    _widths = field_validator("widths")(_positive)
+    _widths = field_validator("widths", "channels")(_positive)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_defaults(cls, values: Any) -> Any:
+        own = _OWN.get(values.get("kind"), {}) if isinstance(values, dict) else {}
+        return {**own, **values} if own else values
+
+    def given(self) -> dict[str, Any]:
+        """The kind, and what is not at that kind's defaults, as JSON: all that makes the same settings again."""
+        plain = type(self).model_validate({"kind": self.kind, **_NEEDED.get(self.kind, {})}).model_dump(mode="json")
+        every = self.model_dump(mode="json")
+        return {name: it for name, it in every.items() if name == "kind" or it != plain[name]}
+
+    @property
+    def module(self) -> str | None:
+        """The path of a module of the user's own."""
+        return self.kind if ":" in self.kind else None
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        known = [it for it in _USED if it]
+        if kind in known or _MODULE.fullmatch(kind):
+            return kind
+        guess = difflib.get_close_matches(kind, known, n=1)
+        hint = f"did you mean '{guess[0]}'?" if guess else f"{', '.join(known)} or package.module:Class"
+        raise ValueError(f"there is no trunk '{kind}' ({hint})")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrunkSettings":
+        used = ("kind", "dropout", *_USED["" if self.module else self.kind])
+        for name, field in type(self).model_fields.items():
+            if name not in used and getattr(self, name) != field.default:
+                raise ValueError(f"trunk '{self.kind}' does not use {name}={shown(getattr(self, name))}: leave it out")
+        if problem := _wrong(self):
+            raise ValueError(f"trunk '{self.kind}' {problem}")
+        return self
+
+
+def _wrong(trunk: TrunkSettings) -> str | None:
+    """What a kind asks of its settings and does not get."""
+    match trunk.kind:
+        case "residual" if not trunk.widths:
+            return "needs widths: its own, then the hidden units of each block"
+        case "lenet" if len(trunk.channels) != 2:
+            return f"has two convolutions: give two channels, not {len(trunk.channels)}"
+        case "resnet" if not trunk.channels:
+            return "needs channels: those of each stage"
+        case "resnet" if not trunk.norm.startswith("batch"):
+            return "is built with batch norm: norm is batch or batch_per_source"
+        case "torchvision" if trunk.network is None:
+            return "needs network: the name of a classification network, such as resnet18"
+        case "torchvision" if len(trunk.widths) != 1:
+            return f"has one width, that of its last layer; found {len(trunk.widths)}"
+    return None
 
 
 class HeadSettings(Settings):
@@ -53,7 +151,7 @@ class HeadSettings(Settings):
     _widths = field_validator("widths")(_positive)
 
 
-def _short_head(value: Any) -> Any:
+def _short(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
@@ -61,5 +159,5 @@ class ModelSettings(Settings):
     """The network: `shared` has one trunk under all heads, `separate` one network a task."""
 
     sharing: Literal["shared", "separate"] = "shared"
-    trunk: TrunkSettings = TrunkSettings()
-    head: Annotated[HeadSettings, BeforeValidator(_short_head)] = HeadSettings()
+    trunk: Annotated[TrunkSettings, BeforeValidator(_short)] = TrunkSettings()
+    head: Annotated[HeadSettings, BeforeValidator(_short)] = HeadSettings()

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from pipeline.config.model import HeadSettings, TrunkSettings
 from pipeline.errors import UserError
-from pipeline.model.layers import Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear
+from pipeline.model.layers import Activation, Conv2d, Dropout, Layer, Linear
 from pipeline.model.network import Branch, Network
+from pipeline.model.trunks import Rows, make_trunk
+
+_FLAT = ("mlp", "residual")  # trunks that do not look at the shape of a row
 
 
 @dataclass(frozen=True)
@@ -17,12 +20,19 @@ class TaskShape:
         features: F, values of one row.
         outputs: C, values it answers.
         scale: Rows are divided by it.
+        shape: Of one row before it is flattened; (F,) where it is not given.
     """
 
     source: str
     features: int
     outputs: int
     scale: float = 1.0
+    shape: tuple[int, ...] = ()
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return self.shape or (self.features,)
 
 
 def build(
@@ -42,12 +52,12 @@ def build(
         precision: Of the products: `float32` or `bfloat16`.
 
     Raises:
-        UserError: Tasks share a trunk but their sources have rows of different size.
+        UserError: Tasks share a trunk but their sources have rows of different size, or a trunk cannot take its rows.
     """
     groups = {"trunk": tasks} if sharing == "shared" else {f"trunk.{task}": {task: tasks[task]} for task in tasks}
     branches = [_branch(name, trunks, heads, group) for name, group in groups.items()]
     network = Network(branches, {task: shape.source for task, shape in tasks.items()})
-    for _, layer in network.layers():
+    for layer in (part for _, layer in network.layers() for part in layer.parts()):
         if isinstance(layer, Linear):
             layer.half = precision == "bfloat16"
     return network
@@ -58,38 +68,32 @@ def _branch(name: str, trunks: list[TrunkSettings], heads: list[HeadSettings], t
     if len(set(sizes.values())) > 1:
         found = ", ".join(f"{source} has {size} values a row" for source, size in sizes.items())
         raise UserError(f"a shared trunk needs rows of one size; {found}: use model.sharing=separate")
-    trunk, width = _mlp(name, next(iter(sizes.values())), trunks, tuple(sizes))
+    trunk, width = make_trunk(name, trunks, _rows(trunks[0].kind, tasks))
     own = {task: _head(f"head.{task}", width, heads, shape, first=not trunk) for task, shape in tasks.items()}
     branch = Branch(name, tuple(sizes), trunk, own)
     _normalise(branch, {shape.source: 1.0 / shape.scale for shape in tasks.values()})
     return branch
 
 
+def _rows(kind: str, tasks: dict[str, TaskShape]) -> Rows:
+    """What passes through the trunk of these tasks, whose rows are of one size."""
+    first = next(iter(tasks.values()))
+    sources = {shape.source: shape.row for shape in tasks.values()}
+    if kind not in _FLAT and len(set(sources.values())) > 1:
+        found = ", ".join(f"{source} has {list(shape)}" for source, shape in sources.items())
+        raise UserError(f"a shared trunk '{kind}' needs rows of one shape; {found}: use model.sharing=separate")
+    return Rows(tuple(sources), first.features, first.row)
+
+
 def _normalise(branch: Branch, factors: dict[str, float]) -> None:
     """Let the first layers multiply by the one factor of all sources, or the branch by each source's own."""
     first = [branch.trunk[0]] if branch.trunk else [head[0] for head in branch.heads.values()]
-    linear = [layer for layer in first if isinstance(layer, Linear)]
-    if len(linear) == len(first) and len(set(factors.values())) == 1:
-        for layer in linear:
+    scaling = [layer for layer in first if isinstance(layer, Linear | Conv2d)]
+    if len(scaling) == len(first) and len(set(factors.values())) == 1:
+        for layer in scaling:
             layer.scale = next(iter(factors.values()))
     else:
         branch.factors = factors
-
-
-def _mlp(name: str, width: int, trunks: list[TrunkSettings], sources: tuple[str, ...]) -> tuple[list[Layer], int]:
-    """The trunk's layers and the width of its output."""
-    layers: list[Layer] = []
-    like = trunks[0]
-    for index, units in enumerate(like.widths):
-        layers.append(Linear(width, units, first=index == 0))
-        if like.norm == "layer":
-            layers.append(LayerNorm(units))
-        elif like.norm != "none":
-            layers.append(BatchNorm(units, sources if like.norm == "batch_per_source" else ()))
-        layers.append(Activation(like.activation))
-        layers.append(Dropout([trunk.dropout for trunk in trunks], f"{name}.{index}"))
-        width = units
-    return layers, width
 
 
 def _head(name: str, width: int, heads: list[HeadSettings], shape: TaskShape, first: bool) -> list[Layer]:

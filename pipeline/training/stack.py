@@ -202,7 +202,7 @@ def _copied(row: Tensor) -> np.ndarray:
 def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Network:
     """The network for the slots of these experiments, without values."""
     shapes = {
-        name: TaskShape(task.source, (it := prepared.sources[task.source]).features, task.outputs, it.scale)
+        name: TaskShape(task.source, (it := prepared.sources[task.source]).features, task.outputs, it.scale, it.shape)
         for name, task in prepared.tasks.items()
     }
     models = [experiment.model for experiment in experiments]

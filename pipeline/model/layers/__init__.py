@@ -2,9 +2,30 @@
 
 from pipeline.model.layers.activation import Activation
 from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.conv import Conv2d
 from pipeline.model.layers.dropout import Dropout
+from pipeline.model.layers.image_norm import BatchNorm2d
 from pipeline.model.layers.linear import Linear
 from pipeline.model.layers.norm import BatchNorm, LayerNorm
+from pipeline.model.layers.pool import AveragePool2d, MaxPool2d
+from pipeline.model.layers.repeat import Repeat
+from pipeline.model.layers.residual import Residual
 from pipeline.model.layers.wrapped import Wrapped
 
-__all__ = ["Activation", "BatchNorm", "Declared", "Dropout", "Layer", "LayerNorm", "Linear", "Pass", "Wrapped"]
+__all__ = [
+    "Activation",
+    "AveragePool2d",
+    "BatchNorm",
+    "BatchNorm2d",
+    "Conv2d",
+    "Declared",
+    "Dropout",
+    "Layer",
+    "LayerNorm",
+    "Linear",
+    "MaxPool2d",
+    "Pass",
+    "Repeat",
+    "Residual",
+    "Wrapped",
+]

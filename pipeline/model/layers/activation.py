@@ -42,7 +42,7 @@ class Activation(Layer):
         """[K, B, I] -> [K, B, I]."""
         # What is dropped afterwards has no gradient, so relu's output may be overwritten by dropout; tanh's may not.
         in_place = x.spare and self.name == "relu"
-        y = x if in_place else self.scratch("y", *x.tensor.shape)
+        y = x if in_place else self.like("y", x)
         y.spare = self.name != "tanh"
         self._kept = y if self.name in ("relu", "tanh") else x
         self._call(_FORWARD[self.name], x, y)
@@ -50,7 +50,7 @@ class Activation(Layer):
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        back = grad if grad.spare else self.scratch("back", *grad.tensor.shape)
+        back = grad if grad.spare else self.like("back", grad)
         self._call(_BACKWARD[self.name], grad, self._kept, back)
         return back
 

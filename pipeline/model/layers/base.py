@@ -14,7 +14,7 @@ slot's values then agree for every K within a tolerance only. No call waits for 
 changes from step to step, so a step can be recorded once and replayed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -116,6 +116,16 @@ class Layer:
         """The transposes of what `each` answers."""
         return self.each(it.turned, slots)
 
+    def turned_scratch(self, name: str, slots: int, rows: int, width: int) -> Stacked:
+        """A buffer [K, B, I] that lies in memory as [K, I, B]; the same object each time."""
+        turned = self.scratch(f"{name}.turned", slots, width, rows).turned
+        turned.spare = True
+        return turned
+
+    def like(self, name: str, x: Stacked) -> Stacked:
+        """A buffer of the shape of x that lies in memory as x does."""
+        return (self.turned_scratch if x.lies_turned else self.scratch)(name, *x.tensor.shape)
+
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""
         raise NotImplementedError
@@ -126,6 +136,14 @@ class Layer:
         A layer may write its answer `into` a tensor that it is given, which saves a copy, or leave that alone.
         """
         raise NotImplementedError
+
+    def parts(self) -> Iterator["Layer"]:
+        """The layer itself, or the layers that it consists of."""
+        yield self
+
+    def units(self) -> int:
+        """Values that a pass keeps for each row and slot, about."""
+        return 0
 
     def describe(self) -> dict[str, object]:
         """What rebuilds the layer outside a stack, as JSON."""

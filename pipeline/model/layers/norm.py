@@ -8,8 +8,12 @@ from torch import Tensor
 from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.stacked import Stacked
 
-_EPSILON = 1e-5
-_MOMENTUM = 0.1
+EPSILON = 1e-5
+"""Added to a variance."""
+
+MOMENTUM = 0.1
+"""The share of a step's statistics in the running ones."""
+
 _ALL = ""  # the one group of rows when sources are normalised together
 
 
@@ -33,35 +37,29 @@ class BatchNorm(Layer):
 
     def statistics(self) -> dict[str, Declared]:
         """Running mean and variance [I] of each group of rows."""
-        declared = {}
-        for group in self.sources or (_ALL,):
-            declared[_name("mean", group)] = Declared((self.width,))
-            declared[_name("variance", group)] = Declared((self.width,), constant=1.0)
-        return declared
+        return statistics_of(self.sources, self.width)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        groups = this.rows if self.sources else {_ALL: slice(0, x.tensor.size(1))}
-        sizes = {group: rows.stop - rows.start for group, rows in groups.items()}
-        self._groups = [(group, groups[group], this.training and size > 1) for group, size in sizes.items() if size]
+        self._groups = groups_of(self.sources, this, x.tensor.size(1))
         self._centred = x if x.spare else self.scratch("centred", *x.tensor.shape)
         y, squares = self.scratch("y", *x.tensor.shape), self.scratch("products", *x.tensor.shape)
         weight, bias = self.values["weight"].tensor, self.values["bias"].tensor.unsqueeze(1)
         for group, rows, training in self._groups:
-            mean, variance = (self.buffers[_name(it, group)].tensor for it in ("mean", "variance"))
+            mean, variance = (self.buffers[statistic(it, group)].tensor for it in ("mean", "variance"))
             given, centred = x.part(rows).tensor, self._centred.part(rows).tensor
             if training:
                 at = self._mean(f"at.{group}", given)
-                mean.lerp_(at, _MOMENTUM)
+                mean.lerp_(at, MOMENTUM)
                 torch.sub(given, at.unsqueeze(1), out=centred)
                 square = torch.mul(centred, centred, out=squares.part(rows).tensor)
                 spread = self._mean(f"spread.{group}", square)
-                count = sizes[group]
-                variance.mul_(1 - _MOMENTUM).add_(spread, alpha=_MOMENTUM * count / (count - 1))
+                count = rows.stop - rows.start
+                variance.mul_(1 - MOMENTUM).add_(spread, alpha=MOMENTUM * count / (count - 1))
             else:
                 spread = self._vectors(f"spread.{group}", len(weight)).copy_(variance)
                 torch.sub(given, mean.unsqueeze(1), out=centred)
-            spread.add_(_EPSILON).rsqrt_()
+            spread.add_(EPSILON).rsqrt_()
             scale = torch.mul(spread, weight, out=self._vectors(f"scale.{group}", len(weight)))
             torch.addcmul(bias, centred, scale.unsqueeze(1), out=y.part(rows).tensor)
         return y
@@ -99,7 +97,7 @@ class BatchNorm(Layer):
 
     def describe(self) -> dict[str, object]:
         """Kind, width and groups."""
-        return {"kind": "batch_norm", "width": self.width, "sources": list(self.sources), "epsilon": _EPSILON}
+        return {"kind": "batch_norm", "width": self.width, "sources": list(self.sources), "epsilon": EPSILON}
 
 
 @dataclass
@@ -119,7 +117,7 @@ class LayerNorm(Layer):
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
         self._x = x.tensor
-        self._unit, *self._moments = torch.native_layer_norm(x.tensor, [self.width], None, None, _EPSILON)
+        self._unit, *self._moments = torch.native_layer_norm(x.tensor, [self.width], None, None, EPSILON)
         y = self.scratch("y", *x.tensor.shape)
         bias, weight = (self.values[name].tensor.unsqueeze(1) for name in ("bias", "weight"))
         torch.addcmul(bias, self._unit, weight, out=y.tensor)
@@ -139,8 +137,25 @@ class LayerNorm(Layer):
 
     def describe(self) -> dict[str, object]:
         """Kind and width."""
-        return {"kind": "layer_norm", "width": self.width, "epsilon": _EPSILON}
+        return {"kind": "layer_norm", "width": self.width, "epsilon": EPSILON}
 
 
-def _name(statistic: str, group: str) -> str:
-    return f"{statistic}.{group}" if group else statistic
+def groups_of(sources: tuple[str, ...], this: Pass, rows: int) -> list[tuple[str, slice, bool]]:
+    """What is normalised apart: name, rows, and whether by their own statistics, which takes more than one row."""
+    groups = this.rows if sources else {_ALL: slice(0, rows)}
+    sizes = {group: part.stop - part.start for group, part in groups.items()}
+    return [(group, groups[group], this.training and size > 1) for group, size in sizes.items() if size]
+
+
+def statistics_of(sources: tuple[str, ...], width: int) -> dict[str, Declared]:
+    """Running mean and variance of each group of rows."""
+    declared = {}
+    for group in sources or (_ALL,):
+        declared[statistic("mean", group)] = Declared((width,))
+        declared[statistic("variance", group)] = Declared((width,), constant=1.0)
+    return declared
+
+
+def statistic(name: str, group: str) -> str:
+    """The full name of a group's statistic."""
+    return f"{name}.{group}" if group else name

@@ -1,0 +1,37 @@
+"""Images of one channel for networks that want several."""
+
+from dataclasses import dataclass
+
+from pipeline.model.layers.base import Layer, Pass
+from pipeline.stacked import Stacked
+
+
+@dataclass
+class Repeat(Layer):
+    """Every row several times side by side; a first layer, the gradient of whose input nobody needs.
+
+    Attributes:
+        inputs: I.
+        times: How often.
+    """
+
+    inputs: int
+    times: int
+
+    def units(self) -> int:
+        """See `Layer`."""
+        return self.inputs * self.times
+
+    def forward(self, x: Stacked, this: Pass) -> Stacked:
+        """[K or 1, B, I] -> [K or 1, B, times * I]."""
+        slots, rows, _ = x.tensor.shape
+        y = self.scratch("y", slots, rows, self.times * self.inputs)
+        y.tensor.unflatten(2, (self.times, self.inputs)).copy_(x.tensor.unsqueeze(2))
+        return y
+
+    def backward(self, grad: Stacked, into: Stacked | None = None) -> None:
+        """Nobody needs it."""
+
+    def describe(self) -> dict[str, object]:
+        """Kind and sizes."""
+        return {"kind": "repeat", "inputs": self.inputs, "times": self.times}

@@ -1,0 +1,6 @@
+"""Trunks: from settings to the shared layers, one file a kind."""
+
+from pipeline.model.trunks.base import Made, Rows, Settings
+from pipeline.model.trunks.make import make_trunk
+
+__all__ = ["Made", "Rows", "Settings", "make_trunk"]

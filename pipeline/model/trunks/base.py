@@ -1,0 +1,62 @@
+"""What a kind of trunk is given and what it answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.config.model import TrunkSettings
+from pipeline.errors import UserError
+from pipeline.model.layers import BatchNorm, Dropout, Layer, LayerNorm
+from pipeline.model.layers.images import Shape
+
+Settings = Sequence[TrunkSettings]
+"""Those of K slots, which differ in dropout only."""
+
+Made = tuple[list[Layer], int]
+"""A trunk's layers and the width of its answer."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What passes through a trunk.
+
+    Attributes:
+        sources: Whose rows.
+        features: F, values of one row.
+        shape: Of one row before it is flattened.
+    """
+
+    sources: tuple[str, ...]
+    features: int
+    shape: tuple[int, ...]
+
+    def image(self, kind: str) -> Shape:
+        """Their shape as images: [C, H, W], or [H, W] of one channel.
+
+        Raises:
+            UserError: They are none.
+        """
+        if len(self.shape) not in (2, 3):
+            raise UserError(
+                f"trunk '{kind}' takes images; rows of {', '.join(self.sources)} have the shape {list(self.shape)}: "
+                "use trunk mlp or residual"
+            )
+        channels, height, width = (1, *self.shape)[-3:]
+        return channels, height, width
+
+
+def norm(trunks: Settings, width: int, rows: Rows) -> list[Layer]:
+    """The norm of a layer's units, if any."""
+    kind = trunks[0].norm
+    if kind == "none":
+        return []
+    return [LayerNorm(width) if kind == "layer" else BatchNorm(width, groups(trunks, rows))]
+
+
+def groups(trunks: Settings, rows: Rows) -> tuple[str, ...]:
+    """Sources whose rows batch norm takes apart."""
+    return rows.sources if trunks[0].norm == "batch_per_source" else ()
+
+
+def dropout(trunks: Settings, name: str) -> Dropout:
+    """Each slot's own dropout; the name is that of its draws."""
+    return Dropout([trunk.dropout for trunk in trunks], name)

@@ -1,0 +1,15 @@
+"""The multi-layer perceptron."""
+
+from pipeline.model.layers import Activation, Layer, Linear
+from pipeline.model.trunks.base import Made, Rows, Settings, dropout, norm
+
+
+def mlp(name: str, trunks: Settings, rows: Rows) -> Made:
+    """For each width a linear layer, the norm, the activation, dropout."""
+    layers: list[Layer] = []
+    like, width = trunks[0], rows.features
+    for index, units in enumerate(like.widths):
+        layers += [Linear(width, units, first=index == 0), *norm(trunks, units, rows)]
+        layers += [Activation(like.activation), dropout(trunks, f"{name}.{index}")]
+        width = units
+    return layers, width
