@@ -6,18 +6,19 @@ is ever in memory as a whole.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.config.experiment import Experiment
+from pipeline.config.tasks import TaskSettings
 from pipeline.data.leaks import hashed, repeated
 from pipeline.data.prepared import MANIFEST, checksum, inputs_file, labels_file
-from pipeline.data.sources import Encoder, Encoding, Examples, Part, Place, Report, source
+from pipeline.data.sources import Cutting, Encoder, Encoding, Examples, Part, Place, Report, source
 from pipeline.data.splitting import Chosen, split
-from pipeline.data.targets import label_of, targets_of
+from pipeline.data.targets import Stored, fitted, label_of, targets_of
 from pipeline.errors import Failure
 
 _CHUNK_ROWS = 4096
@@ -25,10 +26,17 @@ _CHUNK_ROWS = 4096
 
 @dataclass(frozen=True)
 class _Split:
-    """A source whose labels are written, and whose inputs are still to be."""
+    """A source whose labels are written, but for tags, and whose inputs are still to be.
+
+    Attributes:
+        examples: All that it holds.
+        parts: Its splits.
+        tags: Of each tagging task, the tags of all splits, and their names: where they are cut is not known yet.
+    """
 
     examples: Examples
     parts: dict[str, Chosen]
+    tags: dict[str, tuple[dict[str, np.ndarray], list[str]]] = field(default_factory=dict)
 
 
 def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) -> dict[str, Any]:
@@ -58,6 +66,8 @@ def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) 
                 waiting[name] = found
         for name, encoding in _encodings(waiting, report).items():
             manifest["sources"][name] = _write_inputs(folder, name, waiting[name], encoding)
+            _write_tags(folder, experiment, waiting[name], encoding, manifest)
+            _tell_of_cuts(name, manifest["sources"][name], report)
         manifest["sources"] = {name: manifest["sources"][name] for name in experiment.source_names}
         manifest["files"] = {path.name: checksum(path) for path in sorted(folder.iterdir())}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
@@ -75,16 +85,41 @@ def _split_source(
     labels = {task: label_of(task, settings, examples) for task, settings in tasks.items()}
     data = experiment.data
     parts = split(name, examples, sorted(set(labels.values())), data.validation, data.test, experiment.seed)
+    found = _Split(examples, parts)
     for task, settings in tasks.items():
         own = {it: chosen.labels(labels[task]) for it, chosen in parts.items()}
-        targets = targets_of(task, own, examples.classes[labels[task]])
-        for split_name, array in targets.arrays.items():
-            np.save(folder / labels_file(task, split_name), array)
-        manifest["tasks"][task] = {"kind": settings.kind, "source": name, **targets.about}
+        if settings.kind == "tagging":
+            found.tags[task] = own, examples.classes[labels[task]]
+            continue
+        stored = targets_of(task, own, examples.classes[labels[task]])
+        manifest["tasks"][task] = _write_targets(folder, task, settings, stored)
     for part in filter(None, (examples.train, examples.test)):
         if examples.encoder is not None:
             part.labels.clear()  # their service is done, and the inputs need the room
-    return _Split(examples, parts)
+    return found
+
+
+def _write_targets(folder: Path, task: str, settings: TaskSettings, stored: Stored) -> dict[str, Any]:
+    for split_name, array in stored.arrays.items():
+        np.save(folder / labels_file(task, split_name), array)
+    return {"kind": settings.kind, "source": settings.source, **stored.about}
+
+
+def _write_tags(
+    folder: Path, experiment: Experiment, found: _Split, encoding: Encoding, manifest: dict[str, Any]
+) -> None:
+    """Write the tags of as many tokens as the inputs have."""
+    for task, (own, classes) in found.tags.items():
+        as_long = {split_name: fitted(tags, encoding.shape[0]) for split_name, tags in own.items()}
+        stored = targets_of(task, as_long, classes)
+        manifest["tasks"][task] = _write_targets(folder, task, experiment.tasks[task], stored)
+
+
+def _tell_of_cuts(name: str, source: Mapping[str, Any], report: Report) -> None:
+    for split_name, count in source.get("cut", {}).items():
+        rows, length = source["rows"][split_name], source["shape"][0]
+        if count:
+            report(f"{name}: {count} of {rows} rows of {split_name} are cut after {length} tokens (data.text.length)")
 
 
 def _encodings(waiting: Mapping[str, _Split], report: Report) -> dict[str, Encoding]:
@@ -118,10 +153,11 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
     rows = {split_name: len(chosen) for split_name, chosen in found.parts.items()}
     hashes = {split_name: np.empty(count, np.uint64) for split_name, count in rows.items()}
     shape: tuple[int, ...] = ()
-    done = dict.fromkeys(rows, 0)
+    done, cut = dict.fromkeys(rows, 0), dict.fromkeys(rows, 0)
     files = {split_name: (folder / inputs_file(name, split_name)).open("wb") for split_name in rows}
     try:
-        for split_name, values in _encoded(found.parts, encoding):
+        for split_name, values, shortened in _encoded(found.parts, encoding):
+            cut[split_name] += shortened
             if done[split_name] == 0:
                 _write_header(files[split_name], values, rows[split_name])
             shape = values.shape[1:]
@@ -139,21 +175,23 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
         "scale": found.examples.scale,
         "rows": rows,
         "repeated": repeated(hashes),
-        **({"encoding": encoding.about} if encoding else {}),
+        **({"encoding": encoding.about | found.examples.reading} if encoding else {}),
+        **({"cut": cut} if isinstance(encoding, Cutting) else {}),
     }
 
 
-def _encoded(parts: Mapping[str, Chosen], encoding: Encoding | None) -> Iterator[tuple[str, np.ndarray]]:
-    """Some rows [B, ...] of a split at a time, in the order of the source."""
+def _encoded(parts: Mapping[str, Chosen], encoding: Encoding | None) -> Iterator[tuple[str, np.ndarray, int]]:
+    """Some rows [B, ...] of a split at a time, in the order of the source; and how many of them were cut."""
     for part in {id(chosen.part): chosen.part for chosen in parts.values()}.values():
         own = {split_name: chosen.where for split_name, chosen in parts.items() if chosen.part is part}
         start = 0
         for chunk in _chunks(part):
             stop = start + len(chunk)
             values = encoding.encode(chunk) if encoding else chunk
+            cut = encoding.cut(chunk) if isinstance(encoding, Cutting) else np.zeros(len(chunk), bool)
             for split_name, where in own.items():
                 if (mask := where[start:stop]).any():
-                    yield split_name, values[mask]
+                    yield split_name, values[mask], int(cut[mask].sum())
             start = stop
 
 

@@ -14,7 +14,8 @@ from pipeline.config.tasks import TaskSettings
 from pipeline.data.encodings.columns import CATEGORICAL, ColumnsEncoder
 from pipeline.data.sources import idx
 from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
-from pipeline.data.sources.labels import LabelReader, reader_of
+from pipeline.data.sources.labels import LabelReader
+from pipeline.data.sources.reading import readers_of
 from pipeline.data.sources.split_by import SplitReader
 from pipeline.data.tables.typed import TableFile, open_table
 from pipeline.errors import UserError
@@ -66,16 +67,7 @@ class Table:
 
     def _readers(self) -> dict[str, LabelReader]:
         """A reader for each label that a task predicts."""
-        kinds: dict[str, str] = {}
-        for task, settings in self.tasks.items():
-            label = settings.label or task
-            kind = kinds.setdefault(label, settings.kind)
-            if (kind == "regression") != (settings.kind == "regression"):
-                raise UserError(f"tasks.{task}: label '{label}' is a number for one task and a class for another")
-        return {
-            label: reader_of(label, kind, self.settings.labels.get(label), f"source '{self.name}'")
-            for label, kind in kinds.items()
-        }
+        return readers_of(self.name, self.tasks, self.settings.labels)
 
     def _check_inputs(self, readers: Mapping[str, LabelReader]) -> None:
         """No label may be an input: the network would only have to copy it."""
