@@ -19,7 +19,7 @@ LAYERS = [
     {"balance", "model", "data"},
     {"config"},
     {"stacked"},
-    {"draws", "lifetime", "pace", "sqlite"},
+    {"draws", "lifetime", "pace", "plugins", "sqlite"},
     {"errors"},
 ]
 SELDOM = {"rich", "sklearn", "torchmetrics", "torchvision"}
@@ -70,7 +70,7 @@ def test_tracking_is_used_by_steps_and_above_and_imports_nothing_of_them() -> No
             if parts[0] == "pipeline" and parts[1] == "tracking" and here != "tracking":
                 assert here in TRACKING_IS_USED_BY, f"{path} imports {name}"
             if here == "tracking" and parts[0] == "pipeline":
-                assert parts[1] in ("tracking", "data", "errors", "sqlite", ""), f"{path} imports {name}"
+                assert parts[1] in ("tracking", "data", "errors", "plugins", "sqlite", ""), f"{path} imports {name}"
 
 
 def test_only_tracking_imports_mlflow() -> None:

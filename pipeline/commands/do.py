@@ -15,6 +15,7 @@ from pipeline.commands.options import Request
 from pipeline.config import load, project_folder, with_values
 from pipeline.errors import Failure, UserError
 from pipeline.lifetime import end_with_parent
+from pipeline.plugins import look_in
 from pipeline.steps.context import Context
 from pipeline.steps.job import run_to
 from pipeline.steps.parameters import parameters
@@ -35,7 +36,7 @@ def do(name: str, request: Request) -> None:
         UserError: The experiment is wrong.
         Failure: It could not be done.
     """
-    began, project = time.monotonic(), project_folder()
+    began, project = time.monotonic(), look_in(project_folder())
     with _launcher_is_told(project):
         experiment = load(request.experiment, request.values, project)
         check(experiment, project, name)

@@ -10,6 +10,7 @@ from pipeline.commands.failing import FAILURE
 from pipeline.commands.lookup import find_run, tracker_here
 from pipeline.config import project_folder
 from pipeline.errors import UserError
+from pipeline.plugins import look_in
 from pipeline.steps.context import Context
 from pipeline.steps.say import Say
 
@@ -36,7 +37,7 @@ def rerun(run_id: str, quiet: bool, as_json: bool) -> None:
     if experiment is None:
         raise UserError(f"run {run_id} is none of Headway's: it logged no experiment")
     say = Say(quiet or as_json)
-    context = Context(project_folder(), experiment, tracker, say)
+    context = Context(look_in(project_folder()), experiment, tracker, say)
     verdicts = []
     with closing(context):
         for one in rebuilt:

@@ -11,6 +11,7 @@ import yaml
 from pipeline.commands.options import Request
 from pipeline.config import experiment_files, load, project_folder
 from pipeline.errors import UserError
+from pipeline.plugins import look_in
 
 
 def show_list(as_json: bool) -> None:
@@ -25,7 +26,7 @@ def show_list(as_json: bool) -> None:
 
 def show_experiment(request: Request) -> None:
     """The resolved configuration, each step's key, and the run that answers it."""
-    project = project_folder()
+    project = look_in(project_folder())
     experiment = load(request.experiment, request.values, project)
     steps = _steps(experiment, project)
     tree = experiment.model_dump(mode="json")
@@ -49,7 +50,7 @@ def show_data(request: Request) -> None:
     from pipeline.data.summary import summary
     from pipeline.steps.prepare import Prepare
 
-    project = project_folder()
+    project = look_in(project_folder())
     experiment = load(request.experiment, request.values, project)
     folder = project / experiment.data.prepared / "prepared" / Prepare(experiment, project).key().digest
     if not (folder / MANIFEST).is_file():

@@ -8,6 +8,7 @@ import click
 from pipeline.commands.options import Request
 from pipeline.config import load, project_folder
 from pipeline.errors import UserError
+from pipeline.plugins import look_in
 
 
 def why(name: str, request: Request) -> None:
@@ -23,7 +24,7 @@ def why(name: str, request: Request) -> None:
     from pipeline.commands.surroundings import quiet_context
     from pipeline.steps.plan import planned
 
-    project = project_folder()
+    project = look_in(project_folder())
     context = quiet_context(project, load(request.experiment, request.values, project))
     steps = dict(planned(context))
     title = "train default" if name == "train" else name

@@ -1,9 +1,11 @@
 """Where a step trains, and which device `auto` means: the driver is asked, and torch not imported to find out."""
 
 import ctypes
+import hashlib
 
 from pipeline.config import Experiment
 from pipeline.errors import UserError
+from pipeline.plugins import fingerprint
 
 
 def resolve_device(experiment: Experiment) -> str:
@@ -32,7 +34,28 @@ def exactness(experiment: Experiment, device: str) -> dict[str, object]:
     A GPU's batched products agree for other sizes of the stack within a tolerance only, so there the size counts.
     """
     slots = {"slots": experiment.slots} if device == "cuda" else {}
-    return {"device": device, "precision": experiment.precision, **slots}
+    return {"device": device, "precision": experiment.precision, **slots, **_plugins(experiment)}
+
+
+def _plugins(experiment: Experiment) -> dict[str, object]:
+    """Code and weights that come from outside of this package, if any.
+
+    Raises:
+        UserError: They are not there.
+    """
+    trunk = experiment.model.trunk
+    found = {trunk.module: fingerprint(trunk.module)} if trunk.module else {}
+    if trunk.weights not in (None, "default"):
+        found[trunk.weights] = _checksum(trunk.weights)
+    return {"plugins": found} if found else {}
+
+
+def _checksum(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise UserError(f"model.trunk.weights: {path} cannot be read ({error.strerror})") from None
 
 
 def _gpus() -> int:

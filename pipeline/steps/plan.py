@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.config import Experiment, load, with_values
 from pipeline.errors import UserError
 from pipeline.steps.context import Context, Done
-from pipeline.steps.device import resolve_device
+from pipeline.steps.device import exactness, resolve_device
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.report import Report
@@ -87,7 +87,8 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
         raise UserError(f"{experiment.name} has tuning=null: there is nothing to tune")
     device = resolve_device(experiment)
     Prepare(experiment, project).key()
-    candidates(experiment, project, "", device)
+    for train in candidates(experiment, project, "", device):
+        exactness(train.experiment, device)  # code and weights of the user's own are there
     if experiment.tuning is not None:
         check_storage_of(experiment, project)
 

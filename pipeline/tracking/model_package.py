@@ -6,7 +6,8 @@ A package is `served_model.py`, a spec and one slot's weights; `served_model` sa
 import importlib.metadata
 import json
 import tempfile
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline.data.tables import pixel_columns
+from pipeline.plugins import distribution
+from pipeline.plugins import files as code_files
 
 METADATA = "headway"
 """The entry that a saved stack and a logged model describe themselves under."""
@@ -87,6 +90,9 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
     files["spec"].write_text(json.dumps(spec, indent=1, sort_keys=True), encoding="utf-8")
     save_file(dict(tensors), files["weights"])
     sizes = sorted({int(np.prod(source["shape"])) for source in spec["sources"].values()})
+    modules = {it["module"] for it in _described(spec["network"]) if it.get("kind") == "module"}
+    installed = sorted({name for path in modules if (name := distribution(path))} - set(_REQUIREMENTS))
+    code = _copied(folder / "code", sorted(path for path in modules if not distribution(path)))
     # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
     names = pd.Index(pixel_columns(sizes[0]), dtype=object)
     mlflow.pyfunc.save_model(
@@ -96,10 +102,28 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
         artifacts={name: str(path) for name, path in files.items()},
         signature=ModelSignature(_inputs(sizes), _outputs(spec["tasks"])),
         input_example=pd.DataFrame(np.zeros((1, sizes[0])), columns=names),
-        pip_requirements=[f"{name}=={_released(name)}" for name in _REQUIREMENTS],
+        code_paths=code or None,
+        pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *installed)],
         metadata={METADATA: {name: spec[name] for name in ("slot", "sources", "tasks")}},
     )
     return model
+
+
+def _described(it: Any) -> Iterator[Mapping[str, Any]]:
+    """Every mapping within a JSON value."""
+    if isinstance(it, Mapping):
+        yield it
+    for inner in it.values() if isinstance(it, Mapping) else it if isinstance(it, list) else ():
+        yield from _described(inner)
+
+
+def _copied(folder: Path, modules: list[str]) -> list[str]:
+    """Copy the code of modules of one's own, and answer what of it is to lie where modules are looked for."""
+    for module in modules:
+        for name, file in code_files(module).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / name)
+    return [str(path) for path in sorted(folder.iterdir())] if modules else []
 
 
 def _inputs(sizes: list[int]) -> Schema:

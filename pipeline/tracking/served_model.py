@@ -21,7 +21,8 @@ Legend of shapes: B rows, F values of a row, C classes or labels.
 """
 
 import json
-from collections.abc import Mapping
+import pkgutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def _build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trun
     """The network's trunks with their heads."""
     network, sources, trunks = spec["network"], spec["sources"], []
     for branch in network["branches"]:
-        apart = any(layer.get("sources") for layer in branch["trunk"])
+        apart = any(layer.get("sources") for layer in _every(branch["trunk"]))
         groups: dict[tuple[float, str], list[str]] = {}
         for task in branch["heads"]:
             source = network["source_of"][task]
@@ -171,15 +172,38 @@ def _layers(described: list[dict[str, Any]], name: str, tensors: Mapping[str, Te
     return nn.Sequential(*layers).eval()
 
 
+def _every(described: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The layers, and those that they consist of."""
+    for about in described:
+        yield about
+        for path in ("inner", "shortcut"):
+            yield from _every(about.get(path, []))
+
+
 def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn.Module:
     """A layer that uses these tensors themselves; the statistics are those of `source` where sources have their own."""
     layer: nn.Module
+    match about["kind"]:
+        case "residual":
+            return _Residual(*(_layers(about[path], path, tensors, source) for path in ("inner", "shortcut")))
+        case "repeat":
+            return _Repeat(about["times"])
+        case "module":
+            return _OnShaped(_module(about, tensors), about["shape"])
     with torch.device("meta"):  # neither memory nor random draws for initial values that are replaced at once
         match about["kind"]:
             case "linear":
                 layer = nn.Linear(about["inputs"], about["outputs"])
-            case "batch_norm":
-                layer = nn.BatchNorm1d(about["width"], about["epsilon"])
+            case "conv2d":
+                sizes = (about[name] for name in ("channels", "window", "stride", "padding"))
+                layer = nn.Conv2d(about["shape"][0], *sizes, bias=about["bias"])
+            case "max_pool2d":
+                layer = nn.MaxPool2d(about["window"])
+            case "average_pool2d":
+                layer = nn.AdaptiveAvgPool2d(1)
+            case "batch_norm" | "batch_norm2d" as kind:
+                norm = nn.BatchNorm1d if kind == "batch_norm" else nn.BatchNorm2d
+                layer = norm(about["width"], about["epsilon"])
                 of = f".{source}" if about["sources"] else ""
                 statistics = {"running_mean": tensors[f"mean{of}"], "running_var": tensors[f"variance{of}"]}
                 tensors = {name: tensors[name] for name in ("weight", "bias")} | statistics
@@ -193,7 +217,54 @@ def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn
             case kind:
                 raise ValueError(f"the spec names a layer of unknown kind '{kind}'")
     layer.load_state_dict(tensors, assign=True)
-    return layer
+    return _OnShaped(layer, about["shape"]) if about["kind"].endswith("2d") else layer
+
+
+def _module(about: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Module:
+    """A module of torchvision or of one's own, on its values: buffers were kept as float32."""
+    with torch.random.fork_rng(devices=[]):
+        module: nn.Module = pkgutil.resolve_name(about["module"])(**about["arguments"]).float().eval()
+        with torch.no_grad():
+            module(torch.zeros(2, *about["shape"]))  # lazy layers learn their sizes
+    with torch.no_grad():
+        for name, it in (*module.named_parameters(), *module.named_buffers()):
+            it.copy_(tensors[name])
+    return module
+
+
+class _OnShaped(nn.Module):
+    """A module that takes rows of a shape, between flat ones."""
+
+    def __init__(self, module: nn.Module, shape: list[int]) -> None:
+        super().__init__()
+        self.module, self.shape = module, shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.module(x.unflatten(1, self.shape))
+        return answer.flatten(1)
+
+
+class _Residual(nn.Module):
+    """Adds what its layers answer to the input, or to what a shortcut makes of it."""
+
+    def __init__(self, inner: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.shortcut = inner, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.inner(x) + self.shortcut(x)
+        return answer
+
+
+class _Repeat(nn.Module):
+    """Every row several times side by side."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.repeat(1, self.times)
 
 
 def _some(names: list[str]) -> str:

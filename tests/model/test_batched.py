@@ -5,7 +5,21 @@ import torch
 
 from pipeline.draws import Stream
 from pipeline.model import Network
-from pipeline.model.layers import Activation, BatchNorm, Dropout, Layer, LayerNorm, Linear, Pass, Wrapped
+from pipeline.model.layers import (
+    Activation,
+    AveragePool2d,
+    BatchNorm,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Layer,
+    LayerNorm,
+    Linear,
+    MaxPool2d,
+    Pass,
+    Residual,
+    Wrapped,
+)
 from pipeline.model.network import Branch
 from pipeline.stacked import HOST, On, Stacked
 from tests.model.bound import batch, bound, streams
@@ -25,6 +39,16 @@ LAYERS = {
     "batch norm": (lambda: BatchNorm(37), 37),
     "batch norm per source": (lambda: BatchNorm(37, ("left", "right", "single")), 37),
     "layer norm": (lambda: LayerNorm(37), 37),
+    "residual": (lambda: Residual([Linear(37, 5), Activation("relu"), Linear(5, 37)]), 37),
+}
+IMAGES = {
+    "convolution": (lambda: Conv2d((3, 7, 5), 4, 3, 2, 1), 48),
+    "first convolution": (lambda: Conv2d((3, 7, 5), 2, 5, padding=2, first=True, scale=1 / 255), 70),
+    "largest": (lambda: MaxPool2d((3, 7, 5), 2), 18),
+    "means": (lambda: AveragePool2d((3, 7, 5)), 3),
+    "images normalised": (lambda: BatchNorm2d((3, 7, 5)), 105),
+    "images normalised per source": (lambda: BatchNorm2d((3, 7, 5), ("left", "right", "single")), 105),
+    "block": (lambda: Residual([Conv2d((3, 7, 5), 3, 3, padding=1), BatchNorm2d((3, 7, 5))]), 105),
 }
 ROWS = {"left": slice(0, 4), "right": slice(4, 10), "single": slice(10, 11)}
 
@@ -39,15 +63,16 @@ def on(layer: Layer, slots: int, batched: bool) -> Layer:
 
 @pytest.mark.parametrize("slots", [1, 3, 64])
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", LAYERS | IMAGES)
 def test_batched_layer_agrees_with_a_call_a_slot(name: str, training: bool, slots: int) -> None:
-    make, outputs = LAYERS[name]
-    shared = "linear" in name
+    make, outputs = (LAYERS | IMAGES)[name]
+    width = 37 if name in LAYERS else 105
+    shared = "linear" in name or "convolution" in name
     this = Pass(ROWS, streams(slots) if training else None)
     found = []
     for batched in (False, True):
         layer = on(make(), slots, batched)
-        x, grad = batch(1 if shared else slots, 11, 37), batch(slots, 11, outputs, seed=2)
+        x, grad = batch(1 if shared else slots, 11, width), batch(slots, 11, outputs, seed=2)
         y = layer.forward(x, this).tensor.clone()
         back = layer.backward(grad)
         left = [it.tensor for held in (layer.grads, layer.buffers) for it in held.values()]

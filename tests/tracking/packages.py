@@ -37,11 +37,13 @@ PREPARED = Prepared(
 
 def experiment(prepared: Prepared = PREPARED, **model: Any) -> Experiment:
     tasks = {name: {"kind": task.kind, "source": task.source} for name, task in prepared.tasks.items()}
-    trunk = {"widths": [5, 4]} | model.pop("trunk", {})
+    trunk = model.pop("trunk", {})
+    if "kind" not in trunk:
+        trunk = {"widths": [5, 4]} | trunk
     return Experiment.model_validate({"name": "tiny", "tasks": tasks, "model": {"trunk": trunk} | model})
 
 
-def save(folder: Path, like: Experiment, prepared: Prepared = PREPARED) -> Path:
+def save(folder: Path, like: Experiment, prepared: Prepared = PREPARED, spread: float = 1.0) -> Path:
     network = build_network(prepared, [like])
     network.initialise([Stream(0, SLOTS[0])])
     rng = np.random.default_rng(7)
@@ -49,7 +51,7 @@ def save(folder: Path, like: Experiment, prepared: Prepared = PREPARED) -> Path:
         SlotState(
             name,
             arrays={
-                "best.values": rng.normal(size=network.values.shape[1]).astype(np.float32),
+                "best.values": rng.normal(0, spread, network.values.shape[1]).astype(np.float32),
                 # Variances are positive.
                 "best.buffers": rng.uniform(0.5, 2.0, network.buffers.shape[1]).astype(np.float32),
             },
