@@ -65,8 +65,11 @@ def as_served(candidate: Candidate) -> Network:
     prepared, model = candidate.prepared, candidate.experiment.model
     sources = {name: prepared.sources[task.source] for name, task in prepared.tasks.items()}
     shapes = {
-        name: TaskShape(str(it.features), it.features, prepared.tasks[name].outputs, shape=it.shape)
+        name: TaskShape(
+            str(it.features), it.features, task.outputs, 1.0, it.shape, it.ids, task.kind == "tagging"
+        )
         for name, it in sources.items()
+        for task in [prepared.tasks[name]]
     }
     network = build(model.sharing, [model.trunk], [model.head], shapes)
     network.initialise([Stream(0, "cost")])
@@ -88,8 +91,8 @@ def _medians(networks: Mapping[str, Sequence[Network]], rows: int) -> dict[str, 
 
 
 def _inputs(network: Network, rows: int) -> dict[str, Tensor]:
-    """Half-bright rows."""
-    return {source: torch.full((1, rows, int(source)), 0.5) for source in set(network.source_of.values())}
+    """Rows of ones: bright pixels, or as many tokens as there may be."""
+    return {source: torch.ones(1, rows, int(source)) for source in set(network.source_of.values())}
 
 
 @contextmanager

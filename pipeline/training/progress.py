@@ -10,7 +10,7 @@ OBJECTIVE = f"validation/{ALL}/objective"
 """The unweighted mean over tasks of each task's primary validation metric; higher is better."""
 
 _PLATEAU_DROP = 0.1
-_LOSS_OF = {"accuracy": "nll", "roc_auc": "nll", "r2": "rmse"}
+_LOSS_OF = {"accuracy": "nll", "roc_auc": "nll", "r2": "rmse", "entity_f1": "nll"}
 """Beside each primary metric, what is not finite when a network is lost."""
 
 

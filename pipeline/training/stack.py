@@ -202,8 +202,9 @@ def _copied(row: Tensor) -> np.ndarray:
 def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Network:
     """The network for the slots of these experiments, without values."""
     shapes = {
-        name: TaskShape(task.source, (it := prepared.sources[task.source]).features, task.outputs, it.scale, it.shape)
+        name: TaskShape(task.source, it.features, task.outputs, it.scale, it.shape, it.ids, task.kind == "tagging")
         for name, task in prepared.tasks.items()
+        for it in [prepared.sources[task.source]]
     }
     models = [experiment.model for experiment in experiments]
     return build(
