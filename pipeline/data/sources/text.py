@@ -49,7 +49,9 @@ class Text:
         files = {split: self._open(place, split, path) for split, path in self.settings.paths().items()}
         readers = readers_of(self.name, self.tasks, self.settings.labels)
         if both := [it.label for it in readers.values() if self.settings.text in it.columns]:
-            raise UserError(f"sources.{self.name}.text: '{both[0]}' is what a task predicts: name the field of the text")
+            raise UserError(
+                f"sources.{self.name}.text: '{both[0]}' is what a task predicts: name the field of the text"
+            )
         split_by = SplitReader.of(self.settings, files["train"])
         rows = {split: self._take(file, readers, split_by) for split, file in files.items()}
         labels = {name: reader.labels() for name, reader in readers.items()}
@@ -90,7 +92,9 @@ class Text:
         settings = self.settings
         labels = settings.labels_files().get(split)
         names = names_in(place.of(settings.classes_file)) if settings.classes_file else {}
-        return open_texts(place.of(path), settings.text, settings.separator, place.of(labels) if labels else None, names)
+        return open_texts(
+            place.of(path), settings.text, settings.separator, place.of(labels) if labels else None, names
+        )
 
 
 @dataclass(frozen=True)

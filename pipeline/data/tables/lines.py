@@ -228,5 +228,3 @@ def _value(path: Path, number: int, name: str, value: Any, kind: pa.DataType) ->
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _FIELD else f"{text[:_FIELD]} ..."
-
-
