@@ -8,7 +8,7 @@ from pipeline.analysis.class_scores import ClassScorer
 from pipeline.analysis.label_scores import LabelScorer
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.number_scores import NumberScorer
-from pipeline.data.batches import in_order
+from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared, PreparedTask, Split
 from pipeline.model import Network
 from pipeline.training.saved import about, load_network
@@ -35,7 +35,7 @@ def score_network(
     tasks = prepared.tasks
     seen = Split({name: rows.inputs[name] for name in prepared.sources}, {name: rows.labels[name] for name in tasks})
     scorers = {name: _scorer(task, thresholds.get(name)) for name, task in tasks.items()}
-    for batch in in_order(prepared, seen):
+    for batch in in_order(prepared, seen, evaluated_rows(network.units(training=False))):
         logits = network.forward(batch.inputs)
         for task, targets in batch.targets.items():
             scorers[task].take(logits[task], targets)

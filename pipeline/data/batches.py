@@ -20,7 +20,9 @@ from pipeline.errors import Failure
 from pipeline.stacked import Inputs, Stacked, Targets, missing_in, places, slotted
 
 EVALUATED = 512
-"""Rows of a pass that evaluates."""
+"""Most rows of a pass that evaluates."""
+
+_LEAST, _KEPT = 16, 2**23
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,11 @@ class _Room:
         for values, raw in self._casts:
             values.copy_(raw)
         return self._inputs
+
+
+def evaluated_rows(units: int) -> int:
+    """Rows of a pass that evaluates, where it keeps so many values for each: fewer of a deep network's images."""
+    return max(_LEAST, min(EVALUATED, _KEPT // max(units, 1)))
 
 
 def in_order(prepared: Prepared, split: Split | Rows, rows: int = EVALUATED) -> Iterator[Batch]:

@@ -62,6 +62,10 @@ class Network:
                 for index, layer in enumerate(head):
                     yield f"head.{task}.{index}", layer
 
+    def units(self, training: bool) -> int:
+        """Values that a pass keeps in memory for each row and slot, about."""
+        return sum(part.units(training) for _, layer in self.layers() for part in layer.parts())
+
     def declared(self, what: str) -> dict[str, Declared]:
         """All `parameters` or `statistics` by full name."""
         return {

@@ -35,7 +35,7 @@ from mlflow.pyfunc.model import PythonModel
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-_CHUNK = 4096  # rows that pass through the network at a time
+_CHUNK = 1024  # rows that pass through the network at a time
 _PIXEL = "pixel_"
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 

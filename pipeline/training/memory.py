@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import torch
 
-from pipeline.data.batches import EVALUATED
+from pipeline.data.batches import evaluated_rows
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
-from pipeline.model.layers import BatchNorm, LayerNorm, Linear
 from pipeline.stacked import padded
 from pipeline.training.machine import available_memory
 from pipeline.training.optimizers import STATE
@@ -22,8 +21,6 @@ WORKER = 350 * 2**20
 """Bytes of a worker process with everything imported."""
 
 _FLOAT = 4
-_ACTIVATIONS = 3  # arrays [B, O] that a linear layer and what follows it keep from forward to backward
-_NORMED = 4  # arrays [B, O] that a norm adds
 _TALLIED = 3  # arrays [C, COUNTED] of logits: of training, of evaluation, and their logarithms
 _COPIES = 2  # of a slot's state while a checkpoint is written: itself and its bytes
 _MOVED = 1  # of a slot's state on a GPU, while others leave its stack
@@ -47,12 +44,12 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
     )
     state = (2 + len(STATE[training.optimizer])) * values + 2 * buffers  # with those of the kept epoch
     halves = values if experiment.precision == "bfloat16" else 0  # of the values and of their gradients
-    layers = [layer for _, layer in network.layers()]
-    units = sum(layer.outputs for layer in layers if isinstance(layer, Linear))
-    normed = sum(layer.width for layer in layers if isinstance(layer, BatchNorm | LayerNorm))
-    rows = training.batch_size * len(prepared.sources)
+    trained, evaluated = (network.units(training=it) for it in (True, False))
+    size, passed = training.batch_size, evaluated_rows(evaluated)
+    rows = size * len(prepared.sources) + sum(it.rows.get("train", 0) % size for it in prepared.sources.values())
+    answered = passed + sum({it.rows.get("validation", 0) % passed for it in prepared.sources.values()})
     tallied = _TALLIED * COUNTED * sum(task.outputs for task in prepared.tasks.values())
-    activations = rows * (_ACTIVATIONS * units + _NORMED * normed) + EVALUATED * (units + normed)
+    activations = rows * trained + answered * evaluated  # a smaller last batch has memory of its own
     if slot.data_stream == slot.stream:  # a batch of its own
         activations += training.batch_size * sum(source.features for source in prepared.sources.values())
     return _FLOAT * (state * (1 + copies) + values + halves + activations + tallied)

@@ -7,7 +7,7 @@ Elkan and Narayanaswamy 2014, arXiv 1402.1892).
 import numpy as np
 import torch
 
-from pipeline.data.batches import in_order
+from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared, known
 from pipeline.model import Network
 
@@ -27,7 +27,7 @@ def thresholds(network: Network, prepared: Prepared) -> dict[str, list[list[floa
         return halves
     split = seen.split("validation")
     answered: dict[str, list[torch.Tensor]] = {name: [] for name in tasks}
-    for batch in in_order(seen, split):
+    for batch in in_order(seen, split, evaluated_rows(network.units(training=False))):
         logits = network.forward(batch.inputs)
         for name in batch.targets:
             answered[name].append(torch.sigmoid(logits[name].double()))

@@ -58,7 +58,7 @@ def train(prepared: Prepared, folder: Path, values: dict[str, Any], count: int) 
 
 def main(folder: Path, values: dict[str, Any], count: int) -> None:
     """Measure, after a small training that has loaded all there is to load."""
-    prepared = random_data(folder, TASKS, features=784, rows=1100)
+    prepared = random_data(folder, TASKS, side=28, rows=1100)
     train(prepared, folder, {}, 1)
     before, most = anonymous_memory(), Most()
     most.start()

@@ -1,6 +1,7 @@
 """Small data sets, experiments and stacks."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,17 @@ MIXED = {
 }
 """A task of every kind, on two sources."""
 
+TRUNKS: dict[str, dict[str, Any]] = {
+    "residual": {"kind": "residual", "widths": [9, 13, 5], "norm": "batch"},
+    "residual, layer norm": {"kind": "residual", "widths": [9, 4], "norm": "layer", "activation": "gelu"},
+    "lenet": {"kind": "lenet", "channels": [3, 5], "widths": [11, 9]},
+    "lenet, tanh": {"kind": "lenet", "channels": [2, 3], "widths": [7], "activation": "tanh"},
+    "resnet": {"kind": "resnet", "channels": [3, 4], "blocks": 2},
+    "resnet per source": {"kind": "resnet", "channels": [3, 4], "norm": "batch_per_source"},
+    "own": {"kind": "tests.model.modules:convolutions", "arguments": {"norm": True, "dropout": 0.25}},
+}
+"""For images of 14 x 14; `own` is for those of one channel, [1, 14, 14]."""
+
 BASE: dict[str, Any] = {
     "training.epochs": 3,
     "training.batch_size": 7,
@@ -39,6 +51,7 @@ def random_data(
     features: int = 37,
     rows: int | Mapping[str, int] = 50,
     missing: Mapping[str, float] | None = None,
+    side: int = 0,
 ) -> Prepared:
     """Random bytes whose labels follow from them, half as many rows for validation as for training.
 
@@ -48,12 +61,15 @@ def random_data(
         features: Values of a row.
         rows: Training rows of all sources or of each; 50 leave a last batch of one row at a batch size of 7.
         missing: Share of labels that are left out, by task.
+        side: Of square images, where rows are such; in the place of `features`.
     """
+    shape = (side, side) if side else (features,)
+    features = side * side or features
     draws = np.random.default_rng(0)
     sources: dict[str, PreparedSource] = {}
     for source in dict.fromkeys(it[1] for it in tasks.values()):
         train = rows if isinstance(rows, int) else rows[source]
-        sources[source] = PreparedSource((features,), 255.0, {"train": train, "validation": train // 2})
+        sources[source] = PreparedSource(shape, 255.0, {"train": train, "validation": train // 2})
         for split, count in sources[source].rows.items():
             inputs = draws.integers(0, 256, (count, features), dtype=np.uint8)
             np.save(folder / inputs_file(source, split), inputs)
@@ -75,7 +91,18 @@ def experiment_on(prepared: Prepared, values: Mapping[str, Any] | None = None) -
     """A small experiment on these data: `BASE`, then the values."""
     tasks = {name: {"kind": task.kind, "source": task.source} for name, task in prepared.tasks.items()}
     bare = Experiment.model_validate({"name": "small", "tasks": tasks, "tuning": None})
-    return with_values(bare, BASE | dict(values or {}))
+    given = dict(values or {})
+    base = {key: it for key, it in BASE.items() if "model.trunk" not in given or not key.startswith("model.trunk.")}
+    return with_values(bare, base | given)
+
+
+def images_for(trunk: str, prepared: Prepared) -> Prepared:
+    """The data with rows of the shape that a trunk of `TRUNKS` takes."""
+    if trunk != "own":
+        return prepared
+    return replace(
+        prepared, sources={name: replace(it, shape=(1, *it.shape)) for name, it in prepared.sources.items()}
+    )
 
 
 def seeds(experiment: Experiment, count: int) -> list[Slot]:

@@ -16,7 +16,8 @@ from pipeline.data.prepared import Prepared
 from pipeline.stacked import MISSING, missing_in
 from pipeline.training.slot import Slot
 from pipeline.training.stack import Stack, build_network
-from tests.training.made import MIXED, by_name, experiment_on, random_data, seeds, trials
+from tests.training.made import MIXED, TRUNKS, by_name, experiment_on, random_data, seeds, trials
+from tests.training.twins import twin
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -31,8 +32,14 @@ class Reference(nn.Module):
         features = next(iter(prepared.sources.values())).features
         names = ["trunk"] if self.shared else [f"trunk.{task}" for task in self.tasks]
         sources = list(prepared.sources)
-        self.trunks = {name: _trunk(experiment, features, sources) for name in names}
-        width = (experiment.model.trunk.widths or (features,))[-1]
+        settings = experiment.model.trunk
+        if settings.kind == "mlp":
+            self.trunks = {name: _trunk(experiment, features, sources) for name in names}
+            width = (settings.widths or (features,))[-1]
+        else:
+            twins = {name: twin(settings, features) for name in names}
+            self.trunks = {name: trunk for name, (trunk, _) in twins.items()}
+            width = twins[names[0]][1]
         self.heads = {task: _head(experiment, width, it.outputs) for task, it in self.tasks.items()}
         self.parts = nn.ModuleList([*self.trunks.values(), *self.heads.values()])
 
@@ -207,6 +214,18 @@ def test_network_trains_as_its_equivalent_in_torch(network: str, tmp_path: Path)
     prepared = random_data(tmp_path, missing={"digit": 0.3})
     momentum = {"training.optimizer": "sgd", "training.momentum": 0.9, "model.trunk.dropout": 0.0}
     _check(prepared, seeds(experiment_on(prepared, momentum | NETWORKS[network]), 2))
+
+
+@pytest.mark.parametrize("trunk", ["residual", "residual, layer norm", "lenet", "lenet, tanh", "resnet"])
+@pytest.mark.parametrize("sharing", ["shared", "separate"])
+def test_trunk_trains_as_its_equivalent_in_torch(trunk: str, sharing: str, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path, side=14, missing={"digit": 0.3})
+    values = {"training.optimizer": "sgd", "training.momentum": 0.9, "model.sharing": sharing,
+              "training.batch_size": 10}  # fmt: skip
+    own: dict[str, Any] = {"dropout": 0.0}
+    if trunk == "resnet":  # so deep a network has a unit whose rounding decides on which side of relu's kink it lies
+        own["activation"] = "silu"
+    _check(prepared, seeds(experiment_on(prepared, values | {"model.trunk": TRUNKS[trunk] | own}), 2))
 
 
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])

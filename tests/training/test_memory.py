@@ -20,6 +20,8 @@ WIDE = {
     "three layers, batch norm, AdamW": (
         {"model.trunk.widths": [512, 512, 512], "model.trunk.norm": "batch", "training.optimizer": "adamw"}, 4,
     ),
+    "convolutions": ({"model.trunk": {"kind": "lenet"}}, 4),
+    "residual blocks of images": ({"model.trunk": {"kind": "resnet", "channels": [8, 16]}}, 2),
     "large batches": ({"model.trunk.widths": [256], "training.batch_size": 512}, 6),
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ from pipeline.data.prepared import Prepared
 from pipeline.training.slot import SlotState, seed_slots
 from pipeline.training.stack import Stack
 from tests.conftest import REPOSITORY
-from tests.training.made import MIXED, assert_same, by_name, experiment_on, random_data, seeds, trained, trials
+from tests.training.made import MIXED, TRUNKS, assert_same, by_name, experiment_on, images_for, random_data, seeds, trained, trials
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "adam": {},
@@ -81,6 +81,41 @@ def test_every_kind_of_task_is_the_same_alone_and_beside_all_others(
         assert alone.status == "finished"
         for count in (2, 5):
             assert_same(trained(prepared, seeds(experiment, count))["seed/0"], alone)
+
+
+@pytest.mark.parametrize("sharing", ["shared", "separate"])
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_every_trunk_is_the_same_alone_and_beside_others(trunk: str, sharing: str, tmp_path: Path) -> None:
+    prepared = images(tmp_path, trunk)
+    values = {"model.trunk": TRUNKS[trunk], "model.sharing": sharing, "training.epochs": 2}
+    experiment = experiment_on(prepared, values)
+    for alone, together in (
+        (trained(prepared, seeds(experiment, 1)), [trained(prepared, seeds(experiment, count)) for count in (2, 5)]),
+        (trained(prepared, trials([experiment])), [trained(prepared, trials([experiment] * it)) for it in (2, 5)]),
+    ):
+        name = next(iter(alone))
+        assert alone[name].status == "finished"
+        for states in together:
+            assert_same(states[name], alone[name])
+
+
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_every_trunk_is_the_same_after_a_neighbour_left(trunk: str, tmp_path: Path) -> None:
+    prepared = images(tmp_path, trunk)
+    slots = seeds(experiment_on(prepared, {"model.trunk": TRUNKS[trunk]}), 3)
+    stack = Stack(prepared, slots)
+    stack.epoch()
+    stack.leave([slots[0].name])
+    while stack.running:
+        stack.epoch()
+    undisturbed = trained(prepared, slots)
+    for slot in slots[1:]:
+        assert_same(by_name(stack)[slot.name], undisturbed[slot.name])
+
+
+def images(folder: Path, trunk: str) -> Prepared:
+    """Every kind of task on images of 14 x 14, with some targets missing."""
+    return images_for(trunk, random_data(folder, MIXED, side=14, missing=dict.fromkeys(MIXED, 0.2)))
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "batch_per_source", "layer"])

@@ -9,7 +9,7 @@ import pytest
 from pipeline.data.prepared import Prepared
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack import Stack
-from tests.training.made import assert_same, by_name, experiment_on, random_data, seeds, trained, trials
+from tests.training.made import TRUNKS, assert_same, by_name, experiment_on, images_for, random_data, seeds, trained, trials
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "sgd": {"training.optimizer": "sgd"},
@@ -54,6 +54,16 @@ def test_resumed_equals_unbroken_in_one_stack_and_in_two(variant: str, tmp_path:
         found = interrupted(prepared, slots, after, groups)
         for slot in slots:
             assert_same(found[slot.name], unbroken[slot.name])
+
+
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_every_trunk_resumes_as_if_unbroken(trunk: str, tmp_path: Path) -> None:
+    prepared = images_for(trunk, random_data(tmp_path, side=14))
+    slots = seeds(experiment_on(prepared, {"model.trunk": TRUNKS[trunk]}), 3)
+    unbroken = trained(prepared, slots)
+    found = interrupted(prepared, slots, after=1, groups=2)
+    for slot in slots:
+        assert_same(found[slot.name], unbroken[slot.name])
 
 
 def test_trials_of_one_stack_resume_one_by_one(tmp_path: Path) -> None:

@@ -141,8 +141,8 @@ class Layer:
         """The layer itself, or the layers that it consists of."""
         yield self
 
-    def units(self) -> int:
-        """Values that a pass keeps for each row and slot, about."""
+    def units(self, training: bool) -> int:
+        """Values that a pass keeps in memory for each row and slot, about."""
         return 0
 
     def describe(self) -> dict[str, object]:

@@ -59,9 +59,10 @@ class Conv2d(ImageLayer):
         bias = {"bias": Declared((self.channels,), bound)} if self.bias else {}
         return {"weight": Declared(shape, bound)} | bias
 
-    def units(self) -> int:
-        """See `Layer`: its answer and its padded input."""
-        return self.outputs + math.prod(self._padded_shape) + (0 if self.first else math.prod(self.shape))
+    def units(self, training: bool) -> int:
+        """See `Layer`: its answer, its padded input, and the input's gradient."""
+        back = self.inputs if training and not self.first else 0
+        return self.outputs + math.prod(self._padded_shape) + back
 
     def bind(
         self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
@@ -102,7 +103,7 @@ class Conv2d(ImageLayer):
     def _back(self, slopes: Tensor, rows: int) -> Stacked:
         """The gradient of the input from that of the answer, [K, O, P * Q * B]."""
         slots, window = slopes.size(0), self.window
-        back = self.turned_scratch("back", slots, rows, math.prod(self.shape))
+        back = self.turned_scratch("back", slots, rows, self.inputs)
         images = back.tensor.mT.unflatten(1, self.shape)
         images.zero_()
         _, down, right = self.answers

@@ -38,9 +38,9 @@ class BatchNorm2d(ImageLayer):
         """Running mean and variance [C] of each group of rows."""
         return statistics_of(self.sources, self.width)
 
-    def units(self) -> int:
-        """See `Layer`: its answer, the centred values, products and the gradient."""
-        return 4 * self.outputs
+    def units(self, training: bool) -> int:
+        """See `Layer`: its answer, the centred values, products, and the input's gradient."""
+        return (4 if training else 3) * self.outputs
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, C * H * W] -> [K, B, C * H * W]."""

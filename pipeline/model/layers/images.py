@@ -37,13 +37,14 @@ class ImageLayer(Layer):
         return self.shape
 
     @property
+    def inputs(self) -> int:
+        """Values that it takes for a row."""
+        return math.prod(self.shape)
+
+    @property
     def outputs(self) -> int:
         """Values that it answers for a row."""
         return math.prod(self.answers)
-
-    def units(self) -> int:
-        """See `Layer`: its answer and that answer's gradient."""
-        return 2 * self.outputs
 
     def images(self, it: Stacked, shape: Shape, name: str) -> Tensor:
         """[K, B, F] as [K, C, H, W, B], the last axis innermost: itself, or a copy in the buffer of this name."""

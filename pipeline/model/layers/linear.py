@@ -37,6 +37,10 @@ class Linear(Layer):
         bound = 1.0 / math.sqrt(self.inputs)
         return {"weight": Declared((self.outputs, self.inputs), bound), "bias": Declared((self.outputs,), bound)}
 
+    def units(self, training: bool) -> int:
+        """See `Layer`: its answer, and what follows it, such as an activation's gradient and dropout's mask."""
+        return (3 if training else 1) * self.outputs
+
     def bind(
         self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
     ) -> None:

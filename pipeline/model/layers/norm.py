@@ -39,6 +39,10 @@ class BatchNorm(Layer):
         """Running mean and variance [I] of each group of rows."""
         return statistics_of(self.sources, self.width)
 
+    def units(self, training: bool) -> int:
+        """See `Layer`: what is normalised, and on the way there and back."""
+        return (4 if training else 1) * self.width
+
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
         self._groups = groups_of(self.sources, this, x.tensor.size(1))
@@ -113,6 +117,10 @@ class LayerNorm(Layer):
     def parameters(self) -> dict[str, Declared]:
         """Scale and shift [I]."""
         return {"weight": Declared((self.width,), constant=1.0), "bias": Declared((self.width,))}
+
+    def units(self, training: bool) -> int:
+        """See `Layer`: what is normalised, and on the way there and back."""
+        return (4 if training else 1) * self.width
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""

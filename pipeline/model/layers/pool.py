@@ -1,6 +1,5 @@
 """Pooling of images, by torch's own kernels, for which the rows of a batch are the channels of an image."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -29,9 +28,9 @@ class MaxPool2d(ImageLayer):
         channels, height, width = self.shape
         return channels, height // self.window, width // self.window
 
-    def units(self) -> int:
-        """See `Layer`: its answer, where it was found, and the gradient."""
-        return 3 * self.outputs + math.prod(self.shape)
+    def units(self, training: bool) -> int:
+        """See `Layer`: its answer, where that was found in 64 bits, and both gradients."""
+        return 3 * self.outputs + (self.inputs + self.outputs if training else 0)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, C * H * W] -> [K, B, C * P * Q]."""
@@ -54,7 +53,7 @@ class MaxPool2d(ImageLayer):
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, C * P * Q] -> [K, B, C * H * W]."""
-        back = self.turned_scratch("back", *grad.tensor.shape[:2], math.prod(self.shape))
+        back = self.turned_scratch("back", *grad.tensor.shape[:2], self.inputs)
         slopes, images = self.images(grad, self.answers, "grad"), back.tensor.mT.unflatten(1, self.shape)
         rest = ([self.window] * 2, [self.window] * 2, [0, 0], [1, 1], False)
         for lane, x, places, out in zip(*map(self.lanes, (slopes, self._x, self._places, images)), strict=True):
@@ -79,9 +78,9 @@ class AveragePool2d(ImageLayer):
         """See `ImageLayer`."""
         return self.shape[0], 1, 1
 
-    def units(self) -> int:
-        """See `Layer`: its answer and the gradient."""
-        return self.outputs + math.prod(self.shape)
+    def units(self, training: bool) -> int:
+        """See `Layer`: its answer and the input's gradient."""
+        return self.outputs + (self.inputs if training else 0)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, C * H * W] -> [K, B, C]."""
@@ -93,7 +92,7 @@ class AveragePool2d(ImageLayer):
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, C] -> [K, B, C * H * W]."""
-        back = self.turned_scratch("back", *grad.tensor.shape[:2], math.prod(self.shape))
+        back = self.turned_scratch("back", *grad.tensor.shape[:2], self.inputs)
         images, pixels = back.tensor.mT.unflatten(1, self.shape), self.shape[1] * self.shape[2]
         images.copy_(grad.tensor.mT[:, :, None, None]).div_(pixels)
         return back

@@ -18,7 +18,7 @@ class Repeat(Layer):
     inputs: int
     times: int
 
-    def units(self) -> int:
+    def units(self, training: bool) -> int:
         """See `Layer`."""
         return self.inputs * self.times
 

@@ -36,6 +36,10 @@ class Residual(Layer):
         for _, layer in self._named():
             yield from layer.parts()
 
+    def units(self, training: bool) -> int:
+        """See `Layer`: its own sums, there and back; its layers tell theirs."""
+        return (2 if training else 1) * int(getattr(self.inner[-1], "outputs", 0))
+
     def parameters(self) -> dict[str, Declared]:
         """Those of its layers, `inner.<number>.<name>` and `shortcut.<number>.<name>`."""
         return {prefix + name: it for prefix, layer in self._named() for name, it in layer.parameters().items()}

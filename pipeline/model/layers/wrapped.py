@@ -89,6 +89,10 @@ class Wrapped(Layer):
         """The module's own initial values."""
         return make(self.module, self.arguments, self.shape, stream.seed_of("initial", self.name)).tensors()
 
+    def units(self, training: bool) -> int:
+        """See `Layer`: its answer and the gradients of both; what the module itself keeps is not known."""
+        return self.outputs + (self.outputs + math.prod(self.shape) if training else 0)
+
     def bind(self, values: Tensors, grads: Tensors, buffers: Tensors, on: On = HOST) -> None:
         """See `Layer`."""
         super().bind(values, grads, buffers, on)
