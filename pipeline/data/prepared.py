@@ -26,9 +26,9 @@ class Split:
 
     Attributes:
         inputs: By source, [N, F] as stored; what the network sees is inputs / scale.
-        labels: By task. Numbers of classes: int64 [N], -1 where missing. Tags: int64 [N, T], -1 where missing and beyond
-            the end of a row. Several labels at once: float32 [N, L], 1 or
-            0. Numbers: float32 [N], standardised (see `PreparedTask`). Both NaN where missing.
+        labels: By task. Numbers of classes: int64 [N], -1 where missing. Tags: int64 [N, T], -1 where missing and after
+            the end of a row. Several labels at once: float32 [N, L], 1 or 0. Numbers: float32 [N], standardised (see
+            `PreparedTask`). Both NaN where missing.
     """
 
     inputs: dict[str, np.ndarray]

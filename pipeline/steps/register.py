@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from pipeline.analysis.metrics import by_label, mean_of_known
 from pipeline.config import Experiment
@@ -16,6 +17,9 @@ from pipeline.tracking.model_package import log_package
 from pipeline.tracking.open_model import open_model
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
+from pipeline.training.spans import Spans, f1
+
+_ROWS = 256
 
 
 def register(context: Context, run: Run, experiment: Experiment, saved: Path, slot: str, prepared: str) -> None:
@@ -59,21 +63,33 @@ def _objective(uri: str, data: Prepared) -> float:
     """Mean over tasks of their primary metrics on the validation rows, as the served model answers them."""
     model = open_model(uri)
     split = data.split("validation")
-    answers: dict[str, Any] = {source: model.predict(_frame(rows)) for source, rows in split.inputs.items()}
+    answers = {source: _answers(model, data, source, rows) for source, rows in split.inputs.items()}
     return float(np.mean([_primary(task, it, answers[it.source], split) for task, it in data.tasks.items()]))
 
 
-def _primary(task: str, about: PreparedTask, answers: pd.DataFrame, split: Split) -> float:
+def _answers(model: Any, data: Prepared, source: str, rows: np.ndarray) -> Any:
+    """What the served model answers to rows as they are stored, by column."""
+    if not data.sources[source].ids:
+        return model.predict(_frame(rows))
+    served = model.unwrap_python_model()
+    parts = [served.answers(source, rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _primary(task: str, about: PreparedTask, answers: Any, split: Split) -> float:
     """A task's primary metric, from what the served model answers; a label without rows of both kinds is left out."""
     from sklearn import metrics
 
     truth = np.asarray(split.labels[task])
     present = known(truth)
+    if about.kind == "tagging":
+        found, true = (torch.from_numpy(np.array(it)) for it in (answers[f"{task}/tags"], truth))
+        return float(f1(Spans(about.classes).counts(found, true, true >= 0).sum((0, 2))))
     if about.kind == "multilabel":
-        chances = answers[[f"{task}/probability/{index}" for index in range(len(about.classes))]].to_numpy()
+        chances = np.stack([answers[f"{task}/probability/{index}"] for index in range(len(about.classes))], 1)
         return mean_of_known(by_label(metrics.roc_auc_score, truth, chances, present))
     column = "value" if about.kind == "regression" else "label"
-    answered = answers[f"{task}/{column}"].to_numpy()[present]
+    answered = np.asarray(answers[f"{task}/{column}"])[present]
     if about.kind == "regression":
         return float(metrics.r2_score(truth[present], (answered - about.mean) / about.std))
     return float((answered == truth[present]).mean())

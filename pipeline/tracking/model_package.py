@@ -3,10 +3,11 @@
 A package is `served_model.py`, a spec and one slot's weights; `served_model` says what goes in and what comes out.
 """
 
+import hashlib
 import importlib.metadata
 import json
-import tempfile
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,14 @@ from torch import Tensor
 from pipeline.data.tables import pixel_columns
 from pipeline.plugins import distribution
 from pipeline.plugins import files as code_files
+from pipeline.tracking.served_text import COLUMN, is_text
 
 METADATA = "headway"
 """The entry that a saved stack and a logged model describe themselves under."""
 
 _CODE = Path(__file__).with_name("served_model.py")
+_PACKAGE = Path(__file__).parents[2]
+_OWN_MODULES = "pipeline.model.modules."
 _REQUIREMENTS = ("mlflow", "torch", "pandas", "numpy", "safetensors")
 
 
@@ -87,24 +91,23 @@ def _one_slot(saved: Path, slot: str) -> tuple[dict[str, Any], dict[str, Tensor]
 def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], model: Model) -> Model:
     """Write the package into `folder/model`."""
     files = {"spec": folder / "spec.json", "weights": folder / "weights.safetensors"}
+    code = _own_code(spec, folder / "code")
     files["spec"].write_text(json.dumps(spec, indent=1, sort_keys=True), encoding="utf-8")
     save_file(dict(tensors), files["weights"])
-    sizes = sorted({int(np.prod(source["shape"])) for source in spec["sources"].values()})
-    modules = {it["module"] for it in _described(spec["network"]) if it.get("kind") == "module"}
+    modules = {it["module"] for it in _described(spec["network"]) if it.get("kind") == "module"} - code
     installed = sorted({name for path in modules if (name := distribution(path))} - set(_REQUIREMENTS))
-    code = _copied(folder / "code", sorted(path for path in modules if not distribution(path)))
-    # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
-    names = pd.Index(pixel_columns(sizes[0]), dtype=object)
+    _copy(folder / "code", sorted(path for path in modules if not distribution(path)))
+    signature, example = _signature(spec)
     mlflow.pyfunc.save_model(
         folder / "model",
         mlflow_model=model,
         python_model=_CODE,
         artifacts={name: str(path) for name, path in files.items()},
-        signature=ModelSignature(_inputs(sizes), _outputs(spec["tasks"])),
-        input_example=pd.DataFrame(np.zeros((1, sizes[0])), columns=names),
-        code_paths=code or None,
+        signature=signature,
+        input_example=example,
+        code_paths=[str(path) for path in sorted((folder / "code").glob("*"))] or None,
         pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *installed)],
-        metadata={METADATA: {name: spec[name] for name in ("slot", "sources", "tasks")}},
+        metadata={METADATA: {"slot": spec["slot"], "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}},
     )
     return model
 
@@ -117,23 +120,69 @@ def _described(it: Any) -> Iterator[Mapping[str, Any]]:
         yield from _described(inner)
 
 
-def _copied(folder: Path, modules: list[str]) -> list[str]:
-    """Copy the code of modules of one's own, and answer what of it is to lie where modules are looked for."""
+def _copy(folder: Path, modules: list[str]) -> None:
+    """Copy the code of modules of one's own to where modules are looked for."""
     for module in modules:
         for name, file in code_files(module).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / name)
-    return [str(path) for path in sorted(folder.iterdir())] if modules else []
 
 
-def _inputs(sizes: list[int]) -> Schema:
-    """All pixels; those that only the rows of a larger source have are optional."""
-    return Schema(
-        [
-            ColSpec("double", name, required=index < sizes[0])  # float would refuse frames of float64
-            for index, name in enumerate(pixel_columns(sizes[-1]))
-        ]
-    )
+def _own_code(spec: dict[str, Any], folder: Path) -> set[str]:
+    """Copy the files of ours that the model imports, and write into the spec what they are called there.
+
+    Their names end in a hash of them: several models in one process find each its own.
+
+    Returns:
+        The modules of the network that come from them.
+    """
+    found = set()
+    for it in _described(spec["network"]):
+        if it.get("kind") == "module" and it["module"].startswith(_OWN_MODULES):
+            module, name = it["module"].split(":")
+            it["module"] = f"{_copied(_PACKAGE / (module.replace('.', '/') + '.py'), folder)}:{name}"  # type: ignore[index]
+            found.add(it["module"])
+    if any(is_text(source) for source in spec["sources"].values()):
+        files = {"words": _PACKAGE / "pipeline/data/encodings/words.py", "text": _CODE.with_name("served_text.py")}
+        spec["code"] = {name: _copied(file, folder) for name, file in files.items()}
+    return found
+
+
+def _copied(file: Path, folder: Path) -> str:
+    """Copy a file, and answer the name under which it is imported."""
+    folder.mkdir(exist_ok=True)
+    name = f"headway_{file.stem}_{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
+    shutil.copyfile(file, folder / f"{name}.py")
+    return name
+
+
+def _in_short(sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Sources as the description has them, without a vocabulary."""
+    short = {name: dict(source) for name, source in sources.items()}
+    for source in short.values():
+        if is_text(source):
+            source["encoding"] = {name: it for name, it in source["encoding"].items() if name != "words"}
+    return short
+
+
+def _signature(spec: Mapping[str, Any]) -> tuple[ModelSignature, pd.DataFrame]:
+    """What goes in and comes out, and an example of what goes in."""
+    texts = [source for source in spec["sources"].values() if is_text(source)]
+    sizes = sorted({int(np.prod(it["shape"])) for it in spec["sources"].values() if it not in texts})
+    inputs = _inputs(sizes, optional=bool(texts)) if sizes else []
+    inputs += [ColSpec("string", COLUMN, required=not sizes)] if texts else []
+    # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
+    names = pd.Index(pixel_columns(sizes[0]) if sizes else [COLUMN], dtype=object)
+    example = pd.DataFrame(np.zeros((1, sizes[0])) if sizes else [["Leaving Berlin for Paris ."]], columns=names)
+    return ModelSignature(Schema(inputs), _outputs(spec["tasks"])), example
+
+
+def _inputs(sizes: list[int], optional: bool) -> list[ColSpec | TensorSpec]:
+    """All pixels; those that only the rows of a larger source have are optional, and all where rows may be text."""
+    return [
+        ColSpec("double", name, required=index < sizes[0] and not optional)  # float would refuse frames of float64
+        for index, name in enumerate(pixel_columns(sizes[-1]))
+    ]
 
 
 def _outputs(tasks: Mapping[str, Any]) -> Schema:
@@ -141,6 +190,9 @@ def _outputs(tasks: Mapping[str, Any]) -> Schema:
     for task, about in tasks.items():
         if about["kind"] == "regression":
             columns.append(ColSpec("double", f"{task}/value"))
+            continue
+        if about["kind"] == "tagging":
+            columns += [ColSpec("string", f"{task}/tags"), ColSpec("string", f"{task}/entities")]
             continue
         indices = range(len(about["classes"]))
         several = about["kind"] == "multilabel"

@@ -4,22 +4,27 @@ MLflow copies this file into each model it logs (models from code), so it stands
 `pipeline`, reads its network from `spec.json` and its weights from `weights.safetensors`, and unpickles nothing.
 
 A row has the columns `pixel_0` ... `pixel_{F-1}`: values as the source stores them, not yet divided by its scale.
-The answer has for each task whose source has rows of F values, by kind of task:
+Of text a row has the one column `text` instead; tokens of sources that came in tokens are parted by spaces there.
+The answer has for each task whose source has rows of F values, or text, by kind of task:
 
 - multiclass and binary: `<task>/label`, the predicted class as its index from 0, and `<task>/probability/<index>` for
   each class;
 - multilabel: `<task>/label/<index>`, 1 where its probability is above the label's threshold, else 0, and
   `<task>/probability/<index>` for each label;
-- regression: `<task>/value`, in the target's own unit.
+- regression: `<task>/value`, in the target's own unit;
+- tagging: `<task>/tags`, a tag for each token, parted by spaces, and `<task>/entities`, a JSON list of objects with
+  `text`, `type`, and `start` and `end`, the first token and the one after the last. Texts that are longer than what the
+  network reads are tagged in pieces; tasks of other kinds see the first.
 
 Names of classes and labels, and thresholds, stand in the spec and in the model's metadata.
 
 Tasks share one pass through their trunk, except where their sources differ in scale or are normalised apart
 (`batch_per_source`): then the trunk runs once a source, and each task is answered with its own source's statistics.
 
-Legend of shapes: B rows, F values of a row, C classes or labels.
+Legend of shapes: B rows, F values of a row, C classes or labels, T tokens of a row, H values of a token.
 """
 
+import importlib
 import json
 import pkgutil
 from collections.abc import Iterator, Mapping
@@ -37,6 +42,7 @@ from torch import Tensor, nn
 
 _CHUNK = 1024  # rows that pass through the network at a time
 _PIXEL = "pixel_"
+_TEXT = "text"
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
 
@@ -49,6 +55,11 @@ class _Trunk:
     layers: nn.Sequential
     heads: Mapping[str, nn.Sequential]
 
+    def logits(self, rows: Tensor) -> dict[str, Tensor]:
+        """What the heads answer to rows as stored, by task."""
+        x = self.layers(rows / self.scale)
+        return {task: head(x) for task, head in self.heads.items()}
+
 
 class ServedModel(PythonModel):
     """A network read from a spec and its weights."""
@@ -57,21 +68,26 @@ class ServedModel(PythonModel):
         """Build the network; MLflow calls this when it loads the model."""
         self._spec = json.loads(Path(context.artifacts["spec"]).read_text(encoding="utf-8"))
         self._trunks = _build(self._spec, load_file(context.artifacts["weights"]))
+        code = self._spec.get("code", {})
+        self._texts = importlib.import_module(code["text"]).Texts(self._spec, self.answers) if code else None
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Answer every task for every row.
 
         Args:
             context: Not used; everything was read when the model was loaded.
-            model_input: Columns `pixel_0` ... `pixel_{F-1}` in any order; any numbers, none missing.
+            model_input: Columns `pixel_0` ... `pixel_{F-1}` in any order; any numbers, none missing. Or `text`.
             params: None are known.
 
         Returns:
-            Labels (int64), probabilities (float32) and values (float64), a row a row, under the index of the input.
+            Labels (int64), probabilities (float32), values (float64) and text, a row a row, under the index of the
+            input.
 
         Raises:
-            ValueError: A column is missing, unknown or no number, or a value is missing or infinite.
+            ValueError: A column is missing, unknown or no number, or a value is missing or infinite, or no text.
         """
+        if self._texts and (_TEXT in model_input.columns or all(map(_is_text, self._spec["sources"].values()))):
+            return pd.DataFrame(self._texts.answer(model_input), index=model_input.index)
         columns = self._columns(model_input)
         parts = [
             self._answer(_values(model_input.iloc[start : start + _CHUNK][columns], start))
@@ -80,6 +96,19 @@ class ServedModel(PythonModel):
         return pd.DataFrame(
             {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, index=model_input.index
         )
+
+    def answers(self, source: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Answers of a source's tasks to rows [B, F] that are encoded already, by column; tags as numbers [B, T]."""
+        network, found = self._spec["network"], {}
+        with torch.inference_mode():
+            for trunk in self._trunks:
+                own = [task for task in trunk.heads if network["source_of"][task] == source]
+                logits = trunk.logits(torch.from_numpy(rows).float()) if own else {}
+                for task in own:
+                    about = self._spec["tasks"][task]
+                    for name, it in _decide(about, logits[task]).items():
+                        found[f"{task}/{name}"] = (it.view(len(rows), -1) if name == "tags" else it).numpy()
+        return found
 
     def _columns(self, frame: pd.DataFrame) -> list[str]:
         """The pixels' columns in their order."""
@@ -102,8 +131,7 @@ class ServedModel(PythonModel):
         with torch.inference_mode():
             for trunk in self._trunks:
                 if trunk.features == pixels.size(1):
-                    x = trunk.layers(pixels / trunk.scale)
-                    logits |= {task: head(x) for task, head in trunk.heads.items()}
+                    logits |= trunk.logits(pixels)
             answers: dict[str, np.ndarray] = {}
             for task, about in self._spec["tasks"].items():
                 if task in logits:
@@ -120,6 +148,8 @@ def _decide(about: Mapping[str, Any], logits: Tensor) -> dict[str, Tensor]:
             chances = torch.sigmoid(logits)
             present = (chances > torch.tensor(about["thresholds"])).long()
             return {f"label/{index}": column for index, column in enumerate(present.t())} | _probabilities(chances)
+        case "tagging":
+            return {"tags": logits.argmax(1)}
         case "binary":
             # Each by its own sigmoid: 1 - p would round small probabilities away.
             both = torch.sigmoid(torch.cat([-logits, logits], 1))
@@ -154,7 +184,10 @@ def _build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trun
         groups: dict[tuple[float, str], list[str]] = {}
         for task in branch["heads"]:
             source = network["source_of"][task]
-            groups.setdefault((sources[source]["scale"], source if apart else ""), []).append(task)
+            own = (
+                source if apart or _is_text(sources[source]) else ""
+            )  # sources part a text into tokens in several ways
+            groups.setdefault((sources[source]["scale"], own), []).append(task)
         for (scale, source), tasks in groups.items():
             features = int(np.prod(sources[network["source_of"][tasks[0]]]["shape"]))
             layers = _layers(branch["trunk"], branch["name"], tensors, source)
@@ -188,6 +221,8 @@ def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn
             return _Residual(*(_layers(about[path], path, tensors, source) for path in ("inner", "shortcut")))
         case "repeat":
             return _Repeat(about["times"])
+        case "tokens" | "pooled" as kind:
+            return _OfText(kind, about["length"], about["width"])
         case "module":
             return _OnShaped(_module(about, tensors), about["shape"])
     with torch.device("meta"):  # neither memory nor random draws for initial values that are replaced at once
@@ -265,6 +300,22 @@ class _Repeat(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.repeat(1, self.times)
+
+
+class _OfText(nn.Module):
+    """Of [B, (T + 1) * H] the vectors of all tokens [B * T, H], or those of the rows [B, H]."""
+
+    def __init__(self, kind: str, length: int, width: int) -> None:
+        super().__init__()
+        self.tokens, self.length, self.width = kind == "tokens", length, width
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = self.length * self.width
+        return x[:, :kept].reshape(-1, self.width) if self.tokens else x[:, kept:]
+
+
+def _is_text(source: Mapping[str, Any]) -> bool:
+    return bool(source.get("encoding", {}).get("kind") == "text")
 
 
 def _some(names: list[str]) -> str:

@@ -42,7 +42,10 @@ def save(folder: Path, prepared: Prepared, experiment: Experiment, states: Seque
         "slots": [state.name for state in states],
         "tasks": {name: _described(task) for name, task in prepared.tasks.items()},
         "thresholds": chosen,
-        "sources": {name: {"shape": list(it.shape), "scale": it.scale} for name, it in prepared.sources.items()},
+        "sources": {
+            name: {"shape": list(it.shape), "scale": it.scale} | ({"encoding": it.encoding} if it.ids else {})
+            for name, it in prepared.sources.items()
+        },
     }
     tensors = network.named(values, buffers)
     path = folder / FILE

@@ -90,3 +90,29 @@ class Words:
         parts += [""] * (COLUMNS - 1 - len(parts))
         hashed = [self._begin + zlib.crc32(part.encode()) % self._buckets if part else PADDING for part in parts]
         return np.array([self._numbers.get(word, UNKNOWN), *hashed], np.int32)
+
+
+def pieces(texts: Sequence[Sequence[str]], length: int) -> tuple[list[Sequence[str]], list[int]]:
+    """Rows of tokens cut into as many pieces as need be, one at least, and at which piece each row begins."""
+    found: list[Sequence[str]] = []
+    begins = []
+    for tokens in texts:
+        begins.append(len(found))
+        found += [tokens[start : start + length] for start in range(0, max(len(tokens), 1), length)]
+    return found, begins
+
+
+def entities(tokens: Sequence[str], tags: Sequence[str]) -> list[dict[str, Any]]:
+    """What BIO tags say: each entity's text, type, first token, and the token after its last.
+
+    One begins at a B- tag, and at an I- tag that follows no tag of its own type.
+    """
+    found: list[dict[str, Any]] = []
+    before = "O"
+    for place, tag in enumerate(tags):
+        if tag != "O" and (tag[0] == "B" or before[2:] != tag[2:]):
+            found.append({"type": tag[2:], "start": place, "end": place + 1})
+        elif tag != "O":
+            found[-1]["end"] = place + 1
+        before = tag
+    return [{"text": " ".join(tokens[it["start"] : it["end"]]), **it} for it in found]

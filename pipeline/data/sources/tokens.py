@@ -52,7 +52,7 @@ class Tokens:
             reading={"parted": SPACES, "field": "text"},
         )
 
-    def _part(self, paths: Mapping[str, Path], tags: "Tags", splits: list[str], rows: Mapping[str, int]) -> Part:
+    def _part(self, paths: Mapping[str, Path], tags: "Tags", splits: Sequence[str], rows: Mapping[str, int]) -> Part:
         own = np.concatenate([np.full(rows[split], SPLITS.index(split), np.int8) for split in splits])
         files = [paths[split] for split in splits]
         inputs = SentenceRows(self, files, len(own))

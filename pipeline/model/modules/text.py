@@ -71,7 +71,7 @@ class Recurrent(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Blocks of self-attention (Vaswani et al. 2017, arXiv 1706.03762), normalised before each part (Xiong et al. 2020).
+    """Blocks of self-attention (Vaswani et al. 2017, arXiv 1706.03762) that normalise first (Xiong et al. 2020).
 
     Positions are the paper's sines and cosines.
 
