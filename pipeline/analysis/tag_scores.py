@@ -46,7 +46,7 @@ class TagScorer:
             source=self._task.source,
             primary=self._task.primary,
             metrics=self._metrics(entities.sum(1), tokens.sum(1)),
-            labelled=(labels >= 0).any(1),
+            labelled=np.any(labels >= 0, axis=1),
             columns=columns.double().numpy(),
         )
 

@@ -77,7 +77,7 @@ class TextEncoder:
         found: Counter[str] = Counter()
         lengths: Counter[int] = Counter()
         for chunk, where in chunks:
-            for row in np.flatnonzero(where):
+            for row in np.flatnonzero(where).tolist():
                 found.update(map(word_of, chunk[row]))
                 lengths[len(chunk[row])] += 1
             if len(found) > _MOST_WORDS:

@@ -69,8 +69,8 @@ class Part:
     Attributes:
         inputs: [N, ...] as stored: what the network sees is inputs / scale. Or a stream of rows still to be encoded.
         labels: By label name. One class a row: whole numbers [N], from 0, -1 where missing. Several labels a row:
-            floats [N, L], 1 or 0, NaN where unknown. A tag a token: whole numbers [N, L], -1 where unknown and after the
-            end of a row's tokens, of which the last may be cut later. Numbers: floats [N], NaN where missing.
+            floats [N, L], 1 or 0, NaN where unknown. A tag a token: whole numbers [N, L], -1 where unknown and after
+            the end of a row's tokens, of which the last may be cut later. Numbers: floats [N], NaN where missing.
         group: Whole numbers [N]: rows of one group are to be in one split; None where rows are independent.
         time: Numbers [N] that grow with time, by which the rows are to be split; None where it does not matter.
         split: Places in `SPLITS` [N], where the source itself says which rows are what; else None.

@@ -121,7 +121,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, there: Tensor) -> Tensor:
         """[B, t, E] -> [B, t, E]; tokens are attended to where they are there [B, t]."""
         asked = self.asked(self.norms[0](x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        found = functional.scaled_dot_product_attention(*asked, attn_mask=there[:, None, None])
+        found = functional.scaled_dot_product_attention(asked[0], asked[1], asked[2], there[:, None, None])
         x = x + self.drop(self.mixed(found.transpose(1, 2).flatten(2)))
         answer: Tensor = x + self.drop(self.shown(functional.gelu(self.hidden(self.norms[1](x)))))
         return answer
