@@ -30,7 +30,8 @@ def predict(
 
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
-        source: A `.csv`, `.csv.gz` or `.parquet` file with the columns `pixel_0` ..., or a folder of PNG images.
+        source: A `.csv`, `.csv.gz` or `.parquet` file with the columns `pixel_0` ..., or a folder of PNG images; for a
+            model that reads text, a file that `pipeline.data.texts` reads.
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.
         warn: Told once of columns that are ignored.
@@ -51,9 +52,12 @@ def predict(
         raise UserError(f"input {source}: no such file or folder")
     check_output(output, source)
     model = open_model(model_uri)
-    rows = open_rows(source, described(model)["sources"])
     # The model itself: rows are checked already, and MLflow's own check takes longer than a small batch's answer.
     network = model.unwrap_python_model()
+    sources = described(model)["sources"]
+    if fields := _fields(source, sources):
+        return _predict_texts(network, source, fields, output, progress)
+    rows = open_rows(source, sources)
     if ignored := rows.columns.ignored:
         more = " ..." if len(ignored) > _SHOWN else ""
         warn(f"{source}: {len(ignored)} columns that are no pixels are ignored: {', '.join(ignored[:_SHOWN])}{more}")
@@ -66,6 +70,29 @@ def predict(
             writer.write(answers)
             done += len(answers)
             progress(done, rows.total)
+    return done
+
+
+def _fields(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the field with the text may be called; none where the model reads no text, or the input is images."""
+    encodings = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "text"]
+    if not encodings or (source.is_dir() and len(encodings) < len(sources)):
+        return []
+    return list(dict.fromkeys([*(it["field"] for it in encodings), "text"]))
+
+
+def _predict_texts(network: Any, source: Path, fields: list[str], output: Path, progress: Progress) -> int:
+    import pandas as pd
+
+    from pipeline.data.tables.writer import written
+    from pipeline.data.texts import texts
+
+    done = 0
+    with written(output) as writer:
+        for chunk in texts(source, fields):
+            writer.write(network.predict(None, pd.DataFrame({"text": pd.Series(chunk, dtype=object)})))
+            done += len(chunk)
+            progress(done, None)
     return done
 
 
