@@ -106,7 +106,9 @@ def rerun(run: str, **options: Any) -> None:
 
 @cli.command()
 @click.option("--model", required=True, metavar="URI", help="For example models:/mnist_fashion@champion.")
-@click.option("--input", "source", required=True, type=click.Path(path_type=Path), help="CSV, Parquet, or PNG folder.")
+@click.option(
+    "--input", "source", required=True, type=click.Path(path_type=Path), help="CSV, Parquet, or image folder."
+)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet file to write.")
 @output_options
 def predict(model: str, source: Path, output: Path, **options: Any) -> None:

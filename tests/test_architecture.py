@@ -13,6 +13,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"commands"},
+    {"drafts"},
     {"steps"},
     {"tuning", "analysis"},
     {"training"},

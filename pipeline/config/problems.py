@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,7 +11,7 @@ from pipeline.config.base import shown
 from pipeline.config.experiment import Experiment
 
 _WORDS = {
-    r"a valid dictionary( or instance of \w+)?": "a mapping of keys to values",
+    r"a valid dictionary( or instance of \w+| or object to extract fields from)?": "a mapping of keys to values",
     r"a valid tuple": "a list",
     r"^(Tuple|Dictionary) (should)": r"\2",
     r" after validation": "",
@@ -27,7 +27,11 @@ def one_line(error: ValidationError) -> str:
 def _line(problem: ErrorDetails) -> str:
     if problem["type"] == "extra_forbidden":
         return _unknown_key(problem["loc"])
-    key = ".".join(str(part) for part in _named(problem["loc"]))
+    key = ".".join(str(part) for part in _followed(problem["loc"])[0])
+    if problem["type"] == "union_tag_not_found":
+        return f"'{key}.kind' is missing"
+    if problem["type"] == "union_tag_invalid":
+        return _unknown_kind(key, problem["ctx"])
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
         return f"'{key}' is missing"
@@ -41,6 +45,8 @@ def _line(problem: ErrorDetails) -> str:
 def _telling(problems: list[ErrorDetails]) -> ErrorDetails:
     """The problem to tell: where a value is a word or something else, what is wrong inside the other, else both."""
     first = problems[0]
+    if first["type"] == "missing":  # perhaps what is missing is there, and misspelt
+        return next((it for it in problems if it["type"] == "extra_forbidden"), first)
     loc = first["loc"]
     if not loc or not str(loc[-1]).startswith("literal["):
         return first
@@ -52,34 +58,61 @@ def _telling(problems: list[ErrorDetails]) -> ErrorDetails:
     return first
 
 
+def _unknown_kind(key: str, about: dict[str, Any]) -> str:
+    known = re.findall(r"'(\w+)'", about["expected_tags"])
+    return f"{key}.kind: '{about['tag']}' is none that is known ({_hint(str(about['tag']), known)})"
+
+
 def _unknown_key(loc: tuple[int | str, ...]) -> str:
-    *parents, key = _named(loc)
-    known = list(_settings_at(parents))
-    guess = difflib.get_close_matches(str(key), known, n=1)
+    (*parents, key), _ = _followed(loc)
+    _, annotation = _followed(loc[:-1])
+    known = list(next(iter(_models(annotation))).model_fields)
     path = ".".join(str(part) for part in (*parents, key))
-    hint = f"did you mean '{guess[0]}'?" if guess else f"known here: {', '.join(known)}"
-    return f"unknown key '{path}' ({hint})"
+    return f"unknown key '{path}' ({_hint(str(key), known)})"
 
 
-def _settings_at(parents: list[int | str]) -> dict[str, Any]:
-    """The fields of the settings to which a path of keys leads."""
-    model: type[BaseModel] = Experiment
-    for part in parents:
-        field = model.model_fields.get(str(part))
-        annotation = field.annotation if field else None
-        model = next((kind for kind in _models(annotation)), model)
-    return dict(model.model_fields)
+def _hint(found: str, known: list[str]) -> str:
+    guess = difflib.get_close_matches(found, known, n=1)
+    return f"did you mean '{guess[0]}'?" if guess else f"known here: {', '.join(known)}"
+
+
+def _followed(loc: tuple[int | str, ...]) -> tuple[list[int | str], Any]:
+    """The path without the names that pydantic gives to the members of a union, and the type to which it leads."""
+    path: list[int | str] = []
+    annotation: Any = Experiment
+    for part in loc:
+        if "[" in str(part):
+            continue
+        kinds = _by_kind(annotation)
+        if part in kinds:
+            annotation = kinds[part]
+            continue
+        path.append(part)
+        annotation = _inside(annotation, part)
+    return path, annotation
+
+
+def _by_kind(annotation: Any) -> dict[int | str, Any]:
+    """The members of a union that are told apart by their `kind`."""
+    models = [] if get_origin(annotation) is dict else _models(annotation)
+    fields = [(model, model.model_fields.get("kind")) for model in models if len(models) > 1]
+    return {kind: model for model, field in fields if field for kind in get_args(field.annotation)}
+
+
+def _inside(annotation: Any, key: int | str) -> Any:
+    """The type of what a key leads to; of what it does not know, the type itself."""
+    for one in (annotation, *get_args(annotation)):
+        if get_origin(one) is dict:
+            return get_args(one)[1]
+        if isinstance(one, type) and issubclass(one, BaseModel) and str(key) in one.model_fields:
+            return one.model_fields[str(key)].annotation
+    return annotation
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models(part)]
-
-
-def _named(loc: tuple[int | str, ...]) -> list[int | str]:
-    """The path without the names that pydantic gives to the members of a union."""
-    return [part for part in loc if "[" not in str(part)]
 
 
 def _lower(message: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
 from pipeline.config.base import Settings
 from pipeline.config.tasks import named
@@ -68,6 +68,122 @@ class TableSettings(SplitBy):
     categories: int = Field(default=1000, ge=1)
 
 
+class Separated(Settings):
+    """Several labels in one column, such as `mass|nodule`: each different word is a label.
+
+    Attributes:
+        column: Where they stand. Where it is empty, all labels of the row are unknown.
+        separator: Between two of them.
+        none: What stands there where a row has none of them, such as `No Finding`; `""` for nothing at all.
+    """
+
+    column: str
+    separator: str = Field(default="|", min_length=1)
+    none: str | None = None
+
+    @classmethod
+    def _as_declared(cls, key: str, value: object) -> object:
+        return value  # here, `none` is a word like any other
+
+
+def _said_as(labels: object) -> str:
+    return "[columns]" if isinstance(labels, list | tuple) else "[words]"  # brackets keep a tag out of messages
+
+
+Several = Annotated[
+    Annotated[Columns, Tag("[columns]")] | Annotated[Separated, Tag("[words]")], Discriminator(_said_as)
+]
+Size = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_listed)]
+
+
+class ImagesSettings(SplitBy):
+    """A folder of images, with a file of labels; without one, a folder for each class, and one label named `class`.
+
+    Attributes:
+        kind: `images`.
+        path: Of the folder, from `data.root` where that is given, else from the project folder. Folders in it are
+            looked into.
+        labels_file: A table (CSV or Parquet) with a row for each image, from the same place or within the folder.
+        id: Its column with the image's path within the folder, its name, or its name without the ending.
+        size: Height and width that every image is resized to (antialiased, sides are not kept in proportion); null
+            where all have the same already.
+        channels: `rgb`, three values a pixel, or `grey`, one.
+        labels: Names for what a multilabel task predicts at once: 0/1 columns, or one column of several words. A
+            column by itself is a label of its own name, and need not be listed.
+        separator: Between the fields of a CSV file of labels.
+    """
+
+    kind: Literal["images"]
+    path: str
+    labels_file: str | None = None
+    id: str | None = None
+    size: Size | None = None
+    channels: Literal["grey", "rgb"] = "rgb"
+    labels: dict[str, Several] = Field(default={})
+    separator: str = Field(default=",", min_length=1, max_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ImagesSettings":
+        if self.labels_file and not self.id:
+            raise ValueError("id is missing: the column of labels_file that says which image a row is about")
+        if not self.labels_file and (self.id or self.labels or self.by):
+            raise ValueError("id, labels, group, time and split are columns of labels_file, which is missing")
+        return self
+
+
+class MedMnistSettings(Settings):
+    """An npz file in MedMNIST's layout, with its own train, validation and test rows.
+
+    Where rows have one label, it is called `class`; where they have several, these are called `findings`, and `any`
+    tells whether a row has one of them.
+
+    Attributes:
+        kind: `medmnist`.
+        path: Of the file, from `data.root` where that is given, else from the project folder.
+        name: Of one of MedMNIST's sets, such as `chestmnist`, to be downloaded instead; needs `headway[medmnist]`.
+        classes: Names of the classes or findings in order; null for those that MedMNIST gives, or for numbers.
+    """
+
+    kind: Literal["medmnist"]
+    path: str | None = None
+    name: str | None = None
+    classes: Columns | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "MedMnistSettings":
+        if (self.path is None) == (self.name is None):
+            raise ValueError("give either path, of a file, or name, of a set to download")
+        return self
+
+
+class TorchvisionSettings(Settings):
+    """One of torchvision's classification data sets, with its own train and test rows where it has them.
+
+    Its label is called `class`; CelebA's forty 0/1 labels are called `attributes`.
+
+    Attributes:
+        kind: `torchvision`.
+        dataset: Name of the class in `torchvision.datasets`.
+        path: The folder that it lies in, as torchvision's `root`; null downloads it.
+        size: Height and width that every image is resized to; null where all have the same already.
+    """
+
+    kind: Literal["torchvision"]
+    dataset: str
+    path: str | None = None
+    size: Size | None = None
+
+
+class SklearnSettings(Settings):
+    """One of scikit-learn's bundled data sets, its inputs standardised by train.
+
+    Its label is called `target`; linnerud's three are called by their names.
+    """
+
+    kind: Literal["sklearn"]
+    dataset: Literal["iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud"]
+
+
 class GivenSplits(Settings):
     """Splits that are files of their own; one that is not given is cut from train.
 
@@ -92,8 +208,8 @@ class TextSettings(GivenSplits, SplitBy):
     Attributes:
         kind: `text`.
         text: The field or column that holds the text.
-        labels: Names for groups of 0/1 fields that a multilabel task predicts at once. A field by itself is a label of
-            its own name, and need not be listed; where it is missing or null, the label is unknown.
+        labels: Names for what a multilabel task predicts at once: 0/1 fields, or one field of several words. A field by
+            itself is a label of its own name, and need not be listed; where it is missing or null, it is unknown.
         separator: Between the fields of a CSV file.
         labels_file: Of plain lines, a file with the label of each on the same line; an empty line is an unknown label.
         validation_labels_file: The same for `validation`.
@@ -103,7 +219,7 @@ class TextSettings(GivenSplits, SplitBy):
 
     kind: Literal["text"]
     text: str = "text"
-    labels: dict[str, Columns] = Field(default={})
+    labels: dict[str, Several] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)
     labels_file: str | None = None
     validation_labels_file: str | None = None
@@ -156,5 +272,14 @@ PATHS = (
 )  # fmt: skip
 """The settings of sources that say where files are, whose content counts and not their names."""
 
-SourceSettings = Annotated[TableSettings | TextSettings | TokensSettings, Field(discriminator="kind")]
+SourceSettings = Annotated[
+    TableSettings
+    | ImagesSettings
+    | MedMnistSettings
+    | TorchvisionSettings
+    | SklearnSettings
+    | TextSettings
+    | TokensSettings,
+    Field(discriminator="kind"),
+]
 """Any source that an experiment may declare."""

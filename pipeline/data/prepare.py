@@ -176,6 +176,7 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
         "rows": rows,
         "repeated": repeated(hashes),
         **({"encoding": encoding.about | found.examples.reading} if encoding else {}),
+        **({"resized": True} if found.examples.resized else {}),
         **({"cut": cut} if isinstance(encoding, Cutting) else {}),
     }
 

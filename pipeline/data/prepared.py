@@ -81,12 +81,14 @@ class PreparedSource:
         rows: Number of rows by split.
         encoding: What made its rows of what the source holds, and makes rows to be predicted; None where they are as
             the source holds them.
+        resized: They are images that were resized to this shape.
     """
 
     shape: tuple[int, ...]
     scale: float
     rows: dict[str, int]
     encoding: dict[str, Any] | None = None
+    resized: bool = False
 
     @property
     def features(self) -> int:
@@ -159,7 +161,7 @@ def open_prepared(folder: Path) -> Prepared:
     """Read a prepared folder's manifest."""
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     sources = {
-        name: PreparedSource(tuple(it["shape"]), it["scale"], it["rows"], it.get("encoding"))
+        name: PreparedSource(tuple(it["shape"]), it["scale"], it["rows"], it.get("encoding"), it.get("resized", False))
         for name, it in manifest["sources"].items()
     }
     tasks = {name: PreparedTask(**it | {"classes": tuple(it["classes"])}) for name, it in manifest["tasks"].items()}

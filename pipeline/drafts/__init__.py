@@ -1,1 +1,1 @@
-"""Drafts: the text of an experiment file for data that somebody has, with every guess explained in a comment."""
+"""Drafts: from a user's files to the text of an experiment, every guess explained in a comment."""

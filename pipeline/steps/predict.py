@@ -30,7 +30,7 @@ def predict(
 
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
-        source: A `.csv`, `.csv.gz` or `.parquet` file with the columns `pixel_0` ..., or a folder of PNG images; for a
+        source: A `.csv`, `.csv.gz` or `.parquet` file with the columns `pixel_0` ..., or a folder of images; for a
             model that reads text, a file that `pipeline.data.texts` reads.
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.
@@ -101,7 +101,7 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
 
     Args:
         source: The file or folder.
-        sources: `shape` and `scale` of each source that the model knows.
+        sources: `shape`, `scale` and whether it is `resized` of each source that the model knows.
 
     Raises:
         UserError: It is none that can be read.
@@ -113,13 +113,10 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
     from pipeline.data.tables.parquet import open_parquet
 
     if source.is_dir():
-        scales: dict[tuple[int, ...], set[float]] = {}
-        for it in sources.values():
-            scales.setdefault(tuple(it["shape"]), set()).add(it["scale"])
-        return open_images(source, scales)
+        return open_images(source, sources)
     sizes = sorted({math.prod(it["shape"]) for it in sources.values()})
     if source.suffix == ".parquet":
         return open_parquet(source, sizes)
     if source.name.endswith((".csv", ".csv.gz")):
         return open_csv(source, sizes)
-    raise UserError(f"input {source}: give a .csv, .csv.gz or .parquet file, or a folder of PNG images")
+    raise UserError(f"input {source}: give a .csv, .csv.gz or .parquet file, or a folder of images")

@@ -83,8 +83,10 @@ class Prepare(Step):
     def _where(self, name: str) -> str:
         """Where a source finds its files."""
         place, declared = self._place, self.experiment.sources.get(name)
+        if declared and (path := getattr(declared, "path", None)):
+            return str(place.of(path))
         if declared:
-            return str(place.of(declared.path))
+            return str(place.downloads)
         return str(place.shipped if place.variant == "sample" else place.root or place.downloads)
 
 

@@ -43,7 +43,9 @@ def save(folder: Path, prepared: Prepared, experiment: Experiment, states: Seque
         "tasks": {name: _described(task) for name, task in prepared.tasks.items()},
         "thresholds": chosen,
         "sources": {
-            name: {"shape": list(it.shape), "scale": it.scale} | ({"encoding": it.encoding} if it.ids else {})
+            name: {"shape": list(it.shape), "scale": it.scale}
+            | ({"resized": True} if it.resized else {})
+            | ({"encoding": it.encoding} if it.ids else {})
             for name, it in prepared.sources.items()
         },
     }

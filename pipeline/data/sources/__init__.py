@@ -70,6 +70,22 @@ def _declared(
             from pipeline.data.sources.tokens import Tokens
 
             return Tokens(settings, vocabulary)
+        case "images":
+            from pipeline.data.sources.images import Images
+
+            return Images(name, settings, tasks)
+        case "medmnist":
+            from pipeline.data.sources.medmnist import MedMnist
+
+            return MedMnist(name, settings)
+        case "torchvision":
+            from pipeline.data.sources.torchvision_sets import TorchvisionSet
+
+            return TorchvisionSet(name, settings)
+        case "sklearn":
+            from pipeline.data.sources.sklearn_sets import SklearnSet
+
+            return SklearnSet(name, settings)
 
 
 __all__ = [

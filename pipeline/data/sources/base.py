@@ -21,7 +21,7 @@ class Stream(Protocol):
         """N, the number of rows."""
 
     def chunks(self) -> Iterator[Any]:
-        """All rows in order, a few at a time: each answers `len`, and is what the encoder takes."""
+        """All rows in order, a few at a time: each answers `len`, and is what the encoder takes, or an array."""
 
 
 class Encoding(Protocol):
@@ -92,8 +92,9 @@ class Examples:
         test: The test part; None where the source has none of its own.
         classes: By label name, the names of its classes, or of the several labels, in order; of numbers none.
         scale: Inputs are divided by it.
-        encoder: Of the inputs, where they are streams.
+        encoder: Of the inputs, where they are streams of anything but arrays.
         reading: How the source makes of what it holds what the encoder takes, as JSON; it stands beside the encoding.
+        resized: Inputs are images that were resized to their shape; those to be predicted are to be, too.
     """
 
     train: Part
@@ -102,6 +103,7 @@ class Examples:
     scale: float = 1.0
     encoder: Encoder | None = None
     reading: dict[str, Any] = field(default_factory=dict)
+    resized: bool = False
 
 
 @dataclass(frozen=True)

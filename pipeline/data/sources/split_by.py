@@ -12,7 +12,8 @@ from pipeline.data.sources.labels import Growing
 from pipeline.data.tables.typed import TableFile, is_text, place_of
 from pipeline.errors import UserError
 
-_WORDS = {"train": 0, "training": 0, "validation": 1, "val": 1, "valid": 1, "dev": 1, "test": 2, "testing": 2}
+WORDS = {"train": 0, "training": 0, "validation": 1, "val": 1, "valid": 1, "dev": 1, "test": 2, "testing": 2}
+"""What may stand for a split, and its place in `SPLITS`."""
 
 
 class SplitReader:
@@ -76,9 +77,9 @@ class SplitReader:
 def _splits(path: Path, done: int, by: str, column: pa.Array) -> np.ndarray:
     words = [word.strip().lower() for word in column.to_pylist()]
     for row, word in enumerate(words):
-        if word not in _WORDS:
+        if word not in WORDS:
             raise UserError(f"{place_of(path, done, row, by)}: '{word}' is no split; they are {', '.join(SPLITS)}")
-    return np.array([_WORDS[word] for word in words], np.int8)
+    return np.array([WORDS[word] for word in words], np.int8)
 
 
 def _groups(column: pa.Array) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Rows to score and their predictions, a batch at a time: CSV, Parquet and folders of PNG images.
+"""Rows to score and their predictions, a batch at a time: CSV, Parquet and folders of images.
 
 What is read and written is bounded in memory whatever the size of the files.
 """

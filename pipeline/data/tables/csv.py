@@ -27,11 +27,11 @@ def open_csv(path: Path, sizes: list[int]) -> Rows:
     with explained(path, []):
         found = _reader(path, block, None).schema.names
     columns = choose_columns(path, found, sizes)
-    return Rows(columns, None, checked(path, columns, _arrays(path, block, columns.pixels)))
+    return Rows(columns, None, checked(path, columns, _arrays(path, block, found, columns.pixels)))
 
 
-def _arrays(path: Path, block: int, names: list[str]) -> Iterator[np.ndarray]:
-    with explained(path, names):
+def _arrays(path: Path, block: int, found: list[str], names: list[str]) -> Iterator[np.ndarray]:
+    with explained(path, found):
         for batch in _reader(path, block, names):
             yield as_array(batch)
 
@@ -48,7 +48,12 @@ def _reader(path: Path, block: int, names: list[str] | None) -> pa.csv.CSVStream
 
 @contextmanager
 def explained(path: Path, names: list[str]) -> Iterator[None]:
-    """Turn what pyarrow raises into one line that counts rows as we do, from 1 under the line of names."""
+    """Turn what pyarrow raises into one line that counts rows as we do, from 1 under the line of names.
+
+    Args:
+        path: Of the file.
+        names: All its columns, in its own order: pyarrow tells their places.
+    """
     try:
         yield
     except UnicodeDecodeError:

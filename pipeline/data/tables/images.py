@@ -1,75 +1,95 @@
-"""Folders of PNG images, one row each."""
+"""Folders of images to score, one row each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
+from pipeline.data.decoding import ENDINGS, Channels, decoded, is_image, size_of
 from pipeline.data.tables.columns import Columns, pixel_columns
 from pipeline.data.tables.rows import Batch, Rows, batch_rows
 from pipeline.errors import UserError
 
 _WHITE = 255.0
-_DEEP = ("I", "F")  # modes of more than eight bits, which a conversion to grey would cut off
 
 
-def open_images(folder: Path, scales: dict[tuple[int, ...], set[float]]) -> Rows:
-    """The PNG images of a folder in the order of their names, made grey if they are not.
+@dataclass(frozen=True)
+class _Kind:
+    """The images that a source has.
 
-    A source's scale is what it stores for white: the image's 0 to 255 are stretched to that.
+    Attributes:
+        size: Height and width.
+        channels: Grey, or red, green and blue.
+        resized: Images of any size were made of this one.
+        scale: What the source stores for white.
+    """
+
+    size: tuple[int, int]
+    channels: Channels
+    resized: bool
+    scale: float
+
+
+def open_images(folder: Path, sources: Mapping[str, Mapping[str, Any]]) -> Rows:
+    """The images of a folder in the order of their names, as the model's sources have them.
+
+    They are made grey or coloured, and resized where the source resized those that it was trained on. A source's scale
+    is what it stores for white: the image's 0 to 255 are stretched to that.
 
     Args:
         folder: Where they lie; folders in it are not looked into.
-        scales: By shape of an image, the scales of the sources that have it.
+        sources: What the model says of its sources: `shape`, `scale`, and whether they are `resized`.
 
     Raises:
-        UserError: There is no image, no source of images of this size, or their scales differ.
+        UserError: There is no image, no source of images of this size, or more than one kind of them.
     """
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png" and path.name[0] != ".")
+    files = sorted(path for path in folder.iterdir() if is_image(path.name))
     if not files:
-        raise UserError(f"{folder}: no PNG image in this folder")
-    shape = _size(files[0])
-    if shape not in scales:
-        known = " or ".join(" x ".join(map(str, size)) for size in scales)
-        raise UserError(f"{files[0]}: {shape[0]} x {shape[1]} pixels, the model reads images of {known}")
-    if len(scales[shape]) > 1:
-        raise UserError(f"{folder}: the model's sources differ in scale, so that white is not one value; give a table")
-    (scale,) = scales[shape]
-    columns = Columns(pixel_columns(shape[0] * shape[1]), [])
-    return Rows(columns, len(files), _batches(files, shape, scale / _WHITE))
+        raise UserError(f"{folder}: no image in this folder ({', '.join(sorted(ENDINGS))})")
+    kind = _fitting(files[0], {found for it in sources.values() if (found := _kind(it))})
+    features = kind.size[0] * kind.size[1] * (3 if kind.channels == "rgb" else 1)
+    return Rows(Columns(pixel_columns(features), []), len(files), _batches(files, kind, features))
 
 
-def _batches(files: list[Path], shape: tuple[int, int], factor: float) -> Iterator[Batch]:
-    rows = batch_rows(shape[0] * shape[1])
+def _kind(source: Mapping[str, Any]) -> _Kind | None:
+    """What a source's rows are as images, if they are."""
+    shape = tuple(source["shape"])
+    if len(shape) != 2 and not (len(shape) == 3 and shape[0] == 3):
+        return None
+    resized = bool(source.get("resized"))
+    return _Kind((shape[-2], shape[-1]), "rgb" if len(shape) == 3 else "grey", resized, source["scale"])
+
+
+def _fitting(first: Path, kinds: set[_Kind]) -> _Kind:
+    """The kind of image that the first is to be."""
+    if not kinds:
+        raise UserError(f"{first.parent}: the model reads no images; give a table")
+    size = size_of(first)
+    fitting = [kind for kind in kinds if kind.size == size] or [kind for kind in kinds if kind.resized]
+    if not fitting:
+        known = " or ".join(sorted({f"{kind.size[0]} x {kind.size[1]}" for kind in kinds}))
+        raise UserError(f"{first}: {size[0]} x {size[1]} pixels, the model reads images of {known}")
+    if len({(kind.size, kind.channels, kind.scale) for kind in fitting}) > 1:
+        raise UserError(
+            f"{first.parent}: the model's sources differ in colours, size or scale, "
+            "so that it is not clear what these images are to be; give a table"
+        )
+    return max(fitting, key=lambda kind: kind.resized)
+
+
+def _batches(files: list[Path], kind: _Kind, features: int) -> Iterator[Batch]:
+    rows = batch_rows(features)
     for start in range(0, len(files), rows):
         part = files[start : start + rows]
-        pixels = np.stack([_grey(path, shape).ravel() for path in part]) * factor
+        pixels = np.stack([_pixels(path, kind).ravel() for path in part]) * (kind.scale / _WHITE)
         yield Batch(pixels, [path.name for path in part])
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """Height and width, from the header alone."""
-    with _opened(path) as image:
-        return image.height, image.width
-
-
-def _grey(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    with _opened(path) as image:
-        if (image.height, image.width) != shape:
-            raise UserError(
-                f"{path}: {image.height} x {image.width} pixels, the first image has {shape[0]} x {shape[1]}"
-            )
-        if image.mode.startswith(_DEEP):
-            raise UserError(f"{path}: more than 8 bits a pixel; save it as 8-bit grey")
-        try:
-            return np.asarray(image.convert("L"))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(f"{path}: broken PNG ({error})") from None
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        return Image.open(path, formats=["PNG"])
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
-        raise UserError(f"{path}: no readable PNG image") from None
+def _pixels(path: Path, kind: _Kind) -> np.ndarray:
+    pixels = decoded(path, kind.channels, kind.size if kind.resized else None)
+    if (found := pixels.shape[-2:]) != kind.size:
+        height, width = kind.size
+        raise UserError(f"{path}: {found[0]} x {found[1]} pixels, the model reads images of {height} x {width}")
+    return pixels

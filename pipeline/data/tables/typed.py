@@ -90,7 +90,7 @@ class CsvFile:
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """See `TableFile`."""
         _check_there(self.path, wanted, self.types)
-        with explained(self.path, list(wanted)):
+        with explained(self.path, list(self.types)):  # pyarrow numbers the columns of the file
             for batch in self._reader(wanted):
                 for start in range(0, batch.num_rows, _ROWS):
                     yield batch.slice(start, _ROWS)

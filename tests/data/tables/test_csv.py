@@ -77,6 +77,8 @@ MANY = b"1,2\n" * 300
         (HEADER + MANY + b"3,4,5\n", "row 301: Expected 2 columns, got 3"),
         (HEADER + MANY + b"3,x\n", "row 301, column 'pixel_1': CSV conversion error to double: invalid value 'x'"),
         (b"name,pixel_1,pixel_0\na,1,2\nb,oops,3\n", "row 2, column 'pixel_1': CSV conversion error"),
+        (b"name,pixel_1,pixel_0\na,1,2\nb,3,oops\n", "row 2, column 'pixel_0': CSV conversion error"),
+        (b"pixel_1,pixel_0\n1,2\noops,3\n", "row 2, column 'pixel_1': CSV conversion error"),
         (HEADER + MANY + b"3,\n", "row 301, column 'pixel_1': a value is missing or no finite number (found nan)"),
         (HEADER + b"3,4\n-inf,2\n", "row 2, column 'pixel_0': a value is missing or no finite number (found -inf)"),
         (HEADER + b"1e39,2\n", "row 1, column 'pixel_0'"),

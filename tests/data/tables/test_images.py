@@ -1,4 +1,4 @@
-"""Folders of PNG images: one row each, in the order of their names, grey."""
+"""Folders of images: one row each, in the order of their names, as the model's sources have them."""
 
 from pathlib import Path
 
@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data.tables import images, rows
+from pipeline.data import decoding
+from pipeline.data.decoding import decoded
+from pipeline.data.tables import rows
 from pipeline.data.tables.images import open_images
 from pipeline.errors import UserError
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
-SCALES = {(4, 3): {255.0}}
+SOURCES = {"own": {"shape": [4, 3], "scale": 255.0}}
 
 
 @pytest.fixture
@@ -22,14 +24,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(folder: Path) -> np.ndarray:
-    return np.concatenate([batch.pixels for batch in open_images(folder, SCALES).batches])
+    return np.concatenate([batch.pixels for batch in open_images(folder, SOURCES).batches])
 
 
 def test_images_are_rows_in_the_order_of_their_names(folder: Path) -> None:
     (folder / "notes.txt").write_text("no image")
     (folder / "._0.png").write_text("what some systems leave")
     (folder / "0.png").rename(folder / "a.PNG")
-    opened = open_images(folder, SCALES)
+    opened = open_images(folder, SOURCES)
     (batch,) = opened.batches
     assert (opened.total, batch.files) == (5, ["1.png", "2.png", "3.png", "4.png", "a.PNG"])
     np.testing.assert_array_equal(batch.pixels, GREY[[1, 2, 3, 4, 0]].reshape(5, 12))
@@ -37,7 +39,7 @@ def test_images_are_rows_in_the_order_of_their_names(folder: Path) -> None:
 
 def test_many_images_come_in_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "_VALUES", 24)
-    assert [batch.files for batch in open_images(folder, SCALES).batches] == [
+    assert [batch.files for batch in open_images(folder, SOURCES).batches] == [
         ["0.png", "1.png"], ["2.png", "3.png"], ["4.png"],
     ]  # fmt: skip
     np.testing.assert_array_equal(read(folder), GREY.reshape(5, 12))
@@ -52,28 +54,65 @@ def test_other_modes_are_made_grey(folder: Path, mode: str) -> None:
 
 def test_white_becomes_what_the_source_stores_for_it(folder: Path) -> None:
     Image.new("L", (3, 4), 255).save(folder / "0.png")
-    (batch,) = open_images(folder, {(4, 3): {16.0}}).batches
+    (batch,) = open_images(folder, {"own": {"shape": [4, 3], "scale": 16.0}}).batches
     assert set(batch.pixels[0]) == {16.0}
 
 
 def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no PNG image in this folder"):
-        open_images(tmp_path, SCALES)
+    with pytest.raises(UserError, match="no image in this folder"):
+        open_images(tmp_path, SOURCES)
 
 
 def test_images_of_a_size_the_model_does_not_know_are_told(folder: Path) -> None:
+    two = {name: {"shape": shape, "scale": 255.0} for name, shape in (("a", [28, 28]), ("b", [3, 4]), ("c", [64]))}
     with pytest.raises(UserError, match=r"0\.png: 4 x 3 pixels, the model reads images of 28 x 28 or 3 x 4"):
-        open_images(folder, {(28, 28): {255.0}, (3, 4): {255.0}})
+        open_images(folder, two)
+
+
+def test_a_model_of_tables_reads_no_images(folder: Path) -> None:
+    with pytest.raises(UserError, match="the model reads no images; give a table"):
+        open_images(folder, {"own": {"shape": [12], "scale": 1.0}})
+
+
+def test_colours_come_first_where_the_source_has_them(folder: Path) -> None:
+    rng = np.random.default_rng(1)
+    colours = rng.integers(0, 256, (5, 4, 3, 3), np.uint8)
+    for number, image in enumerate(colours):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    (batch,) = open_images(folder, {"own": {"shape": [3, 4, 3], "scale": 255.0}}).batches
+    np.testing.assert_array_equal(batch.pixels, colours.transpose(0, 3, 1, 2).reshape(5, 36))
+
+
+def test_images_are_resized_as_the_source_did_it(folder: Path) -> None:
+    Image.new("L", (30, 20), 200).save(folder / "3.png")
+    sources = {"own": {"shape": [5, 6], "scale": 255.0, "resized": True}}
+    (batch,) = open_images(folder, sources).batches
+    np.testing.assert_array_equal(batch.pixels[0], decoded(folder / "0.png", "grey", (5, 6)).ravel())
+    assert set(batch.pixels[3]) == {200.0}
+
+
+def test_of_sources_alike_one_that_resizes_is_enough(folder: Path) -> None:
+    Image.new("L", (30, 20), 200).save(folder / "3.png")
+    plain = {"shape": [4, 3], "scale": 255.0}
+    (batch,) = open_images(folder, {"a": plain, "b": plain | {"resized": True}}).batches
+    assert set(batch.pixels[3]) == {200.0}
+
+
+def test_sources_of_grey_and_of_colours_leave_it_open_what_an_image_is(folder: Path) -> None:
+    sources = {"a": {"shape": [4, 3], "scale": 255.0}, "b": {"shape": [3, 4, 3], "scale": 255.0}}
+    with pytest.raises(UserError, match="differ in colours"):
+        open_images(folder, sources)
 
 
 def test_sources_of_different_scale_leave_white_undefined(folder: Path) -> None:
-    with pytest.raises(UserError, match="differ in scale"):
-        open_images(folder, {(4, 3): {255.0, 16.0}})
+    sources = {str(scale): {"shape": [4, 3], "scale": scale} for scale in (255.0, 16.0)}
+    with pytest.raises(UserError, match="differ in colours, size or scale"):
+        open_images(folder, sources)
 
 
 def test_an_image_of_another_size_is_named(folder: Path) -> None:
     Image.new("L", (4, 4)).save(folder / "3.png")
-    with pytest.raises(UserError, match=r"3\.png: 4 x 4 pixels, the first image has 4 x 3"):
+    with pytest.raises(UserError, match=r"3\.png: 4 x 4 pixels, the model reads images of 4 x 3"):
         read(folder)
 
 
@@ -88,17 +127,17 @@ def test_a_broken_image_is_named(folder: Path, name: str, spoil) -> None:
 
 def test_deep_images_are_refused_rather_than_cut_off(folder: Path) -> None:
     Image.fromarray(GREY[0].astype(np.uint16) * 257).save(folder / "2.png")
-    with pytest.raises(UserError, match=r"2\.png: more than 8 bits a pixel"):
+    with pytest.raises(UserError, match=r"2\.png: more than 8 bits a channel"):
         read(folder)
 
 
 def test_a_folder_named_like_an_image_is_no_readable_image(folder: Path) -> None:
     (folder / "9.png").mkdir()
-    with pytest.raises(UserError, match=r"9\.png: no readable PNG image"):
+    with pytest.raises(UserError, match=r"9\.png: broken or truncated image .*directory"):
         read(folder)
 
 
 def test_an_image_too_large_to_be_true_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images.Image, "MAX_IMAGE_PIXELS", 5)
-    with pytest.raises(UserError, match="no readable PNG image"):
-        open_images(folder, SCALES)
+    monkeypatch.setattr(decoding.Image, "MAX_IMAGE_PIXELS", 5)
+    with pytest.raises(UserError, match="too large to be unpacked"):
+        open_images(folder, SOURCES)
