@@ -19,6 +19,7 @@ from pipeline.errors import UserError
 
 _ROWS = 4096
 _LINE = 1 << 24  # bytes of the longest line that is read
+_LOOKED_AT = 1000
 _FIELD = 60  # the most of a value that a message shows
 
 
@@ -54,9 +55,14 @@ class JsonLines:
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
-        """Those of the first object's values."""
-        first = next(self._objects(), (0, {}))[1]
-        return {name: _type(value) for name, value in first.items()}
+        """Those of the first value of each field, as far as the first objects tell."""
+        found: dict[str, pa.DataType] = {}
+        for _, it in islice(self._objects(), _LOOKED_AT):
+            for name, value in it.items():
+                if value is not None and found.get(name, pa.null()) == pa.null():
+                    found[name] = _type(value)
+                found.setdefault(name, pa.null())
+        return found
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """These fields of all objects; null where an object lacks one.
@@ -73,14 +79,11 @@ class JsonLines:
                 columns.append(self._array(name, values, kind))
             yield pa.RecordBatch.from_arrays(columns, list(wanted))
         if missing := [name for name in wanted if name not in seen]:
-            raise UserError(f"{self.path}: no object has a field {some(missing)}; the first one has {self._names()}")
+            raise UserError(f"{self.path}: no object has a field {some(missing)}; there are {some(list(self.types))}")
 
     def files(self) -> list[Path]:
         """The one."""
         return [self.path]
-
-    def _names(self) -> str:
-        return some(list(self.types))
 
     def _array(self, name: str, values: list[Any], kind: pa.DataType) -> pa.Array:
         try:
