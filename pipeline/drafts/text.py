@@ -30,7 +30,7 @@ def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) ->
 
     Args:
         path: A `.jsonl`, `.csv`, `.tsv`, `.parquet` or `.conll` file.
-        targets: Kinds of tasks by field; none to take every field that looks like a label. Of `.conll` any name, tagging.
+        targets: Kinds of tasks by field; none to take every field that looks like a label. Of `.conll` a name, tagging.
         name: Of the experiment and of its source.
         project: The project folder, from which paths are told.
 
