@@ -30,13 +30,13 @@ def texts(path: Path, fields: Sequence[str]) -> Iterator[list[str]]:
         while chunk := [" ".join(sentence.tokens) for sentence in islice(found, _ROWS)]:
             yield chunk
         return
-    file = open_texts(path, fields[0])
-    known = [field for field in fields if field in file.types]
-    if not known:
-        raise UserError(f"{path}: no field {some(fields)} with the text; there are {some(list(file.types))}")
+    types = open_texts(path, fields[0]).types
+    field = next((field for field in fields if field in types), None)
+    if field is None:
+        raise UserError(f"{path}: no field {some(fields)} with the text; there are {some(list(types))}")
     done = 0
-    for batch in file.batches({known[0]: pa.string()}):
-        check_texts(path, done, known[0], batch)
+    for batch in open_texts(path, field).batches({field: pa.string()}):
+        check_texts(path, done, field, batch)
         column = batch.column(0)
         for start in range(0, len(column), _ROWS):
             yield column.slice(start, _ROWS).to_pylist()

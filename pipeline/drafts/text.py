@@ -13,6 +13,8 @@ import yaml
 from pipeline.data.conll import OUTSIDE, sentences
 from pipeline.data.encodings.words import WORDS, tokens_of
 from pipeline.data.sources.text import open_texts
+from pipeline.data.tables.lines import JsonLines
+from pipeline.data.tables.typed import TableFile
 from pipeline.drafts.label_columns import ROWS, Column, check_targets, looked_at
 from pipeline.errors import UserError
 
@@ -81,7 +83,7 @@ def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str
 
 def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
     """The same of texts with labels."""
-    columns = looked_at(file := open_texts(path, "text"))
+    columns = looked_at(file := _opened(path))
     rows = max(column.rows + column.missing for column in columns.values())
     text = _text_of(path, columns, targets)
     columns.pop(text)
@@ -105,6 +107,10 @@ def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, li
     if not tasks:
         raise UserError(f"{path}: no field looks like a label: name them with --targets FIELD:KIND")
     return f"{rows:,} texts", [*settings, *(["labels:"] if labels else []), *labels], [*tasks, *left_out]
+
+
+def _opened(path: Path) -> TableFile:
+    return JsonLines(path) if ".jsonl" in path.name or ".ndjson" in path.name else open_texts(path, "text")
 
 
 def _task(name: str, kind: str, column: Column, rows: int, source: str) -> str:

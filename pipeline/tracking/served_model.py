@@ -107,7 +107,8 @@ class ServedModel(PythonModel):
                 for task in own:
                     about = self._spec["tasks"][task]
                     for name, it in _decide(about, logits[task]).items():
-                        found[f"{task}/{name}"] = (it.view(len(rows), -1) if name == "tags" else it).numpy()
+                        tokens = self._spec["sources"][source]["shape"][0]
+                        found[f"{task}/{name}"] = (it.view(len(rows), tokens) if name == "tags" else it).numpy()
         return found
 
     def _columns(self, frame: pd.DataFrame) -> list[str]:

@@ -60,7 +60,7 @@ class Texts:
         parts = []
         for start in range(0, max(len(pieces), 1), _ROWS):
             rows = self._encoders[source].encode(pieces[start : start + _ROWS])
-            parts.append(self._answers(source, rows.reshape(len(rows), -1)))
+            parts.append(self._answers(source, rows.reshape(len(rows), rows.shape[1] * rows.shape[2])))
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         found: dict[str, np.ndarray] = {}
         for name, values in joined.items():

@@ -12,7 +12,7 @@ from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place
 from tests.data.files import quiet
 
-_FILLERS = "the a we saw yesterday near with and then today".split()
+_FILLERS = ["the", "a", "we", "saw", "yesterday", "near", "with", "and", "then", "today"]
 _NAMES = {"person": ["Anna", "Bo Li", "Carla"], "place": ["Oslo", "New York", "Lima"]}
 _MOODS = {"good": ["great", "lovely"], "bad": ["awful", "poor"]}
 
@@ -63,9 +63,7 @@ TASKS: dict[str, Any] = {
 }
 
 
-def experiment(
-    sources: dict[str, Any] | None = None, tasks: dict[str, Any] | None = None, **more: Any
-) -> Experiment:
+def experiment(sources: dict[str, Any] | None = None, tasks: dict[str, Any] | None = None, **more: Any) -> Experiment:
     """On the small files; or on other sources and tasks."""
     data = {"validation": 0.2} | more.pop("data", {})
     trunk = {"kind": "lstm", "embedding": 8, "widths": [6]} | more.pop("trunk", {})

@@ -137,7 +137,7 @@ def open_texts(
         UserError: There is no such file, or it is of none of the kinds that hold texts.
     """
     if path.name.endswith((".jsonl", ".jsonl.gz", ".ndjson")):
-        return JsonLines(path)
+        return JsonLines(path, text)
     if labels or path.name.endswith((".txt", ".txt.gz")):
         return Lines(path, text, labels, names or {})
     if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")) or path.is_dir():

@@ -49,9 +49,15 @@ def lines(path: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class JsonLines:
-    """A file with one JSON object a line; see `pipeline.data.tables.typed.TableFile`."""
+    """A file with one JSON object a line; see `pipeline.data.tables.typed.TableFile`.
+
+    Attributes:
+        path: Of the file.
+        text: A field that every object must have, and text in it.
+    """
 
     path: Path
+    text: str | None = None
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
@@ -71,19 +77,42 @@ class JsonLines:
             UserError: A line is no object, a value is of another type, or no object has one of the fields.
         """
         objects, seen = self._objects(), set()
+        if self.text is not None and self.text in wanted and self.text not in self.types:
+            raise self._without([self.text])
         while chunk := list(islice(objects, _ROWS)):
             columns = []
             for name, kind in wanted.items():
                 seen |= {name for _, it in chunk if name in it}
-                values = [_value(self.path, number, name, it.get(name), kind) for number, it in chunk]
+                values = [self._value(number, name, it.get(name), kind) for number, it in chunk]
                 columns.append(self._array(name, values, kind))
             yield pa.RecordBatch.from_arrays(columns, list(wanted))
         if missing := [name for name in wanted if name not in seen]:
-            raise UserError(f"{self.path}: no object has a field {some(missing)}; there are {some(list(self.types))}")
+            raise self._without(missing)
 
     def files(self) -> list[Path]:
         """The one."""
         return [self.path]
+
+    def _without(self, missing: list[str]) -> UserError:
+        return UserError(f"{self.path}: no object has a field {some(missing)}; there are {some(list(self.types))}")
+
+    def _value(self, number: int, name: str, value: Any, kind: pa.DataType) -> Any:
+        """A field's value as text or as a number; null stays null."""
+        where = f"{self.path}: line {number}, field '{name}'"
+        if name == self.text and not isinstance(value, str):
+            problem = "missing" if value is None else f"{_shown(value)} is no text"
+            raise UserError(f"{where}: {problem}; every row needs its text")
+        if value is None:
+            return None
+        if pa.types.is_floating(kind):
+            if isinstance(value, int | float):  # true and false are 1 and 0
+                return float(value)
+            raise UserError(f"{where}: {_shown(value)} is no number")
+        if isinstance(value, str):
+            return value
+        if isinstance(value, list | dict):
+            raise UserError(f"{where}: {_shown(value)} is neither text nor a number")
+        return json.dumps(value)
 
     def _array(self, name: str, values: list[Any], kind: pa.DataType) -> pa.Array:
         try:
@@ -211,21 +240,6 @@ def _type(value: Any) -> pa.DataType:
 
 def _simple(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_floating(kind))
-
-
-def _value(path: Path, number: int, name: str, value: Any, kind: pa.DataType) -> Any:
-    """A field's value as text or as a number; null stays null."""
-    if value is None:
-        return None
-    if pa.types.is_floating(kind):
-        if isinstance(value, int | float):  # true and false are 1 and 0
-            return float(value)
-        raise UserError(f"{path}: line {number}, field '{name}': {_shown(value)} is no number")
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | dict):
-        raise UserError(f"{path}: line {number}, field '{name}': {_shown(value)} is neither text nor a number")
-    return json.dumps(value)
 
 
 def _shown(value: Any) -> str:

@@ -6,8 +6,17 @@ import pytest
 from pipeline.config.data import VocabularySettings
 from pipeline.data.encodings.text import TextEncoder
 from pipeline.data.encodings.words import (
-    COLUMNS, SPACES, UNKNOWN, WORDS, Words, entities, pieces, shape_of, tokens_of, word_of
-)  # fmt: skip
+    COLUMNS,
+    SPACES,
+    UNKNOWN,
+    WORDS,
+    Words,
+    entities,
+    pieces,
+    shape_of,
+    tokens_of,
+    word_of,
+)
 from pipeline.errors import UserError
 
 TRAIN = [["The", "cat"], ["the", "dog", "@ann", "@bob"], ["a", "cat"]]

@@ -26,7 +26,12 @@ def read(file: Any, **wanted: pa.DataType) -> dict[str, list[Any]]:
 def test_objects_are_read_and_what_they_lack_is_missing(tmp_path: Path) -> None:
     content = '{"text": "a", "n": 1, "b": true}\n\n{"text": "é\\n", "n": null, "c": 3}\n{"text": "c", "n": 2.5}'
     found = read(JsonLines(written(tmp_path, content)), text=TEXT, n=NUMBER, b=TEXT, c=TEXT)
-    assert found == {"text": ["a", "é\n", "c"], "n": [1.0, None, 2.5], "b": ["true", None, None], "c": [None, "3", None]}
+    assert found == {
+        "text": ["a", "é\n", "c"],
+        "n": [1.0, None, 2.5],
+        "b": ["true", None, None],
+        "c": [None, "3", None],
+    }
     packed = written(tmp_path, gzip.compress(content.encode()), "posts.jsonl.gz")
     assert read(JsonLines(packed), text=TEXT)["text"] == ["a", "é\n", "c"]
 
