@@ -16,7 +16,7 @@ _CALLS = 60
 
 def floor_of(case: Case, models: int, kind: torch.dtype = torch.float32) -> Contender:
     """A contender whose turn measures peak and optimizer anew, and tells the seconds of a model and step."""
-    update = _fused_update(case, models)
+    update = fused_update(case.parameters, models, case.experiment.training.optimizer)
 
     def run() -> Spent:
         products = case.flops / peak(kind)
@@ -31,9 +31,10 @@ def floor_name(models: int, kind: torch.dtype = torch.float32) -> str:
     return f"floor of {models}" + ("" if kind == torch.float32 else f", {str(kind).removeprefix('torch.')}")
 
 
-def _fused_update(case: Case, models: int) -> Callable[[], None]:
-    fused = torch._fused_adamw_ if case.experiment.training.optimizer == "adamw" else torch._fused_adam_
-    slots = [tuple(torch.rand(case.parameters) for _ in range(4)) for _ in range(models)]
+def fused_update(parameters: int, models: int, optimizer: str = "adam") -> Callable[[], None]:
+    """An update of so many models of so many values each by fused Adam or AdamW."""
+    fused = torch._fused_adamw_ if optimizer == "adamw" else torch._fused_adam_
+    slots = [tuple(torch.rand(parameters) for _ in range(4)) for _ in range(models)]
     done = torch.zeros(())
 
     def update() -> None:

@@ -105,6 +105,20 @@ def rerun(run: str, **options: Any) -> None:
 
 
 @cli.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--targets", default="", metavar="NAME[:KIND],...", help="What to predict, for example price:regression.")
+@click.option("--labels", type=click.Path(path_type=Path), help="The CSV file with the labels of a folder of images.")
+@click.option("--text", is_flag=True, help="DATA holds texts: JSONL, CSV, or CoNLL with a tag a token.")
+@click.option("--name", default="", help="Of the experiment; by default the file's.")
+@output_options
+def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, **options: Any) -> None:
+    """Draft an experiment from DATA: a table, a folder of images, or texts."""
+    from pipeline.commands.init import init as draft
+
+    draft(data, labels, targets, text, name, options["json"])
+
+
+@cli.command()
 @click.option("--model", required=True, metavar="URI", help="For example models:/mnist_fashion@champion.")
 @click.option(
     "--input", "source", required=True, type=click.Path(path_type=Path), help="CSV, Parquet, or image folder."

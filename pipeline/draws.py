@@ -5,6 +5,8 @@ are, and the same after a resume.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,18 @@ def generator(*parts: int | str) -> "torch.Generator":
     import torch
 
     return torch.Generator().manual_seed(seed_of(*parts))
+
+
+@contextmanager
+def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
+    """Torch's global generators, of the CPU and of this device, begin at a seed and are then as they were before."""
+    import torch
+
+    gpus = [torch.cuda.current_device()] if device == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        for it in (torch.default_generator, *(torch.cuda.default_generators[gpu] for gpu in gpus)):
+            it.manual_seed(seed)
+        yield
 
 
 @dataclass(frozen=True)

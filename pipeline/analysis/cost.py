@@ -67,7 +67,15 @@ def as_served(candidate: Candidate) -> Network:
     prepared, model = candidate.prepared, candidate.experiment.model
     sources = {name: prepared.sources[task.source] for name, task in prepared.tasks.items()}
     shapes = {
-        name: TaskShape(str(it.features), it.features, task.outputs, 1.0, it.shape, it.ids, task.kind == "tagging")
+        name: TaskShape(
+            str(it.features),
+            it.features,
+            task.outputs,
+            shape=it.shape,
+            categories=it.categories,
+            ids=it.ids,
+            tagging=task.kind == "tagging",
+        )
         for name, it in sources.items()
         for task in [prepared.tasks[name]]
     }

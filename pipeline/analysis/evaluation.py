@@ -1,9 +1,10 @@
 """The evaluation: everything that is found when the test split is opened once for all frozen candidates."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -32,6 +33,7 @@ class Evaluation:
         costs: parameters, latency_ms, rows_per_second.
         confusions: Counts over all seeds, of the tasks that have classes.
         curves: Of training.
+        references: As `scores`, of methods without a network; `candidate` is what the method is called.
     """
 
     candidates: pd.DataFrame
@@ -44,6 +46,7 @@ class Evaluation:
     costs: pd.DataFrame
     confusions: pd.DataFrame
     curves: pd.DataFrame
+    references: pd.DataFrame = field(default_factory=lambda: tables.scores_table({}))
 
     def metrics(self, candidate: str, tasks: Sequence[str]) -> dict[str, float]:
         """A candidate's `test/task/metric` with `_ci_low` and `_ci_high`, and `test/all/delta_m_percent`.
@@ -53,7 +56,8 @@ class Evaluation:
             tasks: Those to answer for: all, or the one of a single-task baseline.
         """
         found: dict[str, float] = {}
-        for row in self.scores[self.scores["candidate"] == candidate].to_dict("records"):
+        every = pd.concat([it for it in (self.scores, self.references) if len(it)])
+        for row in every[every["candidate"] == candidate].to_dict("records"):
             if row["task"] in tasks:
                 found |= _with_interval(f"test/{row['task']}/{row['metric']}", row)
         for row in self.delta_m[self.delta_m["candidate"] == candidate].to_dict("records"):
@@ -77,7 +81,10 @@ class Evaluation:
 
 
 def evaluate(
-    candidates: Sequence[Candidate], test: Split, report: Callable[[str], None] = lambda line: None
+    candidates: Sequence[Candidate],
+    test: Split,
+    report: Callable[[str], None] = lambda line: None,
+    references: Mapping[str, Scores] = MappingProxyType({}),
 ) -> Evaluation:
     """Evaluate all candidates on the same rows.
 
@@ -85,6 +92,7 @@ def evaluate(
         candidates: One default, and any single-task baselines (all tasks or none), separate and tuned.
         test: The opened test split of all tasks.
         report: Takes a line about what is being done.
+        references: Scores of methods without a network, see `pipeline.analysis.reference`.
     """
     # Late: they import torch, and whoever reads an evaluation has no need of it.
     from pipeline.analysis.cost import costs
@@ -114,6 +122,7 @@ def evaluate(
         costs=pd.DataFrame([{"candidate": name} | asdict(cost) for name, cost in costs(groups).items()]),
         confusions=tables.confusions_table(scores, classes),
         curves=curves_table(candidates),
+        references=tables.scores_table(references),
     )
 
 

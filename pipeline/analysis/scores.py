@@ -35,7 +35,7 @@ def score_network(
     """Score every slot of a network, with its thresholds of multilabel tasks [K][L]; see `score`."""
     tasks = prepared.tasks
     seen = Split({name: rows.inputs[name] for name in prepared.sources}, {name: rows.labels[name] for name in tasks})
-    scorers = {name: _scorer(task, thresholds.get(name)) for name, task in tasks.items()}
+    scorers = {name: scorer_of(task, thresholds.get(name)) for name, task in tasks.items()}
     for batch in in_order(prepared, seen, evaluated_rows(network.units(training=False))):
         logits = network.forward(batch.inputs)
         for task, targets in batch.targets.items():
@@ -43,7 +43,8 @@ def score_network(
     return {name: scorers[name].scores(seen.labels[name]) for name in tasks}
 
 
-def _scorer(task: PreparedTask, thresholds: list[list[float]] | None) -> Scorer:
+def scorer_of(task: PreparedTask, thresholds: list[list[float]] | None = None) -> Scorer:
+    """What scores a task's answers."""
     if task.kind == "regression":
         return NumberScorer(task)
     if task.kind == "tagging":

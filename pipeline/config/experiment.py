@@ -21,10 +21,13 @@ class Baselines(Settings):
     Attributes:
         single: Train the same network on each task alone.
         separate: Another experiment to train on this one's data, tasks and seeds; null for none.
+        reference: Also score what is good without a network: gradient boosting on tables, TF-IDF and logistic
+            regression on texts.
     """
 
     single: bool = True
     separate: str | None = None
+    reference: bool = True
 
 
 class Gate(Settings):

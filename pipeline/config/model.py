@@ -20,8 +20,9 @@ def _positive(widths: tuple[int, ...]) -> tuple[int, ...]:
 
 
 _USED = {
-    "mlp": ("widths", "activation", "norm"),
-    "residual": ("widths", "activation", "norm"),
+    "mlp": ("widths", "activation", "norm", "embedding"),
+    "tabular": ("widths", "activation", "norm", "embedding", "number_embedding"),
+    "residual": ("widths", "activation", "norm", "embedding"),
     "lenet": ("channels", "widths", "activation"),
     "resnet": ("channels", "blocks", "activation", "norm"),
     "torchvision": ("network", "weights", "arguments", "widths", "activation"),
@@ -56,7 +57,8 @@ class TrunkSettings(Settings):
     """The shared layers. `trunk: lenet` is short for `{kind: lenet}`.
 
     Attributes:
-        kind: `mlp`: for each width a linear layer, the norm, the activation, dropout.
+        kind: `mlp`: for each width a linear layer, the norm, the activation, dropout. `tabular`: the same behind an
+            embedding of every number of a table; categories of a table are embedded by mlp and residual too.
             `residual`: a residual MLP of rows (Gorishniy et al. 2021). `lenet`: two convolutions with pooling, then
             hidden layers, for small images (LeCun et al. 1998). `resnet`: a small residual network of images (He et al.
             2015). `torchvision`: a classification network of torchvision. `lstm`, `gru`: of text, recurrent in both
@@ -75,9 +77,10 @@ class TrunkSettings(Settings):
         network: Of `torchvision`, such as `resnet18`.
         weights: Where `torchvision` begins: null for random values, `default` for torchvision's own, which are
             downloaded, or a file of a state dict (.pth or .safetensors).
-        embedding: Of trunks of text, the values that stand for a token.
         heads: Of each block of a `transformer`.
         arguments: Keyword arguments of the torchvision network or of one's own module.
+        embedding: Values of the embedding of a category of a table, or of a token.
+        number_embedding: Of `tabular`, values of the embedding of a number.
     """
 
     kind: str = "mlp"
@@ -89,16 +92,17 @@ class TrunkSettings(Settings):
     blocks: int = Field(default=1, ge=1)
     network: str | None = None
     weights: str | None = None
-    embedding: int = Field(default=0, ge=0)
+    arguments: dict[str, Any] = Field(default_factory=dict)
     heads: int = Field(default=0, ge=0)
-    arguments: dict[str, Any] = {}
+    embedding: int = Field(default=8, ge=1)
+    number_embedding: int = Field(default=8, ge=1)
 
     _widths = field_validator("widths", "channels")(_positive)
 
     @model_validator(mode="before")
     @classmethod
     def _own_defaults(cls, values: Any) -> Any:
-        own = _OWN.get(values.get("kind"), {}) if isinstance(values, dict) else {}
+        own = _OWN.get(str(values.get("kind")), {}) if isinstance(values, dict) else {}
         return {**own, **values} if own else values
 
     def given(self) -> dict[str, Any]:
@@ -126,7 +130,7 @@ class TrunkSettings(Settings):
     def _consistent(self) -> "TrunkSettings":
         used = ("kind", "dropout", *_USED["" if self.module else self.kind])
         for name, field in type(self).model_fields.items():
-            if name not in used and getattr(self, name) != field.default:
+            if name not in used and getattr(self, name) != field.get_default(call_default_factory=True):
                 raise ValueError(f"trunk '{self.kind}' does not use {name}={shown(getattr(self, name))}: leave it out")
         if problem := _wrong(self):
             raise ValueError(f"trunk '{self.kind}' {problem}")

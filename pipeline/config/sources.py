@@ -57,6 +57,7 @@ class TableSettings(SplitBy):
         labels: Names for groups of 0/1 columns that a multilabel task predicts at once. A column by itself is a label
             of its own name, and need not be listed.
         separator: Between the fields of a CSV file.
+        missing: What a field of a CSV file says where a value is missing, beside nothing, NA, NaN, null and the like.
         categories: Most values of a categorical column that are told apart, the most frequent ones.
     """
 
@@ -65,6 +66,7 @@ class TableSettings(SplitBy):
     inputs: dict[str, ColumnKind] = Field(min_length=1)
     labels: dict[str, Columns] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)
+    missing: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     categories: int = Field(default=1000, ge=1)
 
 

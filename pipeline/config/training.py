@@ -1,10 +1,29 @@
 """What an experiment may say about training."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.config.base import Settings
+from pipeline.config.base import Settings, shown
+
+Augmentation = dict[str, dict[str, Any]]
+"""One transform of `torchvision.transforms.v2`: its name with its keyword arguments."""
+
+
+def _augmentations(value: Any) -> Any:
+    """A list of transforms; a bare name has no arguments."""
+    return tuple(_augmentation(it) for it in value) if isinstance(value, list | tuple) else value
+
+
+def _augmentation(value: Any) -> Any:
+    if isinstance(value, str):
+        return {value: {}}
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise ValueError(
+            f"each is one transform, for example {{RandomCrop: {{size: 28, padding: 2}}}}; found {shown(value)}"
+        )
+    return {name: {} if arguments is None else arguments for name, arguments in value.items()}
 
 
 class EarlyStopping(Settings):
@@ -35,6 +54,8 @@ class TrainingSettings(Settings):
         clip_norm: Largest norm of a slot's gradient; null for none.
         seeds: Networks trained side by side, each with its own initial weights and data order.
         early_stopping: null trains all epochs and keeps the last.
+        augment: Transforms of `torchvision.transforms.v2` that change the training images, each by its name with its
+            arguments, such as `[{RandomCrop: {size: 28, padding: 2}}, RandomHorizontalFlip]`.
     """
 
     epochs: int = Field(default=10, ge=1)
@@ -53,6 +74,7 @@ class TrainingSettings(Settings):
     clip_norm: float | None = Field(default=None, gt=0.0)
     seeds: int = Field(default=5, ge=1)
     early_stopping: EarlyStopping | None = EarlyStopping()
+    augment: Annotated[tuple[Augmentation, ...], BeforeValidator(_augmentations)] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingSettings":

@@ -35,6 +35,8 @@ def suspicions(manifest: Mapping[str, Any]) -> list[str]:
             seen = {split: counts[index] for split, counts in task["counts"].items()}
             if not seen["train"] and any(seen.values()):
                 lines.append(f"task '{name}': no row of train is '{label}', which other splits have")
+            elif seen["train"] and not seen.get("validation", 1):
+                lines.append(f"task '{name}': no row of validation is '{label}': what is chosen by it is blind to that")
     return lines
 
 

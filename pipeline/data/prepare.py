@@ -22,6 +22,7 @@ from pipeline.data.targets import Stored, fitted, label_of, targets_of
 from pipeline.errors import Failure
 
 _CHUNK_ROWS = 4096
+_LABELS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _split_source(
 
 def _write_targets(folder: Path, task: str, settings: TaskSettings, stored: Stored) -> dict[str, Any]:
     for split_name, array in stored.arrays.items():
-        np.save(folder / labels_file(task, split_name), array)
+        _save(folder / labels_file(task, split_name), array)
     return {"kind": settings.kind, "source": settings.source, **stored.about}
 
 
@@ -120,6 +121,15 @@ def _tell_of_cuts(name: str, source: Mapping[str, Any], report: Report) -> None:
         rows, length = source["rows"][split_name], source["shape"][0]
         if count:
             report(f"{name}: {count} of {rows} rows of {split_name} are cut after {length} tokens (data.text.length)")
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    """Write labels: classes as int64, which is eight bytes a row and so never in memory as a whole."""
+    kind = np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32
+    with path.open("wb") as file:
+        _write_header(file, np.dtype(kind), array.shape)
+        for start in range(0, len(array), _LABELS):
+            file.write(np.ascontiguousarray(array[start : start + _LABELS], kind).data)
 
 
 def _encodings(waiting: Mapping[str, _Split], report: Report) -> dict[str, Encoding]:
@@ -159,7 +169,7 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
         for split_name, values, shortened in _encoded(found.parts, encoding):
             cut[split_name] += shortened
             if done[split_name] == 0:
-                _write_header(files[split_name], values, rows[split_name])
+                _write_header(files[split_name], values.dtype, (rows[split_name], values[0].size))
             shape = values.shape[1:]
             flat = np.ascontiguousarray(values.reshape(len(values), -1))
             files[split_name].write(flat.data)
@@ -205,10 +215,6 @@ def _chunks(part: Part) -> Iterator[Any]:
         yield part.inputs[start : start + _CHUNK_ROWS]
 
 
-def _write_header(file: Any, values: np.ndarray, rows: int) -> None:
-    header = {
-        "descr": np.lib.format.dtype_to_descr(values.dtype),
-        "fortran_order": False,
-        "shape": (rows, values[0].size),
-    }
+def _write_header(file: Any, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)

@@ -1,1 +1,1 @@
-"""Drafts: from a user's files to the text of an experiment, every guess explained in a comment."""
+"""Drafts: what `headway init` writes. A look at the data becomes an experiment file that explains its every guess."""

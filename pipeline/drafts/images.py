@@ -51,7 +51,7 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
     Args:
         folder: Of the images.
         labels: The file of their labels; None where each class has a folder of its own.
-        targets: Kinds of tasks by column; none to take every column that looks like a label.
+        targets: Kinds of tasks by column, empty ones to be guessed; none to take every column that looks like a label.
         name: Of the experiment and of its source.
         project: The project folder, from which paths are told.
 
@@ -90,7 +90,7 @@ def _by_folders(draft: _Draft, folder: ImageFolder, targets: Mapping[str, str], 
     if targets and set(targets) != {"class"}:
         raise UserError(f"--targets: without --labels there is one, 'class', found {', '.join(targets)}")
     _, classes, split = folder.classes()
-    kind = targets.get("class", "binary" if len(classes) == 2 else "multiclass")
+    kind = targets.get("class") or ("binary" if len(classes) == 2 else "multiclass")
     where = "within train, validation and test, which are kept" if split is not None else f"in {folder.path.name}"
     draft.task("class", kind, f"the {len(classes)} folders {where}", source)
     return ""
@@ -143,7 +143,7 @@ def _tasks(
         draft.task(group, "multilabel", f"{len(flags)} labels at once", source)
         columns = {name: column for name, column in columns.items() if name not in flags}
     for name, column in columns.items():
-        kind = targets.get(name) if targets else column.kind
+        kind = column.kind if not targets or targets.get(name) == "" else targets.get(name)
         if kind is None:
             draft.left_out.append(f"'{name}', {'not in --targets' if targets else column.why}")
             continue

@@ -137,10 +137,10 @@ def check_targets(columns: Mapping[str, Column], targets: Mapping[str, str], fla
     """
     kinds = get_args(Kind)
     for name, kind in targets.items():
-        if kind not in kinds:
+        if kind and kind not in kinds:
             raise UserError(f"--targets: '{kind}' of '{name}' is no kind of task; they are {', '.join(kinds)}")
     others = [name for name in targets if name not in columns]
-    if len(others) > 1 or any(targets[name] != "multilabel" or not flags for name in others):
+    if len(others) > 1 or any(targets[name] not in ("multilabel", "") or not flags for name in others):
         raise UserError(f"--targets: no column '{others[0]}'; the columns are {', '.join(columns)}")
 
 

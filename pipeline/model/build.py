@@ -8,7 +8,7 @@ from pipeline.model.layers import Activation, Conv2d, Dropout, Layer, Linear, Po
 from pipeline.model.network import Branch, Network
 from pipeline.model.trunks import Rows, make_trunk
 
-_FLAT = ("mlp", "residual")  # trunks that do not look at the shape of a row
+_FLAT = ("mlp", "tabular", "residual")  # trunks that do not look at the shape of a row
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class TaskShape:
         outputs: C, values it answers.
         scale: Rows are divided by it.
         shape: Of one row before it is flattened; (F,) where it is not given.
+        categories: How many codes each of a row's last values has, where these are codes of categories.
         ids: How many different numbers its rows of text hold; 0 where they are none.
         tagging: Whether it answers every token of a row.
     """
@@ -30,6 +31,7 @@ class TaskShape:
     outputs: int
     scale: float = 1.0
     shape: tuple[int, ...] = ()
+    categories: tuple[int, ...] = ()
     ids: int = 0
     tagging: bool = False
 
@@ -61,7 +63,7 @@ def build(
     groups = {"trunk": tasks} if sharing == "shared" else {f"trunk.{task}": {task: tasks[task]} for task in tasks}
     branches = [_branch(name, trunks, heads, group) for name, group in groups.items()]
     network = Network(branches, {task: shape.source for task, shape in tasks.items()})
-    for layer in (part for _, layer in network.layers() for part in layer.parts()):
+    for layer in (part for _, it in network.layers() for part in it.parts()):
         if isinstance(layer, Linear):
             layer.half = precision == "bfloat16"
     return network
@@ -72,6 +74,9 @@ def _branch(name: str, trunks: list[TrunkSettings], heads: list[HeadSettings], t
     if len(set(sizes.values())) > 1:
         found = ", ".join(f"{source} has {size} values a row" for source, size in sizes.items())
         raise UserError(f"a shared trunk needs rows of one size; {found}: use model.sharing=separate")
+    like = next(iter(tasks.values()))
+    if any(shape.categories != like.categories for shape in tasks.values()):
+        raise UserError(f"a shared trunk needs the same categories in {', '.join(sizes)}: use model.sharing=separate")
     trunk, width = make_trunk(name, trunks, _rows(trunks[0].kind, tasks))
     own = {
         task: [*parts, *_head(f"head.{task}", units, heads, shape, first=not trunk)]
@@ -108,7 +113,8 @@ def _rows(kind: str, tasks: dict[str, TaskShape]) -> Rows:
     if kind not in _FLAT and len(set(sources.values())) > 1:
         found = ", ".join(f"{source} has {list(shape)}" for source, shape in sources.items())
         raise UserError(f"a shared trunk '{kind}' needs rows of one shape; {found}: use model.sharing=separate")
-    return Rows(tuple(sources), first.features, first.row, min(shape.ids for shape in tasks.values()))
+    ids = min(shape.ids for shape in tasks.values())
+    return Rows(tuple(sources), first.features, first.row, first.categories, ids)
 
 
 def _normalise(branch: Branch, factors: dict[str, float]) -> None:
@@ -119,7 +125,7 @@ def _normalise(branch: Branch, factors: dict[str, float]) -> None:
         for layer in scaling:
             layer.scale = next(iter(factors.values()))
     else:
-        branch.factors = factors
+        branch.factors = factors if set(factors.values()) != {1.0} else {}
 
 
 def _head(name: str, width: int, heads: list[HeadSettings], shape: TaskShape, first: bool) -> list[Layer]:

@@ -1,10 +1,11 @@
 """Evaluate: open the test split once, for all frozen candidates together. Nothing else may import the test split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, changed
 from pipeline.steps.context import Context, Done
 from pipeline.steps.parameters import parameters
 from pipeline.steps.step import Step
@@ -14,7 +15,9 @@ from pipeline.tracking.keys import Key, code_of, versions
 
 if TYPE_CHECKING:
     from pipeline.analysis.candidate import Candidate
+    from pipeline.analysis.metrics import Scores
     from pipeline.data.prepared import Prepared
+    from pipeline.data.test_split import TestSplit
     from pipeline.tracking.run import Run
 
 Trained = Sequence[tuple[Train, Done]]
@@ -42,6 +45,7 @@ class Evaluate(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions("scikit-learn", "scipy"),
+                "values": changed(self.experiment, ("baselines.reference",)),
                 "upstream": {"prepare": self._prepared} | {step.title: done.key for step, done in self._trained},
             }
         )
@@ -63,14 +67,35 @@ class Evaluate(Step):
         _record_opening(context, run, self._prepared, [candidate.title for candidate in candidates])
         log_datasets(run, context, self._prepared, ("test",))
         test = open_test_split(prepared)
-        evaluation = evaluate(candidates, test.rows, lambda text: context.say.line(f"  {text}"))
+        report = partial(_said, context)
+        references = self._references(prepared, test, report)
+        evaluation = evaluate(candidates, test.rows, report, references)
         evaluation.save(folder)
         for (step, _), candidate in zip(self._trained, candidates, strict=True):
             child = context.tracker.start(f"evaluate {candidate.title}", {tags.STEP: self.name, **step.tags()}, run.id)
             child.params(parameters(step.experiment))
             child.metrics(evaluation.metrics(candidate.group, list(step.experiment.tasks)))
             child.end("FINISHED")
+        for method, scores in references.items():
+            own = {tags.STEP: self.name, tags.ROLE: "reference"}
+            child = context.tracker.start(f"evaluate {method}", own, run.id)
+            child.metrics(evaluation.metrics(method, list(scores)))
+            child.end("FINISHED")
         run.artifacts(folder)
+
+    def _references(
+        self, prepared: "Prepared", test: "TestSplit", report: Callable[[str], None]
+    ) -> dict[str, "Scores"]:
+        """What methods without a network make of the same rows."""
+        if not self.experiment.baselines.reference:
+            return {}
+        from pipeline.analysis.reference import references
+
+        return references(prepared, prepared.split("train"), test.rows, self.experiment.seed, report)
+
+
+def _said(context: Context, text: str) -> None:
+    context.say.line(f"  {text}")
 
 
 def _candidate(prepared: "Prepared", step: Train, done: Done) -> "Candidate":

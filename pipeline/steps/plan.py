@@ -89,6 +89,10 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
     Prepare(experiment, project).key()
     for train in candidates(experiment, project, "", device):
         exactness(train.experiment, device)  # code and weights of the user's own are there
+    if experiment.training.augment:
+        from pipeline.data.augment import transforms
+
+        transforms(experiment.training.augment)
     if experiment.tuning is not None:
         check_storage_of(experiment, project)
 

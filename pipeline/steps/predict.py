@@ -13,6 +13,8 @@ Progress = Callable[[int, int | None], None]
 """Takes the number of rows done, and of all rows where it is known."""
 
 _SHOWN = 3
+_OF_TEXT = (".jsonl", ".jsonl.gz", ".txt", ".txt.gz", ".conll")
+"""Endings of files of text alone."""
 
 
 def _silent(*_: Any) -> None:
@@ -30,8 +32,9 @@ def predict(
 
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
-        source: A `.csv`, `.csv.gz` or `.parquet` file with the columns `pixel_0` ..., or a folder of images; for a
-            model that reads text, a file that `pipeline.data.texts` reads.
+        source: A `.csv`, `.csv.gz` or `.parquet` file with the columns that the model reads (`pixel_0` ... of images),
+            a folder of Parquet files, or a folder of images; for a model that reads text, a file that
+            `pipeline.data.texts` reads.
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.
         warn: Told once of columns that are ignored.
@@ -43,8 +46,6 @@ def predict(
         UserError: The model, the input or the output is not what it should be.
         Failure: The store does not answer, or the output cannot be written.
     """
-    import pandas as pd
-
     from pipeline.data.tables.writer import check_output, written
     from pipeline.tracking.open_model import described, open_model
 
@@ -52,19 +53,20 @@ def predict(
         raise UserError(f"input {source}: no such file or folder")
     check_output(output, source)
     model = open_model(model_uri)
+    about = described(model)
     # The model itself: rows are checked already, and MLflow's own check takes longer than a small batch's answer.
     network = model.unwrap_python_model()
-    sources = described(model)["sources"]
-    if fields := _fields(source, sources):
-        return _predict_texts(network, source, fields, output, progress)
-    rows = open_rows(source, sources)
+    if fields := _fields(source, about["sources"]):
+        return _predict_texts(network, about["tasks"], source, fields, output, progress)
+    rows = open_rows(source, about["sources"])
     if ignored := rows.columns.ignored:
         more = " ..." if len(ignored) > _SHOWN else ""
-        warn(f"{source}: {len(ignored)} columns that are no pixels are ignored: {', '.join(ignored[:_SHOWN])}{more}")
+        named = f"{', '.join(ignored[:_SHOWN])}{more}"
+        warn(f"{source}: {len(ignored)} columns that the model does not read are ignored: {named}")
     done = 0
     with written(output) as writer:
         for batch in rows.batches:
-            answers: Any = network.predict(None, pd.DataFrame(batch.pixels, columns=rows.columns.pixels, copy=False))
+            answers = _with_names(network.predict(None, batch.frame), about["tasks"])
             if batch.files is not None:
                 answers.insert(0, "file", batch.files)
             writer.write(answers)
@@ -74,14 +76,16 @@ def predict(
 
 
 def _fields(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What the field with the text may be called; none where the model reads no text, or the input is images."""
+    """What the field with the text may be called; none where the model reads no text, or the input is none."""
     encodings = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "text"]
-    if not encodings or (source.is_dir() and len(encodings) < len(sources)):
+    if not encodings or (len(encodings) < len(sources) and not source.name.endswith(_OF_TEXT)):
         return []
     return list(dict.fromkeys([*(it["field"] for it in encodings), "text"]))
 
 
-def _predict_texts(network: Any, source: Path, fields: list[str], output: Path, progress: Progress) -> int:
+def _predict_texts(
+    network: Any, tasks: Mapping[str, Any], source: Path, fields: list[str], output: Path, progress: Progress
+) -> int:
     import pandas as pd
 
     from pipeline.data.tables.writer import written
@@ -90,10 +94,20 @@ def _predict_texts(network: Any, source: Path, fields: list[str], output: Path, 
     done = 0
     with written(output) as writer:
         for chunk in texts(source, fields):
-            writer.write(network.predict(None, pd.DataFrame({"text": pd.Series(chunk, dtype=object)})))
+            answers = network.predict(None, pd.DataFrame({"text": pd.Series(chunk, dtype=object)}))
+            writer.write(_with_names(answers, tasks))
             done += len(chunk)
             progress(done, None)
     return done
+
+
+def _with_names(answers: Any, tasks: Mapping[str, Mapping[str, Any]]) -> Any:
+    """The answers with the name of each predicted class, `<task>/class`, behind its number."""
+    for task, about in tasks.items():
+        if (label := f"{task}/label") in answers:
+            names = [about["classes"][place] for place in answers[label]]
+            answers.insert(answers.columns.get_loc(label) + 1, f"{task}/class", names)
+    return answers
 
 
 def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
@@ -101,7 +115,8 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
 
     Args:
         source: The file or folder.
-        sources: `shape`, `scale` and whether it is `resized` of each source that the model knows.
+        sources: `shape`, `scale`, of tables `encoding`, of images whether they are `resized`, of each source that the
+            model knows.
 
     Raises:
         UserError: It is none that can be read.
@@ -112,11 +127,27 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
     from pipeline.data.tables.images import open_images
     from pipeline.data.tables.parquet import open_parquet
 
+    tables = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "table"]
+    images = [it for it in sources.values() if not it.get("encoding")]
+    if tables and not (images and _of_pixels(source)):
+        from pipeline.data.tables.records import open_records
+
+        return open_records(source, tables)
     if source.is_dir():
-        return open_images(source, sources)
-    sizes = sorted({math.prod(it["shape"]) for it in sources.values()})
+        return open_images(source, {name: it for name, it in sources.items() if it in images})
+    sizes = sorted({math.prod(it["shape"]) for it in images})
     if source.suffix == ".parquet":
         return open_parquet(source, sizes)
     if source.name.endswith((".csv", ".csv.gz")):
         return open_csv(source, sizes)
     raise UserError(f"input {source}: give a .csv, .csv.gz or .parquet file, or a folder of images")
+
+
+def _of_pixels(source: Path) -> bool:
+    """Whether an input for a model that reads both tables and images is one of images."""
+    from pipeline.data.decoding import is_image
+    from pipeline.data.tables.typed import open_table
+
+    if source.is_dir():
+        return any(is_image(path.name) for path in source.iterdir())
+    return any(name.startswith("pixel_") for name in open_table(source).types)

@@ -10,7 +10,6 @@ import torch
 from pipeline.analysis.metrics import by_label, mean_of_known
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedTask, Split, known, open_prepared
-from pipeline.data.tables import pixel_columns
 from pipeline.steps.context import Context
 from pipeline.tracking import registry, tags
 from pipeline.tracking.model_package import log_package
@@ -19,7 +18,8 @@ from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
 from pipeline.training.spans import Spans, f1
 
-_ROWS = 256
+_ROWS = 1 << 18
+"""Rows of validation by which a champion is chosen: their answers are in memory."""
 
 
 def register(context: Context, run: Run, experiment: Experiment, saved: Path, slot: str, prepared: str) -> None:
@@ -61,39 +61,27 @@ def _decide(context: Context, experiment: Experiment, uri: str, present: Any, pr
 
 def _objective(uri: str, data: Prepared) -> float:
     """Mean over tasks of their primary metrics on the validation rows, as the served model answers them."""
-    model = open_model(uri)
+    model = open_model(uri).unwrap_python_model()
     split = data.split("validation")
-    answers = {source: _answers(model, data, source, rows) for source, rows in split.inputs.items()}
+    answers: dict[str, Any] = {source: model.answers(source, rows[:_ROWS]) for source, rows in split.inputs.items()}
     return float(np.mean([_primary(task, it, answers[it.source], split) for task, it in data.tasks.items()]))
 
 
-def _answers(model: Any, data: Prepared, source: str, rows: np.ndarray) -> Any:
-    """What the served model answers to rows as they are stored, by column."""
-    if not data.sources[source].ids:
-        return model.predict(_frame(rows))
-    served = model.unwrap_python_model()
-    parts = [served.answers(source, rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _primary(task: str, about: PreparedTask, answers: Any, split: Split) -> float:
+def _primary(task: str, about: PreparedTask, answers: pd.DataFrame, split: Split) -> float:
     """A task's primary metric, from what the served model answers; a label without rows of both kinds is left out."""
     from sklearn import metrics
 
-    truth = np.asarray(split.labels[task])
+    truth = np.asarray(split.labels[task][:_ROWS])
     present = known(truth)
     if about.kind == "tagging":
-        found, true = (torch.from_numpy(np.array(it)) for it in (answers[f"{task}/tags"], truth))
-        return float(f1(Spans(about.classes).counts(found, true, true >= 0).sum((0, 2))))
+        found = torch.from_numpy(np.stack(answers[f"{task}/tags"].to_list()))
+        counts = Spans(about.classes).counts(found, torch.from_numpy(truth), torch.from_numpy(present))
+        return float(f1(counts.sum((0, 2))))
     if about.kind == "multilabel":
-        chances = np.stack([answers[f"{task}/probability/{index}"] for index in range(len(about.classes))], 1)
+        chances = answers[[f"{task}/probability/{index}" for index in range(len(about.classes))]].to_numpy()
         return mean_of_known(by_label(metrics.roc_auc_score, truth, chances, present))
     column = "value" if about.kind == "regression" else "label"
-    answered = np.asarray(answers[f"{task}/{column}"])[present]
+    answered = answers[f"{task}/{column}"].to_numpy()[present]
     if about.kind == "regression":
         return float(metrics.r2_score(truth[present], (answered - about.mean) / about.std))
     return float((answered == truth[present]).mean())
-
-
-def _frame(rows: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(np.asarray(rows, np.float64), columns=pixel_columns(rows.shape[1]))

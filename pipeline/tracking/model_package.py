@@ -1,6 +1,7 @@
 """Model packages: one slot's network, logged as a model of the run that trained it.
 
 A package is `served_model.py`, a spec and one slot's weights; `served_model` says what goes in and what comes out.
+Where the network has a module of the user's own, the Python files of that module's top-level package are in it too.
 """
 
 import hashlib
@@ -8,7 +9,7 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.types.schema import AnyType
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -35,6 +37,11 @@ METADATA = "headway"
 _CODE = Path(__file__).with_name("served_model.py")
 _PACKAGE = Path(__file__).parents[2]
 _OWN_MODULES = "pipeline.model.modules."
+_EMBEDDINGS = {
+    "category_embedding": ("CategoryEmbedding", ("numbers", "sizes", "width")),
+    "number_embedding": ("NumberEmbedding", ("numbers", "width")),
+}
+"""Layers that `served_table` has: their classes, and what these are made of."""
 _REQUIREMENTS = ("mlflow", "torch", "pandas", "numpy", "safetensors")
 
 
@@ -97,14 +104,13 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
     modules = {it["module"] for it in _described(spec["network"]) if it.get("kind") == "module"} - code
     installed = sorted({name for path in modules if (name := distribution(path))} - set(_REQUIREMENTS))
     _copy(folder / "code", sorted(path for path in modules if not distribution(path)))
-    signature, example = _signature(spec)
     mlflow.pyfunc.save_model(
         folder / "model",
         mlflow_model=model,
         python_model=_CODE,
         artifacts={name: str(path) for name, path in files.items()},
-        signature=signature,
-        input_example=example,
+        signature=ModelSignature(_inputs(spec["sources"].values()), _outputs(spec["tasks"])),
+        input_example=_example(next(iter(spec["sources"].values()))),
         code_paths=[str(path) for path in sorted((folder / "code").glob("*"))] or None,
         pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *installed)],
         metadata={METADATA: {"slot": spec["slot"], "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}},
@@ -112,11 +118,11 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
     return model
 
 
-def _described(it: Any) -> Iterator[Mapping[str, Any]]:
+def _described(it: Any) -> Iterator[dict[str, Any]]:
     """Every mapping within a JSON value."""
-    if isinstance(it, Mapping):
+    if isinstance(it, dict):
         yield it
-    for inner in it.values() if isinstance(it, Mapping) else it if isinstance(it, list) else ():
+    for inner in it.values() if isinstance(it, dict) else it if isinstance(it, list) else ():
         yield from _described(inner)
 
 
@@ -137,14 +143,28 @@ def _own_code(spec: dict[str, Any], folder: Path) -> set[str]:
         The modules of the network that come from them.
     """
     found = set()
+    spec["code"] = {}
+    if any(is_text(source) for source in spec["sources"].values()):
+        files = {"words": _PACKAGE / "pipeline/data/encodings/words.py", "text": _CODE.with_name("served_text.py")}
+        spec["code"] |= {name: _copied(file, folder) for name, file in files.items()}
+    if any(is_table(source) for source in spec["sources"].values()):
+        spec["code"] |= {"table": _copied(_CODE.with_name("served_table.py"), folder)}
     for it in _described(spec["network"]):
         if it.get("kind") == "module" and it["module"].startswith(_OWN_MODULES):
             module, name = it["module"].split(":")
-            it["module"] = f"{_copied(_PACKAGE / (module.replace('.', '/') + '.py'), folder)}:{name}"  # type: ignore[index]
+            it["module"] = f"{_copied((_PACKAGE / module.replace('.', '/')).with_suffix('.py'), folder)}:{name}"
             found.add(it["module"])
-    if any(is_text(source) for source in spec["sources"].values()):
-        files = {"words": _PACKAGE / "pipeline/data/encodings/words.py", "text": _CODE.with_name("served_text.py")}
-        spec["code"] = {name: _copied(file, folder) for name, file in files.items()}
+        if it.get("kind") in ("tokens", "pooled"):
+            arguments = {"part": it["kind"], "length": it.pop("length"), "width": it.pop("width")}
+            values = [(arguments["length"] + 1) * arguments["width"]]
+            it |= {"kind": "module", "module": f"{spec['code']['text']}:OfText", "arguments": arguments}
+            it["shape"] = values
+            found.add(it["module"])
+        elif str(it.get("kind")) in _EMBEDDINGS:
+            arguments = {name: it.pop(name) for name in _EMBEDDINGS[it["kind"]][1]}
+            it |= {"module": f"{spec['code']['table']}:{_EMBEDDINGS[it['kind']][0]}", "arguments": arguments}
+            it["kind"] = "module"
+            found.add(it["module"])
     return found
 
 
@@ -165,24 +185,47 @@ def _in_short(sources: Mapping[str, Any]) -> dict[str, Any]:
     return short
 
 
-def _signature(spec: Mapping[str, Any]) -> tuple[ModelSignature, pd.DataFrame]:
-    """What goes in and comes out, and an example of what goes in."""
-    texts = [source for source in spec["sources"].values() if is_text(source)]
-    sizes = sorted({int(np.prod(it["shape"])) for it in spec["sources"].values() if it not in texts})
-    inputs = _inputs(sizes, optional=bool(texts)) if sizes else []
-    inputs += [ColSpec("string", COLUMN, required=not sizes)] if texts else []
+def is_table(source: Mapping[str, Any]) -> bool:
+    """Whether a source of a spec is a table."""
+    return bool(source.get("encoding", {}).get("kind") == "table")
+
+
+def _inputs(sources: Iterable[Mapping[str, Any]]) -> Schema:
+    """The columns of all sources; those that only some sources have are optional."""
+    every = [_columns(source) for source in sources]
+    names = dict.fromkeys(name for columns in every for name in columns)
+    return Schema(
+        [
+            ColSpec(
+                next(columns[name] for columns in every if name in columns),
+                name,
+                required=all(name in columns for columns in every),
+            )
+            for name in names
+        ]
+    )
+
+
+def _columns(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The types of a source's columns, by name."""
+    if is_text(source):
+        return {COLUMN: "string"}
+    if encoding := source.get("encoding"):
+        # Any type: a whole column of whole numbers is no double to MLflow, and a category may be text or a number.
+        return {column["name"]: AnyType() for column in encoding["columns"]}
+    return dict.fromkeys(pixel_columns(int(np.prod(source["shape"]))), "double")  # float would refuse float64
+
+
+def _example(source: Mapping[str, Any]) -> pd.DataFrame:
+    """A row of a source."""
+    if is_text(source):
+        return pd.DataFrame([["Leaving Berlin for Paris ."]], columns=pd.Index([COLUMN], dtype=object))
+    if encoding := source.get("encoding"):
+        row = {it["name"]: [it["mean"] if it["kind"] == "numeric" else it["values"][0]] for it in encoding["columns"]}
+        return pd.DataFrame(row).set_axis(pd.Index(row, dtype=object), axis=1)
     # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
-    names = pd.Index(pixel_columns(sizes[0]) if sizes else [COLUMN], dtype=object)
-    example = pd.DataFrame(np.zeros((1, sizes[0])) if sizes else [["Leaving Berlin for Paris ."]], columns=names)
-    return ModelSignature(Schema(inputs), _outputs(spec["tasks"])), example
-
-
-def _inputs(sizes: list[int], optional: bool) -> list[ColSpec | TensorSpec]:
-    """All pixels; those that only the rows of a larger source have are optional, and all where rows may be text."""
-    return [
-        ColSpec("double", name, required=index < sizes[0] and not optional)  # float would refuse frames of float64
-        for index, name in enumerate(pixel_columns(sizes[-1]))
-    ]
+    names = pd.Index(pixel_columns(int(np.prod(source["shape"]))), dtype=object)
+    return pd.DataFrame(np.zeros((1, len(names))), columns=names)
 
 
 def _outputs(tasks: Mapping[str, Any]) -> Schema:

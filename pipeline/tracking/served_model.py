@@ -3,9 +3,10 @@
 MLflow copies this file into each model it logs (models from code), so it stands alone: it imports nothing of
 `pipeline`, reads its network from `spec.json` and its weights from `weights.safetensors`, and unpickles nothing.
 
-A row has the columns `pixel_0` ... `pixel_{F-1}`: values as the source stores them, not yet divided by its scale.
-Of text a row has the one column `text` instead; tokens of sources that came in tokens are parted by spaces there.
-The answer has for each task whose source has rows of F values, or text, by kind of task:
+A row of images has the columns `pixel_0` ... `pixel_{F-1}`: values as the source stores them, not yet divided by its
+scale. A row of a table has the table's own input columns; what is missing there, or was never seen in training, is
+treated as in training. A text has the one column `text`; tokens of sources that came in tokens are parted by spaces
+there. The answer has for each task whose source has such rows, by kind of task:
 
 - multiclass and binary: `<task>/label`, the predicted class as its index from 0, and `<task>/probability/<index>` for
   each class;
@@ -20,6 +21,9 @@ Names of classes and labels, and thresholds, stand in the spec and in the model'
 
 Tasks share one pass through their trunk, except where their sources differ in scale or are normalised apart
 (`batch_per_source`): then the trunk runs once a source, and each task is answered with its own source's statistics.
+
+A trunk may hold a module of torchvision, which the package then requires, or of the user's own, whose code lies in the
+package beside this file.
 
 Legend of shapes: B rows, F values of a row, C classes or labels, T tokens of a row, H values of a token.
 """
@@ -47,18 +51,37 @@ _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Ta
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """What the rows of a source look like from outside; sources that look alike are equal."""
+
+    columns: tuple[str, ...]
+    table: str = ""  # a table's source
+    text: str = ""  # that of a text
+
+    @classmethod
+    def of(cls, name: str, source: Mapping[str, Any]) -> "_Rows":
+        if _is_text(source):
+            return cls((_TEXT,), text=name)
+        if encoding := source.get("encoding"):
+            return cls(tuple(column["name"] for column in encoding["columns"]), name)
+        return cls(tuple(f"{_PIXEL}{index}" for index in range(int(np.prod(source["shape"])))))
+
+    @property
+    def shown(self) -> str:
+        first, last = self.columns[0], self.columns[-1]
+        if self.text:
+            return f"the one column is {first}"
+        return f"the columns are {', '.join(self.columns) if self.table else f'{first} to {last}'}"
+
+
+@dataclass(frozen=True)
 class _Trunk:
     """A trunk as the rows of one scale and one group of statistics pass it, and the heads that read it."""
 
-    features: int
+    rows: _Rows
     scale: float
     layers: nn.Sequential
     heads: Mapping[str, nn.Sequential]
-
-    def logits(self, rows: Tensor) -> dict[str, Tensor]:
-        """What the heads answer to rows as stored, by task."""
-        x = self.layers(rows / self.scale)
-        return {task: head(x) for task, head in self.heads.items()}
 
 
 class ServedModel(PythonModel):
@@ -68,75 +91,84 @@ class ServedModel(PythonModel):
         """Build the network; MLflow calls this when it loads the model."""
         self._spec = json.loads(Path(context.artifacts["spec"]).read_text(encoding="utf-8"))
         self._trunks = _build(self._spec, load_file(context.artifacts["weights"]))
-        code = self._spec.get("code", {})
-        self._texts = importlib.import_module(code["text"]).Texts(self._spec, self.answers) if code else None
+        text = self._spec.get("code", {}).get("text")
+        self._texts = importlib.import_module(text).Texts(self._spec, self.answers) if text else None
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Answer every task for every row.
 
         Args:
             context: Not used; everything was read when the model was loaded.
-            model_input: Columns `pixel_0` ... `pixel_{F-1}` in any order; any numbers, none missing. Or `text`.
+            model_input: The columns of a source in any order. Pixels are any numbers, none missing.
             params: None are known.
 
         Returns:
-            Labels (int64), probabilities (float32), values (float64) and text, a row a row, under the index of the
-            input.
+            Labels (int64), probabilities (float32), values (float64), tags and entities (text), a row a row, under the
+            index of the input.
 
         Raises:
             ValueError: A column is missing, unknown or no number, or a value is missing or infinite, or no text.
         """
-        if self._texts and (_TEXT in model_input.columns or all(map(_is_text, self._spec["sources"].values()))):
+        rows = self._rows(model_input)
+        if rows.text and self._texts:
             return pd.DataFrame(self._texts.answer(model_input), index=model_input.index)
-        columns = self._columns(model_input)
         parts = [
-            self._answer(_values(model_input.iloc[start : start + _CHUNK][columns], start))
+            self._answer(rows, self._values(rows, model_input.iloc[start : start + _CHUNK], start))
             for start in range(0, max(len(model_input), 1), _CHUNK)
         ]
         return pd.DataFrame(
             {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, index=model_input.index
         )
 
-    def answers(self, source: str, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Answers of a source's tasks to rows [B, F] that are encoded already, by column; tags as numbers [B, T]."""
-        network, found = self._spec["network"], {}
-        with torch.inference_mode():
-            for trunk in self._trunks:
-                own = [task for task in trunk.heads if network["source_of"][task] == source]
-                logits = trunk.logits(torch.from_numpy(rows).float()) if own else {}
-                for task in own:
-                    about = self._spec["tasks"][task]
-                    for name, it in _decide(about, logits[task]).items():
-                        tokens = self._spec["sources"][source]["shape"][0]
-                        found[f"{task}/{name}"] = (it.view(len(rows), tokens) if name == "tags" else it).numpy()
-        return found
+    def answers(self, source: str, values: np.ndarray) -> pd.DataFrame:
+        """Answer every task about rows [B, F] of a source that are encoded already, as prepared data have them.
 
-    def _columns(self, frame: pd.DataFrame) -> list[str]:
-        """The pixels' columns in their order."""
-        sizes = sorted({trunk.features for trunk in self._trunks})
-        # Sources of separate networks may differ in size; the nearest is what the caller seems to mean.
-        size = min(sizes, key=lambda size: abs(size - frame.shape[1]))
-        expected = [f"{_PIXEL}{index}" for index in range(size)]
-        known = f"the columns are {expected[0]} to {expected[-1]}"
-        if missing := [name for name in expected if name not in frame.columns]:
-            raise ValueError(f"{_some(missing)} missing: {known}")
-        if unknown := [str(name) for name in frame.columns.difference(expected, sort=False)]:
-            raise ValueError(f"{_some(unknown)} unknown: {known}")
-        if frame.shape[1] != size:
-            raise ValueError(f"{_some(list(frame.columns[frame.columns.duplicated()]))} there twice: {known}")
-        return expected
+        The tags of a row are an array of numbers [T].
+        """
+        rows = _Rows.of(source, self._spec["sources"][source])
+        parts = [
+            self._answer(rows, torch.from_numpy(np.array(values[start : start + _CHUNK], np.float32)))
+            for start in range(0, max(len(values), 1), _CHUNK)
+        ]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return pd.DataFrame({name: list(it) if it.ndim > 1 else it for name, it in joined.items()})
 
-    def _answer(self, pixels: Tensor) -> dict[str, np.ndarray]:
+    def _rows(self, frame: pd.DataFrame) -> _Rows:
+        """What the caller's rows are: of all that the model reads, what has most columns in common."""
+        known = list(dict.fromkeys(trunk.rows for trunk in self._trunks))
+        rows = min(known, key=lambda it: (len(set(it.columns) ^ set(frame.columns)), len(it.columns)))
+        if missing := [name for name in rows.columns if name not in frame.columns]:
+            raise ValueError(f"{_some(missing)} missing: {rows.shown}")
+        if frame.columns.duplicated().any():
+            raise ValueError(f"{_some(list(frame.columns[frame.columns.duplicated()]))} there twice: {rows.shown}")
+        unknown = [str(name) for name in frame.columns.difference(rows.columns, sort=False)]
+        if unknown and not rows.table:  # a table may have columns that are no inputs
+            raise ValueError(f"{_some(unknown)} unknown: {rows.shown}")
+        return rows
+
+    def _values(self, rows: _Rows, frame: pd.DataFrame, first: int) -> Tensor:
+        """Rows as the network takes them, float32 [B, F]; `first` is the number of the frame's first row."""
+        if not rows.table:
+            return _values(frame[list(rows.columns)], first)
+        encoding, code = self._spec["sources"][rows.table]["encoding"], self._spec["code"]["table"]
+        values: Tensor = importlib.import_module(code).encoded(encoding, frame, first)
+        return values
+
+    def _answer(self, rows: _Rows, values: Tensor) -> dict[str, np.ndarray]:
         """Answers to rows [B, F], by column."""
         logits: dict[str, Tensor] = {}
         with torch.inference_mode():
             for trunk in self._trunks:
-                if trunk.features == pixels.size(1):
-                    logits |= trunk.logits(pixels)
+                if trunk.rows == rows:
+                    x = trunk.layers(values / trunk.scale)
+                    logits |= {task: head(x) for task, head in trunk.heads.items()}
             answers: dict[str, np.ndarray] = {}
             for task, about in self._spec["tasks"].items():
                 if task in logits:
                     answers |= {f"{task}/{name}": it.numpy() for name, it in _decide(about, logits[task]).items()}
+                if f"{task}/tags" in answers:
+                    tokens = self._spec["sources"][rows.text]["shape"][0]
+                    answers[f"{task}/tags"] = answers[f"{task}/tags"].reshape(len(values), tokens)
         return answers
 
 
@@ -190,10 +222,10 @@ def _build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trun
             )  # sources part a text into tokens in several ways
             groups.setdefault((sources[source]["scale"], own), []).append(task)
         for (scale, source), tasks in groups.items():
-            features = int(np.prod(sources[network["source_of"][tasks[0]]]["shape"]))
+            rows = _Rows.of(network["source_of"][tasks[0]], sources[network["source_of"][tasks[0]]])
             layers = _layers(branch["trunk"], branch["name"], tensors, source)
             heads = {task: _layers(branch["heads"][task], f"head.{task}", tensors, source) for task in tasks}
-            trunks.append(_Trunk(features, scale, layers, heads))
+            trunks.append(_Trunk(rows, scale, layers, heads))
     return trunks
 
 
@@ -222,8 +254,6 @@ def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn
             return _Residual(*(_layers(about[path], path, tensors, source) for path in ("inner", "shortcut")))
         case "repeat":
             return _Repeat(about["times"])
-        case "tokens" | "pooled" as kind:
-            return _OfText(kind, about["length"], about["width"])
         case "module":
             return _OnShaped(_module(about, tensors), about["shape"])
     with torch.device("meta"):  # neither memory nor random draws for initial values that are replaced at once
@@ -231,8 +261,10 @@ def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn
             case "linear":
                 layer = nn.Linear(about["inputs"], about["outputs"])
             case "conv2d":
-                sizes = (about[name] for name in ("channels", "window", "stride", "padding"))
-                layer = nn.Conv2d(about["shape"][0], *sizes, bias=about["bias"])
+                channels, window, stride, padding, bias = (
+                    about[name] for name in ("channels", "window", "stride", "padding", "bias")
+                )
+                layer = nn.Conv2d(about["shape"][0], channels, window, stride, padding, bias=bias)
             case "max_pool2d":
                 layer = nn.MaxPool2d(about["window"])
             case "average_pool2d":
@@ -301,18 +333,6 @@ class _Repeat(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.repeat(1, self.times)
-
-
-class _OfText(nn.Module):
-    """Of [B, (T + 1) * H] the vectors of all tokens [B * T, H], or those of the rows [B, H]."""
-
-    def __init__(self, kind: str, length: int, width: int) -> None:
-        super().__init__()
-        self.tokens, self.length, self.width = kind == "tokens", length, width
-
-    def forward(self, x: Tensor) -> Tensor:
-        kept = self.length * self.width
-        return x[:, :kept].reshape(-1, self.width) if self.tokens else x[:, kept:]
 
 
 def _is_text(source: Mapping[str, Any]) -> bool:

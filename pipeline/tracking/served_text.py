@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor, nn
 
 COLUMN = "text"
 _ROWS = 256  # that pass through the network at a time
 _TAGS = "/tags"
 
-Answers = Callable[[str, np.ndarray], dict[str, np.ndarray]]
-"""What the tasks of a source answer to its encoded rows [B, ...], by column; tags as numbers [B, T]."""
+Answers = Callable[[str, np.ndarray], pd.DataFrame]
+"""What the tasks of a source answer to its encoded rows [B, F], by column; the tags of a row as numbers [T]."""
 
 
 class Texts:
@@ -61,7 +62,7 @@ class Texts:
         for start in range(0, max(len(pieces), 1), _ROWS):
             rows = self._encoders[source].encode(pieces[start : start + _ROWS])
             parts.append(self._answers(source, rows.reshape(len(rows), rows.shape[1] * rows.shape[2])))
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        joined = {name: np.concatenate([part[name].to_numpy() for part in parts]) for name in parts[0]}
         found: dict[str, np.ndarray] = {}
         for name, values in joined.items():
             if name.endswith(_TAGS):
@@ -73,7 +74,7 @@ class Texts:
     def _in_words(
         self, task: str, tokens: list[list[str]], pieces: list[list[str]], begins: list[int], values: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Tags and entities of texts, from the numbers of the tags of their pieces [.., T]."""
+        """Tags and entities of texts, from the numbers of the tags of each of their pieces, [T]."""
         classes = self._tasks[task]["classes"]
         each = [[classes[tag] for tag in row[: len(piece)]] for row, piece in zip(values, pieces, strict=True)]
         ends = [*begins[1:], len(each)][: len(begins)]
@@ -81,6 +82,24 @@ class Texts:
         found = [json.dumps(self._words.entities(*it), ensure_ascii=False) for it in zip(tokens, tags, strict=True)]
         said = [" ".join(own) for own in tags]
         return {f"{task}{_TAGS}": np.array(said, object), f"{task}/entities": np.array(found, object)}
+
+
+class OfText(nn.Module):
+    """Of the answer of a trunk [B, (T + 1) * H] the vectors of all tokens [B * T, H], or those of the rows [B, H].
+
+    Args:
+        part: `tokens` or `pooled`.
+        length: T.
+        width: H.
+    """
+
+    def __init__(self, part: str, length: int, width: int) -> None:
+        super().__init__()
+        self.tokens, self.kept, self.width = part == "tokens", length * width, width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return x[:, : self.kept].reshape(-1, self.width) if self.tokens else x[:, self.kept :]
 
 
 def is_text(source: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from functools import partial
 import torch
 
 from pipeline.config import Experiment
+from pipeline.data.augment import Augment
 from pipeline.data.class_weights import class_weights
 from pipeline.data.prepared import Prepared, Split
 from pipeline.data.resident import ResidentBatches
@@ -44,6 +45,8 @@ class DeviceDrive(Drive):
         weights = class_weights(prepared, experiment.tasks)
         self._batches: ResidentBatches = ResidentBatches(prepared, split, size, data.mix, device, weights, data.heat)
         self._record = record
+        if augment := experiment.training.augment:
+            self._augment, self._record = Augment(prepared, augment), None  # its draws are no part of a graph
 
     def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
         """See `Drive`.
@@ -71,7 +74,11 @@ class DeviceDrive(Drive):
 
     def _one(self, step: Step, this: Pass, sizes: tuple[int, ...]) -> None:
         """One step with so many rows of each source."""
-        step(self._batches.batch(sizes), this)
+        batch = self._batches.batch(sizes)
+        if self._augment:
+            assert this.streams is not None
+            batch = self._augment(batch, this.streams, this.epoch, this.step)
+        step(batch, this)
         self._optimizer.step(self._batches.clock)
         self._batches.clock.add_(1)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from pipeline.config.training import TrainingSettings
+from pipeline.data.augment import Augment
 from pipeline.data.batches import Batch, Batches
 from pipeline.data.resident import ResidentBatches
 from pipeline.model import Network, Pass
@@ -20,6 +21,7 @@ Step = Callable[[Batch, Pass], None]
 class Drive(ABC):
     """Drives a stack."""
 
+    _augment: Augment | None = None
     _batches: Batches | ResidentBatches
     _optimizer: Optimizer | BatchedOptimizer
 

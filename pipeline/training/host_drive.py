@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.config import Experiment
+from pipeline.data.augment import Augment
 from pipeline.data.batches import Batches
 from pipeline.data.class_weights import class_weights
 from pipeline.data.prepared import Prepared, Split
@@ -25,12 +26,15 @@ class HostDrive(Drive):
         size, data = experiment.training.batch_size, experiment.data
         weights = class_weights(prepared, experiment.tasks)
         self._batches: Batches = Batches(prepared, split, size, data.mix, weights, data.heat)
+        if augment := experiment.training.augment:
+            self._augment = Augment(prepared, augment)
 
     def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
         """See `Drive`."""
         streams, data = ([getattr(slot, name) for slot in self._slots] for name in ("stream", "data_stream"))
         for number, batch in enumerate(self._batches.epoch(data, epoch)):
-            step(batch, Pass({}, streams, epoch, number))
+            changed = self._augment(batch, streams, epoch, number) if self._augment else batch
+            step(changed, Pass({}, streams, epoch, number))
             clip(self._network.grads, self._settings)
             course = factor(self._settings[0], epoch * self.steps + number, self.steps)
             self._optimizer.step(

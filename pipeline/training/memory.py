@@ -50,7 +50,7 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
     answered = passed + sum({it.rows.get("validation", 0) % passed for it in prepared.sources.values()})
     tallied = _TALLIED * COUNTED * sum(task.outputs for task in prepared.tasks.values())
     activations = rows * trained + answered * evaluated  # a smaller last batch has memory of its own
-    if slot.data_stream == slot.stream:  # a batch of its own
+    if slot.data_stream == slot.stream or training.augment:  # a batch of its own
         activations += training.batch_size * sum(source.features for source in prepared.sources.values())
     return _FLOAT * (state * (1 + copies) + values + halves + activations + tallied)
 

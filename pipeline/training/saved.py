@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from pipeline.config import Experiment
-from pipeline.data.prepared import Prepared, PreparedTask
+from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.model import Network
 from pipeline.training.slot import SlotState
 from pipeline.training.stack import build_network
@@ -42,12 +42,7 @@ def save(folder: Path, prepared: Prepared, experiment: Experiment, states: Seque
         "slots": [state.name for state in states],
         "tasks": {name: _described(task) for name, task in prepared.tasks.items()},
         "thresholds": chosen,
-        "sources": {
-            name: {"shape": list(it.shape), "scale": it.scale}
-            | ({"resized": True} if it.resized else {})
-            | ({"encoding": it.encoding} if it.ids else {})
-            for name, it in prepared.sources.items()
-        },
+        "sources": {name: _source(it) for name, it in prepared.sources.items()},
     }
     tensors = network.named(values, buffers)
     path = folder / FILE
@@ -60,6 +55,13 @@ def _described(task: PreparedTask) -> dict[str, Any]:
     """What must be known of a task to read its answers."""
     told: dict[str, Any] = {"kind": task.kind, "source": task.source, "classes": list(task.classes)}
     return told | ({"mean": task.mean, "std": task.std} if task.kind == "regression" else {})
+
+
+def _source(source: PreparedSource) -> dict[str, Any]:
+    """What must be known of a source to give its network rows."""
+    told: dict[str, Any] = {"shape": list(source.shape), "scale": source.scale}
+    told |= {"resized": True} if source.resized else {}
+    return told | ({"encoding": source.encoding} if source.encoding else {})
 
 
 def about(path: Path) -> dict[str, Any]:

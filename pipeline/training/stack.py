@@ -202,7 +202,16 @@ def _copied(row: Tensor) -> np.ndarray:
 def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Network:
     """The network for the slots of these experiments, without values."""
     shapes = {
-        name: TaskShape(task.source, it.features, task.outputs, it.scale, it.shape, it.ids, task.kind == "tagging")
+        name: TaskShape(
+            task.source,
+            it.features,
+            task.outputs,
+            it.scale,
+            it.shape,
+            it.categories,
+            it.ids,
+            task.kind == "tagging",
+        )
         for name, task in prepared.tasks.items()
         for it in [prepared.sources[task.source]]
     }

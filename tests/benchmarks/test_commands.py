@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import growth, one_model, overhead, same_rows, study, switches, time_to_quality
+from benchmarks import growth, lenet, one_model, overhead, same_rows, study, switches, time_to_quality
 from benchmarks.common.measuring import Spent
 from benchmarks.growth_point import Point, make_data, train
+from benchmarks.networks import REPOSITORY
+from pipeline.config import load, with_values
 from pipeline.data.sources import Examples, Part
 from pipeline.data.splitting import split
+from pipeline.model import TaskShape, build
 
 
 def test_one_model_times_all_ways(tmp_path: Path) -> None:
@@ -23,6 +26,21 @@ def test_one_model_times_all_ways(tmp_path: Path) -> None:
     assert {"stack of 1", "floor of 1"} <= set(table["name"])
     assert table["network"].nunique() == 2
     assert "stack of 16" in told.output
+
+
+def test_the_lenets_step_is_held_against_its_floor(tmp_path: Path) -> None:
+    told = CliRunner().invoke(lenet.main, ["--quick", "--results", str(tmp_path)], catch_exceptions=False)
+    table = pd.read_parquet(tmp_path / "lenet.parquet").set_index("name")
+    assert {"stack of 1", "floor of 1", "stack of 8", "floor of 8", lenet.MODULE} == set(table.index)
+    assert (table["cpu_seconds"] > 0).all()
+    assert "of floor of 8" in told.output
+
+
+def test_the_floor_counts_the_network_that_is_trained() -> None:
+    ours = with_values(load("mnist_fashion", {}, REPOSITORY), {"model.trunk.kind": "lenet"})
+    shape = TaskShape("mnist", 784, 10, shape=(28, 28))
+    count = build("shared", [ours.model.trunk], [ours.model.head], {"a": shape, "b": shape}).count()
+    assert count == sum(it.numel() for it in lenet.LeNet(0.5).parameters())
 
 
 def test_a_scripts_times_are_scaled_by_trials_and_epochs() -> None:

@@ -11,7 +11,9 @@ from .files import TASKS, settings
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["debug", "digits", "digits_present", "mnist_fashion", "mnist_fashion_cnn", "mnist_fashion_separate"])
+@pytest.mark.parametrize(
+    "name", ["debug", "digits", "digits_present", "mnist_fashion", "mnist_fashion_cnn", "mnist_fashion_separate"]
+)
 def test_an_experiment_that_ships_loads_by_name_and_by_path(name):
     by_name = load(name, {}, REPOSITORY)
     assert by_name == load(str(REPOSITORY / "experiments" / f"{name}.yaml"), {}, REPOSITORY)

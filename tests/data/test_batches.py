@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.data.batches import Batches, in_order
+from pipeline.data.batches import Batches, evaluated_rows, in_order
 from pipeline.data.plan import dropped
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, Split
 from pipeline.draws import Stream
@@ -188,3 +188,7 @@ def test_rows_in_order_have_the_values_that_training_sees():
     assert torch.cat([targets["long/0"].values[0] for _, targets in whole]).tolist() == list(range(50))
     for batch in Batches(prepared, split, 8, "longest").epoch([STREAM], 0):
         assert torch.equal(batch.inputs["long"][0], values[batch.targets["long/0"].values[0]])
+
+
+def test_passes_that_evaluate_take_fewer_rows_where_each_of_them_keeps_much() -> None:
+    assert [evaluated_rows(units) for units in (0, 138, 2**14, 2**15, 2**22)] == [512, 512, 512, 256, 16]

@@ -1,6 +1,7 @@
 """Images of one's own: found, matched with their labels, streamed; and one line for whatever is wrong with them."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import open_prepared, open_split
-from pipeline.data.sources import images, source
+from pipeline.data.sources import checksums, images, separated, source
 from pipeline.errors import UserError
 
 from .files import quiet
@@ -125,6 +126,16 @@ def test_an_empty_word_is_named_with_its_row(folder: Path) -> None:
     table(folder / "labels.csv", "file,found a,mass b,mass|")
     line = refused(folder, labels={"findings": {"column": "found"}})
     assert line == "labels.csv: row 2, column 'found': 'mass|' has an empty label before or after '|'"
+
+
+def test_words_that_are_too_many_to_be_labels_ask_for_the_separator(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(separated, "_MOST_LABELS", 2)
+    table(folder / "labels.csv", "file,found a,x;y b,y;x c,x")
+    assert refused(folder, labels={"findings": {"column": "found"}}) == (
+        "labels.csv: column 'found' has more than 2 labels: are they parted by '|'?"
+    )
 
 
 def test_without_a_label_file_folders_are_classes(tmp_path: Path) -> None:
@@ -279,10 +290,6 @@ def test_a_broken_image_leaves_no_manifest(folder: Path, tmp_path: Path) -> None
 
 
 def test_a_fingerprint_tells_every_change_and_is_remembered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    from pipeline.data.sources import checksums
-
     monkeypatch.setattr(checksums, "_SETTLED_NS", 0)
     own = source(on(OWN, {"mass": {"kind": "binary"}}), "own")
     asked: list[Path] = []

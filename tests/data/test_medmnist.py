@@ -106,6 +106,13 @@ def test_what_is_not_of_that_layout_is_one_line(tmp_path: Path, change: dict[str
     assert refused(tmp_path, found).startswith(line)
 
 
+def test_a_file_that_is_not_there_is_told_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"set\.npz: no such file: set data\.root to the folder .* or sources\.own\.path"
+    ):
+        source(on(OWN), "own").fingerprint(here(tmp_path))
+
+
 def test_names_are_as_many_as_classes_or_findings(tmp_path: Path) -> None:
     assert refused(tmp_path, arrays(), classes=["a"]) == "sources.own.classes: 1 names, and set.npz has 3"
     assert "sources.own.classes: 3 names" in refused(tmp_path, arrays(labels=2), classes=["a", "b", "c"])

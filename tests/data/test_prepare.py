@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.data import prepare as module
+from pipeline.data.leaks import suspicions
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import open_prepared, open_split
 from pipeline.data.sources import SOURCES, Examples
@@ -152,16 +153,17 @@ def test_an_unknown_source_is_refused(toy, tmp_path):
     assert "did you mean 'toy'" in refused(tmp_path, {"a": {"kind": "binary", "source": "toi"}})
 
 
-def test_fewer_classes_in_validation_than_in_training_name_what_is_missing(toy, tmp_path):
+def test_a_class_that_validation_lacks_is_told_of(toy, tmp_path):
     toy({"a": [0] * 60 + [1] * 3 + [2] * 60}, classes={"a": CLASSES["a"]})
-    line = refused(tmp_path, {"a": TASKS["a"]}, validation=0.05)
-    assert line == "task 'a': validation has no example of one: raise data.validation"
+    manifest, _ = prepared(tmp_path, tasks={"a": TASKS["a"]}, validation=0.05)
+    assert suspicions(manifest) == ["task 'a': no row of validation is 'one': what is chosen by it is blind to that"]
 
 
 def test_missing_labels_in_training_alone_are_no_class_that_validation_lacks(toy, tmp_path):
     toy({"a": [0] * 60 + [-1] * 3 + [2] * 60}, classes={"a": CLASSES["a"]})
     manifest, _ = prepared(tmp_path, tasks={"a": TASKS["a"]}, validation=0.05)
     assert manifest["tasks"]["a"]["counts"]["validation"][1] == 0
+    assert suspicions(manifest) == []
 
 
 def test_a_task_without_any_label_is_refused(toy, tmp_path):

@@ -114,9 +114,3 @@ def test_a_split_without_any_target_is_refused_by_its_name(split, empty):
     labels = dict.fromkeys(("train", "validation", "test"), np.ones_like(empty)) | {split: empty}
     with pytest.raises(UserError, match=f"task 'it': no row of {split} has a label"):
         targets_of("it", labels, ["old", "new"])
-
-
-def test_a_label_that_validation_never_has_is_refused():
-    labels = {"train": np.array([[1.0, 1.0], [0.0, 0.0]]), "validation": np.array([[1.0, 0.0]])}
-    with pytest.raises(UserError, match="task 'marks': validation has no example of new"):
-        targets_of("marks", labels, ["old", "new"])

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from pipeline.config import load, with_values
@@ -39,3 +41,23 @@ def test_slots_are_part_of_a_key_on_a_gpu_only() -> None:
         assert make(DEBUG, "cpu").key().digest == make(other, "cpu").key().digest
         assert make(DEBUG, "cuda").key().digest != make(other, "cuda").key().digest
         assert make(DEBUG, "cuda").key().digest != make(DEBUG, "cpu").key().digest
+
+
+def test_code_and_weights_of_ones_own_are_part_of_a_key_and_nothing_else_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "plugins" not in exactness(DEBUG, "cpu")
+    monkeypatch.syspath_prepend(tmp_path)
+    code, weights = tmp_path / "own_for_key.py", tmp_path / "weights.pth"
+    code.write_text("class Net: ...\n")
+    weights.write_bytes(b"1")
+    own = with_values(DEBUG, {"model.trunk": {"kind": "own_for_key:Net", "widths": [128]}})
+    network = {"kind": "torchvision", "network": "resnet18", "weights": str(weights)}
+    for experiment, file in ((own, code), (with_values(DEBUG, {"model.trunk": network}), weights)):
+        before = Train(experiment, "default", "prepared", "cpu").key().digest
+        assert Train(experiment, "default", "prepared", "cpu").key().digest == before
+        file.write_bytes(file.read_bytes() + b"\n")
+        assert Train(experiment, "default", "prepared", "cpu").key().digest != before
+        file.unlink()
+        with pytest.raises(UserError, match=r"there is no module 'own_for_key'|weights\.pth cannot be read"):
+            exactness(experiment, "cpu")

@@ -29,7 +29,7 @@ def test_a_single_task_baseline_is_the_experiment_on_one_task() -> None:
     given = with_values(FLAGSHIP, {"balancing.weights": {"mnist": 1.2, "fashion": 0.8}, "training.seeds": 3})
     single = single_task(given, "fashion")
     assert list(single.tasks) == ["fashion"]
-    assert single.sources == ["fashion_mnist"]
+    assert single.source_names == ["fashion_mnist"]
     assert (single.model, single.training) == (given.model, given.training)
     assert single.balancing.normalised(["fashion"]) == {"fashion": 1.0}
 

@@ -60,7 +60,9 @@ def test_answers_are_those_of_the_network(served, data: Prepared) -> None:
         found = model.answers(source, rows)
         assert {name.partition("/")[0] for name in found} == set(tasks)
         if source == "names":
-            assert (found["who/tags"] == logits["who"][0].argmax(-1).view(len(rows), -1).numpy()).all()
+            assert (
+                np.stack(found["who/tags"].to_list()) == logits["who"][0].argmax(-1).view(len(rows), -1).numpy()
+            ).all()
         else:
             chance = torch.sigmoid(logits["mood"][0, :, 0]).numpy()
             np.testing.assert_allclose(found["mood/probability/1"], chance, rtol=1e-5, atol=1e-6)
@@ -110,7 +112,9 @@ def test_the_model_says_what_it_reads_without_its_vocabulary(served) -> None:
 
 @pytest.mark.parametrize("frame", [{"text": ["a", None]}, {"txt": ["a"]}, {"text": ["a"], "more": ["b"]}])
 def test_what_is_no_text_is_refused(served, frame: dict) -> None:
-    with pytest.raises(ValueError, match=r"is no text|the one column is"):
+    with pytest.raises(
+        ValueError, match=r"is no text|is missing: the one column is text|is unknown: the one column is text"
+    ):
         open_model(served[0]).unwrap_python_model().predict(None, pd.DataFrame(frame))
 
 

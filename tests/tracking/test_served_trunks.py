@@ -93,9 +93,7 @@ def answers(
     folder = tmp_path_factory.mktemp("alone")
     np.save(folder / "rows.npy", ROWS)
     command = [sys.executable, "-I", "-c", ALONE, mlflow.get_tracking_uri(), str(folder)]
-    done = subprocess.run(
-        [*command, *(uri for uri, _ in logged.values())], cwd=folder, capture_output=True, text=True
-    )
+    done = subprocess.run([*command, *(uri for uri, _ in logged.values())], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return {case: pd.read_parquet(folder / f"{number}.parquet") for number, case in enumerate(logged)}
 

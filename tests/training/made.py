@@ -87,6 +87,24 @@ def random_data(
     )
 
 
+def random_table(
+    folder: Path, tasks: Mapping[str, tuple[str, str, int]] = MIXED, sizes: tuple[int, ...] = (3, 40)
+) -> Prepared:
+    """The same as rows of a table: standardised numbers, and codes of categories behind them."""
+    made = random_data(folder, tasks)
+    for source, about in made.sources.items():
+        for split in about.rows:
+            path = folder / inputs_file(source, split)
+            rows = (np.load(path).astype(np.float32) - 127.5) / 74.0
+            codes = [np.load(path)[:, -place] % size for place, size in enumerate(sizes, 1)]
+            np.save(path, np.concatenate([rows, np.stack(codes, 1).astype(np.float32)], 1))
+    sources = {
+        name: PreparedSource((it.features + len(sizes),), 1.0, it.rows, {"categories": list(sizes)})
+        for name, it in made.sources.items()
+    }
+    return Prepared(folder, sources, made.tasks)
+
+
 def experiment_on(prepared: Prepared, values: Mapping[str, Any] | None = None) -> Experiment:
     """A small experiment on these data: `BASE`, then the values."""
     tasks = {name: {"kind": task.kind, "source": task.source} for name, task in prepared.tasks.items()}
@@ -100,9 +118,7 @@ def images_for(trunk: str, prepared: Prepared) -> Prepared:
     """The data with rows of the shape that a trunk of `TRUNKS` takes."""
     if trunk != "own":
         return prepared
-    return replace(
-        prepared, sources={name: replace(it, shape=(1, *it.shape)) for name, it in prepared.sources.items()}
-    )
+    return replace(prepared, sources={name: replace(it, shape=(1, *it.shape)) for name, it in prepared.sources.items()})
 
 
 def seeds(experiment: Experiment, count: int) -> list[Slot]:

@@ -10,7 +10,19 @@ from pipeline.data.prepared import Prepared
 from pipeline.training.slot import SlotState, seed_slots
 from pipeline.training.stack import Stack
 from tests.conftest import REPOSITORY
-from tests.training.made import MIXED, TRUNKS, assert_same, by_name, experiment_on, images_for, random_data, seeds, trained, trials
+from tests.training.made import (
+    MIXED,
+    TRUNKS,
+    assert_same,
+    by_name,
+    experiment_on,
+    images_for,
+    random_data,
+    random_table,
+    seeds,
+    trained,
+    trials,
+)
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "adam": {},
@@ -83,6 +95,23 @@ def test_every_kind_of_task_is_the_same_alone_and_beside_all_others(
             assert_same(trained(prepared, seeds(experiment, count))["seed/0"], alone)
 
 
+@pytest.mark.parametrize("trunk", ["mlp", "tabular", "residual"])
+@pytest.mark.parametrize("sharing", ["shared", "separate"])
+@pytest.mark.parametrize("embedding", [1, 5, 8])
+def test_embeddings_of_a_table_are_the_same_for_any_number_of_slots(
+    trunk: str, sharing: str, embedding: int, tmp_path: Path
+) -> None:
+    prepared = random_table(tmp_path)
+    values: dict[str, Any] = {"model.trunk.kind": trunk, "model.trunk.embedding": embedding}
+    values |= {"model.trunk.number_embedding": embedding} if trunk == "tabular" else {}
+    experiment = experiment_on(prepared, values | {"model.sharing": sharing, "training.epochs": 2})
+    for slots in (lambda count: seeds(experiment, count), lambda count: trials([experiment] * count)):
+        alone = next(iter(trained(prepared, slots(1)).values()))
+        assert alone.status == "finished"
+        for count in (2, 5):
+            assert_same(trained(prepared, slots(count))[alone.name], alone)
+
+
 @pytest.mark.parametrize("sharing", ["shared", "separate"])
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_every_trunk_is_the_same_alone_and_beside_others(trunk: str, sharing: str, tmp_path: Path) -> None:
@@ -111,6 +140,24 @@ def test_every_trunk_is_the_same_after_a_neighbour_left(trunk: str, tmp_path: Pa
     undisturbed = trained(prepared, slots)
     for slot in slots[1:]:
         assert_same(by_name(stack)[slot.name], undisturbed[slot.name])
+
+
+@pytest.mark.parametrize("own_batches", [True, False])
+def test_augmented_images_are_the_same_alone_beside_others_and_after_one_left(
+    own_batches: bool, tmp_path: Path
+) -> None:
+    prepared = random_data(tmp_path, side=14)
+    augment = [{"RandomCrop": {"size": 14, "padding": 2}}, "RandomHorizontalFlip", {"GaussianNoise": {"sigma": 0.05}}]
+    experiment = experiment_on(prepared, {"training.augment": augment})
+    slots = seeds(experiment, 3) if own_batches else trials([experiment] * 3)
+    alone = trained(prepared, slots[:1])[slots[0].name]
+    stack = Stack(prepared, slots)
+    stack.epoch()
+    stack.leave([slots[1].name])
+    while stack.running:
+        stack.epoch()
+    assert_same(by_name(stack)[slots[0].name], alone)
+    assert alone.history != trained(prepared, seeds(experiment_on(prepared), 1))["seed/0"].history
 
 
 def images(folder: Path, trunk: str) -> Prepared:

@@ -9,7 +9,17 @@ import pytest
 from pipeline.data.prepared import Prepared
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack import Stack
-from tests.training.made import TRUNKS, assert_same, by_name, experiment_on, images_for, random_data, seeds, trained, trials
+from tests.training.made import (
+    TRUNKS,
+    assert_same,
+    by_name,
+    experiment_on,
+    images_for,
+    random_data,
+    seeds,
+    trained,
+    trials,
+)
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "sgd": {"training.optimizer": "sgd"},

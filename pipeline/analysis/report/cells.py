@@ -29,6 +29,20 @@ def candidate_rows(data: ReportData) -> list[list[str]]:
             escape(_what(row)),
         ]
         for row in data.evaluation.candidates.to_dict("records")
+    ] + _reference_rows(data)
+
+
+def _reference_rows(data: ReportData) -> list[list[str]]:
+    table = primary(data.evaluation.references)
+    levels = {(row["candidate"], row["task"]): row for row in table.to_dict("records")}
+    return [
+        [
+            escape(method),
+            *(_percent(levels[method, task]) if (method, task) in levels else "" for task in data.tasks),
+            "",
+            "a reference without a network: scikit-learn at its defaults, each task by itself",
+        ]
+        for method in table["candidate"].drop_duplicates()
     ]
 
 

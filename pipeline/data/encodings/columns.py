@@ -27,9 +27,9 @@ class ColumnsEncoding:
     """How the columns of a table become rows.
 
     Attributes:
-        about: `kind` table; `columns`, each with its `name` and `kind`, a numeric one with `mean`, `std` and `marked`,
-            a categorical one with its `values` in the order of their codes from 1; and `categories`, the number of
-            codes of each categorical one.
+        about: `kind` table; `separator` and `missing` of its CSV files; `columns`, each with its `name` and `kind`, a
+            numeric one with `mean`, `std` and `marked`, a categorical one with its `values` in the order of their codes
+            from 1; and `categories`, the number of codes of each categorical one.
     """
 
     about: dict[str, Any]
@@ -66,12 +66,16 @@ class ColumnsEncoder:
         path: Of the table, for messages.
         inputs: Kinds by column, in order.
         categories: Most values of a categorical column that are told apart.
+        separator: Between the fields of a CSV file: those to be predicted are written alike.
+        missing: What its fields say where a value is missing.
     """
 
     family: str
     path: Path
     inputs: Mapping[str, str]
     categories: int
+    separator: str = ","
+    missing: tuple[str, ...] = ()
 
     def fit(self, chunks: Iterable[tuple[pa.RecordBatch, np.ndarray]]) -> ColumnsEncoding:
         """See `pipeline.data.sources.Encoder`.
@@ -102,7 +106,8 @@ class ColumnsEncoder:
             for name, kind in self.inputs.items()
         ]
         codes = [len(column["values"]) + 1 for column in columns if column["kind"] == CATEGORICAL]
-        return ColumnsEncoding({"kind": "table", "columns": columns, "categories": codes})
+        file = {"separator": self.separator, "missing": list(self.missing)}
+        return ColumnsEncoding({"kind": "table", **file, "columns": columns, "categories": codes})
 
     def _check_finite(self, done: int, name: str, column: np.ndarray) -> None:
         if np.isinf(column).any():

@@ -67,7 +67,12 @@ class MedMnist:
         if self.settings.name:
             return place.downloads / "MedMNIST" / f"{self.settings.name}.npz"
         assert self.settings.path is not None
-        return place.of(self.settings.path)
+        path = place.of(self.settings.path)
+        if not path.is_file():
+            raise UserError(
+                f"{path}: no such file: set data.root to the folder that it lies in, or sources.{self.name}.path"
+            )
+        return path
 
     def _known(self) -> dict[str, Any]:
         """What MedMNIST says of a set of its own."""

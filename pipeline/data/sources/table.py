@@ -59,11 +59,12 @@ class Table:
         labels = {name: reader.labels() for name, reader in readers.items()}
         inputs = TableRows(file, self.settings.inputs, rows)
         part = Part(inputs, labels, **split_by.found())
-        encoder = ColumnsEncoder(self.name, file.path, self.settings.inputs, self.settings.categories)
+        it = self.settings
+        encoder = ColumnsEncoder(self.name, file.path, it.inputs, it.categories, it.separator, it.missing)
         return Examples(part, None, {name: reader.classes for name, reader in readers.items()}, encoder=encoder)
 
     def _open(self, place: Place) -> TableFile:
-        return open_table(place.of(self.settings.path), self.settings.separator)
+        return open_table(place.of(self.settings.path), self.settings.separator, self.settings.missing)
 
     def _readers(self) -> dict[str, LabelReader]:
         """A reader for each label that a task predicts."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.data.decoding import ENDINGS, Channels, decoded, is_image, size_of
 from pipeline.data.tables.columns import Columns, pixel_columns
-from pipeline.data.tables.rows import Batch, Rows, batch_rows
+from pipeline.data.tables.rows import Batch, Rows, batch_rows, pixels
 from pipeline.errors import UserError
 
 _WHITE = 255.0
@@ -50,7 +50,8 @@ def open_images(folder: Path, sources: Mapping[str, Mapping[str, Any]]) -> Rows:
         raise UserError(f"{folder}: no image in this folder ({', '.join(sorted(ENDINGS))})")
     kind = _fitting(files[0], {found for it in sources.values() if (found := _kind(it))})
     features = kind.size[0] * kind.size[1] * (3 if kind.channels == "rgb" else 1)
-    return Rows(Columns(pixel_columns(features), []), len(files), _batches(files, kind, features))
+    columns = Columns(pixel_columns(features), [])
+    return Rows(columns, len(files), _batches(files, kind, columns))
 
 
 def _kind(source: Mapping[str, Any]) -> _Kind | None:
@@ -79,17 +80,17 @@ def _fitting(first: Path, kinds: set[_Kind]) -> _Kind:
     return max(fitting, key=lambda kind: kind.resized)
 
 
-def _batches(files: list[Path], kind: _Kind, features: int) -> Iterator[Batch]:
-    rows = batch_rows(features)
+def _batches(files: list[Path], kind: _Kind, columns: Columns) -> Iterator[Batch]:
+    rows = batch_rows(len(columns.pixels))
     for start in range(0, len(files), rows):
         part = files[start : start + rows]
-        pixels = np.stack([_pixels(path, kind).ravel() for path in part]) * (kind.scale / _WHITE)
-        yield Batch(pixels, [path.name for path in part])
+        values = np.stack([_pixels(path, kind).ravel() for path in part]) * (kind.scale / _WHITE)
+        yield pixels(values, columns, [path.name for path in part])
 
 
 def _pixels(path: Path, kind: _Kind) -> np.ndarray:
-    pixels = decoded(path, kind.channels, kind.size if kind.resized else None)
-    if (found := pixels.shape[-2:]) != kind.size:
+    values = decoded(path, kind.channels, kind.size if kind.resized else None)
+    if (found := values.shape[-2:]) != kind.size:
         height, width = kind.size
         raise UserError(f"{path}: {found[0]} x {found[1]} pixels, the model reads images of {height} x {width}")
-    return pixels
+    return values

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from pipeline.data.tables.columns import Columns
 from pipeline.errors import UserError
@@ -19,11 +20,11 @@ class Batch:
     """Some rows.
 
     Attributes:
-        pixels: float64 [B, F], as stored.
+        frame: The columns that the model reads; pixels as float64, as stored.
         files: Names of the files they come from, where each has its own.
     """
 
-    pixels: np.ndarray
+    frame: pd.DataFrame
     files: list[str] | None = None
 
 
@@ -32,7 +33,7 @@ class Rows:
     """All rows of an input.
 
     Attributes:
-        columns: Of the pixels, and those that are ignored.
+        columns: That are read, and those that are ignored.
         total: Number of rows, where it is known beforehand.
         batches: The rows in order, to be gone through once.
     """
@@ -45,6 +46,11 @@ class Rows:
 def batch_rows(features: int) -> int:
     """How many rows of so many values are in memory at a time: at most 4,096 rows and 8 MiB."""
     return max(1, min(_ROWS, _VALUES // features))
+
+
+def pixels(values: np.ndarray, columns: Columns, files: list[str] | None = None) -> Batch:
+    """A batch of pixels [B, F]."""
+    return Batch(pd.DataFrame(values, columns=columns.pixels, copy=False), files)
 
 
 def checked(path: Path, columns: Columns, arrays: Iterable[np.ndarray]) -> Iterator[Batch]:
@@ -61,7 +67,7 @@ def checked(path: Path, columns: Columns, arrays: Iterable[np.ndarray]) -> Itera
                 row, column = np.argwhere(~fine)[0]
                 where = f"row {done + row + 1}, column '{columns.pixels[column]}'"
                 raise UserError(f"{path}: {where}: a value is missing or no finite number (found {part[row, column]})")
-            yield Batch(part)
+            yield pixels(part, columns)
             done += len(part)
     if not done:
         raise UserError(f"{path}: no rows")

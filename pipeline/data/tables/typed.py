@@ -3,7 +3,7 @@
 Rows are counted from 1 in every message, the line of names not counted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,12 +48,13 @@ class TableFile(Protocol):
         """What it consists of, in order."""
 
 
-def open_table(path: Path, separator: str = ",") -> TableFile:
+def open_table(path: Path, separator: str = ",", missing: Sequence[str] = ()) -> TableFile:
     """Open a `.csv`, `.csv.gz`, `.tsv` or `.parquet` file, or a folder that holds Parquet files.
 
     Args:
         path: Of the file or folder.
         separator: Between the fields of a CSV file; a `.tsv` file's is a tab.
+        missing: What else its fields say where a value is missing.
 
     Raises:
         UserError: There is no such table.
@@ -65,7 +66,7 @@ def open_table(path: Path, separator: str = ",") -> TableFile:
     if path.suffix == ".parquet":
         return ParquetFiles(path, [path])
     if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
-        return CsvFile(path, "\t" if ".tsv" in path.name else separator)
+        return CsvFile(path, "\t" if ".tsv" in path.name else separator, tuple(missing))
     raise UserError(f"{path}: give a .csv, .csv.gz, .tsv or .parquet file, or a folder of Parquet files")
 
 
@@ -75,6 +76,7 @@ class CsvFile:
 
     path: Path
     separator: str = ","
+    missing: tuple[str, ...] = ()
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
@@ -112,7 +114,10 @@ class CsvFile:
 
     def _open(self, wanted: Mapping[str, pa.DataType], block: int) -> pa.csv.CSVStreamingReader:
         convert = pa.csv.ConvertOptions(
-            column_types=dict(wanted), include_columns=list(wanted), strings_can_be_null=True
+            column_types=dict(wanted),
+            include_columns=list(wanted),
+            strings_can_be_null=True,
+            null_values=[*pa.csv.ConvertOptions().null_values, *self.missing],
         )
         return pa.csv.open_csv(
             pa.input_stream(str(self.path), compression="gzip" if self.path.suffix == ".gz" else None),

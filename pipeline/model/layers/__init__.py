@@ -4,6 +4,7 @@ from pipeline.model.layers.activation import Activation
 from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.model.layers.conv import Conv2d
 from pipeline.model.layers.dropout import Dropout
+from pipeline.model.layers.embedding import CategoryEmbedding, NumberEmbedding, embedded
 from pipeline.model.layers.image_norm import BatchNorm2d
 from pipeline.model.layers.linear import Linear
 from pipeline.model.layers.norm import BatchNorm, LayerNorm
@@ -18,6 +19,7 @@ __all__ = [
     "AveragePool2d",
     "BatchNorm",
     "BatchNorm2d",
+    "CategoryEmbedding",
     "Conv2d",
     "Declared",
     "Dropout",
@@ -25,10 +27,12 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "MaxPool2d",
+    "NumberEmbedding",
     "Pass",
     "Pooled",
     "Repeat",
     "Residual",
     "Tokens",
     "Wrapped",
+    "embedded",
 ]

@@ -21,12 +21,14 @@ from pipeline.stacked import HOST, On, Stacked
 
 _CACHED = 2**17  # values of columns that a processor keeps at hand
 _SPREAD = 2**21  # of their gradients: few large sums cost less than many small ones
-_JOINED = 2**26  # of all slots, where one call is for all
+_JOINED = 2**24  # of all slots, where one call is for all
 
 
 @dataclass
 class Conv2d(ImageLayer):
     """Square windows of every image times weights, with torch.nn.Conv2d's layout [O, C, k, k] and initial values.
+
+    Its products are float32 whatever the experiment's precision.
 
     Attributes:
         channels: O.

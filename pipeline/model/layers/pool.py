@@ -53,7 +53,7 @@ class MaxPool2d(ImageLayer):
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, C * P * Q] -> [K, B, C * H * W]."""
-        back = self.turned_scratch("back", *grad.tensor.shape[:2], self.inputs)
+        back = self.turned_scratch("back", grad.tensor.size(0), grad.tensor.size(1), self.inputs)
         slopes, images = self.images(grad, self.answers, "grad"), back.tensor.mT.unflatten(1, self.shape)
         rest = ([self.window] * 2, [self.window] * 2, [0, 0], [1, 1], False)
         for lane, x, places, out in zip(*map(self.lanes, (slopes, self._x, self._places, images)), strict=True):
@@ -92,7 +92,7 @@ class AveragePool2d(ImageLayer):
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, C] -> [K, B, C * H * W]."""
-        back = self.turned_scratch("back", *grad.tensor.shape[:2], self.inputs)
+        back = self.turned_scratch("back", grad.tensor.size(0), grad.tensor.size(1), self.inputs)
         images, pixels = back.tensor.mT.unflatten(1, self.shape), self.shape[1] * self.shape[2]
         images.copy_(grad.tensor.mT[:, :, None, None]).div_(pixels)
         return back

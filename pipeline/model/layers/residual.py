@@ -58,7 +58,7 @@ class Residual(Layer):
         """See `Layer`."""
         super().bind(values, grads, buffers, on)
         for prefix, layer in self._named():
-            layer.bind(*(_under(prefix, views) for views in (values, grads, buffers)), on)
+            layer.bind(_under(prefix, values), _under(prefix, grads), _under(prefix, buffers), on)
 
     def begin(self, streams: Sequence[Stream], epoch: int) -> None:
         """See `Layer`."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pipeline.draws import Stream
+from pipeline.draws import Stream, seeded
 from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.model.layers.call import Call, Tensors
 from pipeline.model.layers.module import make
@@ -194,8 +194,5 @@ def _turn(this: Pass, slot: int | None, name: str, on: On) -> Iterator[Pass]:
         yield this
         return
     stream = this.streams[slot]
-    gpus = [torch.cuda.current_device()] if on.device == "cuda" else []
-    with torch.random.fork_rng(devices=gpus):
-        for generator in (torch.default_generator, *(torch.cuda.default_generators[gpu] for gpu in gpus)):
-            generator.manual_seed(stream.seed_of("module", name, this.epoch, this.step))
+    with seeded(stream.seed_of("module", name, this.epoch, this.step), on.device):
         yield replace(this, streams=[stream])

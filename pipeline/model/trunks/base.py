@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.config.model import TrunkSettings
 from pipeline.errors import UserError
-from pipeline.model.layers import BatchNorm, Dropout, Layer, LayerNorm
+from pipeline.model.layers import BatchNorm, Dropout, Layer, LayerNorm, embedded
 from pipeline.model.layers.images import Shape
 
 Settings = Sequence[TrunkSettings]
@@ -23,12 +23,14 @@ class Rows:
         sources: Whose rows.
         features: F, values of one row.
         shape: Of one row before it is flattened; of text [T, C], tokens and numbers of each.
+        categories: How many codes each of a row's last values has, where these are codes of categories.
         ids: How many different numbers text has; 0 where rows are none.
     """
 
     sources: tuple[str, ...]
     features: int
     shape: tuple[int, ...]
+    categories: tuple[int, ...] = ()
     ids: int = 0
 
     def image(self, kind: str) -> Shape:
@@ -44,6 +46,13 @@ class Rows:
             )
         channels, height, width = (1, *self.shape)[-3:]
         return channels, height, width
+
+
+def entrance(trunks: Settings, rows: Rows) -> Made:
+    """The embeddings through which the rows of a table come in; nothing where there is nothing to embed."""
+    like = trunks[0]
+    numeric = like.number_embedding if like.kind == "tabular" else None
+    return embedded(rows.features, rows.categories, like.embedding, numeric)
 
 
 def norm(trunks: Settings, width: int, rows: Rows) -> list[Layer]:

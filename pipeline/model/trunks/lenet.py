@@ -11,8 +11,8 @@ _PADDING = (2, 0)
 def lenet(name: str, trunks: Settings, rows: Rows) -> Made:
     """After LeNet-5 (LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II.B).
 
-    Two convolutions of 5 x 5, the first with padding, each with pooling behind it; then the hidden layers. Pooling takes
-    the largest value, before the activation: after one that rises, as relu and tanh do, it would answer the same.
+    Two convolutions of 5 x 5, the first with padding, each with pooling behind it; then the hidden layers. Pooling
+    takes the largest value, before the activation: after one that rises, as relu and tanh do, it would answer the same.
     Every channel of the second convolution reads every one of the first.
     """
     like, shape = trunks[0], rows.image("lenet")

@@ -15,6 +15,7 @@ from pipeline.model.trunks.torchvision import torchvision
 
 _KINDS: dict[str, Callable[[str, Settings, Rows], Made]] = {
     "mlp": mlp,
+    "tabular": mlp,
     "residual": residual,
     "lenet": lenet,
     "resnet": resnet,

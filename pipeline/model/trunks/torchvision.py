@@ -36,7 +36,9 @@ class Pretrained(Wrapped):
             return drawn
         network = self.arguments["name"]
         given = _downloaded(network) if self.weights == "default" else _read(self.weights)
-        last = {name for name in list(self.parameters())[-2:] if name in given and given[name].shape != drawn[name].shape}
+        last = {
+            name for name in list(self.parameters())[-2:] if name in given and given[name].shape != drawn[name].shape
+        }
         for name, it in drawn.items():
             if name not in last and (name not in given or given[name].shape != it.shape):
                 found = f"of shape {list(given[name].shape)}" if name in given else "not there"

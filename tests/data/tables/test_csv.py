@@ -14,7 +14,7 @@ HEADER = b"pixel_0,pixel_1\n"
 
 
 def read(path: Path, sizes: list[int] | None = None) -> np.ndarray:
-    return np.concatenate([batch.pixels for batch in open_csv(path, sizes or [2]).batches])
+    return np.concatenate([batch.frame.to_numpy() for batch in open_csv(path, sizes or [2]).batches])
 
 
 def written(folder: Path, content: bytes, name: str = "rows.csv") -> Path:
@@ -46,7 +46,7 @@ def test_a_gzipped_file_reads_like_a_plain_one(tmp_path: Path) -> None:
 def test_other_columns_are_told_and_ignored(tmp_path: Path) -> None:
     rows = open_csv(written(tmp_path, b"id,pixel_0,pixel_1,label\na,1,2,x\n"), [2])
     assert (rows.columns.ignored, rows.total) == (["id", "label"], None)
-    assert next(rows.batches).pixels.tolist() == [[1.0, 2.0]]
+    assert next(rows.batches).frame.to_numpy().tolist() == [[1.0, 2.0]]
 
 
 def test_the_size_nearest_to_the_files_is_chosen(tmp_path: Path) -> None:

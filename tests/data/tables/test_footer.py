@@ -65,7 +65,7 @@ def test_a_footer_that_is_small_enough_is_read_whole(tmp_path: Path, monkeypatch
 def test_rows_read_by_pieces_are_the_files(tmp_path: Path) -> None:
     path = written(tmp_path / "rows.parquet")
     rows = open_parquet(path, [20])
-    values = np.concatenate([batch.pixels for batch in rows.batches])
+    values = np.concatenate([batch.frame.to_numpy() for batch in rows.batches])
     assert rows.total == COUNT
     np.testing.assert_array_equal(values, TABLE.select([f"pixel_{i}" for i in range(20)]).to_pandas())
 

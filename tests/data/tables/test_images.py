@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(folder: Path) -> np.ndarray:
-    return np.concatenate([batch.pixels for batch in open_images(folder, SOURCES).batches])
+    return np.concatenate([batch.frame.to_numpy() for batch in open_images(folder, SOURCES).batches])
 
 
 def test_images_are_rows_in_the_order_of_their_names(folder: Path) -> None:
@@ -34,7 +34,7 @@ def test_images_are_rows_in_the_order_of_their_names(folder: Path) -> None:
     opened = open_images(folder, SOURCES)
     (batch,) = opened.batches
     assert (opened.total, batch.files) == (5, ["1.png", "2.png", "3.png", "4.png", "a.PNG"])
-    np.testing.assert_array_equal(batch.pixels, GREY[[1, 2, 3, 4, 0]].reshape(5, 12))
+    np.testing.assert_array_equal(batch.frame.to_numpy(), GREY[[1, 2, 3, 4, 0]].reshape(5, 12))
 
 
 def test_many_images_come_in_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def test_other_modes_are_made_grey(folder: Path, mode: str) -> None:
 def test_white_becomes_what_the_source_stores_for_it(folder: Path) -> None:
     Image.new("L", (3, 4), 255).save(folder / "0.png")
     (batch,) = open_images(folder, {"own": {"shape": [4, 3], "scale": 16.0}}).batches
-    assert set(batch.pixels[0]) == {16.0}
+    assert set(batch.frame.to_numpy()[0]) == {16.0}
 
 
 def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
@@ -80,22 +80,22 @@ def test_colours_come_first_where_the_source_has_them(folder: Path) -> None:
     for number, image in enumerate(colours):
         Image.fromarray(image).save(folder / f"{number}.png")
     (batch,) = open_images(folder, {"own": {"shape": [3, 4, 3], "scale": 255.0}}).batches
-    np.testing.assert_array_equal(batch.pixels, colours.transpose(0, 3, 1, 2).reshape(5, 36))
+    np.testing.assert_array_equal(batch.frame.to_numpy(), colours.transpose(0, 3, 1, 2).reshape(5, 36))
 
 
 def test_images_are_resized_as_the_source_did_it(folder: Path) -> None:
     Image.new("L", (30, 20), 200).save(folder / "3.png")
     sources = {"own": {"shape": [5, 6], "scale": 255.0, "resized": True}}
     (batch,) = open_images(folder, sources).batches
-    np.testing.assert_array_equal(batch.pixels[0], decoded(folder / "0.png", "grey", (5, 6)).ravel())
-    assert set(batch.pixels[3]) == {200.0}
+    np.testing.assert_array_equal(batch.frame.to_numpy()[0], decoded(folder / "0.png", "grey", (5, 6)).ravel())
+    assert set(batch.frame.to_numpy()[3]) == {200.0}
 
 
 def test_of_sources_alike_one_that_resizes_is_enough(folder: Path) -> None:
     Image.new("L", (30, 20), 200).save(folder / "3.png")
     plain = {"shape": [4, 3], "scale": 255.0}
     (batch,) = open_images(folder, {"a": plain, "b": plain | {"resized": True}}).batches
-    assert set(batch.pixels[3]) == {200.0}
+    assert set(batch.frame.to_numpy()[3]) == {200.0}
 
 
 def test_sources_of_grey_and_of_colours_leave_it_open_what_an_image_is(folder: Path) -> None:

@@ -17,7 +17,7 @@ VALUES = np.random.default_rng(0).integers(0, 256, (10_000, 6)).astype(np.float6
 
 
 def read(path: Path, sizes: list[int] | None = None) -> np.ndarray:
-    return np.concatenate([batch.pixels for batch in open_parquet(path, sizes or [6]).batches])
+    return np.concatenate([batch.frame.to_numpy() for batch in open_parquet(path, sizes or [6]).batches])
 
 
 def table(values: np.ndarray = VALUES) -> pa.Table:
@@ -39,8 +39,8 @@ def test_rows_are_the_same_whatever_is_held_at_a_time(
     rows = open_parquet(written(tmp_path, table(), rows_a_group), [6])
     batches = list(rows.batches)
     assert rows.total == len(VALUES)
-    assert max(len(batch.pixels) for batch in batches) <= 4096
-    np.testing.assert_array_equal(np.concatenate([batch.pixels for batch in batches]), VALUES)
+    assert max(len(batch.frame.to_numpy()) for batch in batches) <= 4096
+    np.testing.assert_array_equal(np.concatenate([batch.frame.to_numpy() for batch in batches]), VALUES)
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int64", "float32", "float64", "bool"])

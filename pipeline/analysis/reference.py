@@ -1,0 +1,123 @@
+"""References: what a good method without a network makes of the same rows, so that one sees what the network is worth.
+
+Tables: gradient boosting (Friedman 2001, Annals of Statistics 29) as scikit-learn has it, on histograms (as LightGBM,
+Ke et al. 2017), at its defaults. It learns from the training rows alone, each task by itself.
+
+Shapes: N rows, F values a row, C classes, L labels at once.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.analysis.metrics import Scores
+from pipeline.analysis.scores import scorer_of
+from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, Split, known
+from pipeline.draws import seed_of
+from pipeline.stacked import Targets
+
+_MOST_ROWS = 100_000  # learnt from, drawn at random where there are more
+_MOST_CATEGORIES = 255  # that scikit-learn takes for one; of more, the codes count as numbers
+_SURE = 1e-12
+
+Method = Callable[[PreparedSource, PreparedTask, np.ndarray, np.ndarray, int], Callable[[np.ndarray], np.ndarray]]
+"""(source, task, rows [N, F], a target a row [N], seed) -> what answers rows: probabilities [N, C], or numbers [N]."""
+
+
+def references(
+    prepared: Prepared, train: Split, test: Split, seed: int, report: Callable[[str], None] = lambda line: None
+) -> dict[str, Scores]:
+    """Scores on test of every task that a reference can answer, by the name of the method; a single seed of each.
+
+    Args:
+        prepared: What is known of sources and tasks.
+        train: What they learn from.
+        test: The opened test split.
+        seed: Of all draws.
+        report: Takes a line about what is being done.
+    """
+    found: dict[str, Scores] = {}
+    for name, task in prepared.tasks.items():
+        source = prepared.sources[task.source]
+        method = _METHODS.get((source.encoding or {}).get("kind", ""))
+        if method is None:
+            continue
+        title, learn = method
+        report(f"scoring {title} on {name}")
+        rows, targets = _drawn(train, task.source, name, seed)
+        answer = _learnt(learn, source, task, rows, targets, seed)
+        logits = answer(np.asarray(test.inputs[task.source]))
+        labels = np.asarray(test.labels[name])
+        scorer = scorer_of(task)
+        scorer.take(logits, Targets.of(torch.from_numpy(labels).unsqueeze(0)))
+        found.setdefault(title, {})[name] = scorer.scores(labels)
+    return found
+
+
+def _drawn(train: Split, source: str, task: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows to learn from, in their order, and their targets."""
+    count = len(train.labels[task])
+    if count <= _MOST_ROWS:
+        return np.asarray(train.inputs[source]), np.asarray(train.labels[task])
+    chosen = np.sort(np.random.default_rng(seed_of(seed, "reference", source)).integers(count, size=_MOST_ROWS))
+    return train.inputs[source][chosen], train.labels[task][chosen]
+
+
+def _learnt(
+    learn: Method, source: PreparedSource, task: PreparedTask, rows: np.ndarray, targets: np.ndarray, seed: int
+) -> Callable[[np.ndarray], Tensor]:
+    """What answers rows [N, F] with logits [1, N, C], or [1, N, 1] of a number: a model, or one for each label."""
+    several = targets if targets.ndim == 2 else targets[:, None]
+    models = []
+    for one in several.T:
+        there = known(one)
+        models.append(learn(source, task, rows[there], one[there], seed))
+
+    def answer(asked: np.ndarray) -> Tensor:
+        if task.kind == "regression":
+            return torch.from_numpy(models[0](asked)).float().view(1, -1, 1)
+        chances = [torch.from_numpy(model(asked)).double().clamp_min(_SURE).log() for model in models]
+        if task.kind == "multilabel":
+            return torch.stack([it[:, 1] - it[:, 0] for it in chances], 1).float().unsqueeze(0)
+        if task.kind == "binary":
+            return (chances[0][:, 1:] - chances[0][:, :1]).float().unsqueeze(0)
+        return chances[0].float().unsqueeze(0)
+
+    return answer
+
+
+def _boosted(
+    source: PreparedSource, task: PreparedTask, rows: np.ndarray, targets: np.ndarray, seed: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """See `Method`."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    first = source.features - len(source.categories)
+    codes = [first + place for place, size in enumerate(source.categories) if size <= _MOST_CATEGORIES]
+    settings: Mapping[str, Any] = {"categorical_features": codes, "random_state": seed}
+    if task.kind == "regression":
+        model = HistGradientBoostingRegressor(**settings).fit(rows, targets)
+        return lambda asked: np.asarray(model.predict(asked))
+    return _chances(task, HistGradientBoostingClassifier(**settings), rows, targets)
+
+
+def _chances(task: PreparedTask, model: Any, rows: Any, targets: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A fitted classifier's probabilities [N, C] of all classes, also of those that it never saw."""
+    present = np.unique(targets).astype(int)
+    count = len(task.classes) if task.kind == "multiclass" else 2
+    if len(present) > 1:
+        model.fit(rows, targets)
+
+    def answer(asked: np.ndarray) -> np.ndarray:
+        chances = np.zeros((asked.shape[0], count))
+        chances[:, present] = model.predict_proba(asked) if len(present) > 1 else 1.0
+        return chances
+
+    return answer
+
+
+_METHODS: Mapping[str, tuple[str, Method]] = {"table": ("gradient boosting", _boosted)}
+"""By kind of encoding: what the method is called, and how it learns."""

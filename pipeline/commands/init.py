@@ -1,0 +1,52 @@
+"""`headway init`: draft an experiment from files."""
+
+import json
+import re
+from pathlib import Path
+
+import click
+
+from pipeline.config import load, project_folder
+from pipeline.errors import Failure, UserError
+
+
+def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, as_json: bool) -> None:
+    """Write `experiments/NAME.yaml`; the name is the file's by default.
+
+    Raises:
+        UserError: The data cannot be read, or there is such an experiment already.
+        Failure: The file cannot be written.
+    """
+    project = project_folder()
+    name = name or re.sub(r"[^A-Za-z0-9_-]", "_", data.name.split(".")[0]) or "mine"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise UserError(f"--name {name}: a name has letters, digits, '_' and '-' only")
+    path = project / "experiments" / f"{name}.yaml"
+    if path.exists():
+        raise UserError(f"{path.relative_to(project)} exists already: give another --name, or delete it first")
+    if not data.exists():
+        raise UserError(f"{data}: no such file or folder")
+    content = _draft(data, labels, targets, text, name, project)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{path}: cannot be written ({error.strerror})") from None
+    load(str(path), {}, project)  # what is drafted is valid, or an error of ours
+    if as_json:
+        print(json.dumps({"experiment": name, "file": str(path.relative_to(project))}))
+        return
+    click.echo(content, nl=False)
+    click.echo(f"\nwritten to {path.relative_to(project)}; look it over, then: headway run {name}")
+
+
+def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str, project: Path) -> str:
+    """The draft of whatever kind of data it is."""
+    from pipeline.drafts.table import draft_table
+    from pipeline.drafts.targets import kinds, parse
+
+    if labels or (data.is_dir() and not any(data.rglob("*.parquet"))):
+        from pipeline.drafts.images import draft_images
+
+        return draft_images(data, labels, kinds(targets), name, project)
+    return draft_table(data, parse(targets), name, project)

@@ -1,0 +1,59 @@
+"""Rows of a table to score: the columns that a model reads, by name, among others or alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.data.tables.columns import Columns
+from pipeline.data.tables.rows import Batch, Rows
+from pipeline.data.tables.typed import TableFile, numbers, open_table, place_of
+from pipeline.errors import UserError
+
+
+def open_records(path: Path, encodings: Sequence[Mapping[str, Any]]) -> Rows:
+    """Open a CSV or Parquet file, or a folder of Parquet files, whose columns one of the encodings reads.
+
+    Args:
+        path: Of the file or folder.
+        encodings: Of each source of the model that is a table, as `pipeline.data.encodings.columns` has them.
+
+    Raises:
+        UserError: It is no such table; its later rows are found out as they are read.
+    """
+    file, encoding = _matching(path, encodings)
+    wanted = {
+        column["name"]: pa.float64() if column["kind"] == "numeric" else pa.string() for column in encoding["columns"]
+    }
+    if missing := [name for name in wanted if name not in file.types]:
+        raise UserError(f"{path}: no column '{missing[0]}'; the model reads {', '.join(wanted)}")
+    ignored = [name for name in file.types if name not in wanted]
+    return Rows(Columns(list(wanted), ignored), None, _batches(file, wanted))
+
+
+def _matching(path: Path, encodings: Sequence[Mapping[str, Any]]) -> tuple[TableFile, Mapping[str, Any]]:
+    """The encoding of which fewest columns are missing, and the file opened as it wants."""
+    opened = [(open_table(path, it["separator"], it["missing"]), it) for it in encodings]
+    return min(opened, key=lambda it: sum(column["name"] not in it[0].types for column in it[1]["columns"]))
+
+
+def _batches(file: TableFile, wanted: Mapping[str, pa.DataType]) -> Iterator[Batch]:
+    done = 0
+    for batch in file.batches(wanted):
+        for name, kind in wanted.items():
+            if pa.types.is_floating(kind) and (infinite := np.isinf(numbers(batch.column(name)))).any():
+                raise UserError(f"{place_of(file.path, done, int(np.argmax(infinite)), name)}: an infinite number")
+        yield Batch(_frame(batch))
+        done += batch.num_rows
+    if not done:
+        raise UserError(f"{file.path}: no rows")
+
+
+def _frame(batch: pa.RecordBatch) -> pd.DataFrame:
+    """As pandas has it, text as plain objects."""
+    return pd.DataFrame(
+        {name: column.to_numpy(zero_copy_only=False) for name, column in zip(batch.schema.names, batch, strict=True)}
+    )

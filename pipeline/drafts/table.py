@@ -1,0 +1,121 @@
+"""The draft of an experiment on a table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pipeline.data.tables.typed import open_table
+from pipeline.drafts.columns import LOOKED_AT, Column, look
+from pipeline.drafts.targets import Target, guessed
+from pipeline.drafts.writing import document, from_project, line, scalar
+from pipeline.errors import UserError
+
+_MOST_CATEGORIES = 1000
+
+
+def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path) -> str:
+    """An experiment on a CSV or Parquet file, or a folder of Parquet files.
+
+    Args:
+        path: Of the table.
+        targets: What to predict.
+        name: Of the experiment and of its source.
+        project: The project folder.
+
+    Returns:
+        The text of the experiment file.
+
+    Raises:
+        UserError: The table cannot be read, or has no such columns.
+    """
+    file = open_table(path)
+    columns = look(file)
+    if len(columns) == 1 and ";" in next(iter(columns)):
+        raise UserError(f"{path}: one column only, with ';' in its name: save it with commas between the fields")
+    if not targets:
+        raise UserError(f"--targets is missing: name what is to be predicted; the columns are {', '.join(columns)}")
+    kinds = {target.name: guessed(target, columns) for target in targets}
+    used = {column for target in targets for column in target.columns}
+    inputs, left_out = _inputs({name: column for name, column in columns.items() if name not in used})
+    if not inputs:
+        raise UserError(f"{path}: no column is left to predict from")
+    rows = next(iter(columns.values())).rows
+    return document(
+        [
+            f"# {', '.join(kinds)} from {path.name}, together in one network.",
+            f"# Drafted from {'the first ' if rows >= LOOKED_AT else ''}{rows:,} rows; change whatever it got wrong.",
+            f"name: {name}",
+            "sources:",
+            f"  {name}:",
+            "    kind: table",
+            f"    path: {scalar(from_project(path, project))}",
+            *_input_lines(inputs, columns),
+            *(f"    # Left out: {scalar(column)}, {why}" for column, why in left_out.items()),
+            *_split_lines(columns, used),
+            *_group_lines(targets),
+            "tasks:",
+            *(_task_line(target, name, *kinds[target.name]) for target in targets),
+            "# Two layers of 128 behind embeddings of every column suit most tables; rows decide the rest.",
+            "model: {trunk: {kind: tabular, widths: [128, 128], dropout: 0.1}}",
+            line(f"training: {{epochs: 30, batch_size: {_batch_size(rows)}}}", "early stopping ends it before"),
+            line("tuning: {trials: 32, timeout: 600}", "the study ends after ten minutes, or 32 trials"),
+        ]
+    )
+
+
+def _inputs(columns: Mapping[str, Column]) -> tuple[dict[str, str], dict[str, str]]:
+    """Kinds of the columns that are inputs, and why the others are not."""
+    inputs, left_out = {}, {}
+    for name, column in columns.items():
+        if why := _unfit(column):
+            left_out[name] = why
+        else:
+            inputs[name] = "numeric" if column.is_number else "categorical"
+    return inputs, left_out
+
+
+def _unfit(column: Column) -> str | None:
+    if column.different < 2:
+        return "the same in every row" if column.different else "empty"
+    if column.is_identifier:
+        return "of which every row has its own: an identifier"
+    if column.is_time:
+        return "a time: to predict later rows from earlier ones, write `time:` and its name"
+    if not column.is_number and column.different > _MOST_CATEGORIES:
+        return f"text with {column.different:,} different values"
+    return None
+
+
+def _input_lines(inputs: Mapping[str, str], columns: Mapping[str, Column]) -> Iterator[str]:
+    yield "    inputs:"
+    for name, kind in inputs.items():
+        yield line(f"      {scalar(name)}: {kind}", columns[name].described())
+
+
+def _split_lines(columns: Mapping[str, Column], used: set[str]) -> Iterator[str]:
+    """A hint at columns by which rows might have to be split."""
+    for name, column in columns.items():
+        repeated = column.different < 0.5 * (column.rows - column.missing)
+        if name not in used and name.lower().endswith(("_id", " id", "patient", "user", "customer")) and repeated:
+            yield f"    # group: {scalar(name)}   would keep all rows of one {name} in the same split"
+
+
+def _group_lines(targets: Sequence[Target]) -> Iterator[str]:
+    several = [target for target in targets if len(target.columns) > 1]
+    if several:
+        yield "    labels:"
+    for target in several:
+        yield f"      {target.name}: [{', '.join(map(scalar, target.columns))}]"
+
+
+def _task_line(target: Target, source: str, kind: str, why: str) -> str:
+    label = (
+        f", label: {scalar(target.columns[0])}"
+        if target.columns not in ((target.name,),) and kind != "multilabel"
+        else ""
+    )
+    return line(f"  {target.name}: {{kind: {kind}, source: {source}{label}}}", why)
+
+
+def _batch_size(rows: int) -> int:
+    """Small tables learn more from more steps; of large ones every step is a better one."""
+    return 64 if rows < 20_000 else 256 if rows < LOOKED_AT else 1024

@@ -1,0 +1,314 @@
+"""Tables of one's own, from a file on disk to prepared arrays."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.config import Experiment
+from pipeline.data.prepare import prepare
+from pipeline.data.prepared import Prepared, open_prepared, open_split
+from pipeline.data.sources import Place, source
+from pipeline.errors import UserError
+
+from .files import quiet
+
+ROWS = 400
+DRAWS = np.random.default_rng(0)
+FRAME = pd.DataFrame(
+    {
+        "id": np.arange(ROWS),
+        "town": DRAWS.choice(["Bern", "Oslo", "Lima"], ROWS),
+        "area": DRAWS.normal(100, 20, ROWS),
+        "rooms": DRAWS.integers(1, 6, ROWS),
+        "seller": [f"s{it}" for it in DRAWS.integers(0, 40, ROWS)],
+        "day": pd.date_range("2024-01-01", periods=ROWS // 4).repeat(4).strftime("%Y-%m-%d"),
+        "price": DRAWS.normal(300, 50, ROWS).round(2),
+        "sold": DRAWS.choice(["no", "yes"], ROWS),
+        "grade": DRAWS.integers(8, 12, ROWS),
+        "old": DRAWS.integers(0, 2, ROWS),
+        "quiet": DRAWS.integers(0, 2, ROWS),
+    }
+)
+FRAME.loc[::7, "area"] = np.nan
+FRAME.loc[::9, "town"] = None
+FRAME.loc[::5, "price"] = np.nan
+INPUTS = {"town": "categorical", "area": "numeric", "rooms": "numeric"}
+TASKS = {
+    "price": {"kind": "regression", "source": "houses"},
+    "sold": {"kind": "binary", "source": "houses"},
+    "level": {"kind": "multiclass", "source": "houses", "label": "grade"},
+    "marks": {"kind": "multilabel", "source": "houses"},
+}
+
+
+def written(folder: Path, frame: pd.DataFrame = FRAME, name: str = "houses.csv") -> Path:
+    path = folder / name
+    frame.to_parquet(path, index=False) if path.suffix == ".parquet" else frame.to_csv(path, index=False)
+    return path
+
+
+def said(path: str = "houses.csv", tasks: dict[str, Any] | None = None, **own: Any) -> Experiment:
+    table = {"kind": "table", "path": path, "inputs": INPUTS, "labels": {"marks": ["old", "quiet"]}} | own
+    return Experiment.model_validate({"name": "toy", "sources": {"houses": table}, "tasks": tasks or TASKS})
+
+
+def prepared(folder: Path, experiment: Experiment, out: str = "out") -> Prepared:
+    (folder / out).mkdir()
+    prepare(experiment, Place("sample", folder, None, folder, folder), folder / out, quiet)
+    return open_prepared(folder / out)
+
+
+def refused(folder: Path, experiment: Experiment) -> str:
+    with pytest.raises(UserError) as error:
+        prepared(folder, experiment)
+    assert "\n" not in str(error.value)
+    assert not (folder / "out" / "manifest.json").exists()
+    return str(error.value)
+
+
+def rows_of(data: Prepared, split: str, column: str = "area") -> pd.DataFrame:
+    """The rows of the frame that a split holds, found by what was encoded of a column that is another in each."""
+    about = next(it for it in data.sources["houses"].encoding["columns"] if it["name"] == column)
+    values = open_split(data, split).inputs["houses"][:, 0] * about["std"] + about["mean"]
+    return FRAME.iloc[[int(np.nanargmin(np.abs(FRAME[column] - value))) for value in values]]
+
+
+def test_labels_and_inputs_of_every_kind_are_those_of_the_table(tmp_path: Path) -> None:
+    written(tmp_path)
+    data = prepared(tmp_path, said())
+    about = data.sources["houses"]
+    assert (about.shape, about.categories) == ((4,), (4,))  # two numbers, one with gaps, and three towns and none
+    assert about.rows == {"train": 288, "validation": 32, "test": 80}
+    assert data.tasks["sold"].classes == ("no", "yes")
+    assert data.tasks["level"].classes == ("8", "9", "10", "11")  # by size, not by letters
+    assert data.tasks["marks"].classes == ("old", "quiet")
+    total = sum(np.array(data.tasks["level"].counts[split]) for split in about.rows)
+    assert total.tolist() == FRAME["grade"].value_counts().sort_index().tolist()
+    known = sum(data.tasks["price"].labelled[split][0] for split in about.rows)
+    assert known == FRAME["price"].notna().sum()
+    split = open_split(data, "train")
+    missing = split.inputs["houses"][:, 2] == 1
+    own = rows_of(data, "train")[~missing]
+    towns = [None, *about.encoding["columns"][0]["values"]]
+    read = pd.Series([towns[int(code)] for code in split.inputs["houses"][~missing, 3]], dtype=object)
+    assert read.fillna("none").tolist() == own["town"].fillna("none").tolist()
+    assert (split.labels["sold"][~missing] == (own["sold"] == "yes")).all()
+    stored = split.labels["price"] * data.tasks["price"].std + data.tasks["price"].mean
+    np.testing.assert_allclose(stored[~missing], own["price"], rtol=1e-5)
+
+
+def test_statistics_come_from_the_training_rows_alone(tmp_path: Path) -> None:
+    frame = FRAME.assign(split=["train"] * 300 + ["test"] * 100)
+    frame.loc[300:, ["area", "rooms"]] = 1e6
+    frame.loc[300:, "town"] = "elsewhere"
+    written(tmp_path, frame)
+    data = prepared(tmp_path, said(split="split"))
+    assert data.sources["houses"].rows["test"] == 100
+    own = {it["name"]: it for it in data.sources["houses"].encoding["columns"]}
+    # Validation was cut from train, so the mean is over some of its rows.
+    assert 90 < own["area"]["mean"] < 110
+    assert own["area"]["std"] < 30
+    assert own["town"]["values"] == ["Bern", "Lima", "Oslo"]
+    assert (open_split(data, "test").inputs["houses"][:, -1] == 0).all()
+
+
+def test_numbers_are_standardised_and_gaps_become_the_mean_with_a_mark(tmp_path: Path) -> None:
+    written(tmp_path)
+    data = prepared(tmp_path, said())
+    rows = open_split(data, "train").inputs["houses"]
+    there = rows[:, 2] == 0
+    assert rows[there, 0].mean() == pytest.approx(0.0, abs=1e-6)
+    assert rows[there, 0].std() == pytest.approx(1.0, abs=1e-6)
+    assert (rows[~there, 0] == 0).all()
+    assert 0 < (~there).sum() < len(rows)
+    assert rows[:, 1].std() == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "tsv", "parquet", "folder", "parts"])
+def test_every_form_of_a_table_prepares_to_the_same_arrays(form: str, tmp_path: Path) -> None:
+    written(tmp_path)
+    wanted = prepared(tmp_path, said(), "wanted")
+    path = tmp_path / f"other.{form}"
+    if form == "folder":
+        for part in range(4):
+            (path / f"part={part}").mkdir(parents=True)
+            FRAME[part * 100 : (part + 1) * 100].to_parquet(path / f"part={part}" / "a.parquet", index=False)
+    elif form == "parts":
+        path.mkdir()
+        for part in range(4):
+            FRAME[part * 100 : (part + 1) * 100].to_parquet(path / f"{part}.parquet", index=False, row_group_size=30)
+    elif form == "parquet":
+        FRAME.to_parquet(path, index=False)
+    else:
+        FRAME.to_csv(path, index=False, sep="\t" if form == "tsv" else ",")
+    found = prepared(tmp_path, said(path.name), "found")
+    for split in ("train", "validation", "test"):
+        one, two = open_split(wanted, split), open_split(found, split)
+        np.testing.assert_array_equal(one.inputs["houses"], two.inputs["houses"])
+        for task in TASKS:
+            np.testing.assert_array_equal(one.labels[task], two.labels[task])
+
+
+def test_what_the_names_of_folders_say_is_a_column(tmp_path: Path) -> None:
+    for year in (2001, 2002):
+        (tmp_path / "t" / f"year={year}").mkdir(parents=True)
+        FRAME.to_parquet(tmp_path / "t" / f"year={year}" / "a.parquet", index=False)
+    data = prepared(tmp_path, said("t", inputs=INPUTS | {"year": "categorical"}))
+    assert data.sources["houses"].encoding["columns"][-1]["values"] == ["2001", "2002"]
+
+
+def test_no_group_is_in_two_splits(tmp_path: Path) -> None:
+    frame = FRAME.assign(rooms=FRAME["seller"].str[1:].astype(int))
+    written(tmp_path, frame)
+    data = prepared(tmp_path, said(group="seller"))
+    groups = {split: set(open_split(data, split).inputs["houses"][:, 1]) for split in data.sources["houses"].rows}
+    assert sum(len(group) for group in groups.values()) == len(set.union(*groups.values())) == frame["rooms"].nunique()
+    assert data.sources["houses"].rows["test"] == pytest.approx(0.2 * ROWS, abs=15)
+
+
+@pytest.mark.parametrize("column", ["day", "id"])
+def test_the_latest_rows_are_the_test_split(column: str, tmp_path: Path) -> None:
+    frame = FRAME.assign(when=np.arange(ROWS)).sample(frac=1.0, random_state=0)
+    written(tmp_path, frame)
+    data = prepared(tmp_path, said(time=column, inputs={"when": "numeric"}))
+    about = data.sources["houses"].encoding["columns"][0]
+    when = {
+        split: open_split(data, split).inputs["houses"][:, 0] * about["std"] + about["mean"]
+        for split in ("train", "validation", "test")
+    }
+    assert when["train"].max() < when["validation"].min()
+    assert when["validation"].max() < when["test"].min()
+    assert len(when["test"]) == 80
+
+
+def test_given_splits_are_taken_as_they_are(tmp_path: Path) -> None:
+    frame = FRAME.assign(part=["train"] * 300 + ["Dev"] * 60 + ["test"] * 40)
+    written(tmp_path, frame)
+    assert prepared(tmp_path, said(split="part")).sources["houses"].rows == {
+        "train": 300,
+        "validation": 60,
+        "test": 40,
+    }
+
+
+def test_what_means_missing_can_be_said(tmp_path: Path) -> None:
+    FRAME.to_csv(tmp_path / "houses.csv", index=False, na_rep="?")
+    data = prepared(tmp_path, said(missing=["?"]))
+    assert data.sources["houses"].encoding["columns"][0]["values"] == ["Bern", "Lima", "Oslo"]
+    assert data.tasks["price"].labelled["test"][0] < 80
+
+
+def test_rare_values_share_the_code_of_unknown_ones(tmp_path: Path) -> None:
+    written(tmp_path)
+    data = prepared(tmp_path, said(categories=2))
+    assert data.sources["houses"].categories == (3,)
+    assert set(open_split(data, "train").inputs["houses"][:, -1]) == {0.0, 1.0, 2.0}
+
+
+def test_the_key_depends_on_what_the_files_hold_and_not_on_where_they_are(tmp_path: Path) -> None:
+    written(tmp_path)
+    written(tmp_path, name="elsewhere.csv")
+    at = Place("sample", tmp_path, None, tmp_path, tmp_path)
+    first, second = (source(said(name), "houses").fingerprint(at).checksums for name in ("houses.csv", "elsewhere.csv"))
+    assert list(first.values()) == list(second.values())
+    written(tmp_path, FRAME[1:])
+    assert source(said(), "houses").fingerprint(at).checksums != first
+
+
+def _with(column: str, row: int, value: Any) -> pd.DataFrame:
+    frame = FRAME.astype({column: object})
+    frame.loc[row, column] = value
+    return frame
+
+
+WRONG: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
+    "a missing column": (FRAME.drop(columns="area"), {}, "houses.csv: no column 'area'"),
+    "a missing label": (FRAME.drop(columns="sold"), {}, "houses.csv: no column 'sold'"),
+    "a word among numbers": (_with("area", 41, "big"), {}, "houses.csv: row 42, column 'area': .*'big'"),
+    "a word among targets": (_with("price", 7, "dear"), {}, "houses.csv: row 8, column 'price': .*'dear'"),
+    "an infinite input": (_with("area", 3, np.inf), {}, "houses.csv: row 4, column 'area': an infinite number"),
+    "an infinite target": (_with("price", 3, -np.inf), {}, "houses.csv: row 4, column 'price': an infinite target"),
+    "no 0 or 1": (_with("old", 9, 2), {}, "houses.csv: row 10, column 'old': 2 is neither 0 nor 1"),
+    "no split": (FRAME.assign(part="maybe"), {"split": "part"}, "row 1, column 'part': 'maybe' is no split"),
+    "a missing group": (_with("seller", 5, None), {"group": "seller"}, "row 6, column 'seller': missing"),
+    "no time": (FRAME, {"time": "seller"}, "column 'seller' holds no times that can be ordered"),
+    "one group": (FRAME.assign(seller="s"), {"group": "seller"}, "has one group only"),
+    "no rows": (FRAME[:0], {}, "houses.csv: no rows"),
+    "a label that is an input": (
+        FRAME,
+        {"inputs": INPUTS | {"price": "numeric"}},
+        "sources.houses.inputs: 'price' is what a task predicts",
+    ),
+    "an empty column": (FRAME.assign(area=np.nan), {}, "column 'area' has no number in any row of train"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_cannot_be_read_is_one_line_with_file_row_and_column(what: str, tmp_path: Path) -> None:
+    frame, own, line = WRONG[what]
+    written(tmp_path, frame)
+    with pytest.raises(UserError, match=line):
+        raise UserError(refused(tmp_path, said(**own)))
+
+
+def test_other_files_that_are_no_tables_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "bad.csv").write_bytes(FRAME.to_csv(index=False).encode().replace(b"Oslo", b"Z\xfcrich", 1))
+    (tmp_path / "twice.csv").write_text("town,area,area\nBern,1,2\n")
+    (tmp_path / "torn.csv").write_text("town,area,rooms,price,sold,grade,old,quiet\nBern,1,2\n")
+    (tmp_path / "no.parquet").write_bytes(b"PAR1 is not enough")
+    (tmp_path / "none").mkdir()
+    for name, line in {
+        "empty.csv": "is empty",
+        "bad.csv": "column 'town': .*UTF8",
+        "twice.csv": "'area' there twice",
+        "torn.csv": "row 1: Expected 8 columns, got 3",
+        "no.parquet": "cannot be read as Parquet",
+        "none": "no Parquet file in this folder",
+        "gone.csv": "no such file or folder",
+        "it.txt": "no such file or folder",
+    }.items():
+        for leftover in (tmp_path / "out").glob("*"):
+            leftover.unlink()
+        if (tmp_path / "out").exists():
+            (tmp_path / "out").rmdir()
+        with pytest.raises(UserError, match=line):
+            raise UserError(refused(tmp_path, said(name)))
+
+
+def test_files_of_a_folder_that_differ_are_named_with_the_column(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    FRAME.to_parquet(tmp_path / "t" / "a.parquet", index=False)
+    FRAME.assign(town=1.5).to_parquet(tmp_path / "t" / "b.parquet", index=False)
+    assert "b.parquet: column 'town' is double, in a.parquet it is" in refused(tmp_path, said("t"))
+
+
+def test_a_missing_column_in_one_file_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    FRAME.to_parquet(tmp_path / "t" / "a.parquet", index=False)
+    FRAME.drop(columns="rooms").to_parquet(tmp_path / "t" / "b.parquet", index=False)
+    assert "b.parquet: no column 'rooms', which a.parquet has" in refused(tmp_path, said("t"))
+
+
+def test_wrong_types_in_parquet_name_their_row(tmp_path: Path) -> None:
+    frame = FRAME.astype({"area": str})
+    frame.loc[41, "area"] = "big"
+    frame.to_parquet(tmp_path / "houses.parquet", index=False, row_group_size=30)
+    assert "houses.parquet: row 42, column 'area': 'big' is no double" in refused(tmp_path, said("houses.parquet"))
+
+
+def test_one_label_cannot_be_a_number_and_a_class(tmp_path: Path) -> None:
+    written(tmp_path)
+    tasks = {
+        "one": {"kind": "regression", "source": "houses", "label": "grade"},
+        "two": {"kind": "multiclass", "source": "houses", "label": "grade"},
+    }
+    assert "label 'grade' is a number for one task and a class for another" in refused(tmp_path, said(tasks=tasks))
+
+
+def test_a_multilabel_task_lists_its_columns(tmp_path: Path) -> None:
+    written(tmp_path)
+    assert "list them under labels.marks" in refused(tmp_path, said(labels={}))

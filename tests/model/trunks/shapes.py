@@ -1,0 +1,15 @@
+"""Trunks for rows of any shape."""
+
+from typing import Any
+
+from pipeline.config.model import TrunkSettings
+from pipeline.model.trunks import Made, Rows, make_trunk
+
+
+def trunk(shape: tuple[int, ...], slots: int = 1, **settings: Any) -> Made:
+    """The layers for rows of this shape of one source, and the width of their answer."""
+    features = 1
+    for size in shape:
+        features *= size
+    every = [TrunkSettings.model_validate(settings)] * slots
+    return make_trunk("trunk", every, Rows(("left",), features, shape))
