@@ -6,8 +6,9 @@ import numpy as np
 
 from pipeline.analysis.candidate import Candidate
 from pipeline.analysis.intervals import Estimate, student
-from pipeline.training.assess import assess
+from pipeline.training.assess import assess_each
 from pipeline.training.saved import load_network
+from pipeline.training.slot import seed_slots
 
 
 def gaps(candidate: Candidate) -> dict[str, dict[str, Any]]:
@@ -15,12 +16,11 @@ def gaps(candidate: Candidate) -> dict[str, dict[str, Any]]:
 
     Empty where there is no validation split.
     """
-    if candidate.experiment.data.validation == 0.0:
+    if not candidate.experiment.validates:
         return {}
-    network, slots = load_network(candidate.model, candidate.prepared, candidate.experiment)
-    splits = {
-        name: assess(network, candidate.prepared, candidate.prepared.split(name)) for name in ("train", "validation")
-    }
+    network, _ = load_network(candidate.model, candidate.prepared, candidate.experiment)
+    slots = seed_slots(candidate.experiment, candidate.prepared.chained)
+    splits = {name: assess_each(network, candidate.prepared, name, slots) for name in ("train", "validation")}
     found: dict[str, dict[str, Any]] = {}
     for task, it in candidate.prepared.tasks.items():
         train, validation = (np.array([slot[f"{task}/{it.primary}"] for slot in slots]) for slots in splits.values())

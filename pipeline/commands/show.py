@@ -61,13 +61,17 @@ def show_data(request: Request) -> None:
         return
     for name, source in told["sources"].items():
         rows = ", ".join(f"{count:,} {split}" for split, count in source["rows"].items())
+        folds = f"; {len(source['folds'])} folds of {min(source['folds']):,} rows or more" if "folds" in source else ""
         if "words" in source:
             length = source["shape"][0]
-            click.echo(f"{name}: texts of at most {length} tokens, {source['words']:,} words are told apart; {rows}")
+            click.echo(
+                f"{name}: texts of at most {length} tokens, {source['words']:,} words are told apart; {rows}{folds}"
+            )
             for text in source["examples"]:
                 click.echo(f"  {text}")
             continue
-        click.echo(f"{name}: rows of {' x '.join(map(str, source['shape']))} divided by {source['scale']:g}; {rows}")
+        shape = " x ".join(map(str, source["shape"]))
+        click.echo(f"{name}: rows of {shape} divided by {source['scale']:g}; {rows}{folds}")
     for name, task in told["tasks"].items():
         click.echo()
         _show_task(name, task, told["sources"][task["source"]]["rows"])

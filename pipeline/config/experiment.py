@@ -83,12 +83,12 @@ class Experiment(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> "Experiment":
         self._check_weights()
-        if self.data.validation == 0.0 and (self.tuning or self.training.early_stopping):
+        if not self.validates and (self.tuning or self.training.early_stopping):
             raise ValueError(
                 "data.validation=0 leaves nothing to choose by: "
                 "add --set training.early_stopping=null --set tuning=null, or give data.validation a share"
             )
-        if self.data.validation == 0.0 and self.training.schedule == "plateau":
+        if not self.validates and self.training.schedule == "plateau":
             raise ValueError("training.schedule=plateau needs a validation split: give data.validation a share")
         return self
 
@@ -102,6 +102,11 @@ class Experiment(Settings):
             )
         if sum(weights.values()) <= 0.0:
             raise ValueError("balancing.weights are all 0: give at least one task a positive weight")
+
+    @property
+    def validates(self) -> bool:
+        """Whether rows are held out to choose by: a validation split, or folds."""
+        return self.training.folds is not None or self.data.validation > 0.0
 
     @property
     def source_names(self) -> list[str]:

@@ -15,7 +15,7 @@ WEIGHTS = "balancing.weights"
 """The one key that a simplex can be searched for."""
 
 _SEARCHABLE = ("model.", "balancing.", "training.")
-_NEVER = "training.seeds"
+_NEVER = ("training.seeds", "training.folds")
 
 
 def check_space(experiment: Experiment) -> None:
@@ -38,12 +38,13 @@ def check_space(experiment: Experiment) -> None:
 
 
 def _check_key(key: str, experiment: Experiment) -> None:
-    if key.startswith(_SEARCHABLE) and key != _NEVER:
+    if key.startswith(_SEARCHABLE) and key not in _NEVER:
         return  # whether it exists shows when a value is tried
     known = list(flatten(experiment))
     if any(f"{it}.".startswith(f"{key}.") for it in known):
+        never = " and ".join(_NEVER)
         raise UserError(
-            f"tuning.space: '{key}' cannot be searched; keys of {', '.join(_SEARCHABLE)} can, except {_NEVER}"
+            f"tuning.space: '{key}' cannot be searched; keys of {', '.join(_SEARCHABLE)} can, except {never}"
         )
     guess = difflib.get_close_matches(key, [it for it in known if it.startswith(_SEARCHABLE)], n=1)
     hint = f"did you mean '{guess[0]}'?" if guess else "write for example training.learning_rate"

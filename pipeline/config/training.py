@@ -53,6 +53,9 @@ class TrainingSettings(Settings):
         plateau_patience: Epochs without a rise before `plateau` lowers the rate.
         clip_norm: Largest norm of a slot's gradient; null for none.
         seeds: Networks trained side by side, each with its own initial weights and data order.
+        folds: Of a cross-validation: all that is not test is cut into so many, and `data.validation` plays no part. A
+            trial is a network for each fold, trained on the rows outside it and validated on those in it; its objective
+            is their mean. Each seed holds out one fold, in turn. null for one validation split.
         early_stopping: null trains all epochs and keeps the last.
         augment: Transforms of `torchvision.transforms.v2` that change the training images, each by its name with its
             arguments, such as `[{RandomCrop: {size: 28, padding: 2}}, RandomHorizontalFlip]`.
@@ -73,6 +76,7 @@ class TrainingSettings(Settings):
     plateau_patience: int = Field(default=2, ge=1)
     clip_norm: float | None = Field(default=None, gt=0.0)
     seeds: int = Field(default=5, ge=1)
+    folds: int | None = Field(default=None, ge=2, le=100)
     early_stopping: EarlyStopping | None = EarlyStopping()
     augment: Annotated[tuple[Augmentation, ...], BeforeValidator(_augmentations)] = ()
 

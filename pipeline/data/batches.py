@@ -7,7 +7,7 @@ Shapes: S is 1 where all slots share their data stream, else K. B rows of a sour
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import torch
@@ -45,10 +45,12 @@ class Rows:
     Attributes:
         inputs: [N, F] by source, as stored.
         labels: By task, as `Split` has them.
+        without: As `Split` has it.
     """
 
     inputs: dict[str, Tensor]
     labels: dict[str, Tensor]
+    without: dict[str, range] = field(default_factory=dict)
 
     @classmethod
     def of(cls, split: Split, device: str = "cpu") -> "Rows":
@@ -61,7 +63,8 @@ class Rows:
             {name: torch.from_numpy(array) for name, array in arrays.items()} for arrays in (split.inputs, split.labels)
         )
         try:
-            return cls(*({name: it.to(device) for name, it in held.items()} for held in (inputs, labels)))
+            there, known = ({name: it.to(device) for name, it in held.items()} for held in (inputs, labels))
+            return cls(there, known, split.without)
         except torch.OutOfMemoryError:
             size = sum(it.nbytes for it in inputs.values()) / 2**30
             raise Failure(f"{size:.1f} GiB of rows do not fit on device={device}: use device=cpu") from None
@@ -92,7 +95,7 @@ class Batches:
         self._class_weights = class_weights
         self._gather, self._labels = Gather(held.inputs), held.labels
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
-        self._plan = Plan({source: len(array) for source, array in split.inputs.items()}, batch_size, mix, heat)
+        self._plan = Plan(split.rows, batch_size, mix, heat, split.without)
 
     @property
     def steps(self) -> int:
@@ -184,13 +187,21 @@ def in_order(prepared: Prepared, split: Split | Rows, rows: int = EVALUATED) -> 
     for source in prepared.sources:
         x = held.inputs[source]
         tasks = [task for task, it in prepared.tasks.items() if it.source == source]
-        for start in range(0, len(x), rows):
-            part = x[start : start + rows]
-            if source not in memory or len(part) < rows:
+        for here in _parts(len(x), rows, held.without.get(source)):
+            part = x[here]
+            if source not in memory or memory[source].size(1) != len(part):
                 memory[source] = slotted(1, *part.shape, device=part.device)
                 inputs = Inputs([(Stacked(memory[source]), {source: slice(0, len(part))})])
             memory[source].copy_(part)
-            yield Batch(inputs, {task: Targets.of(labels[task][:, start : start + rows]) for task in tasks})
+            yield Batch(inputs, {task: Targets.of(labels[task][:, here]) for task in tasks})
+
+
+def _parts(rows: int, most: int, without: range | None) -> Iterator[slice]:
+    """All rows but some, so many at a time at most."""
+    ranges = [range(rows)] if without is None else [range(without.start), range(without.stop, rows)]
+    for one in ranges:
+        for start in one[::most]:
+            yield slice(start, min(start + most, one.stop))
 
 
 def _targets(labels: Tensor, sizes: list[int], weights: Tensor | None) -> list[Targets]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -38,10 +39,18 @@ class Plan:
         batch_size: Rows of each source in a step.
         mix: `longest`, `proportional`, `shortest` or `temperature`.
         heat: The temperature, of the last; 1 is `proportional`.
+        without: By source, row numbers that are passed over: they do not count as rows.
     """
 
-    def __init__(self, rows: Mapping[str, int], batch_size: int, mix: str, heat: float = 1.0) -> None:
-        self._rows = rows
+    def __init__(
+        self,
+        rows: Mapping[str, int],
+        batch_size: int,
+        mix: str,
+        heat: float = 1.0,
+        without: Mapping[str, range] = MappingProxyType({}),
+    ) -> None:
+        self._rows, self._without = rows, without
         self._edges = _edges(rows, batch_size, mix, heat)
 
     @property
@@ -79,7 +88,10 @@ class Plan:
                 for turn in range(start // rows, -(-stop // rows))
             ]
             orders.append(np.concatenate(rounds) if rounds else np.empty(0, np.int64))
-        return torch.from_numpy(np.stack(orders))
+        found = np.stack(orders)
+        if gap := self._without.get(source):
+            found[found >= gap.start] += len(gap)
+        return torch.from_numpy(found)
 
 
 def dropped(rows: Mapping[str, int], mix: str, heat: float = 1.0) -> dict[str, int]:

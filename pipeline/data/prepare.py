@@ -5,6 +5,7 @@ is ever in memory as a whole.
 """
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.tasks import TaskSettings
+from pipeline.data.folds import Folded, folded, of_folds
 from pipeline.data.leaks import hashed, repeated
 from pipeline.data.prepared import MANIFEST, checksum, inputs_file, labels_file
 from pipeline.data.sources import Cutting, Encoder, Encoding, Examples, Part, Place, Report, source
@@ -43,12 +45,14 @@ class _Split:
 def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) -> dict[str, Any]:
     """Read every source, split it, and write its arrays and the manifest into an empty folder.
 
-    The same experiment, files and seed write the same bytes. The manifest is written last.
+    The same experiment, files and seed write the same bytes. The manifest is written last. Under cross-validation
+    the train split is all that is not test, and statistics (means, categories, a regression target's unit) are its own:
+    they see the inputs of every fold, and of targets the mean and deviation of numbers alone.
 
     Returns:
-        The manifest: `sources` (shape, scale, rows by split, how they are encoded, and `repeated`: how many of them
-        have the inputs of a row of train), `tasks` (kind, source, and as `pipeline.data.prepared.PreparedTask` has them
-        classes, counts, mean and so on) and `files` (sha256 by name).
+        The manifest: `sources` (shape, scale, rows by split, how they are encoded, folds, and `repeated`: how many of
+        them have the inputs of a row of train), `tasks` (kind, source, and as `pipeline.data.prepared.PreparedTask` has
+        them classes, counts, mean and so on) and `files` (sha256 by name).
 
     Raises:
         UserError: Data are missing or broken, or a split lacks what another has.
@@ -84,8 +88,10 @@ def _split_source(
     examples = source(experiment, name).read(place, report)
     tasks = {task: settings for task, settings in experiment.tasks.items() if settings.source == name}
     labels = {task: label_of(task, settings, examples) for task, settings in tasks.items()}
-    data = experiment.data
-    parts = split(name, examples, sorted(set(labels.values())), data.validation, data.test, experiment.seed)
+    data, folds, used = experiment.data, experiment.training.folds, sorted(set(labels.values()))
+    parts = split(name, examples, used, 0.0 if folds else data.validation, data.test, experiment.seed)
+    if folds:
+        parts["train"] = folded(name, parts["train"], used, folds, experiment.seed)
     found = _Split(examples, parts)
     for task, settings in tasks.items():
         own = {it: chosen.labels(labels[task]) for it, chosen in parts.items()}
@@ -93,17 +99,21 @@ def _split_source(
             found.tags[task] = own, examples.classes[labels[task]]
             continue
         stored = targets_of(task, own, examples.classes[labels[task]])
-        manifest["tasks"][task] = _write_targets(folder, task, settings, stored)
+        manifest["tasks"][task] = _write_targets(folder, task, settings, stored, parts["train"])
     for part in filter(None, (examples.train, examples.test)):
         if examples.encoder is not None:
             part.labels.clear()  # their service is done, and the inputs need the room
     return found
 
 
-def _write_targets(folder: Path, task: str, settings: TaskSettings, stored: Stored) -> dict[str, Any]:
+def _write_targets(folder: Path, task: str, settings: TaskSettings, stored: Stored, train: Chosen) -> dict[str, Any]:
+    """Write a task's targets, and answer what the manifest says of it."""
     for split_name, array in stored.arrays.items():
         _save(folder / labels_file(task, split_name), array)
-    return {"kind": settings.kind, "source": settings.source, **stored.about}
+    about = {"kind": settings.kind, "source": settings.source, **stored.about}
+    if isinstance(train, Folded):
+        about["folds"] = of_folds(task, stored.arrays["train"], train.folds, len(about["classes"]))
+    return about
 
 
 def _write_tags(
@@ -113,7 +123,7 @@ def _write_tags(
     for task, (own, classes) in found.tags.items():
         as_long = {split_name: fitted(tags, encoding.shape[0]) for split_name, tags in own.items()}
         stored = targets_of(task, as_long, classes)
-        manifest["tasks"][task] = _write_targets(folder, task, experiment.tasks[task], stored)
+        manifest["tasks"][task] = _write_targets(folder, task, experiment.tasks[task], stored, found.parts["train"])
 
 
 def _tell_of_cuts(name: str, source: Mapping[str, Any], report: Report) -> None:
@@ -163,23 +173,28 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
     rows = {split_name: len(chosen) for split_name, chosen in found.parts.items()}
     hashes = {split_name: np.empty(count, np.uint64) for split_name, count in rows.items()}
     shape: tuple[int, ...] = ()
-    done, cut = dict.fromkeys(rows, 0), dict.fromkeys(rows, 0)
-    files = {split_name: (folder / inputs_file(name, split_name)).open("wb") for split_name in rows}
+    pieces = {(it, start): piece for it, chosen in found.parts.items() for start, piece in chosen.pieces().items()}
+    done = {piece: piece[1] for piece in pieces}  # rows of the split that lie before what is written next
+    cut = dict.fromkeys(rows, 0)
+    files = {piece: _opened(folder / inputs_file(name, piece[0])) for piece in pieces}
     try:
-        for split_name, values, shortened in _encoded(found.parts, encoding):
+        for piece, values, shortened in _encoded(pieces, encoding):
+            split_name, start = piece
             cut[split_name] += shortened
-            if done[split_name] == 0:
-                _write_header(files[split_name], values.dtype, (rows[split_name], values[0].size))
+            if done[piece] == start:
+                _write_header(files[piece], values.dtype, (rows[split_name], values[0].size))
+                files[piece].seek(start * values[0].nbytes, os.SEEK_CUR)
             shape = values.shape[1:]
             flat = np.ascontiguousarray(values.reshape(len(values), -1))
-            files[split_name].write(flat.data)
-            hashes[split_name][done[split_name] : done[split_name] + len(flat)] = hashed(flat)
-            done[split_name] += len(flat)
+            files[piece].write(flat.data)
+            hashes[split_name][done[piece] : done[piece] + len(flat)] = hashed(flat)
+            done[piece] += len(flat)
     finally:
         for file in files.values():
             file.close()
-    if done != rows:
+    if done != {piece: piece[1] + len(chosen) for piece, chosen in pieces.items()}:
         raise Failure(f"source '{name}' has changed while it was read: prepare it again")
+    train = found.parts["train"]
     return {
         "shape": list(encoding.shape if encoding else shape),
         "scale": found.examples.scale,
@@ -188,21 +203,30 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
         **({"encoding": encoding.about | found.examples.reading} if encoding else {}),
         **({"resized": True} if found.examples.resized else {}),
         **({"cut": cut} if isinstance(encoding, Cutting) else {}),
+        **({"folds": train.folds} if isinstance(train, Folded) else {}),
     }
 
 
-def _encoded(parts: Mapping[str, Chosen], encoding: Encoding | None) -> Iterator[tuple[str, np.ndarray, int]]:
-    """Some rows [B, ...] of a split at a time, in the order of the source; and how many of them were cut."""
+def _opened(path: Path) -> Any:
+    """A file of one's own place in it: several may write to different places of the same."""
+    path.touch()
+    return path.open("r+b")
+
+
+def _encoded(
+    parts: Mapping[tuple[str, int], Chosen], encoding: Encoding | None
+) -> Iterator[tuple[tuple[str, int], np.ndarray, int]]:
+    """Some rows [B, ...] of a piece of a split at a time, in the order of the source; and how many were cut."""
     for part in {id(chosen.part): chosen.part for chosen in parts.values()}.values():
-        own = {split_name: chosen.where for split_name, chosen in parts.items() if chosen.part is part}
+        own = {piece: chosen.where for piece, chosen in parts.items() if chosen.part is part}
         start = 0
         for chunk in _chunks(part):
             stop = start + len(chunk)
             values = encoding.encode(chunk) if encoding else chunk
             cut = encoding.cut(chunk) if isinstance(encoding, Cutting) else np.zeros(len(chunk), bool)
-            for split_name, where in own.items():
+            for piece, where in own.items():
                 if (mask := where[start:stop]).any():
-                    yield split_name, values[mask], int(cut[mask].sum())
+                    yield piece, values[mask], int(cut[mask].sum())
             start = stop
 
 

@@ -7,7 +7,7 @@ The test split is opened by `pipeline.data.test_split` alone.
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,17 @@ class Split:
         labels: By task. Numbers of classes: int64 [N], -1 where missing. Tags: int64 [N, T], -1 where missing and after
             the end of a row. Several labels at once: float32 [N, L], 1 or 0. Numbers: float32 [N], standardised (see
             `PreparedTask`). Both NaN where missing.
+        without: By source, a range of these rows that is none of the split: a fold that is held out.
     """
 
     inputs: dict[str, np.ndarray]
     labels: dict[str, np.ndarray]
+    without: dict[str, range] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows each source has."""
+        return {source: len(rows) - len(self.without.get(source, ())) for source, rows in self.inputs.items()}
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class PreparedTask:
         std: Their standard deviation (of the population); else 1. Targets are stored as (target - mean) / std.
         labelled: By split, the number of rows with a target: one number, or one for each of several labels.
         length: T, the most tokens of a row of a tagging task; else 0.
+        folds: Under cross-validation, `counts` and `labelled` of train and validation as they are in each fold.
     """
 
     kind: str
@@ -59,6 +67,12 @@ class PreparedTask:
     std: float = 1.0
     labelled: dict[str, list[int]] = field(default_factory=dict)
     length: int = 0
+    folds: list[dict[str, dict[str, list[int]]]] = field(default_factory=list)
+
+    def holding_out(self, fold: int) -> "PreparedTask":
+        """The task as a network sees it that holds a fold out."""
+        own = {name: getattr(self, name) | counted for name, counted in self.folds[fold].items()}
+        return replace(self, **own)
 
     @property
     def outputs(self) -> int:
@@ -82,6 +96,7 @@ class PreparedSource:
         encoding: What made its rows of what the source holds, and makes rows to be predicted; None where they are as
             the source holds them.
         resized: They are images that were resized to this shape.
+        folds: Under cross-validation where each fold lies in train, as `pipeline.data.folds.Fold` says.
     """
 
     shape: tuple[int, ...]
@@ -89,6 +104,12 @@ class PreparedSource:
     rows: dict[str, int]
     encoding: dict[str, Any] | None = None
     resized: bool = False
+    folds: tuple[tuple[int, int, int], ...] = ()
+
+    def holding_out(self, fold: int) -> "PreparedSource":
+        """The source as a network sees it that holds a fold out."""
+        start, stop, end = self.folds[fold]
+        return replace(self, rows=self.rows | {"train": start + end - stop, "validation": stop - start})
 
     @property
     def features(self) -> int:
@@ -114,11 +135,15 @@ class Prepared:
         folder: Where they lie.
         sources: By name.
         tasks: By name, in the experiment's order.
+        chained: The folds of a source are blocks of time, each to be foretold from those before.
+        fold: That is held out: validation is this fold, and train what may be learnt from.
     """
 
     folder: Path
     sources: dict[str, PreparedSource]
     tasks: dict[str, PreparedTask]
+    chained: bool = False
+    fold: int | None = None
 
     def split(self, name: str) -> Split:
         """Open the train or the validation split.
@@ -130,13 +155,36 @@ class Prepared:
             raise ValueError(f"split '{name}' cannot be opened here: only {' and '.join(CHOOSING)}")
         if any(name not in source.rows for source in self.sources.values()):
             raise ValueError(f"there is no {name} split: it was prepared without")
-        return open_split(self, name)
+        return open_split(self, name) if self.fold is None else self._of_fold(self.fold, name)
+
+    def holding_out(self, fold: int | None) -> "Prepared":
+        """The same folder as a network sees it that holds a fold out; itself without one."""
+        if fold is None:
+            return self
+        sources = {name: it.holding_out(fold) for name, it in self.sources.items()}
+        return replace(
+            self, sources=sources, tasks={it: task.holding_out(fold) for it, task in self.tasks.items()}, fold=fold
+        )
 
     def only(self, tasks: Iterable[str]) -> "Prepared":
         """The same folder seen through some of its tasks, in their order."""
         kept = {name: self.tasks[name] for name in tasks}
         used = {task.source for task in kept.values()}
-        return Prepared(self.folder, {name: it for name, it in self.sources.items() if name in used}, kept)
+        return replace(self, sources={name: it for name, it in self.sources.items() if name in used}, tasks=kept)
+
+    def _of_fold(self, fold: int, name: str) -> Split:
+        """Train or validation where a fold is held out: ranges of the same files."""
+        whole = open_split(self, "train")
+        spans = {source: it.folds[fold] for source, it in self.sources.items()}
+        rows = {
+            it: slice(0, end) if name == "train" else slice(start, stop) for it, (start, stop, end) in spans.items()
+        }
+        without = {it: range(start, stop) for it, (start, stop, _) in spans.items()} if name == "train" else {}
+        return Split(
+            {source: array[rows[source]] for source, array in whole.inputs.items()},
+            {task: array[rows[self.tasks[task].source]] for task, array in whole.labels.items()},
+            without,
+        )
 
 
 def open_split(prepared: Prepared, name: str) -> Split:
@@ -161,11 +209,19 @@ def open_prepared(folder: Path) -> Prepared:
     """Read a prepared folder's manifest."""
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     sources = {
-        name: PreparedSource(tuple(it["shape"]), it["scale"], it["rows"], it.get("encoding"), it.get("resized", False))
+        name: PreparedSource(
+            tuple(it["shape"]),
+            it["scale"],
+            it["rows"],
+            it.get("encoding"),
+            it.get("resized", False),
+            tuple(map(tuple, it.get("folds", ()))),
+        )
         for name, it in manifest["sources"].items()
     }
+    chained = any(it.folds and it.folds[0][2] < it.folds[-1][2] for it in sources.values())
     tasks = {name: PreparedTask(**it | {"classes": tuple(it["classes"])}) for name, it in manifest["tasks"].items()}
-    return Prepared(folder, sources, tasks)
+    return Prepared(folder, sources, tasks, chained)
 
 
 def known(labels: np.ndarray) -> np.ndarray:

@@ -49,7 +49,8 @@ class ResidentBatches:
         self._rows, self._device = Rows.of(split, device), device
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
         self._complete = {task: bool(known(split.labels[task]).all()) for task in prepared.tasks}
-        self._plan = Plan({source: len(split.inputs[source]) for source in prepared.sources}, batch_size, mix, heat)
+        rows = {source: split.rows[source] for source in prepared.sources}
+        self._plan = Plan(rows, batch_size, mix, heat, split.without)
         self.clock = torch.zeros(1, dtype=torch.int64, device=device)
         self._tables: dict[str, Tensor] = {}  # row numbers [STEPS, S, B] of the steps at hand
         self._rooms: dict[tuple[int, ...], tuple[Inputs, dict[str, Tensor]]] = {}

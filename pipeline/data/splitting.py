@@ -6,6 +6,7 @@ taken; or the source says it itself. Memory is a few bytes a row, whatever the p
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -44,6 +45,10 @@ class Chosen:
         """The rows' labels, as the part has them."""
         values: np.ndarray = self.part.labels[label][self.where]
         return values
+
+    def pieces(self) -> dict[int, "Chosen"]:
+        """What is written in one go, by the row of the split that it begins at."""
+        return {0: self}
 
 
 def split(
@@ -110,7 +115,7 @@ def _cut(what: str, chosen: Chosen, labels: list[str], share: float, seed: int) 
     elif part.group is not None:
         is_cut = _some_groups(what, part.group[chosen.where], count, seed)
     else:
-        is_cut = _of_each_pattern(_patterns([_strata(chosen.labels(label)) for label in labels]), count, seed)
+        is_cut = _of_each_pattern(patterns_of(chosen, labels), count, seed)
     cut = np.zeros(len(chosen.where), bool)
     cut[chosen.where] = is_cut
     return Chosen(part, chosen.where & ~cut), Chosen(part, cut)
@@ -150,22 +155,35 @@ def _of_each_pattern(patterns: np.ndarray, count: int, seed: int) -> np.ndarray:
     tasks and missing labels both are ordinary.
     """
     rows, draw = len(patterns), np.random.default_rng(seed)
-    order = _random_order(rows, draw, seed)
-    first = next(order)
+    places = along_patterns(patterns, draw, seed)
+    first = next(places)
     offset = draw.integers(rows)
-    sizes = np.bincount(patterns)
-    place = np.cumsum(sizes) - sizes  # of each pattern's next row, when the patterns lie one after another
     is_cut = np.empty(rows, bool)
-    for chunk in (first, *order):
+    for chunk, at in chain([first], places):
+        # Along the rows, pattern by pattern, a row is cut whenever the running share passes a whole number.
+        is_cut[chunk] = (offset + count * (at + 1)) // rows > (offset + count * at) // rows
+    return is_cut
+
+
+def along_patterns(
+    patterns: np.ndarray, draw: np.random.Generator, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Row numbers, and their places when the patterns lie one after another, each in random order; in chunks."""
+    sizes = np.bincount(patterns)
+    place = np.cumsum(sizes) - sizes  # of each pattern's next row
+    for chunk in _random_order(len(patterns), draw, seed):
         own = patterns[chunk]
         by_pattern = np.argsort(own, kind="stable")
         present, begins, counts = np.unique(own[by_pattern], return_index=True, return_counts=True)
         within = np.arange(len(chunk)) - np.repeat(begins, counts)
         at = np.repeat(place[present], counts) + within
         place[present] += counts
-        # Along the rows, pattern by pattern, a row is cut whenever the running share passes a whole number.
-        is_cut[chunk[by_pattern]] = (offset + count * (at + 1)) // rows > (offset + count * at) // rows
-    return is_cut
+        yield chunk[by_pattern], at
+
+
+def patterns_of(chosen: Chosen, labels: list[str]) -> np.ndarray:
+    """The number of each row's pattern of these labels, int32 [N]."""
+    return _patterns([_strata(chosen.labels(label)) for label in labels])
 
 
 def _random_order(rows: int, draw: np.random.Generator, seed: int) -> Iterator[np.ndarray]:

@@ -18,15 +18,17 @@ def summary(prepared: Prepared) -> dict[str, Any]:
     """Of the sources and tasks, as plain data.
 
     Returns:
-        `sources`: by name shape, scale and rows by split; of text how many `words` are told apart, and `examples` of
-        training rows. `tasks`: by name kind and source; `missing`, by split the share of targets; `classes`, by class
+        `sources`: by name shape, scale, rows by split, and rows of each fold; of text how many `words` are told apart,
+        and `examples` of training rows. `tasks`: by name kind and source; `missing`, by split the share of targets; `classes`, by class
         or label its rows in each split, or by tag its tokens, and `of`, by split how many there are of either; of a
         regression task `values` instead, by split the lowest, median and so on, in the target's unit; and `examples`
         from the first training rows.
     """
     return {
         "sources": {
-            name: {"shape": list(it.shape), "scale": it.scale, "rows": it.rows} | _text(prepared, name, it)
+            name: {"shape": list(it.shape), "scale": it.scale, "rows": it.rows}
+            | _text(prepared, name, it)
+            | ({"folds": [stop - start for start, stop, _ in it.folds]} if it.folds else {})
             for name, it in prepared.sources.items()
         },
         "tasks": {name: _task(prepared, name, it) for name, it in prepared.tasks.items()},

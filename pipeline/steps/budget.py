@@ -98,7 +98,7 @@ def _told(budget_s: float, plan: "Plan", costs: "Costs", values: dict[str, float
 def _costs(context: Context, last: str) -> "Costs":
     """What the parts of the job cost, measured on the prepared data."""
     from pipeline.data.prepared import open_prepared
-    from pipeline.training.slot import seed_slots, trial_slot
+    from pipeline.training.slot import batch_slots, seed_slots
     from pipeline.tuning.budget import Costs
 
     experiment, device = context.experiment, resolve_device(context.experiment)
@@ -116,12 +116,12 @@ def _costs(context: Context, last: str) -> "Costs":
         return _MARGIN * seconds
 
     fixed_s = _STEP_S * (len(trained) + 1) + (_EVALUATION_S if len(trained) > 1 else 0.0)
-    outside = sum(epoch_s(seed_slots(on_device(it, device))) for it in trained)
+    outside = sum(epoch_s(seed_slots(on_device(it, device), prepared.chained)) for it in trained)
     if experiment.tuning is None or last == "train":
         return Costs(fixed_s, outside)
     trial = on_device(experiment, device)
-    batch = [trial_slot(number, trial) for number in range(experiment.tuning.batch)]
-    return Costs(fixed_s, outside, epoch_s(batch) / len(batch), _TRIAL_S)
+    batch = batch_slots(dict.fromkeys(range(experiment.tuning.batch), trial))
+    return Costs(fixed_s, outside, epoch_s(batch) / experiment.tuning.batch, _TRIAL_S)
 
 
 def _as_settings(values: dict[str, float]) -> str:

@@ -40,7 +40,7 @@ def planned(context: Context) -> Planned:
 
 def candidates(experiment: Experiment, project: Path, prepared: str, device: str) -> list[Train]:
     """What is trained whatever the search finds: default, then the baselines."""
-    wins = experiment.tuning is None and experiment.data.validation > 0.0
+    wins = experiment.tuning is None and experiment.validates
     steps = [Train(experiment, "default", prepared, device, wins=wins)]
     if experiment.baselines.single:
         steps += [

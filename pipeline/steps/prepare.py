@@ -18,7 +18,7 @@ from pipeline.tracking.keys import Key, code_of, digest, versions
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
 
-_READS = ("tasks", "sources", "data.validation", "data.test", "data.text", "seed")
+_READS = ("tasks", "sources", "data.validation", "data.test", "data.text", "training.folds", "seed")
 
 
 class Prepare(Step):

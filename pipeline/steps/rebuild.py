@@ -24,7 +24,7 @@ from pipeline.tracking import outputs, tags
 from pipeline.tracking.keys import code_of
 from pipeline.training import saved
 from pipeline.training.fit import fit
-from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
+from pipeline.training.slot import Slot, SlotState, batch_slots, seed_slots, trial_slots
 
 EQUAL = "bitwise equal"
 
@@ -92,7 +92,8 @@ def _prepare(context: Context, run: Any) -> str | None:
 def _train(context: Context, run: Any) -> str | None:
     experiment = _experiment(context, run.info.run_id)
     prepared = _prepared(context, run, experiment)
-    states = _fit(context, experiment, prepared, seed_slots(experiment))
+    slots = seed_slots(experiment, prepared.chained)
+    states = _fit(context, experiment, prepared, slots)
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
         before = context.tracker.artifact(run.info.run_id, HISTORY, there)
@@ -100,11 +101,12 @@ def _train(context: Context, run: Any) -> str | None:
         if before is None or weights is None:
             raise Failure(f"run {run.info.run_id} logged no {HISTORY} or {saved.FILE}: it did not finish")
         curves, old = pd.read_parquet(before), weights.read_bytes()
-        new = saved.save(there, prepared, experiment, states).read_bytes()
+        new = saved.save(there, prepared, experiment, states, [slot.fold for slot in slots]).read_bytes()
     return _first_difference(curves, history(states)) or (None if old == new else "equal curves, differing weights")
 
 
 def _trial(context: Context, run: Any) -> str | None:
+    from pipeline.tuning.folds import joined
     from pipeline.tuning.space import trial_experiment
 
     tune = run.data.tags["mlflow.parentRunId"]
@@ -113,8 +115,8 @@ def _trial(context: Context, run: Any) -> str | None:
     names = [name for name in run.data.metrics if name.startswith(("train/", "validation/"))]
     before = {name: context.tracker.metric_history(run.info.run_id, name) for name in names}
     epochs = max((len(points) for points in before.values()), default=1) - 1  # the last point repeats the kept epoch
-    slot = trial_slot(int(run.data.tags[tags.TRIAL_NUMBER]), experiment)
-    state = _fit(context, experiment, prepared, [slot], epochs)[0]
+    slots = trial_slots(int(run.data.tags[tags.TRIAL_NUMBER]), experiment)
+    state = joined(run.info.run_name, _fit(context, experiment, prepared, slots, epochs))
     for epoch, metrics in enumerate(state.history[:epochs], start=1):
         for name, points in before.items():
             if dict(points).get(epoch) not in (None, metrics[name]):
@@ -137,7 +139,7 @@ def _tune(context: Context, run: Any) -> str | None:
             raise Failure(f"run {run.info.run_id} logged no {TRIALS}: it did not finish")
         before = pd.read_parquet(path).drop(columns="seconds")
         study = open_study("rebuilt", f"sqlite:///{there / 'optuna.db'}", there / "lock")
-        batch = [trial_slot(number, experiment) for number in range(min(tuning.batch, tuning.trials))]
+        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, tuning.trials)), experiment))
         with context.foreman.crew(prepared, batch, tuning.trials) as crew:
             search(study, experiment, prepared, crew, there / "checkpoints")
         now = table(study).head(len(before)).drop(columns="seconds")

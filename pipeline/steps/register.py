@@ -16,13 +16,14 @@ from pipeline.tracking.model_package import log_package
 from pipeline.tracking.open_model import open_model
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
+from pipeline.training.slot import Slot
 from pipeline.training.spans import Spans, f1
 
 _ROWS = 1 << 18
 """Rows of validation by which a champion is chosen: their answers are in memory."""
 
 
-def register(context: Context, run: Run, experiment: Experiment, saved: Path, slot: str, prepared: str) -> None:
+def register(context: Context, run: Run, experiment: Experiment, saved: Path, slot: Slot, prepared: str) -> None:
     """Log one slot as a model of the run, register it, and decide who is champion.
 
     Args:
@@ -30,21 +31,23 @@ def register(context: Context, run: Run, experiment: Experiment, saved: Path, sl
         run: That trained it.
         experiment: Names the model.
         saved: Its `model.safetensors`.
-        slot: The first declared seed's.
+        slot: The first declared seed's; under cross-validation the champion held out the same fold.
         prepared: Key of the prepare step.
     """
     client, name = context.tracker.client, experiment.name
-    model = log_package(client, run.id, saved, slot, name)
+    model = log_package(client, run.id, saved, slot.name, name)
     with store_lock(context.project, f"registry-{name}"):
         present = registry.champion(client, name)
         version = registry.register(client, name, model.model_uri, model.model_id, run.id, {tags.PREPARED: prepared})
-        alias, reason = _decide(context, experiment, model.model_uri, present, prepared)
+        alias, reason = _decide(context, experiment, model.model_uri, present, prepared, slot.fold)
         registry.crown(client, name, version, alias, reason)
     run.tags({tags.GATE: f"{alias}: {reason}"})
     context.say.line(f"  registered {name} version {version.version} as {alias}: {reason}")
 
 
-def _decide(context: Context, experiment: Experiment, uri: str, present: Any, prepared: str) -> tuple[str, str]:
+def _decide(
+    context: Context, experiment: Experiment, uri: str, present: Any, prepared: str, fold: int | None
+) -> tuple[str, str]:
     """Which alias the new version gets, and why."""
     if present is None:
         return registry.CHAMPION, "there was none"
@@ -53,7 +56,7 @@ def _decide(context: Context, experiment: Experiment, uri: str, present: Any, pr
         return registry.CHAMPION, f"--promote, not compared with {old}"
     if present.tags.get(tags.PREPARED) != prepared:
         return registry.CHALLENGER, f"the champion, {old}, was chosen on other prepared data; --promote to replace it"
-    data = open_prepared(context.prepared_folder(prepared)).only(experiment.tasks)
+    data = open_prepared(context.prepared_folder(prepared)).only(experiment.tasks).holding_out(fold)
     gain = _objective(uri, data) - _objective(f"models:/{experiment.name}/{present.version}", data)
     told = f"{gain:+.4f} on the validation objective against {old}, gate.min_gain is {experiment.gate.min_gain}"
     return (registry.CHAMPION if gain > experiment.gate.min_gain else registry.CHALLENGER), told

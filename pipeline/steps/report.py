@@ -93,6 +93,7 @@ class Report(Step):
         return {
             "data": self.experiment.data.variant,
             "rows": rows,
+            **({"folds": str(folds)} if (folds := self.experiment.training.folds) else {}),
             "seeds": str(self.experiment.training.seeds),
             "precision": self.experiment.precision,
             "versions": ", ".join(f"{name} {version}" for name, version in versions("optuna", "mlflow").items()),
@@ -133,7 +134,7 @@ def _openings(context: Context, prepared: str) -> list[dict[str, str]]:
 
 
 def _left_out(experiment: Experiment) -> tuple[str, ...]:
-    if experiment.data.validation == 0.0:
+    if not experiment.validates:
         return (
             "Tuning, the winner and its registration were left out: data.validation=0 leaves nothing to choose by.",
         )

@@ -82,7 +82,7 @@ class Train(Step):
 
         prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
         log_datasets(run, context, self._prepared, ("train", "validation"))
-        slots = seed_slots(on_device(self.experiment, self._device))
+        slots = seed_slots(on_device(self.experiment, self._device), prepared.chained)
         states = self._fit(context, run, prepared, slots)
         if lost := [state.name for state in states if state.status == "diverged"]:
             raise Failure(
@@ -90,13 +90,13 @@ class Train(Step):
                 "lower training.learning_rate or set training.clip_norm"
             )
         run.metrics(kept(states), step=max(state.epoch for state in states) + 1)
-        saved.save(folder, prepared, self.experiment, states)
+        saved.save(folder, prepared, self.experiment, states, [slot.fold for slot in slots])
         history(states).to_parquet(folder / HISTORY, index=False)
         run.artifacts(folder)
         if self._wins:
             from pipeline.steps.register import register
 
-            register(context, run, self.experiment, folder / saved.FILE, slots[0].name, self._prepared)
+            register(context, run, self.experiment, folder / saved.FILE, slots[0], self._prepared)
 
     def settle(self, context: Context, done: Done) -> None:
         """The checkpoint has done its service."""
@@ -108,7 +108,7 @@ class Train(Step):
         from pipeline.training.checkpoint import Checkpoint
         from pipeline.training.fit import fit
 
-        rows = {name: it.rows["train"] for name, it in prepared.sources.items()}
+        rows = {name: it.rows["train"] for name, it in prepared.holding_out(slots[0].fold).sources.items()}
         data = self.experiment.data
         for source, count in dropped(rows, data.mix, data.heat).items():
             context.say.line(f"  data.mix={data.mix}: an epoch leaves out {count} of {rows[source]} rows of {source}")
@@ -148,11 +148,13 @@ def single_task(experiment: Experiment, task: str) -> Experiment:
 def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:
     """Another experiment's networks on this one's data, tasks and seeds."""
     own = ("seed", "device", "precision", "slots", "processes", "data", "tasks")
-    early = other.training.early_stopping if experiment.data.validation else None
+    training = {name: getattr(experiment.training, name) for name in ("seeds", "folds")}
+    if not experiment.validates:
+        training["early_stopping"] = None
     return other.model_copy(
         update={name: getattr(experiment, name) for name in own}
         | {
-            "training": other.training.model_copy(update={"seeds": experiment.training.seeds, "early_stopping": early}),
+            "training": other.training.model_copy(update=training),
             "tuning": None,
         }
     )

@@ -65,9 +65,10 @@ class Tune(Step):
         """Bring the study to its number of trials and find its winner."""
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.trials import Projection
-        from pipeline.training.slot import trial_slot
+        from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
+        from pipeline.training.slot import batch_slots
         from pipeline.tuning.search import Callbacks, search
-        from pipeline.tuning.study import VALUES, table, winner
+        from pipeline.tuning.study import ERROR, VALUES, table, winner
 
         tuning = self.experiment.tuning
         assert tuning is not None
@@ -76,10 +77,11 @@ class Tune(Step):
         study, name = self._study(context)
         run.tags({tags.STUDY: name})
         trained = on_device(self.experiment, self._device)
-        batch = [trial_slot(number, trained) for number in range(min(tuning.batch, tuning.trials))]
+        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, tuning.trials)), trained))
+        in_all = tuning.trials * (trained.training.folds or 1)
         with (
             context.say.bar(self.title, tuning.trials) as bar,
-            context.foreman.crew(prepared, batch, tuning.trials) as crew,
+            context.foreman.crew(prepared, batch, in_all) as crew,
         ):
             projection = Projection(context, run, self.experiment, name, self._prepared, bar)
             callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
@@ -97,8 +99,11 @@ class Tune(Step):
             "objective": best.value,
             "values": best.user_attrs[VALUES],
         }
+        metrics = {OBJECTIVE: best.value or float("nan")}
+        if ERROR in best.user_attrs:
+            metrics[STANDARD_ERROR] = told["standard_error"] = best.user_attrs[ERROR]
         (folder / WINNER).write_text(json.dumps(told, indent=1, sort_keys=True))
-        run.metrics({"validation/all/objective": best.value or float("nan")}, step=tuning.trials)
+        run.metrics(metrics, step=tuning.trials)
         run.tags({tags.WINNER: f"trial {best.number}"})
         run.artifacts(folder)
 

@@ -110,7 +110,7 @@ def guess(prepared: Prepared, experiment: Experiment) -> float:
 class _Few(Prepared):
     """The first training rows of prepared data."""
 
-    rows: int
+    rows: int = 0
 
     def split(self, name: str) -> Split:
         split = super().split(name)
@@ -133,7 +133,7 @@ class _Trial:
         experiment = _endless(like.experiment)
         training = experiment.training
         rows = training.batch_size * max(1, min(steps, _STEPS) // size)
-        few = _Few(prepared.folder, prepared.sources, prepared.tasks, rows)
+        few = _Few(prepared.folder, prepared.sources, prepared.tasks, rows=rows)
         streams = [Stream(0, f"calibration/{number}") for number in range(size)]
         own = like.data_stream == like.stream
         self._stack = Stack(few, [Slot(it.name, experiment, it, it if own else streams[0]) for it in streams])
@@ -158,7 +158,7 @@ def _endless(experiment: Experiment) -> Experiment:
     return with_values(
         experiment,
         {
-            "data.validation": 0.0, "training.early_stopping": None, "training.epochs": 10**9,
+            "data.validation": 0.0, "training.folds": None, "training.early_stopping": None, "training.epochs": 10**9,
             "training.schedule": "constant", "training.warmup_epochs": 0.0, "tuning": None,
         },
     )  # fmt: skip

@@ -52,11 +52,12 @@ class Foreman:
         if experiment.device == "cuda":  # which this process keeps busy, and which is the faster the larger the stack
             return Crew(1, _ALL, self._workers)
         in_all = in_all or len(slots)
+        whole, prepared = prepared, prepared.holding_out(slots[-1].fold)  # the last fold has the most to learn from
         guessed = Speed({BLOCK: guess(prepared, experiment)})
         if self._is_worth_measuring(prepared, experiment, guessed, in_all):
             # Workers start on the other cores while this one measures.
             self._workers.take(self._processes(prepared, slots, guessed, in_all) - 1)
-            speed = calibrate(prepared, slots[0], self._folder, self._tell)
+            speed = calibrate(whole, slots[0], self._folder, self._tell)
         else:
             speed = guessed
         processes = self._processes(prepared, slots, speed, in_all)
@@ -67,7 +68,7 @@ class Foreman:
 
         Args:
             prepared: The data, seen through the tasks that are trained.
-            slots: Of one shape, trained at the same time.
+            slots: Of one shape but for the fold, trained at the same time.
 
         Raises:
             Failure: They do not fit into memory.
@@ -75,13 +76,14 @@ class Foreman:
         check(prepared, slots)
         experiment = slots[0].experiment
         speed = calibrate(prepared, slots[0], self._folder, self._tell)
+        prepared, stacked = prepared.holding_out(slots[-1].fold), len(slots) // len({slot.fold for slot in slots})
         if experiment.device == "cuda":
-            return len(slots) * epoch_seconds(prepared, experiment, speed, len(slots))
+            return len(slots) * epoch_seconds(prepared, experiment, speed, stacked)
         processes = experiment.processes if experiment.processes != "auto" else cores()
         share = -(-len(slots) // processes)
         neighbours = max(0.0, load() - 1.0)  # this process is one of those that want a core
         crowded = max(1.0, (neighbours + min(processes, len(slots))) / cores())
-        return crowded * share * epoch_seconds(prepared, experiment, speed, share)
+        return crowded * share * epoch_seconds(prepared, experiment, speed, min(share, stacked))
 
     def _is_worth_measuring(self, prepared: Prepared, experiment: Experiment, guessed: Speed, in_all: int) -> bool:
         """Whether there is so much to train, and so much left open, that measuring repays itself."""

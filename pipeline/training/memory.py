@@ -87,10 +87,12 @@ def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = Non
             f"a network needs {_shown(each)} of memory to train and {_shown(available)} are free: "
             "choose smaller widths or a smaller training.batch_size"
         )
-    key = "training.seeds" if slots[0].name.startswith("seed/") else "tuning.batch"
+    folds = slots[0].experiment.training.folds or 1
+    key, at_once = ("training.seeds", 1) if slots[0].name.startswith("seed/") else ("tuning.batch", folds)
+    wanted = f"set {key} to at most {fitting // at_once}" if fitting >= at_once else "lower training.folds"
     raise Failure(
         f"{len(slots)} networks trained together need {_shown(together)} of memory and {_shown(available)} are free: "
-        f"set {key} to at most {fitting}"
+        f"{wanted}"
     )
 
 

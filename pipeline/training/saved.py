@@ -26,8 +26,21 @@ FILE = "model.safetensors"
 _ENTRY = "headway"
 
 
-def save(folder: Path, prepared: Prepared, experiment: Experiment, states: Sequence[SlotState]) -> Path:
+def save(
+    folder: Path,
+    prepared: Prepared,
+    experiment: Experiment,
+    states: Sequence[SlotState],
+    folds: Sequence[int | None] = (None,),
+) -> Path:
     """Write the kept rows of these slots, in this order.
+
+    Args:
+        folder: Where to.
+        prepared: The data, seen through the tasks that were trained.
+        experiment: The settings they were trained with.
+        states: Of the slots.
+        folds: What each holds out, see `thresholds`.
 
     Returns:
         The file's path.
@@ -36,7 +49,7 @@ def save(folder: Path, prepared: Prepared, experiment: Experiment, states: Seque
     rows = [np.stack([state.arrays[f"best.{name}"] for state in states]) for name in ("values", "buffers")]
     values, buffers = (torch.from_numpy(row) for row in rows)
     network.bind(values, buffers)
-    chosen = thresholds(network, prepared)
+    chosen = thresholds(network, prepared, folds)
     about = {
         "network": network.describe(),
         "slots": [state.name for state in states],

@@ -1,5 +1,6 @@
 """A slot: one network among K that train as one program, and everything that is known of it so far."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -39,32 +40,64 @@ class Slot:
         experiment: Its own settings.
         stream: Initial weights and dropout.
         data_stream: Order of the data; slots that share it share each batch.
+        fold: That it holds out of its training and is validated on; None where there is a validation split.
     """
 
     name: str
     experiment: Experiment
     stream: Stream
     data_stream: Stream
+    fold: int | None = None
 
     def shape(self) -> tuple[tuple[str, Any], ...]:
-        """The settings that all slots of a stack must have in common."""
-        return tuple(
+        """The settings that all slots of a stack must have in common, and the fold, so that they share rows."""
+        settings = (
             (key, str(value))
             for key, value in flatten(self.experiment).items()
             if key.startswith(_SHAPING) and not key.startswith(NUMERIC) and key != "training.seeds"
         )
+        return ("fold", str(self.fold)), *settings
 
 
-def seed_slots(experiment: Experiment) -> list[Slot]:
-    """One slot for each declared seed, each with its own streams."""
-    streams = [Stream(experiment.seed, f"seed/{index}") for index in range(experiment.training.seeds)]
-    return [Slot(stream.name, experiment, stream, stream) for stream in streams]
+def seed_slots(experiment: Experiment, chained: bool = False) -> list[Slot]:
+    """One slot for each declared seed, each with its own streams.
+
+    Under cross-validation the seeds hold out one fold after the other, so that together they learn from all rows and
+    each is still validated on rows that it has not seen; but where folds are chained in time all hold out the last.
+
+    Args:
+        experiment: What they train.
+        chained: See `pipeline.data.prepared.Prepared`.
+    """
+    folds, streams = experiment.training.folds, []
+    for index in range(experiment.training.seeds):
+        fold = None if folds is None else folds - 1 if chained else index % folds
+        streams.append((Stream(experiment.seed, f"seed/{index}"), fold))
+    return [Slot(stream.name, experiment, stream, stream, fold) for stream, fold in streams]
 
 
 def trial_slot(number: int, experiment: Experiment) -> Slot:
     """The slot of a trial: all trials of a study share the order of the data, so they are paired."""
     seed = experiment.seed
     return Slot(f"trial/{number}", experiment, Stream(seed, f"trial/{number}"), Stream(seed, "study"))
+
+
+def trial_slots(number: int, experiment: Experiment) -> list[Slot]:
+    """A trial's slots: one, or under cross-validation one a fold, each with a stream of its own.
+
+    Trials share the order of the data fold by fold, so they are paired there too.
+    """
+    folds, seed = experiment.training.folds, experiment.seed
+    if folds is None:
+        return [trial_slot(number, experiment)]
+    own = [Stream(seed, f"trial/{number}/fold/{fold}") for fold in range(folds)]
+    return [Slot(it.name, experiment, it, Stream(seed, f"study/fold/{fold}"), fold) for fold, it in enumerate(own)]
+
+
+def batch_slots(experiments: Mapping[int, Experiment]) -> list[Slot]:
+    """The slots of trials that train together, by number: fold after fold, so that neighbours can share a stack."""
+    trials = [trial_slots(number, experiment) for number, experiment in experiments.items()]
+    return [slot for of_fold in zip(*trials, strict=True) for slot in of_fold]
 
 
 @dataclass

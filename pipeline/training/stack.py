@@ -46,12 +46,12 @@ class Stack:
         record: Record | None = None,
     ) -> None:
         assert len({slot.shape() for slot in slots}) == 1
-        self._prepared = prepared
         first = slots[0].experiment
+        self._prepared = prepared = prepared.holding_out(slots[0].fold)
         self._on = on or On.named("cuda" if first.device == "cuda" else "cpu")
         self._drive = self._driven(prepared, first, record)
         self._validation = None
-        if first.data.validation > 0.0:
+        if first.validates:
             self._validation = Rows.of(prepared.split("validation"), self._on.device)
         self._losses = {task: loss_of(first.tasks[task], self._on.device) for task in prepared.tasks}
         self._slots: list[Slot] = []

@@ -4,6 +4,8 @@ A rare label seldom reaches one half; the threshold with the highest F1 is half 
 Elkan and Narayanaswamy 2014, arXiv 1402.1892).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -14,11 +16,26 @@ from pipeline.model import Network
 HALF = 0.5
 
 
-def thresholds(network: Network, prepared: Prepared) -> dict[str, list[list[float]]]:
+def thresholds(
+    network: Network, prepared: Prepared, folds: Sequence[int | None] = (None,)
+) -> dict[str, list[list[float]]]:
     """Of every multilabel task, each slot's threshold of each label, [K][L].
 
     One half where validation has no row with the label, or where there is no validation split.
+
+    Args:
+        network: K slots.
+        prepared: The data.
+        folds: What each slot holds out, by which its thresholds are chosen; one for all where they hold out the same.
     """
+    by_fold = {fold: _thresholds(network, prepared.holding_out(fold)) for fold in dict.fromkeys(folds)}
+    if len(by_fold) == 1:
+        return by_fold[folds[0]]
+    tasks = by_fold[folds[0]]
+    return {task: [by_fold[fold][task][slot] for slot, fold in enumerate(folds)] for task in tasks}
+
+
+def _thresholds(network: Network, prepared: Prepared) -> dict[str, list[list[float]]]:
     tasks = {name: task for name, task in prepared.tasks.items() if task.kind == "multilabel"}
     slots = len(network.values)
     halves = {name: [[HALF] * len(task.classes) for _ in range(slots)] for name, task in tasks.items()}

@@ -26,14 +26,15 @@ from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.crew import Crew
 from pipeline.training.fit import fit
 from pipeline.training.numerics import settle
-from pipeline.training.progress import OBJECTIVE
-from pipeline.training.slot import SlotState, trial_slot
+from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
+from pipeline.training.slot import SlotState, batch_slots, trial_slots
 from pipeline.tuning.asking import ask, batch_at
 from pipeline.tuning.behind import Behind
+from pipeline.tuning.folds import FoldedState, joined
 from pipeline.tuning.pruners import PRUNERS, Curves
 from pipeline.tuning.space import resolve, trial_experiment
 from pipeline.tuning.storage import storage_failures
-from pipeline.tuning.study import METRICS, REASON
+from pipeline.tuning.study import ERROR, FOLDS, METRICS, REASON
 
 _HERE_AND_NOW = (Failure, OSError, MemoryError, StorageInternalError)
 """Errors that say nothing about a trial: it stays unfinished, and a resume trains it."""
@@ -51,8 +52,8 @@ class Callbacks:
         batch: Called with a batch's trials before it is trained.
         epoch: Called after each epoch with the states, without arrays, of the trials that took part.
         trial: Called with each trial of a batch once all are told, and its state with the metrics of every epoch (of a
-            failed one perhaps none); after an interruption again with all trials of that batch. It is called from
-            another thread, while the next batch trains.
+            failed one perhaps none, of one with folds their means); after an interruption again with all trials of that
+            batch. It is called from another thread, while the next batch trains.
     """
 
     batch: Callable[[Sequence[FrozenTrial]], None] = _ignore
@@ -126,15 +127,12 @@ class _Job:
         """Ask, train and tell one batch, as far as that is not done yet."""
         trials = ask(self.study, self.experiment, batch)
         self.callbacks.batch(trials[batch.start : batch.stop])
-        barrier = _Barrier(self.study, trials, batch, self.experiment, self.callbacks, self.reporting)
-        slots = [
-            trial_slot(number, trial_experiment(self.experiment, resolve(trials[number].params, self.experiment)))
-            for number in batch
-        ]
+        barrier = _Barrier(self.study, trials, batch, self.experiment, resumed, self.callbacks, self.reporting)
+        tried = {it: trial_experiment(self.experiment, resolve(trials[it].params, self.experiment)) for it in batch}
         with self._failing(barrier, checkpoint):
-            states = fit(self.crew, self.prepared, slots, barrier, checkpoint, resumed)
+            states = fit(self.crew, self.prepared, batch_slots(tried), barrier, checkpoint, resumed)
         self.reporting.wait()
-        told = dict(zip(batch, states, strict=True))
+        told = barrier.take(states)
         barrier.report({number: _curve(state) for number, state in told.items()})
         for number, trial in barrier.unfinished.items():
             self._tell(trial, told[number])
@@ -143,6 +141,9 @@ class _Job:
     def _tell(self, trial: Trial, state: SlotState) -> None:
         """Complete with the kept epoch's objective, or pruned with the last one reported."""
         trial.set_user_attr(METRICS, {key: value for key, value in state.best.items() if math.isfinite(value)})
+        if isinstance(state, FoldedState) and state.status != "diverged":
+            trial.set_user_attr(FOLDS, [fold.best_objective for fold in state.folds])
+            trial.set_user_attr(ERROR, state.best[STANDARD_ERROR])
         if state.status == "finished":
             self.study.tell(trial, state.best_objective)
             return
@@ -179,35 +180,50 @@ class _Barrier:
         unfinished: The trials that are not told yet, by number.
     """
 
+    states: dict[int, SlotState]
+
     def __init__(
         self,
         study: Study,
         trials: Sequence[FrozenTrial],
         batch: range,
         experiment: Experiment,
+        resumed: Mapping[str, SlotState],
         callbacks: Callbacks,
         reporting: Behind,
     ) -> None:
-        self.states = {number: SlotState(f"trial/{number}") for number in batch}
+        names = {number: [slot.name for slot in trial_slots(number, experiment)] for number in batch}
+        self._numbers = {name: number for number, its in names.items() for name in its}
+        self._folds = {name: resumed.get(name, SlotState(name)) for name in self._numbers}
+        self.take([])
         self._earlier = trials[: batch.start]
         self._reported = {number: set(trials[number].intermediate_values) for number in batch}
         self.unfinished = {
             number: Trial(study, trials[number]._trial_id) for number in batch if not trials[number].state.is_finished()
         }
-        self._numbers = {state.name: number for number, state in self.states.items()}
         self._prune = PRUNERS[_settings(experiment).pruner]
         self._callbacks, self._reporting = callbacks, reporting
 
     def __call__(self, states: list[SlotState]) -> list[str]:
-        """The names of the trials that leave; one that diverged has no value to report or to compete with."""
-        now = {self._numbers[state.name]: state for state in states}
-        self.states |= now
+        """The names of the slots that leave; a trial that diverged has no value to report or to compete with."""
+        took_part = {self._numbers[state.name] for state in states}
+        now = {number: state for number, state in self.take(states).items() if number in took_part}
         curves = {number: _curve(state) for number, state in now.items()}
         self._reporting.do(partial(self.report, curves))
-        self._callbacks.epoch(states)
-        competing = {number: curves[number] for number, state in now.items() if state.status != "diverged"}
-        leaving = self._prune(competing, self._earlier)
-        return [now[number].name for number in leaving if now[number].status == "running"]
+        self._callbacks.epoch(list(now.values()))
+        diverged = [number for number, state in now.items() if state.status == "diverged"]
+        competing = {number: curves[number] for number in now if number not in diverged}
+        leaving = {*self._prune(competing, self._earlier), *diverged}
+        return [state.name for state in states if self._numbers[state.name] in leaving and state.status == "running"]
+
+    def take(self, states: Sequence[SlotState]) -> dict[int, SlotState]:
+        """Note how far slots have come; how far all trials have, by number."""
+        self._folds |= {state.name: state for state in states}
+        folds: dict[int, list[SlotState]] = {}
+        for name, number in self._numbers.items():
+            folds.setdefault(number, []).append(self._folds[name])
+        self.states = {number: joined(f"trial/{number}", its) for number, its in folds.items()}
+        return self.states
 
     def report(self, curves: Curves) -> None:
         """Tell the storage what it does not know yet: of a resumed trial perhaps more than the last epoch."""

@@ -147,6 +147,14 @@ def test_without_validation_nothing_may_choose(problem, written):
     assert "plateau needs a validation split" in problem(off, training__schedule="plateau")
 
 
+def test_folds_are_enough_to_choose_by(problem, written):
+    experiment = written(settings("data: {validation: 0}\ntraining: {folds: 4, schedule: plateau}"))
+    assert experiment.validates
+    assert experiment.tuning is not None
+    assert not written(settings("data: {validation: 0}\ntuning: null\ntraining: {early_stopping: null}")).validates
+    assert "training.folds: input should be greater than or equal to 2" in problem(settings("training: {folds: 1}"))
+
+
 @pytest.mark.parametrize("off", ["null", "none", "~", ""])
 def test_null_and_none_both_switch_a_part_off(written, off):
     experiment = written(

@@ -81,7 +81,17 @@ def test_a_key_that_does_not_exist_is_answered_with_the_nearest_match(key, line)
 
 
 @pytest.mark.parametrize(
-    "key", ["training.seeds", "seed", "data.validation", "tuning.trials", "training", "model", "tasks.a.kind"]
+    "key",
+    [
+        "training.seeds",
+        "training.folds",
+        "seed",
+        "data.validation",
+        "tuning.trials",
+        "training",
+        "model",
+        "tasks.a.kind",
+    ],
 )
 def test_a_key_that_is_no_matter_of_search_is_refused(key):
     assert f"tuning.space: '{key}' cannot be searched" in problem({key: {"int": [1, 2]}})

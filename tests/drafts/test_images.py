@@ -154,3 +154,22 @@ def test_what_cannot_be_drafted_is_one_line(drawn: Path) -> None:
     assert refused(drawn, labels).endswith("labels.csv: no rows")
     with pytest.raises(UserError, match="no such folder"):
         draft_images(drawn / "x", None, {}, "x", drawn)
+
+
+def test_headway_init_drafts_images(drawn: Path, headway: Any) -> None:
+    label_file(drawn)
+    told = headway("init", "scans", "--labels", "labels.csv", "--targets", "signs:multilabel,ward")
+    assert told.code == 0, told
+    experiment = load("scans", {}, drawn)
+    assert experiment.sources["scans"].labels == {"signs": ("mass", "nodule")}
+    assert {name: task.kind for name, task in experiment.tasks.items()} == {"signs": "multilabel", "ward": "multiclass"}
+    wrong = headway("init", "scans", "--labels", "labels.csv", "--name", "b", "--targets", "a=mass+nodule")
+    assert (wrong.code, wrong.err.count("\n")) == (2, 1)
+    assert "--targets a=...: only the columns of a table can be put together" in wrong.err
+
+
+def test_headway_init_drafts_folders_of_classes(project: Path, headway: Any) -> None:
+    draw(project / "scans", [f"{kind}/{row}.png" for kind in ("cat", "dog") for row in range(5)])
+    told = headway("init", "scans", "--name", "pets")
+    assert told.code == 0, told
+    assert load("pets", {}, project).tasks["class"].kind == "binary"

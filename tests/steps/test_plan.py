@@ -42,6 +42,13 @@ def test_the_separate_baseline_takes_data_tasks_and_seeds_and_keeps_its_own_netw
     assert (other.model, other.training.optimizer) == (separate.model, "sgd")
 
 
+def test_the_separate_baseline_takes_folds_and_may_stop_early_by_them() -> None:
+    given = with_values(FLAGSHIP, {"training.folds": 3, "data.validation": 0.0})
+    other = on_data_of(load("mnist_fashion_separate", {"training.early_stopping": {"patience": 2}}, REPOSITORY), given)
+    assert other.training.folds == 3
+    assert other.training.early_stopping is not None
+
+
 def test_without_validation_the_separate_baseline_stops_early_no_more() -> None:
     given = with_values(FLAGSHIP, {"data.validation": 0.0, "training.early_stopping": None, "tuning": None})
     assert on_data_of(load("mnist_fashion_separate", {}, REPOSITORY), given).training.early_stopping is None

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.training.memory import WORKER, check, fitting_processes, slot_memory
+from pipeline.training.slot import batch_slots
 from tests.conftest import REPOSITORY
 
 from .made import experiment_on, seeds, trials
@@ -59,6 +60,18 @@ def test_networks_that_do_not_fit_together_are_said_with_how_many_would(
     with pytest.raises(Failure, match=f"^5 networks trained together need .* set {key} to at most 3$"):
         check(prepared, slots, available=3 * each)
     check(prepared, slots, available=5 * each)
+
+
+def test_trials_with_folds_are_counted_by_their_networks_and_said_as_trials(
+    prepared: Prepared, experiment: Experiment
+) -> None:
+    slots = batch_slots(dict.fromkeys(range(3), with_values(experiment, {"training.folds": 4})))
+    each = slot_memory(prepared, slots[0])
+    with pytest.raises(Failure, match=r"^12 networks trained together need .* set tuning\.batch to at most 2$"):
+        check(prepared, slots, available=11 * each)
+    with pytest.raises(Failure, match=r"are free: lower training\.folds$"):
+        check(prepared, slots, available=3 * each)
+    check(prepared, slots, available=12 * each)
 
 
 def test_workers_are_left_out_where_they_would_take_the_slots_memory(

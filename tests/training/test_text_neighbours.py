@@ -12,6 +12,7 @@ from pipeline.data.prepared import Prepared
 from pipeline.model.losses import CrossEntropy
 from pipeline.stacked import MISSING, Targets
 from pipeline.training.stack import Stack
+from tests.data import texts
 from tests.training.made import assert_same, by_name, experiment_on, seeds, trained, trials
 from tests.training.made_text import TASKS, TRUNKS, text_data
 
@@ -93,3 +94,15 @@ def test_tokens_without_a_known_tag_pull_at_nothing() -> None:
     )
     torch.testing.assert_close(slopes[0, known], wanted)
     assert not slopes[:, tags.flatten() == MISSING].any()
+
+
+def test_folds_of_tagged_sentences_train_as_slots(tmp_path: Path) -> None:
+    like = with_values(texts.experiment(), {"training.folds": 3, "training.early_stopping": None, "training.epochs": 1})
+    like = with_values(like, {"training.seeds": 3})
+    data = texts.prepared(texts.small(tmp_path / "raw"), like, tmp_path / "made")
+    task = data.tasks["who"]
+    assert [fold["labelled"]["validation"] for fold in task.folds] == [[16]] * 3
+    found = trained(data, seeds(like, 3))
+    assert all(0.0 <= state.history[0]["validation/who/entity_f1"] <= 1.0 for state in found.values())
+    alone = trained(data, seeds(like, 3)[:1])
+    assert_same(found["seed/0"], alone["seed/0"])

@@ -55,7 +55,7 @@ def _points(trials: pd.DataFrame | None, gaps: pd.DataFrame, metrics: Mapping[st
     parts = [candidates.reindex(columns=["name", "candidate", *tasks])]
     columns = {f"validation/{task}/{metric}": task for task, metric in metrics.items()}
     if trials is not None and set(columns) <= set(trials.columns):
-        renamed = trials.rename(columns=columns)
+        renamed = trials[list(columns)].rename(columns=columns)  # a task may be called `value`, as a column is
         named = renamed.assign(name=[f"trial {number}" for number in trials["number"]], candidate="")
         parts.append(named[["name", "candidate", *tasks]])
     points = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)

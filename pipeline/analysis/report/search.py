@@ -2,12 +2,15 @@
 
 from collections import Counter
 
+import pandas as pd
+
 from pipeline.analysis.figures.search import history, importance, parallel_coordinates, slices
 from pipeline.analysis.figures.weights import weights_over_trials
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page, folded, paragraph
 from pipeline.analysis.trials import study_of
+from pipeline.training.progress import STANDARD_ERROR
 
 
 def search(page: Page, data: ReportData) -> None:
@@ -18,15 +21,27 @@ def search(page: Page, data: ReportData) -> None:
     ended = Counter(_end(row) for row in data.trials[["state", "reason"]].to_dict("records"))
     said = ", ".join(f"{count} {how}" for how, count in ended.most_common())
     measured = ", ".join(f"{TITLES[metric]} of {task}" for task, metric in data.metrics.items())
+    objective = f"The objective is the mean of {measured} on validation{_over_folds(data.trials)}."
     page.section(
         "search",
         "The search",
-        paragraph(f"{len(data.trials)} trials: {said}. The objective is the mean of {measured} on validation."),
+        paragraph(f"{len(data.trials)} trials: {said}. {objective}"),
         page.panels(history(study)),
         page.panels(importance(study)),
         page.panels(parallel_coordinates(study)),
         page.panels(weights_over_trials(data.trials)),
         folded("Slices: the objective against each setting on its own", page.panels(slices(study))),
+    )
+
+
+def _over_folds(trials: pd.DataFrame) -> str:
+    """How well the best trial's objective is known, where it is a mean over folds."""
+    complete = trials[trials["state"] == "COMPLETE"]
+    if STANDARD_ERROR not in trials or complete.empty:
+        return ""
+    best = complete.loc[complete["value"].idxmax()]
+    return (
+        f", and over folds: {best['value']:.4f} for the best trial, with a standard error of {best[STANDARD_ERROR]:.4f}"
     )
 
 
