@@ -19,10 +19,10 @@ def summary(prepared: Prepared) -> dict[str, Any]:
 
     Returns:
         `sources`: by name shape, scale, rows by split, and rows of each fold; of text how many `words` are told apart,
-        and `examples` of training rows. `tasks`: by name kind and source; `missing`, by split the share of targets; `classes`, by class
-        or label its rows in each split, or by tag its tokens, and `of`, by split how many there are of either; of a
-        regression task `values` instead, by split the lowest, median and so on, in the target's unit; and `examples`
-        from the first training rows.
+        and `examples` of training rows. `tasks`: by name kind and source; `missing`, by split the share of targets;
+        `classes`, by class or label its rows in each split, or by tag its tokens, and `of`, by split how many there are
+        of either; of a regression task `values` instead, by split the lowest, median and so on, in the target's unit;
+        and `examples` from the first training rows.
     """
     return {
         "sources": {
