@@ -1,7 +1,9 @@
 """References: what a good method without a network makes of the same rows, so that one sees what the network is worth.
 
 Tables: gradient boosting (Friedman 2001, Annals of Statistics 29) as scikit-learn has it, on histograms (as LightGBM,
-Ke et al. 2017), at its defaults. It learns from the training rows alone, each task by itself.
+Ke et al. 2017), at its defaults. Texts: TF-IDF of words and of pairs of neighbours (Salton & Buckley 1988), and on it
+logistic regression, or ridge regression for numbers. Each learns from the training rows alone, each task by itself. Tags
+have none.
 
 Shapes: N rows, F values a row, C classes, L labels at once.
 """
@@ -22,6 +24,8 @@ from pipeline.stacked import Targets
 _MOST_ROWS = 100_000  # learnt from, drawn at random where there are more
 _MOST_CATEGORIES = 255  # that scikit-learn takes for one; of more, the codes count as numbers
 _SURE = 1e-12
+_FIRST_WORD = 2  # the number of the first known word of a text: padding and unknown words come before it
+_PAIRS = 1 << 18  # pairs of words are told apart by so many hashes
 
 Method = Callable[[PreparedSource, PreparedTask, np.ndarray, np.ndarray, int], Callable[[np.ndarray], np.ndarray]]
 """(source, task, rows [N, F], a target a row [N], seed) -> what answers rows: probabilities [N, C], or numbers [N]."""
@@ -43,7 +47,7 @@ def references(
     for name, task in prepared.tasks.items():
         source = prepared.sources[task.source]
         method = _METHODS.get((source.encoding or {}).get("kind", ""))
-        if method is None:
+        if method is None or task.kind == "tagging":
             continue
         title, learn = method
         report(f"scoring {title} on {name}")
@@ -104,6 +108,37 @@ def _boosted(
     return _chances(task, HistGradientBoostingClassifier(**settings), rows, targets)
 
 
+def _tfidf(
+    source: PreparedSource, task: PreparedTask, rows: np.ndarray, targets: np.ndarray, seed: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """See `Method`."""
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    weigh = TfidfTransformer(sublinear_tf=True).fit(counts := _counted(source, rows))
+    if task.kind == "regression":
+        ridge = Ridge(random_state=seed).fit(weigh.transform(counts), targets)
+        return lambda asked: np.asarray(ridge.predict(weigh.transform(_counted(source, asked))))
+    model = LogisticRegression(max_iter=1000, random_state=seed)
+    answer = _chances(task, model, weigh.transform(counts), targets)
+    return lambda asked: answer(weigh.transform(_counted(source, asked)))
+
+
+def _counted(source: PreparedSource, rows: np.ndarray) -> Any:
+    """How often each known word, and each pair of neighbours, is in each text: sparse [N, words + `_PAIRS`]."""
+    from scipy.sparse import csr_array
+
+    about = source.encoding or {}
+    words = rows.reshape(len(rows), -1, about["columns"])[:, :, 0].astype(np.int64)
+    size = len(about["words"]) + _FIRST_WORD
+    pairs = size + (words[:, :-1] * 1_000_003 + words[:, 1:]) % _PAIRS
+    pairs[(words[:, :-1] < _FIRST_WORD) | (words[:, 1:] < _FIRST_WORD)] = 0
+    every = np.concatenate([np.where(words >= _FIRST_WORD, words, 0), pairs], 1)
+    texts, places = np.nonzero(every)
+    values = np.ones(len(texts), np.float32)
+    return csr_array((values, (texts, every[texts, places])), shape=(len(rows), size + _PAIRS))
+
+
 def _chances(task: PreparedTask, model: Any, rows: Any, targets: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """A fitted classifier's probabilities [N, C] of all classes, also of those that it never saw."""
     present = np.unique(targets).astype(int)
@@ -119,5 +154,8 @@ def _chances(task: PreparedTask, model: Any, rows: Any, targets: np.ndarray) -> 
     return answer
 
 
-_METHODS: Mapping[str, tuple[str, Method]] = {"table": ("gradient boosting", _boosted)}
+_METHODS: Mapping[str, tuple[str, Method]] = {
+    "table": ("gradient boosting", _boosted),
+    "text": ("TF-IDF and a linear model", _tfidf),
+}
 """By kind of encoding: what the method is called, and how it learns."""

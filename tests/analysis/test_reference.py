@@ -66,3 +66,36 @@ def test_of_many_rows_some_are_drawn(most: int, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(reference, "_MOST_ROWS", most)
     found = references(PREPARED, split(0, 400), split(400, 600), 0)["gradient boosting"]["sign"]
     assert 1.0 >= found.metrics["accuracy"][0] > (0.8 if most == 100 else 0.9)
+
+
+def test_texts_are_learnt_from_words_and_pairs_of_them() -> None:
+    # Twelve places a row, three numbers a token; the first is the word, padding 0, unknown 1.
+    words = np.zeros((600, 12, 3), np.int32)
+    words[:, :8, 0] = DRAWS.integers(1, 40, (600, 8))
+    words[:, :, 1:] = DRAWS.integers(0, 9, (600, 12, 2))  # hashes, which are not looked at
+    about = {"kind": "text", "columns": 3, "length": 12, "words": [str(it) for it in range(38)]}
+    source = PreparedSource((12, 3), 1.0, {"train": 400, "test": 200}, about)
+    words[:300:2, 2:4, 0] = (7, 9)
+    words[301::2, 2:4, 0] = (9, 7)
+    neighbours = ((words[:, :-1, 0] == 7) & (words[:, 1:, 0] == 9)).any(1)
+    targets = {
+        "has": (words[:, :, 0] == 5).any(1).astype(np.int64),
+        "pair": neighbours.astype(np.int64),
+        "count": (words[:, :, 0] == 6).sum(1).astype(np.float32),
+        "tags": np.zeros((600, 12), np.int64),
+    }
+    kinds = {"has": "binary", "pair": "binary", "count": "regression", "tags": "tagging"}
+    prepared = Prepared(
+        Path(), {"it": source}, {name: PreparedTask(kind, "it", ("a", "b")) for name, kind in kinds.items()}
+    )
+    order = DRAWS.permutation(600)
+    rows = words.reshape(600, -1)[order]
+    train, test = (
+        Split({"it": rows[part]}, {name: its[order][part] for name, its in targets.items()})
+        for part in (slice(0, 400), slice(400, 600))
+    )
+    (found,) = references(prepared, train, test, 0).values()
+    assert list(found) == ["has", "pair", "count"]
+    assert found["has"].metrics["roc_auc"][0] > 0.9
+    assert found["pair"].metrics["roc_auc"][0] > 0.9  # 7 and 9 are in both kinds of rows, in another order
+    assert found["count"].metrics["r2"][0] > 0.3
