@@ -164,7 +164,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Targets:
-    """One task's targets of a batch: [S, B], or [S, B, L] of L labels at once.
+    """One task's targets of a batch: [S, B], or [S, B, L] of L labels at once; of tags [S, B * T], a token a row.
 
     Attributes:
         values: int64 numbers of classes, or float32; 0 where missing.
@@ -178,7 +178,8 @@ class Targets:
 
     @classmethod
     def of(cls, stored: Tensor) -> "Targets":
-        """From targets as they are stored: int64, -1 where missing, or float32, NaN where missing."""
+        """From targets as they are stored: int64, -1 where missing, or float32, NaN where missing; tags [S, B, T]."""
+        stored = _rows_of(stored)
         missing = missing_in(stored)
         labelled = (~missing).float()
         there = labelled.flatten(1).sum(1).clamp_min_(1).view(-1, *[1] * (stored.dim() - 1))
@@ -187,17 +188,23 @@ class Targets:
     @classmethod
     def complete(cls, stored: Tensor) -> "Targets":
         """The same where nothing is missing."""
+        stored = _rows_of(stored)
         ones = torch.ones_like(stored, dtype=torch.float32)
         return cls(stored, ones, ones / max(math.prod(stored.shape[1:]), 1))
 
     def like(self, stored: Tensor) -> "Targets":
         """Other targets of this shape, of which as many are missing: none."""
-        return Targets(stored, self.labelled, self.share)
+        return Targets(_rows_of(stored), self.labelled, self.share)
 
     def weighted(self, weights: Tensor) -> "Targets":
         """The same with shares multiplied by weights: [C] by class, or [2, L] by absence and presence of each label."""
         own = weights[self.values] if weights.dim() == 1 else torch.where(self.values > 0, weights[1], weights[0])
         return Targets(self.values, self.labelled, self.share * own)
+
+
+def _rows_of(stored: Tensor) -> Tensor:
+    """Tags [S, B, T] as [S, B * T]; any others as they are."""
+    return stored if stored.dim() < 3 or stored.is_floating_point() else stored.flatten(1)
 
 
 def missing_in(stored: Tensor) -> Tensor:

@@ -21,6 +21,8 @@ from pipeline.training.stack import build_network
 
 _ROUNDS = 25
 _CALLS = 10
+_FEWEST = 3  # rounds, where networks are slow
+_ENOUGH_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,16 @@ def as_served(candidate: Candidate) -> Network:
     sources = {name: prepared.sources[task.source] for name, task in prepared.tasks.items()}
     shapes = {
         name: TaskShape(
-            str(it.features), it.features, prepared.tasks[name].outputs, shape=it.shape, categories=it.categories
+            str(it.features),
+            it.features,
+            task.outputs,
+            shape=it.shape,
+            categories=it.categories,
+            ids=it.ids,
+            tagging=task.kind == "tagging",
         )
         for name, it in sources.items()
+        for task in [prepared.tasks[name]]
     }
     network = build(model.sharing, [model.trunk], [model.head], shapes)
     network.initialise([Stream(0, "cost")])
@@ -79,19 +88,26 @@ def _medians(networks: Mapping[str, Sequence[Network]], rows: int) -> dict[str, 
     """Median seconds that each group takes to answer so many rows."""
     work = {name: [(network, _inputs(network, rows)) for network in group] for name, group in networks.items()}
     times: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(_ROUNDS):
+    turn = sum(_seconds(group, 1) for group in work.values())
+    calls = max(1, min(_CALLS, int(_ENOUGH_S / (_FEWEST * turn))))
+    for _ in range(max(_FEWEST, min(_ROUNDS, int(_ENOUGH_S / (calls * turn))))):
         for name, group in work.items():
-            started = time.perf_counter()
-            for _ in range(_CALLS):
-                for network, inputs in group:
-                    network.forward(inputs)
-            times[name].append((time.perf_counter() - started) / _CALLS)
+            times[name].append(_seconds(group, calls))
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
+def _seconds(group: Sequence[tuple[Network, dict[str, Tensor]]], calls: int) -> float:
+    """Seconds that these networks take to answer, mean of so many calls."""
+    started = time.perf_counter()
+    for _ in range(calls):
+        for network, inputs in group:
+            network.forward(inputs)
+    return (time.perf_counter() - started) / calls
+
+
 def _inputs(network: Network, rows: int) -> dict[str, Tensor]:
-    """Half-bright rows."""
-    return {source: torch.full((1, rows, int(source)), 0.5) for source in set(network.source_of.values())}
+    """Rows of ones: bright pixels, or as many tokens as there may be."""
+    return {source: torch.ones(1, rows, int(source)) for source in set(network.source_of.values())}
 
 
 @contextmanager

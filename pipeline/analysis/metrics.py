@@ -14,7 +14,7 @@ from pipeline.draws import seed_of
 
 LOWER_IS_BETTER = frozenset({"nll", "ece", "mae", "rmse"})
 
-TITLES = {"accuracy": "accuracy", "roc_auc": "ROC-AUC", "r2": "R2"}
+TITLES = {"accuracy": "accuracy", "roc_auc": "ROC-AUC", "r2": "R2", "entity_f1": "entity F1"}
 """How people call the metrics that decide. All are shown in percent, and their differences in points."""
 
 BATCH = 256
@@ -33,7 +33,8 @@ class TaskScores:
         columns: What each row adds to the sums that the primary metric, mean over seeds, is made of: float64 [N, M].
             Of an accuracy: being labelled; being answered right. Of an R2: being labelled; target; its square; squared
             error. Of a ROC-AUC, for each label: having it; not having it; the row's placement in either case (the share
-            of the other rows that it is ranked rightly against), less half the AUC.
+            of the other rows that it is ranked rightly against), less half the AUC. Of an entity F1, for each seed:
+            entities that are right; those answered and those that are true, together.
         confusion: Rows of each true class (down) by the answered one (across), summed over seeds: int64 [C, C]; None
             where there are no classes.
     """
@@ -103,4 +104,16 @@ def _roc_auc(sums: np.ndarray) -> np.ndarray:
     return answer
 
 
-_OF_SUMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": _accuracy, "r2": _r2, "roc_auc": _roc_auc}
+def _entity_f1(sums: np.ndarray) -> np.ndarray:
+    """Over all rows drawn, so that long rows count more; mean over seeds."""
+    right, together = sums.reshape(len(sums), -1, 2).transpose(2, 0, 1)
+    answer: np.ndarray = (2 * right / np.maximum(together, 1)).mean(1)
+    return answer
+
+
+_OF_SUMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "accuracy": _accuracy,
+    "r2": _r2,
+    "roc_auc": _roc_auc,
+    "entity_f1": _entity_f1,
+}

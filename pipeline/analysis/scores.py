@@ -8,12 +8,13 @@ from pipeline.analysis.class_scores import ClassScorer
 from pipeline.analysis.label_scores import LabelScorer
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.number_scores import NumberScorer
+from pipeline.analysis.tag_scores import TagScorer
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared, PreparedTask, Split
 from pipeline.model import Network
 from pipeline.training.saved import about, load_network
 
-Scorer = ClassScorer | LabelScorer | NumberScorer
+Scorer = ClassScorer | LabelScorer | NumberScorer | TagScorer
 Thresholds = Mapping[str, list[list[float]]]
 
 
@@ -46,4 +47,6 @@ def scorer_of(task: PreparedTask, thresholds: list[list[float]] | None = None) -
     """What scores a task's answers."""
     if task.kind == "regression":
         return NumberScorer(task)
+    if task.kind == "tagging":
+        return TagScorer(task)
     return LabelScorer(task, thresholds) if task.kind == "multilabel" else ClassScorer(task)

@@ -49,4 +49,8 @@ def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str,
         from pipeline.drafts.images import draft_images
 
         return draft_images(data, labels, kinds(targets), name, project)
+    if text or data.name.endswith((".jsonl", ".jsonl.gz", ".ndjson", ".conll", ".conll.gz")):
+        from pipeline.drafts.text import draft_text
+
+        return draft_text(data, kinds(targets), name, project)
     return draft_table(data, parse(targets), name, project)

@@ -62,6 +62,14 @@ def show_data(request: Request) -> None:
     for name, source in told["sources"].items():
         rows = ", ".join(f"{count:,} {split}" for split, count in source["rows"].items())
         folds = f"; {len(source['folds'])} folds of {min(source['folds']):,} rows or more" if "folds" in source else ""
+        if "words" in source:
+            length = source["shape"][0]
+            click.echo(
+                f"{name}: texts of at most {length} tokens, {source['words']:,} words are told apart; {rows}{folds}"
+            )
+            for text in source["examples"]:
+                click.echo(f"  {text}")
+            continue
         shape = " x ".join(map(str, source["shape"]))
         click.echo(f"{name}: rows of {shape} divided by {source['scale']:g}; {rows}{folds}")
     for name, task in told["tasks"].items():
@@ -73,7 +81,7 @@ def _show_task(name: str, task: dict[str, Any], rows: dict[str, int]) -> None:
     click.echo(_line(f"{name} ({task['kind']})", rows))
     click.echo(_line("missing", [f"{100 * share:.1f} %" for share in task["missing"].values()]))
     for label, counts in task.get("classes", {}).items():
-        click.echo(_line(label, [f"{100 * count / rows[split]:.1f} %" for split, count in counts.items()]))
+        click.echo(_line(label, [f"{100 * count / task['of'][split]:.1f} %" for split, count in counts.items()]))
     if values := task.get("values"):
         for mark in values["train"]:
             click.echo(_line(mark, [f"{values[split][mark]:.6g}" if split in values else "-" for split in rows]))

@@ -7,6 +7,24 @@ from pydantic import Field
 from pipeline.config.base import Settings
 
 
+class VocabularySettings(Settings):
+    """How text becomes numbers: one vocabulary, made of the training rows of all sources of text together.
+
+    Attributes:
+        length: Most tokens of a row; longer ones are cut. null takes what 99.5 % of the training rows keep to, at most
+            128.
+        words: Most words that are told apart, the most frequent ones.
+        min_count: How often a word must occur in training rows to be told apart; rarer ones are known by their shape,
+            beginning and ending alone.
+        buckets: How many numbers these shapes, beginnings and endings are hashed to.
+    """
+
+    length: int | None = Field(default=None, ge=1, le=4096)
+    words: int = Field(default=20_000, ge=1)
+    min_count: int = Field(default=2, ge=1)
+    buckets: int = Field(default=8192, ge=16)
+
+
 class DataSettings(Settings):
     """Which examples, and how they are split and mixed.
 
@@ -21,6 +39,7 @@ class DataSettings(Settings):
             `temperature`: as many rows as `proportional` in all, shared out in proportion to size^(1/temperature).
         temperature: 1 is `proportional`, the higher the more alike (Raffel et al. 2020, arXiv 1910.10683, 3.5.2, who
             sample at random: here each source's share is kept in every step).
+        text: How text becomes numbers.
     """
 
     variant: Literal["sample", "full"] = "sample"
@@ -30,6 +49,7 @@ class DataSettings(Settings):
     test: float = Field(default=0.2, gt=0.0, lt=1.0)
     mix: Literal["longest", "proportional", "shortest", "temperature"] = "longest"
     temperature: float = Field(default=2.0, ge=1.0)
+    text: VocabularySettings = VocabularySettings()
 
     @property
     def heat(self) -> float:

@@ -26,6 +26,9 @@ _USED = {
     "lenet": ("channels", "widths", "activation"),
     "resnet": ("channels", "blocks", "activation", "norm"),
     "torchvision": ("network", "weights", "arguments", "widths", "activation"),
+    "lstm": ("embedding", "widths"),
+    "gru": ("embedding", "widths"),
+    "transformer": ("embedding", "heads", "widths"),
     "": ("arguments",),  # a module of the user's own
 }
 """What each kind of trunk reads beside `kind` and `dropout`."""
@@ -34,6 +37,9 @@ _OWN: dict[str, dict[str, Any]] = {
     "residual": {"widths": (128, 256, 256), "norm": "batch"},
     "lenet": {"channels": (6, 16), "widths": (120, 84)},
     "resnet": {"channels": (16, 32, 64), "norm": "batch"},
+    "lstm": {"embedding": 64, "widths": (96,)},
+    "gru": {"embedding": 64, "widths": (96,)},
+    "transformer": {"embedding": 96, "heads": 4, "widths": (192, 192)},
 }
 """Defaults of a kind that are not those of all."""
 
@@ -41,6 +47,10 @@ _NEEDED = {"torchvision": {"network": ""}}
 """Settings of a kind that have no default."""
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+OF_TEXT = ("lstm", "gru", "transformer")
+"""Trunks that read text and nothing else."""
 
 
 class TrunkSettings(Settings):
@@ -51,10 +61,12 @@ class TrunkSettings(Settings):
             embedding of every number of a table; categories of a table are embedded by mlp and residual too.
             `residual`: a residual MLP of rows (Gorishniy et al. 2021). `lenet`: two convolutions with pooling, then
             hidden layers, for small images (LeCun et al. 1998). `resnet`: a small residual network of images (He et al.
-            2015). `torchvision`: a classification network of torchvision. `package.module:Class`: a module of one's
-            own, which takes rows of the source's shape.
+            2015). `torchvision`: a classification network of torchvision. `lstm`, `gru`: of text, recurrent in both
+            directions. `transformer`: of text, blocks of self-attention. `package.module:Class`: a module of one's own,
+            which takes rows of the source's shape.
         widths: Units of each hidden layer. Of `residual`: the trunk's width, then the hidden units of each block. Of
-            `torchvision`: one, the width of its last layer.
+            `torchvision`: one, the width of its last layer. Of `lstm` and `gru`: in each direction. Of `transformer`:
+            the hidden units of each block.
         activation: Applied after each hidden layer.
         norm: `batch` takes its statistics over all sources of a step, `batch_per_source` over each apart.
         dropout: Probability that a hidden unit is dropped in training, in [0, 1); of kinds without hidden layers, a
@@ -65,8 +77,9 @@ class TrunkSettings(Settings):
         network: Of `torchvision`, such as `resnet18`.
         weights: Where `torchvision` begins: null for random values, `default` for torchvision's own, which are
             downloaded, or a file of a state dict (.pth or .safetensors).
+        heads: Of each block of a `transformer`.
         arguments: Keyword arguments of the torchvision network or of one's own module.
-        embedding: Values of the embedding of a category of a table.
+        embedding: Values of the embedding of a category of a table, or of a token.
         number_embedding: Of `tabular`, values of the embedding of a number.
     """
 
@@ -80,6 +93,7 @@ class TrunkSettings(Settings):
     network: str | None = None
     weights: str | None = None
     arguments: dict[str, Any] = Field(default_factory=dict)
+    heads: int = Field(default=0, ge=0)
     embedding: int = Field(default=8, ge=1)
     number_embedding: int = Field(default=8, ge=1)
 
@@ -138,6 +152,10 @@ def _wrong(trunk: TrunkSettings) -> str | None:
             return "needs network: the name of a classification network, such as resnet18"
         case "torchvision" if len(trunk.widths) != 1:
             return f"has one width, that of its last layer; found {len(trunk.widths)}"
+        case "lstm" | "gru" | "transformer" if not trunk.widths or not trunk.embedding:
+            return "needs an embedding and at least one width"
+        case "transformer" if not trunk.heads or trunk.embedding % (2 * trunk.heads):
+            return f"needs an embedding that 2 * heads divides; found {trunk.embedding} and {trunk.heads}"
     return None
 
 

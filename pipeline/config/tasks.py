@@ -31,7 +31,7 @@ def _task_name(name: str) -> str:
 TaskName = Annotated[str, AfterValidator(_task_name)]
 
 
-Kind = Literal["multiclass", "binary", "multilabel", "regression"]
+Kind = Literal["multiclass", "binary", "multilabel", "regression", "tagging"]
 RegressionLoss = Literal["squared", "absolute", "huber"]
 
 PRIMARY: dict[str, str] = {
@@ -39,6 +39,7 @@ PRIMARY: dict[str, str] = {
     "binary": "accuracy",
     "multilabel": "roc_auc",
     "regression": "r2",
+    "tagging": "entity_f1",
 }
 """The metric that decides, by kind of task: higher is better, 1 is perfect, so that a mean over tasks makes sense."""
 
@@ -52,7 +53,8 @@ class TaskSettings(Settings):
 
     Attributes:
         kind: `multiclass` (one of several classes), `binary` (one of two, a single logit), `multilabel` (each of
-            several labels is there or not) or `regression` (a number).
+            several labels is there or not), `regression` (a number) or `tagging` (a BIO tag for every token of a
+            sentence: which spans are entities, and of which type).
         source: Name of the source whose rows carry the labels.
         label: Which of the source's labels; null means the one named as the task, or the source's only one.
         loss: Of a regression task, in standard deviations of the training targets: `squared`, `absolute`, or `huber`

@@ -107,7 +107,7 @@ def of_folds(task: str, targets: np.ndarray, folds: Sequence[Fold], classes: int
     found = []
     for number, (start, stop, end) in enumerate(folds):
         own = {"train": [targets[:start], targets[stop:end]], "validation": [targets[start:stop]]}
-        labelled = {split: _sum(np.atleast_1d(known(it).sum(0)) for it in parts) for split, parts in own.items()}
+        labelled = {split: _sum(_labelled(it) for it in parts) for split, parts in own.items()}
         for split, there in labelled.items():
             if not any(there):
                 where = f"fold {number}" if split == "validation" else f"what fold {number} would be learnt from"
@@ -117,6 +117,13 @@ def of_folds(task: str, targets: np.ndarray, folds: Sequence[Fold], classes: int
         counts = {split: _sum(_counts(it, classes) for it in parts) for split, parts in own.items()} if classes else {}
         found.append({"counts": counts, "labelled": labelled})
     return found
+
+
+def _labelled(targets: np.ndarray) -> np.ndarray:
+    """Rows with a target, [1], or with each of several labels, [L]; of tags [N, T] rows with any."""
+    there = known(targets)
+    tags = targets.ndim > 1 and np.issubdtype(targets.dtype, np.integer)
+    return np.atleast_1d((there.any(1) if tags else there).sum(0))
 
 
 def _measurable(targets: np.ndarray) -> bool:

@@ -7,19 +7,20 @@ is ever in memory as a whole.
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.config.experiment import Experiment
+from pipeline.config.tasks import TaskSettings
 from pipeline.data.folds import Folded, folded, of_folds
 from pipeline.data.leaks import hashed, repeated
 from pipeline.data.prepared import MANIFEST, checksum, inputs_file, labels_file
-from pipeline.data.sources import Encoder, Encoding, Examples, Part, Place, Report, source
+from pipeline.data.sources import Cutting, Encoder, Encoding, Examples, Part, Place, Report, source
 from pipeline.data.splitting import Chosen, split
-from pipeline.data.targets import label_of, targets_of
+from pipeline.data.targets import Stored, fitted, label_of, targets_of
 from pipeline.errors import Failure
 
 _CHUNK_ROWS = 4096
@@ -28,10 +29,17 @@ _LABELS = 1 << 20
 
 @dataclass(frozen=True)
 class _Split:
-    """A source whose labels are written, and whose inputs are still to be."""
+    """A source whose labels are written, but for tags, and whose inputs are still to be.
+
+    Attributes:
+        examples: All that it holds.
+        parts: Its splits.
+        tags: Of each tagging task, the tags of all splits, and their names: where they are cut is not known yet.
+    """
 
     examples: Examples
     parts: dict[str, Chosen]
+    tags: dict[str, tuple[dict[str, np.ndarray], list[str]]] = field(default_factory=dict)
 
 
 def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) -> dict[str, Any]:
@@ -63,6 +71,8 @@ def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) 
                 waiting[name] = found
         for name, encoding in _encodings(waiting, report).items():
             manifest["sources"][name] = _write_inputs(folder, name, waiting[name], encoding)
+            _write_tags(folder, experiment, waiting[name], encoding, manifest)
+            _tell_of_cuts(name, manifest["sources"][name], report)
         manifest["sources"] = {name: manifest["sources"][name] for name in experiment.source_names}
         manifest["files"] = {path.name: checksum(path) for path in sorted(folder.iterdir())}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
@@ -82,19 +92,45 @@ def _split_source(
     parts = split(name, examples, used, 0.0 if folds else data.validation, data.test, experiment.seed)
     if folds:
         parts["train"] = folded(name, parts["train"], used, folds, experiment.seed)
+    found = _Split(examples, parts)
     for task, settings in tasks.items():
         own = {it: chosen.labels(labels[task]) for it, chosen in parts.items()}
-        targets = targets_of(task, own, examples.classes[labels[task]])
-        for split_name, array in targets.arrays.items():
-            _save(folder / labels_file(task, split_name), array)
-        manifest["tasks"][task] = {"kind": settings.kind, "source": name, **targets.about}
-        if isinstance(train := parts["train"], Folded):
-            classes = len(targets.about["classes"])
-            manifest["tasks"][task]["folds"] = of_folds(task, targets.arrays["train"], train.folds, classes)
+        if settings.kind == "tagging":
+            found.tags[task] = own, examples.classes[labels[task]]
+            continue
+        stored = targets_of(task, own, examples.classes[labels[task]])
+        manifest["tasks"][task] = _write_targets(folder, task, settings, stored, parts["train"])
     for part in filter(None, (examples.train, examples.test)):
         if examples.encoder is not None:
             part.labels.clear()  # their service is done, and the inputs need the room
-    return _Split(examples, parts)
+    return found
+
+
+def _write_targets(folder: Path, task: str, settings: TaskSettings, stored: Stored, train: Chosen) -> dict[str, Any]:
+    """Write a task's targets, and answer what the manifest says of it."""
+    for split_name, array in stored.arrays.items():
+        _save(folder / labels_file(task, split_name), array)
+    about = {"kind": settings.kind, "source": settings.source, **stored.about}
+    if isinstance(train, Folded):
+        about["folds"] = of_folds(task, stored.arrays["train"], train.folds, len(about["classes"]))
+    return about
+
+
+def _write_tags(
+    folder: Path, experiment: Experiment, found: _Split, encoding: Encoding, manifest: dict[str, Any]
+) -> None:
+    """Write the tags of as many tokens as the inputs have."""
+    for task, (own, classes) in found.tags.items():
+        as_long = {split_name: fitted(tags, encoding.shape[0]) for split_name, tags in own.items()}
+        stored = targets_of(task, as_long, classes)
+        manifest["tasks"][task] = _write_targets(folder, task, experiment.tasks[task], stored, found.parts["train"])
+
+
+def _tell_of_cuts(name: str, source: Mapping[str, Any], report: Report) -> None:
+    for split_name, count in source.get("cut", {}).items():
+        rows, length = source["rows"][split_name], source["shape"][0]
+        if count:
+            report(f"{name}: {count} of {rows} rows of {split_name} are cut after {length} tokens (data.text.length)")
 
 
 def _save(path: Path, array: np.ndarray) -> None:
@@ -139,10 +175,12 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
     shape: tuple[int, ...] = ()
     pieces = {(it, start): piece for it, chosen in found.parts.items() for start, piece in chosen.pieces().items()}
     done = {piece: piece[1] for piece in pieces}  # rows of the split that lie before what is written next
+    cut = dict.fromkeys(rows, 0)
     files = {piece: _opened(folder / inputs_file(name, piece[0])) for piece in pieces}
     try:
-        for piece, values in _encoded(pieces, encoding):
+        for piece, values, shortened in _encoded(pieces, encoding):
             split_name, start = piece
+            cut[split_name] += shortened
             if done[piece] == start:
                 _write_header(files[piece], values.dtype, (rows[split_name], values[0].size))
                 files[piece].seek(start * values[0].nbytes, os.SEEK_CUR)
@@ -162,8 +200,9 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
         "scale": found.examples.scale,
         "rows": rows,
         "repeated": repeated(hashes),
+        **({"encoding": encoding.about | found.examples.reading} if encoding else {}),
         **({"resized": True} if found.examples.resized else {}),
-        **({"encoding": encoding.about} if encoding else {}),
+        **({"cut": cut} if isinstance(encoding, Cutting) else {}),
         **({"folds": train.folds} if isinstance(train, Folded) else {}),
     }
 
@@ -176,17 +215,18 @@ def _opened(path: Path) -> Any:
 
 def _encoded(
     parts: Mapping[tuple[str, int], Chosen], encoding: Encoding | None
-) -> Iterator[tuple[tuple[str, int], np.ndarray]]:
-    """Some rows [B, ...] of a piece of a split at a time, in the order of the source."""
+) -> Iterator[tuple[tuple[str, int], np.ndarray, int]]:
+    """Some rows [B, ...] of a piece of a split at a time, in the order of the source; and how many were cut."""
     for part in {id(chosen.part): chosen.part for chosen in parts.values()}.values():
         own = {piece: chosen.where for piece, chosen in parts.items() if chosen.part is part}
         start = 0
         for chunk in _chunks(part):
             stop = start + len(chunk)
             values = encoding.encode(chunk) if encoding else chunk
+            cut = encoding.cut(chunk) if isinstance(encoding, Cutting) else np.zeros(len(chunk), bool)
             for piece, where in own.items():
                 if (mask := where[start:stop]).any():
-                    yield piece, values[mask]
+                    yield piece, values[mask], int(cut[mask].sum())
             start = stop
 
 

@@ -26,8 +26,9 @@ class Split:
 
     Attributes:
         inputs: By source, [N, F] as stored; what the network sees is inputs / scale.
-        labels: By task. Numbers of classes: int64 [N], -1 where missing. Several labels at once: float32 [N, L], 1 or
-            0. Numbers: float32 [N], standardised (see `PreparedTask`). Both NaN where missing.
+        labels: By task. Numbers of classes: int64 [N], -1 where missing. Tags: int64 [N, T], -1 where missing and after
+            the end of a row. Several labels at once: float32 [N, L], 1 or 0. Numbers: float32 [N], standardised (see
+            `PreparedTask`). Both NaN where missing.
         without: By source, a range of these rows that is none of the split: a fold that is held out.
     """
 
@@ -49,10 +50,12 @@ class PreparedTask:
         kind: Of the task.
         source: Whose rows carry its labels.
         classes: Names of its classes in order; of a multilabel task those of its labels; of a regression task none.
-        counts: By split, the number of rows of each class, or with each label; of a regression task none.
+        counts: By split, the number of rows of each class, or with each label, or of tokens with each tag; of a
+            regression task none.
         mean: Of a regression task's training targets, in their own unit; else 0.
         std: Their standard deviation (of the population); else 1. Targets are stored as (target - mean) / std.
         labelled: By split, the number of rows with a target: one number, or one for each of several labels.
+        length: T, the most tokens of a row of a tagging task; else 0.
         folds: Under cross-validation, `counts` and `labelled` of train and validation as they are in each fold.
     """
 
@@ -63,6 +66,7 @@ class PreparedTask:
     mean: float = 0.0
     std: float = 1.0
     labelled: dict[str, list[int]] = field(default_factory=dict)
+    length: int = 0
     folds: list[dict[str, dict[str, list[int]]]] = field(default_factory=list)
 
     def holding_out(self, fold: int) -> "PreparedTask":
@@ -116,6 +120,11 @@ class PreparedSource:
     def categories(self) -> tuple[int, ...]:
         """How many codes each of the last values of a row has, where these are codes of categories."""
         return tuple(self.encoding.get("categories", ())) if self.encoding else ()
+
+    @property
+    def ids(self) -> int:
+        """How many different numbers a row of text holds; 0 where rows are no text."""
+        return int(self.encoding.get("ids", 0)) if self.encoding else 0
 
 
 @dataclass(frozen=True)

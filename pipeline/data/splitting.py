@@ -215,10 +215,16 @@ def _dense(numbers: np.ndarray) -> np.ndarray:
     return ranks
 
 
+def _tags_that_occur(labels: np.ndarray) -> np.ndarray:
+    """Which tags but the first, which says that there is nothing, occur in each row of tags [N, T]: [N, C - 1]."""
+    every = range(1, max(int(labels.max(initial=0)), 1) + 1)
+    return np.stack([(labels == tag).any(1) for tag in every], 1).astype(np.int8)
+
+
 def _strata(labels: np.ndarray) -> np.ndarray:
     """What the rows are stratified by, whole numbers [N, L]."""
     if np.issubdtype(labels.dtype, np.integer):
-        return labels[:, None]
+        return labels[:, None] if labels.ndim == 1 else _tags_that_occur(labels)
     if labels.ndim == 2:
         several: np.ndarray = np.nan_to_num(labels, nan=_MISSING).astype(np.int8)
         return several

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.prepared import CHOOSING, Prepared, PreparedTask, known
+from pipeline.data.prepared import CHOOSING, Prepared, PreparedSource, PreparedTask, known
 
 _EXAMPLES = 3
 _MARKS = {"lowest": 0.0, "quarter": 0.25, "median": 0.5, "three quarters": 0.75, "highest": 1.0}
@@ -18,19 +18,31 @@ def summary(prepared: Prepared) -> dict[str, Any]:
     """Of the sources and tasks, as plain data.
 
     Returns:
-        `sources`: by name shape, scale, rows by split, and rows of each fold. `tasks`: by name kind and source;
-        `missing`, by split the share of targets; `classes`, by class or label its rows in each split; of a regression
-        task `values` instead, by split the lowest, median and so on, in the target's unit; and `examples` from the
-        first training rows.
+        `sources`: by name shape, scale, rows by split, and rows of each fold; of text how many `words` are told apart,
+        and `examples` of training rows. `tasks`: by name kind and source; `missing`, by split the share of targets;
+        `classes`, by class or label its rows in each split, or by tag its tokens, and `of`, by split how many there are
+        of either; of a regression task `values` instead, by split the lowest, median and so on, in the target's unit;
+        and `examples` from the first training rows.
     """
     return {
         "sources": {
             name: {"shape": list(it.shape), "scale": it.scale, "rows": it.rows}
+            | _text(prepared, name, it)
             | ({"folds": [stop - start for start, stop, _ in it.folds]} if it.folds else {})
             for name, it in prepared.sources.items()
         },
         "tasks": {name: _task(prepared, name, it) for name, it in prepared.tasks.items()},
     }
+
+
+def _text(prepared: Prepared, name: str, source: PreparedSource) -> dict[str, Any]:
+    """What is told of text alone: words as they are looked up, `?` for those that train has too rarely."""
+    if not source.ids or source.encoding is None:
+        return {}
+    words = ["", "?", *source.encoding["words"]]
+    rows = np.asarray(prepared.split("train").inputs[name][:_EXAMPLES]).reshape(-1, *source.shape)
+    texts = [" ".join(words[number] for number in row[:, 0] if number) for row in rows]
+    return {"words": len(words) - 2, "examples": texts}
 
 
 def _task(prepared: Prepared, name: str, task: PreparedTask) -> dict[str, Any]:
@@ -48,6 +60,7 @@ def _task(prepared: Prepared, name: str, task: PreparedTask) -> dict[str, Any]:
             label: {split: counts[index] for split, counts in task.counts.items()}
             for index, label in enumerate(task.classes)
         }
+        told["of"] = {split: sum(counts) for split, counts in task.counts.items()} if task.kind == "tagging" else rows
     return told | {"examples": [_shown(task, row) for row in opened["train"][:_EXAMPLES]]}
 
 
@@ -68,6 +81,8 @@ def _shown(task: PreparedTask, target: np.ndarray) -> str:
         there = [label for label, value in zip(task.classes, target, strict=True) if value == 1.0]
         unknown = [f"{label}?" for label, value in zip(task.classes, target, strict=True) if np.isnan(value)]
         return ", ".join(there + unknown) or "none"
+    if task.kind == "tagging":
+        return " ".join(task.classes[tag] for tag in target if tag >= 0) or "?"
     if task.kind == "regression":
         return "?" if np.isnan(target) else f"{_in_unit(task, float(target)):.6g}"
     return task.classes[int(target)] if target >= 0 else "?"

@@ -15,8 +15,12 @@ from pipeline.data.sources import Examples
 from pipeline.errors import UserError
 
 _CHUNK = 1 << 20
-_FORMS = {"multiclass": "classes", "binary": "classes", "multilabel": "labels", "regression": "numbers"}
-_WORDS = {"classes": "one class a row", "labels": "several labels a row", "numbers": "numbers"}
+_FORMS = {
+    "multiclass": "classes", "binary": "classes", "multilabel": "labels", "regression": "numbers", "tagging": "tags"
+}  # fmt: skip
+_WORDS = {
+    "classes": "one class a row", "labels": "several labels a row", "numbers": "numbers", "tags": "a tag a token"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,11 @@ def label_of(task: str, settings: TaskSettings, examples: Examples) -> str:
 
 
 def form(labels: np.ndarray) -> str:
-    """What a source's array of labels holds: `classes` (whole numbers), `labels` ([N, L]) or `numbers`."""
+    """What a source's array of labels holds: `classes` or `tags` (whole numbers), `labels` ([N, L]) or `numbers`."""
+    floating = np.issubdtype(labels.dtype, np.floating)
     if labels.ndim == 2:
-        return "labels"
-    return "numbers" if np.issubdtype(labels.dtype, np.floating) else "classes"
+        return "labels" if floating else "tags"
+    return "numbers" if floating else "classes"
 
 
 def targets_of(task: str, labels: Mapping[str, np.ndarray], classes: list[str]) -> Stored:
@@ -79,6 +84,8 @@ def targets_of(task: str, labels: Mapping[str, np.ndarray], classes: list[str]) 
     found = form(labels["train"])
     if found == "numbers":
         return _numbers(task, labels)
+    if found == "tags":
+        return _tags(labels, classes)
     if found == "labels":
         arrays = {name: values.astype(np.float32) for name, values in labels.items()}
         counts = {name: np.nansum(values, 0).astype(int).tolist() for name, values in labels.items()}
@@ -100,6 +107,21 @@ def _numbers(task: str, labels: Mapping[str, np.ndarray]) -> Stored:
     arrays = {name: _standardised(values, mean, std) for name, values in labels.items()}
     about = {"classes": [], "counts": {}, "labelled": _labelled(arrays), "mean": mean, "std": std}
     return Stored(arrays, about)
+
+
+def _tags(labels: Mapping[str, np.ndarray], classes: list[str]) -> Stored:
+    """Tags; a rare one may well be in one split only, for it is entities that are counted."""
+    arrays = {name: values.astype(np.int64) for name, values in labels.items()}
+    counts = {name: np.bincount(it[it >= 0], minlength=len(classes)).tolist() for name, it in arrays.items()}
+    labelled = {name: [int((it >= 0).any(1).sum())] for name, it in arrays.items()}
+    length = arrays["train"].shape[1]
+    return Stored(arrays, {"classes": classes, "counts": counts, "labelled": labelled, "length": length})
+
+
+def fitted(tags: np.ndarray, length: int) -> np.ndarray:
+    """Tags [N, L] as [N, T]: cut, or filled up with what stands beyond the end of a row."""
+    beyond = max(0, length - tags.shape[1])
+    return np.pad(tags[:, :length], ((0, 0), (0, beyond)), constant_values=-1)
 
 
 def _counted(values: np.ndarray, classes: int) -> list[int]:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from pipeline.config.model import HeadSettings, TrunkSettings
+from pipeline.config.model import OF_TEXT, HeadSettings, TrunkSettings
 from pipeline.errors import UserError
-from pipeline.model.layers import Activation, Conv2d, Dropout, Layer, Linear
+from pipeline.model.layers import Activation, Conv2d, Dropout, Layer, Linear, Pooled, Tokens
 from pipeline.model.network import Branch, Network
 from pipeline.model.trunks import Rows, make_trunk
 
@@ -22,6 +22,8 @@ class TaskShape:
         scale: Rows are divided by it.
         shape: Of one row before it is flattened; (F,) where it is not given.
         categories: How many codes each of a row's last values has, where these are codes of categories.
+        ids: How many different numbers its rows of text hold; 0 where they are none.
+        tagging: Whether it answers every token of a row.
     """
 
     source: str
@@ -30,6 +32,8 @@ class TaskShape:
     scale: float = 1.0
     shape: tuple[int, ...] = ()
     categories: tuple[int, ...] = ()
+    ids: int = 0
+    tagging: bool = False
 
     @property
     def row(self) -> tuple[int, ...]:
@@ -74,10 +78,32 @@ def _branch(name: str, trunks: list[TrunkSettings], heads: list[HeadSettings], t
     if any(shape.categories != like.categories for shape in tasks.values()):
         raise UserError(f"a shared trunk needs the same categories in {', '.join(sizes)}: use model.sharing=separate")
     trunk, width = make_trunk(name, trunks, _rows(trunks[0].kind, tasks))
-    own = {task: _head(f"head.{task}", width, heads, shape, first=not trunk) for task, shape in tasks.items()}
+    own = {
+        task: [*parts, *_head(f"head.{task}", units, heads, shape, first=not trunk)]
+        for task, shape in tasks.items()
+        for parts, units in [_read(trunks[0].kind, width, shape)]
+    }
     branch = Branch(name, tuple(sizes), trunk, own)
     _normalise(branch, {shape.source: 1.0 / shape.scale for shape in tasks.values()})
     return branch
+
+
+def _read(kind: str, width: int, shape: TaskShape) -> tuple[list[Layer], int]:
+    """The part of the trunk's answer that a task's head reads, and its width; of all but text it is the whole.
+
+    Raises:
+        UserError: The task wants an answer for every token, and the trunk gives none.
+    """
+    if kind not in OF_TEXT and not shape.tagging:
+        return [], width
+    length = shape.row[0]
+    units, rest = divmod(width, length + 1)
+    if not shape.ids or rest:
+        raise UserError(
+            f"tagging {shape.source} needs a trunk of text, or a module of one's own that answers "
+            f"({length} tokens + 1) * H values; this one, '{kind}', answers {width}"
+        )
+    return [(Tokens if shape.tagging else Pooled)(length, units)], units
 
 
 def _rows(kind: str, tasks: dict[str, TaskShape]) -> Rows:
@@ -87,7 +113,8 @@ def _rows(kind: str, tasks: dict[str, TaskShape]) -> Rows:
     if kind not in _FLAT and len(set(sources.values())) > 1:
         found = ", ".join(f"{source} has {list(shape)}" for source, shape in sources.items())
         raise UserError(f"a shared trunk '{kind}' needs rows of one shape; {found}: use model.sharing=separate")
-    return Rows(tuple(sources), first.features, first.row, first.categories)
+    ids = min(shape.ids for shape in tasks.values())
+    return Rows(tuple(sources), first.features, first.row, first.categories, ids)
 
 
 def _normalise(branch: Branch, factors: dict[str, float]) -> None:

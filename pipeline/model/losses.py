@@ -1,6 +1,7 @@
 """Losses of a stack: the gradient that a step needs, and the loss of each target, which many steps share.
 
-Shapes: logits [K, B, C]; targets [S, B], or [S, B, L] of L labels at once (then C = L); weights [K].
+Shapes: logits [K, B, C]; targets [S, B], or [S, B, L] of L labels at once (then C = L); weights [K]. A token that is
+to be tagged is a row.
 """
 
 from abc import ABC, abstractmethod
@@ -179,7 +180,7 @@ def loss_of(task: TaskSettings, device: str = "cpu") -> Loss:
     """
     if task.kind == "regression":
         return _REGRESSION[task.loss](device)
-    plain = CrossEntropy(device) if task.kind == "multiclass" else BinaryCrossEntropy(device)
+    plain = CrossEntropy(device) if task.kind in ("multiclass", "tagging") else BinaryCrossEntropy(device)
     return Focal(plain, task.focal, device) if task.focal else plain
 
 

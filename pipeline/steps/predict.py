@@ -13,6 +13,8 @@ Progress = Callable[[int, int | None], None]
 """Takes the number of rows done, and of all rows where it is known."""
 
 _SHOWN = 3
+_OF_TEXT = (".jsonl", ".jsonl.gz", ".txt", ".txt.gz", ".conll")
+"""Endings of files of text alone."""
 
 
 def _silent(*_: Any) -> None:
@@ -31,7 +33,8 @@ def predict(
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
         source: A `.csv`, `.csv.gz` or `.parquet` file with the columns that the model reads (`pixel_0` ... of images),
-            a folder of Parquet files, or a folder of images.
+            a folder of Parquet files, or a folder of images; for a model that reads text, a file that
+            `pipeline.data.texts` reads.
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.
         warn: Told once of columns that are ignored.
@@ -51,9 +54,11 @@ def predict(
     check_output(output, source)
     model = open_model(model_uri)
     about = described(model)
-    rows = open_rows(source, about["sources"])
     # The model itself: rows are checked already, and MLflow's own check takes longer than a small batch's answer.
     network = model.unwrap_python_model()
+    if fields := _fields(source, about["sources"]):
+        return _predict_texts(network, about["tasks"], source, fields, output, progress)
+    rows = open_rows(source, about["sources"])
     if ignored := rows.columns.ignored:
         more = " ..." if len(ignored) > _SHOWN else ""
         named = f"{', '.join(ignored[:_SHOWN])}{more}"
@@ -67,6 +72,32 @@ def predict(
             writer.write(answers)
             done += len(answers)
             progress(done, rows.total)
+    return done
+
+
+def _fields(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the field with the text may be called; none where the model reads no text, or the input is none."""
+    encodings = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "text"]
+    if not encodings or (len(encodings) < len(sources) and not source.name.endswith(_OF_TEXT)):
+        return []
+    return list(dict.fromkeys([*(it["field"] for it in encodings), "text"]))
+
+
+def _predict_texts(
+    network: Any, tasks: Mapping[str, Any], source: Path, fields: list[str], output: Path, progress: Progress
+) -> int:
+    import pandas as pd
+
+    from pipeline.data.tables.writer import written
+    from pipeline.data.texts import texts
+
+    done = 0
+    with written(output) as writer:
+        for chunk in texts(source, fields):
+            answers = network.predict(None, pd.DataFrame({"text": pd.Series(chunk, dtype=object)}))
+            writer.write(_with_names(answers, tasks))
+            done += len(chunk)
+            progress(done, None)
     return done
 
 
@@ -96,7 +127,7 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
     from pipeline.data.tables.images import open_images
     from pipeline.data.tables.parquet import open_parquet
 
-    tables = [it["encoding"] for it in sources.values() if it.get("encoding")]
+    tables = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "table"]
     images = [it for it in sources.values() if not it.get("encoding")]
     if tables and not (images and _of_pixels(source)):
         from pipeline.data.tables.records import open_records

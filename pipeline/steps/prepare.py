@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment, changed
+from pipeline.config.sources import PATHS
 from pipeline.config.tasks import OF_TRAINING
 from pipeline.data.prepared import MANIFEST, inputs_file, labels_file
 from pipeline.data.sources import Fingerprint, Place, source
@@ -17,7 +18,7 @@ from pipeline.tracking.keys import Key, code_of, digest, versions
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
 
-_READS = ("tasks", "sources", "data.validation", "data.test", "training.folds", "seed")
+_READS = ("tasks", "sources", "data.validation", "data.test", "data.text", "training.folds", "seed")
 
 
 class Prepare(Step):
@@ -92,7 +93,7 @@ class Prepare(Step):
 def _elsewhere(key: str) -> bool:
     """Whether it is a setting of a task that training alone reads, or where a source's files are, which are hashed."""
     if key.startswith("sources."):
-        return key.split(".")[2] in ("path", "labels_file")
+        return key.split(".")[2] in PATHS
     return key.startswith("tasks.") and key.rsplit(".", 1)[1] in OF_TRAINING
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from pipeline.analysis.metrics import by_label, mean_of_known
 from pipeline.config import Experiment
@@ -16,6 +17,7 @@ from pipeline.tracking.open_model import open_model
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
 from pipeline.training.slot import Slot
+from pipeline.training.spans import Spans, f1
 
 _ROWS = 1 << 18
 """Rows of validation by which a champion is chosen: their answers are in memory."""
@@ -74,6 +76,10 @@ def _primary(task: str, about: PreparedTask, answers: pd.DataFrame, split: Split
 
     truth = np.asarray(split.labels[task][:_ROWS])
     present = known(truth)
+    if about.kind == "tagging":
+        found = torch.from_numpy(np.stack(answers[f"{task}/tags"].to_list()))
+        counts = Spans(about.classes).counts(found, torch.from_numpy(truth), torch.from_numpy(present))
+        return float(f1(counts.sum((0, 2))))
     if about.kind == "multilabel":
         chances = answers[[f"{task}/probability/{index}" for index in range(len(about.classes))]].to_numpy()
         return mean_of_known(by_label(metrics.roc_auc_score, truth, chances, present))

@@ -29,11 +29,14 @@ from torch import Tensor
 from pipeline.data.tables import pixel_columns
 from pipeline.plugins import distribution
 from pipeline.plugins import files as code_files
+from pipeline.tracking.served_text import COLUMN, is_text
 
 METADATA = "headway"
 """The entry that a saved stack and a logged model describe themselves under."""
 
 _CODE = Path(__file__).with_name("served_model.py")
+_PACKAGE = Path(__file__).parents[2]
+_OWN_MODULES = "pipeline.model.modules."
 _EMBEDDINGS = {
     "category_embedding": ("CategoryEmbedding", ("numbers", "sizes", "width")),
     "number_embedding": ("NumberEmbedding", ("numbers", "width")),
@@ -110,7 +113,7 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
         input_example=_example(next(iter(spec["sources"].values()))),
         code_paths=[str(path) for path in sorted((folder / "code").glob("*"))] or None,
         pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *installed)],
-        metadata={METADATA: {name: spec[name] for name in ("slot", "sources", "tasks")}},
+        metadata={METADATA: {"slot": spec["slot"], "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}},
     )
     return model
 
@@ -140,10 +143,24 @@ def _own_code(spec: dict[str, Any], folder: Path) -> set[str]:
         The modules of the network that come from them.
     """
     found = set()
+    spec["code"] = {}
+    if any(is_text(source) for source in spec["sources"].values()):
+        files = {"words": _PACKAGE / "pipeline/data/encodings/words.py", "text": _CODE.with_name("served_text.py")}
+        spec["code"] |= {name: _copied(file, folder) for name, file in files.items()}
     if any(is_table(source) for source in spec["sources"].values()):
-        spec["code"] = {"table": _copied(_CODE.with_name("served_table.py"), folder)}
+        spec["code"] |= {"table": _copied(_CODE.with_name("served_table.py"), folder)}
     for it in _described(spec["network"]):
-        if str(it.get("kind")) in _EMBEDDINGS:
+        if it.get("kind") == "module" and it["module"].startswith(_OWN_MODULES):
+            module, name = it["module"].split(":")
+            it["module"] = f"{_copied((_PACKAGE / module.replace('.', '/')).with_suffix('.py'), folder)}:{name}"
+            found.add(it["module"])
+        if it.get("kind") in ("tokens", "pooled"):
+            arguments = {"part": it["kind"], "length": it.pop("length"), "width": it.pop("width")}
+            values = [(arguments["length"] + 1) * arguments["width"]]
+            it |= {"kind": "module", "module": f"{spec['code']['text']}:OfText", "arguments": arguments}
+            it["shape"] = values
+            found.add(it["module"])
+        elif str(it.get("kind")) in _EMBEDDINGS:
             arguments = {name: it.pop(name) for name in _EMBEDDINGS[it["kind"]][1]}
             it |= {"module": f"{spec['code']['table']}:{_EMBEDDINGS[it['kind']][0]}", "arguments": arguments}
             it["kind"] = "module"
@@ -157,6 +174,15 @@ def _copied(file: Path, folder: Path) -> str:
     name = f"headway_{file.stem}_{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
     shutil.copyfile(file, folder / f"{name}.py")
     return name
+
+
+def _in_short(sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Sources as the description has them, without a vocabulary."""
+    short = {name: dict(source) for name, source in sources.items()}
+    for source in short.values():
+        if is_text(source):
+            source["encoding"] = {name: it for name, it in source["encoding"].items() if name != "words"}
+    return short
 
 
 def is_table(source: Mapping[str, Any]) -> bool:
@@ -182,6 +208,8 @@ def _inputs(sources: Iterable[Mapping[str, Any]]) -> Schema:
 
 def _columns(source: Mapping[str, Any]) -> dict[str, Any]:
     """The types of a source's columns, by name."""
+    if is_text(source):
+        return {COLUMN: "string"}
     if encoding := source.get("encoding"):
         # Any type: a whole column of whole numbers is no double to MLflow, and a category may be text or a number.
         return {column["name"]: AnyType() for column in encoding["columns"]}
@@ -190,6 +218,8 @@ def _columns(source: Mapping[str, Any]) -> dict[str, Any]:
 
 def _example(source: Mapping[str, Any]) -> pd.DataFrame:
     """A row of a source."""
+    if is_text(source):
+        return pd.DataFrame([["Leaving Berlin for Paris ."]], columns=pd.Index([COLUMN], dtype=object))
     if encoding := source.get("encoding"):
         row = {it["name"]: [it["mean"] if it["kind"] == "numeric" else it["values"][0]] for it in encoding["columns"]}
         return pd.DataFrame(row).set_axis(pd.Index(row, dtype=object), axis=1)
@@ -203,6 +233,9 @@ def _outputs(tasks: Mapping[str, Any]) -> Schema:
     for task, about in tasks.items():
         if about["kind"] == "regression":
             columns.append(ColSpec("double", f"{task}/value"))
+            continue
+        if about["kind"] == "tagging":
+            columns += [ColSpec("string", f"{task}/tags"), ColSpec("string", f"{task}/entities")]
             continue
         indices = range(len(about["classes"]))
         several = about["kind"] == "multilabel"

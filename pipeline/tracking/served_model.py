@@ -5,13 +5,17 @@ MLflow copies this file into each model it logs (models from code), so it stands
 
 A row of images has the columns `pixel_0` ... `pixel_{F-1}`: values as the source stores them, not yet divided by its
 scale. A row of a table has the table's own input columns; what is missing there, or was never seen in training, is
-treated as in training. The answer has for each task whose source has such rows, by kind of task:
+treated as in training. A text has the one column `text`; tokens of sources that came in tokens are parted by spaces
+there. The answer has for each task whose source has such rows, by kind of task:
 
 - multiclass and binary: `<task>/label`, the predicted class as its index from 0, and `<task>/probability/<index>` for
   each class;
 - multilabel: `<task>/label/<index>`, 1 where its probability is above the label's threshold, else 0, and
   `<task>/probability/<index>` for each label;
-- regression: `<task>/value`, in the target's own unit.
+- regression: `<task>/value`, in the target's own unit;
+- tagging: `<task>/tags`, a tag for each token, parted by spaces, and `<task>/entities`, a JSON list of objects with
+  `text`, `type`, and `start` and `end`, the first token and the one after the last. Texts that are longer than what the
+  network reads are tagged in pieces; tasks of other kinds see the first.
 
 Names of classes and labels, and thresholds, stand in the spec and in the model's metadata.
 
@@ -21,7 +25,7 @@ Tasks share one pass through their trunk, except where their sources differ in s
 A trunk may hold a module of torchvision, which the package then requires, or of the user's own, whose code lies in the
 package beside this file.
 
-Legend of shapes: B rows, F values of a row, C classes or labels.
+Legend of shapes: B rows, F values of a row, C classes or labels, T tokens of a row, H values of a token.
 """
 
 import importlib
@@ -42,6 +46,7 @@ from torch import Tensor, nn
 
 _CHUNK = 1024  # rows that pass through the network at a time
 _PIXEL = "pixel_"
+_TEXT = "text"
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
 
@@ -51,9 +56,12 @@ class _Rows:
 
     columns: tuple[str, ...]
     table: str = ""  # a table's source
+    text: str = ""  # that of a text
 
     @classmethod
     def of(cls, name: str, source: Mapping[str, Any]) -> "_Rows":
+        if _is_text(source):
+            return cls((_TEXT,), text=name)
         if encoding := source.get("encoding"):
             return cls(tuple(column["name"] for column in encoding["columns"]), name)
         return cls(tuple(f"{_PIXEL}{index}" for index in range(int(np.prod(source["shape"])))))
@@ -61,6 +69,8 @@ class _Rows:
     @property
     def shown(self) -> str:
         first, last = self.columns[0], self.columns[-1]
+        if self.text:
+            return f"the one column is {first}"
         return f"the columns are {', '.join(self.columns) if self.table else f'{first} to {last}'}"
 
 
@@ -81,6 +91,8 @@ class ServedModel(PythonModel):
         """Build the network; MLflow calls this when it loads the model."""
         self._spec = json.loads(Path(context.artifacts["spec"]).read_text(encoding="utf-8"))
         self._trunks = _build(self._spec, load_file(context.artifacts["weights"]))
+        text = self._spec.get("code", {}).get("text")
+        self._texts = importlib.import_module(text).Texts(self._spec, self.answers) if text else None
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Answer every task for every row.
@@ -91,12 +103,15 @@ class ServedModel(PythonModel):
             params: None are known.
 
         Returns:
-            Labels (int64), probabilities (float32) and values (float64), a row a row, under the index of the input.
+            Labels (int64), probabilities (float32), values (float64), tags and entities (text), a row a row, under the
+            index of the input.
 
         Raises:
-            ValueError: A column is missing, unknown or no number, or a value is missing or infinite.
+            ValueError: A column is missing, unknown or no number, or a value is missing or infinite, or no text.
         """
         rows = self._rows(model_input)
+        if rows.text and self._texts:
+            return pd.DataFrame(self._texts.answer(model_input), index=model_input.index)
         parts = [
             self._answer(rows, self._values(rows, model_input.iloc[start : start + _CHUNK], start))
             for start in range(0, max(len(model_input), 1), _CHUNK)
@@ -106,13 +121,17 @@ class ServedModel(PythonModel):
         )
 
     def answers(self, source: str, values: np.ndarray) -> pd.DataFrame:
-        """Answer every task about rows [B, F] of a source that are encoded already, as prepared data have them."""
+        """Answer every task about rows [B, F] of a source that are encoded already, as prepared data have them.
+
+        The tags of a row are an array of numbers [T].
+        """
         rows = _Rows.of(source, self._spec["sources"][source])
         parts = [
             self._answer(rows, torch.from_numpy(np.array(values[start : start + _CHUNK], np.float32)))
-            for start in range(0, len(values), _CHUNK)
+            for start in range(0, max(len(values), 1), _CHUNK)
         ]
-        return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return pd.DataFrame({name: list(it) if it.ndim > 1 else it for name, it in joined.items()})
 
     def _rows(self, frame: pd.DataFrame) -> _Rows:
         """What the caller's rows are: of all that the model reads, what has most columns in common."""
@@ -147,6 +166,9 @@ class ServedModel(PythonModel):
             for task, about in self._spec["tasks"].items():
                 if task in logits:
                     answers |= {f"{task}/{name}": it.numpy() for name, it in _decide(about, logits[task]).items()}
+                if f"{task}/tags" in answers:
+                    tokens = self._spec["sources"][rows.text]["shape"][0]
+                    answers[f"{task}/tags"] = answers[f"{task}/tags"].reshape(len(values), tokens)
         return answers
 
 
@@ -159,6 +181,8 @@ def _decide(about: Mapping[str, Any], logits: Tensor) -> dict[str, Tensor]:
             chances = torch.sigmoid(logits)
             present = (chances > torch.tensor(about["thresholds"])).long()
             return {f"label/{index}": column for index, column in enumerate(present.t())} | _probabilities(chances)
+        case "tagging":
+            return {"tags": logits.argmax(1)}
         case "binary":
             # Each by its own sigmoid: 1 - p would round small probabilities away.
             both = torch.sigmoid(torch.cat([-logits, logits], 1))
@@ -193,7 +217,10 @@ def _build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trun
         groups: dict[tuple[float, str], list[str]] = {}
         for task in branch["heads"]:
             source = network["source_of"][task]
-            groups.setdefault((sources[source]["scale"], source if apart else ""), []).append(task)
+            own = (
+                source if apart or _is_text(sources[source]) else ""
+            )  # sources part a text into tokens in several ways
+            groups.setdefault((sources[source]["scale"], own), []).append(task)
         for (scale, source), tasks in groups.items():
             rows = _Rows.of(network["source_of"][tasks[0]], sources[network["source_of"][tasks[0]]])
             layers = _layers(branch["trunk"], branch["name"], tensors, source)
@@ -306,6 +333,10 @@ class _Repeat(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.repeat(1, self.times)
+
+
+def _is_text(source: Mapping[str, Any]) -> bool:
+    return bool(source.get("encoding", {}).get("kind") == "text")
 
 
 def _some(names: list[str]) -> str:

@@ -13,7 +13,7 @@ STANDARD_ERROR = f"{OBJECTIVE}_se"
 """Of a trial with folds: the standard error of its objective, which is a mean over them."""
 
 _PLATEAU_DROP = 0.1
-_LOSS_OF = {"accuracy": "nll", "roc_auc": "nll", "r2": "rmse"}
+_LOSS_OF = {"accuracy": "nll", "roc_auc": "nll", "r2": "rmse", "entity_f1": "nll"}
 """Beside each primary metric, what is not finite when a network is lost."""
 
 

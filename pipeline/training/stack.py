@@ -204,13 +204,16 @@ def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Netw
     shapes = {
         name: TaskShape(
             task.source,
-            (it := prepared.sources[task.source]).features,
+            it.features,
             task.outputs,
             it.scale,
             it.shape,
             it.categories,
+            it.ids,
+            task.kind == "tagging",
         )
         for name, task in prepared.tasks.items()
+        for it in [prepared.sources[task.source]]
     }
     models = [experiment.model for experiment in experiments]
     return build(

@@ -12,6 +12,7 @@ from torch import Tensor
 from pipeline.data.prepared import PreparedTask
 from pipeline.model import BinaryCrossEntropy, CrossEntropy, Loss
 from pipeline.stacked import On, Targets
+from pipeline.training.spans import Spans, f1
 
 COUNTED = 2048
 """Rows that are counted at a time: a call for many costs little more than one for few."""
@@ -182,12 +183,41 @@ class NumberTally(Tally):
         return torch.stack([self._std * (squared / count).sqrt(), self._std * absolute / count, r2])
 
 
+class TagTally(ClassTally):
+    """Of a tagging task: mean negative log-likelihood of a tag, and the F1 of entities over all types.
+
+    Args:
+        on: See `Tally`.
+        task: Whose rows.
+    """
+
+    metrics = ("nll", "entity_f1")
+
+    def __init__(self, on: On, task: PreparedTask) -> None:
+        super().__init__(on, CrossEntropy(on.device))
+        self._length, self._spans = task.length, Spans(task.classes, on.device)
+
+    def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
+        answered, true, known = (
+            it.unflatten(1, (-1, self._length)) for it in (self._answered(logits), values, labelled > 0)
+        )
+        losses = self._loss.rows(logits, values).mul_(labelled).sum(1, dtype=torch.float64)
+        there = labelled.sum(1, dtype=torch.float64).expand(len(logits))
+        counts = self._spans.counts(answered, true, known).sum((1, 3)).double()
+        return torch.cat([torch.stack([losses, there]), counts.T])
+
+    def _found(self, totals: Tensor) -> Tensor:
+        return torch.stack([totals[0] / totals[1], f1(totals[2:].T).where(totals[1] > 0, float("nan"))])
+
+
 def tally_of(task: PreparedTask, on: On) -> Tally:
     """The tally of a task."""
     if task.kind == "regression":
         return NumberTally(on, task.std)
     if task.kind == "multilabel":
         return LabelsTally(on)
+    if task.kind == "tagging":
+        return TagTally(on, task)
     return ClassTally(on, (CrossEntropy if task.kind == "multiclass" else BinaryCrossEntropy)(on.device))
 
 

@@ -7,10 +7,12 @@ import difflib
 from collections.abc import Mapping
 
 from pipeline.config import Experiment
+from pipeline.config.data import VocabularySettings
 from pipeline.config.sources import SourceSettings
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.sources.base import (
     SPLITS,
+    Cutting,
     Encoder,
     Encoding,
     Examples,
@@ -42,7 +44,7 @@ def source(experiment: Experiment, name: str) -> Source:
     """
     if name in experiment.sources:
         tasks = {task: settings for task, settings in experiment.tasks.items() if settings.source == name}
-        return _declared(name, experiment.sources[name], tasks)
+        return _declared(name, experiment.sources[name], tasks, experiment.data.text)
     if name not in SOURCES:
         known = [*experiment.sources, *SOURCES]
         guess = difflib.get_close_matches(name, known, n=1)
@@ -51,13 +53,23 @@ def source(experiment: Experiment, name: str) -> Source:
     return SOURCES[name]
 
 
-def _declared(name: str, settings: SourceSettings, tasks: Mapping[str, TaskSettings]) -> Source:
+def _declared(
+    name: str, settings: SourceSettings, tasks: Mapping[str, TaskSettings], vocabulary: VocabularySettings
+) -> Source:
     """A source that an experiment declares; imports are late, since what is built in does without pyarrow."""
     match settings.kind:
         case "table":
             from pipeline.data.sources.table import Table
 
             return Table(name, settings, tasks)
+        case "text":
+            from pipeline.data.sources.text import Text
+
+            return Text(name, settings, tasks, vocabulary)
+        case "tokens":
+            from pipeline.data.sources.tokens import Tokens
+
+            return Tokens(settings, vocabulary)
         case "images":
             from pipeline.data.sources.images import Images
 
@@ -79,6 +91,7 @@ def _declared(name: str, settings: SourceSettings, tasks: Mapping[str, TaskSetti
 __all__ = [
     "SOURCES",
     "SPLITS",
+    "Cutting",
     "Encoder",
     "Encoding",
     "Examples",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -39,6 +39,14 @@ class Encoding(Protocol):
         """A chunk's rows as float32 or integers [B, F]."""
 
 
+@runtime_checkable
+class Cutting(Protocol):
+    """An encoding that may lose the end of a row."""
+
+    def cut(self, chunk: Any) -> np.ndarray:
+        """Which of a chunk's rows lose something, bool [B]."""
+
+
 class Encoder(Protocol):
     """Makes an encoding."""
 
@@ -61,7 +69,8 @@ class Part:
     Attributes:
         inputs: [N, ...] as stored: what the network sees is inputs / scale. Or a stream of rows still to be encoded.
         labels: By label name. One class a row: whole numbers [N], from 0, -1 where missing. Several labels a row:
-            floats [N, L], 1 or 0, NaN where unknown. Numbers: floats [N], NaN where missing.
+            floats [N, L], 1 or 0, NaN where unknown. A tag a token: whole numbers [N, L], -1 where unknown and after
+            the end of a row's tokens, of which the last may be cut later. Numbers: floats [N], NaN where missing.
         group: Whole numbers [N]: rows of one group are to be in one split; None where rows are independent.
         time: Numbers [N] that grow with time, by which the rows are to be split; None where it does not matter.
         split: Places in `SPLITS` [N], where the source itself says which rows are what; else None.
@@ -84,6 +93,7 @@ class Examples:
         classes: By label name, the names of its classes, or of the several labels, in order; of numbers none.
         scale: Inputs are divided by it.
         encoder: Of the inputs, where they are streams of anything but arrays.
+        reading: How the source makes of what it holds what the encoder takes, as JSON; it stands beside the encoding.
         resized: Inputs are images that were resized to their shape; those to be predicted are to be, too.
     """
 
@@ -92,6 +102,7 @@ class Examples:
     classes: dict[str, list[str]]
     scale: float = 1.0
     encoder: Encoder | None = None
+    reading: dict[str, Any] = field(default_factory=dict)
     resized: bool = False
 
 

@@ -11,6 +11,7 @@ from pipeline.model.layers.norm import BatchNorm, LayerNorm
 from pipeline.model.layers.pool import AveragePool2d, MaxPool2d
 from pipeline.model.layers.repeat import Repeat
 from pipeline.model.layers.residual import Residual
+from pipeline.model.layers.tokens import Pooled, Tokens
 from pipeline.model.layers.wrapped import Wrapped
 
 __all__ = [
@@ -28,8 +29,10 @@ __all__ = [
     "MaxPool2d",
     "NumberEmbedding",
     "Pass",
+    "Pooled",
     "Repeat",
     "Residual",
+    "Tokens",
     "Wrapped",
     "embedded",
 ]

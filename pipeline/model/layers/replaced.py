@@ -1,5 +1,6 @@
 """The dropout inside a wrapped module, replaced by the stack's own: each slot draws from its own stream."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,11 +17,12 @@ class ReplacedDropout(nn.Dropout):
     Args:
         rate: Probability of dropping a unit, in [0, 1).
         name: Names its draws.
+        rates: Those of the slots, where each has its own.
     """
 
-    def __init__(self, rate: float, name: str) -> None:
+    def __init__(self, rate: float, name: str, rates: Sequence[float] | None = None) -> None:
         super().__init__(rate)
-        self._name = name
+        self._name, self._rates = name, rates
         self._layers: dict[tuple[int | None, int, int], Dropout] = {}
 
     def begin(self, this: Pass, slot: int | None, index: Tensor | None, on: On) -> None:
@@ -37,19 +39,25 @@ class ReplacedDropout(nn.Dropout):
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same shape; the identity when evaluating."""
         streams = self._this.streams
-        if streams is None or self.p == 0:
+        if streams is None or (self.p == 0 and self._rates is None):
             return x
         # Each call in a pass has a layer of its own, which keeps its mask until the backward pass.
         key = (self._slot, len(streams), self._times)
         if key not in self._layers:
             name = f"{self._name}.{self._times}" if self._times else self._name
-            self._layers[key] = Dropout([self.p] * len(streams), name)
+            self._layers[key] = Dropout(self._rates_of(len(streams)), name)
             self._layers[key].bind({}, {}, {}, self._on)
         if self._on.batched:
             self._layers[key].begin(streams, self._this.epoch)
         self._times += 1
         answer: Tensor = _Ours.apply(x, self._index, self._layers[key], self._this)
         return answer
+
+    def _rates_of(self, streams: int) -> list[float]:
+        """The rates of the slots that this call is for."""
+        if self._rates is None:
+            return [self.p] * streams
+        return list(self._rates) if self._slot is None else [self._rates[self._slot]]
 
 
 class _Ours(torch.autograd.Function):
@@ -76,12 +84,12 @@ class _Ours(torch.autograd.Function):
         return _Ours.apply(whole, None, layer, this), 0
 
 
-def replace_dropout(module: nn.Module, name: str) -> list[ReplacedDropout]:
-    """Put ours in the place of every nn.Dropout inside the module; `name` names their draws."""
+def replace_dropout(module: nn.Module, name: str, rates: Sequence[float] | None = None) -> list[ReplacedDropout]:
+    """Put ours in the place of every nn.Dropout inside the module; `name` names their draws, `rates` are the slots'."""
     replaced: dict[nn.Module, ReplacedDropout] = {}
     for path, it in module.named_modules():
         if type(it) is nn.Dropout and it.p < 1:
-            replaced[it] = ReplacedDropout(it.p, f"{name}.{path}")
+            replaced[it] = ReplacedDropout(it.p, f"{name}.{path}", rates)
     for it in list(module.modules()):
         for child, part in it.named_children():
             if part in replaced:

@@ -44,6 +44,7 @@ class Wrapped(Layer):
         first: Nobody needs the gradient of its input.
         lifted: Whether several slots run in one call where the module can be lifted: where it draws nothing, reads no
             value in Python, and consists of operations that torch.func can batch.
+        rates: The rate of every dropout inside, one a slot; None leaves each its own.
         outputs: O, found by a call on two rows of zeros.
 
     Raises:
@@ -58,12 +59,13 @@ class Wrapped(Layer):
     name: str
     first: bool = False
     lifted: bool = True
+    rates: Sequence[float] | None = None
     outputs: int = field(init=False)
 
     def __post_init__(self) -> None:
         made = make(self.module, self.arguments, self.shape, seed=0)
         self.outputs, self._writes = made.outputs, made.writes
-        self._dropouts = replace_dropout(made.module, self.name)
+        self._dropouts = replace_dropout(made.module, self.name, self.rates)
         self._module = made.module
         trained = {name for name, it in self._module.named_parameters() if it.requires_grad}
         every = {name: Declared(tuple(it.shape)) for name, it in made.tensors().items()}

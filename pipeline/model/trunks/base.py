@@ -22,14 +22,16 @@ class Rows:
     Attributes:
         sources: Whose rows.
         features: F, values of one row.
-        shape: Of one row before it is flattened.
+        shape: Of one row before it is flattened; of text [T, C], tokens and numbers of each.
         categories: How many codes each of a row's last values has, where these are codes of categories.
+        ids: How many different numbers text has; 0 where rows are none.
     """
 
     sources: tuple[str, ...]
     features: int
     shape: tuple[int, ...]
     categories: tuple[int, ...] = ()
+    ids: int = 0
 
     def image(self, kind: str) -> Shape:
         """Their shape as images: [C, H, W], or [H, W] of one channel.

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
+from pipeline.config.model import OF_TEXT
+from pipeline.errors import UserError
 from pipeline.model.trunks.base import Made, Rows, Settings
 from pipeline.model.trunks.lenet import lenet
 from pipeline.model.trunks.mlp import mlp
 from pipeline.model.trunks.module import module
 from pipeline.model.trunks.residual import residual
 from pipeline.model.trunks.resnet import resnet
+from pipeline.model.trunks.text import text
 from pipeline.model.trunks.torchvision import torchvision
 
 _KINDS: dict[str, Callable[[str, Settings, Rows], Made]] = {
@@ -17,6 +20,7 @@ _KINDS: dict[str, Callable[[str, Settings, Rows], Made]] = {
     "lenet": lenet,
     "resnet": resnet,
     "torchvision": torchvision,
+    **dict.fromkeys(OF_TEXT, text),
 }
 
 
@@ -31,4 +35,7 @@ def make_trunk(name: str, trunks: Settings, rows: Rows) -> Made:
     Raises:
         UserError: It cannot take such rows, or a module of the user's own is not there or breaks its contract.
     """
-    return _KINDS.get(trunks[0].kind, module)(name, trunks, rows)
+    kind = trunks[0].kind
+    if rows.ids and kind in _KINDS and kind not in OF_TEXT:
+        raise UserError(f"trunk '{kind}' cannot read the text of {', '.join(rows.sources)}: use {' or '.join(OF_TEXT)}")
+    return _KINDS.get(kind, module)(name, trunks, rows)

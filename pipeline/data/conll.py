@@ -1,0 +1,94 @@
+"""Sentences with tags in the CoNLL layout: a token a line, an empty line after each sentence."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.data.tables.lines import lines
+from pipeline.errors import UserError
+
+OUTSIDE = "O"
+UNKNOWN = "_"
+"""A tag that is not known."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence.
+
+    Attributes:
+        tokens: Its tokens.
+        tags: The tag of each; empty where tags are not read.
+        line: Number of its first line in the file, from 1.
+    """
+
+    tokens: list[str]
+    tags: list[str]
+    line: int
+
+
+def sentences(path: Path, column: int | None = -1, repair: bool = False) -> Iterator[Sentence]:
+    """The sentences of a file, one after the other.
+
+    Args:
+        path: Of the file.
+        column: Which column holds the tags; None reads tokens alone.
+        repair: Take an `I-` tag that continues nothing for the beginning of an entity.
+
+    Raises:
+        UserError: A line has more or fewer columns than the first, or its tag is not BIO.
+    """
+    tokens: list[str] = []
+    tags: list[str] = []
+    tabs, width, first, found = False, 0, 0, False
+    for number, line in enumerate(lines(path), 1):
+        if not line.strip() or line.startswith("-DOCSTART-"):
+            if tokens:
+                yield Sentence(tokens, tags, first)
+            tokens, tags = [], []
+            continue
+        if not tokens and (line.startswith("# ") and "\t" not in line):
+            continue
+        tabs = tabs if width else "\t" in line
+        fields = line.split("\t") if tabs else line.split()
+        if not width:
+            width = len(fields)
+            _check_column(path, number, width, column)
+        if len(fields) != width or not fields[0].strip():
+            raise UserError(
+                f"{path}: line {number} has {len(fields)} columns, the first one has {width}: "
+                f"every token needs all of them, parted by {'a tab' if tabs else 'spaces'}"
+            )
+        first = first if tokens else number
+        if column is not None:
+            tags.append(_tag(path, number, fields[column].strip(), tags[-1] if tags else OUTSIDE, repair))
+        tokens.append(fields[0].strip())
+        found = True
+    if tokens:
+        yield Sentence(tokens, tags, first)
+    if not found:
+        raise UserError(f"{path}: no sentence")
+
+
+def _check_column(path: Path, number: int, width: int, column: int | None) -> None:
+    if column is not None and not (-width <= column < width and column % width):
+        raise UserError(
+            f"{path}: line {number} has {width} columns, and column {column} should hold the tags of the tokens in "
+            "the first: set column"
+        )
+
+
+def _tag(path: Path, number: int, tag: str, before: str, repair: bool) -> str:
+    """The tag of a line, whose token before has that tag."""
+    if tag in (OUTSIDE, UNKNOWN):
+        return tag
+    if tag[:2] not in ("B-", "I-") or not tag[2:]:
+        raise UserError(f"{path}: line {number}: '{tag}' is no BIO tag; they are O, B-TYPE and I-TYPE")
+    if tag[0] == "I" and before not in (f"B-{tag[2:]}", tag, UNKNOWN):
+        if not repair:
+            raise UserError(
+                f"{path}: line {number}: '{tag}' follows '{before}', and continues no entity: "
+                f"write 'B-{tag[2:]}', or set repair: true to read it so"
+            )
+        return f"B-{tag[2:]}"
+    return tag

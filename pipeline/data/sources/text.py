@@ -1,0 +1,157 @@
+"""Texts of one's own with labels: JSON lines, tables, or plain lines with a file of labels."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.config.data import VocabularySettings
+from pipeline.config.sources import TextSettings
+from pipeline.config.tasks import TaskSettings
+from pipeline.data.encodings.text import TextEncoder
+from pipeline.data.encodings.words import WORDS, tokens_of
+from pipeline.data.sources.base import SPLITS, Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.labels import LabelReader
+from pipeline.data.sources.reading import readers_of
+from pipeline.data.sources.split_by import SplitReader
+from pipeline.data.sources.tokens import checksums
+from pipeline.data.tables.lines import JsonLines, Lines, names_in
+from pipeline.data.tables.typed import TableFile, open_table
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Text:
+    """A declared source of texts.
+
+    Attributes:
+        name: Of the source.
+        settings: What the experiment says of it.
+        tasks: Those that have their labels here.
+        vocabulary: How its tokens become numbers.
+    """
+
+    name: str
+    settings: TextSettings
+    tasks: Mapping[str, TaskSettings]
+    vocabulary: VocabularySettings
+
+    def fingerprint(self, place: Place) -> Fingerprint:
+        """The sha256 of every file, by what it is."""
+        classes = {"classes": self.settings.classes_file} if self.settings.classes_file else {}
+        beside = {f"{split} labels": path for split, path in self.settings.labels_files().items()}
+        return Fingerprint(checksums(place, self.settings.paths() | beside | classes))
+
+    def read(self, place: Place, report: Report) -> Examples:
+        """Read labels, and what rows are split by; texts are a stream."""
+        files = {split: self._open(place, split, path) for split, path in self.settings.paths().items()}
+        readers = readers_of(self.name, self.tasks, self.settings.labels)
+        if both := [it.label for it in readers.values() if self.settings.text in it.columns]:
+            raise UserError(
+                f"sources.{self.name}.text: '{both[0]}' is what a task predicts: name the field of the text"
+            )
+        split_by = SplitReader.of(self.settings, files["train"])
+        rows = {split: self._take(file, readers, split_by) for split, file in files.items()}
+        labels = {name: reader.labels() for name, reader in readers.items()}
+        ends = np.cumsum([0, *rows.values()])
+        within = {split: slice(start, stop) for split, start, stop in zip(rows, ends[:-1], ends[1:], strict=True)}
+        train = [split for split in ("train", "validation") if split in files]
+        own = np.concatenate([np.full(rows[split], SPLITS.index(split), np.int8) for split in train])
+        known = {"split": own} if len(train) > 1 else split_by.found()
+        first = slice(0, len(own))
+        return Examples(
+            Part(self._rows(files, train, rows), {name: it[first] for name, it in labels.items()}, **known),
+            Part(self._rows(files, ["test"], rows), {name: it[within["test"]] for name, it in labels.items()})
+            if "test" in files
+            else None,
+            {name: reader.classes for name, reader in readers.items()},
+            encoder=TextEncoder(self.vocabulary),
+            reading={"parted": WORDS, "field": self.settings.text},
+        )
+
+    def _take(self, file: TableFile, readers: Mapping[str, LabelReader], split_by: SplitReader) -> int:
+        """Gather the labels of a file, and count its rows."""
+        rows = 0
+        columns = {column: reader.type for reader in readers.values() for column in reader.columns}
+        for batch in file.batches(columns | split_by.columns | {self.settings.text: pa.string()}):
+            check_texts(file.path, rows, self.settings.text, batch)
+            for reader in readers.values():
+                reader.take(file.path, rows, batch)
+            split_by.take(file.path, rows, batch)
+            rows += batch.num_rows
+        if not rows:
+            raise UserError(f"{file.path}: no rows")
+        return rows
+
+    def _rows(self, files: Mapping[str, TableFile], splits: Sequence[str], rows: Mapping[str, int]) -> "TextRows":
+        return TextRows([files[split] for split in splits], self.settings.text, sum(rows[split] for split in splits))
+
+    def _open(self, place: Place, split: str, path: str) -> TableFile:
+        settings = self.settings
+        labels = settings.labels_files().get(split)
+        names = names_in(place.of(settings.classes_file)) if settings.classes_file else {}
+        return open_texts(
+            place.of(path), settings.text, settings.separator, place.of(labels) if labels else None, names
+        )
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """The tokens of texts, read anew each time.
+
+    Attributes:
+        files: One after the other.
+        text: The field that holds the text.
+        rows: How many there are.
+    """
+
+    files: Sequence[TableFile]
+    text: str
+    rows: int
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def chunks(self) -> Iterator[list[list[str]]]:
+        """The tokens of some texts at a time."""
+        for file in self.files:
+            for batch in file.batches({self.text: pa.string()}):
+                yield [tokens_of(text, WORDS) for text in batch.column(0).to_pylist()]
+
+
+def open_texts(
+    path: Path, text: str, separator: str = ",", labels: Path | None = None, names: Mapping[str, str] | None = None
+) -> TableFile:
+    """Open a file of texts by its ending.
+
+    Args:
+        path: Of the file.
+        text: The field or column that holds the text.
+        separator: Between the fields of a CSV file.
+        labels: Of plain lines, the file of their labels.
+        names: What these labels stand for.
+
+    Raises:
+        UserError: There is no such file, or it is of none of the kinds that hold texts.
+    """
+    if path.name.endswith((".jsonl", ".jsonl.gz", ".ndjson")):
+        return JsonLines(path, text)
+    if labels or path.name.endswith((".txt", ".txt.gz")):
+        return Lines(path, text, labels, names or {})
+    if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")) or path.is_dir():
+        return open_table(path, separator)
+    raise UserError(f"{path}: texts are read from .jsonl, .csv, .tsv, .parquet or .txt files")
+
+
+def check_texts(path: Path, done: int, text: str, batch: pa.RecordBatch) -> None:
+    """Every row must have its text.
+
+    Raises:
+        UserError: One has none.
+    """
+    column = batch.column(text)
+    if column.null_count:
+        row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+        raise UserError(f"{path}: row {done + row + 1}, field '{text}': missing; every row needs its text")

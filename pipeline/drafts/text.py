@@ -1,0 +1,169 @@
+"""An experiment on texts or on sentences with tags, drafted from the file."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.data.conll import OUTSIDE, sentences
+from pipeline.data.encodings.words import WORDS, tokens_of
+from pipeline.data.sources.text import open_texts
+from pipeline.data.tables.lines import JsonLines
+from pipeline.data.tables.typed import TableFile
+from pipeline.drafts.label_columns import ROWS, Column, check_targets, looked_at
+from pipeline.errors import UserError
+
+_CONLL = (".conll", ".conll.gz", ".bio", ".iob", ".annotated")
+_USUAL = ("text", "tweet", "post", "sentence", "comment", "message", "review", "body", "content", "title")
+_TRAINING = [
+    "model: {trunk: {kind: lstm, embedding: 64, widths: [64], dropout: 0.5}}  # gru or transformer are others",
+    "training: {epochs: 10, learning_rate: 0.003, seeds: 3}  # at most: it stops early where validation gets no better",
+    "tuning: {trials: 8, batch: 2, timeout: 120}  # at most so many trials and seconds; the report says what was cut",
+]
+
+
+def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) -> str:
+    """The text of an experiment file.
+
+    Args:
+        path: A `.jsonl`, `.csv`, `.tsv`, `.parquet` or `.conll` file.
+        targets: Kinds of tasks by field; none to take every field that looks like a label. Of `.conll` a name, tagging.
+        name: Of the experiment and of its source.
+        project: The project folder, from which paths are told.
+
+    Raises:
+        UserError: The file is not what it should be, or nothing in it looks like a text or like labels.
+    """
+    source = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+    said = _sentences(path, targets, source) if path.name.endswith(_CONLL) else _texts(path, targets, source)
+    count, settings, tasks = said
+    lines = [
+        f"# Drafted from {count} in {path.name}. Guesses are explained: mend what is wrong.",
+        f"name: {_flow(name)}",
+        "sources:",
+        f"  {source}:",
+        f"    kind: {'tokens' if path.name.endswith(_CONLL) else 'text'}",
+        f"    path: {_flow(_told(path, project))}",
+        *(f"    {line}" for line in settings),
+        "tasks:",
+        *(f"  {line}" for line in tasks),
+        *_TRAINING,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
+    """What is drafted from, settings of the source, and tasks, of a CoNLL file."""
+    if len(targets) > 1 or any(kind != "tagging" for kind in targets.values()):
+        raise UserError(
+            f"--targets: sentences of {path.name} have tags to predict: write NAME:tagging, or leave it out"
+        )
+    found = list(islice(sentences(path), ROWS))
+    types = Counter(tag[2:] for sentence in found for tag in sentence.tags if tag.startswith("B-"))
+    if not types:
+        raise UserError(
+            f"{path}: no tag but '{OUTSIDE}' in the last column: if tags stand in another, write the file's own"
+        )
+    lengths = sorted(len(sentence.tokens) for sentence in found)
+    known = ", ".join(f"{kind} {count:,}" for kind, count in types.most_common())
+    task = next(iter(targets), "entities")
+    settings = [
+        f"column: -1{_said('the last column holds the tags')}",
+        "# validation: dev.conll  # give files of their own here, else both are cut from path",
+        "# test: test.conll",
+        f"# {_long(lengths)}",
+    ]
+    return f"{len(found):,} sentences", settings, [f"{task}: {{kind: tagging, source: {source}}}{_said(known)}"]
+
+
+def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
+    """The same of texts with labels."""
+    columns = looked_at(file := _opened(path))
+    rows = max(column.rows + column.missing for column in columns.values())
+    text = _text_of(path, columns, targets)
+    columns.pop(text)
+    check_targets(columns, targets, [])
+    lengths = sorted(len(tokens_of(it, WORDS)) for it in _some_texts(file, text))
+    settings = [f"text: {_flow(text)}{_said(_long(lengths))}"]
+    tasks, labels, left_out = [], [], []
+    for name, column in columns.items():
+        kind = targets.get(name) if targets else column.kind
+        if not targets and (column.is_split or column.is_group):
+            how, why = ("split", "its values name splits") if column.is_split else ("group", "no two splits share one")
+            settings.append(f"{how}: {_flow(name)}{_said(why)}")
+        elif kind is None or (not targets and column.is_name):
+            why = "not in --targets" if targets else column.why
+            left_out.append(f"# left out: '{name}', {why}")
+        else:
+            tasks.append(_task(name, kind, column, rows, source))
+            if kind == "multilabel":
+                words = {"column": name, "separator": column.separator or "|"}
+                labels.append(f"  {_flow(name)}: {_flow(words)}{_said('the labels stand in one field')}")
+    if not tasks:
+        raise UserError(f"{path}: no field looks like a label: name them with --targets FIELD:KIND")
+    return f"{rows:,} texts", [*settings, *(["labels:"] if labels else []), *labels], [*tasks, *left_out]
+
+
+def _opened(path: Path) -> TableFile:
+    return JsonLines(path) if ".jsonl" in path.name or ".ndjson" in path.name else open_texts(path, "text")
+
+
+def _task(name: str, kind: str, column: Column, rows: int, source: str) -> str:
+    classes = ", ".join(f"{value} {count:,}" for value, count in column.counts.most_common(8))
+    more = ", ..." if len(column.counts) > 8 else ""
+    found = column.why if kind == "regression" else f"{classes}{more}"
+    missing = f"; {100 * column.missing / rows:.1f} % have none" if column.missing else ""
+    task = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+    settings = {"kind": kind, "source": source} | ({"label": name} if task != name else {})
+    return f"{task}: {_flow(settings)}{_said(found + missing)}"
+
+
+def _text_of(path: Path, columns: Mapping[str, Column], targets: Mapping[str, str]) -> str:
+    """The field with the text: one that is called as texts are, else the one with the longest values."""
+    left = {name: column for name, column in columns.items() if name not in targets and column.counts}
+    usual = [name for word in _USUAL for name in left if name.lower() == word]
+    longest = max(left, key=lambda name: _letters(left[name]), default=None)
+    chosen = usual[0] if usual else longest
+    if chosen is None or (not usual and _letters(left[chosen]) < 10):
+        raise UserError(f"{path}: no field looks like a text; there are {', '.join(columns)}")
+    return chosen
+
+
+def _letters(column: Column) -> float:
+    """Mean length of a value."""
+    return sum(map(len, column.counts)) / len(column.counts)
+
+
+def _some_texts(file: Any, text: str) -> list[str]:
+    import pyarrow as pa
+
+    batch = next(file.batches({text: pa.string()}))
+    return [it for it in batch.column(0).to_pylist() if it]
+
+
+def _long(lengths: list[int]) -> str:
+    if not lengths:
+        return "no text in the first rows"
+    median, most = lengths[len(lengths) // 2], lengths[-1]
+    return f"{median} tokens in the middle, {most} at most; longer rows than data.text.length are cut"
+
+
+def _told(path: Path, project: Path) -> str:
+    """A path from the project folder, or whole where it is outside."""
+    whole, inside = Path(os.path.abspath(path)), Path(os.path.abspath(project))
+    return (whole.relative_to(inside) if whole.is_relative_to(inside) else whole).as_posix()
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True)
+    return text.removesuffix("...\n").strip()
+
+
+def _said(comment: str) -> str:
+    return f"  # {' '.join(comment.split())}"

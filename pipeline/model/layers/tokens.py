@@ -1,0 +1,72 @@
+"""Which part of the answer of a trunk of text a head reads: the vectors of all tokens, or the one of the row.
+
+Legend of shapes beside those of `base`: T tokens of a row, H values of a token. The trunk answers [K, B, (T + 1) * H].
+"""
+
+from dataclasses import dataclass
+
+from pipeline.model.layers.base import Layer, Pass
+from pipeline.stacked import Stacked
+
+
+@dataclass
+class Tokens(Layer):
+    """The vectors of the tokens as rows of their own, one row's after another's.
+
+    Attributes:
+        length: T.
+        width: H.
+    """
+
+    length: int
+    width: int
+
+    def forward(self, x: Stacked, this: Pass) -> Stacked:
+        """[K, B, (T + 1) * H] -> [K, B * T, H]."""
+        slots, rows, _ = x.tensor.shape
+        y = self.scratch("y", slots, rows * self.length, self.width)
+        y.tensor.view(slots, rows, -1).copy_(x.tensor[:, :, : self.length * self.width])
+        return y
+
+    def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
+        """[K, B * T, H] -> [K, B, (T + 1) * H]."""
+        slots, rows, _ = grad.tensor.shape
+        rows //= self.length
+        back = into or self.scratch("back", slots, rows, (self.length + 1) * self.width)
+        back.tensor[:, :, : self.length * self.width] = grad.tensor.reshape(slots, rows, -1)
+        back.tensor[:, :, self.length * self.width :] = 0.0
+        return back
+
+    def describe(self) -> dict[str, object]:
+        """Kind and sizes."""
+        return {"kind": "tokens", "length": self.length, "width": self.width}
+
+
+@dataclass
+class Pooled(Layer):
+    """The vector of the row.
+
+    Attributes:
+        length: T.
+        width: H.
+    """
+
+    length: int
+    width: int
+
+    def forward(self, x: Stacked, this: Pass) -> Stacked:
+        """[K, B, (T + 1) * H] -> [K, B, H]."""
+        y = self.scratch("y", *x.tensor.shape[:2], self.width)
+        y.tensor.copy_(x.tensor[:, :, self.length * self.width :])
+        return y
+
+    def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
+        """[K, B, H] -> [K, B, (T + 1) * H]."""
+        back = into or self.scratch("back", *grad.tensor.shape[:2], (self.length + 1) * self.width)
+        back.tensor[:, :, : self.length * self.width] = 0.0
+        back.tensor[:, :, self.length * self.width :] = grad.tensor
+        return back
+
+    def describe(self) -> dict[str, object]:
+        """Kind and sizes."""
+        return {"kind": "pooled", "length": self.length, "width": self.width}

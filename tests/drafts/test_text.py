@@ -1,0 +1,72 @@
+"""An experiment is drafted from texts, and what it guesses can be trained on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import load
+from pipeline.drafts.text import draft_text
+from pipeline.errors import UserError
+from tests.data.texts import conll, posts, written
+
+
+def drafted(folder: Path, name: str, targets: dict[str, str] | None = None) -> str:
+    text = draft_text(folder / name, targets or {}, "mine", folder)
+    (folder / "mine.yaml").write_text(text)
+    return text
+
+
+def test_texts_with_labels_are_drafted(tmp_path: Path) -> None:
+    folder = written(tmp_path, posts__jsonl=posts(80))
+    text = drafted(folder, "posts.jsonl")
+    found = load(str(folder / "mine.yaml"), {}, folder)
+    assert (found.sources["mine"].path, found.sources["mine"].text) == ("posts.jsonl", "body")
+    assert {name: task.kind for name, task in found.tasks.items()} == {"mood": "binary", "stars": "multiclass"}
+    assert "% have none" in text
+    assert "tokens in the middle" in text
+
+
+def test_targets_decide_what_is_predicted(tmp_path: Path) -> None:
+    folder = written(tmp_path, posts__jsonl=posts(80))
+    text = drafted(folder, "posts.jsonl", {"stars": "regression"})
+    assert {name: task.kind for name, task in load(str(folder / "mine.yaml"), {}, folder).tasks.items()} == {
+        "stars": "regression"
+    }
+    assert "# left out: 'mood', not in --targets" in text
+
+
+def test_identifiers_are_left_out_and_groups_split(tmp_path: Path) -> None:
+    rows = [{"id": f"r{n}", "user": f"u{n % 9}", "text": f"some words {n}", "spam": n % 2} for n in range(60)]
+    written(tmp_path, rows__jsonl="".join(json.dumps(row) + "\n" for row in rows))
+    text = drafted(tmp_path, "rows.jsonl")
+    found = load(str(tmp_path / "mine.yaml"), {}, tmp_path)
+    assert found.sources["mine"].group == "user"
+    assert list(found.tasks) == ["spam"]
+    assert "# left out: 'id'" in text
+
+
+def test_sentences_with_tags_are_drafted(tmp_path: Path) -> None:
+    folder = written(tmp_path, names__conll=conll(30))
+    text = drafted(folder, "names.conll", {"who": "tagging"})
+    found = load(str(folder / "mine.yaml"), {}, folder)
+    assert found.sources["mine"].kind == "tokens"
+    assert found.tasks["who"].kind == "tagging"
+    assert "person" in text and "place" in text  # noqa: PT018
+
+
+@pytest.mark.parametrize(
+    ("content", "targets", "line"),
+    [
+        ({"x__jsonl": posts(9)}, {"mod": "binary"}, "no column 'mod'"),
+        ({"x__jsonl": posts(9)}, {"mood": "class"}, "'class' of 'mood' is no kind of task"),
+        ({"x__jsonl": '{"n": 1}\n'}, {}, "no field looks like a text"),
+        ({"x__jsonl": '{"text": "some words"}\n'}, {}, "no field looks like a label"),
+        ({"x__conll": "a\tO\n"}, {}, "no tag but 'O'"),
+        ({"x__conll": conll(3)}, {"who": "binary"}, "have tags to predict"),
+    ],
+)
+def test_what_cannot_be_drafted_is_one_line(content: dict, targets: dict, line: str, tmp_path: Path) -> None:
+    (name,) = content
+    with pytest.raises(UserError, match=line):
+        draft_text(written(tmp_path, **content) / name.replace("__", "."), targets, "mine", tmp_path)
