@@ -1,5 +1,6 @@
 """Report: one self-contained HTML page of everything that was found, drawn from outputs and runs alone."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,7 @@ class Report(Step):
 
         from pipeline.analysis.evaluation import Evaluation
         from pipeline.analysis.report import ReportData
+        from pipeline.data.prepared import MANIFEST
 
         tuned = self._tuned
         return ReportData(
@@ -80,6 +82,7 @@ class Report(Step):
             commands=(context.command, *(f"headway rerun {done.run_id}" for done in context.done.values()
                                          if done.title.startswith(("prepare", "train", "tune")))),
             facts=self._facts(context),
+            manifest=json.loads((context.prepared_folder(self._prepared) / MANIFEST).read_text(encoding="utf-8")),
         )  # fmt: skip
 
     def _facts(self, context: Context) -> dict[str, str]:

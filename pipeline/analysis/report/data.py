@@ -34,6 +34,7 @@ class ReportData:
         notes: What a reader should know, a sentence each, such as an unofficial checksum.
         commands: What makes these results again, a line each.
         facts: Short facts by name: data, rows, seeds, device, versions, date.
+        manifest: `sources` and `tasks` of the prepared data, as `pipeline.data.prepare` writes them.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ReportData:
     notes: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=lambda: {"sources": {}, "tasks": {}})
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pipeline.analysis.figures.candidates import differences, side_by_side
 from pipeline.analysis.figures.confusion import confusion_matrices
 from pipeline.analysis.figures.costs import cost_bars, step_times
 from pipeline.analysis.figures.curves import learning_curves
+from pipeline.analysis.figures.data import shares
 from pipeline.analysis.figures.gaps import gap_dots
 from pipeline.analysis.figures.tradeoff import trade_off
 from pipeline.analysis.metrics import BATCH, TITLES
@@ -88,6 +89,13 @@ def gap(page: Page, data: ReportData) -> None:
     page.section("gap", "Train-validation gap", paragraph(said), page.panels(gap_dots(data.evaluation.gaps)))
 
 
+def prepared(page: Page, data: ReportData) -> None:
+    """What the splits hold."""
+    said = "The share of each class, or of rows with each label, among the targets that are known."
+    panels = shares(data.manifest)
+    page.section("data", "The data", *((paragraph(said), page.panels(panels)) if panels else ()))
+
+
 def confusion(page: Page, data: ReportData) -> None:
     """Confusion matrices of the tasks that have classes, of the best candidate first."""
     if data.evaluation.confusions.empty:
@@ -145,7 +153,20 @@ def reproduce(page: Page, data: ReportData) -> None:
     )
 
 
-SECTIONS = (configuration, candidates, search, trade_offs, curves, gap, confusion, cost, openings, notes, reproduce)
+SECTIONS = (
+    configuration,
+    candidates,
+    search,
+    trade_offs,
+    curves,
+    gap,
+    confusion,
+    cost,
+    prepared,
+    openings,
+    notes,
+    reproduce,
+)
 
 
 def _saving(data: ReportData) -> str:

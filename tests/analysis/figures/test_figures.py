@@ -7,6 +7,7 @@ from pipeline.analysis.figures.candidates import differences, side_by_side
 from pipeline.analysis.figures.confusion import confusion_matrices
 from pipeline.analysis.figures.costs import cost_bars, step_times
 from pipeline.analysis.figures.curves import learning_curves
+from pipeline.analysis.figures.data import shares
 from pipeline.analysis.figures.gaps import gap_dots
 from pipeline.analysis.figures.weights import weights_over_trials
 from tests.analysis.made import report_data
@@ -81,3 +82,26 @@ def test_weights_are_shown_only_where_they_were_searched() -> None:
     assert figure is not None
     assert [trace.name for trace in figure.data] == ["a", "b"]
     assert figure.layout.annotations[0].x == 0  # a pruned trial is not the best, whatever it had reached
+
+
+def test_the_data_are_drawn_by_split_and_class() -> None:
+    rows = {"train": 80, "validation": 20}
+    tasks = {
+        "kind": {"kind": "multiclass", "source": "it", "classes": ["a", "<b>"],
+                 "labelled": {"train": [60], "validation": [20]},
+                 "counts": {"train": [15, 45], "validation": [5, 15]}},
+        "marks": {"kind": "multilabel", "source": "it", "classes": ["x", "y"],
+                  "labelled": {"train": [80, 40], "validation": [20, 20]},
+                  "counts": {"train": [8, 20], "validation": [2, 10]}},
+        "size": {"kind": "regression", "source": "it", "classes": [], "labelled": {"train": [80], "validation": [20]},
+                 "counts": {}, "mean": 3.5, "std": 2.0},
+    }  # fmt: skip
+    one, several, number = shares({"sources": {"it": {"rows": rows}}, "tasks": tasks})
+    assert one.figure is not None
+    assert [list(trace.y) for trace in one.figure.data] == [[75.0, 25.0], [75.0, 25.0]]
+    assert list(one.figure.data[0].x) == ["&lt;b&gt;", "a"]
+    assert "60 of 80 in train (25.0 % missing), 20 of 20 in validation." in one.sentence
+    assert several.figure is not None
+    assert list(several.figure.data[0].y) == [50.0, 10.0]
+    assert number.figure is None
+    assert "Mean 3.5, standard deviation 2" in number.sentence
