@@ -2,8 +2,8 @@
 
 Tables: gradient boosting (Friedman 2001, Annals of Statistics 29) as scikit-learn has it, on histograms (as LightGBM,
 Ke et al. 2017), at its defaults. Texts: TF-IDF of words and of pairs of neighbours (Salton & Buckley 1988), and on it
-logistic regression, or ridge regression for numbers. Each learns from the training rows alone, each task by itself. Tags
-have none.
+logistic regression, or ridge regression for numbers. Each learns from the training rows alone, each task by itself;
+tags have none.
 
 Shapes: N rows, F values a row, C classes, L labels at once.
 """

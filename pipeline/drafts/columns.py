@@ -1,7 +1,7 @@
 """A look at the columns of a table: what is in them, in words."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -107,6 +107,28 @@ def look(file: TableFile) -> dict[str, Column]:
     if not rows:
         raise UserError(f"{file.path}: no rows")
     return columns
+
+
+def giving_away(file: TableFile, inputs: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
+    """Columns each of whose values goes with one value of a target, and which target that is.
+
+    Args:
+        file: The table, of which the first rows are looked at.
+        inputs: Columns that might give something away.
+        targets: Columns that are to be predicted.
+    """
+    seen: dict[tuple[str, str], dict[str, str | None]] = {(name, target): {} for name in inputs for target in targets}
+    rows = 0
+    for batch in file.batches(dict.fromkeys([*inputs, *targets], pa.string())):
+        values = {name: batch.column(name).to_pylist() for name in (*inputs, *targets)}
+        for (name, target), own in list(seen.items()):
+            pairs = {pair for pair in zip(values[name], values[target], strict=True) if None not in pair}
+            if any(own.setdefault(value, answer) != answer for value, answer in pairs):
+                del seen[name, target]
+        rows += batch.num_rows
+        if rows >= LOOKED_AT or not seen:
+            break
+    return {name: target for (name, target), own in seen.items() if len(own) > 1}
 
 
 def _known(values: np.ndarray) -> np.ndarray:

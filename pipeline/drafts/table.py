@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.data.tables.typed import open_table
-from pipeline.drafts.columns import LOOKED_AT, Column, look
+from pipeline.drafts.columns import LOOKED_AT, Column, giving_away, look
 from pipeline.drafts.targets import Target, guessed
 from pipeline.drafts.writing import document, from_project, line, scalar
 from pipeline.errors import UserError
@@ -39,6 +39,7 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     if not inputs:
         raise UserError(f"{path}: no column is left to predict from")
     rows = next(iter(columns.values())).rows
+    given_away = giving_away(file, [name for name, kind in inputs.items() if kind == "categorical"], sorted(used))
     return document(
         [
             f"# {', '.join(kinds)} from {path.name}, together in one network.",
@@ -48,7 +49,12 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
             f"  {name}:",
             "    kind: table",
             f"    path: {scalar(from_project(path, project))}",
-            *_input_lines(inputs, columns),
+            *(
+                [line('    missing: ["?"]', "as some columns say it")]
+                if any("?" in it.values for it in columns.values())
+                else []
+            ),
+            *_input_lines(inputs, columns, given_away),
             *(f"    # Left out: {scalar(column)}, {why}" for column, why in left_out.items()),
             *_split_lines(columns, used),
             *_group_lines(targets),
@@ -85,9 +91,13 @@ def _unfit(column: Column) -> str | None:
     return None
 
 
-def _input_lines(inputs: Mapping[str, str], columns: Mapping[str, Column]) -> Iterator[str]:
+def _input_lines(
+    inputs: Mapping[str, str], columns: Mapping[str, Column], given_away: Mapping[str, str]
+) -> Iterator[str]:
     yield "    inputs:"
     for name, kind in inputs.items():
+        if name in given_away:
+            yield f"      # Each value of the next goes with a single {given_away[name]}: does it give the answer away?"
         yield line(f"      {scalar(name)}: {kind}", columns[name].described())
 
 

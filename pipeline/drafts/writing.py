@@ -20,7 +20,7 @@ def line(text: str, comment: str = "") -> str:
     if not comment:
         return text
     room = max(_WIDTH - max(len(text) + 2, _COMMENT) - 2, 20)
-    short = comment if len(comment) <= room else comment[: room - 4].rstrip() + " ..."
+    short = comment if len(comment) <= room else comment[: room - 4].rstrip(" .,") + " ..."
     return f"{text:{_COMMENT}}# {short}" if len(text) < _COMMENT else f"{text}  # {short}"
 
 

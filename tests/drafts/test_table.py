@@ -1,0 +1,81 @@
+"""Drafts for tables: what a look at the columns finds."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from pipeline.drafts.table import draft_table
+from pipeline.drafts.targets import parse
+from pipeline.errors import UserError
+
+ROWS = 200
+DRAWS = np.random.default_rng(0)
+FRAME = pd.DataFrame(
+    {
+        "key": [f"k{row}" for row in range(ROWS)],
+        "day": pd.date_range("2024-01-01", periods=ROWS).strftime("%Y-%m-%d"),
+        "user_id": DRAWS.integers(0, 20, ROWS),
+        "same": 1,
+        "empty": None,
+        "town": DRAWS.choice(["Bern", "Oslo", "?"], ROWS),
+        "odd: name": DRAWS.normal(size=ROWS),
+        "flag": DRAWS.choice([True, False], ROWS),
+        "level": DRAWS.integers(0, 4, ROWS),
+        "price (CHF)": DRAWS.normal(100, 10, ROWS).round(2),
+    }
+).assign(word=lambda it: it["level"].map({0: "none", 1: "low", 2: "high", 3: "most"}))
+
+
+def drafted(folder: Path, targets: str, frame: pd.DataFrame = FRAME) -> tuple[str, dict]:
+    frame.to_csv(folder / "it.csv", index=False)
+    text = draft_table(folder / "it.csv", parse(targets), "it", folder)
+    return text, yaml.safe_load(text)
+
+
+def test_columns_are_guessed_by_what_is_in_them(tmp_path: Path) -> None:
+    text, said = drafted(tmp_path, "level,price (CHF)")
+    assert said["sources"]["it"]["inputs"] == {
+        "user_id": "numeric", "town": "categorical", "odd: name": "numeric", "flag": "categorical",
+        "word": "categorical",
+    }  # fmt: skip
+    assert said["tasks"] == {
+        "level": {"kind": "multiclass", "source": "it"},
+        "price__CHF_": {"kind": "regression", "source": "it", "label": "price (CHF)"},
+    }
+    assert said["sources"]["it"]["missing"] == ["?"]
+    for line in (
+        "# Left out: key, of which every row has its own: an identifier",
+        "# Left out: day, a time: to predict later rows from earlier ones, write `time:` and its name",
+        "# Left out: same, the same in every row",
+        "# Left out: empty, empty",
+        "# group: user_id",
+    ):
+        assert line in text
+    assert all(len(line) <= 120 for line in text.splitlines())
+
+
+def test_an_input_that_gives_an_answer_away_is_told(tmp_path: Path) -> None:
+    text, _ = drafted(tmp_path, "level")
+    lines = text.splitlines()
+    place = next(place for place, line in enumerate(lines) if line.strip().startswith("word:"))
+    assert "Each value of the next goes with a single level: does it give the answer away?" in lines[place - 1]
+    assert text.count("give the answer away") == 1
+
+
+def test_a_semicolon_is_told_from_a_comma(tmp_path: Path) -> None:
+    FRAME.to_csv(tmp_path / "it.csv", index=False, sep=";")
+    with pytest.raises(UserError, match="one column only, with ';' in its name"):
+        draft_table(tmp_path / "it.csv", parse("level"), "it", tmp_path)
+
+
+def test_nothing_to_predict_from_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no column is left to predict from"):
+        drafted(tmp_path, "level", FRAME[["key", "level"]])
+
+
+def test_kinds_that_were_asked_for_are_kept(tmp_path: Path) -> None:
+    _, said = drafted(tmp_path, "level:regression,flag:multiclass")
+    assert {name: it["kind"] for name, it in said["tasks"].items()} == {"level": "regression", "flag": "multiclass"}
