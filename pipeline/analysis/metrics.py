@@ -36,6 +36,7 @@ class TaskScores:
             of the other rows that it is ranked rightly against), less half the AUC.
         confusion: Rows of each true class (down) by the answered one (across), summed over seeds: int64 [C, C]; None
             where there are no classes.
+        undirected: Names of metrics of which nobody has said whether higher is better.
     """
 
     source: str
@@ -44,6 +45,7 @@ class TaskScores:
     labelled: np.ndarray
     columns: np.ndarray
     confusion: np.ndarray | None = None
+    undirected: frozenset[str] = frozenset()
 
     @property
     def seeds(self) -> int:

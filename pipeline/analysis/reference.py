@@ -6,7 +6,8 @@ Ke et al. 2017), at its defaults. It learns from the training rows alone, each t
 Shapes: N rows, F values a row, C classes, L labels at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,12 @@ Method = Callable[[PreparedSource, PreparedTask, np.ndarray, np.ndarray, int], C
 
 
 def references(
-    prepared: Prepared, train: Split, test: Split, seed: int, report: Callable[[str], None] = lambda line: None
+    prepared: Prepared,
+    train: Split,
+    test: Split,
+    seed: int,
+    report: Callable[[str], None] = lambda line: None,
+    own: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> dict[str, Scores]:
     """Scores on test of every task that a reference can answer, by the name of the method; a single seed of each.
 
@@ -38,6 +44,7 @@ def references(
         test: The opened test split.
         seed: Of all draws.
         report: Takes a line about what is being done.
+        own: Metrics of the user's own by task.
     """
     found: dict[str, Scores] = {}
     for name, task in prepared.tasks.items():
@@ -51,7 +58,7 @@ def references(
         answer = _learnt(learn, source, task, rows, targets, seed)
         logits = answer(np.asarray(test.inputs[task.source]))
         labels = np.asarray(test.labels[name])
-        scorer = scorer_of(task)
+        scorer = scorer_of(task, own=own.get(name, ()))
         scorer.take(logits, Targets.of(torch.from_numpy(labels).unsqueeze(0)))
         found.setdefault(title, {})[name] = scorer.scores(labels)
     return found
