@@ -43,4 +43,4 @@ def test_the_parts_of_the_page_pass_the_tests_of_the_page(example: Path) -> None
         cwd=example, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout
-    assert re.search(r"1[6-9] passed", ran.stdout), ran.stdout
+    assert "20 passed" in ran.stdout
