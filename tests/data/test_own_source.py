@@ -1,4 +1,4 @@
-"""A source of the user's own: made as the experiment says, its code part of what it depends on, its examples checked."""
+"""A source of one's own: made as the experiment says, its code part of what it depends on, its examples checked."""
 
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def test_what_is_wrong_with_its_examples_is_one_line(breaks: str, line: str) -> 
 def test_what_is_wrong_with_its_fingerprint_is_one_line() -> None:
     with pytest.raises(UserError, match="fingerprint should answer Fingerprint, not str"):
         own(rows=9, breaks="fingerprint").fingerprint(place())
-    with pytest.raises(UserError, match="fingerprint: .*No such file"):
+    with pytest.raises(UserError, match=r"fingerprint: .*No such file"):
         own(path="zebra", rows=9).fingerprint(place())
 
 
