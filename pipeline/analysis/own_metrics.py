@@ -16,26 +16,32 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.analysis.class_scores import ClassScorer
-from pipeline.analysis.label_scores import LabelScorer
 from pipeline.analysis.metrics import TaskScores
-from pipeline.analysis.number_scores import NumberScorer
 from pipeline.data.prepared import PreparedTask
 from pipeline.errors import UserError
 from pipeline.plugins import first_line, named, part
 from pipeline.stacked import Targets
 
-Scorer = ClassScorer | LabelScorer | NumberScorer
 _TAKEN = (
     "accuracy", "balanced_accuracy", "macro_f1", "nll", "ece", "roc_auc", "average_precision", "r2", "mae", "rmse"
 )  # fmt: skip
 Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+class Other(Protocol):
+    """A scorer of metrics that are built in."""
+
+    def take(self, logits: Tensor, targets: Targets) -> None:
+        """Take logits [K, B, C] and the targets that belong to them."""
+
+    def scores(self, labels: np.ndarray) -> TaskScores:
+        """The scores, given the targets of all rows taken."""
 
 
 class OwnScorer:
@@ -50,7 +56,7 @@ class OwnScorer:
         UserError: There is no such metric.
     """
 
-    def __init__(self, task: PreparedTask, scorer: Scorer, paths: Sequence[str]) -> None:
+    def __init__(self, task: PreparedTask, scorer: Other, paths: Sequence[str]) -> None:
         self._task, self._scorer = task, scorer
         self._metrics = {path: metric_at(path) for path in paths}
         self._logits: list[Tensor] = []

@@ -8,12 +8,13 @@ from pipeline.analysis.class_scores import ClassScorer
 from pipeline.analysis.label_scores import LabelScorer
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.number_scores import NumberScorer
-from pipeline.analysis.own_metrics import OwnScorer, Scorer
+from pipeline.analysis.own_metrics import OwnScorer
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared, PreparedTask, Split
 from pipeline.model import Network
 from pipeline.training.saved import about, load_network
 
+Scorer = ClassScorer | LabelScorer | NumberScorer
 Thresholds = Mapping[str, list[list[float]]]
 
 

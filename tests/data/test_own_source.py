@@ -50,6 +50,8 @@ def test_its_fingerprint_has_its_code_and_what_is_in_its_file(tmp_path: Path) ->
         ("marks", r"train: 'marks' is several labels a row: floats \[N, 3\] of 1, 0 and NaN"),
         ("numbers", "train: 'light' is a number a row and has no classes"),
         ("empty", "train: no rows"),
+        ("list", r"train: inputs are an array \[N, ...\], or an object with chunks\(\), not list"),
+        ("mapping", "train: labels and classes are mappings by the name of the label"),
         ("shapes", r"rows of train have the shape \[8, 8\], those of test \[7, 8\]"),
     ],
 )

@@ -166,7 +166,7 @@ class Boxes:
         classes = {"half": ["left", "right"], "light": [], "marks": ["a", "b", "c"]}
         return self._broken(images, labels, classes)
 
-    def _broken(self, images: Any, labels: dict[str, Any], classes: dict[str, Any]) -> Any:
+    def _broken(self, images: Any, labels: dict[str, Any], classes: Any) -> Any:
         match self.breaks:
             case "error":
                 raise KeyError("zebra")
@@ -185,6 +185,10 @@ class Boxes:
                 labels["marks"] = labels["marks"] * 3
             case "numbers":
                 classes["light"] = ["a"]
+            case "list":
+                images = images.tolist()
+            case "mapping":
+                classes = ["half", "light", "marks"]
             case "empty":
                 images = images[:0]
             case "shapes":

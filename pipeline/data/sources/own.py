@@ -80,6 +80,10 @@ def wrong(examples: Examples) -> str | None:
 def _wrong_part(it: Any, examples: Examples) -> str | None:
     if not isinstance(it, Part):
         return f"should be a Part, not a {type(it).__name__}"
+    if not isinstance(it.inputs, np.ndarray) and not hasattr(it.inputs, "chunks"):
+        return f"inputs are an array [N, ...], or an object with chunks(), not {type(it.inputs).__name__}"
+    if not isinstance(it.labels, dict) or not isinstance(examples.classes, dict):
+        return "labels and classes are mappings by the name of the label"
     rows = len(it.inputs)
     if not rows:
         return "no rows"
