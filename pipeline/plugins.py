@@ -1,11 +1,14 @@
-"""Modules of the user's own, named as `package.module:Class`: where they lie, found without importing anything."""
+"""Parts of the user's own, named as `package.module:Class`: where they lie is found without importing anything."""
 
 import hashlib
 import importlib.metadata
+import pkgutil
 import sys
 import sysconfig
+from collections.abc import Mapping
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import UserError
 
@@ -15,6 +18,36 @@ def look_in(project: Path) -> Path:
     if str(project) not in sys.path:
         sys.path.append(str(project))  # the last: a project's file hides nothing that is installed
     return project
+
+
+def part(path: str, arguments: Mapping[str, Any]) -> Any:
+    """What a class, or a function that makes it, makes of its arguments; its module is imported.
+
+    Raises:
+        UserError: It is not there, or cannot be made so.
+    """
+    maker = named(path)
+    try:
+        return maker(**arguments)
+    except Exception as error:
+        raise UserError(f"'{path}' cannot be made with {dict(arguments)}: {first_line(error)}") from error
+
+
+def named(path: str) -> Any:
+    """What a path names; its module is imported.
+
+    Raises:
+        UserError: It is not there.
+    """
+    try:
+        return pkgutil.resolve_name(path)
+    except Exception as error:  # whatever the module does when it is imported
+        raise UserError(f"no module at '{path}' ({first_line(error)}): write package.module:Name") from error
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, or its kind."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def distribution(path: str) -> str | None:

@@ -14,6 +14,7 @@ LAYERS = [
     {"cli"},
     {"commands"},
     {"drafts"},
+    {"testing"},
     {"steps"},
     {"tuning", "analysis"},
     {"training"},

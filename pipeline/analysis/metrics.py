@@ -37,6 +37,7 @@ class TaskScores:
             entities that are right; those answered and those that are true, together.
         confusion: Rows of each true class (down) by the answered one (across), summed over seeds: int64 [C, C]; None
             where there are no classes.
+        undirected: Names of metrics of which nobody has said whether higher is better.
     """
 
     source: str
@@ -45,6 +46,7 @@ class TaskScores:
     labelled: np.ndarray
     columns: np.ndarray
     confusion: np.ndarray | None = None
+    undirected: frozenset[str] = frozenset()
 
     @property
     def seeds(self) -> int:

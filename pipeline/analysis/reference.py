@@ -8,7 +8,8 @@ tags have none.
 Shapes: N rows, F values a row, C classes, L labels at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,12 @@ Method = Callable[[PreparedSource, PreparedTask, np.ndarray, np.ndarray, int], C
 
 
 def references(
-    prepared: Prepared, train: Split, test: Split, seed: int, report: Callable[[str], None] = lambda line: None
+    prepared: Prepared,
+    train: Split,
+    test: Split,
+    seed: int,
+    report: Callable[[str], None] = lambda line: None,
+    own: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> dict[str, Scores]:
     """Scores on test of every task that a reference can answer, by the name of the method; a single seed of each.
 
@@ -42,6 +48,7 @@ def references(
         test: The opened test split.
         seed: Of all draws.
         report: Takes a line about what is being done.
+        own: Metrics of the user's own by task.
     """
     found: dict[str, Scores] = {}
     for name, task in prepared.tasks.items():
@@ -55,7 +62,7 @@ def references(
         answer = _learnt(learn, source, task, rows, targets, seed)
         logits = answer(np.asarray(test.inputs[task.source]))
         labels = np.asarray(test.labels[name])
-        scorer = scorer_of(task)
+        scorer = scorer_of(task, own=own.get(name, ()))
         scorer.take(logits, Targets.of(torch.from_numpy(labels).unsqueeze(0)))
         found.setdefault(title, {})[name] = scorer.scores(labels)
     return found

@@ -1,6 +1,6 @@
 """Scores: how good the answers of each seed of a candidate are on a split."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from pipeline.analysis.candidate import Candidate
@@ -8,6 +8,7 @@ from pipeline.analysis.class_scores import ClassScorer
 from pipeline.analysis.label_scores import LabelScorer
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.number_scores import NumberScorer
+from pipeline.analysis.own_metrics import OwnScorer
 from pipeline.analysis.tag_scores import TagScorer
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared, PreparedTask, Split
@@ -26,16 +27,24 @@ def score(candidate: Candidate, rows: Split) -> Scores:
         rows: A split with at least the candidate's sources and tasks.
     """
     network, _ = load_network(candidate.model, candidate.prepared, candidate.experiment)
-    return score_network(network, candidate.prepared, rows, about(candidate.model)["thresholds"])
+    own = {name: task.metrics for name, task in candidate.experiment.tasks.items()}
+    return score_network(network, candidate.prepared, rows, about(candidate.model)["thresholds"], own)
 
 
 def score_network(
-    network: Network, prepared: Prepared, rows: Split, thresholds: Thresholds = MappingProxyType({})
+    network: Network,
+    prepared: Prepared,
+    rows: Split,
+    thresholds: Thresholds = MappingProxyType({}),
+    own: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Scores:
-    """Score every slot of a network, with its thresholds of multilabel tasks [K][L]; see `score`."""
+    """Score every slot of a network, with its thresholds of multilabel tasks [K][L] and metrics of one's own.
+
+    See `score`.
+    """
     tasks = prepared.tasks
     seen = Split({name: rows.inputs[name] for name in prepared.sources}, {name: rows.labels[name] for name in tasks})
-    scorers = {name: scorer_of(task, thresholds.get(name)) for name, task in tasks.items()}
+    scorers = {name: scorer_of(task, thresholds.get(name), own.get(name, ())) for name, task in tasks.items()}
     for batch in in_order(prepared, seen, evaluated_rows(network.units(training=False))):
         logits = network.forward(batch.inputs)
         for task, targets in batch.targets.items():
@@ -43,8 +52,24 @@ def score_network(
     return {name: scorers[name].scores(seen.labels[name]) for name in tasks}
 
 
-def scorer_of(task: PreparedTask, thresholds: list[list[float]] | None = None) -> Scorer:
-    """What scores a task's answers."""
+def scorer_of(
+    task: PreparedTask, thresholds: list[list[float]] | None = None, own: Sequence[str] = ()
+) -> Scorer | OwnScorer:
+    """What scores a task's answers.
+
+    Args:
+        task: Whose answers.
+        thresholds: See `score_network`.
+        own: Paths of metrics of the user's own.
+
+    Raises:
+        UserError: One of these is not there.
+    """
+    scorer = _scorer_of(task, thresholds)
+    return OwnScorer(task, scorer, own) if own else scorer
+
+
+def _scorer_of(task: PreparedTask, thresholds: list[list[float]] | None) -> Scorer:
     if task.kind == "regression":
         return NumberScorer(task)
     if task.kind == "tagging":

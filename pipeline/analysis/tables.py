@@ -56,7 +56,8 @@ def differences_table(scores: Mapping[str, Scores], pairs: Iterable[tuple[str, s
         for task, it in scores[candidate].items():
             for metric in it.metrics:
                 found = difference(it, scores[against][task], metric)
-                verdict = found.verdict(higher_is_better=metric not in LOWER_IS_BETTER)
+                told = found.verdict(higher_is_better=metric not in LOWER_IS_BETTER)
+                verdict = "" if metric in it.undirected else told
                 names = {"candidate": candidate, "against": against, "task": task, "metric": metric}
                 rows.append(names | {"primary": metric == it.primary} | _columns(found) | {"verdict": verdict})
     return pd.DataFrame(rows, columns=["candidate", "against", "task", "metric", "primary", *_ESTIMATE, "verdict"])

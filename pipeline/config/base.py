@@ -6,11 +6,12 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """A list as the tuple that settings keep."""
     return tuple(value) if isinstance(value, list) else value
 
 
-Widths = Annotated[tuple[int, ...], BeforeValidator(_listed)]
+Widths = Annotated[tuple[int, ...], BeforeValidator(listed)]
 """Widths of hidden layers, outermost first; YAML writes a list."""
 
 _repr = reprlib.Repr()

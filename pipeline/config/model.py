@@ -1,12 +1,11 @@
 """What an experiment may say about its network."""
 
-import difflib
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from pipeline.config.base import Settings, Widths, shown
+from pipeline.config.own import is_own, known
 
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 Activation = Literal["relu", "gelu", "silu", "tanh"]
@@ -45,8 +44,6 @@ _OWN: dict[str, dict[str, Any]] = {
 
 _NEEDED = {"torchvision": {"network": ""}}
 """Settings of a kind that have no default."""
-
-_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 OF_TEXT = ("lstm", "gru", "transformer")
@@ -114,17 +111,12 @@ class TrunkSettings(Settings):
     @property
     def module(self) -> str | None:
         """The path of a module of the user's own."""
-        return self.kind if ":" in self.kind else None
+        return self.kind if is_own(self.kind) else None
 
     @field_validator("kind")
     @classmethod
     def _known(cls, kind: str) -> str:
-        known = [it for it in _USED if it]
-        if kind in known or _MODULE.fullmatch(kind):
-            return kind
-        guess = difflib.get_close_matches(kind, known, n=1)
-        hint = f"did you mean '{guess[0]}'?" if guess else f"{', '.join(known)} or package.module:Class"
-        raise ValueError(f"there is no trunk '{kind}' ({hint})")
+        return known("trunk", kind, [it for it in _USED if it])
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrunkSettings":
@@ -163,16 +155,36 @@ class HeadSettings(Settings):
     """A task's own layers. `head: linear` is short for `{kind: linear}`.
 
     Attributes:
-        kind: `linear`, or `mlp` with hidden layers before the output.
+        kind: `linear`, or `mlp` with hidden layers before the output. `package.module:Class`: a module of one's own,
+            made with `inputs` and `outputs`, which takes [B, inputs] and answers logits [B, outputs].
         widths: Units of each hidden layer of an `mlp` head.
         dropout: Probability that a hidden unit of the head is dropped in training, in [0, 1).
+        arguments: More keyword arguments of one's own module.
     """
 
-    kind: Literal["linear", "mlp"] = "linear"
+    kind: str = "linear"
     widths: Widths = ()
     dropout: Rate = 0.0
+    arguments: dict[str, Any] = Field(default_factory=dict)
 
     _widths = field_validator("widths")(_positive)
+
+    @property
+    def module(self) -> str | None:
+        """The path of a module of the user's own."""
+        return self.kind if is_own(self.kind) else None
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        return known("head", kind, ("linear", "mlp"))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "HeadSettings":
+        for name in ("widths", "dropout") if self.module else ("arguments",):
+            if value := getattr(self, name):
+                raise ValueError(f"head '{self.kind}' does not use {name}={shown(value)}: leave it out")
+        return self
 
 
 def _short(value: Any) -> Any:

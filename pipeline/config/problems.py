@@ -4,7 +4,7 @@ import difflib
 import re
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.config.base import shown
@@ -82,6 +82,7 @@ def _followed(loc: tuple[int | str, ...]) -> tuple[list[int | str], Any]:
     annotation: Any = Experiment
     for part in loc:
         if "[" in str(part):
+            annotation = _tagged(annotation, str(part)) or annotation
             continue
         kinds = _by_kind(annotation)
         if part in kinds:
@@ -90,6 +91,14 @@ def _followed(loc: tuple[int | str, ...]) -> tuple[list[int | str], Any]:
         path.append(part)
         annotation = _inside(annotation, part)
     return path, annotation
+
+
+def _tagged(annotation: Any, tag: str) -> Any:
+    """The member of a union that has a tag, or None."""
+    inner = get_args(annotation)
+    if any(isinstance(it, Tag) and it.tag == tag for it in inner):
+        return inner[0]
+    return next((found for it in inner if (found := _tagged(it, tag)) is not None), None)
 
 
 def _by_kind(annotation: Any) -> dict[int | str, Any]:

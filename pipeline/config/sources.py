@@ -1,10 +1,11 @@
 """What an experiment may say about the sources that it declares itself."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
 from pipeline.config.base import Settings
+from pipeline.config.own import OwnPath, is_own
 from pipeline.config.tasks import named
 
 ColumnKind = Literal["numeric", "categorical"]
@@ -274,7 +275,28 @@ PATHS = (
 )  # fmt: skip
 """The settings of sources that say where files are, whose content counts and not their names."""
 
-SourceSettings = Annotated[
+
+class OwnSettings(Settings):
+    """A source of one's own, see `pipeline.data.sources.own`.
+
+    Attributes:
+        kind: Its class, as `package.module:Class`.
+        path: Where its files are, if it has any: given to the class as its argument `path`. What is in them counts, by
+            the fingerprint, and not where they are.
+        arguments: More keyword arguments of the class.
+    """
+
+    kind: OwnPath
+    path: str | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+def _whose(source: object) -> str:
+    kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
+    return "[own]" if isinstance(kind, str) and is_own(kind) else "[built in]"
+
+
+_BuiltIn = Annotated[
     TableSettings
     | ImagesSettings
     | MedMnistSettings
@@ -283,5 +305,8 @@ SourceSettings = Annotated[
     | TextSettings
     | TokensSettings,
     Field(discriminator="kind"),
+]
+SourceSettings = Annotated[
+    Annotated[_BuiltIn, Tag("[built in]")] | Annotated[OwnSettings, Tag("[own]")], Discriminator(_whose)
 ]
 """Any source that an experiment may declare."""

@@ -1,11 +1,12 @@
 """What an experiment may say about a task."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from pipeline.config.base import Settings
+from pipeline.config.base import Settings, listed
+from pipeline.config.own import OwnPath, is_own, known
 
 ALL = "all"
 """The task name under which values over all tasks are logged; no task may take it."""
@@ -44,8 +45,13 @@ PRIMARY: dict[str, str] = {
 """The metric that decides, by kind of task: higher is better, 1 is perfect, so that a mean over tasks makes sense."""
 
 
-OF_TRAINING = ("loss", "class_weights", "focal")
+OF_TRAINING = ("loss", "loss_arguments", "class_weights", "focal")
 """The settings of a task that training reads and prepared data do not depend on."""
+
+OF_EVALUATION = ("metrics",)
+"""The settings of a task that evaluation alone reads."""
+
+_OWN_PARTS = ("multiclass", "binary", "multilabel", "regression")  # kinds whose answer a part of one's own can take
 
 
 class TaskSettings(Settings):
@@ -58,23 +64,45 @@ class TaskSettings(Settings):
         source: Name of the source whose rows carry the labels.
         label: Which of the source's labels; null means the one named as the task, or the source's only one.
         loss: Of a regression task, in standard deviations of the training targets: `squared`, `absolute`, or `huber`
-            (squared up to one deviation, absolute beyond it).
+            (squared up to one deviation, absolute beyond it). Of any task `package.module:Class`, one's own, see
+            `pipeline.model.own_loss`.
+        loss_arguments: Keyword arguments of one's own loss.
         class_weights: `balanced` lets every class weigh alike in the loss, however rare it is (in a multilabel task a
             label's presence and absence); the mean weight of the training targets is 1. Metrics stay unweighted.
         focal: Exponent of the focal loss (Lin et al. 2017, arXiv 1708.02002), which turns from what is answered well
             to what is not; 0 is cross-entropy, 2 the paper's choice.
+        metrics: Metrics of one's own as `package.module:name`, measured on test beside the others; see
+            `pipeline.analysis.own_metrics`.
     """
 
     kind: Kind
     source: str
     label: str | None = None
-    loss: RegressionLoss = "squared"
+    loss: str = "squared"
+    loss_arguments: dict[str, Any] = Field(default_factory=dict)
     class_weights: Literal["equal", "balanced"] = "equal"
     focal: float = Field(default=0.0, ge=0.0)
+    metrics: Annotated[tuple[OwnPath, ...], BeforeValidator(listed)] = ()
+
+    @property
+    def own_loss(self) -> str | None:
+        """The path of a loss of the user's own."""
+        return self.loss if is_own(self.loss) else None
+
+    @field_validator("loss")
+    @classmethod
+    def _known(cls, loss: str) -> str:
+        return known("loss", loss, get_args(RegressionLoss))
 
     @model_validator(mode="after")
     def _consistent(self) -> "TaskSettings":
-        if self.loss != "squared" and self.kind != "regression":
+        if (self.own_loss or self.metrics) and self.kind not in _OWN_PARTS:
+            raise ValueError(f"losses and metrics of your own are for {', '.join(_OWN_PARTS)}; this one is {self.kind}")
+        if self.loss_arguments and not self.own_loss:
+            raise ValueError(f"loss={self.loss} takes no loss_arguments: leave them out")
+        if self.own_loss and self.focal:
+            raise ValueError("focal is for the built-in cross-entropy: leave it out, or the loss of your own")
+        if self.loss != "squared" and not self.own_loss and self.kind != "regression":
             raise ValueError(f"loss={self.loss} is for regression tasks; this one is {self.kind}")
         if self.kind == "regression" and (self.class_weights != "equal" or self.focal):
             raise ValueError("class_weights and focal are for tasks with classes or labels; this one is regression")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.config.model import OF_TEXT, HeadSettings, TrunkSettings
 from pipeline.errors import UserError
-from pipeline.model.layers import Activation, Conv2d, Dropout, Layer, Linear, Pooled, Tokens
+from pipeline.model.layers import Activation, Conv2d, Dropout, Layer, Linear, Pooled, Tokens, Wrapped
 from pipeline.model.network import Branch, Network
 from pipeline.model.trunks import Rows, make_trunk
 
@@ -129,6 +129,8 @@ def _normalise(branch: Branch, factors: dict[str, float]) -> None:
 
 
 def _head(name: str, width: int, heads: list[HeadSettings], shape: TaskShape, first: bool) -> list[Layer]:
+    if heads[0].module:
+        return [_own_head(name, width, heads[0], shape.outputs, first)]
     layers: list[Layer] = []
     for index, units in enumerate(heads[0].widths if heads[0].kind == "mlp" else ()):
         layers += [Linear(width, units, first=first and index == 0), Activation("relu")]
@@ -136,3 +138,16 @@ def _head(name: str, width: int, heads: list[HeadSettings], shape: TaskShape, fi
         width = units
     layers.append(Linear(width, shape.outputs, first=first and not layers, last=True))
     return layers
+
+
+def _own_head(name: str, width: int, head: HeadSettings, outputs: int, first: bool) -> Layer:
+    """A module of the user's own as a head.
+
+    Raises:
+        UserError: It is not there, cannot be made so, or answers something else than logits.
+    """
+    arguments = {"inputs": width, "outputs": outputs, **head.arguments}
+    wrapped = Wrapped(head.kind, arguments, (width,), name, first=first, lifted=False)
+    if wrapped.outputs != outputs:
+        raise UserError(f"'{head.kind}' should answer {outputs} values a row as {name}, not {wrapped.outputs}")
+    return wrapped

@@ -177,7 +177,14 @@ def loss_of(task: TaskSettings, device: str = "cpu") -> Loss:
     Args:
         task: Its settings.
         device: Where logits and targets lie.
+
+    Raises:
+        UserError: A loss of the user's own is not there, or cannot be made.
     """
+    if task.own_loss:
+        from pipeline.model.own_loss import OwnLoss
+
+        return OwnLoss(task.own_loss, task.loss_arguments, device)
     if task.kind == "regression":
         return _REGRESSION[task.loss](device)
     plain = CrossEntropy(device) if task.kind in ("multiclass", "tagging") else BinaryCrossEntropy(device)

@@ -44,7 +44,8 @@ def _plugins(experiment: Experiment) -> dict[str, object]:
         UserError: They are not there.
     """
     trunk = experiment.model.trunk
-    found = {trunk.module: fingerprint(trunk.module)} if trunk.module else {}
+    losses = [task.own_loss for task in experiment.tasks.values()]
+    found = {path: fingerprint(path) for path in (trunk.module, experiment.model.head.module, *losses) if path}
     if trunk.weights not in (None, "default"):
         found[trunk.weights] = _checksum(trunk.weights)
     return {"plugins": found} if found else {}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment, changed
+from pipeline.plugins import fingerprint
 from pipeline.steps.context import Context, Done
 from pipeline.steps.parameters import parameters
 from pipeline.steps.step import Step
@@ -46,9 +47,16 @@ class Evaluate(Step):
                 "code": code_of(__name__),
                 "versions": versions("scikit-learn", "scipy"),
                 "values": changed(self.experiment, ("baselines.reference",)),
+                **self._own_metrics(),
                 "upstream": {"prepare": self._prepared} | {step.title: done.key for step, done in self._trained},
             }
         )
+
+    def _own_metrics(self) -> dict[str, object]:
+        """Metrics of the user's own by task, each with its code; nothing where there are none."""
+        tasks = self.experiment.tasks.items()
+        found = {name: {path: fingerprint(path) for path in it.metrics} for name, it in tasks if it.metrics}
+        return {"metrics": found} if found else {}
 
     def tags(self) -> dict[str, str]:
         """Which prepared data's test split is opened."""
@@ -91,7 +99,8 @@ class Evaluate(Step):
             return {}
         from pipeline.analysis.reference import references
 
-        return references(prepared, prepared.split("train"), test.rows, self.experiment.seed, report)
+        own = {name: it.metrics for name, it in self.experiment.tasks.items()}
+        return references(prepared, prepared.split("train"), test.rows, self.experiment.seed, report, own)
 
 
 def _said(context: Context, text: str) -> None:

@@ -7,6 +7,7 @@ from pipeline.errors import UserError
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, resolve_device
 from pipeline.steps.evaluate import Evaluate
+from pipeline.steps.own_parts import check_own_parts
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.report import Report
 from pipeline.steps.step import Step, cached
@@ -89,6 +90,7 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
     Prepare(experiment, project).key()
     for train in candidates(experiment, project, "", device):
         exactness(train.experiment, device)  # code and weights of the user's own are there
+    check_own_parts(experiment)
     if experiment.training.augment:
         from pipeline.data.augment import transforms
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment, changed
 from pipeline.config.sources import PATHS
-from pipeline.config.tasks import OF_TRAINING
+from pipeline.config.tasks import OF_EVALUATION, OF_TRAINING
 from pipeline.data.prepared import MANIFEST, inputs_file, labels_file
 from pipeline.data.sources import Fingerprint, Place, source
 from pipeline.steps.context import Context
@@ -91,10 +91,10 @@ class Prepare(Step):
 
 
 def _elsewhere(key: str) -> bool:
-    """Whether it is a setting of a task that training alone reads, or where a source's files are, which are hashed."""
+    """Whether it is a setting of a task that only later steps read, or where a source's files are, which are hashed."""
     if key.startswith("sources."):
         return key.split(".")[2] in PATHS
-    return key.startswith("tasks.") and key.rsplit(".", 1)[1] in OF_TRAINING
+    return key.startswith("tasks.") and key.split(".")[2] in (*OF_TRAINING, *OF_EVALUATION)
 
 
 def place(experiment: Experiment, project: Path) -> Place:

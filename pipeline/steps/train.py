@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import Experiment, changed
 from pipeline.config.experiment import Baselines
+from pipeline.config.tasks import OF_EVALUATION
 from pipeline.errors import Failure
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, on_device
@@ -62,7 +63,7 @@ class Train(Step):
                 "task": self.task,
                 "code": code_of(__name__),
                 "versions": versions(),
-                "values": changed(self.experiment, READS),
+                "values": read_values(self.experiment, READS),
                 **exactness(self.experiment, self._device),
                 "upstream": {"prepare": self._prepared},
             }
@@ -131,6 +132,16 @@ class Train(Step):
             states = fit(crew, prepared, slots, at_barrier, checkpoint, resumed)
             live.log()
             return states
+
+
+def read_values(experiment: Experiment, reads: tuple[str, ...]) -> dict[str, Any]:
+    """The values that differ from the defaults, but for those of tasks that evaluation alone reads."""
+    values = changed(experiment, reads)
+    return {key: it for key, it in values.items() if not _evaluated(key)}
+
+
+def _evaluated(key: str) -> bool:
+    return key.startswith("tasks.") and key.split(".")[2] in OF_EVALUATION
 
 
 def single_task(experiment: Experiment, task: str) -> Experiment:

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment, changed
+from pipeline.config import Experiment
 from pipeline.steps.context import Context
 from pipeline.steps.device import exactness, on_device
 from pipeline.steps.step import KEY_FILE, Step
-from pipeline.steps.train import READS, log_datasets
+from pipeline.steps.train import READS, log_datasets, read_values
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
 
@@ -38,7 +38,7 @@ class Tune(Step):
 
     def identity(self) -> Key:
         """What makes it this study: all but the number of trials and the time it may take."""
-        values = changed(self.experiment, _SEARCHES)
+        values = read_values(self.experiment, _SEARCHES)
         values.pop("training.seeds", None)  # trials have streams of their own
         return Key(
             {

@@ -44,7 +44,8 @@ class DeviceDrive(Drive):
         size, data = experiment.training.batch_size, experiment.data
         weights = class_weights(prepared, experiment.tasks)
         self._batches: ResidentBatches = ResidentBatches(prepared, split, size, data.mix, device, weights, data.heat)
-        self._record = record
+        own = any(experiment.tasks[task].own_loss for task in prepared.tasks)
+        self._record = None if own else record  # nobody knows what a loss of the user's own asks of the device
         if augment := experiment.training.augment:
             self._augment, self._record = Augment(prepared, augment), None  # its draws are no part of a graph
 

@@ -76,7 +76,7 @@ def test_an_unknown_key_of_a_task_is_answered_with_the_nearest_match(problem):
         ("slots: 0.5", "slots: input should be 'auto' or a valid integer, found 0.5"),
         ("model: {trunk: {widths: 3}}", "model.trunk.widths: input should be a list, found 3"),
         ("model: {trunk: {widths: [8, a]}}", "model.trunk.widths.1: input should be a valid integer, found 'a'"),
-        ("model: {head: cubic}", "model.head.kind: input should be 'linear' or 'mlp', found 'cubic'"),
+        ("model: {head: cubic}", "model.head.kind: there is no head 'cubic' (linear, mlp or package.module:Class)"),
     ],
 )
 def test_a_wrong_type_is_named_with_the_rule_and_what_was_found(problem, text, line):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pipeline.config import Experiment
 from pipeline.config.data import VocabularySettings
-from pipeline.config.sources import SourceSettings
+from pipeline.config.sources import OwnSettings, SourceSettings
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.sources.base import (
     SPLITS,
@@ -57,6 +57,10 @@ def _declared(
     name: str, settings: SourceSettings, tasks: Mapping[str, TaskSettings], vocabulary: VocabularySettings
 ) -> Source:
     """A source that an experiment declares; imports are late, since what is built in does without pyarrow."""
+    if isinstance(settings, OwnSettings):
+        from pipeline.data.sources.own import Own
+
+        return Own(name, settings)
     match settings.kind:
         case "table":
             from pipeline.data.sources.table import Table

@@ -1,6 +1,5 @@
 """Making the module of a wrapped layer from what an experiment says of it, and trying it once."""
 
-import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.plugins import first_line, part
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,7 @@ def make(path: str, arguments: dict[str, Any], shape: tuple[int, ...], seed: int
 
 
 def _made(path: str, arguments: dict[str, Any]) -> nn.Module:
-    try:
-        maker = pkgutil.resolve_name(path)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"no module at '{path}' ({_line(error)}): write package.module:Name") from error
-    try:
-        module = maker(**arguments)
-    except Exception as error:
-        raise UserError(f"'{path}' cannot be made with {arguments}: {_line(error)}") from error
+    module = part(path, arguments)
     if not isinstance(module, nn.Module):
         raise UserError(f"'{path}' makes a {type(module).__name__}, not a torch.nn.Module")
     return module
@@ -71,14 +64,9 @@ def _tried(path: str, module: nn.Module, rows: Tensor) -> Made:
         with torch.no_grad():
             answer = module(rows)
     except Exception as error:
-        raise UserError(f"{takes}: {_line(error)}") from error
+        raise UserError(f"{takes}: {first_line(error)}") from error
     if not isinstance(answer, Tensor):
         raise UserError(f"{takes} and answer one tensor, not a {type(answer).__name__}: wrap it in a module that does")
     if answer.dim() < 2 or len(answer) != len(rows) or answer.dtype != torch.float32:
         raise UserError(f"{takes} and answer float32, a row a row, not {answer.dtype} of shape {tuple(answer.shape)}")
     return Made(module, answer[0].numel(), rows._version > 0)
-
-
-def _line(error: Exception) -> str:
-    """The first line of what an error says."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

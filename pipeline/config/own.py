@@ -1,0 +1,37 @@
+"""Parts of the user's own, which an experiment names as `package.module:Name`."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def is_own(name: str) -> bool:
+    """Whether a kind is the path of a part of one's own, and none that is built in."""
+    return ":" in name
+
+
+def known(what: str, name: str, names: Sequence[str]) -> str:
+    """The name of a part: one that is built in, or the path of one's own.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if name in names or _PATH.fullmatch(name):
+        return name
+    guess = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean '{guess[0]}'?" if guess else f"{', '.join(names)} or package.module:Class"
+    raise ValueError(f"there is no {what} '{name}' ({hint})")
+
+
+def _path(path: str) -> str:
+    if not _PATH.fullmatch(path):
+        raise ValueError(f"a part of your own is named as package.module:Name, found '{path}'")
+    return path
+
+
+OwnPath = Annotated[str, AfterValidator(_path)]
