@@ -29,7 +29,7 @@ def importance_panels(found: Explanation) -> list[Panel]:
 
 def example_panels(examples: list[Example]) -> list[Panel]:
     """Each image beside each task's map of it."""
-    return [Panel(f"{it.source}, an image of validation", _side_by_side(it), wide=True) for it in examples]
+    return [Panel(f"{it.source}, an image of validation", _side_by_side(it), wide=len(it.maps) > 1) for it in examples]
 
 
 def sharing_panels(sharing: pd.DataFrame) -> list[Panel]:
