@@ -20,6 +20,7 @@ _STEPS = {
     "tune": "Run the study; prepares if needed.",
     "evaluate": "Open the test split once for all candidates; trains what is missing.",
     "report": "Write the report; does what is missing before it.",
+    "explain": "Show what the network looks at for each task; trains if needed.",
 }
 
 

@@ -24,7 +24,7 @@ LAYERS = [
     {"draws", "lifetime", "pace", "plugins", "sqlite"},
     {"errors"},
 ]
-SELDOM = {"rich", "sklearn", "torchmetrics", "torchvision"}
+SELDOM = {"captum", "rich", "sklearn", "torchmetrics", "torchvision"}
 TRACKING_IS_USED_BY = {"cli", "commands", "steps", "tuning"}
 
 

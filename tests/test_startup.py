@@ -16,9 +16,9 @@ from .conftest import REPOSITORY, make_project
 
 # Each takes a tenth of a second to several seconds to import.
 LIBRARIES = {
-    "alembic", "fastapi", "matplotlib", "mlflow", "numpy", "optuna", "pandas", "plotly", "pyarrow", "pydantic", "rich",
-    "safetensors", "scipy", "scipy.stats", "sklearn", "sqlalchemy", "torch", "torch._dynamo", "torchmetrics",
-    "torchvision", "yaml",
+    "alembic", "captum", "fastapi", "matplotlib", "mlflow", "numpy", "optuna", "pandas", "plotly", "pyarrow",
+    "pydantic", "rich", "safetensors", "scipy", "scipy.stats", "sklearn", "sqlalchemy", "torch", "torch._dynamo",
+    "torchmetrics", "torchvision", "yaml",
 }  # fmt: skip
 TRACKING = {"alembic", "fastapi", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "scipy", "sqlalchemy", "yaml"}
 """What mlflow brings, and reading an experiment."""

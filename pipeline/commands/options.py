@@ -10,7 +10,7 @@ import click
 
 from pipeline.errors import UserError
 
-STEPS = ("prepare", "train", "tune", "evaluate", "report")
+STEPS = ("prepare", "train", "tune", "evaluate", "report", "explain")
 
 _PLANNED = ("training.epochs", "tuning.trials")
 

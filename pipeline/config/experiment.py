@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.config.balancing import BalancingSettings
 from pipeline.config.base import Settings
 from pipeline.config.data import DataSettings
+from pipeline.config.explaining import ExplainSettings
 from pipeline.config.model import ModelSettings
 from pipeline.config.sources import SourceName, SourceSettings
 from pipeline.config.tasks import TaskName, TaskSettings
@@ -65,6 +66,7 @@ class Experiment(Settings):
     balancing: BalancingSettings = BalancingSettings()
     training: TrainingSettings = TrainingSettings()
     tuning: TuningSettings | None = TuningSettings()
+    explain: ExplainSettings = ExplainSettings()
 
     @field_validator("name")
     @classmethod

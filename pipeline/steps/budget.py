@@ -47,6 +47,8 @@ def within(context: Context, budget_s: float, last: str, began: float) -> dict[s
     experiment = context.experiment
     if last == "prepare":
         raise UserError("--budget plans training, and prepare trains nothing: leave it out")
+    if last == "explain":
+        raise UserError("--budget plans training: give it to train or run, then explain with the --set line it says")
     asked = {"experiment": experiment.model_dump(mode="json"), "budget_s": budget_s, "last": last}
     file = context.work / "calibration" / f"budget-{digest(asked)}.json"
     if file.is_file():

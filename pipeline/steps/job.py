@@ -5,7 +5,9 @@ from typing import Any
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
-from pipeline.steps.plan import candidates, winner
+from pipeline.steps.explain import PAGE, Explain
+from pipeline.steps.explain import first_line as explained_line
+from pipeline.steps.plan import candidates, to_explain, winner
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.report import Report, first_line
 from pipeline.steps.step import perform
@@ -25,6 +27,8 @@ def run_to(context: Context, last: str) -> dict[str, Any]:
     """
     experiment, device = context.experiment, resolve_device(context.experiment)
     prepared = (context.done.get("prepare") or perform(context, Prepare(experiment, context.project))).key
+    if last == "explain":
+        return _explain(context, prepared, device)
     if last == "train":
         perform(context, Train(experiment, "default", prepared, device))
     if last == "tune":
@@ -42,6 +46,12 @@ def run_to(context: Context, last: str) -> dict[str, Any]:
         return {}
     reported = perform(context, Report(experiment, prepared, trained, tuned, evaluated))
     return _results(context, reported, trained[-1][1])
+
+
+def _explain(context: Context, prepared: str, device: str) -> dict[str, Any]:
+    chosen = to_explain(context, prepared, device)
+    explained = perform(context, Explain(context.experiment, prepared, chosen, perform(context, chosen)))
+    return {"answer": explained_line(explained.folder), "report": str(explained.folder / PAGE)}
 
 
 def _results(context: Context, reported: Done, best: Done) -> dict[str, Any]:

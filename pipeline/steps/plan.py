@@ -57,6 +57,17 @@ def winner(experiment: Experiment, tuned: Done, prepared: str, device: str) -> T
     return Train(with_values(experiment, winner_of(tuned.folder)), "tuned", prepared, device, wins=True)
 
 
+def to_explain(context: Context, prepared: str, device: str) -> Train:
+    """The winner where the study is done, else the experiment as written."""
+    experiment = context.experiment
+    if experiment.tuning is not None:
+        tune = Tune(experiment, prepared, device)
+        if tuned := cached(context, tune, tune.key().digest):
+            return winner(experiment, tuned, prepared, device)
+        context.say.line("tune: the study is not done, so the experiment as written is explained")
+    return candidates(experiment, context.project, prepared, device)[0]
+
+
 def separate(experiment: Experiment, project: Path) -> Experiment:
     """The separate baseline on this experiment's data, tasks and seeds.
 
@@ -86,6 +97,8 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
     """
     if last == "tune" and experiment.tuning is None:
         raise UserError(f"{experiment.name} has tuning=null: there is nothing to tune")
+    if last == "explain" and not experiment.validates:
+        raise UserError("explain reads the validation split: give data.validation a share")
     device = resolve_device(experiment)
     Prepare(experiment, project).key()
     for train in candidates(experiment, project, "", device):
@@ -100,11 +113,12 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
 
 
 _DEPENDENT = {
-    "prepare": {"prepare", "train", "tune", "evaluate", "report"},
-    "train": {"train", "evaluate", "report"},
-    "tune": {"tune", "train tuned", "evaluate", "report"},
+    "prepare": {"prepare", "train", "tune", "evaluate", "report", "explain"},
+    "train": {"train", "evaluate", "report", "explain"},
+    "tune": {"tune", "train tuned", "evaluate", "report", "explain"},
     "evaluate": {"evaluate", "report"},
     "report": {"report"},
+    "explain": {"explain"},
 }
 
 

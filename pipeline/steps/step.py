@@ -25,7 +25,7 @@ class Step(ABC):
     """A function of the experiment and of earlier steps' outputs, and one MLflow run.
 
     Attributes:
-        name: prepare, train, tune, evaluate or report.
+        name: prepare, train, tune, evaluate, report or explain.
         title: The name of its run, such as `train single mnist`.
         experiment: The experiment as this step reads it.
     """

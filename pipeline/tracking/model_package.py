@@ -37,7 +37,7 @@ METADATA = "headway"
 _CODE = Path(__file__).with_name("served_model.py")
 _PACKAGE = Path(__file__).parents[2]
 _OWN_MODULES = "pipeline.model.modules."
-_EMBEDDINGS = {
+EMBEDDINGS = {
     "category_embedding": ("CategoryEmbedding", ("numbers", "sizes", "width")),
     "number_embedding": ("NumberEmbedding", ("numbers", "width")),
 }
@@ -61,7 +61,7 @@ def log_package(client: mlflow.MlflowClient, run_id: str, saved: Path, slot: str
     Raises:
         ValueError: The file has no such slot.
     """
-    spec, tensors = _one_slot(saved, slot)
+    spec, tensors = one_slot(saved, slot)
     experiment = client.get_run(run_id).info.experiment_id
     logged = client.create_logged_model(experiment, name, run_id)
     known: dict[str, Any] = {
@@ -81,7 +81,7 @@ def log_package(client: mlflow.MlflowClient, run_id: str, saved: Path, slot: str
     return model.get_model_info(logged)
 
 
-def _one_slot(saved: Path, slot: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def one_slot(saved: Path, slot: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What rebuilds the slot's network, and its tensors; those of other slots are not read."""
     with safe_open(saved, framework="pt") as file:
         spec = json.loads(file.metadata()[METADATA])
@@ -160,9 +160,9 @@ def _own_code(spec: dict[str, Any], folder: Path) -> set[str]:
             it |= {"kind": "module", "module": f"{spec['code']['text']}:OfText", "arguments": arguments}
             it["shape"] = values
             found.add(it["module"])
-        elif str(it.get("kind")) in _EMBEDDINGS:
-            arguments = {name: it.pop(name) for name in _EMBEDDINGS[it["kind"]][1]}
-            it |= {"module": f"{spec['code']['table']}:{_EMBEDDINGS[it['kind']][0]}", "arguments": arguments}
+        elif str(it.get("kind")) in EMBEDDINGS:
+            arguments = {name: it.pop(name) for name in EMBEDDINGS[it["kind"]][1]}
+            it |= {"module": f"{spec['code']['table']}:{EMBEDDINGS[it['kind']][0]}", "arguments": arguments}
             it["kind"] = "module"
             found.add(it["module"])
     return found

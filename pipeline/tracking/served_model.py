@@ -90,7 +90,7 @@ class ServedModel(PythonModel):
     def load_context(self, context: Any) -> None:
         """Build the network; MLflow calls this when it loads the model."""
         self._spec = json.loads(Path(context.artifacts["spec"]).read_text(encoding="utf-8"))
-        self._trunks = _build(self._spec, load_file(context.artifacts["weights"]))
+        self._trunks = build(self._spec, load_file(context.artifacts["weights"]))
         text = self._spec.get("code", {}).get("text")
         self._texts = importlib.import_module(text).Texts(self._spec, self.answers) if text else None
 
@@ -209,7 +209,7 @@ def _values(frame: pd.DataFrame, first: int) -> Tensor:
     return torch.from_numpy(np.require(values, requirements=["C", "W"]))  # pandas hands out read-only arrays
 
 
-def _build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trunk]:
+def build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trunk]:
     """The network's trunks with their heads."""
     network, sources, trunks = spec["network"], spec["sources"], []
     for branch in network["branches"]:

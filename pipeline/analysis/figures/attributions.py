@@ -1,0 +1,131 @@
+"""What the tasks look at: heat maps of images, bars of columns, and how far tasks look at the same."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from pipeline.analysis.attributions import METHODS
+from pipeline.analysis.explanation import Example, Explanation
+from pipeline.analysis.figures.style import BLUE, MUTED, Panel, see_through, series, styled, text
+
+_MOST_COLUMNS = 25
+_SCALE = [[0, see_through(BLUE, 0.0)], [1, see_through(BLUE, 1.0)]]
+_GREYS = [[0, see_through("#808080", 0.0)], [1, see_through("#808080", 1.0)]]
+
+
+def importance_panels(found: Explanation) -> list[Panel]:
+    """Of each task a heat map a method, or bars of both methods over the columns."""
+    panels = []
+    for task, rows in found.importance.groupby("task", sort=False):
+        if (shape := found.shapes[str(task)]) is None:
+            panels.append(Panel(str(task), _bars(rows), _omitted(rows)))
+            continue
+        for method, part in rows.groupby("method", sort=False):
+            pixels = part["share"].to_numpy().reshape(shape)
+            panels.append(Panel(f"{task}: {METHODS[str(method)]}", _map(pixels), _where(pixels)))
+    return panels
+
+
+def example_panels(examples: list[Example]) -> list[Panel]:
+    """Each image beside each task's map of it."""
+    return [Panel(f"{it.source}, an image of validation", _side_by_side(it), wide=len(it.maps) > 1) for it in examples]
+
+
+def sharing_panels(sharing: pd.DataFrame) -> list[Panel]:
+    """A matrix a method: how far every two tasks look at the same inputs."""
+    return [
+        Panel(f"by {METHODS[str(method)]}", _matrix(rows), _beside(rows))
+        for method, rows in sharing.groupby("method", sort=False)
+    ]
+
+
+def _bars(rows: pd.DataFrame) -> go.Figure:
+    """Both methods' shares of the columns that count most."""
+    order = _order(rows).index[:_MOST_COLUMNS]
+    figure = go.Figure()
+    for index, (method, part) in enumerate(rows.groupby("method", sort=False)):
+        figure.add_bar(
+            y=[text(name) for name in order],
+            x=100 * part.set_index("input")["share"].loc[order],
+            name=METHODS[str(method)],
+            orientation="h",
+            marker={"color": series(index)},
+            hovertemplate="%{y}: %{x:.1f} %<extra>%{fullData.name}</extra>",
+        )
+    figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    return styled(figure, 110 + 30 * len(order), "share of all that counts, percent")
+
+
+def _order(rows: pd.DataFrame) -> pd.Series:
+    return rows.groupby("input", sort=False)["share"].mean().sort_values(ascending=False, kind="stable")
+
+
+def _omitted(rows: pd.DataFrame) -> str:
+    left = rows["input"].nunique() - _MOST_COLUMNS
+    return f"{left} columns that count less are not shown." if left > 0 else ""
+
+
+def _map(pixels: np.ndarray) -> go.Figure:
+    figure = go.Figure(_heat(pixels, _SCALE))
+    return _square(styled(figure, 300, legend=False))
+
+
+def _heat(pixels: np.ndarray, colours: list) -> go.Heatmap:
+    return go.Heatmap(
+        z=np.round(pixels / (pixels.max() or 1.0), 3), colorscale=colours, zmin=0, zmax=1, showscale=False,
+        hovertemplate="row %{y}, column %{x}: %{z:.2f} of the most<extra></extra>",
+    )  # fmt: skip
+
+
+def _square(figure: go.Figure) -> go.Figure:
+    """Pixels as high as wide, the first row on top, no axes."""
+    figure.update_xaxes(visible=False, constrain="domain")
+    figure.update_yaxes(visible=False, autorange="reversed", constrain="domain")
+    for place, axis in enumerate(figure.select_yaxes(), start=1):
+        axis.scaleanchor = "x" if place == 1 else f"x{place}"
+    return figure
+
+
+def _where(pixels: np.ndarray) -> str:
+    """How few pixels carry half of all that counts, in words."""
+    falling = np.sort(pixels.ravel())[::-1].cumsum()
+    half = int(np.searchsorted(falling, falling[-1] / 2)) + 1
+    return f"Half of all that counts lies on {100 * half / pixels.size:.0f} % of the pixels."
+
+
+def _side_by_side(example: Example) -> go.Figure:
+    titles = ["the image", *(text(task) for task in example.maps)]
+    figure = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.02)
+    figure.add_trace(_heat(example.image - example.image.min(), _GREYS), 1, 1)
+    for column, pixels in enumerate(example.maps.values(), start=2):
+        figure.add_trace(_heat(pixels, _SCALE), 1, column)
+    _square(styled(figure, 260, legend=False))
+    return figure.update_layout(margin={"t": 28})
+
+
+def _matrix(rows: pd.DataFrame) -> go.Figure:
+    names = list(dict.fromkeys([*rows["task"], *rows["against"]]))
+    cells = pd.DataFrame(np.nan, names, names)
+    for row in rows.to_dict("records"):
+        cells.loc[row["against"], row["task"]] = row["means"]
+        cells.loc[row["task"], row["against"]] = row["means"]
+    shown = [[f"{value:.2f}" if value == value else "" for value in row] for row in cells.to_numpy()]
+    figure = go.Figure(
+        go.Heatmap(
+            z=cells.to_numpy(), x=[text(it) for it in names], y=[text(it) for it in names], zmin=-1, zmax=1,
+            colorscale=[[0, see_through("#d4593f", 0.85)], [0.5, see_through(BLUE, 0.0)], [1, see_through(BLUE, 0.85)]],
+            text=shown, texttemplate="%{text}", xgap=1, ygap=1, showscale=False, hoverongaps=False,
+            hovertemplate="%{x} and %{y}: %{z:.2f}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_xaxes(type="category").update_yaxes(type="category", autorange="reversed")
+    styled(figure, min(140 + 40 * len(names), 640), legend=False)
+    return figure.update_xaxes(showgrid=False, tickcolor=MUTED).update_yaxes(showgrid=False)
+
+
+def _beside(rows: pd.DataFrame) -> str:
+    return (
+        f"Mean {rows['means'].mean():.2f}; {rows['randomised'].mean():.2f} with randomised weights, "
+        "which is what the inputs alone bring about."
+    )

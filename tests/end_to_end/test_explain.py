@@ -1,0 +1,152 @@
+"""`headway explain`: from an experiment to a page that says what its tasks look at."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.data import prepared
+from pipeline.tracking.tracker import Tracker
+from tests.conftest import Result, call_headway, make_project
+
+SMALL = ("--set", "training.epochs=15", "--set", "training.seeds=2", "--set", "explain.rows=80")
+HOUSES = """
+name: houses
+sources:
+  houses: {kind: table, path: houses.csv, inputs: {town: categorical, area: numeric, rooms: numeric, noise: numeric}}
+tasks:
+  price: {kind: regression, source: houses}
+  grand: {kind: binary, source: houses}
+  marks: {kind: multilabel, source: houses}
+model: {trunk: {kind: tabular, widths: [32]}}
+training: {learning_rate: 0.01, batch_size: 32}
+tuning: null
+"""
+
+
+def houses(count: int) -> pd.DataFrame:
+    draws = np.random.default_rng(0)
+    town, area = draws.choice(["Bern", "Oslo", "Lima"], count), draws.gamma(5.0, 20.0, count).round(1)
+    rooms = draws.integers(1, 8, count)
+    frame = pd.DataFrame({"town": town, "area": area, "rooms": rooms, "noise": draws.normal(size=count).round(3)})
+    frame["price"] = (3 * area + 150 * (town == "Bern")).round()
+    frame["grand"] = np.where(rooms > 4, "yes", "no")
+    frame["old"], frame["loud"] = (rooms > 2).astype(int), (town == "Lima").astype(int)
+    frame.loc[draws.random(count) < 0.1, "area"] = None
+    return frame
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A project for this module, in which tests run in order and add to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        project = make_project(tmp_path_factory.mktemp("explain") / "project", patch)
+        houses(800).to_csv(project / "houses.csv", index=False)
+        text = HOUSES.replace("path: houses.csv,", "path: houses.csv, labels: {marks: [old, loud]},")
+        (project / "experiments" / "houses.yaml").write_text(text)
+        yield project
+
+
+@pytest.fixture(scope="module")
+def digits(place: Path) -> Result:
+    return call_headway("explain", "digits", *SMALL, "--json")
+
+
+@pytest.fixture(scope="module")
+def table(place: Path) -> Result:
+    return call_headway("explain", "houses", *SMALL, "--json")
+
+
+def tables(result: Result) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    assert (result.code, result.err) == (0, "")
+    folder = Path(result.json["report"]).parent
+    importance, sharing, checks = (pd.read_csv(folder / f"{it}.csv") for it in ("importance", "sharing", "checks"))
+    return importance, sharing, checks
+
+
+@pytest.mark.parametrize("name", ["digits", "table"])
+def test_randomised_weights_destroy_what_two_seeds_agree_on(name: str, request: pytest.FixtureRequest) -> None:
+    _, _, checks = tables(request.getfixturevalue(name))
+    assert len(checks) == 6
+    assert checks["another_seed"].mean() > 0.7
+    assert checks["randomised"].abs().mean() < 0.25
+    assert (checks["another_seed"] - checks["randomised"] > 0.25).all()
+
+
+def test_the_columns_that_a_target_is_made_of_count_most(table: Result) -> None:
+    share = tables(table)[0].pivot_table(index=["task", "method"], columns="input", values="share")
+    np.testing.assert_allclose(share.sum(axis=1), 1.0, atol=1e-5)
+    for method in ("gradients", "occlusion"):
+        assert set(share.loc["price", method].nlargest(2).index) == {"area", "town"}
+        assert share.loc["grand", method].idxmax() == "rooms"
+        assert set(share.loc["marks", method].nlargest(2).index) == {"rooms", "town"}
+
+
+def test_tasks_that_look_at_the_same_columns_agree_more(table: Result) -> None:
+    level = tables(table)[1].groupby(["task", "against"])["means"].min()
+    assert level["grand", "marks"] > level["price", "grand"]
+
+
+def test_what_no_image_shows_counts_for_nothing(digits: Result) -> None:
+    importance, sharing, _ = tables(digits)
+    share = importance.query("method == 'gradients'").pivot_table(index="task", columns="input", values="share")
+    assert share.shape == (3, 64)
+    assert share[0].max() < 1e-6  # the corner is black in every image
+    assert len(sharing) == 6
+    assert sharing[["rows", "means", "randomised"]].notna().all(axis=None)
+
+
+def test_the_page_shows_maps_bars_and_images_and_asks_for_nothing(digits: Result, table: Result) -> None:
+    for result, captions in ((digits, ["digit: occlusion", "an image of validation"]), (table, ["price", "marks"])):
+        page = Path(result.json["report"]).read_text()
+        assert result.json["answer"] in re.sub("&#x27;", "'", page)
+        assert all(caption in page for caption in captions)
+        assert "default-src 'none'" in page
+        figures = re.findall(r'<script type="application/json" id="figure-\d+">(.*?)</script>', page)
+        assert len(figures) >= 3
+        assert all(json.loads(figure)["data"] for figure in figures)
+
+
+def test_the_run_holds_figures_and_metrics(digits: Result, place: Path) -> None:
+    tracker = Tracker(place, "digits")
+    run = tracker.get(next(step["run_id"] for step in digits.json["steps"] if step["step"] == "explain"))
+    assert run.data.metrics["validation/digit/gradients_agreement_another_seed"] > 0.6
+    assert "validation/digit/gradients_agreement.parity" in run.data.metrics
+    names = {it.path for it in tracker.client.list_artifacts(run.info.run_id)}
+    assert {"explain.html", "importance.csv", "sharing.csv", "checks.csv"} <= names
+
+
+def test_only_training_and_validation_are_read_and_a_second_time_nothing(
+    digits: Result, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    before = prepared.open_split
+    monkeypatch.setattr(prepared, "open_split", lambda it, split: opened.append(split) or before(it, split))
+    again = call_headway("explain", "digits", *SMALL, "--json").json
+    assert all(step["cached"] for step in again["steps"])
+    assert not opened
+    forced = call_headway("explain", "digits", *SMALL, "--force", "explain", "--json").json
+    assert [step["step"] for step in forced["steps"] if not step["cached"]] == ["explain"]
+    assert set(opened) == {"validation"}
+    one, two = (Path(it["report"]).with_name("importance.csv").read_bytes() for it in (again, forced))
+    assert one == two
+
+
+def test_the_winner_is_explained_once_the_study_is_done(place: Path) -> None:
+    small = ("--set", "training.epochs=1", "--set", "tuning.trials=2", "--set", "explain.rows=20")
+    before = call_headway("explain", "debug", *small)
+    assert "the study is not done, so the experiment as written is explained" in before.out
+    assert call_headway("tune", "debug", *small).code == 0
+    after = call_headway("explain", "debug", *small, "--json").json
+    assert [step["step"] for step in after["steps"]] == ["prepare", "train tuned", "explain"]
+
+
+def test_without_a_validation_split_it_says_so(place: Path) -> None:
+    bare = ("data.validation=0", "training.early_stopping=null", "tuning=null")
+    ended = call_headway("explain", "debug", *(word for it in bare for word in ("--set", it)))
+    assert ended.code == 2
+    assert "give data.validation a share" in ended.err

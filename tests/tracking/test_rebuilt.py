@@ -1,0 +1,77 @@
+"""A rebuilt network answers what the stack answers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
+from pipeline.tracking.rebuilt import rebuilt
+from tests.tracking.packages import PREPARED, SLOTS, experiment, probabilities, rows, save
+
+COLUMNS = {
+    "kind": "table",
+    "columns": [
+        {"name": "age", "kind": "numeric", "mean": 40.0, "std": 10.0, "marked": True},
+        {"name": "town", "kind": "categorical", "values": ["Bern", "Lima"]},
+        {"name": "pay", "kind": "numeric", "mean": 0.0, "std": 1.0, "marked": False},
+    ],
+    "categories": [3],
+}
+TABLE = Prepared(
+    Path(),
+    {"people": PreparedSource((4,), 1.0, {}, COLUMNS)},
+    {"price": PreparedTask("regression", "people", (), mean=250.0, std=20.0)},
+)
+CASES: dict[str, tuple[Prepared, dict[str, Any]]] = {
+    "shared": (PREPARED, {}),
+    "separate": (PREPARED, {"sharing": "separate"}),
+    "no trunk": (PREPARED, {"trunk": {"widths": []}}),
+    "norms a source": (PREPARED, {"trunk": {"norm": "batch_per_source"}, "head": {"kind": "mlp", "widths": [3]}}),
+    "categories": (TABLE, {"trunk": {"kind": "mlp", "widths": [5], "embedding": 3}}),
+    "numbers too": (TABLE, {"trunk": {"kind": "tabular", "widths": [5], "embedding": 3, "number_embedding": 2}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_modules_answer_what_the_stack_answers(case: str, tmp_path: Path) -> None:
+    prepared, model = CASES[case]
+    like = experiment(prepared, **model)
+    path = save(tmp_path, like, prepared)
+    x = rows(7) if prepared is PREPARED else np.array([[0.5, -1.0, 1.0, 2.0], [-0.5, 2.0, 0.0, 0.0]], np.float32)
+    wanted = probabilities(path, like, SLOTS[1], x, prepared)
+    found = rebuilt(path, SLOTS[1])
+    assert set(found) == set(prepared.tasks)
+    for task, it in found.items():
+        embedded = it.embed(torch.from_numpy(x).float())
+        assert embedded.size(1) == sum(it.widths)
+        assert len(it.widths) == x.shape[1]
+        logits, about = it.answer(embedded), prepared.tasks[task]
+        chosen = wanted[task].argmax(1)
+        if about.kind == "multiclass":
+            assert (logits.argmax(1).numpy() == chosen).all()
+        elif about.kind == "binary":
+            np.testing.assert_allclose(torch.sigmoid(logits[:, 0]), wanted[task][:, 1], atol=1e-6)
+        elif about.kind == "multilabel":
+            np.testing.assert_allclose(torch.sigmoid(logits), wanted[task], atol=1e-6)
+        else:
+            np.testing.assert_allclose(logits * about.std + about.mean, wanted[task], rtol=1e-5)
+
+
+def test_the_widths_say_which_values_are_embedded(tmp_path: Path) -> None:
+    prepared, model = CASES["numbers too"]
+    path = save(tmp_path, experiment(prepared, **model), prepared)
+    # The numbers, the mark, the code of the category.
+    assert rebuilt(path, SLOTS[0])["price"].widths == (2, 2, 2, 3)
+
+
+def test_tasks_share_the_modules_of_their_trunk(tmp_path: Path) -> None:
+    found = rebuilt(save(tmp_path, experiment()), SLOTS[0])
+    assert found["colour"].answer[0] is found["parity"].answer[0]
+
+
+def test_a_slot_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="seed/9"):
+        rebuilt(save(tmp_path, experiment()), "seed/9")
