@@ -27,17 +27,26 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, a
     if not data.exists():
         raise UserError(f"{data}: no such file or folder")
     content = _draft(data, labels, targets, text, name, project)
-    try:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"{path}: cannot be written ({error.strerror})") from None
-    load(str(path), {}, project)  # what is drafted is valid, or an error of ours
+    _write(path, content, project)
     if as_json:
         print(json.dumps({"experiment": name, "file": str(path.relative_to(project))}))
         return
     click.echo(content, nl=False)
     click.echo(f"\nwritten to {path.relative_to(project)}; look it over, then: headway run {name}")
+
+
+def _write(path: Path, content: str, project: Path) -> None:
+    """Write an experiment that is valid, or nothing."""
+    partial = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        partial.write_text(content, encoding="utf-8")
+        load(str(partial), {}, project)
+        partial.replace(path)
+    except OSError as error:
+        raise Failure(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str, project: Path) -> str:

@@ -1,5 +1,9 @@
-"""A look at the columns of a table: what is in them, in words."""
+"""A look at the columns of a table: what is in them, what they could be, and in words why.
 
+Identifiers, groups, splits, numbers, times, classes, several labels: a draft decides by these.
+"""
+
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data.sources.split_by import WORDS
 from pipeline.data.tables.typed import TableFile, numbers, words
 from pipeline.errors import UserError
 
@@ -15,7 +20,12 @@ LOOKED_AT = 200_000
 """Rows that a draft is made from, the first ones."""
 
 _SHOWN = 4
-_MOST = 1 << 17  # different values that are counted
+_MOST_DIFFERENT = 1 << 17  # values that are counted
+_MOST_CLASSES = 50
+_MOST_LABELS = 100
+_FEW_NUMBERS = 20  # so few different whole numbers are classes
+_SEPARATORS = "|;,"
+_GROUPS = re.compile(r"(?i)patient|subject|person|user|customer|group|family|site|[_ ]id$")
 
 
 @dataclass
@@ -24,66 +34,118 @@ class Column:
 
     Attributes:
         name: Of it.
-        kind: As the table has it.
-        rows: Looked at.
-        missing: How many of them lack a value.
-        values: How often each is there, as text; no longer complete where there are very many.
+        type: As the table has it.
+        counts: How often each value is there, as text; no longer complete where there are very many.
+        rows: With a value.
+        missing: Rows without one.
         low: The lowest number.
         high: The highest.
         whole: All numbers are whole.
     """
 
     name: str
-    kind: pa.DataType
+    type: pa.DataType
+    counts: Counter[str] = field(default_factory=Counter)
     rows: int = 0
     missing: int = 0
-    values: Counter[str] = field(default_factory=Counter)
     low: float = float("inf")
     high: float = float("-inf")
     whole: bool = True
 
-    @property
-    def is_number(self) -> bool:
-        """It holds numbers (truth values are none)."""
-        return bool(pa.types.is_integer(self.kind) or pa.types.is_floating(self.kind) or pa.types.is_decimal(self.kind))
-
-    @property
-    def is_time(self) -> bool:
-        """It holds dates or times."""
-        return bool(pa.types.is_temporal(self.kind))
-
-    @property
-    def different(self) -> int:
-        """How many different values there are."""
-        return len(self.values)
-
-    @property
-    def is_identifier(self) -> bool:
-        """Each row has a value of its own, as names and running numbers have; fractions are measurements."""
-        own = self.different >= 0.95 * (self.rows - self.missing)
-        return self.rows > 20 and own and not self.is_time and (not self.is_number or self.whole)
-
     def take(self, column: pa.Array) -> None:
         """The next rows."""
-        self.rows += len(column)
+        self.rows += len(column) - column.null_count
         self.missing += column.null_count
-        if len(self.values) < _MOST:
+        if len(self.counts) < _MOST_DIFFERENT:
             for one in pc.value_counts(words(column).drop_null()).to_pylist():
-                self.values[one["values"]] += one["counts"]
+                self.counts[one["values"]] += one["counts"]
         if self.is_number and len(found := _known(numbers(column))):
             self.low, self.high = min(self.low, float(found.min())), max(self.high, float(found.max()))
             self.whole = self.whole and bool((found == np.round(found)).all())
 
+    @property
+    def different(self) -> int:
+        """How many different values there are."""
+        return len(self.counts)
+
+    @property
+    def is_number(self) -> bool:
+        """It holds numbers (truth values are none)."""
+        return bool(pa.types.is_integer(self.type) or pa.types.is_floating(self.type) or pa.types.is_decimal(self.type))
+
+    @property
+    def is_time(self) -> bool:
+        """It holds dates or times."""
+        return bool(pa.types.is_temporal(self.type))
+
+    @property
+    def is_name(self) -> bool:
+        """Nearly every row has a value of its own."""
+        return self.different >= 0.9 * min(self.rows, _MOST_DIFFERENT)
+
+    @property
+    def is_identifier(self) -> bool:
+        """It is a name or a running number, and no measurement: these have fractions."""
+        return self.rows > 20 and self.is_name and not self.is_time and (not self.is_number or self.whole)
+
+    @property
+    def is_flag(self) -> bool:
+        """It holds 0 and 1, and both."""
+        return self.is_number and self.whole and (self.low, self.high, self.different) == (0.0, 1.0, 2)
+
+    @property
+    def is_split(self) -> bool:
+        """Its values name splits, train among them."""
+        said = {value.strip().lower() for value in self.counts}
+        return len(said) > 1 and said <= set(WORDS) and any(WORDS[word] == 0 for word in said)
+
+    @property
+    def is_group(self) -> bool:
+        """It is called as groups are, and has values that occur more than once."""
+        return bool(_GROUPS.search(self.name)) and 1 < self.different < 0.9 * self.rows
+
+    @property
+    def separator(self) -> str | None:
+        """What parts several labels in one value, if anything does."""
+        for mark in _SEPARATORS:
+            if any(mark in value for value in self.counts) and 1 < len(self.words(mark)) <= _MOST_LABELS:
+                return mark
+        return None
+
+    def words(self, mark: str) -> set[str]:
+        """The labels that stand in its values."""
+        return {word.strip() for value in self.counts for word in value.split(mark)}
+
+    @property
+    def kind(self) -> str | None:
+        """Of a task that predicts it; None where it is none to predict."""
+        if self.different < 2:
+            return None
+        if self.is_number and not (self.whole and self.different <= _FEW_NUMBERS):
+            return "regression"
+        if not self.is_number and self.separator:
+            return "multilabel"
+        if self.different > min(_MOST_CLASSES, max(self.rows // 2, 2)):
+            return None
+        return "binary" if self.different == 2 else "multiclass"
+
+    @property
+    def why(self) -> str:
+        """What it was judged by."""
+        if self.different < 2:
+            return f"has {'one value' if self.different else 'no value'} only"
+        empty = f", {self.missing:,} rows without" if self.missing else ""
+        return f"{self.different:,} different values{empty}"
+
     def described(self) -> str:
-        """In words."""
+        """Its range, or its most frequent values, and what is missing."""
         if self.is_number and self.different > 2:
             text = f"{self.low:g} to {self.high:g}"
         else:
-            there = max(self.rows - self.missing, 1)
-            text = ", ".join(f"{value} {count / there:.0%}" for value, count in self.values.most_common(_SHOWN))
-            if self.different > _SHOWN:
-                text += f" ... {self.different} values"
-        return text + (f"; {self.missing / self.rows:.1%} missing" if self.missing else "")
+            there = max(self.rows, 1)
+            text = ", ".join(f"{value} {count / there:.0%}" for value, count in self.counts.most_common(_SHOWN))
+            text += f" ... {self.different} values" if self.different > _SHOWN else ""
+        return text + (f"; {self.missing / (self.rows + self.missing):.1%} missing" if self.missing else "")
 
 
 def look(file: TableFile) -> dict[str, Column]:
@@ -94,7 +156,8 @@ def look(file: TableFile) -> dict[str, Column]:
     """
     columns = {name: Column(name, kind) for name, kind in file.types.items()}
     wanted: Mapping[str, pa.DataType] = {
-        name: kind if column.is_number or column.is_time else pa.string()
+        # Numbers as such: the first rows may be whole, and later ones not.
+        name: pa.float64() if column.is_number else kind if column.is_time else pa.string()
         for (name, kind), column in zip(file.types.items(), columns.values(), strict=True)
     }
     rows = 0

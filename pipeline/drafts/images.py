@@ -13,7 +13,8 @@ import yaml
 from pipeline.data.decoding import decoded, size_of
 from pipeline.data.sources.image_folder import ImageFolder, same_image
 from pipeline.data.tables.typed import TableFile, open_table
-from pipeline.drafts.label_columns import Column, check_targets, looked_at
+from pipeline.drafts.columns import Column, look
+from pipeline.drafts.targets import check_targets
 from pipeline.errors import UserError
 
 _LOOKED_AT = 200
@@ -100,7 +101,7 @@ def _by_table(
     draft: _Draft, folder: ImageFolder, table: TableFile, targets: Mapping[str, str], source: str, project: Path
 ) -> str:
     """With a file of labels."""
-    columns = looked_at(table)
+    columns = look(table)
     found = {name: same_image(folder.names, it.counts) for name, it in columns.items() if it.is_name}
     ids = max(found, key=lambda name: found[name], default="")
     if not found.get(ids):

@@ -38,7 +38,7 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     inputs, left_out = _inputs({name: column for name, column in columns.items() if name not in used})
     if not inputs:
         raise UserError(f"{path}: no column is left to predict from")
-    rows = next(iter(columns.values())).rows
+    rows = next(it.rows + it.missing for it in columns.values())
     given_away = giving_away(file, [name for name, kind in inputs.items() if kind == "categorical"], sorted(used))
     return document(
         [
@@ -51,7 +51,7 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
             f"    path: {scalar(from_project(path, project))}",
             *(
                 [line('    missing: ["?"]', "as some columns say it")]
-                if any("?" in it.values for it in columns.values())
+                if any("?" in it.counts for it in columns.values())
                 else []
             ),
             *_input_lines(inputs, columns, given_away),
@@ -104,8 +104,7 @@ def _input_lines(
 def _split_lines(columns: Mapping[str, Column], used: set[str]) -> Iterator[str]:
     """A hint at columns by which rows might have to be split."""
     for name, column in columns.items():
-        repeated = column.different < 0.5 * (column.rows - column.missing)
-        if name not in used and name.lower().endswith(("_id", " id", "patient", "user", "customer")) and repeated:
+        if name not in used and column.is_group:
             yield f"    # group: {scalar(name)}   would keep all rows of one {name} in the same split"
 
 

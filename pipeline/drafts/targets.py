@@ -1,14 +1,12 @@
 """What `--targets` asks for: names, kinds where they are given, and the columns behind a name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from pipeline.config.tasks import Kind, named
 from pipeline.drafts.columns import Column
 from pipeline.errors import UserError
-
-_FEW = 20  # different numbers of a target that is taken for classes
 
 
 @dataclass(frozen=True)
@@ -80,10 +78,10 @@ def guessed(target: Target, columns: Mapping[str, Column]) -> tuple[str, str]:
         return "multilabel", f"{len(target.columns)} columns of 0 and 1"
     if not column.different:
         raise UserError(f"--targets: column '{column.name}' has no value in the first {column.rows:,} rows")
-    kind = target.kind or _kind(column)
+    kind = target.kind or column.kind or "multiclass"
     if kind == "regression" and not column.is_number:
         raise UserError(
-            f"--targets {target.name}:regression: column '{column.name}' holds no numbers but {column.kind}"
+            f"--targets {target.name}:regression: column '{column.name}' holds no numbers but {column.type}"
         )
     if kind == "binary" and column.different != 2:
         raise UserError(
@@ -95,9 +93,16 @@ def guessed(target: Target, columns: Mapping[str, Column]) -> tuple[str, str]:
     return kind, column.described()
 
 
-def _kind(column: Column) -> str:
-    if column.different == 2:
-        return "binary"
-    if column.is_number and not (column.whole and column.different <= _FEW):
-        return "regression"
-    return "multiclass"
+def check_targets(columns: Mapping[str, Column], targets: Mapping[str, str], flags: Sequence[str]) -> None:
+    """Check the targets that a user names: columns, or one name for all columns of 0 and 1.
+
+    Raises:
+        UserError: There is no such column or kind.
+    """
+    known = get_args(Kind)
+    for name, kind in targets.items():
+        if kind and kind not in known:
+            raise UserError(f"--targets: '{kind}' of '{name}' is no kind of task; they are {', '.join(known)}")
+    others = [name for name in targets if name not in columns]
+    if len(others) > 1 or any(targets[name] not in ("multilabel", "") or not flags for name in others):
+        raise UserError(f"--targets: no column '{others[0]}'; the columns are {', '.join(columns)}")

@@ -15,7 +15,8 @@ from pipeline.data.encodings.words import WORDS, tokens_of
 from pipeline.data.sources.text import open_texts
 from pipeline.data.tables.lines import JsonLines
 from pipeline.data.tables.typed import TableFile
-from pipeline.drafts.label_columns import ROWS, Column, check_targets, looked_at
+from pipeline.drafts.columns import LOOKED_AT, Column, look
+from pipeline.drafts.targets import check_targets
 from pipeline.errors import UserError
 
 _CONLL = (".conll", ".conll.gz", ".bio", ".iob", ".annotated")
@@ -63,7 +64,7 @@ def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str
         raise UserError(
             f"--targets: sentences of {path.name} have tags to predict: write NAME:tagging, or leave it out"
         )
-    found = list(islice(sentences(path), ROWS))
+    found = list(islice(sentences(path), LOOKED_AT))
     types = Counter(tag[2:] for sentence in found for tag in sentence.tags if tag.startswith("B-"))
     if not types:
         raise UserError(
@@ -83,7 +84,7 @@ def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str
 
 def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
     """The same of texts with labels."""
-    columns = looked_at(file := _opened(path))
+    columns = look(file := _opened(path))
     rows = max(column.rows + column.missing for column in columns.values())
     text = _text_of(path, columns, targets)
     columns.pop(text)
@@ -92,11 +93,11 @@ def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, li
     settings = [f"text: {_flow(text)}{_said(_long(lengths))}"]
     tasks, labels, left_out = [], [], []
     for name, column in columns.items():
-        kind = targets.get(name) if targets else column.kind
+        kind = column.kind if not targets or targets.get(name) == "" else targets.get(name)
         if not targets and (column.is_split or column.is_group):
             how, why = ("split", "its values name splits") if column.is_split else ("group", "no two splits share one")
             settings.append(f"{how}: {_flow(name)}{_said(why)}")
-        elif kind is None or (not targets and column.is_name):
+        elif kind is None or (not targets and column.is_identifier):
             why = "not in --targets" if targets else column.why
             left_out.append(f"# left out: '{name}', {why}")
         else:

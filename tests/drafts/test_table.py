@@ -79,3 +79,10 @@ def test_nothing_to_predict_from_is_told(tmp_path: Path) -> None:
 def test_kinds_that_were_asked_for_are_kept(tmp_path: Path) -> None:
     _, said = drafted(tmp_path, "level:regression,flag:multiclass")
     assert {name: it["kind"] for name, it in said["tasks"].items()} == {"level": "regression", "flag": "multiclass"}
+
+
+def test_numbers_that_become_fractions_after_the_first_rows_are_read(tmp_path: Path) -> None:
+    rows = 120_000  # more than one block of text
+    frame = pd.DataFrame({"size": np.r_[np.arange(rows - 1), 0.5], "kind": DRAWS.choice(["a", "b"], rows)})
+    _, said = drafted(tmp_path, "kind", frame.astype({"size": object}))
+    assert said["sources"]["it"]["inputs"] == {"size": "numeric"}

@@ -70,3 +70,12 @@ def test_what_cannot_be_drafted_is_one_line(content: dict, targets: dict, line: 
     (name,) = content
     with pytest.raises(UserError, match=line):
         draft_text(written(tmp_path, **content) / name.replace("__", "."), targets, "mine", tmp_path)
+
+
+def test_measurements_are_numbers_and_kinds_that_are_left_open_are_guessed(tmp_path: Path) -> None:
+    rows = [{"text": f"some words {n}", "score": n if n < 5 else n + 0.25, "stars": n % 3} for n in range(90)]
+    written(tmp_path, rows__jsonl="".join(json.dumps(row) + "\n" for row in rows))
+    for targets in ({}, {"score": "", "stars": ""}):
+        drafted(tmp_path, "rows.jsonl", targets)
+        found = load(str(tmp_path / "mine.yaml"), {}, tmp_path).tasks
+        assert {name: task.kind for name, task in found.items()} == {"score": "regression", "stars": "multiclass"}
