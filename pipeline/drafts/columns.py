@@ -59,7 +59,18 @@ class Column:
         if len(self.counts) < _MOST_DIFFERENT:
             for one in pc.value_counts(words(column).drop_null()).to_pylist():
                 self.counts[one["values"]] += one["counts"]
-        if self.is_number and len(found := _known(numbers(column))):
+        if self.is_number:
+            self._measure(column)
+
+    def _measure(self, column: pa.Array) -> None:
+        """Take the next rows as numbers; a column with a word in it holds none."""
+        try:
+            found = numbers(column)
+        except pa.ArrowInvalid:
+            self.type = pa.string()
+            return
+        found = found[np.isfinite(found)]
+        if len(found):
             self.low, self.high = min(self.low, float(found.min())), max(self.high, float(found.max()))
             self.whole = self.whole and bool((found == np.round(found)).all())
 
@@ -156,8 +167,8 @@ def look(file: TableFile) -> dict[str, Column]:
     """
     columns = {name: Column(name, kind) for name, kind in file.types.items()}
     wanted: Mapping[str, pa.DataType] = {
-        # Numbers as such: the first rows may be whole, and later ones not.
-        name: pa.float64() if column.is_number else kind if column.is_time else pa.string()
+        # As they are spelled: an identifier may begin with zeros, and numbers may turn into words in later rows.
+        name: kind if column.is_time else pa.string()
         for (name, kind), column in zip(file.types.items(), columns.values(), strict=True)
     }
     rows = 0
@@ -192,8 +203,3 @@ def giving_away(file: TableFile, inputs: Sequence[str], targets: Sequence[str]) 
         if rows >= LOOKED_AT or not seen:
             break
     return {name: target for (name, target), own in seen.items() if len(own) > 1}
-
-
-def _known(values: np.ndarray) -> np.ndarray:
-    found: np.ndarray = values[np.isfinite(values)]
-    return found
