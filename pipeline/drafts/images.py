@@ -1,20 +1,17 @@
 """An experiment on a folder of images, drafted from the folder and its file of labels."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from pipeline.data.decoding import decoded, size_of
 from pipeline.data.sources.image_folder import ImageFolder, same_image
 from pipeline.data.tables.typed import TableFile, open_table
 from pipeline.drafts.columns import Column, look
 from pipeline.drafts.targets import check_targets
+from pipeline.drafts.writing import flow, from_project, said
 from pipeline.errors import UserError
 
 _LOOKED_AT = 200
@@ -43,7 +40,7 @@ class _Draft:
         while name == "all" or any(line.startswith(f"  {name}: ") for line in self.tasks):
             name += "_"
         settings = {"kind": kind, "source": source} | ({"label": label} if name != label else {})
-        self.tasks.append(f"  {name}: {_flow(settings)}{_said(comment)}")
+        self.tasks.append(f"  {name}: {flow(settings)}{said(comment)}")
 
 
 def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], name: str, project: Path) -> str:
@@ -62,7 +59,7 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
     found = ImageFolder.of(folder)
     source = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
     draft = _Draft()
-    draft.source += ["kind: images", f"path: {_flow(_told(folder, project))}"]
+    draft.source += ["kind: images", f"path: {flow(from_project(folder, project))}"]
     if labels is None:
         of = _by_folders(draft, found, targets, source)
     else:
@@ -70,7 +67,7 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
     draft.source += _looks(found)
     lines = [
         f"# Drafted from {len(found.names):,} images in {folder.name}{of}. Guesses are explained: mend what is wrong.",
-        f"name: {_flow(name)}",
+        f"name: {flow(name)}",
         "sources:",
         f"  {source}:",
         *(f"    {line}" for line in draft.source),
@@ -111,8 +108,8 @@ def _by_table(
         )
     about = columns.pop(ids)
     draft.source += [
-        f"labels_file: {_flow(_told(table.path, project))}",
-        f"id: {_flow(ids)}{_said(f'{found[ids]:,} of its {len(about.counts):,} values looked at are images')}",
+        f"labels_file: {flow(from_project(table.path, project))}",
+        f"id: {flow(ids)}{said(f'{found[ids]:,} of its {len(about.counts):,} values looked at are images')}",
     ]
     _split_by(draft, columns, targets)
     flags = [name for name, column in columns.items() if column.is_flag and name not in targets]
@@ -128,7 +125,7 @@ def _split_by(draft: _Draft, columns: dict[str, Column], targets: Mapping[str, s
     for setting, why in (("split", "its values name splits"), ("group", "no two splits share one of its values")):
         for name, column in columns.items():
             if name not in targets and getattr(column, f"is_{setting}"):
-                draft.source.append(f"{setting}: {_flow(name)}{_said(why)}")
+                draft.source.append(f"{setting}: {flow(name)}{said(why)}")
                 del columns[name]
                 return
 
@@ -140,7 +137,7 @@ def _tasks(
     whole = next((name for name, kind in targets.items() if name not in columns), None)
     if whole or (not targets and len(flags) > 1):
         group = whole or ("labels" if "findings" in columns else "findings")
-        draft.labels.append(f"{_flow(group)}: {_flow(flags)}{_said('columns of 0 and 1')}")
+        draft.labels.append(f"{flow(group)}: {flow(flags)}{said('columns of 0 and 1')}")
         draft.task(group, "multilabel", f"{len(flags)} labels at once", source)
         columns = {name: column for name, column in columns.items() if name not in flags}
     for name, column in columns.items():
@@ -150,9 +147,7 @@ def _tasks(
             continue
         if kind == "multilabel":
             mark = column.separator or "|"
-            draft.labels.append(
-                f"{_flow(name)}: {_flow(_words(column, mark))}{_said('the labels stand in one column')}"
-            )
+            draft.labels.append(f"{flow(name)}: {flow(_words(column, mark))}{said('the labels stand in one column')}")
             draft.task(name, kind, f"{len(column.words(mark))} labels at once", source)
         else:
             draft.task(name, kind, column.why, source)
@@ -174,29 +169,12 @@ def _looks(folder: ImageFolder) -> list[str]:
     sizes = Counter(size_of(path) for path in paths)
     grey = all((pixels == pixels[:1]).all() for pixels in (decoded(path, "rgb") for path in paths))
     colours = "have no colours" if grey else "have colours"
-    lines = [f"channels: {'grey' if grey else 'rgb'}{_said(f'the {len(paths)} images looked at {colours}')}"]
+    lines = [f"channels: {'grey' if grey else 'rgb'}{said(f'the {len(paths)} images looked at {colours}')}"]
     (height, width), _ = sizes.most_common(1)[0]
     longer = max(height, width)
     if len(sizes) == 1 and longer <= _LONGER_SIDE:
-        return [*lines, f"size: null{_said(f'the images looked at all have {height} x {width} pixels')}"]
+        return [*lines, f"size: null{said(f'the images looked at all have {height} x {width} pixels')}"]
     factor = min(1.0, _LONGER_SIDE / longer)
     size = [max(1, round(height * factor)), max(1, round(width * factor))]
     why = f"differ in size, most have {height} x {width}" if len(sizes) > 1 else f"have {height} x {width}"
-    return [*lines, f"size: {_flow(size)}{_said(f'the images looked at {why}: larger sizes cost time and memory')}"]
-
-
-def _told(path: Path, project: Path) -> str:
-    """A path from the project folder, or whole where it is outside."""
-    whole = Path(os.path.abspath(path))
-    inside = Path(os.path.abspath(project))
-    return (whole.relative_to(inside) if whole.is_relative_to(inside) else whole).as_posix()
-
-
-def _flow(value: Any) -> str:
-    """A value as YAML on one line."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True)
-    return text.removesuffix("...\n").strip()
-
-
-def _said(comment: str) -> str:
-    return f"  # {' '.join(comment.split())}"
+    return [*lines, f"size: {flow(size)}{said(f'the images looked at {why}: larger sizes cost time and memory')}"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.data.tables.typed import open_table
 from pipeline.drafts.columns import LOOKED_AT, Column, giving_away, look
 from pipeline.drafts.targets import Target, guessed
-from pipeline.drafts.writing import document, from_project, line, scalar
+from pipeline.drafts.writing import document, flow, from_project, line
 from pipeline.errors import UserError
 
 _MOST_CATEGORIES = 1000
@@ -48,14 +48,14 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
             "sources:",
             f"  {name}:",
             "    kind: table",
-            f"    path: {scalar(from_project(path, project))}",
+            f"    path: {flow(from_project(path, project))}",
             *(
                 [line('    missing: ["?"]', "as some columns say it")]
                 if any("?" in it.counts for it in columns.values())
                 else []
             ),
             *_input_lines(inputs, columns, given_away),
-            *(f"    # Left out: {scalar(column)}, {why}" for column, why in left_out.items()),
+            *(f"    # Left out: {flow(column)}, {why}" for column, why in left_out.items()),
             *_split_lines(columns, used),
             *_group_lines(targets),
             "tasks:",
@@ -98,14 +98,14 @@ def _input_lines(
     for name, kind in inputs.items():
         if name in given_away:
             yield f"      # Each value of the next goes with a single {given_away[name]}: does it give the answer away?"
-        yield line(f"      {scalar(name)}: {kind}", columns[name].described())
+        yield line(f"      {flow(name)}: {kind}", columns[name].described())
 
 
 def _split_lines(columns: Mapping[str, Column], used: set[str]) -> Iterator[str]:
     """A hint at columns by which rows might have to be split."""
     for name, column in columns.items():
         if name not in used and column.is_group:
-            yield f"    # group: {scalar(name)}   would keep all rows of one {name} in the same split"
+            yield f"    # group: {flow(name)}   would keep all rows of one {name} in the same split"
 
 
 def _group_lines(targets: Sequence[Target]) -> Iterator[str]:
@@ -113,12 +113,12 @@ def _group_lines(targets: Sequence[Target]) -> Iterator[str]:
     if several:
         yield "    labels:"
     for target in several:
-        yield f"      {target.name}: [{', '.join(map(scalar, target.columns))}]"
+        yield f"      {target.name}: [{', '.join(map(flow, target.columns))}]"
 
 
 def _task_line(target: Target, source: str, kind: str, why: str) -> str:
     label = (
-        f", label: {scalar(target.columns[0])}"
+        f", label: {flow(target.columns[0])}"
         if target.columns not in ((target.name,),) and kind != "multilabel"
         else ""
     )

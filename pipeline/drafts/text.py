@@ -1,14 +1,11 @@
 """An experiment on texts or on sentences with tags, drafted from the file."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from pipeline.data.conll import OUTSIDE, sentences
 from pipeline.data.encodings.words import WORDS, tokens_of
@@ -17,6 +14,7 @@ from pipeline.data.tables.lines import JsonLines
 from pipeline.data.tables.typed import TableFile
 from pipeline.drafts.columns import LOOKED_AT, Column, look
 from pipeline.drafts.targets import check_targets
+from pipeline.drafts.writing import flow, from_project, said
 from pipeline.errors import UserError
 
 _CONLL = (".conll", ".conll.gz", ".bio", ".iob", ".annotated")
@@ -45,11 +43,11 @@ def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) ->
     count, settings, tasks = said
     lines = [
         f"# Drafted from {count} in {path.name}. Guesses are explained: mend what is wrong.",
-        f"name: {_flow(name)}",
+        f"name: {flow(name)}",
         "sources:",
         f"  {source}:",
         f"    kind: {'tokens' if path.name.endswith(_CONLL) else 'text'}",
-        f"    path: {_flow(_told(path, project))}",
+        f"    path: {flow(from_project(path, project))}",
         *(f"    {line}" for line in settings),
         "tasks:",
         *(f"  {line}" for line in tasks),
@@ -74,12 +72,12 @@ def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str
     known = ", ".join(f"{kind} {count:,}" for kind, count in types.most_common())
     task = next(iter(targets), "entities")
     settings = [
-        f"column: -1{_said('the last column holds the tags')}",
+        f"column: -1{said('the last column holds the tags')}",
         "# validation: dev.conll  # give files of their own here, else both are cut from path",
         "# test: test.conll",
         f"# {_long(lengths)}",
     ]
-    return f"{len(found):,} sentences", settings, [f"{task}: {{kind: tagging, source: {source}}}{_said(known)}"]
+    return f"{len(found):,} sentences", settings, [f"{task}: {{kind: tagging, source: {source}}}{said(known)}"]
 
 
 def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
@@ -90,13 +88,13 @@ def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, li
     columns.pop(text)
     check_targets(columns, targets, [])
     lengths = sorted(len(tokens_of(it, WORDS)) for it in _some_texts(file, text))
-    settings = [f"text: {_flow(text)}{_said(_long(lengths))}"]
+    settings = [f"text: {flow(text)}{said(_long(lengths))}"]
     tasks, labels, left_out = [], [], []
     for name, column in columns.items():
         kind = column.kind if not targets or targets.get(name) == "" else targets.get(name)
         if not targets and (column.is_split or column.is_group):
             how, why = ("split", "its values name splits") if column.is_split else ("group", "no two splits share one")
-            settings.append(f"{how}: {_flow(name)}{_said(why)}")
+            settings.append(f"{how}: {flow(name)}{said(why)}")
         elif kind is None or (not targets and column.is_identifier):
             why = "not in --targets" if targets else column.why
             left_out.append(f"# left out: '{name}', {why}")
@@ -104,7 +102,7 @@ def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, li
             tasks.append(_task(name, kind, column, rows, source))
             if kind == "multilabel":
                 words = {"column": name, "separator": column.separator or "|"}
-                labels.append(f"  {_flow(name)}: {_flow(words)}{_said('the labels stand in one field')}")
+                labels.append(f"  {flow(name)}: {flow(words)}{said('the labels stand in one field')}")
     if not tasks:
         raise UserError(f"{path}: no field looks like a label: name them with --targets FIELD:KIND")
     return f"{rows:,} texts", [*settings, *(["labels:"] if labels else []), *labels], [*tasks, *left_out]
@@ -121,7 +119,7 @@ def _task(name: str, kind: str, column: Column, rows: int, source: str) -> str:
     missing = f"; {100 * column.missing / rows:.1f} % have none" if column.missing else ""
     task = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
     settings = {"kind": kind, "source": source} | ({"label": name} if task != name else {})
-    return f"{task}: {_flow(settings)}{_said(found + missing)}"
+    return f"{task}: {flow(settings)}{said(found + missing)}"
 
 
 def _text_of(path: Path, columns: Mapping[str, Column], targets: Mapping[str, str]) -> str:
@@ -152,19 +150,3 @@ def _long(lengths: list[int]) -> str:
         return "no text in the first rows"
     median, most = lengths[len(lengths) // 2], lengths[-1]
     return f"{median} tokens in the middle, {most} at most; longer rows than data.text.length are cut"
-
-
-def _told(path: Path, project: Path) -> str:
-    """A path from the project folder, or whole where it is outside."""
-    whole, inside = Path(os.path.abspath(path)), Path(os.path.abspath(project))
-    return (whole.relative_to(inside) if whole.is_relative_to(inside) else whole).as_posix()
-
-
-def _flow(value: Any) -> str:
-    """A value as YAML on one line."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True)
-    return text.removesuffix("...\n").strip()
-
-
-def _said(comment: str) -> str:
-    return f"  # {' '.join(comment.split())}"

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,18 +11,24 @@ _COMMENT = 44  # column at which comments begin where there is room
 _WIDTH = 120
 
 
-def scalar(value: str) -> str:
-    """A text as YAML writes it: quoted where it must be."""
-    return yaml.safe_dump(value, width=10_000, allow_unicode=True).removesuffix("\n").removesuffix("\n...")
+def flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True)
+    return text.removesuffix("...\n").strip()
+
+
+def said(comment: str) -> str:
+    """A comment behind a line."""
+    return f"  # {' '.join(comment.split())}"
 
 
 def line(text: str, comment: str = "") -> str:
-    """A line with its comment behind it."""
+    """A line with its comment behind it, cut where there is no room."""
     if not comment:
         return text
     room = max(_WIDTH - max(len(text) + 2, _COMMENT) - 2, 20)
     short = comment if len(comment) <= room else comment[: room - 4].rstrip(" .,") + " ..."
-    return f"{text:{_COMMENT}}# {short}" if len(text) < _COMMENT else f"{text}  # {short}"
+    return f"{text:{_COMMENT}}# {short}" if len(text) < _COMMENT else f"{text}{said(short)}"
 
 
 def document(lines: Iterable[str]) -> str:
@@ -30,6 +37,6 @@ def document(lines: Iterable[str]) -> str:
 
 
 def from_project(path: Path, project: Path) -> str:
-    """A path as an experiment names it: from the project folder where it lies in there, else absolute."""
-    absolute = Path(os.path.abspath(path))
-    return str(absolute.relative_to(project)) if absolute.is_relative_to(project) else str(absolute)
+    """A path as an experiment names it: from the project folder, or whole where it lies outside."""
+    whole, inside = Path(os.path.abspath(path)), Path(os.path.abspath(project))
+    return (whole.relative_to(inside) if whole.is_relative_to(inside) else whole).as_posix()
