@@ -44,6 +44,8 @@ tasks:
   grade: {{kind: multiclass, source: rows}}
 baselines: {{single: false}}
 tuning: null
+slots: 1  # or the longer training would be calibrated, which tries larger stacks
+processes: 1
 training: {{epochs: 1, seeds: 1, batch_size: 1024, early_stopping: null}}
 """
 
