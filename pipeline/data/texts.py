@@ -36,7 +36,7 @@ def texts(path: Path, fields: Sequence[str]) -> Iterator[list[str]]:
         raise UserError(f"{path}: no field {some(fields)} with the text; there are {some(list(types))}")
     done = 0
     for batch in open_texts(path, field).batches({field: pa.string()}):
-        check_texts(path, done, field, batch)
+        check_texts(path, field, done, batch)
         column = batch.column(0)
         for start in range(0, len(column), _ROWS):
             yield column.slice(start, _ROWS).to_pylist()

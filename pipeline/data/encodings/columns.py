@@ -22,6 +22,11 @@ NUMERIC, CATEGORICAL = "numeric", "categorical"
 _MOST_VALUES = 1 << 20
 
 
+def types_of(kinds: Mapping[str, str]) -> dict[str, pa.DataType]:
+    """What columns of these kinds are read as: text for categories, float64 for numbers."""
+    return {name: pa.string() if kind == CATEGORICAL else pa.float64() for name, kind in kinds.items()}
+
+
 @dataclass(frozen=True)
 class ColumnsEncoding:
     """How the columns of a table become rows.

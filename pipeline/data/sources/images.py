@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.config.sources import ImagesSettings
 from pipeline.config.tasks import TaskSettings
@@ -16,7 +15,7 @@ from pipeline.data.decoding import decoded
 from pipeline.data.sources import checksums, idx
 from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
 from pipeline.data.sources.image_folder import ImageFolder, Matched
-from pipeline.data.sources.reading import readers_of
+from pipeline.data.sources.reading import gather, readers_of
 from pipeline.data.sources.split_by import SplitReader
 from pipeline.data.tables.typed import TableFile, open_table
 from pipeline.errors import UserError
@@ -66,16 +65,7 @@ class Images:
         readers = readers_of(self.name, self.tasks, self.settings.labels)
         split_by = SplitReader.of(self.settings, table)
         matched = Matched(folder, table.path, self.settings.id)
-        columns = {column: reader.type for reader in readers.values() for column in reader.columns}
-        rows = 0
-        for batch in table.batches(columns | split_by.columns | {self.settings.id: pa.string()}):
-            matched.take(rows, batch)
-            for reader in readers.values():
-                reader.take(table.path, rows, batch)
-            split_by.take(table.path, rows, batch)
-            rows += batch.num_rows
-        if not rows:
-            raise UserError(f"{table.path}: no rows")
+        gather(table, readers, split_by, self.settings.id, matched.take)
         matched.finish(report)
         inputs = self._stream(folder.path, matched.names, table.path)
         part = Part(inputs, {name: reader.labels() for name, reader in readers.items()}, **split_by.found())

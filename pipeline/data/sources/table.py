@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from pipeline.config.sources import TableSettings
 from pipeline.config.tasks import TaskSettings
-from pipeline.data.encodings.columns import CATEGORICAL, ColumnsEncoder
+from pipeline.data.encodings.columns import ColumnsEncoder, types_of
 from pipeline.data.sources import idx
 from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
 from pipeline.data.sources.labels import LabelReader
-from pipeline.data.sources.reading import readers_of
+from pipeline.data.sources.reading import gather, readers_of
 from pipeline.data.sources.split_by import SplitReader
 from pipeline.data.tables.typed import TableFile, open_table
 from pipeline.errors import UserError
@@ -44,18 +44,10 @@ class Table:
     def read(self, place: Place, report: Report) -> Examples:
         """Read labels, and what rows are split by; inputs are a stream."""
         file = self._open(place)
-        readers = self._readers()
+        readers = readers_of(self.name, self.tasks, self.settings.labels)
         self._check_inputs(readers)
         split_by = SplitReader.of(self.settings, file)
-        rows = 0
-        columns = {column: reader.type for reader in readers.values() for column in reader.columns}
-        for batch in file.batches(columns | split_by.columns):
-            for reader in readers.values():
-                reader.take(file.path, rows, batch)
-            split_by.take(file.path, rows, batch)
-            rows += batch.num_rows
-        if not rows:
-            raise UserError(f"{file.path}: no rows")
+        rows = gather(file, readers, split_by)
         labels = {name: reader.labels() for name, reader in readers.items()}
         inputs = TableRows(file, self.settings.inputs, rows)
         part = Part(inputs, labels, **split_by.found())
@@ -65,10 +57,6 @@ class Table:
 
     def _open(self, place: Place) -> TableFile:
         return open_table(place.of(self.settings.path), self.settings.separator, self.settings.missing)
-
-    def _readers(self) -> dict[str, LabelReader]:
-        """A reader for each label that a task predicts."""
-        return readers_of(self.name, self.tasks, self.settings.labels)
 
     def _check_inputs(self, readers: Mapping[str, LabelReader]) -> None:
         """No label may be an input: the network would only have to copy it."""
@@ -96,5 +84,4 @@ class TableRows:
 
     def chunks(self) -> Iterator[pa.RecordBatch]:
         """Batches of the input columns: text for categories, float64 for numbers."""
-        wanted = {name: pa.string() if kind == CATEGORICAL else pa.float64() for name, kind in self.inputs.items()}
-        return self.file.batches(wanted)
+        return self.file.batches(types_of(self.inputs))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.data.encodings.text import TextEncoder
 from pipeline.data.encodings.words import WORDS, tokens_of
 from pipeline.data.sources.base import SPLITS, Examples, Fingerprint, Part, Place, Report
 from pipeline.data.sources.labels import LabelReader
-from pipeline.data.sources.reading import readers_of
+from pipeline.data.sources.reading import gather, readers_of
 from pipeline.data.sources.split_by import SplitReader
 from pipeline.data.sources.tokens import checksums
 from pipeline.data.tables.lines import JsonLines, Lines, names_in
@@ -73,17 +74,8 @@ class Text:
 
     def _take(self, file: TableFile, readers: Mapping[str, LabelReader], split_by: SplitReader) -> int:
         """Gather the labels of a file, and count its rows."""
-        rows = 0
-        columns = {column: reader.type for reader in readers.values() for column in reader.columns}
-        for batch in file.batches(columns | split_by.columns | {self.settings.text: pa.string()}):
-            check_texts(file.path, rows, self.settings.text, batch)
-            for reader in readers.values():
-                reader.take(file.path, rows, batch)
-            split_by.take(file.path, rows, batch)
-            rows += batch.num_rows
-        if not rows:
-            raise UserError(f"{file.path}: no rows")
-        return rows
+        text = self.settings.text
+        return gather(file, readers, split_by, text, partial(check_texts, file.path, text))
 
     def _rows(self, files: Mapping[str, TableFile], splits: Sequence[str], rows: Mapping[str, int]) -> "TextRows":
         return TextRows([files[split] for split in splits], self.settings.text, sum(rows[split] for split in splits))
@@ -145,7 +137,7 @@ def open_texts(
     raise UserError(f"{path}: texts are read from .jsonl, .csv, .tsv, .parquet or .txt files")
 
 
-def check_texts(path: Path, done: int, text: str, batch: pa.RecordBatch) -> None:
+def check_texts(path: Path, text: str, done: int, batch: pa.RecordBatch) -> None:
     """Every row must have its text.
 
     Raises:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.data.encodings.columns import types_of
 from pipeline.data.tables.columns import Columns
 from pipeline.data.tables.rows import Batch, Rows
 from pipeline.data.tables.typed import TableFile, numbers, open_table, place_of
@@ -25,9 +26,7 @@ def open_records(path: Path, encodings: Sequence[Mapping[str, Any]]) -> Rows:
         UserError: It is no such table; its later rows are found out as they are read.
     """
     file, encoding = _matching(path, encodings)
-    wanted = {
-        column["name"]: pa.float64() if column["kind"] == "numeric" else pa.string() for column in encoding["columns"]
-    }
+    wanted = types_of({column["name"]: column["kind"] for column in encoding["columns"]})
     if missing := [name for name in wanted if name not in file.types]:
         raise UserError(f"{path}: no column '{missing[0]}'; the model reads {', '.join(wanted)}")
     ignored = [name for name in file.types if name not in wanted]

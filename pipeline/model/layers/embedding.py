@@ -59,16 +59,15 @@ class CategoryEmbedding(Layer):
         """[K or 1, B, N + C] -> [K, B, N + C * D]."""
         weight = self.values["weight"]
         slots, (shared, rows, _) = len(weight.slots), x.tensor.shape
-        self._codes = (x.tensor[:, :, self.numbers :].long() + self._begins).view(shared, -1)
+        self._codes = Stacked((x.tensor[:, :, self.numbers :].long() + self._begins).view(shared, -1))
         y = self.scratch("y", slots, rows, self.outputs)
         y.tensor[:, :, : self.numbers] = x.tensor[:, :, : self.numbers]
         vectors = y.tensor[:, :, self.numbers :].unflatten(2, (len(self.sizes), self.width))
         if self.batched:
-            found = weight.tensor[self._slots, self._codes.expand(slots, -1)]
+            found = weight.tensor[self._slots, self._codes.tensor.expand(slots, -1)]
             vectors.copy_(found.view(vectors.shape))
             return y
-        codes = self._codes.unbind() if shared == slots else self._codes.unbind() * slots
-        for table, own, out in zip(weight.slots, codes, vectors.unbind(), strict=True):
+        for table, own, out in zip(weight.slots, self._codes.each(slots), vectors.unbind(), strict=True):
             out.copy_(table.index_select(0, own).view(out.shape))
         return y
 
@@ -79,11 +78,10 @@ class CategoryEmbedding(Layer):
         slopes = grad.tensor[:, :, self.numbers :].reshape(slots, -1, self.width)
         weight.tensor.zero_()
         if self.batched:
-            codes = self._codes.expand(slots, -1)
+            codes = self._codes.tensor.expand(slots, -1)
             weight.tensor.index_put_((self._slots, codes), slopes, accumulate=True)
         else:
-            codes_of = self._codes.unbind() if len(self._codes) == slots else self._codes.unbind() * slots
-            for table, own, slope in zip(weight.slots, codes_of, slopes.unbind(), strict=True):
+            for table, own, slope in zip(weight.slots, self._codes.each(slots), slopes.unbind(), strict=True):
                 table.index_add_(0, own, slope)
         if self.first:
             return None
