@@ -4,5 +4,16 @@ from pipeline.model.build import TaskShape, build
 from pipeline.model.layers import Pass
 from pipeline.model.losses import BinaryCrossEntropy, CrossEntropy, Loss, loss_of
 from pipeline.model.network import Network
+from pipeline.model.task_gradients import TaskGradients
 
-__all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "Network", "Pass", "TaskShape", "build", "loss_of"]
+__all__ = [
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Loss",
+    "Network",
+    "Pass",
+    "TaskGradients",
+    "TaskShape",
+    "build",
+    "loss_of",
+]

@@ -1,7 +1,7 @@
 """The multi-task network of a whole stack: trunks under heads, all tasks answered in one forward pass."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -44,6 +44,7 @@ class Network:
         grads: Their gradients.
         buffers: Running statistics, a row a slot.
         on: Where these lie.
+        passed: Of the last forward pass, each branch's answer and which of its rows are whose; None where it had none.
     """
 
     branches: list[Branch]
@@ -119,24 +120,24 @@ class Network:
         inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs)
         this = this or Pass({})
         outputs: dict[str, Tensor] = {}
-        self._passed: list[tuple[Stacked, dict[str, slice]] | None] = []
+        self.passed: list[tuple[Stacked, dict[str, slice]] | None] = []
         for branch in self.branches:
             found = inputs.under(branch.sources)
             if found is None:
-                self._passed.append(None)
+                self.passed.append(None)
                 continue
             x, rows = found
             x = self._normalised(branch, x, rows)
-            where = Pass(rows, this.streams, this.epoch, this.step, this.clock)
+            where = replace(this, rows=rows)
             for layer in branch.trunk:
                 x = layer.forward(x, where)
-            self._passed.append((x, rows))
+            self.passed.append((x, rows))
             for task, head in branch.heads.items():
                 source = self.source_of[task]
                 if source in rows:
                     part = x.part(rows[source])
                     own = {source: slice(0, part.tensor.size(1))}
-                    inside = Pass(own, this.streams, this.epoch, this.step, this.clock)
+                    inside = replace(this, rows=own)
                     for layer in head:
                         part = layer.forward(part, inside)
                     outputs[task] = part.tensor
@@ -145,16 +146,16 @@ class Network:
     def backward(self, grads: Mapping[str, Stacked | Tensor]) -> None:
         """Write the gradients of all values, given those of every task's logits, [K, B, C] each."""
         slopes = {task: it if isinstance(it, Stacked) else Stacked(it) for task, it in grads.items()}
-        for branch, passed in zip(self.branches, self._passed, strict=True):
+        for branch, passed in zip(self.branches, self.passed, strict=True):
             if passed is None:
                 continue
             x, rows = passed
             heads = {task: head for task, head in branch.heads.items() if self.source_of[task] in rows}
             if branch.trunk:
-                _back_through(branch.trunk, self._summed(branch.name, heads, slopes, x, rows))
+                back_through(branch.trunk, self._summed(branch.name, heads, slopes, x, rows))
             else:
                 for task, head in heads.items():
-                    _back_through(head, slopes[task])
+                    back_through(head, slopes[task])
 
     def named(self, values: Tensor, buffers: Tensor) -> dict[str, Tensor]:
         """Rows [K, P] and [K, Q] as contiguous tensors [K, *shape] by full name."""
@@ -168,6 +169,20 @@ class Network:
         for name, view in (self._views(values, "parameters") | self._views(buffers, "statistics")).items():
             view.copy_(named[name])
         self.bind(values, buffers)
+
+    def shared(self) -> int:
+        """P, the values of a slot's trunk with their padding: they come first; 0 where no tasks share one."""
+        if len(self.branches) > 1:
+            return 0
+        return sum(padded(it.shape) for layer in self.branches[0].trunk for it in layer.parameters().values())
+
+    def shared_views(self, flat: Tensor) -> list[dict[str, Stacked]]:
+        """Rows [K, P] as the parameters of each of the trunk's layers by name."""
+        views = self._views(flat, "parameters", self.branches[0].name)
+        return [
+            {name: Stacked(view) for name, view in _under(f"{self.branches[0].name}.{index}", views).items()}
+            for index in range(len(self.branches[0].trunk))
+        ]
 
     def count(self) -> int:
         """Trained values of one slot."""
@@ -211,7 +226,7 @@ class Network:
         for task, head in heads.items():
             place = total.part(rows[source := self.source_of[task]])
             # The first head of a source writes where its gradient belongs.
-            back = _back_through(head, slopes[task], None if source in begun else place)
+            back = back_through(head, slopes[task], None if source in begun else place)
             assert back is not None
             if source in begun:
                 place.tensor.add_(back.tensor)
@@ -225,9 +240,11 @@ class Network:
     def _empty(self, what: str, slots: int) -> Tensor:
         return torch.zeros(slots, sum(padded(declared.shape) for declared in self.declared(what).values()))
 
-    def _views(self, flat: Tensor, what: str) -> dict[str, Tensor]:
+    def _views(self, flat: Tensor, what: str, under: str = "") -> dict[str, Tensor]:
         views, start = {}, 0
         for name, declared in self.declared(what).items():
+            if not name.startswith(under):
+                continue
             count = torch.Size(declared.shape).numel()
             views[name] = flat[:, start : start + count].view(flat.size(0), *declared.shape)
             start += padded(declared.shape)
@@ -238,7 +255,7 @@ def _under(name: str, views: dict[str, Tensor]) -> dict[str, Tensor]:
     return {full.removeprefix(name + "."): view for full, view in views.items() if full.startswith(name + ".")}
 
 
-def _back_through(layers: list[Layer], grad: Stacked, into: Stacked | None = None) -> Stacked | None:
+def back_through(layers: list[Layer], grad: Stacked, into: Stacked | None = None) -> Stacked | None:
     """The gradient of the first layer's input, which that may write `into` a tensor; None where nobody needs it."""
     back: Stacked | None = grad
     for layer in reversed(layers):

@@ -38,6 +38,11 @@ class Activation(Layer):
 
     name: str
 
+    @property
+    def rowwise(self) -> bool:
+        """See `Layer`."""
+        return True
+
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
         # What is dropped afterwards has no gradient, so relu's output may be overwritten by dropout; tanh's may not.

@@ -14,7 +14,7 @@ slot's values then agree for every K within a tolerance only. No call waits for 
 changes from step to step, so a step can be recorded once and replayed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -35,6 +35,7 @@ class Pass:
         step: Of the draws.
         clock: The step as an int64 tensor [1] beside the values, where calls are batched. A layer that can be recorded
             reads nothing else: `begin` told it streams and epoch.
+        apart: Several gradients go back through it, those of each task apart.
     """
 
     rows: dict[str, slice]
@@ -42,6 +43,7 @@ class Pass:
     epoch: int = 0
     step: int = 0
     clock: Tensor | None = None
+    apart: bool = False
 
     @property
     def training(self) -> bool:
@@ -68,7 +70,8 @@ class Declared:
 class Layer:
     """A stateless layer; subclasses declare what they need and get it as stacked views.
 
-    `forward` keeps what `backward` needs, so the two alternate. What either answers is overwritten by its next call,
+    `forward` keeps what `backward` needs, so the two alternate; only after a pass with gradients `apart` may several
+    calls of `backward` follow one another. What either answers is overwritten by its next call,
     and may be written over by who gets it where it is marked spare.
 
     Attributes:
@@ -136,6 +139,18 @@ class Layer:
         A layer may write its answer `into` a tensor that it is given, which saves a copy, or leave that alone.
         """
         raise NotImplementedError
+
+    def backward_parts(self, grad: Stacked, parts: Sequence[tuple[slice, Mapping[str, Stacked]]]) -> Stacked | None:
+        """As `backward`, but the parameters' gradients come from some rows at a time, and go where each part says.
+
+        Here of layers without parameters.
+        """
+        return self.backward(grad)
+
+    @property
+    def rowwise(self) -> bool:
+        """Whether a row's answer depends on no other row, and `backward_parts` tells the gradients of rows apart."""
+        return False
 
     def parts(self) -> Iterator["Layer"]:
         """The layer itself, or the layers that it consists of."""

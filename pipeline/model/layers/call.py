@@ -49,7 +49,7 @@ class Call:
 
     def forward(self, x: Tensor, this: Pass) -> Tensor:
         """The output; in a grad mode, what leads there is kept until `backward`."""
-        self._x = x.detach().requires_grad_()
+        self._x, self._apart = x.detach().requires_grad_(), this.apart
         self._y, left = self._answer(self._x, this)
         for name, it in self._buffers.items():
             it.copy_(left[name].detach())
@@ -61,10 +61,12 @@ class Call:
         if back is not None:
             wanted, into = [*wanted, self._x], [*into, back]
         if wanted and self._y.requires_grad:
-            torch._foreach_copy_(into, torch.autograd.grad(self._y, wanted, grad, materialize_grads=True))
+            slopes = torch.autograd.grad(self._y, wanted, grad, retain_graph=self._apart, materialize_grads=True)
+            torch._foreach_copy_(into, slopes)
         elif into:
             torch._foreach_zero_(into)
-        del self._y
+        if not self._apart:
+            del self._y
 
     def _answer(self, x: Tensor, this: Pass) -> tuple[Tensor, Tensors]:
         # Copies: a buffer may be needed backward after another has changed, which for autograd is the same tensor; and

@@ -60,6 +60,11 @@ class Dropout(Layer):
         seeds = [[stream.seed_of("dropout", self.name, epoch)] for stream in streams]
         self._seeds.copy_(torch.tensor(seeds))
 
+    @property
+    def rowwise(self) -> bool:
+        """See `Layer`."""
+        return True
+
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]; the identity when evaluating."""
         self._mask = self._draw(x.tensor.shape, this) if this.training and any(self._dropped) else None

@@ -1,6 +1,7 @@
 """The linear layer."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,6 +52,11 @@ class Linear(Layer):
         # The copies take longer than the products of a narrow layer.
         self._halved = self.half and min(self.inputs, self.outputs) >= _WORTH_HALVING
 
+    @property
+    def rowwise(self) -> bool:
+        """See `Layer`."""
+        return not self._halved
+
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""
         if self._halved:
@@ -70,17 +76,42 @@ class Linear(Layer):
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked | None:
         """[K, B, O] -> [K, B, I]."""
-        torch.sum(grad.tensor, 1, out=self.grads["bias"].tensor)
         if self._halved:
+            torch.sum(grad.tensor, 1, out=self.grads["bias"].tensor)
             return self._half_backward(grad, into)
-        weight = self.grads["weight"]
-        slots = len(weight.slots)
-        self._products(self.turned(grad, slots), self.each(self._x, slots), self.each(weight, slots))
+        self._write(grad, self._x, self.grads)
+        return self.input_gradient(grad, into)
+
+    def backward_parts(self, grad: Stacked, parts: Sequence[tuple[slice, Mapping[str, Stacked]]]) -> Stacked | None:
+        """See `Layer`."""
+        for rows, grads in parts:
+            self._write(grad.part(rows), self._x.part(rows), grads)
+        return self.input_gradient(grad)
+
+    def input_gradient(self, grad: Stacked, into: Stacked | None = None) -> Stacked | None:
+        """What `backward` answers, and nothing else: [K, B, O] -> [K, B, I]."""
         if self.first:
             return None
+        slots = len(grad.slots)
         back = into or self.scratch("back", *grad.tensor.shape[:2], self.inputs)
         self._products(self.each(grad, slots), self.each(self.values["weight"], slots), self.each(back, slots))
         return back
+
+    def alike(self) -> Tensor:
+        """How alike the rows of the last batch are to weight and bias, [S, B, B].
+
+        The inner product of two gradients of the parameters, with the output's slopes g and h, is the sum over rows i
+        and j of alike[i, j] * (g_i . h_j).
+        """
+        x = self._x.tensor
+        return torch.stack([torch.mm(it, it.mT) for it in x.unbind()]).mul_(self.scale**2).add_(1.0)
+
+    def _write(self, grad: Stacked, x: Stacked, grads: Mapping[str, Stacked]) -> None:
+        """The parameters' gradients of some rows."""
+        torch.sum(grad.tensor, 1, out=grads["bias"].tensor)
+        weight = grads["weight"]
+        slots = len(weight.slots)
+        self._products(self.turned(grad, slots), self.each(x, slots), self.each(weight, slots))
 
     def _products(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...], out: tuple[Tensor, ...]) -> None:
         """Products of each slot's two matrices, times the scale."""

@@ -135,8 +135,9 @@ class LayerNorm(Layer):
         """[K, B, I] -> [K, B, I]."""
         back = self.scratch("back", *grad.tensor.shape)
         torch.sum(grad.tensor, 1, out=self.grads["bias"].tensor)
-        torch.sum(self._unit.mul_(grad.tensor), 1, out=self.grads["weight"].tensor)
-        slopes = torch.mul(grad.tensor, self.values["weight"].tensor.unsqueeze(1), out=self._unit)
+        products = self.scratch("products", *grad.tensor.shape).tensor
+        torch.sum(torch.mul(self._unit, grad.tensor, out=products), 1, out=self.grads["weight"].tensor)
+        slopes = torch.mul(grad.tensor, self.values["weight"].tensor.unsqueeze(1), out=products)
         dx, _, _ = torch.ops.aten.native_layer_norm_backward(
             slopes, self._x, [self.width], *self._moments, None, None, [True, False, False]
         )
