@@ -1,21 +1,76 @@
-"""What a balancer is: it answers one weight a task for the update L = sum of w_i * L_i."""
+"""What a balancer is: it answers one weight a task for the update L = sum of w_i * L_i.
 
-from typing import Protocol
+Legend of shapes, in all files of this folder: K slots of a stack, T tasks, P values that the tasks share.
+"""
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
 
+from pipeline.config.balancing import BalancingSettings
+from pipeline.draws import Stream
 
-class Balancer(Protocol):
-    """Chooses the weights of a step, for all K slots at once.
+
+@dataclass(frozen=True)
+class Seen:
+    """What a balancer is given of a step, as far as its method needs it.
 
     Attributes:
-        needs: What `weights` must be given: `losses`; `fixed` needs nothing.
+        streams: The slots' sources of chance.
+        epoch: Of the step.
+        step: Within the epoch.
+        losses: Of the tasks, [K, T]; 0 where no row has a label.
+        gramian: Inner products of the tasks' gradients on what they share, [K, T, T]; or of those of two halves of the
+            batch.
+        jacobian: These gradients, [K, T, P].
     """
 
-    needs: frozenset[str]
+    streams: Sequence[Stream]
+    epoch: int
+    step: int
+    losses: Tensor | None = None
+    gramian: Tensor | None = None
+    jacobian: Tensor | None = None
 
-    def weights(self, losses: Tensor | None) -> Tensor:
-        """Weights [K, T] that sum to T in every slot, from the losses [K, T] of the step where they are needed.
+
+class Balancer(ABC):
+    """Chooses the weights of a step, for all K slots at once; no slot's weights depend on another's.
+
+    Args:
+        settings: One a slot; all name the same method.
+        tasks: Names of the T tasks.
+        device: Where the weights lie.
+
+    Attributes:
+        state: What it remembers from step to step, a row a slot; whoever holds a balancer may write to these rows.
+    """
+
+    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
+        self.settings, self.tasks, self.device = settings, tasks, device
+        self.state: dict[str, Tensor] = {}
+
+    @abstractmethod
+    def weights(self, seen: Seen) -> Tensor:
+        """Weights [K, T], as the method's paper scales them.
 
         Other weights come in another tensor: what is computed from them is kept as long as they are the same object.
         """
+
+    def due(self, step: int) -> bool:
+        """Whether it looks at this step of an epoch."""
+        return True
+
+    def after(self, losses: Tensor) -> None:  # noqa: B027
+        """Take the losses [K, T] of the same batch after the step; called where the method needs them."""
+
+    def column(self, name: str) -> Tensor:
+        """A setting of every slot, [K, 1]."""
+        return torch.tensor([[float(it.value(name))] for it in self.settings], device=self.device)
+
+    def rows(self, name: str, *shape: int, of: float = 0.0) -> Tensor:
+        """New rows [K, *shape] of the state."""
+        self.state[name] = torch.full((len(self.settings), *shape), of, device=self.device)
+        return self.state[name]

@@ -1,27 +1,41 @@
-"""Weights that do not change: equal, given, or searched by the tuner."""
+"""Weights that look at nothing: equal, given, searched by the tuner, or drawn."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from pipeline.balance.base import Balancer, Seen
+from pipeline.config.balancing import BalancingSettings
+from pipeline.draws import generator
 
-@dataclass
-class Fixed:
-    """The same weights in every step (linear scalarisation; Kurin et al. 2022, arXiv 2201.04122).
 
-    Attributes:
-        chosen: Weights [K, T].
-    """
+def preferred(settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> Tensor:
+    """The weights that each slot's settings give, [K, T], which sum to T."""
+    given = [it.normalised(list(tasks)) for it in settings]
+    return torch.tensor([[slot[task] for task in tasks] for slot in given], device=device)
 
-    chosen: Tensor
-    needs: frozenset[str] = frozenset()
 
-    @classmethod
-    def of(cls, weights: list[dict[str, float]]) -> "Fixed":
-        """From each slot's weights by task, in the order of the tasks."""
-        return cls(torch.tensor([list(slot.values()) for slot in weights]))
+class Fixed(Balancer):
+    """The same weights in every step (linear scalarisation; Kurin et al. 2022, arXiv 2201.04122)."""
 
-    def weights(self, losses: Tensor | None) -> Tensor:
-        """The chosen weights [K, T], whatever the losses."""
-        return self.chosen
+    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
+        super().__init__(settings, tasks, device)
+        self._chosen = preferred(settings, tasks, device)
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`: always the same."""
+        return self._chosen
+
+
+class Random(Balancer):
+    """The softmax of normal draws, in every step anew (Lin et al. 2022, arXiv 2111.10603, algorithm 2)."""
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`: they sum to 1."""
+        count = len(self.tasks)
+        draws = [
+            torch.randn(count, generator=generator(it.seed, it.name, "weights", seen.epoch, seen.step))
+            for it in seen.streams
+        ]
+        return torch.stack(draws).softmax(1).to(self.device)

@@ -1,24 +1,124 @@
 """What an experiment may say about the weights of its tasks."""
 
-from typing import Annotated, Literal
+import difflib
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.base import Settings
+from pipeline.config.balancers import METHODS, Method
+from pipeline.config.base import Settings, shown
 
 Weight = Annotated[float, Field(ge=0.0)]
+_Positive = Annotated[float, Field(gt=0.0)]
+_Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+OF_SLOTS = (
+    "smoothing", "temperature", "learning_rate", "decay", "mu", "theta", "alpha", "beta", "c", "max_norm", "iterations",
+    "tolerance", "tau", "rho", "momentum", "pull",
+)  # fmt: skip
+"""Settings in which networks that train side by side may differ."""
+
+_OF_ALL = ("method", "smoothing", "normalise")
+_OF_GRADIENTS = ("gradients", "every")
 
 
 class BalancingSettings(Settings):
-    """How w is chosen in L = sum of w_i * L_i.
+    """How w is chosen in L = sum of w_i * L_i. `headway show --balancers` lists the methods with their settings.
+
+    A setting that is null is at the method's own default.
 
     Attributes:
-        method: `fixed`, weights that do not change during training.
+        method: Such as `fixed`, weights that do not change during training.
+        normalise: Scale each step's weights so that their absolute values sum to the number of tasks, which keeps the
+            learning rate's meaning from method to method; false keeps the scale that the method's paper gives.
+        smoothing: Share of the last weights in the new ones, in [0, 1) (CR-MOGM; Zhou et al. 2022, NeurIPS).
+        gradients: Of methods that read them: with respect to the shared `parameters`, or to the `representation` that
+            the shared layers answer, which is cheaper (Sener and Koltun 2018, section 3.3). Tasks on different rows
+            have nothing in common there.
+        every: Of these methods: steps from one choice of weights to the next.
         weights: `equal`, or one a task; they are normalised to sum to the number of tasks.
+        temperature: Of `dwa`: the higher, the more alike are the weights.
+        learning_rate: Of the weights, or of what they come from.
+        decay: Of `famo`, its weight decay.
+        mu: Of `stch`: the smaller, the closer to the maximum.
+        theta: Of `pbi`, the price of a distance from the preferred direction.
+        alpha: Of `gradnorm`, the strength that brings lagging tasks back; of `fairgrad`, what is fair.
+        beta: Of `gradvac` and `pcd`, the weight of the new or old values in their averages.
+        c: Of `cagrad`, how far from the mean gradient.
+        max_norm: Of `nash_mtl`, the largest norm of the shared gradient.
+        iterations: Most steps of the method's own search.
+        tolerance: Of `mgda`, the step at which its search ends.
+        scale: Of `aligned_mtl`, from which singular value.
+        tau: Of `pcd`, the share of progress that every task but the first is owed.
+        rho: Of `modo`, its regularisation.
+        momentum: Of `sdmgrad`, of its search.
+        pull: Of `sdmgrad`, how strongly towards the mean (its lambda).
+        byzantine: Of `krum`, how many gradients may be corrupt.
+        selected: Of `krum`, how many gradients are taken.
+        trimmed: Of `trimmed_mean`, how many values are left out at either end.
     """
 
-    method: Literal["fixed"] = "fixed"
+    method: str = "fixed"
+    normalise: bool = True
+    smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    gradients: Literal["parameters", "representation"] = "parameters"
+    every: int = Field(default=1, ge=1)
     weights: Literal["equal"] | dict[str, Weight] = "equal"
+    temperature: _Positive | None = None
+    learning_rate: _Positive | None = None
+    decay: Weight | None = None
+    mu: _Positive | None = None
+    theta: Weight | None = None
+    alpha: Weight | None = None
+    beta: _Share | None = None
+    c: Weight | None = None
+    max_norm: Weight | None = None
+    iterations: Annotated[int, Field(ge=1)] | None = None
+    tolerance: _Positive | None = None
+    scale: Literal["min", "median", "rmse"] | None = None
+    tau: _Share | None = None
+    rho: Weight | None = None
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
+    pull: Weight | None = None
+    byzantine: Annotated[int, Field(ge=0)] | None = None
+    selected: Annotated[int, Field(ge=1)] | None = None
+    trimmed: Annotated[int, Field(ge=1)] | None = None
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, method: str) -> str:
+        if method in METHODS:
+            return method
+        guess = difflib.get_close_matches(method, METHODS, n=1)
+        hint = f"did you mean '{guess[0]}'?" if guess else "`headway show --balancers` lists them"
+        raise ValueError(f"there is no method '{method}' ({hint})")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "BalancingSettings":
+        own = (*_OF_ALL, *self.about.settings, *(_OF_GRADIENTS if self.about.of_gradients else ()))
+        for name, field in type(self).model_fields.items():
+            if name not in own and (value := getattr(self, name)) != field.default:
+                raise ValueError(f"method '{self.method}' does not use {name}={shown(value)}: leave it out")
+        if self.gradients == "representation" and self.about.needs != ("gramian",) and self.method != "gradnorm":
+            raise ValueError(f"method '{self.method}' reads the gradients of parameters only: leave gradients out")
+        if self.smoothing and not self.about.weighs:
+            raise ValueError(f"method '{self.method}' answers no weights to smooth: leave smoothing out")
+        return self
+
+    @property
+    def about(self) -> Method:
+        """What is known of the method."""
+        return METHODS[self.method]
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the method reads `weights`."""
+        return "weights" in self.about.settings
+
+    def value(self, name: str) -> Any:
+        """A setting of the method, at its default where it is not given."""
+        given = getattr(self, name)
+        return self.about.settings[name] if given is None else given
 
     def normalised(self, tasks: list[str]) -> dict[str, float]:
         """One weight a task, summing to the number of tasks."""

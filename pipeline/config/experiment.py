@@ -1,6 +1,7 @@
 """The experiment: one YAML file, read into a frozen, typed, validated tree."""
 
 import re
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -85,6 +86,7 @@ class Experiment(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> "Experiment":
         self._check_weights()
+        self._check_method()
         if not self.validates and (self.tuning or self.training.early_stopping):
             raise ValueError(
                 "data.validation=0 leaves nothing to choose by: "
@@ -104,6 +106,36 @@ class Experiment(Settings):
             )
         if sum(weights.values()) <= 0.0:
             raise ValueError("balancing.weights are all 0: give at least one task a positive weight")
+
+    def _check_method(self) -> None:
+        """Hold the balancing method against the tasks and the network that it is for."""
+        method, about = self.balancing.method, self.balancing.about
+        if len(self.tasks) == 1:
+            return  # nothing to balance: every method is plain training then
+        least = self._least_tasks()
+        if len(self.tasks) < least:
+            raise ValueError(f"balancing.method '{method}' needs at least {least} tasks; found {len(self.tasks)}")
+        if not about.of_gradients:
+            return
+        if self.model.sharing == "separate":
+            raise ValueError(
+                f"balancing.method '{method}' reads gradients on layers that the tasks share, and "
+                "model.sharing=separate shares none: use model.sharing=shared, or a method that needs no gradients"
+            )
+        if self.model.trunk.kind == "mlp" and not self.model.trunk.widths:
+            raise ValueError(
+                f"balancing.method '{method}' reads gradients on layers that the tasks share, and "
+                "model.trunk.widths=[] leaves none: give the trunk a width"
+            )
+
+    def _least_tasks(self) -> int:
+        """How many tasks the balancing method takes at least."""
+        it = self.balancing
+        asked: dict[str, Callable[[], tuple[int, ...]]] = {
+            "krum": lambda: (it.value("byzantine") + 3, it.value("selected")),
+            "trimmed_mean": lambda: (2 * it.value("trimmed") + 1,),
+        }
+        return max((it.about.tasks, *asked.get(it.method, tuple)()))
 
     @property
     def validates(self) -> bool:

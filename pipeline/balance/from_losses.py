@@ -1,0 +1,167 @@
+"""Weights from the losses of a step and their history.
+
+A method that descends on f(L) has the weights df/dL_i. A task without a labelled row has loss 0 in that step: it takes
+no part, and nothing is learnt of it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pipeline.balance.adam import Adam
+from pipeline.balance.base import Balancer, Seen
+from pipeline.balance.fixed import preferred
+from pipeline.config.balancing import BalancingSettings
+
+_TINY = 1e-8
+_NEVER = -1e30  # a logarithm whose exponential is 0
+
+
+class Uncertainty(Balancer):
+    """Trained noise: weights exp(-s) / 2, while s descends on exp(-s) L / 2 + s / 2.
+
+    Kendall et al. 2018 (arXiv 1705.07115), section 3, with s the logarithm of the variance. It descends by Adam at a
+    rate of its own.
+    """
+
+    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
+        super().__init__(settings, tasks, device)
+        self._s = self.rows("s", len(tasks))
+        self._adam = Adam(self, self._s, self.column("learning_rate"))
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`."""
+        assert seen.losses is not None
+        weights = self._weights()
+        self._adam.step(self._slopes(seen.losses, weights), seen.losses != 0)
+        return weights
+
+    def _weights(self) -> Tensor:
+        return torch.exp(-self._s).mul_(0.5)
+
+    def _slopes(self, losses: Tensor, weights: Tensor) -> Tensor:
+        return 0.5 - weights * losses
+
+
+class LearntScale(Uncertainty):
+    """Trained scales: weights exp(s), while s descends on exp(s) L - s (IMTL-L; Liu et al. 2021, ICLR, section 3.2)."""
+
+    def _weights(self) -> Tensor:
+        return torch.exp(self._s)
+
+    def _slopes(self, losses: Tensor, weights: Tensor) -> Tensor:
+        return weights * losses - 1.0
+
+
+class DynamicAverage(Balancer):
+    """T times the softmax of each loss's ratio between the last two epochs, over a temperature.
+
+    DWA, Liu et al. 2019 (arXiv 1803.10704), equation 7. The first two epochs have equal weights.
+    """
+
+    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
+        super().__init__(settings, tasks, device)
+        names = ("sums", "counts", "newer", "older")
+        self._sums, self._counts, self._newer, self._older = (self.rows(name, len(tasks)) for name in names)
+        self._temperature = self.column("temperature")
+        self._chosen: Tensor | None = None
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`."""
+        assert seen.losses is not None
+        if seen.step == 0 and seen.epoch:
+            self._older.copy_(self._newer)
+            self._newer.copy_(self._sums / self._counts.clamp_min(1.0))
+            self._sums.zero_()
+            self._counts.zero_()
+        if seen.step == 0 or self._chosen is None:
+            ratios = torch.where(self._older > 0, self._newer / self._older, 1.0) if seen.epoch > 1 else self._newer * 0
+            self._chosen = len(self.tasks) * torch.softmax(ratios / self._temperature, 1)
+        self._sums.add_(seen.losses)
+        self._counts.add_(seen.losses != 0)
+        return self._chosen
+
+
+class GeometricMean(Balancer):
+    """The gradient of the geometric mean of the losses (GLS; Chennupati et al. 2019, section 3.3)."""
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`."""
+        assert seen.losses is not None
+        there = seen.losses != 0
+        count = there.sum(1, keepdim=True).clamp_min(1)
+        logs = torch.where(there, seen.losses, 1.0).log()
+        mean = torch.exp(logs.sum(1, keepdim=True) / count)
+        return torch.where(there, mean / (count * seen.losses), 0.0)
+
+
+class Famo(Balancer):
+    """Weights z_i / L_i over their sum, z = softmax(w): every loss falls at a like rate (Liu et al. 2023, algorithm 2).
+
+    arXiv 2306.03792. After the step w follows how far each logarithm of a loss fell, by Adam.
+    """
+
+    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
+        super().__init__(settings, tasks, device)
+        self._w = self.rows("w", len(tasks))
+        self._adam = Adam(self, self._w, self.column("learning_rate"), self.column("decay"))
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`: they sum to 1."""
+        assert seen.losses is not None
+        self._before = seen.losses
+        weights = torch.where(seen.losses != 0, self._shares() / (seen.losses + _TINY), 0.0)
+        return weights / weights.sum(1, keepdim=True).clamp_min(_TINY)
+
+    def after(self, losses: Tensor) -> None:
+        """See `Balancer`."""
+        there = self._before != 0
+        fell = torch.where(there, torch.log(self._before + _TINY) - torch.log(losses + _TINY), 0.0)
+        z = self._shares()
+        self._adam.step(z * (fell - (z * fell).sum(1, keepdim=True)), there)
+
+    def _shares(self) -> Tensor:
+        """What z is among the tasks that are there."""
+        return torch.softmax(self._w.masked_fill(self._before == 0, _NEVER), 1)
+
+
+class SmoothMaximum(Balancer):
+    """The gradient of mu log sum exp(p_i L_i / mu), p the preferred weights that sum to 1.
+
+    STCH, Lin et al. 2024 (arXiv 2402.19078), equation 6, with the ideal point at 0.
+    """
+
+    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
+        super().__init__(settings, tasks, device)
+        self._preferred = preferred(settings, tasks, device) / len(tasks)
+        self._mu = self.column("mu")
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`."""
+        assert seen.losses is not None
+        there = seen.losses != 0
+        scaled = (self._preferred * seen.losses / self._mu).masked_fill(~there, _NEVER)
+        return self._preferred * torch.softmax(scaled, 1) * there
+
+
+class Boundary(Balancer):
+    """The gradient of d1 + theta d2: along the preferred direction of losses, and away from it.
+
+    PBI, Zhang and Li 2007 (MOEA/D), section III.B, with the ideal point at 0. A task whose loss is far smaller than
+    preferred can get a negative weight.
+    """
+
+    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
+        super().__init__(settings, tasks, device)
+        self._direction = torch.nn.functional.normalize(preferred(settings, tasks, device), dim=1)
+        self._theta = self.column("theta")
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`."""
+        assert seen.losses is not None
+        direction = torch.nn.functional.normalize(self._direction * (seen.losses != 0), dim=1)
+        along = (seen.losses * direction).sum(1, keepdim=True)
+        away = seen.losses - along * direction
+        distance = (away.square().sum(1, keepdim=True) + 1e-12).sqrt()
+        return direction + self._theta * away / distance

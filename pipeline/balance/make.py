@@ -1,0 +1,150 @@
+"""From settings to the balancer of a stack."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from pipeline.balance.base import Balancer, Seen
+from pipeline.balance.fixed import Fixed, Random
+from pipeline.balance.from_gradients import Aggregated, ExcessRisk, GradNorm, Kept, SlotBySlot, Weighting
+from pipeline.balance.from_losses import (
+    Boundary,
+    DynamicAverage,
+    Famo,
+    GeometricMean,
+    LearntScale,
+    SmoothMaximum,
+    Uncertainty,
+)
+from pipeline.balance.solvers import ConflictAverse, Fair
+from pipeline.config.balancing import BalancingSettings
+
+if TYPE_CHECKING:
+    from torchjd.aggregation import Aggregator
+
+_OWN: dict[str, type[Balancer]] = {
+    "random": Random,
+    "uncertainty": Uncertainty,
+    "imtl_l": LearntScale,
+    "dwa": DynamicAverage,
+    "gls": GeometricMean,
+    "famo": Famo,
+    "stch": SmoothMaximum,
+    "pbi": Boundary,
+    "gradnorm": GradNorm,
+}
+
+_KEPT = {
+    "gradvac": (Kept("_phi_t", 2),),
+    "pcd": (Kept("_sq_norm_ema", 1), Kept("_n_steps", 0)),
+    "modo": (Kept("_lambda", 1, of=1.0, per_task=True),),
+    "sdmgrad": (Kept("_w", 1, of=1.0, per_task=True),),
+}
+
+
+def balancer(
+    settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu", shared: int = 0
+) -> Balancer:
+    """The balancer of a stack; of a single task there is nothing to balance.
+
+    Args:
+        settings: One a slot; all name the same method.
+        tasks: Names of the T tasks.
+        device: Where the weights lie.
+        shared: P, the values that the tasks share.
+    """
+    first = settings[0]
+    if len(tasks) == 1 or first.method == "fixed":
+        return Fixed(settings if len(tasks) > 1 else [BalancingSettings()] * len(settings), tasks, device)
+    if not first.about.weighs:
+        return Aggregated(settings, tasks, device, make=partial(_aggregator, first.method))
+    return Steadied(_method(first.method, settings, tasks, device, shared))
+
+
+def _method(
+    name: str, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str, shared: int
+) -> Balancer:
+    if name in _OWN:
+        return _OWN[name](settings, tasks, device)
+    if name == "excess_mtl":
+        return ExcessRisk(settings, tasks, device, shared=shared)
+    return SlotBySlot(settings, tasks, device, make=partial(_weighting, name), kept=_KEPT.get(name, ()))
+
+
+class Steadied(Balancer):
+    """A method's weights, smoothed and scaled as its settings say, and kept from one choice to the next.
+
+    Args:
+        method: It.
+    """
+
+    def __init__(self, method: Balancer) -> None:
+        super().__init__(method.settings, method.tasks, method.device)
+        self._method = method
+        self._last, self._begun = self.rows("last", len(self.tasks)), self.rows("begun", 1)
+        self.state |= {f"method.{name}": rows for name, rows in method.state.items()}
+        self._smoothing = torch.tensor([[it.smoothing] for it in self.settings], device=self.device)
+        self._smooth = any(it.smoothing for it in self.settings)
+
+    def due(self, step: int) -> bool:
+        """See `Balancer`: every so many steps."""
+        return step % self.settings[0].every == 0
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`."""
+        if not self.due(seen.step):
+            return self._scaled(self._last)
+        weights = self._method.weights(seen)
+        if self._smooth:
+            share = self._smoothing * self._begun
+            weights = share * self._last + (1 - share) * weights
+            self._begun.fill_(1.0)
+        self._last.copy_(weights)
+        return self._scaled(weights)
+
+    def after(self, losses: Tensor) -> None:
+        """See `Balancer`."""
+        self._method.after(losses)
+
+    def _scaled(self, weights: Tensor) -> Tensor:
+        """Weights whose absolute values sum to T, where that is wanted and there are any."""
+        if not self.settings[0].normalise:
+            return weights.clone()
+        total = weights.abs().sum(1, keepdim=True)
+        return weights * torch.where(total > 0, len(self.tasks) / total, 1.0)
+
+
+def _weighting(name: str, settings: BalancingSettings, count: int) -> Weighting:
+    """The weighting of one slot, for so many tasks."""
+    from torchjd import aggregation as jd
+
+    it = settings.value
+    makers: dict[str, Callable[[], Weighting]] = {
+        "mgda": lambda: jd.MGDAWeighting(it("tolerance"), it("iterations")),
+        "pcgrad": jd.PCGradWeighting,
+        "gradvac": lambda: jd.GradVacWeighting(it("beta")),
+        "cagrad": lambda: ConflictAverse(it("c")),
+        "imtl_g": jd.IMTLGWeighting,
+        "nash_mtl": lambda: Fair(1.0, it("iterations"), it("max_norm")),
+        "aligned_mtl": lambda: jd.AlignedMTLWeighting(scale_mode=it("scale")),
+        "dualproj": jd.DualProjWeighting,
+        "upgrad": jd.UPGradWeighting,
+        "fairgrad": lambda: Fair(it("alpha"), it("iterations")),
+        "krum": lambda: jd.KrumWeighting(it("byzantine"), it("selected")),
+        "pcd": lambda: jd.PCDWeighting(it("tau"), it("beta")),
+        "modo": lambda: jd.MoDoWeighting(it("learning_rate"), it("rho")),
+        "sdmgrad": lambda: jd.SDMGradWeighting(it("learning_rate"), it("momentum"), it("iterations"), it("pull")),
+    }
+    return makers[name]()
+
+
+def _aggregator(name: str, settings: BalancingSettings, count: int) -> "Aggregator":
+    """TorchJD's aggregator of one slot, for so many tasks."""
+    from torchjd import aggregation as jd
+
+    if name == "trimmed_mean":
+        return jd.TrimmedMean(settings.value("trimmed"))
+    return jd.GradDrop() if name == "graddrop" else jd.ConFIG()

@@ -1,0 +1,55 @@
+"""Balancers on given losses and gradients."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.balance import Balancer, Seen, balancer
+from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import BalancingSettings
+from pipeline.draws import Stream
+
+LOSSES = [name for name, it in METHODS.items() if "losses" in it.needs and not it.of_gradients]
+GRAMIAN = [name for name, it in METHODS.items() if it.needs == ("gramian",)]
+CROSSED = [name for name, it in METHODS.items() if "cross_gramian" in it.needs]
+WEIGHING = [name for name, it in METHODS.items() if it.weighs]
+
+
+def settings(method: str, slots: int = 1, **values: Any) -> list[BalancingSettings]:
+    """The same for every slot, as the paper scales weights."""
+    return [BalancingSettings.model_validate({"method": method, "normalise": False} | values)] * slots
+
+
+def made(method: str, tasks: int, slots: int = 1, shared: int = 0, **values: Any) -> Balancer:
+    return balancer(settings(method, slots, **values), names(tasks), shared=shared)
+
+
+def names(tasks: int) -> list[str]:
+    return [f"task{number}" for number in range(tasks)]
+
+
+def seen(
+    losses: Sequence[Sequence[float]] | Tensor | None = None,
+    jacobian: Tensor | None = None,
+    step: int = 0,
+    epoch: int = 0,
+    streams: Sequence[str] | None = None,
+) -> Seen:
+    """A step of losses [K, T] and gradients [K, T, P]."""
+    known = torch.as_tensor(losses) if losses is not None else None
+    given = known if known is not None else jacobian
+    slots = len(given) if given is not None else 1
+    own = streams or [f"seed/{k}" for k in range(slots)]
+    gramian = jacobian @ jacobian.mT if jacobian is not None else None
+    return Seen([Stream(0, name) for name in own], epoch, step, known, gramian, jacobian)
+
+
+def gradients(tasks: int, values: int = 20, slots: int = 1, seed: int = 0, scale: Mapping[int, float] = {}) -> Tensor:
+    """Random ones, [K, T, P], which conflict here and there; some tasks' scaled."""
+    draws = torch.Generator().manual_seed(seed)
+    found = torch.randn(slots, tasks, values, generator=draws)
+    for task, factor in scale.items():
+        found[:, task] *= factor
+    return found
