@@ -6,10 +6,13 @@ from pipeline.config import Experiment, flatten
 
 
 def parameters(experiment: Experiment) -> dict[str, Any]:
-    """Dotted keys and values; the weights as normalised, one key a task."""
-    values = flatten(experiment)
-    weights = {key for key in values if key.startswith("balancing.weights")}
-    chosen = experiment.balancing.normalised(list(experiment.tasks))
-    return {key: value for key, value in values.items() if key not in weights} | {
-        f"balancing.weights.{task}": weight for task, weight in chosen.items()
-    }
+    """Dotted keys and values; of balancing those that are set, the weights as normalised, one key a task."""
+    balancing = experiment.balancing
+    values = {key: it for key, it in flatten(experiment).items() if not key.startswith("balancing.")}
+    own = balancing.model_dump(mode="json", exclude={"weights"}, exclude_none=True)
+    values |= {f"balancing.{name}": value for name, value in own.items()}
+    values |= {f"balancing.{name}": balancing.value(name) for name in balancing.about.settings if name != "weights"}
+    if balancing.weighted:
+        chosen = balancing.normalised(list(experiment.tasks))
+        values |= {f"balancing.weights.{task}": weight for task, weight in chosen.items()}
+    return values

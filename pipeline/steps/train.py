@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import Experiment, changed
+from pipeline.config.balancing import BalancingSettings
 from pipeline.config.experiment import Baselines
 from pipeline.config.tasks import OF_EVALUATION
 from pipeline.errors import Failure
@@ -149,7 +150,7 @@ def single_task(experiment: Experiment, task: str) -> Experiment:
     return experiment.model_copy(
         update={
             "tasks": {task: experiment.tasks[task]},
-            "balancing": experiment.balancing.model_copy(update={"weights": "equal"}),
+            "balancing": BalancingSettings(),
             "baselines": Baselines(single=False, separate=None),
             "tuning": None,
         }

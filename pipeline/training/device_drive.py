@@ -49,20 +49,20 @@ class DeviceDrive(Drive):
         if augment := experiment.training.augment:
             self._augment, self._record = Augment(prepared, augment), None  # its draws are no part of a graph
 
-    def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
+    def epoch(self, step: Step, after: Step, epoch: int, factors: Sequence[float]) -> None:
         """See `Drive`.
 
         Raises:
             Failure: The device has no memory for the buffers of a step.
         """
         try:
-            self._epoch(step, epoch, factors)
+            self._epoch(step, after, epoch, factors)
         except torch.OutOfMemoryError:
             raise Failure(
                 f"a stack of {len(self._slots)} does not fit on device={self._network.on.device}: set slots to fewer"
             ) from None
 
-    def _epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
+    def _epoch(self, step: Step, after: Step, epoch: int, factors: Sequence[float]) -> None:
         streams, data = ([getattr(slot, name) for slot in self._slots] for name in ("stream", "data_stream"))
         self._network.begin(streams, epoch)
         self._optimizer.begin(
@@ -71,9 +71,9 @@ class DeviceDrive(Drive):
         )
         for number, sizes in enumerate(self._batches.epoch(data, epoch)):
             this = Pass({}, streams, epoch, number, self._batches.clock)
-            self._run(sizes, partial(self._one, step, this, sizes))
+            self._run(sizes, partial(self._one, step, after, this, sizes))
 
-    def _one(self, step: Step, this: Pass, sizes: tuple[int, ...]) -> None:
+    def _one(self, step: Step, after: Step, this: Pass, sizes: tuple[int, ...]) -> None:
         """One step with so many rows of each source."""
         batch = self._batches.batch(sizes)
         if self._augment:
@@ -81,9 +81,11 @@ class DeviceDrive(Drive):
             batch = self._augment(batch, this.streams, this.epoch, this.step)
         step(batch, this)
         self._optimizer.step(self._batches.clock)
+        after(batch, this)
         self._batches.clock.add_(1)
 
     def _make_optimizer(self) -> None:
         self._optimizer: BatchedOptimizer = BatchedOptimizer(self._settings, self._network.values, self._network.grads)
-        recordable = all(layer.recordable for _, layer in self._network.layers())
+        fixed = self._slots[0].experiment.balancing.method == "fixed"  # others draw, or ask a solver on the host
+        recordable = fixed and all(layer.recordable for _, layer in self._network.layers())
         self._run = Recorded[tuple[int, ...]](self._record if recordable else None)

@@ -43,8 +43,8 @@ class Drive(ABC):
         self._optimizer.resume(done * self.steps)
 
     @abstractmethod
-    def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
-        """One epoch of updates, each slot's rate multiplied by its own factor."""
+    def epoch(self, step: Step, after: Step, epoch: int, factors: Sequence[float]) -> None:
+        """One epoch of updates, each slot's rate multiplied by its own factor; `after` follows each update."""
 
     @abstractmethod
     def _make_optimizer(self) -> None:

@@ -29,17 +29,19 @@ class HostDrive(Drive):
         if augment := experiment.training.augment:
             self._augment = Augment(prepared, augment)
 
-    def epoch(self, step: Step, epoch: int, factors: Sequence[float]) -> None:
+    def epoch(self, step: Step, after: Step, epoch: int, factors: Sequence[float]) -> None:
         """See `Drive`."""
         streams, data = ([getattr(slot, name) for slot in self._slots] for name in ("stream", "data_stream"))
         for number, batch in enumerate(self._batches.epoch(data, epoch)):
             changed = self._augment(batch, streams, epoch, number) if self._augment else batch
-            step(changed, Pass({}, streams, epoch, number))
+            this = Pass({}, streams, epoch, number)
+            step(changed, this)
             clip(self._network.grads, self._settings)
             course = factor(self._settings[0], epoch * self.steps + number, self.steps)
             self._optimizer.step(
                 [it.learning_rate * course * own for it, own in zip(self._settings, factors, strict=True)]
             )
+            after(changed, this)
 
     def _make_optimizer(self) -> None:
         self._optimizer: Optimizer = Optimizer(self._settings, self._network.values, self._network.grads)

@@ -7,12 +7,14 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.config import Experiment, flatten
+from pipeline.config.balancing import OF_SLOTS
 from pipeline.draws import Stream
 
 Status = Literal["running", "finished", "pruned", "diverged"]
 
 NUMERIC = (
     "balancing.weights",
+    *(f"balancing.{name}" for name in OF_SLOTS),
     "model.trunk.dropout",
     "model.head.dropout",
     "training.learning_rate",

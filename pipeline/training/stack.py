@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.balance import Fixed
 from pipeline.config import Experiment
 from pipeline.data.batches import Batch, Rows
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network, Pass, TaskShape, build, loss_of
 from pipeline.stacked import On
 from pipeline.training.assess import assess
+from pipeline.training.descent import Descent
 from pipeline.training.device_drive import DeviceDrive
 from pipeline.training.drive import Drive
 from pipeline.training.graph import Record, cuda_graph
@@ -86,7 +86,8 @@ class Stack:
 
     def train(self) -> list[dict[str, float]]:
         """The updates of an epoch and nothing else: each slot's training metrics over its rows. No state changes."""
-        self._drive.epoch(self._step, self._states[0].epoch, [state.plateau_factor for state in self._states])
+        factors = [state.plateau_factor for state in self._states]
+        self._drive.epoch(self._step, self._descent.after, self._states[0].epoch, factors)
         return metrics(self._tallies)
 
     def leave(self, names: Iterable[str]) -> None:
@@ -143,10 +144,7 @@ class Stack:
         else:
             self._network.initialise([slot.stream for slot in self._slots], self._on)
         self._drive.open(self._network, self._slots, self._states[0].epoch)
-        tasks = list(self._prepared.tasks)
-        self._balancer = Fixed.of([experiment.balancing.normalised(tasks) for experiment in experiments])
-        self._balancer.chosen = self._balancer.chosen.to(self._on.device)
-        self._weights: Tensor | None = None
+        self._descent = Descent(self._network, self._losses, [experiment.balancing for experiment in experiments])
         self._tallies: dict[str, Tally] = {task: tally_of(it, self._on) for task, it in self._prepared.tasks.items()}
         self._best = (self._network.values.clone(), self._network.buffers.clone())
         for name, rows in (stacked or {}).items():
@@ -156,7 +154,8 @@ class Stack:
         """All stacked tensors by name, a row a slot."""
         optimizer = {f"optimizer.{name}": rows for name, rows in self._drive.state.items()}
         network = {"values": self._network.values, "buffers": self._network.buffers}
-        return network | optimizer | {"best.values": self._best[0], "best.buffers": self._best[1]}
+        balancer = {f"balancer.{name}": rows for name, rows in self._descent.state.items()}
+        return network | optimizer | balancer | {"best.values": self._best[0], "best.buffers": self._best[1]}
 
     def _state(self, k: int) -> SlotState:
         return _copy(self._states[k], {name: _copied(rows[k]) for name, rows in self._rows().items()})
@@ -171,24 +170,12 @@ class Stack:
 
     def _step(self, batch: Batch, this: Pass) -> None:
         """The gradients of every slot, and what is counted of its losses."""
+        if self._descent.apart:
+            this = replace(this, apart=True)
         logits = self._network.forward(batch.inputs, this)
-        losses = self._losses.items()
         for task, tally in self._tallies.items():
             tally.take(logits[task], batch.targets[task])
-        means = None
-        if "losses" in self._balancer.needs:
-            rows = [loss.rows(logits[task], batch.targets[task].values) for task, loss in losses]
-            shares = [batch.targets[task].share for task, _ in losses]
-            means = torch.stack([(it * share).flatten(1).sum(1) for it, share in zip(rows, shares, strict=True)], 1)
-        weights = self._balancer.weights(means)
-        if weights is not self._weights:
-            self._weights, self._by_task = weights, weights.unbind(1)
-        self._network.backward(
-            {
-                task: loss.slopes(logits[task], batch.targets[task], weight)
-                for (task, loss), weight in zip(losses, self._by_task, strict=True)
-            }
-        )
+        self._descent(logits, batch, this)
 
 
 def _copy(state: SlotState, arrays: dict[str, np.ndarray]) -> SlotState:

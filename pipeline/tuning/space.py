@@ -67,7 +67,9 @@ def trial_experiment(experiment: Experiment, values: Mapping[str, Any]) -> Exper
 
 
 def _space(experiment: Experiment) -> dict[str, Dimension]:
-    return experiment.tuning.space if experiment.tuning else {}
+    """The dimensions that the experiment's method reads: there are no weights to search where it finds its own."""
+    space = experiment.tuning.space if experiment.tuning else {}
+    return {key: it for key, it in space.items() if not isinstance(it, Simplex) or experiment.balancing.weighted}
 
 
 def _labels(choice: Choice) -> list[Any]:

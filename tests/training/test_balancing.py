@@ -1,0 +1,144 @@
+"""Every balancing method in a stack: the same alone and beside others, after a leave and after a resume."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import OF_SLOTS, BalancingSettings
+from pipeline.training.stack import Stack
+from tests.training.made import (
+    MIXED,
+    ODD,
+    TRUNKS,
+    assert_same,
+    by_name,
+    experiment_on,
+    images_for,
+    random_data,
+    seeds,
+    trained,
+    trials,
+)
+
+GAPS = {"digit": 0.2, "marks": 0.3, "size": 0.3, "parity": 0.2}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("tasks", [ODD, MIXED], ids=["classes", "every kind"])
+def test_a_slot_is_the_same_alone_and_beside_others_with_labels_missing(
+    method: str, tasks: dict[str, Any], tmp_path: Path
+) -> None:
+    prepared = random_data(tmp_path, tasks, missing={task: GAPS[task] for task in tasks if task in GAPS})
+    experiment = experiment_on(prepared, {"balancing.method": method, "training.epochs": 2})
+    for slots in (lambda count: seeds(experiment, count), lambda count: trials([experiment] * count)):
+        alone = next(iter(trained(prepared, slots(1)).values()))
+        assert alone.status == "finished"
+        for count in (2, 5):
+            assert_same(trained(prepared, slots(count))[alone.name], alone)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_resumed_equals_unbroken_after_a_neighbour_has_left(method: str, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path, missing={"digit": 0.3})
+    slots = seeds(experiment_on(prepared, {"balancing.method": method, "balancing.smoothing": 0.0}), 3)
+    unbroken = trained(prepared, slots)
+    first = Stack(prepared, slots)
+    first.epoch()
+    first.leave(["seed/1"])
+    first.epoch()
+    states = by_name(first)
+    second = Stack(prepared, [slots[2], slots[0]], states)
+    while second.running:
+        second.epoch()
+    for name, state in by_name(second).items():
+        assert_same(state, unbroken[name])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_changes_what_is_learnt(method: str, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path)
+    plain, own = (
+        trained(prepared, seeds(experiment_on(prepared, {"balancing.method": it, "training.epochs": 4}), 1))["seed/0"]
+        for it in ("fixed", method)
+    )
+    same = np.array_equal(plain.arrays["best.values"], own.arrays["best.values"])
+    assert same == (method == "fixed")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_of_one_task_every_method_is_plain_training(method: str, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path, {"digit": ODD["digit"]})
+    plain, own = (
+        trained(prepared, seeds(experiment_on(prepared, {"balancing.method": it}), 1))["seed/0"]
+        for it in ("fixed", method)
+    )
+    assert_same(own, plain)
+
+
+@pytest.mark.parametrize("trunk", TRUNKS)
+@pytest.mark.parametrize("method", ["upgrad", "graddrop", "modo"])
+def test_gradients_are_told_apart_in_every_trunk(trunk: str, method: str, tmp_path: Path) -> None:
+    prepared = images_for(trunk, random_data(tmp_path, side=14))
+    values = {"model.trunk": TRUNKS[trunk], "balancing.method": method, "training.epochs": 2}
+    alone = trained(prepared, seeds(experiment_on(prepared, values), 1))["seed/0"]
+    assert alone.status == "finished"
+    found = trained(prepared, seeds(experiment_on(prepared, values), 3))["seed/0"]
+    if trunk == "own":  # lifted over the slots, which holds within a tolerance
+        np.testing.assert_allclose(found.arrays["best.values"], alone.arrays["best.values"], rtol=1e-2, atol=1e-3)
+    else:
+        assert_same(found, alone)
+
+
+def test_gradients_whose_tasks_all_weigh_one_are_those_of_equal_weights(tmp_path: Path) -> None:
+    # PCGrad leaves gradients alone that do not conflict; with one task a source and no shared unit active for both
+    # it is the plain sum, whichever way the trunk's gradient was computed.
+    prepared = random_data(tmp_path)
+    found = {}
+    for method, every in (("fixed", 1), ("trimmed_mean", 1)):
+        experiment = experiment_on(prepared, {"balancing.method": method, "training.epochs": 1})
+        stack = Stack(prepared, seeds(experiment, 1))
+        if method == "trimmed_mean":  # made the sum
+            stack._descent._balancer.direction = lambda seen: seen.jacobian.sum(1)  # type: ignore[attr-defined]
+        stack.train()
+        found[method, every] = stack._network.values.clone()
+    torch.testing.assert_close(*found.values(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", OF_SLOTS)
+def test_trials_that_differ_in_a_setting_share_a_stack_and_do_not_feel_one_another(name: str, tmp_path: Path) -> None:
+    method = "dwa" if name == "smoothing" else next(it for it, about in METHODS.items() if name in about.settings)
+    default = BalancingSettings(method=method)
+    value = 0.5 if name == "smoothing" else default.value(name)
+    other = max(1, value // 2) if isinstance(value, int) else value * 0.5
+    prepared = random_data(tmp_path)
+    slots = trials(
+        [
+            experiment_on(prepared, {"balancing.method": method, f"balancing.{name}": it, "training.epochs": 3})
+            for it in (value, other)
+        ]
+    )
+    assert slots[0].shape() == slots[1].shape()
+    together = trained(prepared, slots)
+    for slot in slots:
+        assert_same(together[slot.name], trained(prepared, [slot])[slot.name])
+
+
+def test_trials_of_different_methods_do_not_share_a_stack(tmp_path: Path) -> None:
+    prepared = random_data(tmp_path)
+    one, other = trials([experiment_on(prepared, {"balancing.method": it}) for it in ("fixed", "upgrad")])
+    assert one.shape() != other.shape()
+
+
+def test_a_loss_that_is_no_number_makes_its_slot_diverge_alone(tmp_path: Path) -> None:
+    prepared = random_data(tmp_path)
+    for method in ("uncertainty", "gls", "upgrad", "mgda", "graddrop", "nash_mtl"):
+        experiments = [
+            experiment_on(prepared, {"balancing.method": method, "training.learning_rate": rate})
+            for rate in (0.01, 1e30)
+        ]
+        found = trained(prepared, trials(experiments))
+        assert [found[f"trial/{k}"].status for k in (0, 1)] == ["finished", "diverged"], method
