@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,18 @@ def list_command(**options: Any) -> None:
 
 @cli.command(context_settings={"ignore_unknown_options": True})
 @click.option("--data", is_flag=True, help="The prepared data instead: rows, classes, what is missing, examples.")
-@experiment_options
+@click.option("--balancers", is_flag=True, help="The methods that choose task weights instead; without EXPERIMENT.")
+@partial(experiment_options, required=False)
 @output_options
-def show(data: bool, **options: Any) -> None:
+def show(data: bool, balancers: bool, **options: Any) -> None:
     """Show the resolved configuration, each step's key, and which run answers it."""
-    from pipeline.commands.show import show_data, show_experiment
+    from pipeline.commands.show import show_balancers, show_data, show_experiment
 
+    if balancers:
+        show_balancers(options["json"])
+        return
+    if options["experiment"] is None:
+        raise click.UsageError("Missing argument 'EXPERIMENT'.")
     (show_data if data else show_experiment)(as_request(options))
 
 

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from pipeline.config.balancers import METHODS
+
 from .conftest import REPOSITORY, Headway
 
 HEAVY = ("torch", "mlflow", "optuna", "pandas", "numpy", "torchvision", "sklearn", "scipy", "plotly", "torchmetrics")
@@ -31,6 +33,16 @@ def test_list_names_the_experiments_that_ship(project: object, headway: Headway)
     assert all(it["purpose"] for it in listed.json)
 
 
+def test_show_names_every_balancing_method_with_what_it_needs(project: object, headway: Headway) -> None:
+    told = {it["method"]: it for it in headway("show", "--balancers", "--json").json}
+    assert told.keys() == METHODS.keys()
+    assert told["famo"]["needs"] == ["losses", "losses_after"]
+    assert told["cagrad"]["settings"] == {"c": 0.4}
+    assert all(it["paper"] and it["about"] and it["cost_of_a_step"] >= 1.0 for it in told.values())
+    lines = headway("show", "--balancers").out
+    assert all(name in lines for name in METHODS)
+
+
 SPACE = "tuning.space={model.trunk.dropout: {float: [0.5, 0.1]}}"
 
 MISTAKES = {
@@ -54,6 +66,29 @@ MISTAKES = {
     "unknown step": (["why", "trian", "debug"], "unknown step"),
     "tune without tuning": (["tune", "debug", "--set", "tuning=null"], "nothing to tune"),
     "a GPU that is not there": (["train", "debug", "--set", "device=cuda"], "device"),
+    "unknown method": (["train", "debug", "--set", "balancing.method=upgard"], "did you mean 'upgrad'"),
+    "a setting of another method": (
+        ["train", "debug", "--set", "balancing.method=upgrad", "--set", "balancing.c=0.4"], "does not use c=0.4"
+    ),
+    "a setting out of range": (
+        ["train", "debug", "--set", "balancing.method=cagrad", "--set", "balancing.c=-1"], "balancing.c"
+    ),
+    "gradients of nothing shared": (
+        ["train", "debug", "--set", "balancing.method=mgda", "--set", "model.sharing=separate"], "share"
+    ),
+    "gradients without layers": (
+        ["train", "debug", "--set", "balancing.method=mgda", "--set", "model.trunk.widths=[]"], "give the trunk a width"
+    ),
+    "too few tasks": (["train", "debug", "--set", "balancing.method=krum"], "at least 3 tasks"),
+    "weights that the method finds itself": (
+        ["train", "debug", "--set", "balancing.method=mgda", "--set", "balancing.weights={mnist: 1, fashion: 2}"],
+        "does not use weights",
+    ),
+    "representation without a Gramian": (
+        ["train", "debug", "--set", "balancing.method=graddrop", "--set", "balancing.gradients=representation"],
+        "leave gradients out",
+    ),
+    "nothing to show": (["show"], "EXPERIMENT"),
     "storage of no kind": (["tune", "debug", "--storage", "nosuchdb://user:secret@host/x"], "tuning.storage"),
 }  # fmt: skip
 

@@ -1,6 +1,5 @@
 """Adam on the few values that a balancer trains, at a rate for every slot."""
 
-import torch
 from torch import Tensor
 
 from pipeline.balance.base import Balancer
@@ -29,9 +28,10 @@ class Adam:
         """Descend by slopes [K, T], where tasks are there, bool [K, T]."""
         if self._decay is not None:
             slopes = slopes + self._decay * self._values
-        mean, square = self._mean.lerp(slopes, 1 - _BETA1), self._square.lerp(slopes.square(), 1 - _BETA2)
-        steps = self._steps + 1
-        step = self._rate * (mean / (1 - _BETA1**steps)) / ((square / (1 - _BETA2**steps)).sqrt() + _EPSILON)
-        moments = ((self._mean, mean), (self._square, square), (self._steps, steps))
-        for old, new in (*moments, (self._values, self._values - step)):
-            old.copy_(torch.where(there, new, old))
+        mask = there.to(slopes.dtype)
+        self._mean.lerp_(slopes, mask * (1 - _BETA1))
+        self._square.lerp_(slopes * slopes, mask * (1 - _BETA2))
+        self._steps.add_(mask)
+        steps = self._steps.clamp_min(1.0)
+        spread = (self._square / (1 - _BETA2**steps)).sqrt_().add_(_EPSILON)
+        self._values.sub_(mask * self._rate * self._mean / ((1 - _BETA1**steps) * spread))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from pipeline.balance.base import Balancer, Seen
 from pipeline.balance.fixed import Fixed, Random
@@ -19,7 +20,7 @@ from pipeline.balance.from_losses import (
     SmoothMaximum,
     Uncertainty,
 )
-from pipeline.balance.solvers import ConflictAverse, Fair
+from pipeline.balance.solvers import ConflictAverse, Fair, LeastNorm
 from pipeline.config.balancing import BalancingSettings
 
 if TYPE_CHECKING:
@@ -84,10 +85,10 @@ class Steadied(Balancer):
     def __init__(self, method: Balancer) -> None:
         super().__init__(method.settings, method.tasks, method.device)
         self._method = method
-        self._last, self._begun = self.rows("last", len(self.tasks)), self.rows("begun", 1)
-        self.state |= {f"method.{name}": rows for name, rows in method.state.items()}
+        self.state = {f"method.{name}": rows for name, rows in method.state.items()}
         self._smoothing = torch.tensor([[it.smoothing] for it in self.settings], device=self.device)
         self._smooth = any(it.smoothing for it in self.settings)
+        self._last, self._begun = self.rows("last", len(self.tasks)), self.rows("begun", 1)
 
     def due(self, step: int) -> bool:
         """See `Balancer`: every so many steps."""
@@ -102,7 +103,8 @@ class Steadied(Balancer):
             share = self._smoothing * self._begun
             weights = share * self._last + (1 - share) * weights
             self._begun.fill_(1.0)
-        self._last.copy_(weights)
+        if self._smooth or self.settings[0].every > 1:
+            self._last.copy_(weights)
         return self._scaled(weights)
 
     def after(self, losses: Tensor) -> None:
@@ -113,8 +115,7 @@ class Steadied(Balancer):
         """Weights whose absolute values sum to T, where that is wanted and there are any."""
         if not self.settings[0].normalise:
             return weights.clone()
-        total = weights.abs().sum(1, keepdim=True)
-        return weights * torch.where(total > 0, len(self.tasks) / total, 1.0)
+        return len(self.tasks) * functional.normalize(weights, p=1.0, dim=1)
 
 
 def _weighting(name: str, settings: BalancingSettings, count: int) -> Weighting:
@@ -123,7 +124,7 @@ def _weighting(name: str, settings: BalancingSettings, count: int) -> Weighting:
 
     it = settings.value
     makers: dict[str, Callable[[], Weighting]] = {
-        "mgda": lambda: jd.MGDAWeighting(it("tolerance"), it("iterations")),
+        "mgda": LeastNorm,
         "pcgrad": jd.PCGradWeighting,
         "gradvac": lambda: jd.GradVacWeighting(it("beta")),
         "cagrad": lambda: ConflictAverse(it("c")),

@@ -62,6 +62,24 @@ class Fair:
         return at
 
 
+class LeastNorm:
+    """Shares a of the simplex for which a'Ga is least (MGDA; Sener and Koltun 2018, arXiv 1810.04650, equation 3).
+
+    A quadratic program, solved exactly (Goldfarb and Idnani 1983); Frank-Wolfe steps come near it one after the other.
+    """
+
+    def __call__(self, gramian: Tensor) -> Tensor:
+        """From the Gramian [T, T] to weights [T]."""
+        from quadprog import solve_qp
+
+        given = gramian.double().cpu().numpy()
+        count = len(given)
+        scaled = given * (count / given.trace()) + _RIDGE * np.eye(count)
+        constraints = np.column_stack([np.ones(count), np.eye(count)])  # they sum to 1, and none is negative
+        shares = solve_qp(scaled, np.zeros(count), constraints, np.eye(1, count + 1)[0], meq=1)[0]
+        return torch.from_numpy(shares.clip(0.0)).to(gramian)
+
+
 class ConflictAverse:
     """The best worst descent of any task within c of the mean gradient (CAGrad; Liu et al. 2021, arXiv 2110.14048).
 

@@ -45,10 +45,10 @@ class Request:
         return shlex.join(["headway", name, self.experiment, *(word for pair in settings for word in ("--set", pair))])
 
 
-def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
+def experiment_options(command: Callable[..., None], required: bool = True) -> Callable[..., None]:
     """EXPERIMENT, `--set key=value` and `--dotted.key value`."""
     command = click.argument("extra", nargs=-1, type=click.UNPROCESSED, metavar="[--dotted.key VALUE]...")(command)
-    command = click.argument("experiment")(command)
+    command = click.argument("experiment", required=required)(command)
     return click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a value; also --dotted.key VALUE."
     )(command)

@@ -10,6 +10,7 @@ import yaml
 
 from pipeline.commands.options import Request
 from pipeline.config import experiment_files, load, project_folder
+from pipeline.config.balancers import METHODS
 from pipeline.errors import UserError
 from pipeline.plugins import look_in
 
@@ -22,6 +23,34 @@ def show_list(as_json: bool) -> None:
         return
     for name, purpose in found.items():
         click.echo(f"{name:24} {purpose}")
+
+
+def show_balancers(as_json: bool) -> None:
+    """The methods that choose task weights: what each does, needs and costs, its settings, and where it comes from."""
+    if as_json:
+        found = [
+            {
+                "method": name,
+                "about": it.about,
+                "needs": it.needs,
+                "settings": dict(it.settings),
+                "least_tasks": it.tasks,
+                "trainable_by_default": it.trainable,
+                "cost_of_a_step": it.cost,
+                "paper": it.paper,
+            }
+            for name, it in METHODS.items()
+        ]
+        print(json.dumps(found))
+        return
+    for name, it in METHODS.items():
+        settings = ", ".join(f"{key}={value}" for key, value in it.settings.items())
+        needs = " and ".join(need.replace("_", " ") for need in it.needs) or "nothing"
+        told = [f"needs {needs}", f"a step {it.cost:g}x that of equal weights"]
+        told += [f"settings {settings}"] if settings else []
+        told += [f"{it.tasks} tasks or more"] if it.tasks > 1 else []
+        told += [] if it.trainable else ["its defaults are no good start"]
+        click.echo(f"{name:14} {it.about}\n{'':14} {'; '.join(told)}\n{'':14} {it.paper}")
 
 
 def show_experiment(request: Request) -> None:

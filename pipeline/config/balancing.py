@@ -14,7 +14,7 @@ _Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 OF_SLOTS = (
     "smoothing", "temperature", "learning_rate", "decay", "mu", "theta", "alpha", "beta", "c", "max_norm", "iterations",
-    "tolerance", "tau", "rho", "momentum", "pull",
+    "tau", "rho", "momentum", "pull",
 )  # fmt: skip
 """Settings in which networks that train side by side may differ."""
 
@@ -47,7 +47,6 @@ class BalancingSettings(Settings):
         c: Of `cagrad`, how far from the mean gradient.
         max_norm: Of `nash_mtl`, the largest norm of the shared gradient.
         iterations: Most steps of the method's own search.
-        tolerance: Of `mgda`, the step at which its search ends.
         scale: Of `aligned_mtl`, from which singular value.
         tau: Of `pcd`, the share of progress that every task but the first is owed.
         rho: Of `modo`, its regularisation.
@@ -74,7 +73,6 @@ class BalancingSettings(Settings):
     c: Weight | None = None
     max_norm: Weight | None = None
     iterations: Annotated[int, Field(ge=1)] | None = None
-    tolerance: _Positive | None = None
     scale: Literal["min", "median", "rmse"] | None = None
     tau: _Share | None = None
     rho: Weight | None = None

@@ -88,7 +88,8 @@ class Stack:
         """The updates of an epoch and nothing else: each slot's training metrics over its rows. No state changes."""
         factors = [state.plateau_factor for state in self._states]
         self._drive.epoch(self._step, self._descent.after, self._states[0].epoch, factors)
-        return metrics(self._tallies)
+        told = self._descent.told()
+        return [found | own for found, own in zip(metrics(self._tallies), told, strict=True)]
 
     def leave(self, names: Iterable[str]) -> None:
         """Cut slots out, pruned if they still ran; their kept epoch stays to be asked for."""

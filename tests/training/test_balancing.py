@@ -142,3 +142,23 @@ def test_a_loss_that_is_no_number_makes_its_slot_diverge_alone(tmp_path: Path) -
         ]
         found = trained(prepared, trials(experiments))
         assert [found[f"trial/{k}"].status for k in (0, 1)] == ["finished", "diverged"], method
+
+
+def test_history_tells_weights_norms_and_conflicts(tmp_path: Path) -> None:
+    prepared = random_data(tmp_path)
+    for method, wanted in {
+        "fixed": set(),
+        "uncertainty": {"weight"},
+        "upgrad": {"weight", "gradient_norm", "conflicts"},
+    }.items():
+        state = trained(prepared, seeds(experiment_on(prepared, {"balancing.method": method}), 2))["seed/1"]
+        told = {name: value for name, value in state.history[-1].items() if name.split("/")[-1] in _TOLD}
+        assert {name.split("/")[-1] for name in told} == wanted
+        if wanted:
+            assert sum(told[f"train/{task}/weight"] for task in ODD) == pytest.approx(len(ODD), abs=1e-4)
+        if "conflicts" in wanted:
+            assert 0.0 <= told["train/all/conflicts"] <= 1.0
+            assert all(told[f"train/{task}/gradient_norm"] > 0 for task in ODD)
+
+
+_TOLD = ("weight", "gradient_norm", "conflicts")

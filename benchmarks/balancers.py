@@ -1,0 +1,182 @@
+"""What each balancing method costs a step: against equal weights, and against the same method by TorchJD alone.
+
+The first table is of the network of `mnist_fashion` with a third task (which digit, is it odd, which garment), one
+model and a stack of 8. The second is of a trunk of 784-128 with 2, 10 and 40 heads on the same rows. Times are those of
+the one thread that works, a model and step; a method's own weighting is timed apart, on a Gramian of that size.
+
+    python -m benchmarks.balancers [--data FOLDER] [--repeats N]
+"""
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+import torch
+from torchjd import aggregation as jd
+
+from benchmarks.common import machine, measuring, results
+from benchmarks.common.data import data_folder
+from benchmarks.common.measuring import Contender, median_of, timed
+from benchmarks.common.options import shared
+from benchmarks.networks import deep
+from benchmarks.rivals.torchjd_mtl import step_of
+from pipeline.balance import Seen, balancer
+from pipeline.config import Experiment, with_values
+from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import BalancingSettings
+from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, labels_file
+from pipeline.draws import Stream
+from pipeline.training.numerics import settle
+from pipeline.training.slot import trial_slot
+from pipeline.training.stack import Stack
+
+MODELS = (1, 8)
+TASKS = (2, 10, 40)
+RIVALS: dict[str, Callable[[], jd.Aggregator]] = {
+    "upgrad": jd.UPGrad,
+    "mgda": jd.MGDA,
+    "imtl_g": jd.IMTLG,
+    "aligned_mtl": jd.AlignedMTL,
+    "dualproj": jd.DualProj,
+}
+_ROWS, _BATCH = 64 * 40, 64
+_PLAIN = {
+    "model.trunk.widths": [128],
+    "model.trunk.norm": "none",
+    "model.trunk.dropout": 0.5,
+    "training.optimizer": "adam",
+    "training.weight_decay": 0.0,
+    "training.schedule": "constant",
+}
+
+
+@click.command()
+@shared(repeats=3)
+def main(data: Path | None, repeats: int, quick: bool, folder: Path) -> None:
+    """Time a training step with every method, and the gradient-based ones against TorchJD."""
+    settle()
+    repeats = 1 if quick else repeats
+    with data_folder(data, (1000, 200) if quick else (6000, 1000)) as found, deep(found) as case:
+        about = {"machine": machine.describe(), "data": found.in_words}
+        experiment = with_values(case.experiment, _PLAIN)
+        table = pd.concat([_methods(case.prepared, experiment, case.steps, models, repeats) for models in MODELS])
+    click.echo(_costs(table).round(2).to_string())
+    tables = [table]
+    for tasks in TASKS[:2] if quick else TASKS:
+        tables.append(_against_torchjd(tasks, repeats))
+        click.echo(_ratios(tables[-1], tasks).round(2).to_string())
+    whole = pd.concat(tables, ignore_index=True)
+    whole["us"] = whole["cpu_seconds"] * 1e6
+    figure = results.bars(whole, "us", "A training step by balancing method", "microseconds a model and step")
+    results.save("balancers", whole, about, figure, folder)
+
+
+def _methods(prepared: Prepared, experiment: Experiment, steps: int, models: int, repeats: int) -> pd.DataFrame:
+    """An epoch of every method."""
+    contenders = []
+    for method in METHODS:
+        own = with_values(experiment, {"balancing.method": method})
+        stack = Stack(prepared, [trial_slot(number, own) for number in range(models)])
+        contenders.append(Contender(_named(method, models), timed(stack.train), models * steps))
+    return measuring.take_turns(contenders, repeats)
+
+
+def _costs(table: pd.DataFrame) -> pd.DataFrame:
+    """Median microseconds a model and step, how many times those of equal weights, and of the weighting alone."""
+    rows = {}
+    for method in METHODS:
+        row: dict[str, float] = {}
+        for models in MODELS:
+            name, equal = _named(method, models), _named("fixed", models)
+            row[f"us, {models}"] = measuring.summary(table, "cpu_seconds").loc[name, "median"] * 1e6
+            row[f"of equal, {models}"] = measuring.ratio(table, name, equal, "cpu_seconds")
+        rows[method] = row | {"weighting alone, us": _weighting(method, 3) * 1e6}
+    return pd.DataFrame(rows).T
+
+
+def _weighting(method: str, tasks: int) -> float:
+    """Median seconds of the weights of one slot from losses and a Gramian that are there."""
+    about = METHODS[method]
+    if not about.weighs or "jacobian" in about.needs:
+        return float("nan")
+    draws = torch.Generator().manual_seed(0)
+    own = balancer([BalancingSettings(method=method)], [str(task) for task in range(tasks)])
+    jacobian = torch.randn(1, tasks, 200, generator=draws)
+    losses = torch.rand(1, tasks, generator=draws) + 0.1
+    seen = Seen([Stream(0, "seed/0")], 0, 1, losses, jacobian @ jacobian.mT)
+    return median_of(partial(own.weights, seen), 50)
+
+
+def _against_torchjd(tasks: int, repeats: int) -> pd.DataFrame:
+    """Steps of both ways, of so many tasks on the same rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = _same_rows(Path(folder), tasks)
+        contenders = []
+        for method in ("fixed", *RIVALS):
+            stack = Stack(prepared, [trial_slot(0, _experiment(prepared, method))])
+            contenders.append(Contender(_ours(method, tasks), timed(stack.train), _ROWS / _BATCH))
+            theirs = step_of(tasks, 128, 10, RIVALS[method]() if method in RIVALS else None)
+            contenders.append(Contender(_theirs(method, tasks), timed(partial(_times, theirs)), _ROWS / _BATCH))
+        return measuring.take_turns(contenders, repeats, warm_ups=1)
+
+
+def _times(step: Callable[[], None]) -> None:
+    for _ in range(_ROWS // _BATCH):
+        step()
+
+
+def _ratios(table: pd.DataFrame, tasks: int) -> pd.DataFrame:
+    rows = {}
+    for method in ("fixed", *RIVALS):
+        ours, theirs = _ours(method, tasks), _theirs(method, tasks)
+        medians = measuring.summary(table, "cpu_seconds")["median"] * 1e6
+        rows[f"{method}, {tasks} tasks"] = {
+            "ours, us": medians[ours],
+            "TorchJD, us": medians[theirs],
+            "ratio": measuring.ratio(table, ours, theirs, "cpu_seconds"),
+            "ours of equal weights": measuring.ratio(table, ours, _ours("fixed", tasks), "cpu_seconds"),
+            "weighting alone, us": _weighting(method, tasks) * 1e6,
+        }
+    return pd.DataFrame(rows).T
+
+
+def _same_rows(folder: Path, tasks: int) -> Prepared:
+    """Random images of 784 bytes with so many random classes each."""
+    draws = np.random.default_rng(0)
+    np.save(folder / inputs_file("rows", "train"), draws.integers(0, 256, (_ROWS, 784), dtype=np.uint8))
+    names = [f"task{number}" for number in range(tasks)]
+    for name in names:
+        np.save(folder / labels_file(name, "train"), draws.integers(0, 10, _ROWS))
+    classes = tuple(str(number) for number in range(10))
+    return Prepared(
+        folder,
+        {"rows": PreparedSource((28, 28), 255.0, {"train": _ROWS})},
+        {name: PreparedTask("multiclass", "rows", classes) for name in names},
+    )
+
+
+def _experiment(prepared: Prepared, method: str) -> Experiment:
+    tasks = {name: {"kind": "multiclass", "source": "rows"} for name in prepared.tasks}
+    own = {"data": {"validation": 0.0}, "training": {"early_stopping": None, "batch_size": _BATCH}}
+    given = {"name": "rows", "tasks": tasks, "balancing": {"method": method}, "tuning": None, **own}
+    return Experiment.model_validate(given)
+
+
+def _named(method: str, models: int) -> str:
+    return f"{method}, stack of {models}"
+
+
+def _ours(method: str, tasks: int) -> str:
+    return f"{method}, {tasks} tasks"
+
+
+def _theirs(method: str, tasks: int) -> str:
+    return f"TorchJD's {method}, {tasks} tasks"
+
+
+if __name__ == "__main__":
+    main()
