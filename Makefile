@@ -43,6 +43,7 @@ bench: install
 bench-all: install
 	python -m benchmarks.record
 	$(MAKE) bench
+	python -m benchmarks.balancers
 	python -m benchmarks.growth
 	python -m benchmarks.table
 

@@ -175,9 +175,9 @@ class Aggregated(Balancer):
         assert seen.jacobian is not None
         answers = []
         for aggregator, jacobian, stream in zip(self._made, seen.jacobian.unbind(), seen.streams, strict=True):
-            there = jacobian[(jacobian != 0).any(1)]
+            there = jacobian.abs().amax(1) != 0
             with seeded(stream.seed_of("balancing", seen.epoch, seen.step), self.device):
-                answers.append(_aggregated(aggregator, there))
+                answers.append(_aggregated(aggregator, jacobian if there.all() else jacobian[there]))
         return torch.stack(answers)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from pipeline.config import Experiment
 from pipeline.data.batches import evaluated_rows
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
@@ -52,7 +53,17 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
     activations = rows * trained + answered * evaluated  # a smaller last batch has memory of its own
     if slot.data_stream == slot.stream or training.augment:  # a batch of its own
         activations += training.batch_size * sum(source.features for source in prepared.sources.values())
-    return _FLOAT * (state * (1 + copies) + values + halves + activations + tallied)
+    apart, remembered = _balanced(experiment, network.shared())
+    return _FLOAT * ((state + remembered) * (1 + copies) + values + halves + activations + tallied + apart)
+
+
+def _balanced(experiment: Experiment, shared: int) -> tuple[int, int]:
+    """Values of the tasks' gradients on what they share, at most, and of what is remembered of them."""
+    about, gradients = experiment.balancing.about, len(experiment.tasks) * shared
+    if len(experiment.tasks) == 1 or experiment.balancing.gradients == "representation" or not about.of_gradients:
+        return 0, 0
+    more = 2 if "cross_gramian" in about.needs or not about.weighs else 0  # of both halves of the batch, or of work
+    return (1 + more) * gradients, gradients if experiment.balancing.method == "excess_mtl" else 0
 
 
 def fitting_processes(prepared: Prepared, slots: Sequence[Slot], wanted: int, available: int | None = None) -> int:

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import growth, lenet, one_model, overhead, same_rows, study, switches, time_to_quality
+from benchmarks import balancers, growth, lenet, one_model, overhead, same_rows, study, switches, time_to_quality
 from benchmarks.common.measuring import Spent
 from benchmarks.growth_point import Point, make_data, train
 from benchmarks.networks import REPOSITORY
 from pipeline.config import load, with_values
+from pipeline.config.balancers import METHODS
 from pipeline.data.sources import Examples, Part
 from pipeline.data.splitting import split
 from pipeline.model import TaskShape, build
@@ -106,3 +107,14 @@ def test_a_study_runs_with_parts_switched_off(project: Path) -> None:
     assert note.keys() == {"start_up", "training", "behind", "seconds"}
     assert 0.0 < note["training"] < note["seconds"]
     assert not list((project / ".headway").rglob("batch-*"))
+
+
+def test_a_method_is_timed_against_equal_weights_and_torchjd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(balancers, "METHODS", {name: METHODS[name] for name in ("fixed", "famo", "upgrad")})
+    monkeypatch.setattr(balancers, "RIVALS", {"upgrad": balancers.RIVALS["upgrad"]})
+    monkeypatch.setattr(balancers, "TASKS", (2, 3))
+    told = CliRunner().invoke(balancers.main, ["--quick", "--results", str(tmp_path)], catch_exceptions=False)
+    table = pd.read_parquet(tmp_path / "balancers.parquet")
+    assert {"famo, stack of 8", "upgrad, 3 tasks", "TorchJD's upgrad, 3 tasks"} <= set(table["name"])
+    assert (table["cpu_seconds"] > 0).all()
+    assert "weighting alone, us" in told.output
