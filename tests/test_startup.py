@@ -18,7 +18,7 @@ from .conftest import REPOSITORY, make_project
 LIBRARIES = {
     "alembic", "captum", "fastapi", "matplotlib", "mlflow", "numpy", "optuna", "pandas", "plotly", "pyarrow",
     "pydantic", "rich", "safetensors", "scipy", "scipy.stats", "sklearn", "sqlalchemy", "torch", "torch._dynamo",
-    "torchmetrics", "torchvision", "yaml",
+    "tokenizers", "torchmetrics", "torchvision", "transformers", "yaml",
 }  # fmt: skip
 TRACKING = {"alembic", "fastapi", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "scipy", "sqlalchemy", "yaml"}
 """What mlflow brings, and reading an experiment."""

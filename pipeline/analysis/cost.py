@@ -75,6 +75,7 @@ def as_served(candidate: Candidate) -> Network:
             categories=it.categories,
             ids=it.ids,
             tagging=task.kind == "tagging",
+            frame=it.frame,
         )
         for name, it in sources.items()
         for task in [prepared.tasks[name]]

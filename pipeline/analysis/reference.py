@@ -136,8 +136,11 @@ def _counted(source: PreparedSource, rows: np.ndarray) -> Any:
     from scipy.sparse import csr_array
 
     about = source.encoding or {}
-    words = rows.reshape(len(rows), -1, about["columns"])[:, :, 0].astype(np.int64)
-    size = len(about["words"]) + _FIRST_WORD
+    words, size = rows.astype(np.int64), source.ids
+    if about["by"] == "words":
+        words, size = words[:, :: about["columns"]], len(about["words"]) + _FIRST_WORD
+    else:  # subwords are the words, side by side
+        words = np.take_along_axis(words, np.argsort(words == 0, axis=1, kind="stable"), 1)
     pairs = size + (words[:, :-1] * 1_000_003 + words[:, 1:]) % _PAIRS
     pairs[(words[:, :-1] < _FIRST_WORD) | (words[:, 1:] < _FIRST_WORD)] = 0
     every = np.concatenate([np.where(words >= _FIRST_WORD, words, 0), pairs], 1)

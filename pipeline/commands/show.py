@@ -91,10 +91,10 @@ def show_data(request: Request) -> None:
     for name, source in told["sources"].items():
         rows = ", ".join(f"{count:,} {split}" for split, count in source["rows"].items())
         folds = f"; {len(source['folds'])} folds of {min(source['folds']):,} rows or more" if "folds" in source else ""
-        if "words" in source:
+        if kind := next((it for it in ("words", "subwords") if it in source), None):
             length = source["shape"][0]
             click.echo(
-                f"{name}: texts of at most {length} tokens, {source['words']:,} words are told apart; {rows}{folds}"
+                f"{name}: texts of at most {length} tokens, {source[kind]:,} {kind} are told apart; {rows}{folds}"
             )
             for text in source["examples"]:
                 click.echo(f"  {text}")

@@ -2,27 +2,44 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.config.base import Settings
+
+_USED = {"words": ("words", "buckets"), "subwords": ("subwords",)}
+"""What each kind of vocabulary reads beside `kind`, `length` and `min_count`."""
 
 
 class VocabularySettings(Settings):
     """How text becomes numbers: one vocabulary, made of the training rows of all sources of text together.
 
+    Under trunk `huggingface` the encoder's own tokenizer makes them, and only `length` is read.
+
     Attributes:
+        kind: `words`: a token is known by its word, shape, beginnings and endings. `subwords`: by the parts of it that
+            are frequent (byte-pair encoding); needs `headway[transformers]`.
         length: Most tokens of a row; longer ones are cut. null takes what 99.5 % of the training rows keep to, at most
             128.
         words: Most words that are told apart, the most frequent ones.
-        min_count: How often a word must occur in training rows to be told apart; rarer ones are known by their shape,
-            beginning and ending alone.
+        subwords: Most subwords.
+        min_count: How often a word, or two neighbouring subwords, must occur in training rows to be told apart; rarer
+            words are known by their shape, beginning and ending alone.
         buckets: How many numbers these shapes, beginnings and endings are hashed to.
     """
 
+    kind: Literal["words", "subwords"] = "words"
     length: int | None = Field(default=None, ge=1, le=4096)
     words: int = Field(default=20_000, ge=1)
+    subwords: int = Field(default=8_000, ge=64)
     min_count: int = Field(default=2, ge=1)
     buckets: int = Field(default=8192, ge=16)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "VocabularySettings":
+        for name in (it for kind, used in _USED.items() if kind != self.kind for it in used):
+            if (value := getattr(self, name)) != type(self).model_fields[name].default:
+                raise ValueError(f"kind={self.kind} does not use {name}={value}: leave it out")
+        return self
 
 
 class DataSettings(Settings):

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.balancing import BalancingSettings
 from pipeline.config.base import Settings
-from pipeline.config.data import DataSettings
+from pipeline.config.data import DataSettings, VocabularySettings
 from pipeline.config.explaining import ExplainSettings
 from pipeline.config.model import ModelSettings
 from pipeline.config.sources import SourceName, SourceSettings
@@ -87,6 +87,8 @@ class Experiment(Settings):
     def _consistent(self) -> "Experiment":
         self._check_weights()
         self._check_method()
+        if self.tokenizer and self.data.text != VocabularySettings(length=self.data.text.length):
+            raise ValueError("trunk 'huggingface' has a tokenizer of its own: of data.text give length alone")
         if not self.validates and (self.tuning or self.training.early_stopping):
             raise ValueError(
                 "data.validation=0 leaves nothing to choose by: "
@@ -141,6 +143,12 @@ class Experiment(Settings):
     def validates(self) -> bool:
         """Whether rows are held out to choose by: a validation split, or folds."""
         return self.training.folds is not None or self.data.validation > 0.0
+
+    @property
+    def tokenizer(self) -> str | None:
+        """The encoder whose tokenizer makes numbers of text; None where a vocabulary of the training rows does."""
+        trunk = self.model.trunk
+        return trunk.model if trunk.kind == "huggingface" else None
 
     @property
     def source_names(self) -> list[str]:

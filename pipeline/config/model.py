@@ -28,6 +28,7 @@ _USED = {
     "lstm": ("embedding", "widths"),
     "gru": ("embedding", "widths"),
     "transformer": ("embedding", "heads", "widths"),
+    "huggingface": ("model", "frozen"),
     "": ("arguments",),  # a module of the user's own
 }
 """What each kind of trunk reads beside `kind` and `dropout`."""
@@ -39,14 +40,15 @@ _OWN: dict[str, dict[str, Any]] = {
     "lstm": {"embedding": 64, "widths": (96,)},
     "gru": {"embedding": 64, "widths": (96,)},
     "transformer": {"embedding": 96, "heads": 4, "widths": (192, 192)},
+    "huggingface": {"dropout": 0.1},
 }
 """Defaults of a kind that are not those of all."""
 
-_NEEDED = {"torchvision": {"network": ""}}
+_NEEDED = {"torchvision": {"network": ""}, "huggingface": {"model": ""}}
 """Settings of a kind that have no default."""
 
 
-OF_TEXT = ("lstm", "gru", "transformer")
+OF_TEXT = ("lstm", "gru", "transformer", "huggingface")
 """Trunks that read text and nothing else."""
 
 
@@ -59,15 +61,17 @@ class TrunkSettings(Settings):
             `residual`: a residual MLP of rows (Gorishniy et al. 2021). `lenet`: two convolutions with pooling, then
             hidden layers, for small images (LeCun et al. 1998). `resnet`: a small residual network of images (He et al.
             2015). `torchvision`: a classification network of torchvision. `lstm`, `gru`: of text, recurrent in both
-            directions. `transformer`: of text, blocks of self-attention. `package.module:Class`: a module of one's own,
-            which takes rows of the source's shape.
+            directions. `transformer`: of text, blocks of self-attention. `huggingface`: of text, a pretrained encoder
+            with its own tokenizer. `package.module:Class`: a module of one's own, which takes rows of the source's
+            shape.
         widths: Units of each hidden layer. Of `residual`: the trunk's width, then the hidden units of each block. Of
             `torchvision`: one, the width of its last layer. Of `lstm` and `gru`: in each direction. Of `transformer`:
             the hidden units of each block.
         activation: Applied after each hidden layer.
         norm: `batch` takes its statistics over all sources of a step, `batch_per_source` over each apart.
         dropout: Probability that a hidden unit is dropped in training, in [0, 1); of kinds without hidden layers, a
-            unit of the trunk's answer.
+            unit of the trunk's answer. Of `huggingface`, of every hidden unit that the encoder may drop; what it drops
+            of its attention is its own affair.
         channels: Of `lenet`, those of its two convolutions; of `resnet`, those of its stages, each half the size of
             the one before.
         blocks: Residual blocks of each stage of `resnet`.
@@ -75,6 +79,9 @@ class TrunkSettings(Settings):
         weights: Where `torchvision` begins: null for random values, `default` for torchvision's own, which are
             downloaded, or a file of a state dict (.pth or .safetensors).
         heads: Of each block of a `transformer`.
+        model: Of `huggingface`, the folder of an encoder of text in Hugging Face's layout (config.json, tokenizer,
+            safetensors), or the name of one on the Hub, which is downloaded.
+        frozen: Whether an encoder of `huggingface` stays as it is, and the heads alone are trained.
         arguments: Keyword arguments of the torchvision network or of one's own module.
         embedding: Values of the embedding of a category of a table, or of a token.
         number_embedding: Of `tabular`, values of the embedding of a number.
@@ -91,6 +98,8 @@ class TrunkSettings(Settings):
     weights: str | None = None
     arguments: dict[str, Any] = Field(default_factory=dict)
     heads: int = Field(default=0, ge=0)
+    model: str | None = None
+    frozen: bool = False
     embedding: int = Field(default=8, ge=1)
     number_embedding: int = Field(default=8, ge=1)
 
@@ -144,6 +153,8 @@ def _wrong(trunk: TrunkSettings) -> str | None:
             return "needs network: the name of a classification network, such as resnet18"
         case "torchvision" if len(trunk.widths) != 1:
             return f"has one width, that of its last layer; found {len(trunk.widths)}"
+        case "huggingface" if trunk.model is None:
+            return "needs model: the folder of an encoder, or its name on the Hub"
         case "lstm" | "gru" | "transformer" if not trunk.widths or not trunk.embedding:
             return "needs an embedding and at least one width"
         case "transformer" if not trunk.heads or trunk.embedding % (2 * trunk.heads):

@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.tasks import TaskSettings
+from pipeline.data.encodings.text import most_of
 from pipeline.data.folds import Folded, folded, of_folds
 from pipeline.data.leaks import hashed, repeated
 from pipeline.data.prepared import MANIFEST, checksum, inputs_file, labels_file
@@ -130,7 +131,9 @@ def _tell_of_cuts(name: str, source: Mapping[str, Any], report: Report) -> None:
     for split_name, count in source.get("cut", {}).items():
         rows, length = source["rows"][split_name], source["shape"][0]
         if count:
-            report(f"{name}: {count} of {rows} rows of {split_name} are cut after {length} tokens (data.text.length)")
+            most = most_of(source["encoding"])
+            limit = f"{length} tokens{f' or {most} subwords' if most else ''}"
+            report(f"{name}: {count} of {rows} rows of {split_name} are cut after {limit} (data.text.length)")
 
 
 def _save(path: Path, array: np.ndarray) -> None:

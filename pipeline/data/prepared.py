@@ -126,6 +126,11 @@ class PreparedSource:
         """How many different numbers a row of text holds; 0 where rows are no text."""
         return int(self.encoding.get("ids", 0)) if self.encoding else 0
 
+    @property
+    def frame(self) -> dict[str, Any] | None:
+        """What a pretrained encoder needs around a row of text; None where its tokenizer did not make the row."""
+        return self.encoding.get("frame") if self.encoding else None
+
 
 @dataclass(frozen=True)
 class Prepared:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.encodings.words import numbers
 from pipeline.data.prepared import CHOOSING, Prepared, PreparedSource, PreparedTask, known
 
 _EXAMPLES = 3
@@ -18,8 +19,9 @@ def summary(prepared: Prepared) -> dict[str, Any]:
     """Of the sources and tasks, as plain data.
 
     Returns:
-        `sources`: by name shape, scale, rows by split, and rows of each fold; of text how many `words` are told apart,
-        and `examples` of training rows. `tasks`: by name kind and source; `missing`, by split the share of targets;
+        `sources`: by name shape, scale, rows by split, and rows of each fold; of text how many `words` or `subwords`
+        are told apart, and `examples` of training rows. `tasks`: by name kind and source; `missing`, by split the share
+        of targets;
         `classes`, by class or label its rows in each split, or by tag its tokens, and `of`, by split how many there are
         of either; of a regression task `values` instead, by split the lowest, median and so on, in the target's unit;
         and `examples` from the first training rows.
@@ -39,10 +41,11 @@ def _text(prepared: Prepared, name: str, source: PreparedSource) -> dict[str, An
     """What is told of text alone: words as they are looked up, `?` for those that train has too rarely."""
     if not source.ids or source.encoding is None:
         return {}
-    words = ["", "?", *source.encoding["words"]]
+    made, kind = numbers(source.encoding), "words" if source.encoding["by"] == "words" else "subwords"
+    count = len(source.encoding["words"]) if "words" in source.encoding else source.ids - 1
     rows = np.asarray(prepared.split("train").inputs[name][:_EXAMPLES]).reshape(-1, *source.shape)
-    texts = [" ".join(words[number] for number in row[:, 0] if number) for row in rows]
-    return {"words": len(words) - 2, "examples": texts}
+    texts = [" ".join(made.shown(token[token > 0].tolist()) for token in row if token[0]) for row in rows]
+    return {kind: count, "examples": texts}
 
 
 def _task(prepared: Prepared, name: str, task: PreparedTask) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """From the settings of a stack's experiments to its network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.config.model import OF_TEXT, HeadSettings, TrunkSettings
 from pipeline.errors import UserError
@@ -24,6 +26,7 @@ class TaskShape:
         categories: How many codes each of a row's last values has, where these are codes of categories.
         ids: How many different numbers its rows of text hold; 0 where they are none.
         tagging: Whether it answers every token of a row.
+        frame: Of text that a pretrained tokenizer made numbers of, what its encoder needs around a row.
     """
 
     source: str
@@ -34,6 +37,7 @@ class TaskShape:
     categories: tuple[int, ...] = ()
     ids: int = 0
     tagging: bool = False
+    frame: Mapping[str, Any] | None = None
 
     @property
     def row(self) -> tuple[int, ...]:
@@ -114,7 +118,7 @@ def _rows(kind: str, tasks: dict[str, TaskShape]) -> Rows:
         found = ", ".join(f"{source} has {list(shape)}" for source, shape in sources.items())
         raise UserError(f"a shared trunk '{kind}' needs rows of one shape; {found}: use model.sharing=separate")
     ids = min(shape.ids for shape in tasks.values())
-    return Rows(tuple(sources), first.features, first.row, first.categories, ids)
+    return Rows(tuple(sources), first.features, first.row, first.categories, ids, first.frame)
 
 
 def _normalise(branch: Branch, factors: dict[str, float]) -> None:

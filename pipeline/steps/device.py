@@ -2,7 +2,9 @@
 
 import ctypes
 import hashlib
+import importlib.metadata
 
+from pipeline import pretrained
 from pipeline.config import Experiment
 from pipeline.errors import UserError
 from pipeline.plugins import fingerprint
@@ -46,6 +48,9 @@ def _plugins(experiment: Experiment) -> dict[str, object]:
     trunk = experiment.model.trunk
     losses = [task.own_loss for task in experiment.tasks.values()]
     found = {path: fingerprint(path) for path in (trunk.module, experiment.model.head.module, *losses) if path}
+    if experiment.tokenizer:
+        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in pretrained.PACKAGES)
+        found[experiment.tokenizer] = f"{pretrained.fingerprint(experiment.tokenizer, weights=True)}, {versions}"
     if trunk.weights not in (None, "default"):
         found[trunk.weights] = _checksum(trunk.weights)
     return {"plugins": found} if found else {}

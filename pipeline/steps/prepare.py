@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import pretrained
 from pipeline.config import Experiment, changed
 from pipeline.config.sources import PATHS
 from pipeline.config.tasks import OF_EVALUATION, OF_TRAINING
@@ -46,8 +47,23 @@ class Prepare(Step):
                     key: value for key, value in changed(self.experiment, _READS).items() if not _elsewhere(key)
                 },
                 "data": {name: fingerprint.checksums for name, fingerprint in self._fingerprints.items()},
+                **self._learnt_elsewhere(),
             }
         )
+
+    def _learnt_elsewhere(self) -> dict[str, object]:
+        """The tokenizer of a pretrained encoder, or what learns subwords, where one makes text into numbers."""
+        if model := self.experiment.tokenizer:
+            return {
+                "tokenizer": {
+                    "files": pretrained.fingerprint(model, weights=False),
+                    "versions": versions(*pretrained.PACKAGES),
+                }
+            }
+        if self.experiment.data.text.kind == "subwords":
+            pretrained.require("data.text.kind=subwords", "tokenizers")
+            return {"tokenizer": {"versions": versions("tokenizers")}}
+        return {}
 
     @cached_property
     def _fingerprints(self) -> dict[str, Fingerprint]:

@@ -29,6 +29,7 @@ from torch import Tensor
 from pipeline.data.tables import pixel_columns
 from pipeline.plugins import distribution
 from pipeline.plugins import files as code_files
+from pipeline.pretrained import PACKAGES
 from pipeline.tracking.served_text import COLUMN, is_text
 
 METADATA = "headway"
@@ -42,6 +43,7 @@ EMBEDDINGS = {
     "number_embedding": ("NumberEmbedding", ("numbers", "width")),
 }
 """Layers that `served_table` has: their classes, and what these are made of."""
+_VOCABULARY = ("words", "tokenizer")
 _REQUIREMENTS = ("mlflow", "torch", "pandas", "numpy", "safetensors")
 
 
@@ -102,7 +104,9 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
     files["spec"].write_text(json.dumps(spec, indent=1, sort_keys=True), encoding="utf-8")
     save_file(dict(tensors), files["weights"])
     modules = {it["module"] for it in _described(spec["network"]) if it.get("kind") == "module"} - code
-    installed = sorted({name for path in modules if (name := distribution(path))} - set(_REQUIREMENTS))
+    installed = {name for path in modules if (name := distribution(path))} - set(_REQUIREMENTS)
+    if any(it.get("by") == "tokenizer" for it in _described(spec["sources"])):
+        installed |= set(PACKAGES)
     _copy(folder / "code", sorted(path for path in modules if not distribution(path)))
     mlflow.pyfunc.save_model(
         folder / "model",
@@ -112,7 +116,7 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
         signature=ModelSignature(_inputs(spec["sources"].values()), _outputs(spec["tasks"])),
         input_example=_example(next(iter(spec["sources"].values()))),
         code_paths=[str(path) for path in sorted((folder / "code").glob("*"))] or None,
-        pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *installed)],
+        pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *sorted(installed))],
         metadata={METADATA: {"slot": spec["slot"], "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}},
     )
     return model
@@ -181,7 +185,7 @@ def _in_short(sources: Mapping[str, Any]) -> dict[str, Any]:
     short = {name: dict(source) for name, source in sources.items()}
     for source in short.values():
         if is_text(source):
-            source["encoding"] = {name: it for name, it in source["encoding"].items() if name != "words"}
+            source["encoding"] = {name: it for name, it in source["encoding"].items() if name not in _VOCABULARY}
     return short
 
 

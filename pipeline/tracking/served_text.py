@@ -35,7 +35,7 @@ class Texts:
         self._words = importlib.import_module(spec["code"]["words"])
         self._answers, self._tasks = answers, spec["tasks"]
         self._sources = {name: it["encoding"] for name, it in spec["sources"].items() if is_text(it)}
-        self._encoders = {name: self._words.Words(about) for name, about in self._sources.items()}
+        self._encoders = {name: self._words.numbers(about) for name, about in self._sources.items()}
 
     def answer(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
         """Answers to the texts of a frame with one column, by column.

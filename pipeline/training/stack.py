@@ -199,6 +199,7 @@ def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Netw
             it.categories,
             it.ids,
             task.kind == "tagging",
+            it.frame,
         )
         for name, task in prepared.tasks.items()
         for it in [prepared.sources[task.source]]

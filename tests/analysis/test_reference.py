@@ -68,12 +68,14 @@ def test_of_many_rows_some_are_drawn(most: int, monkeypatch: pytest.MonkeyPatch)
     assert 1.0 >= found.metrics["accuracy"][0] > (0.8 if most == 100 else 0.9)
 
 
-def test_texts_are_learnt_from_words_and_pairs_of_them() -> None:
+@pytest.mark.parametrize("by", ["words", "subwords"])
+def test_texts_are_learnt_from_words_and_pairs_of_them(by: str) -> None:
     # Twelve places a row, three numbers a token; the first is the word, padding 0, unknown 1.
     words = np.zeros((600, 12, 3), np.int32)
     words[:, :8, 0] = DRAWS.integers(1, 40, (600, 8))
-    words[:, :, 1:] = DRAWS.integers(0, 9, (600, 12, 2))  # hashes, which are not looked at
-    about = {"kind": "text", "columns": 3, "length": 12, "words": [str(it) for it in range(38)]}
+    if by == "words":
+        words[:, :, 1:] = DRAWS.integers(0, 9, (600, 12, 2))  # hashes, which are not looked at
+    about = {"kind": "text", "by": by, "ids": 40, "columns": 3, "length": 12, "words": [str(it) for it in range(38)]}
     source = PreparedSource((12, 3), 1.0, {"train": 400, "test": 200}, about)
     words[:300:2, 2:4, 0] = (7, 9)
     words[301::2, 2:4, 0] = (9, 7)

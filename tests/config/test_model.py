@@ -63,7 +63,8 @@ def test_what_a_kind_was_given_stays_with_it() -> None:
         (
             "zebra",
             "model.trunk.kind: there is no trunk 'zebra' "
-            "(mlp, tabular, residual, lenet, resnet, torchvision, lstm, gru, transformer or package.module:Class)",
+            "(mlp, tabular, residual, lenet, resnet, torchvision, lstm, gru, transformer, huggingface "
+            "or package.module:Class)",
         ),
         ("{kind: lenet, norm: batch}", "model.trunk: trunk 'lenet' does not use norm='batch': leave it out"),
         ("{channels: [3]}", "model.trunk: trunk 'mlp' does not use channels=(3,): leave it out"),

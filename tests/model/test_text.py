@@ -119,7 +119,11 @@ def test_tokens_and_rows_are_answered_by_one_trunk(kind: str) -> None:
 @pytest.mark.parametrize(
     ("trunk", "shape", "line"),
     [
-        ({"kind": "mlp"}, {"ids": IDS}, "trunk 'mlp' cannot read the text of s: use lstm or gru or transformer"),
+        (
+            {"kind": "mlp"},
+            {"ids": IDS},
+            "trunk 'mlp' cannot read the text of s: use lstm or gru or transformer or huggingface",
+        ),
         ({"kind": "lstm"}, {}, "trunk 'lstm' takes text; s holds none: use trunk mlp"),
         (
             {"kind": "torch.nn:Flatten"},

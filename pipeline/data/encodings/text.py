@@ -1,7 +1,7 @@
 """The encoding of text: one vocabulary for all sources of text, from their training rows."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +9,20 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.data import VocabularySettings
-from pipeline.data.encodings.words import COLUMNS, FIRST, Words, word_of
+from pipeline.data.encodings.pretrained import tokenizer_of
+from pipeline.data.encodings.subwords import learnt
+from pipeline.data.encodings.words import (
+    COLUMNS,
+    FIRST,
+    SPACES,
+    WORDS,
+    Numbers,
+    Subwords,
+    Tokenized,
+    numbers,
+    spelt_of,
+    word_of,
+)
 from pipeline.errors import UserError
 
 Tokens = Sequence[Sequence[str]]
@@ -18,7 +31,9 @@ Tokens = Sequence[Sequence[str]]
 LONGEST = 128
 """Tokens of a row at most, where the experiment does not say it."""
 
-_KEPT_WHOLE = 0.995  # of the training rows
+_NEARLY_ALL = 0.995  # of the training rows, or of their tokens
+_MOST_COLUMNS = 16  # subwords of a token
+_WIDE = {"length": 1, "columns": _MOST_COLUMNS}
 _MOST_WORDS = 1 << 21
 
 
@@ -27,8 +42,8 @@ class TextEncoding:
     """How tokens become rows.
 
     Attributes:
-        about: `kind` text; `length` T, `columns` C, `ids` (how many numbers there are), `buckets`, and `words` in the
-            order of their numbers from 2.
+        about: `kind` text; `by`, what its numbers stand for; `length` T, `columns` C, `ids` (how many numbers there
+            are), and what `pipeline.data.encodings.words` needs of each kind.
     """
 
     about: dict[str, Any]
@@ -44,16 +59,22 @@ class TextEncoding:
         return int(self.about["length"])
 
     @cached_property
-    def _words(self) -> Words:
-        return Words(self.about)
+    def _numbers(self) -> Numbers:
+        return numbers(self.about)
 
     def encode(self, chunk: Tokens) -> np.ndarray:
         """int32 [B, T, C]."""
-        return self._words.encode(chunk)
+        return self._numbers.encode(chunk)
 
     def cut(self, chunk: Tokens) -> np.ndarray:
-        """Which rows are longer than T, bool [B]."""
-        return np.array([len(row) > self.length for row in chunk], bool)
+        """Which rows are longer than T, or have more numbers than a pretrained encoder can take, bool [B]."""
+        return np.array([len(row) > self.length or self._overflows(row) for row in chunk], bool)
+
+    def _overflows(self, row: Sequence[str]) -> bool:
+        most = most_of(self.about)
+        if most is None or len(row) * self._numbers.columns <= most:
+            return False
+        return sum(len(self._numbers.of(token)[: self._numbers.columns]) for token in row) > most
 
 
 @dataclass(frozen=True)
@@ -61,41 +82,88 @@ class TextEncoder:
     """Fits the encoding of all sources of text.
 
     Attributes:
-        settings: Sizes.
+        settings: How, and sizes.
+        pretrained: The encoder whose tokenizer makes the numbers; None where a vocabulary of the training rows does.
         family: All text is of one.
     """
 
     settings: VocabularySettings
+    pretrained: str | None = None
     family: str = "text"
+
+    @property
+    def parted(self) -> str:
+        """How texts are parted into tokens: a pretrained tokenizer knows by itself what to do with marks."""
+        return SPACES if self.pretrained else WORDS
 
     def fit(self, chunks: Iterable[tuple[Tokens, np.ndarray]]) -> TextEncoding:
         """See `pipeline.data.sources.Encoder`.
 
         Raises:
-            UserError: No training row has a token.
+            UserError: No training row has a token, or the pretrained encoder is not what it should be.
+            Failure: A package that is needed is not installed.
         """
         found: Counter[str] = Counter()
         lengths: Counter[int] = Counter()
+        looked_up, about = self._kind
         for chunk, where in chunks:
             for row in np.flatnonzero(where).tolist():
-                found.update(map(word_of, chunk[row]))
+                found.update(map(looked_up, chunk[row]))
                 lengths[len(chunk[row])] += 1
             if len(found) > _MOST_WORDS:
                 found = Counter({word: count for word, count in found.items() if count > 1})
         if not found:
             raise UserError("sources of text: no row of train has any token")
+        own = {"kind": "text", "length": self.settings.length or _enough(lengths, LONGEST), **about(found)}
+        if most := most_of(own):
+            own["length"] = min(own["length"], most)
+        return TextEncoding(own)
+
+    @property
+    def _kind(self) -> tuple[Callable[[str], str], Callable[[Counter[str]], dict[str, Any]]]:
+        """What tokens are counted as, and what an encoding knows from these counts."""
+        if self.pretrained:
+            return str, self._tokenized
+        return (word_of, self._words) if self.settings.kind == "words" else (spelt_of, self._subwords)
+
+    def _words(self, found: Counter[str]) -> dict[str, Any]:
         often = [word for word, count in found.items() if count >= self.settings.min_count]
         words = sorted(often, key=lambda word: (-found[word], word))[: self.settings.words]
-        about = {"kind": "text", "length": self.settings.length or _length(lengths), "columns": COLUMNS}
-        about |= {"ids": FIRST + len(words) + self.settings.buckets, "buckets": self.settings.buckets, "words": words}
-        return TextEncoding(about)
+        buckets = self.settings.buckets
+        ids = FIRST + len(words) + buckets
+        return {"by": "words", "columns": COLUMNS, "ids": ids, "buckets": buckets, "words": words}
+
+    def _subwords(self, found: Counter[str]) -> dict[str, Any]:
+        words = learnt(found, self.settings.subwords, self.settings.min_count)
+        about = {"by": "subwords", "ids": FIRST + len(words), "words": words}
+        made = Subwords(about | _WIDE)
+        return about | {"columns": _columns(made.parts, found)}
+
+    def _tokenized(self, found: Counter[str]) -> dict[str, Any]:
+        assert self.pretrained is not None
+        about = {"by": "tokenizer", **tokenizer_of(self.pretrained)}
+        return about | {"columns": _columns(Tokenized(about | _WIDE).of, found)}
 
 
-def _length(lengths: Counter[int]) -> int:
-    """As many tokens as nearly all rows keep to."""
-    left = _KEPT_WHOLE * lengths.total()
-    for length in sorted(lengths):
-        left -= lengths[length]
+def most_of(about: Mapping[str, Any]) -> int | None:
+    """How many numbers of a row a pretrained encoder can take; None where there is none, or it takes any."""
+    most: int | None = about.get("frame", {}).get("most")
+    return most
+
+
+def _columns(numbers_of: Callable[[str], list[int]], found: Counter[str]) -> int:
+    """As many numbers as nearly all tokens have."""
+    sizes: Counter[int] = Counter()
+    for token, count in found.items():
+        sizes[len(numbers_of(token))] += count
+    return _enough(sizes, _MOST_COLUMNS)
+
+
+def _enough(sizes: Counter[int], most: int) -> int:
+    """The size that nearly all keep to, at most so many."""
+    left = _NEARLY_ALL * sizes.total()
+    for size in sorted(sizes):
+        left -= sizes[size]
         if left <= 0:
-            return max(1, min(length, LONGEST))
+            return max(1, min(size, most))
     raise AssertionError

@@ -1,12 +1,12 @@
-"""Text as whole numbers: tokens, and for each token its word, its shape, its beginnings and its endings.
+"""Text as whole numbers: tokens, and for each token a few numbers that stand for it.
 
 This file stands alone, as `pipeline.tracking.served_model` does: a copy of it goes into every model that reads text, so
 that what is predicted is encoded as what was trained on.
 
-A token becomes `COLUMNS` numbers, which a trunk looks up in one table and adds up (as fastText does with its subwords,
-Bojanowski et al. 2017, arXiv 1607.04606, section 3.2): 0 is padding; the first column is the word (1 where it is
-unknown, from 2 on those that train knows); the others are hashes. So a name that training never showed is still known
-by how it is written.
+A token becomes C numbers, which a trunk looks up in one table and adds up (as fastText does with its subwords,
+Bojanowski et al. 2017, arXiv 1607.04606, section 3.2): 0 is padding, 1 is what train does not know. So a name that
+training never showed is still known by how it is written. There are several
+ways to make them, and `numbers` knows which.
 """
 
 import re
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
+_NO_WORDS = ("", "?")
 
 _PREFIXES = (1, 2, 3)
 _SUFFIXES = (1, 2, 3, 4)
@@ -25,6 +26,11 @@ COLUMNS = 2 + len(_PREFIXES) + len(_SUFFIXES)
 
 SPACES, WORDS = "spaces", "words"
 """How a text is parted: where it has spaces, or into words and marks."""
+
+CHOSEN = ("http", "@user")
+"""What addresses and mentions are looked up as: the letters of a name that was chosen say nothing."""
+
+MARK = "\u2581"
 
 _TOKEN = re.compile(r"https?://\S+|[@#]?\w+(?:['’]\w+)*|[^\w\s]")
 _MOST_REMEMBERED = 1 << 16
@@ -44,52 +50,169 @@ def word_of(token: str) -> str:
     return re.sub(r"\d", "0", token.lower())
 
 
+def spelt_of(token: str) -> str:
+    """The letters that subwords are parts of: a mark where the token begins, then it, an address or a mention in short.
+
+    The mark is SentencePiece's (Kudo and Richardson 2018, arXiv 1808.06226).
+    """
+    word = word_of(token)
+    return f"{MARK}{word if word in CHOSEN else token}"
+
+
 def shape_of(token: str) -> str:
     """How a token is written, runs shortened: `Xx` for Paris, `X` for NATO, `#x` for #nofilter, `d:d` for 10:30."""
     kinds = ("X" if it.isupper() else "x" if it.isalpha() else "d" if it.isdigit() else it for it in token)
     return re.sub(r"(.)\1+", r"\1", "".join(kinds))[:12]
 
 
-class Words:
+class Numbers:
     """Turns tokens into numbers.
 
     Args:
-        about: What the encoding knows: `words` in the order of their numbers, `buckets` of the hashes, and `length` T.
+        about: What the encoding knows, with `length` T and `columns` C.
     """
 
     def __init__(self, about: dict[str, Any]) -> None:
         self.length: int = about["length"]
-        self._numbers = {word: number for number, word in enumerate(about["words"], FIRST)}
-        self._buckets: int = about["buckets"]
-        self._begin = FIRST + len(self._numbers)
+        self.columns: int = about["columns"]
         self._known: dict[str, np.ndarray] = {}
 
     def encode(self, rows: Sequence[Sequence[str]]) -> np.ndarray:
         """Rows of tokens as int32 [B, T, C]; what is longer than T is cut."""
-        found = np.zeros((len(rows), self.length, COLUMNS), np.int32)
+        found = np.zeros((len(rows), self.length, self.columns), np.int32)
         for row, tokens in enumerate(rows):
             if tokens:
                 kept = [self._token(token) for token in tokens[: self.length]]
                 found[row, : len(kept)] = kept
         return found
 
+    def of(self, token: str) -> list[int]:
+        """A token's numbers, the first of them no padding; those beyond C are lost."""
+        raise NotImplementedError
+
+    def shown(self, own: Sequence[int]) -> str:
+        """What the numbers of a token, without padding, say of it; `?` is unknown."""
+        raise NotImplementedError
+
     def _token(self, token: str) -> np.ndarray:
         if token not in self._known:
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
-            self._known[token] = self._numbers_of(token)
+            own = self.of(token)[: self.columns]
+            self._known[token] = np.array(own + [PADDING] * (self.columns - len(own)), np.int32)
         return self._known[token]
 
-    def _numbers_of(self, token: str) -> np.ndarray:
+
+class Words(Numbers):
+    """A token's word (from 2 on those that train knows), then hashes of its shape, its beginnings and its endings.
+
+    Args:
+        about: What the encoding knows: beside the rest `words` in the order of their numbers, and `buckets` of the
+            hashes.
+    """
+
+    def __init__(self, about: dict[str, Any]) -> None:
+        super().__init__(about)
+        self._numbers = {word: number for number, word in enumerate(about["words"], FIRST)}
+        self._buckets: int = about["buckets"]
+        self._begin = FIRST + len(self._numbers)
+        self._shown = [*_NO_WORDS, *about["words"]]
+
+    def of(self, token: str) -> list[int]:
+        """See `Numbers`."""
         word = word_of(token)
         parts = [f"shape {shape_of(token)}"]
-        if word not in ("http", "@user"):  # the letters of an address or a name that was chosen say nothing
+        if word not in CHOSEN:
             lower = token.lower()
             parts += [f"begins {lower[:size]}" if len(lower) >= size else "" for size in _PREFIXES]
             parts += [f"ends {lower[-size:]}" if len(lower) >= size else "" for size in _SUFFIXES]
-        parts += [""] * (COLUMNS - 1 - len(parts))
         hashed = [self._begin + zlib.crc32(part.encode()) % self._buckets if part else PADDING for part in parts]
-        return np.array([self._numbers.get(word, UNKNOWN), *hashed], np.int32)
+        return [self._numbers.get(word, UNKNOWN), *hashed]
+
+    def shown(self, own: Sequence[int]) -> str:
+        """See `Numbers`."""
+        word: str = self._shown[own[0]]
+        return word
+
+
+class Subwords(Numbers):
+    """The longest subwords that a token consists of, from its beginning on.
+
+    To take the longest one each time needs no list of merges, and parts words as well as the merges do (Uzan et al.
+    2024, "Greed is all you need: an evaluation of tokenizer inference methods", arXiv 2403.01289).
+
+    Args:
+        about: What the encoding knows: beside the rest `words`, the subwords in the order of their numbers.
+    """
+
+    def __init__(self, about: dict[str, Any]) -> None:
+        super().__init__(about)
+        self._numbers = {subword: number for number, subword in enumerate(about["words"], FIRST)}
+        self._longest = max(map(len, about["words"]))
+        self._shown = [*_NO_WORDS, *about["words"]]
+
+    def of(self, token: str) -> list[int]:
+        """See `Numbers`."""
+        return self.parts(spelt_of(token))
+
+    def parts(self, spelt: str) -> list[int]:
+        """The numbers of what is spelt so, at most C."""
+        found: list[int] = []
+        start = 0
+        while start < len(spelt) and len(found) < self.columns:
+            ends = range(min(start + self._longest, len(spelt)), start, -1)
+            end = next((end for end in ends if spelt[start:end] in self._numbers), start + 1)
+            found.append(self._numbers.get(spelt[start:end], UNKNOWN))
+            start = end
+        return found
+
+    def shown(self, own: Sequence[int]) -> str:
+        """See `Numbers`."""
+        return "".join(self._shown[number] for number in own).removeprefix(MARK)
+
+
+class Tokenized(Numbers):
+    """What the tokenizer of a pretrained encoder makes of a token, one more each: 0 is padding.
+
+    Args:
+        about: What the encoding knows: beside the rest `tokenizer`, as the package tokenizers writes it, and `frame`
+            with the number `unknown`, and `most`, how many numbers of a row the encoder can take.
+    """
+
+    def __init__(self, about: dict[str, Any]) -> None:
+        from tokenizers import Tokenizer  # needed here alone
+
+        super().__init__(about)
+        self._tokenizer = Tokenizer.from_str(about["tokenizer"])
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._unknown: int = about["frame"]["unknown"]
+        self._most: int | None = about["frame"]["most"]
+
+    def encode(self, rows: Sequence[Sequence[str]]) -> np.ndarray:
+        """See `Numbers`; where the numbers of a row are too many for the encoder, its long tokens lose their ends."""
+        found = super().encode(rows)
+        for column in range(self.columns - 1, 0, -1) if self._most else ():
+            found[(found != PADDING).sum((1, 2)) > self._most, :, column] = PADDING
+        return found
+
+    def of(self, token: str) -> list[int]:
+        """See `Numbers`."""
+        made = self._tokenizer.encode([token], is_pretokenized=True, add_special_tokens=False)
+        return [1 + number for number in made.ids or [self._unknown]]
+
+    def shown(self, own: Sequence[int]) -> str:
+        """See `Numbers`."""
+        said: str = self._tokenizer.decode([number - 1 for number in own], skip_special_tokens=False)
+        return said.strip()
+
+
+_KINDS = {"words": Words, "subwords": Subwords, "tokenizer": Tokenized}
+
+
+def numbers(about: dict[str, Any]) -> Numbers:
+    """What turns tokens into numbers, from what an encoding knows: its kind stands under `by`."""
+    return _KINDS[about["by"]](about)
 
 
 def pieces(texts: Sequence[Sequence[str]], length: int) -> tuple[list[Sequence[str]], list[int]]:

@@ -7,7 +7,6 @@ import difflib
 from collections.abc import Mapping
 
 from pipeline.config import Experiment
-from pipeline.config.data import VocabularySettings
 from pipeline.config.sources import OwnSettings, SourceSettings
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.sources.base import (
@@ -44,7 +43,7 @@ def source(experiment: Experiment, name: str) -> Source:
     """
     if name in experiment.sources:
         tasks = {task: settings for task, settings in experiment.tasks.items() if settings.source == name}
-        return _declared(name, experiment.sources[name], tasks, experiment.data.text)
+        return _declared(name, experiment.sources[name], tasks, experiment)
     if name not in SOURCES:
         known = [*experiment.sources, *SOURCES]
         guess = difflib.get_close_matches(name, known, n=1)
@@ -53,9 +52,7 @@ def source(experiment: Experiment, name: str) -> Source:
     return SOURCES[name]
 
 
-def _declared(
-    name: str, settings: SourceSettings, tasks: Mapping[str, TaskSettings], vocabulary: VocabularySettings
-) -> Source:
+def _declared(name: str, settings: SourceSettings, tasks: Mapping[str, TaskSettings], experiment: Experiment) -> Source:
     """A source that an experiment declares; imports are late, since what is built in does without pyarrow."""
     if isinstance(settings, OwnSettings):
         from pipeline.data.sources.own import Own
@@ -67,13 +64,15 @@ def _declared(
 
             return Table(name, settings, tasks)
         case "text":
+            from pipeline.data.encodings.text import TextEncoder
             from pipeline.data.sources.text import Text
 
-            return Text(name, settings, tasks, vocabulary)
+            return Text(name, settings, tasks, TextEncoder(experiment.data.text, experiment.tokenizer))
         case "tokens":
+            from pipeline.data.encodings.text import TextEncoder
             from pipeline.data.sources.tokens import Tokens
 
-            return Tokens(settings, vocabulary)
+            return Tokens(settings, TextEncoder(experiment.data.text, experiment.tokenizer))
         case "images":
             from pipeline.data.sources.images import Images
 

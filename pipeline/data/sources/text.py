@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.config.data import VocabularySettings
 from pipeline.config.sources import TextSettings
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.encodings.text import TextEncoder
-from pipeline.data.encodings.words import WORDS, tokens_of
+from pipeline.data.encodings.words import tokens_of
 from pipeline.data.sources.base import SPLITS, Examples, Fingerprint, Part, Place, Report
 from pipeline.data.sources.labels import LabelReader
 from pipeline.data.sources.reading import gather, readers_of
@@ -31,13 +30,13 @@ class Text:
         name: Of the source.
         settings: What the experiment says of it.
         tasks: Those that have their labels here.
-        vocabulary: How its tokens become numbers.
+        encoder: Of its tokens.
     """
 
     name: str
     settings: TextSettings
     tasks: Mapping[str, TaskSettings]
-    vocabulary: VocabularySettings
+    encoder: TextEncoder
 
     def fingerprint(self, place: Place) -> Fingerprint:
         """The sha256 of every file, by what it is."""
@@ -68,8 +67,8 @@ class Text:
             if "test" in files
             else None,
             {name: reader.classes for name, reader in readers.items()},
-            encoder=TextEncoder(self.vocabulary),
-            reading={"parted": WORDS, "field": self.settings.text},
+            encoder=self.encoder,
+            reading={"parted": self.encoder.parted, "field": self.settings.text},
         )
 
     def _take(self, file: TableFile, readers: Mapping[str, LabelReader], split_by: SplitReader) -> int:
@@ -78,7 +77,8 @@ class Text:
         return gather(file, readers, split_by, text, partial(check_texts, file.path, text))
 
     def _rows(self, files: Mapping[str, TableFile], splits: Sequence[str], rows: Mapping[str, int]) -> "TextRows":
-        return TextRows([files[split] for split in splits], self.settings.text, sum(rows[split] for split in splits))
+        own, count = [files[split] for split in splits], sum(rows[split] for split in splits)
+        return TextRows(own, self.settings.text, self.encoder.parted, count)
 
     def _open(self, place: Place, split: str, path: str) -> TableFile:
         settings = self.settings
@@ -96,11 +96,13 @@ class TextRows:
     Attributes:
         files: One after the other.
         text: The field that holds the text.
+        parted: How it is parted into tokens.
         rows: How many there are.
     """
 
     files: Sequence[TableFile]
     text: str
+    parted: str
     rows: int
 
     def __len__(self) -> int:
@@ -110,7 +112,7 @@ class TextRows:
         """The tokens of some texts at a time."""
         for file in self.files:
             for batch in file.batches({self.text: pa.string()}):
-                yield [tokens_of(text, WORDS) for text in batch.column(0).to_pylist()]
+                yield [tokens_of(text, self.parted) for text in batch.column(0).to_pylist()]
 
 
 def open_texts(

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config.data import VocabularySettings
 from pipeline.config.sources import TokensSettings
 from pipeline.data.conll import OUTSIDE, UNKNOWN, Sentence, sentences
 from pipeline.data.encodings.text import LONGEST, TextEncoder
@@ -27,11 +26,11 @@ class Tokens:
 
     Attributes:
         settings: What the experiment says of it.
-        vocabulary: How its tokens become numbers.
+        encoder: Of its tokens.
     """
 
     settings: TokensSettings
-    vocabulary: VocabularySettings
+    encoder: TextEncoder
 
     def fingerprint(self, place: Place) -> Fingerprint:
         """The sha256 of every file, by what it is."""
@@ -40,15 +39,14 @@ class Tokens:
     def read(self, place: Place, report: Report) -> Examples:
         """Read the tags; tokens are a stream."""
         paths = {split: place.of(path) for split, path in self.settings.paths().items()}
-        tags = Tags(self.vocabulary.length or LONGEST)
+        tags = Tags(self.encoder.settings.length or LONGEST)
         rows = {split: tags.take(split, path, self._sentences(path)) for split, path in paths.items()}
         together = [split for split in ("train", "validation") if split in paths]
-        encoder = TextEncoder(self.vocabulary)
         return Examples(
             train=self._part(paths, tags, together, rows),
             test=self._part(paths, tags, ["test"], rows) if "test" in paths else None,
             classes={LABEL: tags.classes},
-            encoder=encoder,
+            encoder=self.encoder,
             reading={"parted": SPACES, "field": "text"},
         )
 

@@ -1,7 +1,8 @@
 """What a kind of trunk is given and what it answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.config.model import TrunkSettings
 from pipeline.errors import UserError
@@ -25,6 +26,7 @@ class Rows:
         shape: Of one row before it is flattened; of text [T, C], tokens and numbers of each.
         categories: How many codes each of a row's last values has, where these are codes of categories.
         ids: How many different numbers text has; 0 where rows are none.
+        frame: Of text that a pretrained tokenizer made numbers of, what its encoder needs around a row.
     """
 
     sources: tuple[str, ...]
@@ -32,6 +34,7 @@ class Rows:
     shape: tuple[int, ...]
     categories: tuple[int, ...] = ()
     ids: int = 0
+    frame: Mapping[str, Any] | None = None
 
     def image(self, kind: str) -> Shape:
         """Their shape as images: [C, H, W], or [H, W] of one channel.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pipeline.config.model import OF_TEXT
 from pipeline.errors import UserError
 from pipeline.model.trunks.base import Made, Rows, Settings
+from pipeline.model.trunks.huggingface import huggingface
 from pipeline.model.trunks.lenet import lenet
 from pipeline.model.trunks.mlp import mlp
 from pipeline.model.trunks.module import module
@@ -21,6 +22,7 @@ _KINDS: dict[str, Callable[[str, Settings, Rows], Made]] = {
     "resnet": resnet,
     "torchvision": torchvision,
     **dict.fromkeys(OF_TEXT, text),
+    "huggingface": huggingface,
 }
 
 
