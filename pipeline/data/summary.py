@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.encodings.readable import Readable
 from pipeline.data.prepared import CHOOSING, Prepared, PreparedSource, PreparedTask, known
 
 _EXAMPLES = 3
@@ -36,13 +37,13 @@ def summary(prepared: Prepared) -> dict[str, Any]:
 
 
 def _text(prepared: Prepared, name: str, source: PreparedSource) -> dict[str, Any]:
-    """What is told of text alone: words as they are looked up, `?` for those that train has too rarely."""
+    """What is told of text alone."""
     if not source.ids or source.encoding is None:
         return {}
-    words = ["", "?", *source.encoding["words"]]
+    readable = Readable(source.encoding)
     rows = np.asarray(prepared.split("train").inputs[name][:_EXAMPLES]).reshape(-1, *source.shape)
-    texts = [" ".join(words[number] for number in row[:, 0] if number) for row in rows]
-    return {"words": len(words) - 2, "examples": texts}
+    texts = [" ".join(readable.tokens(row)) for row in rows]
+    return {"words": len(source.encoding["words"]), "examples": texts}
 
 
 def _task(prepared: Prepared, name: str, task: PreparedTask) -> dict[str, Any]:

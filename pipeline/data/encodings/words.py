@@ -18,9 +18,10 @@ import numpy as np
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 
-_PREFIXES = (1, 2, 3)
-_SUFFIXES = (1, 2, 3, 4)
-COLUMNS = 2 + len(_PREFIXES) + len(_SUFFIXES)
+PREFIXES = (1, 2, 3)
+SUFFIXES = (1, 2, 3, 4)
+"""How many letters of a token's beginning and of its ending have a number each."""
+COLUMNS = 2 + len(PREFIXES) + len(SUFFIXES)
 """C, numbers of a token: its word, its shape, its beginnings, its endings."""
 
 SPACES, WORDS = "spaces", "words"
@@ -73,6 +74,10 @@ class Words:
                 found[row, : len(kept)] = kept
         return found
 
+    def hashed(self, part: str) -> int:
+        """The number of a shape, a beginning or an ending: `shape Xx`, `begins ber`, `ends lin`; padding for none."""
+        return self._begin + zlib.crc32(part.encode()) % self._buckets if part else PADDING
+
     def _token(self, token: str) -> np.ndarray:
         if token not in self._known:
             if len(self._known) >= _MOST_REMEMBERED:
@@ -85,11 +90,10 @@ class Words:
         parts = [f"shape {shape_of(token)}"]
         if word not in ("http", "@user"):  # the letters of an address or a name that was chosen say nothing
             lower = token.lower()
-            parts += [f"begins {lower[:size]}" if len(lower) >= size else "" for size in _PREFIXES]
-            parts += [f"ends {lower[-size:]}" if len(lower) >= size else "" for size in _SUFFIXES]
+            parts += [f"begins {lower[:size]}" if len(lower) >= size else "" for size in PREFIXES]
+            parts += [f"ends {lower[-size:]}" if len(lower) >= size else "" for size in SUFFIXES]
         parts += [""] * (COLUMNS - 1 - len(parts))
-        hashed = [self._begin + zlib.crc32(part.encode()) % self._buckets if part else PADDING for part in parts]
-        return np.array([self._numbers.get(word, UNKNOWN), *hashed], np.int32)
+        return np.array([self._numbers.get(word, UNKNOWN), *map(self.hashed, parts)], np.int32)
 
 
 def pieces(texts: Sequence[Sequence[str]], length: int) -> tuple[list[Sequence[str]], list[int]]:
