@@ -13,7 +13,9 @@ import pandas as pd
 from torch import Tensor
 
 from pipeline.analysis.attributions import Explained, agreement, attributions, randomised, strengths, targets
+from pipeline.analysis.inputs import Tokens
 from pipeline.draws import seed_of
+from pipeline.errors import UserError
 
 _CHECKED = 64  # rows by which other weights are held against these, and that are explained at a time
 _SHUFFLES = 3
@@ -39,16 +41,18 @@ class Subject:
 
 @dataclass(frozen=True)
 class Example:
-    """An image, and how much each of its pixels counts for each task.
+    """A row, and how much each of its inputs counts for each task.
 
     Attributes:
-        source: Of the image.
-        image: [H, W], the mean of its channels.
-        maps: By task, [H, W], of integrated gradients.
+        source: Of the row.
+        image: [H, W], the mean of its channels; None of a text.
+        tokens: Of a text, [t]; of an image none.
+        maps: By task, [H, W] or [t], of integrated gradients where there are some.
     """
 
     source: str
-    image: np.ndarray
+    image: np.ndarray | None
+    tokens: list[str]
     maps: dict[str, np.ndarray]
 
 
@@ -58,17 +62,21 @@ class Explanation:
 
     Attributes:
         importance: task, method, input, share: how much an input counts for a task on average, as a share of all. An
-            image's inputs are its pixels, numbered row by row.
+            image's inputs are its pixels, numbered row by row; texts have none that all of them share.
+        words: task, method, word, times, strength: of texts instead, how often a word occurs in the rows, and how much
+            one occurrence counts on average, where 1 is the mean of all tokens.
         sharing: task, against, method, rows, means, randomised: how far two tasks look at the same inputs, by
             Spearman's rank correlation of how much these count: the mean over rows, of tasks of one source; that of
-            the averages; and the latter with randomised weights, which is what the inputs alone bring about.
+            the averages, of texts those of words; and the latter with randomised weights, which is what the inputs
+            alone bring about.
         checks: task, method, another_seed, randomised: mean rank correlation, with sign, of a row's attributions with
             those of the network trained with another seed, and of networks of randomised weights.
-        shapes: Height and width of each task's images; None of a table.
-        examples: A few images.
+        shapes: Height and width of each task's images; None of a table or a text.
+        examples: A few images and texts.
     """
 
     importance: pd.DataFrame
+    words: pd.DataFrame
     sharing: pd.DataFrame
     checks: pd.DataFrame
     shapes: dict[str, tuple[int, int] | None]
@@ -76,7 +84,7 @@ class Explanation:
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV."""
-        for name in ("importance", "sharing", "checks"):
+        for name in ("importance", "words", "sharing", "checks"):
             getattr(self, name).to_csv(folder / f"{name}.csv", index=False)
 
     def metrics(self) -> dict[str, float]:
@@ -92,10 +100,10 @@ class Explanation:
 
 @dataclass
 class _Found:
-    """Of one task and method: strengths [B, I], and checked against other weights."""
+    """Of one task and method: strengths [B, I], NaN where nothing is explained, and checked against other weights."""
 
     strengths: np.ndarray
-    shuffled: list[np.ndarray] = field(default_factory=list)  # mean strengths [I] of each
+    shuffled: list[np.ndarray] = field(default_factory=list)  # mean strengths of each
     check: dict[str, float] = field(default_factory=dict)
 
 
@@ -106,14 +114,24 @@ def explain(subjects: Mapping[str, Subject], seed: int, report: Callable[[str], 
         subjects: By task.
         seed: Of the shuffles.
         report: Is told of each task that is done.
+
+    Raises:
+        UserError: No task answers anything that could be explained: all tag, and none has found an entity.
     """
     found: dict[tuple[str, str], _Found] = {}
     for task, subject in subjects.items():
-        for method in subject.network.methods:
-            found[task, method] = _explained(subject, method, seed)
-        report(f"{task}: {len(subject.rows)} rows explained")
+        wanted = targets(subject.network, subject.rows)
+        rows = int(_asked(wanted).sum())
+        for method in subject.network.methods if rows else ():
+            found[task, method] = _explained(subject, wanted, method, seed)
+        told = f"{rows} rows explained" if rows else "no entity is predicted, so there is nothing to explain"
+        report(f"{task}: {told}")
+    if not found:
+        raise UserError("no entity is predicted in the rows that are explained: train longer, or raise explain.rows")
+    subjects = {task: subjects[task] for task, _ in found}
     return Explanation(
-        pd.concat([_importance(*it, subjects[it[0]], found[it]) for it in found], ignore_index=True),
+        pd.DataFrame(_importance(subjects, found), columns=["task", "method", "input", "share"]),
+        pd.DataFrame(_words(subjects, found), columns=["task", "method", "word", "times", "strength"]),
         pd.DataFrame(_sharing(subjects, found), columns=["task", "against", "method", "rows", "means", "randomised"]),
         pd.DataFrame([{"task": task, "method": method, **it.check} for (task, method), it in found.items()]),
         {task: subject.network.inputs.image for task, subject in subjects.items()},
@@ -121,17 +139,25 @@ def explain(subjects: Mapping[str, Subject], seed: int, report: Callable[[str], 
     )
 
 
-def _explained(subject: Subject, method: str, seed: int) -> _Found:
-    network, rows = subject.network, subject.rows
-    wanted = targets(network, rows)
+def _asked(wanted: Tensor) -> Tensor:
+    """Rows that have an answer to explain, bool [B]."""
+    return (wanted >= 0).flatten(1).any(1)
+
+
+def _explained(subject: Subject, wanted: Tensor, method: str, seed: int) -> _Found:
+    network, asked = subject.network, _asked(wanted)
+    rows, wanted = subject.rows[asked], wanted[asked]
     pieces = zip(rows.split(_CHECKED), wanted.split(_CHECKED), strict=True)
-    found = _Found(np.concatenate([strengths(attributions(network, *piece, method)) for piece in pieces]))
+    found = _Found(np.full((len(asked), network.inputs.count), np.nan, np.float32))
+    found.strengths[asked.numpy()] = np.concatenate(
+        [strengths(attributions(network, *piece, method)) for piece in pieces]
+    )
     few = (rows[:_CHECKED], wanted[:_CHECKED], method)
     own = attributions(network, *few)
     shuffles = [
         attributions(randomised(network, seed_of(seed, "randomised", number)), *few) for number in range(_SHUFFLES)
     ]
-    found.shuffled = [strengths(it).mean(0) for it in shuffles]
+    found.shuffled = [network.inputs.means(strengths(it), few[0]) for it in shuffles]
     other = attributions(subject.another, *few) if subject.another else None
     found.check = {
         "another_seed": agreement(own, other) if other is not None else float("nan"),
@@ -146,17 +172,36 @@ def _mean(values: list[float]) -> float:
     return sum(there) / len(there) if there else float("nan")
 
 
-def _importance(task: str, method: str, subject: Subject, found: _Found) -> pd.DataFrame:
-    mean = found.strengths.mean(0)
-    names = subject.network.inputs.names or range(len(mean))
-    share = mean / (mean.sum() or 1.0)
-    return pd.DataFrame({"task": task, "method": method, "input": [str(name) for name in names], "share": share})
+def _importance(
+    subjects: Mapping[str, Subject], found: Mapping[tuple[str, str], _Found]
+) -> Iterator[tuple[str, str, str, float]]:
+    """Every pixel and column."""
+    for (task, method), it in found.items():
+        inputs = subjects[task].network.inputs
+        if not isinstance(inputs, Tokens):
+            mean = _averaged(subjects[task], it)
+            names = inputs.names or map(str, range(len(mean)))
+            for name, share in zip(names, mean / (mean.sum() or 1.0), strict=True):
+                yield task, method, name, float(share)
+
+
+def _words(
+    subjects: Mapping[str, Subject], found: Mapping[tuple[str, str], _Found]
+) -> Iterator[tuple[str, str, str, int, float]]:
+    """Every word that occurs often enough, those that count most first."""
+    for (task, method), it in found.items():
+        rows, inputs = subjects[task].rows, subjects[task].network.inputs
+        if isinstance(inputs, Tokens):
+            mean, times = _averaged(subjects[task], it), inputs.times(it.strengths, rows)
+            level = float(np.nanmean(it.strengths)) or 1.0
+            for word in np.argsort(-mean, kind="stable")[: np.count_nonzero(~np.isnan(mean))]:  # NaN is last
+                yield task, method, inputs.names[word], int(times[word]), float(mean[word]) / level
 
 
 def _sharing(
     subjects: Mapping[str, Subject], found: Mapping[tuple[str, str], _Found]
 ) -> Iterator[tuple[str, str, str, float, float, float]]:
-    """Every pair of tasks whose inputs are the same pixels or columns."""
+    """Every pair of tasks whose inputs are the same pixels, columns or words."""
     for task, against in combinations(subjects, 2):
         one, two = subjects[task], subjects[against]
         both = [method for method in one.network.methods if method in two.network.methods]
@@ -164,17 +209,27 @@ def _sharing(
             a, b = found[task, method], found[against, method]
             same = agreement(a.strengths, b.strengths) if one.source == two.source else float("nan")
             shuffled = [agreement(*pair) for pair in zip(a.shuffled, b.shuffled, strict=True)]
-            means = agreement(a.strengths.mean(0), b.strengths.mean(0))
+            means = agreement(_averaged(one, a), _averaged(two, b))
             yield task, against, method, same, means, _mean(shuffled)
+
+
+def _averaged(subject: Subject, found: _Found) -> np.ndarray:
+    return subject.network.inputs.means(found.strengths, subject.rows)
 
 
 def _examples(subjects: Mapping[str, Subject], found: Mapping[tuple[str, str], _Found]) -> Iterator[Example]:
     for source in dict.fromkeys(it.source for it in subjects.values()):
         tasks = [task for task, it in subjects.items() if it.source == source]
         first = subjects[tasks[0]]
-        if (shape := first.network.inputs.image) is None:
-            continue
-        for place in range(min(_EXAMPLES, len(first.rows))):
-            image = first.rows[place].numpy().reshape(-1, *shape).mean(0)
-            maps = {task: found[task, "gradients"].strengths[place].reshape(shape) for task in tasks}
-            yield Example(source, image, maps)
+        inputs, shape = first.network.inputs, first.network.inputs.image
+        maps = {task: found[task, first.network.methods[0]].strengths for task in tasks}
+        told = np.any([~np.isnan(it).all(1) for it in maps.values()], axis=0)
+        for place in np.flatnonzero(told)[:_EXAMPLES]:
+            row = first.rows[place]
+            own = {task: it[place] for task, it in maps.items() if not np.isnan(it[place]).all()}
+            if isinstance(inputs, Tokens):
+                tokens = inputs.read(row)
+                yield Example(source, None, tokens, {task: it[: len(tokens)] for task, it in own.items()})
+            elif shape is not None:
+                image = row.numpy().reshape(-1, *shape).mean(0)
+                yield Example(source, image, [], {task: it.reshape(shape) for task, it in own.items()})

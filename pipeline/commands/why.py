@@ -15,21 +15,21 @@ def why(name: str, request: Request) -> None:
     """Hold the step's key against that of its last run.
 
     Args:
-        name: prepare, train, tune, evaluate, report, or a run's name such as "train separate".
+        name: prepare, train, tune, evaluate, report, explain, or a run's name such as "train separate".
         request: Which experiment.
 
     Raises:
         UserError: There is no such step.
     """
     from pipeline.commands.surroundings import quiet_context
-    from pipeline.steps.plan import planned
+    from pipeline.steps.plan import explanation, planned
 
     project = look_in(project_folder())
     context = quiet_context(project, load(request.experiment, request.values, project))
-    steps = dict(planned(context))
     title = "train default" if name == "train" else name
+    steps = {title: explanation(context)} if title == "explain" else dict(planned(context))
     if title not in steps:
-        raise UserError(f"unknown step '{name}': the steps are {', '.join(steps)}")
+        raise UserError(f"unknown step '{name}': the steps are {', '.join(steps)}, explain")
     told = _told(context, title, steps[title])
     if request.as_json:
         print(json.dumps({"step": title, **told}))

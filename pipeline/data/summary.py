@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.encodings.words import numbers
+from pipeline.data.encodings.readable import Readable
 from pipeline.data.prepared import CHOOSING, Prepared, PreparedSource, PreparedTask, known
 
 _EXAMPLES = 3
@@ -38,14 +38,14 @@ def summary(prepared: Prepared) -> dict[str, Any]:
 
 
 def _text(prepared: Prepared, name: str, source: PreparedSource) -> dict[str, Any]:
-    """What is told of text alone: words as they are looked up, `?` for those that train has too rarely."""
+    """What is told of text alone."""
     if not source.ids or source.encoding is None:
         return {}
-    made, kind = numbers(source.encoding), "words" if source.encoding["by"] == "words" else "subwords"
+    kind = "words" if source.encoding["by"] == "words" else "subwords"
     count = len(source.encoding["words"]) if "words" in source.encoding else source.ids - 1
+    readable = Readable(source.encoding)
     rows = np.asarray(prepared.split("train").inputs[name][:_EXAMPLES]).reshape(-1, *source.shape)
-    texts = [" ".join(made.shown(token[token > 0].tolist()) for token in row if token[0]) for row in rows]
-    return {kind: count, "examples": texts}
+    return {kind: count, "examples": [" ".join(readable.tokens(row)) for row in rows]}
 
 
 def _task(prepared: Prepared, name: str, task: PreparedTask) -> dict[str, Any]:

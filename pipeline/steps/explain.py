@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment, changed
-from pipeline.errors import UserError
 from pipeline.steps.context import Context, Done
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train, log_datasets
@@ -85,26 +84,10 @@ class Explain(Step):
         networks = [rebuilt(self._done.folder / FILE, slot.name) for slot in slots]
         rows = _rows(prepared.holding_out(slots[0].fold), self.experiment)
         subjects = {}
-        for task in self._readable(context, prepared):
+        for task, about in prepared.tasks.items():
             own, *others = [_explained(prepared, task, network[task]) for network in networks]
-            source = prepared.tasks[task].source
-            subjects[task] = Subject(source, own, others[0] if others else None, rows[source])
+            subjects[task] = Subject(about.source, own, others[0] if others else None, rows[about.source])
         return subjects
-
-    def _readable(self, context: Context, prepared: "Prepared") -> list[str]:
-        """The tasks whose inputs can be told apart.
-
-        Raises:
-            UserError: There is none.
-        """
-        kinds = {name: (it.encoding or {}).get("kind", "table") for name, it in prepared.sources.items()}
-        tasks = [task for task, it in prepared.tasks.items() if kinds[it.source] == "table"]
-        for source, kind in kinds.items():
-            if kind != "table":
-                context.say.line(f"  {source}: rows of kind '{kind}' are not explained; images and tables are")
-        if not tasks:
-            raise UserError(f"{self.experiment.name} has neither images nor a table: there is nothing to explain")
-        return tasks
 
 
 def first_line(folder: Path) -> str:
@@ -132,10 +115,10 @@ def _rows(prepared: "Prepared", experiment: Experiment) -> dict[str, "Tensor"]:
 
 
 def _explained(prepared: "Prepared", task: str, network: "Rebuilt") -> "Explained":
-    from pipeline.analysis.attributions import METHODS, Explained, inputs_of
+    from pipeline.analysis.attributions import Explained
+    from pipeline.analysis.inputs import inputs_of
 
-    source = prepared.sources[network.source]
+    source, about = prepared.sources[network.source], prepared.tasks[task]
     inputs = inputs_of(source.shape, source.encoding)
-    bare = source.categories and len(network.embed) == 1  # a trunk of one's own takes the codes themselves
-    methods = ("occlusion",) if bare else tuple(METHODS)
-    return Explained(prepared.tasks[task].kind, inputs, network.embed, network.answer, network.widths, methods)
+    entities = tuple(name[1:2] == "-" for name in about.classes) if about.kind == "tagging" else ()
+    return Explained(about.kind, inputs, network.network, network.embedded, network.widths, entities)

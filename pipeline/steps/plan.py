@@ -7,6 +7,7 @@ from pipeline.errors import UserError
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, resolve_device
 from pipeline.steps.evaluate import Evaluate
+from pipeline.steps.explain import Explain
 from pipeline.steps.own_parts import check_own_parts
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.report import Report
@@ -66,6 +67,14 @@ def to_explain(context: Context, prepared: str, device: str) -> Train:
             return winner(experiment, tuned, prepared, device)
         context.say.line("tune: the study is not done, so the experiment as written is explained")
     return candidates(experiment, context.project, prepared, device)[0]
+
+
+def explanation(context: Context) -> Explain:
+    """The step that explains, which is no part of the whole job, with its key as far as that is known already."""
+    experiment = context.experiment
+    prepared = Prepare(experiment, context.project).key().digest
+    chosen = to_explain(context, prepared, resolve_device(experiment))
+    return Explain(experiment, prepared, chosen, _foreseen(context, chosen))
 
 
 def separate(experiment: Experiment, project: Path) -> Experiment:

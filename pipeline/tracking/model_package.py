@@ -37,7 +37,8 @@ METADATA = "headway"
 
 _CODE = Path(__file__).with_name("served_model.py")
 _PACKAGE = Path(__file__).parents[2]
-_OWN_MODULES = "pipeline.model.modules."
+OWN_MODULES = "pipeline.model.modules."
+"""Where the modules of our own trunks are."""
 EMBEDDINGS = {
     "category_embedding": ("CategoryEmbedding", ("numbers", "sizes", "width")),
     "number_embedding": ("NumberEmbedding", ("numbers", "width")),
@@ -154,22 +155,34 @@ def _own_code(spec: dict[str, Any], folder: Path) -> set[str]:
     if any(is_table(source) for source in spec["sources"].values()):
         spec["code"] |= {"table": _copied(_CODE.with_name("served_table.py"), folder)}
     for it in _described(spec["network"]):
-        if it.get("kind") == "module" and it["module"].startswith(_OWN_MODULES):
+        if it.get("kind") == "module" and it["module"].startswith(OWN_MODULES):
             module, name = it["module"].split(":")
             it["module"] = f"{_copied((_PACKAGE / module.replace('.', '/')).with_suffix('.py'), folder)}:{name}"
             found.add(it["module"])
-        if it.get("kind") in ("tokens", "pooled"):
-            arguments = {"part": it["kind"], "length": it.pop("length"), "width": it.pop("width")}
-            values = [(arguments["length"] + 1) * arguments["width"]]
-            it |= {"kind": "module", "module": f"{spec['code']['text']}:OfText", "arguments": arguments}
-            it["shape"] = values
-            found.add(it["module"])
-        elif str(it.get("kind")) in EMBEDDINGS:
-            arguments = {name: it.pop(name) for name in EMBEDDINGS[it["kind"]][1]}
-            it |= {"module": f"{spec['code']['table']}:{EMBEDDINGS[it['kind']][0]}", "arguments": arguments}
-            it["kind"] = "module"
+        if (module := as_module(it, spec["code"])) is not None:
+            it.clear()
+            it.update(module)
             found.add(it["module"])
     return found
+
+
+def as_module(layer: Mapping[str, Any], code: Mapping[str, str]) -> dict[str, Any] | None:
+    """A layer that `served_text` or `served_table` has as the module that it is there; None of other layers.
+
+    Args:
+        layer: As the network describes it.
+        code: What these files are called, `text` and `table`.
+    """
+    kind = str(layer.get("kind"))
+    if kind in ("tokens", "pooled"):
+        arguments = {"part": kind, "length": layer["length"], "width": layer["width"]}
+        shape = [(layer["length"] + 1) * layer["width"]]
+        return {"kind": "module", "module": f"{code['text']}:OfText", "arguments": arguments, "shape": shape}
+    if kind in EMBEDDINGS:
+        name, needed = EMBEDDINGS[kind]
+        arguments = {argument: layer[argument] for argument in needed}
+        return {"kind": "module", "module": f"{code['table']}:{name}", "arguments": arguments, "shape": layer["shape"]}
+    return None
 
 
 def _copied(file: Path, folder: Path) -> str:

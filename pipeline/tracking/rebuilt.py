@@ -1,6 +1,7 @@
-"""A slot's network outside a stack, as modules that gradients can be taken through: what the served model is made of.
+"""A slot's network outside a stack, as a module that gradients can be taken through: what the served model is made of.
 
-Legend of shapes: B rows, F values of a row, E values that its embeddings make of them, C outputs of a task.
+Legend of shapes: B rows, F values of a row, T tokens of a text, t of the longest at hand, E values that are embedded of
+a row, C outputs of a task.
 """
 
 import math
@@ -11,9 +12,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pipeline.tracking import served_table
-from pipeline.tracking.model_package import EMBEDDINGS, one_slot
+from pipeline.tracking import served_table, served_text
+from pipeline.tracking.model_package import EMBEDDINGS, OWN_MODULES, as_module, is_table, one_slot
 from pipeline.tracking.served_model import build
+from pipeline.tracking.served_text import is_text
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,17 @@ class Rebuilt:
 
     Attributes:
         source: Whose rows it reads.
-        embed: Rows as prepared to what is embedded of them, [B, F] -> [B, E]. Without embeddings it only divides by
-            the source's scale, and E is F.
-        answer: From there to the task's logits, [B, E] -> [B, C].
-        widths: How many of the E values each of the F becomes, in their order.
+        network: Rows as prepared to the task's logits, [B, F] -> [B, C]; of a tagging task those of each token in turn,
+            [B, T * C].
+        embedded: The part of it that embeds rows, [B, F] -> [B, E], or of a text [B, t, E / T]. Without embeddings it
+            only divides by the source's scale, and E is F. None where nothing stands between the network and numbers
+            that are codes: under a trunk of one's own that reads text, or categories.
+        widths: How many of the E values each of the F becomes, in their order; a token's are counted to its first.
     """
 
     source: str
-    embed: nn.Sequential
-    answer: nn.Sequential
+    network: nn.Module
+    embedded: nn.Module | None
     widths: tuple[int, ...]
 
 
@@ -50,18 +54,32 @@ def rebuilt(saved: Path, slot: str) -> dict[str, Rebuilt]:
 
 def _rebuilt(spec: dict[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Rebuilt]:
     network, found = spec["network"], {}
-    embeddings = {task: _embeddings(branch["trunk"]) for branch in network["branches"] for task in branch["heads"]}
+    described = {task: list(branch["trunk"]) for branch in network["branches"] for task in branch["heads"]}
     for branch in network["branches"]:
         branch["trunk"] = [_with_its_class(layer) for layer in branch["trunk"]]
+        branch["heads"] = {task: [_with_its_class(layer) for layer in it] for task, it in branch["heads"].items()}
     for trunk in build(spec, tensors):
         for task, head in trunk.heads.items():
-            source, own = network["source_of"][task], embeddings[task]
-            embed = nn.Sequential(_Divided(trunk.scale), *trunk.layers[: len(own)])
-            answer = nn.Sequential(*trunk.layers[len(own) :], *head)
-            for module in (embed, answer):
-                module.eval().requires_grad_(False)
-            found[task] = Rebuilt(source, embed, answer, _widths(spec["sources"][source]["shape"], own))
+            name = network["source_of"][task]
+            source, front = spec["sources"][name], _embeddings(described[task])
+            first = nn.Sequential(_Divided(trunk.scale), *trunk.layers[: len(front)])
+            layers = [first, *trunk.layers[len(front) :], *head]
+            if spec["tasks"][task]["kind"] == "tagging":
+                layers += [nn.Unflatten(0, (-1, source["shape"][0])), nn.Flatten()]
+            whole = nn.Sequential(*layers).eval().requires_grad_(False)
+            embedded = _embedded(source, described[task], whole)
+            widths = _widths(source, described[task]) if embedded is not None else (1,) * math.prod(source["shape"])
+            found[task] = Rebuilt(name, whole, embedded, widths)
     return found
+
+
+def _embedded(source: Mapping[str, Any], trunk: list[dict[str, Any]], network: nn.Sequential) -> nn.Module | None:
+    """The part of a network that embeds rows of a source."""
+    if is_text(source):
+        ours = str(trunk[0].get("module")).startswith(f"{OWN_MODULES}text:")
+        return network[1].get_submodule("module.embedded") if ours else None
+    codes = is_table(source) and source["encoding"].get("categories")
+    return network[0] if not codes or _embeddings(trunk) else None
 
 
 def _embeddings(trunk: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -71,20 +89,18 @@ def _embeddings(trunk: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _with_its_class(layer: dict[str, Any]) -> dict[str, Any]:
-    """A layer, an embedding as the module of `served_table` that it is."""
-    if layer["kind"] not in EMBEDDINGS:
-        return layer
-    name, arguments = EMBEDDINGS[layer["kind"]]
-    made_of = {argument: layer[argument] for argument in arguments}
-    return {
-        "kind": "module", "module": f"{served_table.__name__}:{name}", "arguments": made_of, "shape": layer["shape"]
-    }  # fmt: skip
+    """A layer, one of our own files as the module that it is there."""
+    return as_module(layer, {"text": served_text.__name__, "table": served_table.__name__}) or layer
 
 
-def _widths(shape: list[int], embeddings: list[dict[str, Any]]) -> tuple[int, ...]:
-    features = math.prod(shape)
+def _widths(source: Mapping[str, Any], trunk: list[dict[str, Any]]) -> tuple[int, ...]:
+    if is_text(source):
+        length, numbers = source["shape"]
+        own: int = trunk[0]["arguments"]["embedding"]
+        return (own, *[0] * (numbers - 1)) * int(length)
+    features = math.prod(source["shape"])
     widths = [1] * features
-    for layer in embeddings:
+    for layer in _embeddings(trunk):
         if layer["kind"] == "number_embedding":
             widths[: layer["numbers"]] = [layer["width"]] * layer["numbers"]
         else:

@@ -9,14 +9,13 @@ from torch import Tensor, nn
 from pipeline.analysis.attributions import (
     METHODS,
     Explained,
-    Inputs,
     agreement,
     attributions,
-    inputs_of,
     randomised,
     strengths,
     targets,
 )  # fmt: skip
+from pipeline.analysis.inputs import Inputs, inputs_of
 
 TABLE = {
     "kind": "table",
@@ -41,7 +40,8 @@ class Reads(nn.Module):
 
 
 def explained(answer: nn.Module, inputs: Inputs, kind: str = "regression", embed: nn.Module | None = None) -> Explained:
-    return Explained(kind, inputs, embed or nn.Identity(), answer, (1,) * len(inputs.of_value))
+    embed = embed or nn.Identity()
+    return Explained(kind, inputs, nn.Sequential(embed, answer), embed, (1,) * len(inputs.of_value))
 
 
 def rows(count: int, features: int) -> Tensor:
@@ -75,8 +75,8 @@ def test_the_mark_of_a_missing_number_counts_to_its_column(method: str) -> None:
 def test_gradients_through_an_embedding_count_to_its_column() -> None:
     table = nn.Embedding(4, 3)
     embed = Embeds(table)
-    it = Explained("regression", inputs_of((2,), {"kind": "table", "columns": TABLE["columns"][:2]}), embed,
-                   Reads([1, 2, 3]), (1, 3))  # fmt: skip
+    inputs = inputs_of((2,), {"kind": "table", "columns": TABLE["columns"][:2]})
+    it = Explained("regression", inputs, nn.Sequential(embed, Reads([1, 2, 3])), embed, (1, 3))
     x = torch.tensor([[5.0, 2.0], [7.0, 0.0]])
     told = found(it, x, "gradients")[:, 0]
     gain = (table.weight[2].square().sum() - table.weight[0].square().sum()).item()
@@ -117,15 +117,16 @@ def test_integrated_gradients_add_up_to_what_the_row_adds() -> None:
     x = rows(20, 7)
     wanted = targets(it, x)
     with torch.no_grad():
-        gained = (network(x) - network(torch.zeros(1, 7))).gather(1, wanted)
-    assert (wanted == network(x).argmax(1, keepdim=True)).all()
+        gained = (network(x) - network(torch.zeros(1, 7))).gather(1, wanted[:, :, 0])
+    assert (wanted[:, :, 0] == network(x).argmax(1, keepdim=True)).all()
     np.testing.assert_allclose(attributions(it, x, wanted, "gradients").sum(2), gained, atol=1e-4)
 
 
 def test_each_label_of_several_is_explained() -> None:
-    it = explained(nn.Linear(4, 3, bias=False).requires_grad_(False), inputs_of((4,), None), "multilabel")
+    network = nn.Linear(4, 3, bias=False).requires_grad_(False)
+    it = explained(network, inputs_of((4,), None), "multilabel")
     x = rows(6, 4)
-    wanted = x[:, None, :] * it.answer.weight
+    wanted = x[:, None, :] * network.weight
     for method in METHODS:
         told = found(it, x, method)
         np.testing.assert_allclose(told, wanted, atol=1e-4)
@@ -179,12 +180,24 @@ def test_randomised_weights_destroy_what_two_seeds_agree_on(method: str) -> None
 def test_randomised_tasks_keep_the_trunk_that_they_share() -> None:
     trunk = nn.Linear(4, 6)
     tasks = [explained(nn.Sequential(trunk, nn.ReLU(), nn.Linear(6, 2)), inputs_of((4,), None)) for _ in range(2)]
-    one, two = (randomised(it, 3).answer[0].weight for it in tasks)
+    one, two = (randomised(it, 3).network[1][0].weight for it in tasks)
     assert torch.equal(one, two)
     assert not torch.equal(one, trunk.weight)
     assert torch.equal(one.flatten().sort().values, trunk.weight.flatten().sort().values)
 
 
 def test_rows_of_a_kind_that_is_not_known_are_refused() -> None:
-    with pytest.raises(ValueError, match="text"):
-        inputs_of((9,), {"kind": "text"})
+    with pytest.raises(ValueError, match="sound"):
+        inputs_of((9,), {"kind": "sound"})
+
+
+def test_a_gradient_that_there_is_no_embedding_for_is_not_taken() -> None:
+    assert Explained("regression", inputs_of((2,), None), nn.Identity(), None, (1, 1)).methods == ("occlusion",)
+
+
+def test_only_what_both_have_is_compared() -> None:
+    there = np.array([[3.0, 1.0, 2.0, 9.0], [1.0, 2.0, 3.0, 4.0]])
+    some = np.array([[3.0, 1.0, 2.0, np.nan], [np.nan, np.nan, np.nan, 4.0]])
+    assert agreement(there, some) == pytest.approx(1.0)
+    assert agreement(some, -there) == pytest.approx(-1.0)
+    assert np.isnan(agreement(there[1], some[1]))

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from pipeline.data import prepared
 from pipeline.tracking.tracker import Tracker
 from tests.conftest import Result, call_headway, make_project
+from tests.data import texts
 
 SMALL = ("--set", "training.epochs=15", "--set", "training.seeds=2", "--set", "explain.rows=80")
 HOUSES = """
@@ -26,6 +28,17 @@ model: {trunk: {kind: tabular, widths: [32]}}
 training: {learning_rate: 0.01, batch_size: 32}
 tuning: null
 """
+
+
+TEXTS = {
+    "name": "words",
+    "sources": texts.SOURCES,
+    "tasks": {task: it for task, it in texts.TASKS.items() if task != "stars"},
+    "data": {"validation": 0.2},
+    "model": {"trunk": {"kind": "gru", "embedding": 12, "widths": [12]}},
+    "training": {"learning_rate": 0.01, "batch_size": 16},
+    "tuning": None,
+}
 
 
 def houses(count: int) -> pd.DataFrame:
@@ -48,6 +61,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
         houses(800).to_csv(project / "houses.csv", index=False)
         text = HOUSES.replace("path: houses.csv,", "path: houses.csv, labels: {marks: [old, loud]},")
         (project / "experiments" / "houses.yaml").write_text(text)
+        texts.written(project, names__conll=texts.conll(250), posts__jsonl=texts.posts(400))
+        (project / "experiments" / "words.yaml").write_text(yaml.safe_dump(TEXTS))
         yield project
 
 
@@ -61,6 +76,11 @@ def table(place: Path) -> Result:
     return call_headway("explain", "houses", *SMALL, "--json")
 
 
+@pytest.fixture(scope="module")
+def text(place: Path) -> Result:
+    return call_headway("explain", "words", *SMALL, "--json")
+
+
 def tables(result: Result) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     assert (result.code, result.err) == (0, "")
     folder = Path(result.json["report"]).parent
@@ -68,10 +88,10 @@ def tables(result: Result) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return importance, sharing, checks
 
 
-@pytest.mark.parametrize("name", ["digits", "table"])
+@pytest.mark.parametrize("name", ["digits", "table", "text"])
 def test_randomised_weights_destroy_what_two_seeds_agree_on(name: str, request: pytest.FixtureRequest) -> None:
     _, _, checks = tables(request.getfixturevalue(name))
-    assert len(checks) == 6
+    assert len(checks) == (4 if name == "text" else 6)
     assert checks["another_seed"].mean() > 0.7
     assert checks["randomised"].abs().mean() < 0.25
     assert (checks["another_seed"] - checks["randomised"] > 0.25).all()
@@ -84,6 +104,29 @@ def test_the_columns_that_a_target_is_made_of_count_most(table: Result) -> None:
         assert set(share.loc["price", method].nlargest(2).index) == {"area", "town"}
         assert share.loc["grand", method].idxmax() == "rooms"
         assert set(share.loc["marks", method].nlargest(2).index) == {"rooms", "town"}
+
+
+def test_the_words_that_a_target_is_made_of_count_most(text: Result) -> None:
+    importance, sharing, _ = tables(text)
+    assert importance.empty
+    words = pd.read_csv(Path(text.json["report"]).with_name("words.csv"))
+    assert (words["times"] >= 5).all()
+    most = words.groupby(["task", "method"])["word"].apply(lambda it: set(it[:4]))
+    names = {"anna", "bo", "li", "carla", "oslo", "new", "york", "lima"}
+    for method in ("gradients", "occlusion"):
+        assert most["mood", method] == {"great", "lovely", "awful", "poor"}
+        assert most["who", method] <= names
+    assert sharing["rows"].isna().all()  # of two sources
+    assert sharing["means"].notna().all()
+
+
+def test_texts_are_shown_with_what_counts(text: Result) -> None:
+    page = Path(text.json["report"]).read_text()
+    assert "names, texts of validation" in page
+    assert "posts, texts of validation" in page
+    darkest = re.findall(r'title="1.00 of the most">([^<]*)</span>', page)
+    assert len(darkest) == 8
+    assert {"great", "lovely", "awful", "poor"} & set(darkest)
 
 
 def test_tasks_that_look_at_the_same_columns_agree_more(table: Result) -> None:
@@ -143,6 +186,12 @@ def test_the_winner_is_explained_once_the_study_is_done(place: Path) -> None:
     assert call_headway("tune", "debug", *small).code == 0
     after = call_headway("explain", "debug", *small, "--json").json
     assert [step["step"] for step in after["steps"]] == ["prepare", "train tuned", "explain"]
+
+
+def test_why_says_what_changed(digits: Result, place: Path) -> None:
+    assert "explain: nothing changed" in call_headway("why", "explain", "digits", *SMALL).out
+    told = call_headway("why", "explain", "digits", *SMALL, "--set", "explain.rows=81").out
+    assert "values / explain.rows: 80 -> 81" in told
 
 
 def test_without_a_validation_split_it_says_so(place: Path) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from torch import nn
@@ -16,21 +15,15 @@ from pipeline.steps.explain import Explain, _explained
 from pipeline.steps.train import Train
 from pipeline.tracking.rebuilt import Rebuilt
 
-COLUMNS = {
-    "kind": "table",
-    "columns": [{"name": "age", "kind": "numeric", "marked": False}, {"name": "town", "kind": "categorical"}],
-    "categories": [3],
-}
-SOURCES = {
-    "images": PreparedSource((2, 3), 255.0, {}),
-    "posts": PreparedSource((9,), 1.0, {}, {"kind": "text"}),
-    "people": PreparedSource((2,), 1.0, {}, COLUMNS),
-}
-
-
-def prepared(*sources: str) -> Prepared:
-    tasks = {f"of_{name}": PreparedTask("binary", name, ("no", "yes")) for name in sources}
-    return Prepared(Path(), {name: SOURCES[name] for name in sources}, tasks)
+POSTS = {"kind": "text", "by": "words", "length": 2, "columns": 3, "words": ["the"], "buckets": 4, "ids": 7}
+PREPARED = Prepared(
+    Path(),
+    {"posts": PreparedSource((2, 3), 1.0, {}, POSTS)},
+    {
+        "who": PreparedTask("tagging", "posts", ("O", "B-x", "I-x"), length=2),
+        "mood": PreparedTask("binary", "posts", ("a", "b")),
+    },
+)
 
 
 def step() -> Explain:
@@ -39,28 +32,13 @@ def step() -> Explain:
     return Explain(experiment, "prepared", train, Done("train default", "key", "run", Path(), cached=True))
 
 
-def context() -> tuple[Any, list[str]]:
-    told: list[str] = []
-    return SimpleNamespace(say=SimpleNamespace(line=told.append), experiment=None), told
-
-
-def test_a_source_that_cannot_be_told_apart_is_left_out_and_named() -> None:
-    asked, told = context()
-    assert step()._readable(asked, prepared("images", "posts", "people")) == ["of_images", "of_people"]
-    assert len(told) == 1
-    assert "posts: rows of kind 'text'" in told[0]
-
-
-def test_nothing_to_explain_is_a_mistake() -> None:
-    with pytest.raises(UserError, match="tiny has neither images nor a table"):
-        step()._readable(context()[0], prepared("posts"))
-
-
-def test_codes_that_are_not_embedded_are_explained_by_occlusion_alone() -> None:
-    bare = Rebuilt("people", nn.Sequential(nn.Identity()), nn.Sequential(nn.Linear(2, 1)), (1, 1))
-    assert _explained(prepared("people"), "of_people", bare).methods == ("occlusion",)
-    embedded = Rebuilt("people", nn.Sequential(nn.Identity(), nn.Identity()), bare.answer, (1, 4))
-    assert set(_explained(prepared("people"), "of_people", embedded).methods) == {"gradients", "occlusion"}
+def test_a_task_is_explained_as_it_was_rebuilt() -> None:
+    network = nn.Sequential(nn.Linear(6, 6))
+    it = _explained(PREPARED, "who", Rebuilt("posts", network, network[0], (4, 0, 0) * 2))
+    assert (it.kind, it.network, it.embedded, it.widths) == ("tagging", network, network[0], (4, 0, 0) * 2)
+    assert it.entities == (False, True, True)
+    assert it.inputs.names == ("", "?", "the")
+    assert not _explained(PREPARED, "mood", Rebuilt("posts", network, None, (1,) * 6)).entities
 
 
 def test_the_key_knows_the_network_and_the_number_of_rows() -> None:
@@ -77,4 +55,4 @@ def test_the_key_knows_the_network_and_the_number_of_rows() -> None:
 
 def test_a_budget_is_for_training() -> None:
     with pytest.raises(UserError, match="give it to train or run"):
-        within(context()[0], 60.0, "explain", 0.0)
+        within(SimpleNamespace(experiment=None), 60.0, "explain", 0.0)

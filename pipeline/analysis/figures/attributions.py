@@ -1,4 +1,4 @@
-"""What the tasks look at: heat maps of images, bars of columns, and how far tasks look at the same."""
+"""What the tasks look at: heat maps of images, bars of columns and words, and how far tasks look at the same."""
 
 import numpy as np
 import pandas as pd
@@ -8,8 +8,9 @@ from plotly.subplots import make_subplots
 from pipeline.analysis.attributions import METHODS
 from pipeline.analysis.explanation import Example, Explanation
 from pipeline.analysis.figures.style import BLUE, MUTED, Panel, see_through, series, styled, text
+from pipeline.analysis.inputs import OFTEN
 
-_MOST_COLUMNS = 25
+_MOST = 25
 _SCALE = [[0, see_through(BLUE, 0.0)], [1, see_through(BLUE, 1.0)]]
 _GREYS = [[0, see_through("#808080", 0.0)], [1, see_through("#808080", 1.0)]]
 
@@ -19,7 +20,9 @@ def importance_panels(found: Explanation) -> list[Panel]:
     panels = []
     for task, rows in found.importance.groupby("task", sort=False):
         if (shape := found.shapes[str(task)]) is None:
-            panels.append(Panel(str(task), _bars(rows), _omitted(rows)))
+            shares = 100 * _by_method(rows, "input", "share")
+            figure = _bars(shares, "share of all that counts, percent", "%{y}: %{x:.1f} %")
+            panels.append(Panel(str(task), figure, _omitted(len(shares), "columns")))
             continue
         for method, part in rows.groupby("method", sort=False):
             pixels = part["share"].to_numpy().reshape(shape)
@@ -27,9 +30,23 @@ def importance_panels(found: Explanation) -> list[Panel]:
     return panels
 
 
+def word_panels(words: pd.DataFrame) -> list[Panel]:
+    """Of each task that reads text bars of both methods over the words."""
+    panels = []
+    for task, rows in words.groupby("task", sort=False):
+        strengths = _by_method(rows.assign(shown=rows["word"] + rows["times"].map(" ({})".format)), "shown", "strength")
+        figure = _bars(
+            strengths, "how much an occurrence counts; the mean token counts 1", "%{y}: %{x:.1f} times the mean token"
+        )
+        rare = f"In brackets how often a word occurs, which is {OFTEN} times at least."
+        panels.append(Panel(f"{task}: words", figure, f"{rare} {_omitted(len(strengths), 'words')}".strip()))
+    return panels
+
+
 def example_panels(examples: list[Example]) -> list[Panel]:
     """Each image beside each task's map of it."""
-    return [Panel(f"{it.source}, an image of validation", _side_by_side(it), wide=len(it.maps) > 1) for it in examples]
+    images = [it for it in examples if it.image is not None]
+    return [Panel(f"{it.source}, an image of validation", _side_by_side(it), wide=len(it.maps) > 1) for it in images]
 
 
 def sharing_panels(sharing: pd.DataFrame) -> list[Panel]:
@@ -40,30 +57,30 @@ def sharing_panels(sharing: pd.DataFrame) -> list[Panel]:
     ]
 
 
-def _bars(rows: pd.DataFrame) -> go.Figure:
-    """Both methods' shares of the columns that count most."""
-    order = _order(rows).index[:_MOST_COLUMNS]
-    figure = go.Figure()
-    for index, (method, part) in enumerate(rows.groupby("method", sort=False)):
+def _by_method(rows: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
+    """Values by name and method, those that count most first."""
+    found = rows.pivot_table(index=name, columns="method", values=value, sort=False)
+    return found.loc[found.mean(axis=1).sort_values(ascending=False, kind="stable").index]
+
+
+def _bars(values: pd.DataFrame, x: str, hover: str) -> go.Figure:
+    """Each method's values of the names that count most."""
+    most, figure = values[:_MOST], go.Figure()
+    for index, method in enumerate(most):
         figure.add_bar(
-            y=[text(name) for name in order],
-            x=100 * part.set_index("input")["share"].loc[order],
+            y=[text(name) for name in most.index],
+            x=most[method],
             name=METHODS[str(method)],
             orientation="h",
             marker={"color": series(index)},
-            hovertemplate="%{y}: %{x:.1f} %<extra>%{fullData.name}</extra>",
+            hovertemplate=f"{hover}<extra>%{{fullData.name}}</extra>",
         )
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
-    return styled(figure, 110 + 30 * len(order), "share of all that counts, percent")
+    return styled(figure, 110 + 30 * len(most), x)
 
 
-def _order(rows: pd.DataFrame) -> pd.Series:
-    return rows.groupby("input", sort=False)["share"].mean().sort_values(ascending=False, kind="stable")
-
-
-def _omitted(rows: pd.DataFrame) -> str:
-    left = rows["input"].nunique() - _MOST_COLUMNS
-    return f"{left} columns that count less are not shown." if left > 0 else ""
+def _omitted(count: int, what: str) -> str:
+    return f"{count - _MOST} {what} that count less are not shown." if count > _MOST else ""
 
 
 def _map(pixels: np.ndarray) -> go.Figure:
@@ -97,6 +114,7 @@ def _where(pixels: np.ndarray) -> str:
 def _side_by_side(example: Example) -> go.Figure:
     titles = ["the image", *(text(task) for task in example.maps)]
     figure = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.02)
+    assert example.image is not None
     figure.add_trace(_heat(example.image - example.image.min(), _GREYS), 1, 1)
     for column, pixels in enumerate(example.maps.values(), start=2):
         figure.add_trace(_heat(pixels, _SCALE), 1, column)
@@ -125,7 +143,7 @@ def _matrix(rows: pd.DataFrame) -> go.Figure:
 
 
 def _beside(rows: pd.DataFrame) -> str:
-    return (
-        f"Mean {rows['means'].mean():.2f}; {rows['randomised'].mean():.2f} with randomised weights, "
-        "which is what the inputs alone bring about."
-    )
+    mean, alone = rows["means"].mean(), rows["randomised"].mean()
+    if alone != alone:
+        return f"Mean {mean:.2f}."
+    return f"Mean {mean:.2f}; {alone:.2f} with randomised weights, which is what the inputs alone bring about."

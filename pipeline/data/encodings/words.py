@@ -19,9 +19,10 @@ import numpy as np
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 _NO_WORDS = ("", "?")
 
-_PREFIXES = (1, 2, 3)
-_SUFFIXES = (1, 2, 3, 4)
-COLUMNS = 2 + len(_PREFIXES) + len(_SUFFIXES)
+PREFIXES = (1, 2, 3)
+SUFFIXES = (1, 2, 3, 4)
+"""How many letters of a token's beginning and of its ending have a number each."""
+COLUMNS = 2 + len(PREFIXES) + len(SUFFIXES)
 """C, numbers of a token: its word, its shape, its beginnings, its endings."""
 
 SPACES, WORDS = "spaces", "words"
@@ -70,11 +71,15 @@ class Numbers:
 
     Args:
         about: What the encoding knows, with `length` T and `columns` C.
+
+    Attributes:
+        unknown: The number of a token of which nothing is known.
     """
 
     def __init__(self, about: dict[str, Any]) -> None:
         self.length: int = about["length"]
         self.columns: int = about["columns"]
+        self.unknown = UNKNOWN
         self._known: dict[str, np.ndarray] = {}
 
     def encode(self, rows: Sequence[Sequence[str]]) -> np.ndarray:
@@ -124,10 +129,13 @@ class Words(Numbers):
         parts = [f"shape {shape_of(token)}"]
         if word not in CHOSEN:
             lower = token.lower()
-            parts += [f"begins {lower[:size]}" if len(lower) >= size else "" for size in _PREFIXES]
-            parts += [f"ends {lower[-size:]}" if len(lower) >= size else "" for size in _SUFFIXES]
-        hashed = [self._begin + zlib.crc32(part.encode()) % self._buckets if part else PADDING for part in parts]
-        return [self._numbers.get(word, UNKNOWN), *hashed]
+            parts += [f"begins {lower[:size]}" if len(lower) >= size else "" for size in PREFIXES]
+            parts += [f"ends {lower[-size:]}" if len(lower) >= size else "" for size in SUFFIXES]
+        return [self._numbers.get(word, UNKNOWN), *map(self.hashed, parts)]
+
+    def hashed(self, part: str) -> int:
+        """The number of a shape, a beginning or an ending: `shape Xx`, `begins ber`, `ends lin`; padding for none."""
+        return self._begin + zlib.crc32(part.encode()) % self._buckets if part else PADDING
 
     def shown(self, own: Sequence[int]) -> str:
         """See `Numbers`."""
@@ -186,7 +194,7 @@ class Tokenized(Numbers):
         self._tokenizer = Tokenizer.from_str(about["tokenizer"])
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._unknown: int = about["frame"]["unknown"]
+        self.unknown = 1 + about["frame"]["unknown"]
         self._most: int | None = about["frame"]["most"]
 
     def encode(self, rows: Sequence[Sequence[str]]) -> np.ndarray:
@@ -199,7 +207,7 @@ class Tokenized(Numbers):
     def of(self, token: str) -> list[int]:
         """See `Numbers`."""
         made = self._tokenizer.encode([token], is_pretokenized=True, add_special_tokens=False)
-        return [1 + number for number in made.ids or [self._unknown]]
+        return [1 + number for number in made.ids] or [self.unknown]
 
     def shown(self, own: Sequence[int]) -> str:
         """See `Numbers`."""

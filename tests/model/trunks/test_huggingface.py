@@ -60,7 +60,7 @@ def answers(network: Network, rows: np.ndarray) -> torch.Tensor:
     branch = network.branches[0]
     x = torch.from_numpy(np.asarray(rows)).float().flatten(1).unsqueeze(0)
     network.forward({branch.sources[0]: x})
-    passed = network._passed[0]
+    passed = network.passed[0]
     assert passed is not None
     return passed[0].tensor[0].clone().unflatten(1, (-1, 16))
 
