@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.data.encodings.readable import Readable
-from pipeline.data.encodings.words import COLUMNS, Words
+from pipeline.data.encodings.words import COLUMNS, Words, numbers
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog"]
 ABOUT = {"by": "words", "length": 12, "columns": COLUMNS, "buckets": 8192, "words": WORDS}
@@ -35,3 +35,11 @@ def test_letters_that_train_does_not_have_are_not_told() -> None:
 def test_a_row_may_be_of_any_number_type() -> None:
     (row,) = Words(ABOUT).encode([["lazy", "Heisenberg"]])
     assert Readable(ABOUT).tokens(row.astype(np.float32)) == ["lazy", "hei…berg"]
+
+
+def test_subwords_are_joined_to_their_tokens() -> None:
+    about = {"by": "subwords", "length": 4, "columns": 6, "words": ["▁", "▁lazy", "▁do", "g", "s", "o"]}
+    (row,) = numbers(about).encode([["lazy", "dogs", "oxo"]])
+    readable = Readable(about)
+    assert readable.tokens(row) == ["lazy", "dogs", "o?o"]
+    assert readable.words[:4] == ("", "?", "", "lazy")
