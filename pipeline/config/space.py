@@ -1,10 +1,15 @@
 """Whether a search space names settings that can be searched, within what they accept: known before any step starts."""
 
 import difflib
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError
+from itertools import product
 from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline.config.base import shown
+from pipeline.config.conditions import Conditions, followed, hold
 from pipeline.config.dotted import flatten, with_values
 from pipeline.config.experiment import Experiment
 from pipeline.config.problems import one_line
@@ -22,16 +27,18 @@ def check_space(experiment: Experiment) -> None:
     """Hold each dimension of `tuning.space` against the setting that it searches.
 
     Raises:
-        UserError: A key does not exist or cannot be searched, two keys overlap, or a bound or a choice is no value
-            that the setting accepts.
+        UserError: A key does not exist or cannot be searched, two keys overlap, a condition can never hold, or a bound
+            or a choice is no value that the setting accepts where it is searched.
     """
     space = experiment.tuning.space if experiment.tuning else {}
     for key, dimension in space.items():
         _check_key(key, experiment)
         if isinstance(dimension, Simplex) and key != WEIGHTS:
             raise UserError(f"tuning.space.{key}: simplex is for {WEIGHTS} only; give float, int or choice")
-        for value in _extremes(dimension):
-            _check_value(key, value, experiment)
+        for named, values in dimension.when.items():
+            _check_condition(key, named, values, experiment)
+    for trial in _to_try(space):
+        _check_values(trial, experiment)
     for inner in space:
         if outer := next((key for key in space if inner.startswith(f"{key}.")), None):
             raise UserError(f"tuning.space: '{inner}' lies within '{outer}'; search one of the two")
@@ -51,9 +58,61 @@ def _check_key(key: str, experiment: Experiment) -> None:
     raise UserError(f"tuning.space: unknown key '{key}' ({hint})")
 
 
-def _check_value(key: str, value: Any, experiment: Experiment) -> None:
+def _check_condition(key: str, named: str, values: tuple[Any, ...], experiment: Experiment) -> None:
+    """Whether a dimension can be searched with some values of another."""
+    assert experiment.tuning is not None
+    space = experiment.tuning.space
+    where = f"tuning.space.{key}.when"
+    if named not in space:
+        guess = [] if named in flatten(experiment) else difflib.get_close_matches(named, space, n=1)
+        hint = f"did you mean '{guess[0]}'?" if guess else "add it to tuning.space, or leave the condition out"
+        raise UserError(f"{where}: '{named}' is not searched ({hint})")
+    match space[named]:
+        case Choice(choice=choices):
+            strange = [it for it in values if it not in choices]
+            known = f"its choices are {', '.join(map(shown, choices))}"
+        case IntRange(int=(low, high)):
+            strange = [it for it in values if not (type(it) is int and low <= it <= high)]
+            known = f"it is a whole number in [{low}, {high}]"
+        case _:
+            raise UserError(f"{where}: '{named}' is searched as a real number; a condition names a choice or an int")
+    if strange:
+        raise UserError(f"{where}: '{named}' is never {shown(strange[0])}; {known}")
+
+
+def _to_try(space: Mapping[str, Dimension]) -> Iterator[dict[str, Any]]:
+    """Values that stand for all trials: each dimension's extremes, with all that they are searched under.
+
+    Raises:
+        UserError: A condition can never hold.
+    """
     try:
-        with_values(experiment, {key: value})
+        conditions = followed(space)
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        raise UserError(f"tuning.space: conditions go round in a circle ({circle}): take one of them out") from None
+    for key, own in conditions.items():
+        if never := next((named for named, values in own.items() if not values), None):
+            raise UserError(f"tuning.space.{key}.when never holds: its conditions leave '{never}' no value")
+        for values in product(*own.values(), _extremes(space[key])):
+            yield _with_dependants(dict(zip((*own, key), values, strict=True)), space, conditions)
+
+
+def _with_dependants(
+    values: dict[str, Any], space: Mapping[str, Dimension], conditions: Mapping[str, Conditions]
+) -> dict[str, Any]:
+    """Values and the first of each dimension that is searched because of them: perhaps they need it."""
+    found = dict(values)
+    for key, own in conditions.items():
+        extremes = _extremes(space[key])
+        if own and extremes and key not in values and hold(own, found):
+            found[key] = extremes[0]
+    return found
+
+
+def _check_values(values: Mapping[str, Any], experiment: Experiment) -> None:
+    try:
+        with_values(experiment, values)
     except ValidationError as error:
         raise UserError(f"tuning.space: {one_line(error)}") from None
 

@@ -16,7 +16,27 @@ def _bounds(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-class FloatRange(Settings):
+def _values(value: Any) -> Any:
+    """One value alone stands for a list of it; their order plays no part."""
+    return tuple(sorted(value if isinstance(value, list | tuple) else [value], key=str))
+
+
+_Values = Annotated[tuple[Any, ...], BeforeValidator(_values), Field(min_length=1)]
+
+
+class _Dimension(Settings):
+    """What every kind of dimension takes.
+
+    Attributes:
+        when: The dimension is searched only in trials in which each of these other keys of the space has this value, or
+            one of these; in all others the setting keeps the experiment's own value. A value that is itself a list is
+            written in a list, `[[64, 64]]`.
+    """
+
+    when: dict[str, _Values] = Field(default={}, exclude_if=lambda when: not when)
+
+
+class FloatRange(_Dimension):
     """A real number in [low, high]; `log: true` searches its logarithm."""
 
     float: Annotated[tuple[float, float], BeforeValidator(_bounds)]
@@ -28,7 +48,7 @@ class FloatRange(Settings):
         return self
 
 
-class IntRange(Settings):
+class IntRange(_Dimension):
     """A whole number in [low, high]; `log: true` searches its logarithm."""
 
     int: Annotated[tuple[int, int], BeforeValidator(_bounds)]
@@ -40,13 +60,13 @@ class IntRange(Settings):
         return self
 
 
-class Choice(Settings):
+class Choice(_Dimension):
     """One of several values, of any type that the setting takes."""
 
     choice: Annotated[tuple[Any, ...], BeforeValidator(_bounds)] = Field(min_length=1)
 
 
-class Simplex(Settings):
+class Simplex(_Dimension):
     """One weight a task, uniform on the simplex. `simplex` alone is short for `{simplex: true}`."""
 
     simplex: Literal[True] = True
@@ -107,7 +127,7 @@ class TuningSettings(Settings):
         pruner: `halving` (synchronous successive halving), `median`, or null.
         storage: Any Optuna URL; null keeps sqlite in the project folder.
         timeout: Seconds (or 10m, 2h) after which no further batch is begun; null for none.
-        space: Dotted keys of the experiment, each with the range to search.
+        space: Dotted keys of the experiment, each with the range to search, and maybe `when` it is searched.
     """
 
     trials: int = Field(default=40, ge=1)

@@ -14,7 +14,7 @@ from pipeline.config import Experiment
 from pipeline.config.tuning import TuningSettings
 from pipeline.errors import Failure
 from pipeline.tuning.samplers import sampler
-from pipeline.tuning.space import distributions, resolve, trial_experiment
+from pipeline.tuning.space import conditional, distributions, resolve, trial_experiment
 from pipeline.tuning.study import BATCH, VALUES
 
 
@@ -48,21 +48,27 @@ def ask(study: Study, experiment: Experiment, batch: range) -> list[FrozenTrial]
         mirror = optuna.create_study(direction="maximize")
         mirror.add_trials(trials)
         for number in range(len(trials), batch.stop):
-            study.add_trial(_proposed(mirror, experiment, number, batch))
+            proposed = _proposed(mirror, experiment, number, batch)
+            mirror.add_trial(proposed)
+            study.add_trial(proposed)
     return study.get_trials(deepcopy=False)
 
 
 def _proposed(mirror: Study, experiment: Experiment, number: int, batch: range) -> FrozenTrial:
-    """The next trial, which the copy now counts as running."""
+    """The next trial, with the parameters that it searches."""
     settings = experiment.tuning
     assert settings is not None
-    mirror.sampler = sampler(settings.sampler, experiment.seed, number)
-    asked = mirror.ask(distributions(experiment))
+    space = distributions(experiment)
+    mirror.sampler = sampler(settings.sampler, experiment.seed, number, space if conditional(experiment) else None)
+    asked = mirror.ask(space)
+    # What is stored takes its place: samplers leave notes on it that no resume would find.
+    mirror.tell(asked, state=TrialState.FAIL)
     values = resolve(asked.params, experiment)
     trial_experiment(experiment, values)  # known to be possible before it is stored
+    searched = distributions(experiment, values)
     return create_trial(
         state=TrialState.RUNNING,
-        params=asked.params,
-        distributions=asked.distributions,
+        params={name: asked.params[name] for name in searched},
+        distributions=searched,
         user_attrs={BATCH: [batch.start, batch.stop], VALUES: values},
     )

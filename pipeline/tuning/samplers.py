@@ -1,9 +1,14 @@
 """Who proposes a trial's parameters: for every trial a fresh sampler, so that no sampler's state needs keeping."""
 
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from pipeline.draws import seed_of
 
@@ -14,8 +19,14 @@ process learns from finished ones only, so it wants `tuning.pruner: none`."""
 _SEEDS = 2**32  # NumPy's generators take no larger seed
 
 
-def sampler(kind: str, seed: int, number: int) -> BaseSampler:
+def sampler(
+    kind: str, seed: int, number: int, conditional: Mapping[str, BaseDistribution] | None = None
+) -> BaseSampler:
     """The sampler that proposes one trial: a function of its arguments alone.
+
+    Of a space in which some parameters are searched in some trials only, `tpe` models together those that are always
+    searched together; `gp` models those that all finished trials have and draws the others at random; and `qmc`
+    spreads its points over all of them, whichever a trial then takes.
 
     Args:
         kind: `tpe` is the multivariate tree-structured Parzen estimator with constant liar (Bergstra et al. 2011,
@@ -23,30 +34,46 @@ def sampler(kind: str, seed: int, number: int) -> BaseSampler:
             `gp` a Gaussian process with log expected improvement; `random`; `qmc` a scrambled Sobol sequence.
         seed: Of the study.
         number: Of the trial.
+        conditional: All parameters, where trials differ in which of them they have; else None.
     """
     own = seed_of(seed, "study", number) % _SEEDS
     match kind:
         case "tpe":
-            return TPESampler(n_startup_trials=STARTUP_TRIALS, seed=own)
+            with _experimental():
+                return TPESampler(n_startup_trials=STARTUP_TRIALS, seed=own, group=conditional is not None)
         case "gp":
             return GPSampler(n_startup_trials=STARTUP_TRIALS, seed=own)
         case "random":
             return RandomSampler(seed=own)
         case "qmc":
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)
-                return _Sequence(seed_of(seed, "study") % _SEEDS, number)
+            with _experimental():
+                return _Sequence(seed_of(seed, "study") % _SEEDS, number, conditional)
     raise ValueError(f"no sampler '{kind}'")
+
+
+@contextmanager
+def _experimental() -> Iterator[None]:
+    """Use parts of Optuna that are marked as experimental."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
 
 
 class _Sequence(QMCSampler):
     """The point of the sequence that belongs to a trial's number; Optuna counts in the storage instead, and a resume
-    would count on.
+    would count on. Of a conditional space it has all dimensions; Optuna takes those of the first trial, and draws the
+    others from one seed in every trial.
     """
 
-    def __init__(self, seed: int, number: int) -> None:
+    def __init__(self, seed: int, number: int, conditional: Mapping[str, BaseDistribution] | None) -> None:
         super().__init__(scramble=True, seed=seed)
-        self._number = number
+        self._number, self._conditional = number, conditional
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The dimensions of the sequence."""
+        if self._conditional is not None:
+            return dict(self._conditional)
+        return super().infer_relative_search_space(study, trial)
 
     def _find_sample_id(self, study: object, search_space: object) -> int:
         return self._number

@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import ValidationError
 
 from pipeline.config import Experiment, with_values
+from pipeline.config.conditions import hold, in_order
 from pipeline.config.problems import one_line
 from pipeline.config.tuning import Choice, Dimension, FloatRange, IntRange, Simplex
 from pipeline.errors import UserError
@@ -17,13 +18,24 @@ from pipeline.errors import UserError
 _UNIT = (2.0**-53, 1.0 - 2.0**-53)
 
 
-def distributions(experiment: Experiment) -> dict[str, BaseDistribution]:
+def conditional(experiment: Experiment) -> bool:
+    """Whether trials differ in what is searched."""
+    return any(dimension.when for dimension in _space(experiment).values())
+
+
+def distributions(experiment: Experiment, keys: Collection[str] | None = None) -> dict[str, BaseDistribution]:
     """Optuna's parameters by name, sorted: the order of the experiment's file plays no part.
 
     A name is the dotted key; a simplex has one parameter a task, such as `balancing.weights/mnist`.
+
+    Args:
+        experiment: With its space.
+        keys: That a trial searches; None for all, whatever their conditions.
     """
     found: dict[str, BaseDistribution] = {}
     for key, dimension in sorted(_space(experiment).items()):
+        if keys is not None and key not in keys:
+            continue
         match dimension:
             case FloatRange():
                 found[key] = FloatDistribution(*dimension.float, log=dimension.log)
@@ -39,11 +51,17 @@ def distributions(experiment: Experiment) -> dict[str, BaseDistribution]:
 def resolve(params: Mapping[str, Any], experiment: Experiment) -> dict[str, Any]:
     """The experiment's values, by dotted key, that a trial's parameters stand for.
 
+    What is not searched under the values of other keys has no value here, be there parameters for it or not.
+
     A point u of the unit cube becomes x_i = -log(u_i), which is exponential, and x divided by its sum is uniform on
     the simplex (Dirichlet with all parameters 1; the recipe of Optuna's FAQ). Weights sum to the number of tasks.
     """
+    space = _space(experiment)
     values: dict[str, Any] = {}
-    for key, dimension in sorted(_space(experiment).items()):
+    for key in in_order(space):
+        dimension = space[key]
+        if not hold(dimension.when, values):
+            continue
         match dimension:
             case Simplex():
                 values[key] = _weights(params, _simplex_names(key, experiment)) or dict.fromkeys(experiment.tasks, 1.0)
@@ -51,7 +69,7 @@ def resolve(params: Mapping[str, Any], experiment: Experiment) -> dict[str, Any]
                 values[key] = dimension.choice[_labels(dimension).index(params[key])]
             case _:
                 values[key] = params[key]
-    return values
+    return dict(sorted(values.items()))
 
 
 def trial_experiment(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
@@ -63,13 +81,17 @@ def trial_experiment(experiment: Experiment, values: Mapping[str, Any]) -> Exper
     try:
         return with_values(experiment, values)
     except ValidationError as error:
-        raise UserError(f"tuning.space allows values that do not go together: {one_line(error)}") from None
+        problem = one_line(error)
+        raise UserError(
+            f"tuning.space allows values that do not go together (`when` tells them apart): {problem}"
+        ) from None
 
 
 def _space(experiment: Experiment) -> dict[str, Dimension]:
     """The dimensions that the experiment's method reads: there are no weights to search where it finds its own."""
     space = experiment.tuning.space if experiment.tuning else {}
-    return {key: it for key, it in space.items() if not isinstance(it, Simplex) or experiment.balancing.weighted}
+    weighted = experiment.balancing.weighted or "balancing.method" in space
+    return {key: it for key, it in space.items() if weighted or not isinstance(it, Simplex)}
 
 
 def _labels(choice: Choice) -> list[Any]:

@@ -69,13 +69,14 @@ def winner(study: Study, trials: int) -> FrozenTrial:
 def table(study: Study) -> pd.DataFrame:
     """All trials: number, state, reason, value, a column for each searched setting, one for each epoch, seconds.
 
-    The columns of settings are dotted keys in alphabetical order, those of epochs `epoch_1`, `epoch_2`, ...; those of
-    the kept epoch's metrics have their names, such as `validation/all/objective`.
+    The columns of settings are dotted keys in alphabetical order, empty where a trial did not search one; those of
+    epochs `epoch_1`, `epoch_2`, ...; those of the kept epoch's metrics have their names, such as
+    `validation/all/objective`.
     """
     trials = study.get_trials(deepcopy=False)
     values = [_flat(trial.user_attrs.get(VALUES)) for trial in trials]
     epochs = range(1, max((trial.last_step or 0 for trial in trials), default=0) + 1)
-    columns: dict[str, list[Any]] = {
+    columns: dict[str, Any] = {
         "number": [trial.number for trial in trials],
         "state": [trial.state.name for trial in trials],
         "reason": [trial.user_attrs.get(REASON, "") for trial in trials],
@@ -116,9 +117,11 @@ def _numbers(values: Iterable[float | None]) -> list[float]:
     return [math.nan if value is None else float(value) for value in values]
 
 
-def _cells(rows: list[dict[str, Any]], key: str) -> list[Any]:
+def _cells(rows: list[dict[str, Any]], key: str) -> Any:
     """A column of settings as they are, or as JSON where they are lists or of several types."""
     kinds = {type(row[key]) for row in rows if row.get(key) is not None}
+    if kinds == {int} and any(row.get(key) is None for row in rows):
+        return pd.array([row.get(key) for row in rows], dtype="Int64")  # else they became floats
     if kinds <= {int, float} or (len(kinds) == 1 and not kinds & {list, dict}):
         return [row.get(key) for row in rows]
     return [json.dumps(row[key]) if key in row else None for row in rows]

@@ -59,6 +59,22 @@ def test_bounds_and_logarithms_are_those_of_the_space(table: pd.DataFrame) -> No
     }
 
 
+def test_a_trial_has_only_the_settings_that_it_searched(table: pd.DataFrame) -> None:
+    conditional = table.assign(
+        **{
+            "training.batch_size": pd.array([16, None, None, 8], dtype="Int64"),
+            "training.optimizer": ["sgd", None, "adam", "sgd"],
+            "training.nesterov": [True, None, False, None],
+        }
+    )
+    trials = study_of(conditional, SPACE | {"training.nesterov": {"choice": [True, False]}}).trials
+    assert trials[0].params["training.batch_size"] == 16
+    assert trials[1].params.keys() == {"balancing.weights.a", "training.learning_rate"}
+    assert trials[2].params["training.nesterov"] is False
+    plain = study_of(conditional, {}).trials[0].distributions
+    assert plain["training.batch_size"] == CategoricalDistribution([16, 8])
+
+
 def test_metrics_are_no_settings(table: pd.DataFrame) -> None:
     wider = table.assign(**{"validation/a/accuracy": 0.7})
     assert settings_of(wider) == settings_of(table)

@@ -7,6 +7,8 @@ from pipeline.config.space import check_space
 from pipeline.config.tuning import Choice, FloatRange, IntRange, Simplex
 from pipeline.errors import UserError
 
+OPTIMIZER = "training.optimizer"
+CHOICE = {"choice": ["sgd", "adam"]}
 TASKS = {"a": {"kind": "multiclass", "source": "s"}, "b": {"kind": "binary", "source": "s"}}
 
 
@@ -38,6 +40,9 @@ def problem(space: dict[str, Any], **settings) -> str:
             "model.head": {"choice": ["linear", {"kind": "mlp", "widths": [8]}]},
             "model.trunk.dropout": {"float": [0, 0.7]},
         },
+        {OPTIMIZER: CHOICE, "training.momentum": {"when": {OPTIMIZER: "sgd"}, "float": [0, 0.95]}},
+        {OPTIMIZER: CHOICE, "balancing.weights": {"when": {OPTIMIZER: ["sgd", "adam"]}, "simplex": True}},
+        {"training.epochs": {"int": [1, 4]}, "training.momentum": {"when": {"training.epochs": 3}, "float": [0, 0.9]}},
     ],
 )
 def test_what_the_settings_accept_can_be_searched(space):
@@ -156,3 +161,105 @@ def test_a_dimension_that_makes_no_sense_is_refused_when_it_is_read(dimension, l
     with pytest.raises(ValueError, match=r"tuning\.space") as error:
         made({"training.learning_rate": dimension})
     assert line in str(error.value)
+
+
+def conditional(when: Any, **others: Any) -> dict[str, Any]:
+    return {"training.momentum": {"when": when, "float": [0, 0.9]}, OPTIMIZER: CHOICE} | others
+
+
+def test_one_value_is_short_for_a_list_of_it_and_the_order_of_values_plays_no_part():
+    assert made(conditional({OPTIMIZER: "sgd"})) == made(conditional({OPTIMIZER: ["sgd"]}))
+    assert made(conditional({OPTIMIZER: ["adam", "sgd"]})) == made(conditional({OPTIMIZER: ["sgd", "adam"]}))
+
+
+def test_only_a_dimension_with_a_condition_says_so_when_it_is_written():
+    space = made(conditional({OPTIMIZER: "sgd"})).model_dump(mode="json")["tuning"]["space"]
+    assert space["training.momentum"]["when"] == {OPTIMIZER: ["sgd"]}
+    assert space[OPTIMIZER] == CHOICE
+    assert made(space) == made(conditional({OPTIMIZER: "sgd"}))
+
+
+@pytest.mark.parametrize(
+    ("when", "line"),
+    [
+        (
+            {"training.optimzer": "sgd"},
+            "'training.optimzer' is not searched (did you mean 'training.optimizer'?)",
+        ),
+        (
+            {"training.schedule": "plateau"},
+            "'training.schedule' is not searched (add it to tuning.space, or leave the condition out)",
+        ),
+        ({OPTIMIZER: ["sgd", "sdg"]}, "'training.optimizer' is never 'sdg'; its choices are 'sgd', 'adam'"),
+        ({"training.epochs": 9}, "'training.epochs' is never 9; it is a whole number in [1, 4]"),
+        ({"training.epochs": 1.5}, "'training.epochs' is never 1.5; it is a whole number in [1, 4]"),
+        (
+            {"training.beta1": 0.5},
+            "'training.beta1' is searched as a real number; a condition names a choice or an int",
+        ),
+        ({"model.trunk.widths": [8]}, "'model.trunk.widths' is never 8; its choices are [8], [8, 8]"),
+    ],
+)
+def test_a_condition_that_can_never_hold_is_refused(when, line):
+    others = {
+        "training.epochs": {"int": [1, 4]},
+        "training.beta1": {"float": [0, 0.9]},
+        "model.trunk.widths": {"choice": [[8], [8, 8]]},
+    }
+    assert problem(conditional(when, **others)) == f"tuning.space.training.momentum.when: {line}"
+
+
+def test_conditions_that_exclude_each_other_are_refused():
+    schedule = {"when": {OPTIMIZER: "adam"}, "choice": ["constant", "cosine"]}
+    space = conditional({"training.schedule": "cosine", OPTIMIZER: "sgd"}, **{"training.schedule": schedule})
+    assert problem(space) == (
+        "tuning.space.training.momentum.when never holds: its conditions leave 'training.optimizer' no value"
+    )
+
+
+@pytest.mark.parametrize("via", [OPTIMIZER, "training.schedule"])
+def test_conditions_that_go_round_in_a_circle_are_refused(via):
+    space = {
+        "training.schedule": {"when": {OPTIMIZER: "sgd"}, "choice": ["constant"]},
+        OPTIMIZER: {"when": {via: "constant" if via == "training.schedule" else "sgd"}, "choice": ["sgd", "adam"]},
+    }
+    found = problem(space)
+    assert found.startswith("tuning.space: conditions go round in a circle (")
+    assert f"{via} -> " in found
+
+
+@pytest.mark.parametrize(
+    ("when", "line"),
+    [
+        ("sgd", "when: Input should be a valid dictionary"),
+        ({OPTIMIZER: []}, "when.training.optimizer: Value should have at least 1 item"),
+        (None, "when: Input should be a valid dictionary"),
+    ],
+)
+def test_a_condition_that_makes_no_sense_is_refused_when_it_is_read(when, line):
+    with pytest.raises(ValueError, match=r"tuning\.space") as error:
+        made(conditional(when))
+    assert line.split(": ")[1] in str(error.value)
+
+
+def test_a_dimension_is_held_against_its_setting_where_it_is_searched():
+    kind, network = {"choice": ["mlp", "torchvision"]}, {"choice": ["resnet18", "resnet34"]}
+    trunk = {"model.trunk.kind": kind, "model.trunk.network": {"when": {"model.trunk.kind": "torchvision"}} | network}
+    check_space(made(trunk))
+    assert problem({"model.trunk.kind": kind}) == (
+        "tuning.space: model.trunk: trunk 'torchvision' needs network: the name of a classification network, "
+        "such as resnet18"
+    )
+    unconditional = {"model.trunk.network": network, "model.trunk.kind": {"choice": ["mlp"]}}
+    assert "does not use network" in problem(unconditional)
+
+
+def test_every_condition_of_a_chain_counts_where_a_value_is_tried():
+    nesterov = {"when": {"training.schedule": "cosine"}, "choice": [True, False]}
+    chain = {OPTIMIZER: CHOICE, "training.nesterov": nesterov}
+    schedule = {"choice": ["constant", "cosine"]}
+    sgd_only = chain | {"training.schedule": {"when": {OPTIMIZER: "sgd"}} | schedule}
+    check_space(made(sgd_only, training={"momentum": 0.9}))
+    assert "nesterov needs optimizer sgd" in problem(
+        chain | {"training.schedule": schedule}, training={"momentum": 0.9}
+    )

@@ -60,6 +60,19 @@ def test_qmc_spreads_evenly_whatever_became_of_earlier_trials() -> None:
     assert all(3 <= count <= 4 for count in halves)
 
 
+def test_tpe_models_together_what_is_searched_together() -> None:
+    study = history(12, 0)
+    both = SPACE | {"u": FloatDistribution(0.0, 1.0), "v": FloatDistribution(0.0, 1.0)}
+    study.add_trial(create_trial(params={"x": 0.1, "u": 0.2, "v": 0.3}, distributions=_some(both, "xuv"), value=0.0))
+    last = study.trials[-1]
+    assert sampler("tpe", 0, 13).infer_relative_search_space(study, last) == _some(both, "x")
+    assert sampler("tpe", 0, 13, both).infer_relative_search_space(study, last) == both
+
+
 def test_an_unknown_sampler_is_refused() -> None:
     with pytest.raises(ValueError, match="no sampler 'cma'"):
         sampler("cma", 0, 0)
+
+
+def _some(space: dict[str, BaseDistribution], names: str) -> dict[str, BaseDistribution]:
+    return {name: space[name] for name in names}

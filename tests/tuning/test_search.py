@@ -80,6 +80,23 @@ def test_every_sampler_repeats_itself_over_a_continuation(sampler: str, prepared
     assert_equal(searched(digits(values), prepared, tmp_path / "parts"), whole)
 
 
+def test_a_conditional_study_repeats_itself_over_a_continuation(prepared: Prepared, tmp_path: Path) -> None:
+    sgd = {"when": {"training.optimizer": "sgd"}}
+    space = {
+        "training.optimizer": {"choice": ["sgd", "adam"]},
+        "training.momentum": sgd | {"float": [0.0, 0.95]},
+        "training.nesterov": sgd | {"choice": [False]},
+        "balancing.weights": {"when": {"training.optimizer": "adam"}, "simplex": True},
+    }
+    values = {"tuning.space": space, "training.epochs": 2}
+    whole = searched(digits(values | {"slots": 1}), prepared, tmp_path / "whole")
+    searched(digits(values | {"tuning.trials": 8}), prepared, tmp_path / "parts")
+    assert_equal(searched(digits(values), prepared, tmp_path / "parts"), whole)
+    frame = values_of(whole)
+    assert (frame["training.momentum"].notna() == (frame["training.optimizer"] == "sgd")).all()
+    assert (frame["balancing.weights.digit"].notna() == (frame["training.optimizer"] == "adam")).all()
+
+
 def test_a_study_continued_after_whole_batches_equals_one_of_that_many(
     prepared: Prepared, reference: Study, tmp_path: Path
 ) -> None:

@@ -6,9 +6,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy import stats
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, load
 from pipeline.errors import UserError
 from pipeline.tuning.space import distributions, resolve, trial_experiment
+from tests.conftest import REPOSITORY
 
 from .studies import digits
 
@@ -87,6 +88,65 @@ def test_weights_are_uniform_on_the_simplex() -> None:
         assert stats.kstest(share, stats.beta(1, 2).cdf).pvalue > 0.01
 
 
+def test_what_is_searched_follows_from_the_values_of_other_keys() -> None:
+    sgd, plateau = {"training.optimizer": "sgd"}, {"training.schedule": "plateau"}
+    experiment = searching(
+        {
+            "training.plateau_patience": {"when": plateau, "int": [1, 4]},
+            "training.momentum": {"when": sgd, "float": [0.0, 0.95]},
+            "balancing.weights": {"when": {"training.plateau_patience": [1, 2]}, "simplex": True},
+            "training.optimizer": {"choice": ["adam", "sgd", "rmsprop"]},
+            "training.schedule": {"when": sgd, "choice": ["constant", "plateau"]},
+        }
+    )
+    weights = [f"balancing.weights/{task}" for task in sorted(experiment.tasks)]
+    params = {"training.momentum": 0.5, "training.plateau_patience": 2, **dict.fromkeys(weights, 0.3)}
+
+    def searched(**chosen: object) -> list[str]:
+        return list(resolve(params | {f"training.{key}": value for key, value in chosen.items()}, experiment))
+
+    optimizer, momentum, schedule = "training.optimizer", "training.momentum", "training.schedule"
+    patience = "training.plateau_patience"
+    assert searched(optimizer="adam", schedule="plateau") == [optimizer]
+    assert searched(optimizer="sgd", schedule="constant") == [momentum, optimizer, schedule]
+    long = searched(optimizer="sgd", schedule="plateau", plateau_patience=3)
+    assert long == [momentum, optimizer, patience, schedule]
+    whole = searched(optimizer="sgd", schedule="plateau")
+    assert whole == ["balancing.weights", *long]
+    assert list(distributions(experiment, whole)) == [*weights, *long] == list(distributions(experiment))
+    assert list(distributions(experiment, [momentum])) == [momentum]
+
+
+def test_a_setting_that_is_not_searched_in_a_trial_keeps_the_experiments_value() -> None:
+    space: dict[str, object] = {
+        "training.optimizer": {"choice": ["adam", "sgd"]},
+        "training.momentum": {"when": {"training.optimizer": "sgd"}, "float": [0.5, 0.95]},
+    }
+    experiment = digits({"tuning.space": space, "training.momentum": 0.2})
+    params = {"training.momentum": 0.9}
+    for optimizer, momentum in (("sgd", 0.9), ("adam", 0.2)):
+        values = resolve(params | {"training.optimizer": optimizer}, experiment)
+        assert trial_experiment(experiment, values).training.momentum == momentum
+
+
+def test_a_condition_can_ask_for_null_a_list_or_a_mapping() -> None:
+    stopping: dict[str, object] = {"patience": 2}
+    experiment = searching(
+        {
+            "model.trunk.widths": {"choice": [[8], [8, 8]]},
+            "training.early_stopping": {"choice": [None, stopping]},
+            "training.beta1": {"when": {"model.trunk.widths": [[8]]}, "float": [0.0, 0.9]},
+            "training.beta2": {"when": {"training.early_stopping": None}, "float": [0.0, 0.9]},
+            "training.epsilon": {"when": {"training.early_stopping": stopping}, "float": [0.1, 0.9]},
+        }
+    )
+    numbers = {"training.beta1": 0.1, "training.beta2": 0.2, "training.epsilon": 0.3}
+    first = resolve(numbers | {"model.trunk.widths": "[8]", "training.early_stopping": None}, experiment)
+    assert {key for key in numbers if key in first} == {"training.beta1", "training.beta2"}
+    params = {"model.trunk.widths": "[8, 8]", "training.early_stopping": '{"patience": 2}'}
+    assert {key for key in numbers if key in resolve(numbers | params, experiment)} == {"training.epsilon"}
+
+
 def test_values_that_do_not_go_together_are_a_users_mistake() -> None:
     experiment = searching({"training.nesterov": {"choice": [False]}})
     with pytest.raises(UserError, match=r"do not go together.*nesterov"):
@@ -96,3 +156,25 @@ def test_values_that_do_not_go_together_are_a_users_mistake() -> None:
 def _weights(experiment: Experiment, cube: list[float]) -> list[float]:
     params = dict(zip(distributions(experiment), cube, strict=True))
     return list(resolve(params, experiment)["balancing.weights"].values())
+
+
+def test_methods_are_searched_with_the_settings_of_each() -> None:
+    space = {
+        "balancing.method": {"choice": ["fixed", "uncertainty", "famo", "cagrad"]},
+        "balancing.c": {"when": {"balancing.method": "cagrad"}, "float": [0.1, 1.0]},
+        "balancing.weights": {"when": {"balancing.method": "fixed"}, "simplex": True},
+    }
+    for method in ("fixed", "famo"):
+        experiment = load("digits", {"tuning.space": space, "balancing.method": method}, REPOSITORY)
+        assert "balancing.weights/digit" in distributions(experiment)
+        params = {"balancing.c": 0.3, **{f"balancing.weights/{task}": 0.5 for task in experiment.tasks}}
+        for chosen, wanted in {"cagrad": {"balancing.c"}, "fixed": {"balancing.weights"}, "famo": set()}.items():
+            values = resolve(params | {"balancing.method": chosen}, experiment)
+            assert values.keys() == {"balancing.method"} | wanted
+            assert trial_experiment(experiment, values).balancing.method == chosen
+
+
+def test_weights_are_not_searched_where_the_method_finds_its_own() -> None:
+    plain = distributions(load("digits", {}, REPOSITORY))
+    own = distributions(load("digits", {"balancing.method": "upgrad"}, REPOSITORY))
+    assert plain.keys() - own.keys() == {f"balancing.weights/{task}" for task in ("digit", "parity", "at_least_five")}

@@ -45,6 +45,17 @@ def test_a_study_without_a_winner_says_what_became_of_its_trials() -> None:
         winner(study_of(), 5)
 
 
+def test_what_a_trial_did_not_search_is_empty_in_the_table_and_whole_numbers_stay_whole() -> None:
+    study = optuna.create_study(direction="maximize")
+    own: tuple[dict[str, object], ...] = ({"a": 3, "b": True}, {"b": False, "c": 0.5}, {"d": "x"})
+    for values in own:
+        study.add_trial(create_trial(value=0.5, user_attrs={VALUES: values}))
+    settings = table(study)[["a", "b", "c", "d"]]
+    rows = settings.astype(object).where(settings.notna(), None)
+    assert [{key: it for key, it in row.items() if it is not None} for row in rows.to_dict("records")] == list(own)
+    assert type(rows["a"][0]) is int
+
+
 def test_the_table_has_a_column_a_setting_and_an_epoch() -> None:
     study = optuna.create_study(direction="maximize")
     values = {"training.learning_rate": 0.1, "balancing.weights": {"b": 0.5, "a": 1.5}, "model.trunk.widths": [8, 4]}

@@ -1,5 +1,6 @@
 """The search: Optuna's own figures in the page's look."""
 
+import warnings
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
@@ -49,7 +50,10 @@ def _by_state(curves: go.Figure, study: "Study") -> go.Figure:
 
 
 def importance(study: "Study") -> list[Panel]:
-    """How much each searched setting matters: PED-ANOVA (Watanabe et al. 2023) and fANOVA (Hutter et al. 2014)."""
+    """How much each searched setting matters: PED-ANOVA (Watanabe et al. 2023) and fANOVA (Hutter et al. 2014).
+
+    What some trials do not search PED-ANOVA weighs by how often it is searched; fANOVA leaves it out.
+    """
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 
     if len(_values(study)) < FEWEST or len(set(_values(study))) < 2 or not _params(study):
@@ -58,7 +62,11 @@ def importance(study: "Study") -> list[Panel]:
         "PED-ANOVA: reaching the best quarter": PedAnovaImportanceEvaluator(target_quantile=0.25),
         "fANOVA: share of the variance": FanovaImportanceEvaluator(seed=0),
     }
-    found = {way: get_param_importances(study, evaluator=evaluator) for way, evaluator in ways.items()}
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Some regimes for parameter"
+        )  # a setting searched in one trial, or in all but one
+        found = {way: get_param_importances(study, evaluator=evaluator) for way, evaluator in ways.items()}
     figure = go.Figure()
     for index, (way, values) in enumerate(found.items()):
         figure.add_bar(
@@ -69,8 +77,10 @@ def importance(study: "Study") -> list[Panel]:
             marker={"color": series(index)},
             hovertemplate="%{x:.2f}<extra>%{y}</extra>",
         )
-    count = len(next(iter(found.values())))
-    return [Panel("Importance of the searched settings", styled(figure, 130 + 48 * count, "importance"), wide=True)]
+    everywhere, anywhere = sorted(map(len, found.values()))
+    drawn = styled(figure, 130 + 48 * anywhere, "importance")
+    note = "fANOVA knows only the settings that every trial searches." if everywhere < anywhere else ""
+    return [Panel("Importance of the searched settings", drawn, note, wide=True)]
 
 
 def parallel_coordinates(study: "Study") -> list[Panel]:

@@ -26,7 +26,7 @@ def weights_over_trials(trials: pd.DataFrame) -> list[Panel]:
     if best is not None:
         figure.add_annotation(
             x=best["number"],
-            y=sum(best[WEIGHT + task] for task in tasks),
+            y=sum(best[WEIGHT + task] for task in tasks if pd.notna(best[WEIGHT + task])),
             text="best",
             showarrow=True,
             arrowhead=2,

@@ -1,5 +1,6 @@
 """Figures show what the tables say."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -82,6 +83,10 @@ def test_weights_are_shown_only_where_they_were_searched() -> None:
     assert figure is not None
     assert [trace.name for trace in figure.data] == ["a", "b"]
     assert figure.layout.annotations[0].x == 0  # a pruned trial is not the best, whatever it had reached
+    elsewhere = wider.assign(**{"balancing.weights.a": [np.nan, 1.2], "balancing.weights.b": [np.nan, 0.8]})
+    figure = weights_over_trials(elsewhere)[0].figure
+    assert figure is not None
+    assert figure.layout.annotations[0].y == 0  # the best one did not search them
 
 
 def test_the_data_are_drawn_by_split_and_class() -> None:

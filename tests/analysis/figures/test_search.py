@@ -11,12 +11,16 @@ from pipeline.analysis.figures.style import Panel
 FIGURES = (history, importance, parallel_coordinates, slices)
 
 
-def studied(trials: int, value: Callable[[float], float] = lambda x: -((x - 0.3) ** 2)) -> optuna.Study:
+def studied(
+    trials: int, value: Callable[[float], float] = lambda x: -((x - 0.3) ** 2), conditional: bool = False
+) -> optuna.Study:
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
 
     def objective(trial: optuna.Trial) -> float:
         x = trial.suggest_float("model.trunk.dropout", 0.0, 0.7)
-        trial.suggest_categorical("training.<b>optimizer</b>", ["adam", "sgd"])
+        optimizer = trial.suggest_categorical("training.<b>optimizer</b>", ["adam", "sgd"])
+        if conditional and optimizer == "sgd":
+            trial.suggest_float("training.momentum", 0.0, 0.9)
         trial.report(value(x), 1)
         if trial.number % 5 == 3:
             raise optuna.TrialPruned
@@ -40,6 +44,22 @@ def test_many_trials_give_figures(figure: Callable[[optuna.Study], list[Panel]])
     panels = figure(studied(12))
     assert panels
     assert all(panel.figure is not None for panel in panels)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("trials", [2, 4, 6, 30])
+def test_settings_that_some_trials_lack_are_drawn(figure: Callable[[optuna.Study], list[Panel]], trials: int) -> None:
+    for panel in figure(studied(trials, conditional=True)):
+        assert panel.figure is not None or panel.sentence.startswith("Too few trials")
+
+
+def test_a_setting_that_some_trials_lack_has_its_importance_and_the_page_says_where_from() -> None:
+    (panel,) = importance(studied(40, conditional=True))
+    assert panel.figure is not None
+    assert panel.sentence == "fANOVA knows only the settings that every trial searches."
+    assert ["training.<br>momentum" in bars.y for bars in panel.figure.data] == [True, False]
+    (panel,) = importance(studied(40))
+    assert panel.sentence == ""
 
 
 def test_importance_finds_the_setting_that_matters() -> None:

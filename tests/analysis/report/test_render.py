@@ -34,6 +34,14 @@ def trials(count: int) -> pd.DataFrame:
     )
 
 
+def conditional(count: int) -> pd.DataFrame:
+    """Trials of which every other one searched the weights, and each third a momentum."""
+    table = trials(count)
+    weights = [name for name in table if name.startswith("balancing.weights.")]
+    table.loc[table["number"] % 2 == int(table["value"].idxmax()) % 2, weights] = np.nan
+    return table.assign(**{"training.momentum": [0.1 * it if it % 3 else np.nan for it in range(count)]})
+
+
 def made(**more: Any) -> ReportData:
     return report_data({"a": 0.7, "b": 0.6}, {"a": 0.8, "b": 0.6}, **more)
 
@@ -114,9 +122,10 @@ def test_every_figure_has_its_data(page: str) -> None:
         report_data({"a": 0.7, "b": 0.6}, {"a": 0.8, "b": 0.6}, seeds=1),
         made(trials=trials(1), space=SPACE),
         made(trials=trials(0), space=SPACE),
+        made(trials=conditional(12), space=SPACE),
         made(left_out=("tune was left out because data.validation=0.",)),
     ],
-    ids=["one task", "no baselines", "one seed", "one trial", "no trial", "no tuning"],
+    ids=["one task", "no baselines", "one seed", "one trial", "no trial", "a conditional space", "no tuning"],
 )
 def test_a_report_that_lacks_something_is_still_a_report(data: ReportData) -> None:
     page = without_scripts(render(data))
