@@ -12,8 +12,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    "name", ["debug", "digits", "digits_present", "mnist_fashion", "mnist_fashion_cnn", "mnist_fashion_separate"]
-)
+    "name",
+    ["debug", "digits", "digits_present", "fashion_and_mnist", "mnist_fashion", "mnist_fashion_cnn",
+     "mnist_fashion_separate", "multi_fashion", "multi_mnist"],
+)  # fmt: skip
 def test_an_experiment_that_ships_loads_by_name_and_by_path(name):
     by_name = load(name, {}, REPOSITORY)
     assert by_name == load(str(REPOSITORY / "experiments" / f"{name}.yaml"), {}, REPOSITORY)

@@ -9,7 +9,8 @@ ANY = experiment({"it": {"kind": "binary", "source": "toy"}})
 
 
 def test_a_source_is_found_by_its_name():
-    assert list(SOURCES) == ["mnist", "fashion_mnist", "digits", "digits_present"]
+    composed = ["digits_present", "multi_mnist", "multi_fashion", "fashion_and_mnist"]
+    assert list(SOURCES) == ["mnist", "fashion_mnist", "digits", *composed]
     assert all(source(ANY, name) is it for name, it in SOURCES.items())
 
 

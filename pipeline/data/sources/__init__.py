@@ -25,6 +25,7 @@ from pipeline.data.sources.base import (
 from pipeline.data.sources.digits import Digits
 from pipeline.data.sources.digits_present import DigitsPresent
 from pipeline.data.sources.mnist import FASHION_MNIST, MNIST
+from pipeline.data.sources.overlapping import FASHION_AND_MNIST, MULTI_FASHION, MULTI_MNIST
 from pipeline.errors import UserError
 
 SOURCES: dict[str, Source] = {
@@ -32,6 +33,9 @@ SOURCES: dict[str, Source] = {
     "fashion_mnist": FASHION_MNIST,
     "digits": Digits(),
     "digits_present": DigitsPresent(),
+    "multi_mnist": MULTI_MNIST,
+    "multi_fashion": MULTI_FASHION,
+    "fashion_and_mnist": FASHION_AND_MNIST,
 }
 
 

@@ -1,7 +1,8 @@
 """Composed images: up to four MNIST digits in a 2 x 2 grid, and three questions about what is in it.
 
 Made from MNIST's own parts, train from train and test from test, by a fixed seed: the same for every experiment. Every
-digit is in each part's grids about as often as it is drawn; a cell stays empty with a probability of one quarter.
+digit is in each part's grids about as often as it is drawn; a cell stays empty with a probability of one quarter. No
+digit is in two splits: see `pipeline.data.sources.composed`.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.composed import drawn
 from pipeline.data.sources.mnist import MNIST
 from pipeline.draws import seed_of
 
@@ -40,12 +42,12 @@ class DigitsPresent:
 
 
 def _composed(part: Part, name: str) -> Part:
-    """As many grids [N, 56, 56] as the part has digits."""
+    """As many grids [N, 56, 56] as the part has digits, each of different ones."""
     images, values = part.inputs, part.labels[MNIST.label]
     assert isinstance(images, np.ndarray)
     draws = np.random.default_rng(seed_of("digits_present", name))
     rows = len(images)
-    chosen = draws.integers(rows, size=(rows, _CELLS))
+    chosen, group = drawn(rows, _CELLS, draws)
     shown = draws.random((rows, _CELLS)) >= _EMPTY
     height, width = images.shape[1:]
     grids = np.zeros((rows, 2 * height, 2 * width), np.uint8)
@@ -53,9 +55,9 @@ def _composed(part: Part, name: str) -> Part:
         top, left = height * (cell // 2), width * (cell % 2)
         place = grids[:, top : top + height, left : left + width]
         np.multiply(images[chosen[:, cell]], shown[:, cell, None, None], out=place)
-    drawn = values[chosen]
+    digits = values[chosen]
     present = np.zeros((rows, _DIGITS))
     for digit in range(_DIGITS):
-        present[:, digit] = ((drawn == digit) & shown).any(1)
-    total = (drawn * shown).sum(1).astype(np.float64)
-    return Part(grids, {"present": present, "sum": total, "count": shown.sum(1).astype(np.int64)})
+        present[:, digit] = ((digits == digit) & shown).any(1)
+    total = (digits * shown).sum(1).astype(np.float64)
+    return Part(grids, {"present": present, "sum": total, "count": shown.sum(1).astype(np.int64)}, group)
