@@ -34,6 +34,14 @@ TRUNKS: dict[str, dict[str, Any]] = {
 }
 """For images of 14 x 14; `own` is for those of one channel, [1, 14, 14]."""
 
+SHARINGS: dict[str, dict[str, Any]] = {
+    "cross_stitch": {"kind": "cross_stitch"},
+    "mmoe": {"kind": "mmoe", "experts": 3},
+    "cgc": {"kind": "cgc", "experts": 1, "own_experts": 2},
+    "ple": {"kind": "ple"},
+}
+"""Every way of sharing that is more than one trunk."""
+
 BASE: dict[str, Any] = {
     "training.epochs": 3,
     "training.batch_size": 7,

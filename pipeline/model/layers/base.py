@@ -15,7 +15,7 @@ changes from step to step, so a step can be recorded once and replayed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -47,6 +47,11 @@ class Pass:
     def training(self) -> bool:
         """Whether this pass trains."""
         return self.streams is not None
+
+    def only(self, source: str) -> "Pass":
+        """The same for the rows of one source, taken out of the batch."""
+        where = self.rows[source]
+        return replace(self, rows={source: slice(0, where.stop - where.start)})
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,10 @@ class Layer:
         A layer may write its answer `into` a tensor that it is given, which saves a copy, or leave that alone.
         """
         raise NotImplementedError
+
+    def entrances(self) -> Iterator["Layer"]:
+        """The layers that see its input as it is."""
+        yield self
 
     def parts(self) -> Iterator["Layer"]:
         """The layer itself, or the layers that it consists of."""
