@@ -9,7 +9,7 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ EMBEDDINGS = {
     "number_embedding": ("NumberEmbedding", ("numbers", "width")),
 }
 """Layers that `served_table` has: their classes, and what these are made of."""
+_SHARING = ("mixtures", "softmax", "constant")
 _REQUIREMENTS = ("mlflow", "torch", "pandas", "numpy", "safetensors")
 
 
@@ -149,6 +150,7 @@ def _own_code(spec: dict[str, Any], folder: Path) -> set[str]:
         spec["code"] |= {name: _copied(file, folder) for name, file in files.items()}
     if any(is_table(source) for source in spec["sources"].values()):
         spec["code"] |= {"table": _copied(_CODE.with_name("served_table.py"), folder)}
+    add_code(spec["network"], lambda: _copied(_CODE.with_name("served_sharing.py"), folder))
     for it in _described(spec["network"]):
         if it.get("kind") == "module" and it["module"].startswith(_OWN_MODULES):
             module, name = it["module"].split(":")
@@ -166,6 +168,13 @@ def _own_code(spec: dict[str, Any], folder: Path) -> set[str]:
             it["kind"] = "module"
             found.add(it["module"])
     return found
+
+
+def add_code(network: dict[str, Any], code: Callable[[], str]) -> None:
+    """Write into the parts of a network that `served_sharing` makes where it is found."""
+    for it in _described(network):
+        if it.get("kind") in _SHARING or "reads" in it:
+            it["code"] = code()
 
 
 def _copied(file: Path, folder: Path) -> str:

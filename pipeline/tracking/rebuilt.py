@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pipeline.tracking import served_table
-from pipeline.tracking.model_package import EMBEDDINGS, one_slot
+from pipeline.tracking import served_sharing, served_table
+from pipeline.tracking.model_package import EMBEDDINGS, add_code, one_slot
 from pipeline.tracking.served_model import build
 
 
@@ -51,6 +51,7 @@ def rebuilt(saved: Path, slot: str) -> dict[str, Rebuilt]:
 def _rebuilt(spec: dict[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Rebuilt]:
     network, found = spec["network"], {}
     embeddings = {task: _embeddings(branch["trunk"]) for branch in network["branches"] for task in branch["heads"]}
+    add_code(network, lambda: served_sharing.__name__)
     for branch in network["branches"]:
         branch["trunk"] = [_with_its_class(layer) for layer in branch["trunk"]]
     for trunk in build(spec, tensors):
