@@ -42,7 +42,7 @@ EMBEDDINGS = {
     "number_embedding": ("NumberEmbedding", ("numbers", "width")),
 }
 """Layers that `served_table` has: their classes, and what these are made of."""
-_SHARING = ("mixtures", "softmax", "constant")
+_SHARING = ("mixtures", "softmax", "constant", "selection")
 _REQUIREMENTS = ("mlflow", "torch", "pandas", "numpy", "safetensors")
 
 

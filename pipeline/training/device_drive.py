@@ -85,5 +85,5 @@ class DeviceDrive(Drive):
 
     def _make_optimizer(self) -> None:
         self._optimizer: BatchedOptimizer = BatchedOptimizer(self._settings, self._network.values, self._network.grads)
-        recordable = all(layer.recordable for _, layer in self._network.layers())
+        recordable = all(part.recordable for _, layer in self._network.layers() for part in layer.parts())
         self._run = Recorded[tuple[int, ...]](self._record if recordable else None)

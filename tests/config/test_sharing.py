@@ -29,6 +29,7 @@ def test_a_kind_in_short_is_a_kind_at_its_defaults() -> None:
         ({"kind": "shared", "experts": 2}, "sharing 'shared' does not use experts=2: leave it out"),
         ({"kind": "mmoe", "experts": 0}, "sharing 'mmoe' needs at least one expert"),
         ({"kind": "ple", "experts": 0, "own_experts": 0}, "sharing 'ple' needs at least one expert"),
+        ({"kind": "dselect_k", "experts": 6}, "in bits: a power of 2, not experts=6"),
         ({"kind": "mmoe", "experts": -1}, "greater than or equal to 0"),
         ({"kind": "cross_stitch", "own_share": 1.5}, "less than or equal to 1"),
     ],

@@ -34,6 +34,39 @@ class MMoE(nn.Module):
         return f"experts.{who}.{_stage(rest[0])}.0.{rest[1]}"
 
 
+class DSelectK(MMoE):
+    """The same with gates sum_i softmax(w)_i r(z_i), r by smooth steps over an expert's bits (Hazimeh et al. 2021)."""
+
+    def __init__(
+        self, inputs: int, widths: list[int], tasks: list[str], experts: int, chosen: int, gamma: float
+    ) -> None:
+        super().__init__(inputs, widths, tasks, experts)
+        self.count, self.bits, self.chosen, self.gamma = experts, experts.bit_length() - 1, chosen, gamma
+        logits = chosen * (self.bits + 1)
+        self.gates = nn.ParameterDict({task: nn.Parameter(torch.zeros(logits)) for task in tasks})
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        answers = torch.stack([expert(x) for expert in self.experts])
+        return {task: torch.einsum("e,ebh->bh", self.chance(logits), answers) for task, logits in self.gates.items()}
+
+    def chance(self, logits: Tensor) -> Tensor:
+        """The gates of all experts."""
+        z, w = logits[: -self.chosen].view(self.chosen, self.bits), logits[-self.chosen :].softmax(0)
+        inside = -2 / self.gamma**3 * z**3 + 3 / (2 * self.gamma) * z + 0.5
+        step = torch.where(z <= -self.gamma / 2, 0.0, torch.where(z >= self.gamma / 2, 1.0, inside))
+        gates = []
+        for expert in range(self.count):
+            of_choices = torch.ones(self.chosen)
+            for bit in range(self.bits):
+                of_choices = of_choices * (step[:, bit] if expert >> bit & 1 else 1 - step[:, bit])
+            gates.append((w * of_choices).sum())
+        return torch.stack(gates)
+
+    def place(self, name: str) -> str:
+        """See `MMoE`."""
+        return f"gates.{name.split('.')[3]}" if ".gate." in name else super().place(name)
+
+
 class PLE(nn.Module):
     """Levels of experts of each task's own and of all (Tang et al. 2020); with one level CGC."""
 

@@ -11,7 +11,7 @@ from pipeline.config.sharing import SharingSettings
 from pipeline.errors import UserError
 from pipeline.model import Network, Pass, TaskShape, build
 from tests.model.bound import streams
-from tests.model.sharing_twins import PLE, CrossStitch, MMoE, view
+from tests.model.sharing_twins import PLE, CrossStitch, DSelectK, MMoE, view
 
 TASKS = {
     "digit": TaskShape("left", 37, 10, scale=255.0),
@@ -27,6 +27,10 @@ CASES: dict[str, tuple[dict[str, Any], nn.Module]] = {
     "cgc, nothing shared": ({"kind": "cgc", "experts": 0}, PLE(37, [WIDTHS], NAMES, 0, 1)),
     "cgc, nothing of one's own": ({"kind": "cgc", "own_experts": 0}, PLE(37, [WIDTHS], NAMES, 2, 0)),
     "ple": ({"kind": "ple", "experts": 1, "own_experts": 2}, PLE(37, [[9], [6]], NAMES, 1, 2)),
+    "dselect_k": (
+        {"kind": "dselect_k", "experts": 8, "chosen": 3, "smoothing": 0.5},
+        DSelectK(37, WIDTHS, NAMES, 8, 3, 0.5),
+    ),
     "cross_stitch": ({"kind": "cross_stitch", "own_share": 0.7}, CrossStitch(37, WIDTHS, NAMES, 0.7)),
 }
 
@@ -48,6 +52,8 @@ def inputs(slots: int, **rows: int) -> dict[str, Tensor]:
 def test_answers_and_gradients_are_those_of_the_paper(case: str, shared: bool) -> None:
     sharing, model = CASES[case]
     made = network(sharing, 2)
+    if case == "dselect_k":
+        _decide_some_bits(made)
     x = inputs(1 if shared else 2, left=5, right=7)
     found = {task: it.clone() for task, it in made.forward(x, Pass({}, streams(2))).items()}
     slopes = {task: torch.randn(it.shape, generator=torch.Generator().manual_seed(1)) for task, it in found.items()}
@@ -69,6 +75,14 @@ def test_answers_and_gradients_are_those_of_the_paper(case: str, shared: bool) -
                 torch.testing.assert_close(grad[k], view(model, wanted, name), rtol=1e-5, atol=1e-5)
 
 
+def _decide_some_bits(made: Network) -> None:
+    named = made.named(made.values, made.buffers)
+    for name, it in named.items():
+        if ".gate." in name:
+            it.copy_(torch.linspace(-0.3, 0.35, it.size(1)))
+    made.load(named)
+
+
 def _take(model: nn.Module, heads: nn.ModuleDict, named: dict[str, Tensor], k: int) -> None:
     """Slot k's values, none of the model's left as they were."""
     values = {name: it.data for name, it in model.named_parameters()}
@@ -83,7 +97,7 @@ def _take(model: nn.Module, heads: nn.ModuleDict, named: dict[str, Tensor], k: i
     assert not any(it.isnan().any() for it in values.values())
 
 
-@pytest.mark.parametrize("sharing", ["mmoe", "cgc", "ple", "cross_stitch"])
+@pytest.mark.parametrize("sharing", ["mmoe", "cgc", "ple", "cross_stitch", "dselect_k"])
 def test_a_source_alone_is_answered_as_beside_others(sharing: str) -> None:
     made, x = network({"kind": sharing}, 2), inputs(1, left=5, right=7)
     both = {task: it.clone() for task, it in made.forward(x).items()}
@@ -94,7 +108,7 @@ def test_a_source_alone_is_answered_as_beside_others(sharing: str) -> None:
             torch.testing.assert_close(it, both[task], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("sharing", ["mmoe", "cgc", "ple", "cross_stitch"])
+@pytest.mark.parametrize("sharing", ["mmoe", "cgc", "ple", "cross_stitch", "dselect_k"])
 def test_one_task_alone_can_have_it_too(sharing: str) -> None:
     made = network({"kind": sharing}, 2, {"digit": TASKS["digit"]})
     x = inputs(2, left=5)
@@ -150,13 +164,30 @@ def test_what_cannot_be_shared_so_is_one_line(
         build(SharingSettings(kind=sharing), [TrunkSettings.model_validate(trunk)], [HeadSettings()], tasks)
 
 
-def test_columns_of_text_are_stitched() -> None:
+@pytest.mark.parametrize("sharing", ["cross_stitch", "dselect_k"])
+def test_trunks_of_text_are_shared_where_no_gate_reads_the_rows(sharing: str) -> None:
     tasks = {
         "a": TaskShape("s", 12, 2, shape=(4, 3), ids=9),
         "b": TaskShape("s", 12, 3, shape=(4, 3), ids=9, tagging=True),
     }
-    made = network({"kind": "cross_stitch"}, 1, tasks, kind="gru", embedding=4, widths=[4], activation="relu")
+    made = network({"kind": sharing}, 1, tasks, kind="gru", embedding=4, widths=[4], activation="relu")
     answers = made.forward({"s": torch.ones(1, 5, 12)}, Pass({}, streams(1)))
     assert {task: tuple(it.shape) for task, it in answers.items()} == {"a": (1, 5, 2), "b": (1, 20, 3)}
     made.backward({task: torch.ones_like(it) for task, it in answers.items()})
     assert made.grads.isfinite().all()
+
+
+def test_a_selection_begins_with_all_experts_alike_and_ends_with_a_few() -> None:
+    made = network({"kind": "dselect_k", "experts": 4, "chosen": 1}, 1)
+    made.forward(inputs(1, left=3, right=3))
+    mixing = made.branches[0].trunk[0]
+    for _, _, gates in mixing.shares():  # type: ignore[attr-defined]
+        torch.testing.assert_close(gates, torch.full_like(gates, 0.25), rtol=0.1, atol=0.0)
+    named = made.named(made.values, made.buffers)
+    for name, it in named.items():
+        if ".gate." in name:
+            it.copy_(torch.tensor([0.6, -0.6, 0.0]))
+    made.load(named)
+    made.forward(inputs(1, left=3, right=3))
+    for _, _, gates in mixing.shares():  # type: ignore[attr-defined]
+        assert gates[0].tolist() == [[0.0, 1.0, 0.0, 0.0]] * 3

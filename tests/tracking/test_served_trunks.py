@@ -50,6 +50,8 @@ CASES: dict[str, dict[str, Any]] = {
     "cross_stitch": {"sharing": "cross_stitch", "trunk": {"kind": "lenet"}},
     "mmoe": {"sharing": {"kind": "mmoe", "experts": 3}, "trunk": {"kind": "resnet", "channels": [3, 4]}},
     "cgc": {"sharing": "cgc", "trunk": {"kind": "residual", "widths": [6, 5], "norm": "batch_per_source"}},
+    "dselect_k": {"sharing": {"kind": "dselect_k", "chosen": 3}, "trunk": {"widths": [6]}},
+    "dselect_k of one": {"sharing": {"kind": "dselect_k", "experts": 1}, "trunk": {"widths": [6]}},
     "ple": {"sharing": {"kind": "ple", "own_experts": 2}, "trunk": {"widths": [6, 5], "norm": "layer"}},
 }
 ROWS = rows(5, SIDE * SIDE)

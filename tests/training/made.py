@@ -39,6 +39,7 @@ SHARINGS: dict[str, dict[str, Any]] = {
     "mmoe": {"kind": "mmoe", "experts": 3},
     "cgc": {"kind": "cgc", "experts": 1, "own_experts": 2},
     "ple": {"kind": "ple"},
+    "dselect_k": {"kind": "dselect_k", "experts": 8, "chosen": 3},
 }
 """Every way of sharing that is more than one trunk."""
 

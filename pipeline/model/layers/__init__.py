@@ -6,7 +6,7 @@ from pipeline.model.layers.composite import Composite, back_through, outputs_of,
 from pipeline.model.layers.conv import Conv2d
 from pipeline.model.layers.dropout import Dropout
 from pipeline.model.layers.embedding import CategoryEmbedding, NumberEmbedding, embedded
-from pipeline.model.layers.gates import Constant, Softmax
+from pipeline.model.layers.gates import Constant, Selection, Softmax
 from pipeline.model.layers.image_norm import BatchNorm2d
 from pipeline.model.layers.linear import Linear
 from pipeline.model.layers.mixtures import Expert, Mixture, Mixtures
@@ -40,6 +40,7 @@ __all__ = [
     "Pooled",
     "Repeat",
     "Residual",
+    "Selection",
     "Softmax",
     "Tokens",
     "Wrapped",

@@ -50,7 +50,7 @@ class Sharers:
         if self.rows.ids:
             raise UserError(
                 f"sharing '{self.sharing.kind}' has gates that read the rows, and those of "
-                f"{', '.join(self.rows.sources)} are text: use shared, separate or cross_stitch"
+                f"{', '.join(self.rows.sources)} are text: use shared, separate, cross_stitch or dselect_k"
             )
         return [Linear(width, count, first=first and not self.rows.embedded, last=True), Softmax()]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pipeline.config.sharing import SharingSettings
 from pipeline.model.sharing.base import Sharers
 from pipeline.model.sharing.cross_stitch import cross_stitch
+from pipeline.model.sharing.dselect_k import dselect_k
 from pipeline.model.sharing.mmoe import mmoe
 from pipeline.model.sharing.ple import cgc, ple
 from pipeline.model.trunks import Made, Rows, Settings, entrance
@@ -14,6 +15,7 @@ _KINDS: dict[str, Callable[[Sharers], Made]] = {
     "mmoe": mmoe,
     "cgc": cgc,
     "ple": ple,
+    "dselect_k": dselect_k,
 }
 
 
