@@ -59,6 +59,7 @@ class Stacked:
         self.tensor, self.flat, self.spare = tensor, flat, spare
         self.slots = tensor.unbind()
         self._parts: dict[tuple[int, int], Stacked] = {}
+        self._columns: dict[tuple[int, int], Stacked] = {}
 
     def each(self, slots: int) -> tuple[Tensor, ...]:
         """Views [*shape], one for each of so many slots."""
@@ -88,6 +89,14 @@ class Stacked:
             whole = key == (0, self.tensor.size(1))
             self._parts[key] = Stacked(self.tensor[:, rows], self.flat if whole else None)
         return self._parts[key]
+
+    def columns(self, values: slice) -> "Stacked":
+        """Some values of every row, as `part` has some rows."""
+        key = (values.start, values.stop)
+        if key not in self._columns:
+            whole = key == (0, self.tensor.size(2))
+            self._columns[key] = Stacked(self.tensor[:, :, values], self.flat if whole else None)
+        return self._columns[key]
 
 
 class Scratch:

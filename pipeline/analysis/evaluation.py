@@ -15,7 +15,7 @@ from pipeline.analysis.metrics import Scores
 from pipeline.analysis.settings import compared, differs_in
 from pipeline.data.prepared import Split
 
-_FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs")
+_FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Evaluation:
         confusions: Counts over all seeds, of the tasks that have classes.
         curves: Of training.
         references: As `scores`, of methods without a network; `candidate` is what the method is called.
+        gates: How tasks share experts or columns, see `pipeline.analysis.gates`.
     """
 
     candidates: pd.DataFrame
@@ -47,6 +48,7 @@ class Evaluation:
     confusions: pd.DataFrame
     curves: pd.DataFrame
     references: pd.DataFrame = field(default_factory=lambda: tables.scores_table({}))
+    gates: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=tables.GATES))
 
     def metrics(self, candidate: str, tasks: Sequence[str]) -> dict[str, float]:
         """A candidate's `test/task/metric` with `_ci_low` and `_ci_high`, and `test/all/delta_m_percent`.
@@ -97,6 +99,7 @@ def evaluate(
     # Late: they import torch, and whoever reads an evaluation has no need of it.
     from pipeline.analysis.cost import costs
     from pipeline.analysis.gap import gaps
+    from pipeline.analysis.gates import gates
     from pipeline.analysis.scores import score
 
     groups: dict[str, list[Candidate]] = {}
@@ -123,6 +126,7 @@ def evaluate(
         confusions=tables.confusions_table(scores, classes),
         curves=curves_table(candidates),
         references=tables.scores_table(references),
+        gates=tables.gates_table({it.title: gates(it) for it in candidates if it.role != "single"}),
     )
 
 

@@ -4,10 +4,11 @@ from pipeline.config import Experiment, flatten
 from pipeline.training.slot import NUMERIC
 
 _COMPARED = ("model.", "balancing.", "training.")
-_LEFT_OUT = ("training.seeds", "model.sharing")
+_LEFT_OUT = ("training.seeds",)
 _WORDS = {
     "balancing.weights": "task weights",
     "balancing.method": "balancing",
+    "model.sharing": "sharing",
     "model.trunk.widths": "width",
     "model.trunk.kind": "trunk",
     "model.head.kind": "head",
@@ -27,12 +28,13 @@ def compared(experiment: Experiment) -> dict[str, object]:
 def differs_in(one: Experiment, other: Experiment) -> str:
     """`differs in optimizer and width (and in dropout and learning rate)`; empty where nothing differs.
 
-    What changes the network or the rule comes first, mere numbers follow in brackets. What is shared is not said: the
-    candidate's name says it.
+    What changes the network or the rule comes first, mere numbers follow in brackets. That nothing is shared
+    is not said: the candidate's name says it.
     """
     before, after = compared(one), compared(other)
     keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
-    keys = [key for key in keys if key not in _LEFT_OUT]
+    apart = other.model.sharing.kind == "separate"
+    keys = [key for key in keys if key not in _LEFT_OUT and not (apart and key.startswith("model.sharing."))]
     kinds = _listed({_word(key) for key in keys if not key.startswith(NUMERIC)})
     numbers = _listed({_word(key) for key in keys if key.startswith(NUMERIC)})
     if kinds and numbers:

@@ -1,6 +1,6 @@
 """Tables: what evaluate found, as data frames with one value a row, each written as CSV and read back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from pipeline.analysis.intervals import Estimate
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores
 
 _GAP = ["train", "validation", "gap", "gap_low", "gap_high"]
+GATES = ["candidate", "seed", "level", "reader", "expert", "gate"]
 _ESTIMATE = ["mean", "low", "high", "decided_by", "seeds_low", "seeds_high", "rows_low", "rows_high", "num_seeds"]
 _TEXT = ("candidate", "against", "role", "task", "metric", "split", "true", "answered", "decided_by", "verdict",
-         "note", "differs", "key", "value_json")  # fmt: skip
+         "note", "differs", "key", "value_json", "reader", "expert")  # fmt: skip
 
 _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 :root {{ color-scheme: light dark; }} body {{ font: 14px/1.5 system-ui, sans-serif; margin: 1.5rem; }}
@@ -103,6 +104,21 @@ def confusions_table(scores: Mapping[str, Scores], classes: Mapping[str, tuple[s
         for (true, answered), n in np.ndenumerate(it.confusion)
     ]
     return pd.DataFrame(rows, columns=["candidate", "task", "true", "answered", "count"])
+
+
+def gates_table(gates: Mapping[str, Sequence[Mapping[tuple[int, str, str], float]]]) -> pd.DataFrame:
+    """One row a candidate, seed, level, reader and expert: the mean gate.
+
+    Args:
+        gates: Those of each candidate's seeds, see `pipeline.analysis.gates`.
+    """
+    rows = [
+        (name, seed, *at, gate)
+        for name, seeds in gates.items()
+        for seed, found in enumerate(seeds)
+        for at, gate in found.items()
+    ]
+    return pd.DataFrame(rows, columns=GATES)
 
 
 def primary(table: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ REPLACED = ("tasks", "sources", "balancing.weights", "tuning.space")
 """Mappings that a file or `--set` gives whole; all others merge with their defaults."""
 
 _OF_KINDS = ("tasks", "sources")
-_SHORT = ("model.trunk", "model.head")
+_SHORT = ("model.sharing", "model.trunk", "model.head")
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -75,7 +75,8 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
         pydantic.ValidationError: A key is unknown or a value is out of its range.
     """
     tree = experiment.model_dump(mode="json")
-    tree["model"]["trunk"] = experiment.model.trunk.given()  # another kind has defaults of its own
+    for part in ("sharing", "trunk"):  # another kind has defaults of its own
+        tree["model"][part] = getattr(experiment.model, part).given()
     return Experiment.model_validate(merged(tree, nested(values)))
 
 

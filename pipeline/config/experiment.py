@@ -119,7 +119,7 @@ class Experiment(Settings):
             raise ValueError(f"balancing.method '{method}' needs at least {least} tasks; found {len(self.tasks)}")
         if not about.of_gradients:
             return
-        if self.model.sharing == "separate":
+        if self.model.sharing.kind == "separate":
             raise ValueError(
                 f"balancing.method '{method}' reads gradients on layers that the tasks share, and "
                 "model.sharing=separate shares none: use model.sharing=shared, or a method that needs no gradients"

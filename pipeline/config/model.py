@@ -1,11 +1,13 @@
 """What an experiment may say about its network."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from pipeline.config.base import Settings, Widths, shown
+from pipeline.config.kinds import OfKind, short
 from pipeline.config.own import is_own, known
+from pipeline.config.sharing import SharingSettings
 
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 Activation = Literal["relu", "gelu", "silu", "tanh"]
@@ -18,41 +20,11 @@ def _positive(widths: tuple[int, ...]) -> tuple[int, ...]:
     return widths
 
 
-_USED = {
-    "mlp": ("widths", "activation", "norm", "embedding"),
-    "tabular": ("widths", "activation", "norm", "embedding", "number_embedding"),
-    "residual": ("widths", "activation", "norm", "embedding"),
-    "lenet": ("channels", "widths", "activation"),
-    "resnet": ("channels", "blocks", "activation", "norm"),
-    "torchvision": ("network", "weights", "arguments", "widths", "activation"),
-    "lstm": ("embedding", "widths"),
-    "gru": ("embedding", "widths"),
-    "transformer": ("embedding", "heads", "widths"),
-    "huggingface": ("model", "frozen"),
-    "": ("arguments",),  # a module of the user's own
-}
-"""What each kind of trunk reads beside `kind` and `dropout`."""
-
-_OWN: dict[str, dict[str, Any]] = {
-    "residual": {"widths": (128, 256, 256), "norm": "batch"},
-    "lenet": {"channels": (6, 16), "widths": (120, 84)},
-    "resnet": {"channels": (16, 32, 64), "norm": "batch"},
-    "lstm": {"embedding": 64, "widths": (96,)},
-    "gru": {"embedding": 64, "widths": (96,)},
-    "transformer": {"embedding": 96, "heads": 4, "widths": (192, 192)},
-    "huggingface": {"dropout": 0.1},
-}
-"""Defaults of a kind that are not those of all."""
-
-_NEEDED = {"torchvision": {"network": ""}, "huggingface": {"model": ""}}
-"""Settings of a kind that have no default."""
-
-
 OF_TEXT = ("lstm", "gru", "transformer", "huggingface")
 """Trunks that read text and nothing else."""
 
 
-class TrunkSettings(Settings):
+class TrunkSettings(OfKind):
     """The shared layers. `trunk: lenet` is short for `{kind: lenet}`.
 
     Attributes:
@@ -87,6 +59,32 @@ class TrunkSettings(Settings):
         number_embedding: Of `tabular`, values of the embedding of a number.
     """
 
+    _part = "trunk"
+    _always = ("kind", "dropout")
+    _used: ClassVar = {
+        "mlp": ("widths", "activation", "norm", "embedding"),
+        "tabular": ("widths", "activation", "norm", "embedding", "number_embedding"),
+        "residual": ("widths", "activation", "norm", "embedding"),
+        "lenet": ("channels", "widths", "activation"),
+        "resnet": ("channels", "blocks", "activation", "norm"),
+        "torchvision": ("network", "weights", "arguments", "widths", "activation"),
+        "lstm": ("embedding", "widths"),
+        "gru": ("embedding", "widths"),
+        "transformer": ("embedding", "heads", "widths"),
+        "huggingface": ("model", "frozen"),
+        "": ("arguments",),
+    }
+    _own: ClassVar = {
+        "residual": {"widths": (128, 256, 256), "norm": "batch"},
+        "lenet": {"channels": (6, 16), "widths": (120, 84)},
+        "resnet": {"channels": (16, 32, 64), "norm": "batch"},
+        "lstm": {"embedding": 64, "widths": (96,)},
+        "gru": {"embedding": 64, "widths": (96,)},
+        "transformer": {"embedding": 96, "heads": 4, "widths": (192, 192)},
+        "huggingface": {"dropout": 0.1},
+    }
+    _needed: ClassVar = {"torchvision": {"network": ""}, "huggingface": {"model": ""}}
+
     kind: str = "mlp"
     widths: Widths = (128,)
     activation: Activation = "relu"
@@ -105,18 +103,6 @@ class TrunkSettings(Settings):
 
     _widths = field_validator("widths", "channels")(_positive)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _own_defaults(cls, values: Any) -> Any:
-        own = _OWN.get(str(values.get("kind")), {}) if isinstance(values, dict) else {}
-        return {**own, **values} if own else values
-
-    def given(self) -> dict[str, Any]:
-        """The kind, and what is not at that kind's defaults, as JSON: all that makes the same settings again."""
-        plain = type(self).model_validate({"kind": self.kind, **_NEEDED.get(self.kind, {})}).model_dump(mode="json")
-        every = self.model_dump(mode="json")
-        return {name: it for name, it in every.items() if name == "kind" or it != plain[name]}
-
     @property
     def module(self) -> str | None:
         """The path of a module of the user's own."""
@@ -125,14 +111,10 @@ class TrunkSettings(Settings):
     @field_validator("kind")
     @classmethod
     def _known(cls, kind: str) -> str:
-        return known("trunk", kind, [it for it in _USED if it])
+        return known("trunk", kind, [it for it in cls._used if it])
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrunkSettings":
-        used = ("kind", "dropout", *_USED["" if self.module else self.kind])
-        for name, field in type(self).model_fields.items():
-            if name not in used and getattr(self, name) != field.get_default(call_default_factory=True):
-                raise ValueError(f"trunk '{self.kind}' does not use {name}={shown(getattr(self, name))}: leave it out")
         if problem := _wrong(self):
             raise ValueError(f"trunk '{self.kind}' {problem}")
         return self
@@ -198,13 +180,9 @@ class HeadSettings(Settings):
         return self
 
 
-def _short(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
-
-
 class ModelSettings(Settings):
-    """The network: `shared` has one trunk under all heads, `separate` one network a task."""
+    """The network: a trunk, a head a task, and how the tasks share the one."""
 
-    sharing: Literal["shared", "separate"] = "shared"
-    trunk: Annotated[TrunkSettings, BeforeValidator(_short)] = TrunkSettings()
-    head: Annotated[HeadSettings, BeforeValidator(_short)] = HeadSettings()
+    sharing: Annotated[SharingSettings, BeforeValidator(short)] = SharingSettings()
+    trunk: Annotated[TrunkSettings, BeforeValidator(short)] = TrunkSettings()
+    head: Annotated[HeadSettings, BeforeValidator(short)] = HeadSettings()

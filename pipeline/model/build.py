@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.config.model import OF_TEXT, HeadSettings, TrunkSettings
+from pipeline.config.sharing import PLAIN, SharingSettings
 from pipeline.errors import UserError
 from pipeline.model.layers import Activation, Conv2d, Dropout, Layer, Linear, Pooled, Tokens, Wrapped
 from pipeline.model.network import Branch, Network
-from pipeline.model.trunks import Rows, make_trunk
-
-_FLAT = ("mlp", "tabular", "residual")  # trunks that do not look at the shape of a row
+from pipeline.model.sharing import make_shared
+from pipeline.model.trunks import EMBEDDING, Rows, make_trunk
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TaskShape:
 
 
 def build(
-    sharing: str,
+    sharing: SharingSettings,
     trunks: list[TrunkSettings],
     heads: list[HeadSettings],
     tasks: dict[str, TaskShape],
@@ -55,7 +55,7 @@ def build(
     """A network for K slots that differ in dropout only.
 
     Args:
-        sharing: `shared` or `separate`.
+        sharing: How the tasks share.
         trunks: The slots' trunks, K of them.
         heads: The slots' heads, K of them.
         tasks: Shapes by task.
@@ -64,8 +64,9 @@ def build(
     Raises:
         UserError: Tasks share a trunk but their sources have rows of different size, or a trunk cannot take its rows.
     """
-    groups = {"trunk": tasks} if sharing == "shared" else {f"trunk.{task}": {task: tasks[task]} for task in tasks}
-    branches = [_branch(name, trunks, heads, group) for name, group in groups.items()]
+    apart = sharing.kind == "separate"
+    groups = {f"trunk.{task}": {task: tasks[task]} for task in tasks} if apart else {"trunk": tasks}
+    branches = [_branch(name, sharing, trunks, heads, group) for name, group in groups.items()]
     network = Network(branches, {task: shape.source for task, shape in tasks.items()})
     for layer in (part for _, it in network.layers() for part in it.parts()):
         if isinstance(layer, Linear):
@@ -73,7 +74,13 @@ def build(
     return network
 
 
-def _branch(name: str, trunks: list[TrunkSettings], heads: list[HeadSettings], tasks: dict[str, TaskShape]) -> Branch:
+def _branch(
+    name: str,
+    sharing: SharingSettings,
+    trunks: list[TrunkSettings],
+    heads: list[HeadSettings],
+    tasks: dict[str, TaskShape],
+) -> Branch:
     sizes = {shape.source: shape.features for shape in tasks.values()}
     if len(set(sizes.values())) > 1:
         found = ", ".join(f"{source} has {size} values a row" for source, size in sizes.items())
@@ -81,13 +88,18 @@ def _branch(name: str, trunks: list[TrunkSettings], heads: list[HeadSettings], t
     like = next(iter(tasks.values()))
     if any(shape.categories != like.categories for shape in tasks.values()):
         raise UserError(f"a shared trunk needs the same categories in {', '.join(sizes)}: use model.sharing=separate")
-    trunk, width = make_trunk(name, trunks, _rows(trunks[0].kind, tasks))
+    rows, reads = _rows(trunks[0].kind, tasks), {}
+    if sharing.kind in PLAIN:
+        trunk, width = make_trunk(name, trunks, rows)
+    else:
+        trunk, width = make_shared(name, sharing, trunks, rows, {task: it.source for task, it in tasks.items()})
+        reads = {task: slice(place * width, (place + 1) * width) for place, task in enumerate(tasks)}
     own = {
         task: [*parts, *_head(f"head.{task}", units, heads, shape, first=not trunk)]
         for task, shape in tasks.items()
         for parts, units in [_read(trunks[0].kind, width, shape)]
     }
-    branch = Branch(name, tuple(sizes), trunk, own)
+    branch = Branch(name, tuple(sizes), trunk, own, reads)
     _normalise(branch, {shape.source: 1.0 / shape.scale for shape in tasks.values()})
     return branch
 
@@ -114,7 +126,7 @@ def _rows(kind: str, tasks: dict[str, TaskShape]) -> Rows:
     """What passes through the trunk of these tasks, whose rows are of one size."""
     first = next(iter(tasks.values()))
     sources = {shape.source: shape.row for shape in tasks.values()}
-    if kind not in _FLAT and len(set(sources.values())) > 1:
+    if kind not in EMBEDDING and len(set(sources.values())) > 1:
         found = ", ".join(f"{source} has {list(shape)}" for source, shape in sources.items())
         raise UserError(f"a shared trunk '{kind}' needs rows of one shape; {found}: use model.sharing=separate")
     ids = min(shape.ids for shape in tasks.values())
@@ -123,7 +135,8 @@ def _rows(kind: str, tasks: dict[str, TaskShape]) -> Rows:
 
 def _normalise(branch: Branch, factors: dict[str, float]) -> None:
     """Let the first layers multiply by the one factor of all sources, or the branch by each source's own."""
-    first = [branch.trunk[0]] if branch.trunk else [head[0] for head in branch.heads.values()]
+    begins = [branch.trunk[0]] if branch.trunk else [head[0] for head in branch.heads.values()]
+    first = [layer for begin in begins for layer in begin.entrances()]
     scaling = [layer for layer in first if isinstance(layer, Linear | Conv2d)]
     if len(scaling) == len(first) and len(set(factors.values())) == 1:
         for layer in scaling:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from pipeline.draws import Stream, seed_of
-from pipeline.model.layers import Declared, Layer, Pass
+from pipeline.model.layers import Declared, Layer, Pass, back_through, through
+from pipeline.model.layers.composite import under
 from pipeline.stacked import HOST, Inputs, On, Scratch, Stacked, padded
 
 
@@ -19,6 +20,7 @@ class Branch:
         sources: Whose rows pass through the trunk.
         trunk: Its layers.
         heads: Each task's own layers.
+        reads: Which of the trunk's values each task's head reads, where these differ; else all read all.
         factors: What each source's rows are multiplied by on the way in; empty where the first layers do it.
     """
 
@@ -26,7 +28,12 @@ class Branch:
     sources: tuple[str, ...]
     trunk: list[Layer]
     heads: dict[str, list[Layer]]
+    reads: dict[str, slice] = field(default_factory=dict)
     factors: dict[str, float] = field(default_factory=dict)
+
+    def read(self, task: str, x: Stacked, rows: slice) -> Stacked:
+        """The part of the trunk's values, or of their gradients, that is a task's."""
+        return (x.columns(self.reads[task]) if task in self.reads else x).part(rows)
 
 
 @dataclass
@@ -103,7 +110,7 @@ class Network:
             "buffers": self._views(buffers, "statistics"),
         }
         for name, layer in self.layers():
-            layer.bind(**{what: _under(name, views) for what, views in stacked.items()}, on=on)
+            layer.bind(**{what: under(name, views) for what, views in stacked.items()}, on=on)
 
     def begin(self, streams: Sequence[Stream], epoch: int) -> None:
         """Before an epoch of training with batched calls; see `Layer`."""
@@ -129,18 +136,13 @@ class Network:
             x, rows = found
             x = self._normalised(branch, x, rows)
             where = replace(this, rows=rows)
-            for layer in branch.trunk:
-                x = layer.forward(x, where)
+            x = through(branch.trunk, x, where)
             self.passed.append((x, rows))
             for task, head in branch.heads.items():
                 source = self.source_of[task]
                 if source in rows:
-                    part = x.part(rows[source])
-                    own = {source: slice(0, part.tensor.size(1))}
-                    inside = replace(this, rows=own)
-                    for layer in head:
-                        part = layer.forward(part, inside)
-                    outputs[task] = part.tensor
+                    part = branch.read(task, x, rows[source])
+                    outputs[task] = through(head, part, where.only(source)).tensor
         return outputs
 
     def backward(self, grads: Mapping[str, Stacked | Tensor]) -> None:
@@ -152,7 +154,7 @@ class Network:
             x, rows = passed
             heads = {task: head for task, head in branch.heads.items() if self.source_of[task] in rows}
             if branch.trunk:
-                back_through(branch.trunk, self._summed(branch.name, heads, slopes, x, rows))
+                back_through(branch.trunk, self._summed(branch, heads, slopes, x, rows))
             else:
                 for task, head in heads.items():
                     back_through(head, slopes[task])
@@ -180,7 +182,7 @@ class Network:
         """Rows [K, P] as the parameters of each of the trunk's layers by name."""
         views = self._views(flat, "parameters", self.branches[0].name)
         return [
-            {name: Stacked(view) for name, view in _under(f"{self.branches[0].name}.{index}", views).items()}
+            {name: Stacked(view) for name, view in under(f"{self.branches[0].name}.{index}", views).items()}
             for index in range(len(self.branches[0].trunk))
         ]
 
@@ -197,6 +199,7 @@ class Network:
                     "sources": list(branch.sources),
                     "trunk": [layer.describe() for layer in branch.trunk],
                     "heads": {task: [layer.describe() for layer in head] for task, head in branch.heads.items()},
+                    **({"reads": reads} if (reads := _plain(branch.reads)) else {}),
                 }
                 for branch in self.branches
             ],
@@ -214,27 +217,27 @@ class Network:
 
     def _summed(
         self,
-        branch: str,
+        branch: Branch,
         heads: dict[str, list[Layer]],
         slopes: dict[str, Stacked],
         x: Stacked,
         rows: dict[str, slice],
     ) -> Stacked:
         """The gradient of a trunk's output x: at the rows of each source, the sum over the heads that read them."""
-        total = self._scratch(f"{branch}.back", len(self.values), *x.tensor.shape[1:])
-        begun: set[str] = set()
+        total = self._scratch(f"{branch.name}.back", len(self.values), *x.tensor.shape[1:])
+        if branch.reads:
+            total.tensor.zero_()  # nobody reads the values of a task at the rows of other sources
+        begun: set[Stacked] = set()
         for task, head in heads.items():
-            place = total.part(rows[source := self.source_of[task]])
-            # The first head of a source writes where its gradient belongs.
-            back = back_through(head, slopes[task], None if source in begun else place)
+            place = branch.read(task, total, rows[self.source_of[task]])
+            # The first head of a place writes where its gradient belongs.
+            back = back_through(head, slopes[task], None if place in begun else place)
             assert back is not None
-            if source in begun:
+            if place in begun:
                 place.tensor.add_(back.tensor)
             elif back is not place:
                 place.tensor.copy_(back.tensor)
-            begun.add(source)
-        for source in rows.keys() - begun:
-            total.part(rows[source]).tensor.zero_()
+            begun.add(place)
         return total
 
     def _empty(self, what: str, slots: int) -> Tensor:
@@ -251,13 +254,5 @@ class Network:
         return views
 
 
-def _under(name: str, views: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {full.removeprefix(name + "."): view for full, view in views.items() if full.startswith(name + ".")}
-
-
-def back_through(layers: list[Layer], grad: Stacked, into: Stacked | None = None) -> Stacked | None:
-    """The gradient of the first layer's input, which that may write `into` a tensor; None where nobody needs it."""
-    back: Stacked | None = grad
-    for layer in reversed(layers):
-        back = layer.backward(back, into if layer is layers[0] else None) if back is not None else None
-    return back
+def _plain(reads: dict[str, slice]) -> dict[str, list[int]]:
+    return {task: [it.start, it.stop] for task, it in reads.items()}

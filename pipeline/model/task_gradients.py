@@ -18,8 +18,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from pipeline.model.layers import Linear
-from pipeline.model.network import Network, back_through
+from pipeline.model.layers import Linear, back_through
+from pipeline.model.network import Network
 from pipeline.stacked import Scratch, Stacked
 
 _MOVED = 16  # products that a processor makes in the time in which it fetches a value from memory
@@ -38,7 +38,8 @@ class TaskGradients:
         self, network: Network, of: Literal["parameters", "representation"] = "parameters", whole: bool = False
     ) -> None:
         self._network, self._of, self._whole = network, of, whole
-        self._trunk, self._heads = network.branches[0].trunk, network.branches[0].heads
+        self._branch = network.branches[0]
+        self._trunk, self._heads = self._branch.trunk, self._branch.heads
         self._places = {task: place for place, task in enumerate(self._heads)}
         self._scratch = Scratch(network.on.device)
         self._slots, self._shared = len(network.values), network.shared()
@@ -63,10 +64,10 @@ class TaskGradients:
         self._tops, self._jacobian = [], None
         for number, tasks in enumerate(self._rounds):
             top = self._scratch(f"top.{number}", self._slots, *x.tensor.shape[1:])
-            if sum(it.stop - it.start for it in tasks.values()) < x.tensor.size(1):
+            if self._branch.reads or sum(it.stop - it.start for it in tasks.values()) < x.tensor.size(1):
                 top.whole.zero_()
             for task, where in tasks.items():
-                place = top.part(where)
+                place = self._branch.read(task, top, where)
                 back = back_through(self._heads[task], slopes[task], place)
                 assert back is not None
                 if back is not place:
@@ -110,7 +111,8 @@ class TaskGradients:
         for tasks, top in zip(self._rounds, self._tops, strict=True):
             for task, rows in tasks.items():
                 own = weights[:, self._places[task]].view(-1, 1, 1)
-                total.part(rows).tensor.addcmul_(top.part(rows).tensor, own)
+                part, place = (self._branch.read(task, it, rows).tensor for it in (top, total))
+                place.addcmul_(part, own)
         back_through(self._trunk, total)
 
     def along(self, direction: Tensor) -> None:
@@ -187,14 +189,15 @@ class TaskGradients:
             slopes[number][:, self._places[task], rows] = back.tensor[:, rows]
 
     def _of_answers(self) -> Tensor:
-        """The Gramian of the gradients in the trunk's answer: tasks on different rows have nothing in common."""
+        """The Gramian of the gradients in the trunk's answer: tasks that read other parts have nothing in common."""
         count = len(self._heads)
         gramian = self._network.values.new_zeros(self._slots, count, count)
-        found: dict[tuple[int, int], list[tuple[int, Tensor]]] = defaultdict(list)
+        found: dict[tuple[int, int, object], list[tuple[int, Tensor]]] = defaultdict(list)
         for tasks, top in zip(self._rounds, self._tops, strict=True):
             for task, rows in tasks.items():
-                slopes = top.part(rows).tensor.flatten(1)
-                found[rows.start, rows.stop].append((self._places[task], slopes))
+                slopes = self._branch.read(task, top, rows).tensor.flatten(1)
+                own = task if self._branch.reads else None
+                found[rows.start, rows.stop, own].append((self._places[task], slopes))
         for its in found.values():
             places = torch.tensor([place for place, _ in its], device=gramian.device)
             vectors = torch.stack([slopes for _, slopes in its], 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipeline.config import Experiment, changed
 from pipeline.config.balancing import BalancingSettings
 from pipeline.config.experiment import Baselines
+from pipeline.config.sharing import PLAIN, SharingSettings
 from pipeline.config.tasks import OF_EVALUATION
 from pipeline.errors import Failure
 from pipeline.steps.context import Context, Done
@@ -146,10 +147,16 @@ def _evaluated(key: str) -> bool:
 
 
 def single_task(experiment: Experiment, task: str) -> Experiment:
-    """The experiment restricted to one task and its source: same trunk, optimizer, budget and seeds."""
+    """The experiment restricted to one task and its source: same trunk, optimizer, budget and seeds.
+
+    It has one trunk however the tasks share theirs, so that all ways to share are held against the same baseline.
+    """
+    plain = experiment.model.sharing.kind in PLAIN
+    model = experiment.model if plain else experiment.model.model_copy(update={"sharing": SharingSettings()})
     return experiment.model_copy(
         update={
             "tasks": {task: experiment.tasks[task]},
+            "model": model,
             "balancing": BalancingSettings(),
             "baselines": Baselines(single=False, separate=None),
             "tuning": None,

@@ -9,7 +9,7 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ EMBEDDINGS = {
 }
 """Layers that `served_table` has: their classes, and what these are made of."""
 _VOCABULARY = ("words", "tokenizer")
+_SHARING = ("mixtures", "softmax", "constant", "selection")
 _REQUIREMENTS = ("mlflow", "torch", "pandas", "numpy", "safetensors")
 
 
@@ -154,6 +155,7 @@ def _own_code(spec: dict[str, Any], folder: Path) -> set[str]:
         spec["code"] |= {name: _copied(file, folder) for name, file in files.items()}
     if any(is_table(source) for source in spec["sources"].values()):
         spec["code"] |= {"table": _copied(_CODE.with_name("served_table.py"), folder)}
+    add_code(spec["network"], lambda: _copied(_CODE.with_name("served_sharing.py"), folder))
     for it in _described(spec["network"]):
         if it.get("kind") == "module" and it["module"].startswith(OWN_MODULES):
             module, name = it["module"].split(":")
@@ -183,6 +185,13 @@ def as_module(layer: Mapping[str, Any], code: Mapping[str, str]) -> dict[str, An
         arguments = {argument: layer[argument] for argument in needed}
         return {"kind": "module", "module": f"{code['table']}:{name}", "arguments": arguments, "shape": layer["shape"]}
     return None
+
+
+def add_code(network: dict[str, Any], code: Callable[[], str]) -> None:
+    """Write into the parts of a network that `served_sharing` makes where it is found."""
+    for it in _described(network):
+        if it.get("kind") in _SHARING or "reads" in it:
+            it["code"] = code()
 
 
 def _copied(file: Path, folder: Path) -> str:

@@ -217,14 +217,15 @@ def build(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[_Trunk
         groups: dict[tuple[float, str], list[str]] = {}
         for task in branch["heads"]:
             source = network["source_of"][task]
-            own = (
-                source if apart or _is_text(sources[source]) else ""
-            )  # sources part a text into tokens in several ways
+            # Sources part a text into tokens in several ways.
+            own = source if apart or _is_text(sources[source]) else ""
             groups.setdefault((sources[source]["scale"], own), []).append(task)
         for (scale, source), tasks in groups.items():
             rows = _Rows.of(network["source_of"][tasks[0]], sources[network["source_of"][tasks[0]]])
             layers = _layers(branch["trunk"], branch["name"], tensors, source)
             heads = {task: _layers(branch["heads"][task], f"head.{task}", tensors, source) for task in tasks}
+            if code := branch.get("code"):
+                heads = importlib.import_module(code).on_their_parts(heads, branch["reads"])
             trunks.append(_Trunk(rows, scale, layers, heads))
     return trunks
 
@@ -238,17 +239,20 @@ def _layers(described: list[dict[str, Any]], name: str, tensors: Mapping[str, Te
     return nn.Sequential(*layers).eval()
 
 
-def _every(described: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _every(described: Any) -> Iterator[dict[str, Any]]:
     """The layers, and those that they consist of."""
-    for about in described:
-        yield about
-        for path in ("inner", "shortcut"):
-            yield from _every(about.get(path, []))
+    if isinstance(described, dict):
+        yield described
+        described = list(described.values())
+    for inner in described if isinstance(described, list) else ():
+        yield from _every(inner)
 
 
 def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn.Module:
     """A layer that uses these tensors themselves; the statistics are those of `source` where sources have their own."""
     layer: nn.Module
+    if code := about.get("code"):
+        return nn.Sequential(importlib.import_module(code).layer(about, tensors, source, _layers))
     match about["kind"]:
         case "residual":
             return _Residual(*(_layers(about[path], path, tensors, source) for path in ("inner", "shortcut")))
@@ -290,11 +294,9 @@ def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn
 
 def _module(about: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Module:
     """A module of torchvision or of one's own, on its values: buffers were kept as float32."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         module: nn.Module = pkgutil.resolve_name(about["module"])(**about["arguments"]).float().eval()
-        with torch.no_grad():
-            module(torch.zeros(2, *about["shape"]))  # lazy layers learn their sizes
-    with torch.no_grad():
+        module(torch.zeros(2, *about["shape"]))  # lazy layers learn their sizes
         for name, it in (*module.named_parameters(), *module.named_buffers()):
             it.copy_(tensors[name])
     return module
@@ -320,8 +322,7 @@ class _Residual(nn.Module):
         self.inner, self.shortcut = inner, shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        answer: Tensor = self.inner(x) + self.shortcut(x)
-        return answer
+        return torch.add(self.inner(x), self.shortcut(x))
 
 
 class _Repeat(nn.Module):

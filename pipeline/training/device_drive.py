@@ -87,5 +87,6 @@ class DeviceDrive(Drive):
     def _make_optimizer(self) -> None:
         self._optimizer: BatchedOptimizer = BatchedOptimizer(self._settings, self._network.values, self._network.grads)
         fixed = self._slots[0].experiment.balancing.method == "fixed"  # others draw, or ask a solver on the host
-        recordable = fixed and all(layer.recordable for _, layer in self._network.layers())
+        parts = (part for _, layer in self._network.layers() for part in layer.parts())
+        recordable = fixed and all(part.recordable for part in parts)
         self._run = Recorded[tuple[int, ...]](self._record if recordable else None)

@@ -49,7 +49,7 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
     tuned = [name for name, (role, _) in groups.items() if role == "tuned"]
     pairs = [(name, SINGLE) for name in groups if name != SINGLE and SINGLE in groups]
     pairs += [(name, "default") for name in tuned]
-    keys = {"model.sharing": "shared", "training.learning_rate": 0.001} | dict(settings or {})
+    keys = {"model.sharing.kind": "shared", "training.learning_rate": 0.001} | dict(settings or {})
     estimate: dict[str, Any] = {
         name: Estimate(value, None, None, 1) for name, value in (("train", 0.9), ("validation", 0.8), ("gap", 0.1))
     }

@@ -21,6 +21,7 @@ def test_the_articles_separate_baseline_differs_in_optimizer_and_width() -> None
         ({}, ""),
         ({"training.seeds": 4}, ""),
         ({"model.sharing": "separate"}, ""),
+        ({"model.sharing": {"kind": "mmoe", "experts": 3}}, "differs in sharing"),
         ({"model.trunk.widths": [7]}, "differs in width"),
         ({"model.trunk.dropout": 0.3, "training.learning_rate": 0.1}, "differs in dropout and learning rate"),
         ({"model.head": {"kind": "mlp", "widths": [3]}}, "differs in head and head width"),

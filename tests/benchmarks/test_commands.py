@@ -15,6 +15,7 @@ from benchmarks.growth_point import Point, make_data, train
 from benchmarks.networks import REPOSITORY
 from pipeline.config import load, with_values
 from pipeline.config.balancers import METHODS
+from pipeline.config.sharing import SharingSettings
 from pipeline.data.sources import Examples, Part
 from pipeline.data.splitting import split
 from pipeline.model import TaskShape, build
@@ -40,7 +41,7 @@ def test_the_lenets_step_is_held_against_its_floor(tmp_path: Path) -> None:
 def test_the_floor_counts_the_network_that_is_trained() -> None:
     ours = with_values(load("mnist_fashion", {}, REPOSITORY), {"model.trunk.kind": "lenet"})
     shape = TaskShape("mnist", 784, 10, shape=(28, 28))
-    count = build("shared", [ours.model.trunk], [ours.model.head], {"a": shape, "b": shape}).count()
+    count = build(SharingSettings(), [ours.model.trunk], [ours.model.head], {"a": shape, "b": shape}).count()
     assert count == sum(it.numel() for it in lenet.LeNet(0.5).parameters())
 
 

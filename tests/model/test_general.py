@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config.model import HeadSettings, TrunkSettings
+from pipeline.config.sharing import SharingSettings
 from pipeline.config.training import TrainingSettings
 from pipeline.draws import Stream
 from pipeline.model import BinaryCrossEntropy, CrossEntropy, Network, Pass, TaskShape, build
@@ -115,7 +116,7 @@ def test_network_of_modules_trains_as_the_built_in_one(
 ) -> None:
     whose = list(range(slots))
     trunk = TrunkSettings.model_validate({**settings, "dropout": 0.0})
-    built = initialised(build("shared", [trunk] * slots, [HeadSettings()] * slots, TASKS), whose)
+    built = initialised(build(SharingSettings(), [trunk] * slots, [HeadSettings()] * slots, TASKS), whose)
     ours = initialised(general("trunk", lifted, inputs=784, **settings), whose)
     start, names = built.named(built.values, built.buffers), {}
     names = names_in_modules(list(start))

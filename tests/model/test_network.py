@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config.model import HeadSettings, TrunkSettings
+from pipeline.config.sharing import SharingSettings
 from pipeline.draws import Stream
 from pipeline.errors import UserError
 from pipeline.model import Network, Pass, TaskShape, build
@@ -17,7 +18,7 @@ TASKS = {
 
 def network(slots: int, sharing: str = "shared", norm: str = "none", activation: str = "relu") -> Network:
     trunk = TrunkSettings.model_validate({"widths": [9, 5], "norm": norm, "dropout": 0.5, "activation": activation})
-    made = build(sharing, [trunk] * slots, [HeadSettings()] * slots, TASKS)
+    made = build(SharingSettings(kind=sharing), [trunk] * slots, [HeadSettings()] * slots, TASKS)
     made.initialise(list(streams(slots)))
     return made
 
@@ -80,7 +81,7 @@ def test_networks_of_one_source_do_not_write_over_each_other(sharing: str) -> No
 
 def test_initial_values_depend_on_the_stream_alone() -> None:
     made = network(3)
-    alone = build("shared", [TrunkSettings(widths=(9, 5))], [HeadSettings()], TASKS)
+    alone = build(SharingSettings(), [TrunkSettings(widths=(9, 5))], [HeadSettings()], TASKS)
     alone.initialise([Stream(0, "seed/2")])
     assert torch.equal(alone.values[0], made.values[2])
     assert not torch.equal(made.values[0], made.values[1])
@@ -137,13 +138,13 @@ def test_description_tells_layers_in_order() -> None:
 def test_shared_trunk_over_rows_of_two_sizes_is_refused_with_the_way_out() -> None:
     tasks = TASKS | {"small": TaskShape("tiny", 4, 2)}
     with pytest.raises(UserError, match=r"tiny has 4 values a row: use model.sharing=separate"):
-        build("shared", [TrunkSettings()], [HeadSettings()], tasks)
-    separate = build("separate", [TrunkSettings()], [HeadSettings()], tasks)
+        build(SharingSettings(), [TrunkSettings()], [HeadSettings()], tasks)
+    separate = build(SharingSettings(kind="separate"), [TrunkSettings()], [HeadSettings()], tasks)
     assert [branch.name for branch in separate.branches] == [f"trunk.{task}" for task in tasks]
 
 
 def test_network_without_trunk_is_one_linear_layer_a_task() -> None:
-    made = build("shared", [TrunkSettings(widths=())], [HeadSettings()], TASKS)
+    made = build(SharingSettings(), [TrunkSettings(widths=())], [HeadSettings()], TASKS)
     made.initialise([Stream(0, "a")])
     made.forward(inputs())
     made.backward({"digit": torch.ones(1, 6, 10), "parity": torch.ones(1, 6, 1), "other": torch.ones(1, 6, 5)})

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config.model import HeadSettings, TrunkSettings
+from pipeline.config.sharing import SharingSettings
 from pipeline.model import Network, Pass, TaskGradients, TaskShape, build
 from pipeline.stacked import Stacked
 from tests.model.bound import streams
@@ -26,9 +27,9 @@ TRUNKS: dict[str, dict[str, Any]] = {
 }
 
 
-def network(slots: int, tasks: dict[str, TaskShape], trunk: dict[str, Any]) -> Network:
+def network(slots: int, tasks: dict[str, TaskShape], trunk: dict[str, Any], sharing: str = "shared") -> Network:
     settings = TrunkSettings.model_validate({"dropout": 0.4} | trunk)
-    made = build("shared", [settings] * slots, [HeadSettings()] * slots, tasks)
+    made = build(SharingSettings.model_validate({"kind": sharing}), [settings] * slots, [HeadSettings()] * slots, tasks)
     made.initialise(list(streams(slots)))
     return made
 
@@ -52,11 +53,15 @@ def one_by_one(made: Network, slopes: dict[str, Tensor]) -> Tensor:
     return torch.stack(found, 1)
 
 
-@pytest.mark.parametrize("trunk", TRUNKS)
+SHARING = ("cross_stitch", "mmoe", "cgc", "ple", "dselect_k")
+CASES = [(trunk, "shared") for trunk in TRUNKS] + [("three layers", sharing) for sharing in SHARING]
+
+
+@pytest.mark.parametrize(("trunk", "sharing"), CASES)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_jacobian_gramian_and_sum_are_those_of_one_task_at_a_time(trunk: str, layout: str) -> None:
+def test_jacobian_gramian_and_sum_are_those_of_one_task_at_a_time(trunk: str, sharing: str, layout: str) -> None:
     tasks = LAYOUTS[layout]
-    made = network(2, tasks, TRUNKS[trunk])
+    made = network(2, tasks, TRUNKS[trunk], sharing)
     slopes = passed(made, tasks, 2)
     wanted = one_by_one(made, slopes)
     assert wanted.abs().sum() > 0

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config.model import HeadSettings, TrunkSettings
+from pipeline.config.sharing import SharingSettings
 from pipeline.draws import Stream
 from pipeline.errors import UserError
 from pipeline.model import Pass, TaskShape, build
@@ -92,7 +93,7 @@ def test_a_head_reads_its_part_and_gives_its_gradient_back(layer: type) -> None:
 
 def test_each_slot_drops_at_its_own_rate() -> None:
     shapes = {"mood": TaskShape("s", LENGTH * COLUMNS, 2, shape=(LENGTH, COLUMNS), ids=IDS)}
-    network = build("shared", [settings("lstm", rate) for rate in (0.0, 0.6)], [HeadSettings()] * 2, shapes)
+    network = build(SharingSettings(), [settings("lstm", rate) for rate in (0.0, 0.6)], [HeadSettings()] * 2, shapes)
     streams = [Stream(0, "one")] * 2
     network.initialise(streams)
     inputs = {"s": rows(5, 8).flatten(1).unsqueeze(0)}
@@ -109,7 +110,7 @@ def test_tokens_and_rows_are_answered_by_one_trunk(kind: str) -> None:
         "who": TaskShape("s", outputs=5, tagging=True, **like),  # type: ignore[arg-type]
         "mood": TaskShape("t", outputs=3, **like),  # type: ignore[arg-type]
     }
-    network = build("shared", [settings(kind)], [HeadSettings(kind="mlp", widths=(6,))], shapes)
+    network = build(SharingSettings(), [settings(kind)], [HeadSettings(kind="mlp", widths=(6,))], shapes)
     network.initialise([Stream(0, "one")])
     answers = network.forward({name: rows(5, 8, 2).flatten(1).unsqueeze(0) for name in "st"})
     assert answers["who"].shape == (1, 3 * LENGTH, 5)
@@ -135,7 +136,7 @@ def test_tokens_and_rows_are_answered_by_one_trunk(kind: str) -> None:
 def test_text_and_trunks_that_do_not_fit_are_one_line(trunk: dict, shape: dict, line: str) -> None:
     shapes = {"t": TaskShape("s", LENGTH * COLUMNS, 2, shape=(LENGTH, COLUMNS), **shape)}
     with pytest.raises(UserError, match=line):
-        build("shared", [TrunkSettings(**trunk)], [HeadSettings()], shapes)
+        build(SharingSettings(), [TrunkSettings(**trunk)], [HeadSettings()], shapes)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,13 @@ def test_a_single_task_baseline_is_the_experiment_on_one_task() -> None:
     assert single.balancing.normalised(["fashion"]) == {"fashion": 1.0}
 
 
+def test_a_single_task_baseline_has_one_trunk_however_the_tasks_share() -> None:
+    mixed = with_values(FLAGSHIP, {"model.sharing": "mmoe"})
+    assert single_task(mixed, "fashion") == single_task(FLAGSHIP, "fashion")
+    apart = with_values(FLAGSHIP, {"model.sharing": "separate"})
+    assert single_task(apart, "fashion").model == apart.model
+
+
 def test_the_separate_baseline_takes_data_tasks_and_seeds_and_keeps_its_own_network() -> None:
     given = with_values(FLAGSHIP, {"training.seeds": 3, "seed": 7, "data.mix": "shortest"})
     separate = load("mnist_fashion_separate", {}, REPOSITORY)

@@ -31,6 +31,9 @@ TABLE = Prepared(
 CASES: dict[str, tuple[Prepared, dict[str, Any]]] = {
     "shared": (PREPARED, {}),
     "separate": (PREPARED, {"sharing": "separate"}),
+    "mmoe": (PREPARED, {"sharing": "mmoe"}),
+    "ple, norms a source": (PREPARED, {"sharing": "ple", "trunk": {"norm": "batch_per_source"}}),
+    "cross_stitch of categories": (TABLE, {"sharing": "cross_stitch", "trunk": {"kind": "mlp", "embedding": 3}}),
     "no trunk": (PREPARED, {"trunk": {"widths": []}}),
     "norms a source": (PREPARED, {"trunk": {"norm": "batch_per_source"}, "head": {"kind": "mlp", "widths": [3]}}),
     "categories": (TABLE, {"trunk": {"kind": "mlp", "widths": [5], "embedding": 3}}),

@@ -47,6 +47,12 @@ CASES: dict[str, dict[str, Any]] = {
     "resnet, batch_per_source": {"trunk": {"kind": "resnet", "channels": [3, 4], "norm": "batch_per_source"}},
     "torchvision": {"trunk": {"kind": "torchvision", "network": "shufflenet_v2_x0_5", "widths": [7]}},
     "own": {"trunk": {"kind": "own_parts.net:Net", "arguments": {"width": 5}}},
+    "cross_stitch": {"sharing": "cross_stitch", "trunk": {"kind": "lenet"}},
+    "mmoe": {"sharing": {"kind": "mmoe", "experts": 3}, "trunk": {"kind": "resnet", "channels": [3, 4]}},
+    "cgc": {"sharing": "cgc", "trunk": {"kind": "residual", "widths": [6, 5], "norm": "batch_per_source"}},
+    "dselect_k": {"sharing": {"kind": "dselect_k", "chosen": 3}, "trunk": {"widths": [6]}},
+    "dselect_k of one": {"sharing": {"kind": "dselect_k", "experts": 1}, "trunk": {"widths": [6]}},
+    "ple": {"sharing": {"kind": "ple", "own_experts": 2}, "trunk": {"widths": [6, 5], "norm": "layer"}},
 }
 ROWS = rows(5, SIDE * SIDE)
 
@@ -126,7 +132,10 @@ def test_only_models_of_ones_own_code_carry_it(
 ) -> None:
     for case, (uri, _) in logged.items():
         carried = sorted(path.name for path in (_folder(client, uri) / "code").rglob("*.py"))
-        assert carried == (["__init__.py", "blocks.py", "net.py"] if case == "own" else [])
+        mixing = "sharing" in CASES[case] and CASES[case]["sharing"] != "separate"
+        own = ["__init__.py", "blocks.py", "net.py"] if case == "own" else []
+        assert [name for name in carried if not name.startswith("headway_served_sharing_")] == own
+        assert len(carried) - len(own) == mixing
 
 
 def test_loading_a_module_draws_no_random_numbers(logged: dict[str, tuple[str, dict[str, np.ndarray]]]) -> None:

@@ -34,6 +34,15 @@ TRUNKS: dict[str, dict[str, Any]] = {
 }
 """For images of 14 x 14; `own` is for those of one channel, [1, 14, 14]."""
 
+SHARINGS: dict[str, dict[str, Any]] = {
+    "cross_stitch": {"kind": "cross_stitch"},
+    "mmoe": {"kind": "mmoe", "experts": 3},
+    "cgc": {"kind": "cgc", "experts": 1, "own_experts": 2},
+    "ple": {"kind": "ple"},
+    "dselect_k": {"kind": "dselect_k", "experts": 8, "chosen": 3},
+}
+"""Every way of sharing that is more than one trunk."""
+
 BASE: dict[str, Any] = {
     "training.epochs": 3,
     "training.batch_size": 7,

@@ -12,6 +12,7 @@ from pipeline.training.stack import Stack
 from tests.conftest import REPOSITORY
 from tests.training.made import (
     MIXED,
+    SHARINGS,
     TRUNKS,
     assert_same,
     by_name,
@@ -37,6 +38,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "silu": {"model.trunk.activation": "silu", "model.trunk.widths": [9, 1, 13]},
     "tanh": {"model.trunk.activation": "tanh", "training.clip_norm": 0.1},
     "separate": {"model.sharing": "separate"},
+    **{kind: {"model.sharing": it} for kind, it in SHARINGS.items()},
     "mlp heads": {"model.head": {"kind": "mlp", "widths": [5], "dropout": 0.3}},
     "no trunk": {"model.trunk.widths": []},
     "wide": {"model.trunk.widths": [128], "training.batch_size": 50},
@@ -128,6 +130,45 @@ def test_every_trunk_is_the_same_alone_and_beside_others(trunk: str, sharing: st
             assert_same(states[name], alone[name])
 
 
+SHARED_TRUNKS: dict[str, dict[str, Any]] = {
+    "mlp": {"widths": [9, 1, 13], "activation": "tanh", "norm": "batch_per_source"},
+    "residual": TRUNKS["residual"],
+    "lenet": TRUNKS["lenet"],
+    "resnet": {"kind": "resnet", "channels": [3, 4]},
+}
+
+
+@pytest.mark.parametrize("trunk", SHARED_TRUNKS)
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_every_way_of_sharing_is_the_same_alone_beside_others_and_after_one_left(
+    sharing: str, trunk: str, tmp_path: Path
+) -> None:
+    prepared = images(tmp_path, trunk)
+    values = {"model.sharing": SHARINGS[sharing], "model.trunk": SHARED_TRUNKS[trunk], "training.epochs": 2}
+    slots = seeds(experiment_on(prepared, values), 5)
+    alone = trained(prepared, slots[:1])["seed/0"]
+    assert alone.status == "finished"
+    assert_same(trained(prepared, slots[:2])["seed/0"], alone)
+    stack = Stack(prepared, slots)
+    stack.epoch()
+    stack.leave(["seed/1", "seed/3"])
+    stack.epoch()
+    assert_same(by_name(stack)["seed/0"], alone)
+
+
+@pytest.mark.parametrize("trunk", ["mlp", "tabular", "residual"])
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_every_way_to_share_behind_embeddings_is_the_same_for_any_number_of_slots(
+    sharing: str, trunk: str, tmp_path: Path
+) -> None:
+    prepared = random_table(tmp_path)
+    values = {"model.sharing": SHARINGS[sharing], "model.trunk.kind": trunk, "training.epochs": 2}
+    experiment = experiment_on(prepared, values)
+    alone = next(iter(trained(prepared, trials([experiment])).values()))
+    assert alone.status == "finished"
+    assert_same(trained(prepared, trials([experiment] * 3))[alone.name], alone)
+
+
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_every_trunk_is_the_same_after_a_neighbour_left(trunk: str, tmp_path: Path) -> None:
     prepared = images(tmp_path, trunk)
@@ -166,7 +207,7 @@ def images(folder: Path, trunk: str) -> Prepared:
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "batch_per_source", "layer"])
-@pytest.mark.parametrize("sharing", ["shared", "separate"])
+@pytest.mark.parametrize("sharing", ["shared", "separate", "cross_stitch", "cgc", "ple"])
 def test_weights_are_the_same_where_a_source_has_no_row_in_some_steps(norm: str, sharing: str, tmp_path: Path) -> None:
     prepared = random_data(tmp_path, rows={"left": 80, "right": 5})
     values = {"data.mix": "proportional", "model.trunk.norm": norm, "model.sharing": sharing}

@@ -10,6 +10,7 @@ from pipeline.data.prepared import Prepared
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack import Stack
 from tests.training.made import (
+    SHARINGS,
     TRUNKS,
     assert_same,
     by_name,
@@ -70,6 +71,16 @@ def test_resumed_equals_unbroken_in_one_stack_and_in_two(variant: str, tmp_path:
 def test_every_trunk_resumes_as_if_unbroken(trunk: str, tmp_path: Path) -> None:
     prepared = images_for(trunk, random_data(tmp_path, side=14))
     slots = seeds(experiment_on(prepared, {"model.trunk": TRUNKS[trunk]}), 3)
+    unbroken = trained(prepared, slots)
+    found = interrupted(prepared, slots, after=1, groups=2)
+    for slot in slots:
+        assert_same(found[slot.name], unbroken[slot.name])
+
+
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_every_way_of_sharing_resumes_as_if_unbroken(sharing: str, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path)
+    slots = seeds(experiment_on(prepared, {"model.sharing": SHARINGS[sharing]}), 3)
     unbroken = trained(prepared, slots)
     found = interrupted(prepared, slots, after=1, groups=2)
     for slot in slots:

@@ -9,6 +9,7 @@ from pipeline.analysis.figures.costs import cost_bars, step_times
 from pipeline.analysis.figures.curves import learning_curves
 from pipeline.analysis.figures.data import shares
 from pipeline.analysis.figures.gaps import gap_dots
+from pipeline.analysis.figures.gates import gate_maps
 from pipeline.analysis.figures.tradeoff import trade_off
 from pipeline.analysis.metrics import BATCH, TITLES
 from pipeline.analysis.report.cells import candidate_rows, metric_rows, setting_rows
@@ -110,6 +111,27 @@ def confusion(page: Page, data: ReportData) -> None:
     )
 
 
+def gates(page: Page, data: ReportData) -> None:
+    """What each task takes from which experts, of the best candidate first."""
+    table_of = data.evaluation.gates
+    if table_of.empty:
+        return
+    said = (
+        "How much of each expert, or of each task's own layers, goes into what a task reads: the mean over the rows of "
+        "validation. The first seed is shown, since what an expert learns differs from seed to seed; how far two tasks "
+        "read alike is the mean over all seeds."
+    )
+    named = table_of["candidate"].drop_duplicates().tolist()
+    best = data.best if data.best in named else named[0]
+    page.section(
+        "gates",
+        "Who reads which experts",
+        paragraph(f"{said} Of {best}."),
+        page.panels(gate_maps(table_of, best)),
+        *(folded(name, page.panels(gate_maps(table_of, name))) for name in named if name != best),
+    )
+
+
 def cost(page: Page, data: ReportData) -> None:
     """What an answer costs, and where the time went."""
     said = f"One answer is the answer of every task to a row. One thread, one seed, batches of {BATCH} for throughput."
@@ -161,6 +183,7 @@ SECTIONS = (
     curves,
     gap,
     confusion,
+    gates,
     cost,
     prepared,
     openings,

@@ -15,7 +15,7 @@ def verdict(data: ReportData) -> str:
             "(baselines.single=true trains them)."
         )
     clauses = _clauses(rows.to_dict("records"))
-    if data.setting(data.of_role("default"), "model.sharing") == '"separate"':
+    if data.setting(data.of_role("default"), "model.sharing.kind") == '"separate"':
         return f"Nothing is shared here (model.sharing=separate); against the single-task baselines: {clauses}."
     return f"{_answer(set(rows['verdict']))}: {clauses}."
 

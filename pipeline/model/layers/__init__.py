@@ -2,11 +2,14 @@
 
 from pipeline.model.layers.activation import Activation
 from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.composite import Composite, back_through, outputs_of, through
 from pipeline.model.layers.conv import Conv2d
 from pipeline.model.layers.dropout import Dropout
 from pipeline.model.layers.embedding import CategoryEmbedding, NumberEmbedding, embedded
+from pipeline.model.layers.gates import Constant, Selection, Softmax
 from pipeline.model.layers.image_norm import BatchNorm2d
 from pipeline.model.layers.linear import Linear
+from pipeline.model.layers.mixtures import Expert, Mixture, Mixtures
 from pipeline.model.layers.norm import BatchNorm, LayerNorm
 from pipeline.model.layers.pool import AveragePool2d, MaxPool2d
 from pipeline.model.layers.repeat import Repeat
@@ -20,19 +23,29 @@ __all__ = [
     "BatchNorm",
     "BatchNorm2d",
     "CategoryEmbedding",
+    "Composite",
+    "Constant",
     "Conv2d",
     "Declared",
     "Dropout",
+    "Expert",
     "Layer",
     "LayerNorm",
     "Linear",
     "MaxPool2d",
+    "Mixture",
+    "Mixtures",
     "NumberEmbedding",
     "Pass",
     "Pooled",
     "Repeat",
     "Residual",
+    "Selection",
+    "Softmax",
     "Tokens",
     "Wrapped",
+    "back_through",
     "embedded",
+    "outputs_of",
+    "through",
 ]

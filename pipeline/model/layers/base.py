@@ -15,7 +15,7 @@ changes from step to step, so a step can be recorded once and replayed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -49,6 +49,11 @@ class Pass:
     def training(self) -> bool:
         """Whether this pass trains."""
         return self.streams is not None
+
+    def only(self, source: str) -> "Pass":
+        """The same for the rows of one source, taken out of the batch."""
+        where = self.rows[source]
+        return replace(self, rows={source: slice(0, where.stop - where.start)})
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,10 @@ class Layer:
     def rowwise(self) -> bool:
         """Whether a row's answer depends on no other row, and `backward_parts` tells the gradients of rows apart."""
         return False
+
+    def entrances(self) -> Iterator["Layer"]:
+        """The layers that see its input as it is."""
+        yield self
 
     def parts(self) -> Iterator["Layer"]:
         """The layer itself, or the layers that it consists of."""

@@ -12,6 +12,9 @@ from pipeline.model.layers.images import Shape
 Settings = Sequence[TrunkSettings]
 """Those of K slots, which differ in dropout only."""
 
+EMBEDDING = ("mlp", "tabular", "residual")
+"""Kinds that embed the columns of a table, and do not look at the shape of a row."""
+
 Made = tuple[list[Layer], int]
 """A trunk's layers and the width of its answer."""
 
@@ -27,6 +30,7 @@ class Rows:
         categories: How many codes each of a row's last values has, where these are codes of categories.
         ids: How many different numbers text has; 0 where rows are none.
         frame: Of text that a pretrained tokenizer made numbers of, what its encoder needs around a row.
+        embedded: They come from layers that need their gradient.
     """
 
     sources: tuple[str, ...]
@@ -35,6 +39,7 @@ class Rows:
     categories: tuple[int, ...] = ()
     ids: int = 0
     frame: Mapping[str, Any] | None = None
+    embedded: bool = False
 
     def image(self, kind: str) -> Shape:
         """Their shape as images: [C, H, W], or [H, W] of one channel.
@@ -51,11 +56,17 @@ class Rows:
         return channels, height, width
 
 
-def entrance(trunks: Settings, rows: Rows) -> Made:
-    """The embeddings through which the rows of a table come in; nothing where there is nothing to embed."""
+def entrance(trunks: Settings, rows: Rows) -> tuple[list[Layer], Rows]:
+    """The embeddings through which the rows of a table come in, and the rows behind them.
+
+    Where there is nothing to embed, and of trunks that embed nothing, these are no layers and the rows themselves.
+    """
     like = trunks[0]
+    if like.kind not in EMBEDDING:
+        return [], rows
     numeric = like.number_embedding if like.kind == "tabular" else None
-    return embedded(rows.features, rows.categories, like.embedding, numeric)
+    layers, width = embedded(rows.features, rows.categories, like.embedding, numeric)
+    return layers, Rows(rows.sources, width, (width,), embedded=True) if layers else rows
 
 
 def norm(trunks: Settings, width: int, rows: Rows) -> list[Layer]:

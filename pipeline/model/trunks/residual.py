@@ -1,7 +1,7 @@
 """The residual MLP."""
 
-from pipeline.model.layers import Activation, Linear, Residual
-from pipeline.model.trunks.base import Made, Rows, Settings, dropout, entrance, norm
+from pipeline.model.layers import Activation, Layer, Linear, Residual
+from pipeline.model.trunks.base import Made, Rows, Settings, dropout, norm
 
 
 def residual(name: str, trunks: Settings, rows: Rows) -> Made:
@@ -13,8 +13,7 @@ def residual(name: str, trunks: Settings, rows: Rows) -> Made:
     """
     like = trunks[0]
     width, *hidden = like.widths
-    layers, embedded = entrance(trunks, rows)
-    layers.append(Linear(embedded, width, first=not layers))
+    layers: list[Layer] = [Linear(rows.features, width, first=not rows.embedded)]
     for index, units in enumerate(hidden):
         inner = [*norm(trunks, width, rows), Linear(width, units), Activation(like.activation)]
         layers.append(Residual([*inner, dropout(trunks, f"{name}.{index}"), Linear(units, width)]))

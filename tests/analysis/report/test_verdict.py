@@ -48,7 +48,7 @@ def test_a_network_that_shares_nothing_is_not_said_to_share() -> None:
     scores = {"a": drawn(0.7), "b": drawn(0.6)}
     made = report_data({"a": 0.7, "b": 0.6}, {"a": 0.7, "b": 0.6})
     apart = evaluation(
-        {"default": ("default", scores), "single-task": ("single", scores)}, {"model.sharing": "separate"}
+        {"default": ("default", scores), "single-task": ("single", scores)}, {"model.sharing.kind": "separate"}
     )
     line = verdict(type(made)(name="apart", evaluation=apart))
     assert line.startswith("Nothing is shared here")

@@ -1,0 +1,70 @@
+"""Gates: what each task takes from which experts, and how far tasks read alike."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from pipeline.analysis.figures.style import BLUE, Panel, see_through, styled, text
+
+_MOST_NAMES = 20  # more are drawn without numbers in the cells
+_ALL = "all"  # the reader that is no task
+
+
+def gate_maps(gates: pd.DataFrame, candidate: str) -> list[Panel]:
+    """For each level of a candidate a map of the first seed's gates, readers by experts, and one of tasks by tasks."""
+    rows = gates[gates["candidate"] == candidate]
+    panels = []
+    for level, part in rows.groupby("level", sort=False):
+        of = f", level {level} of {rows['level'].nunique()}" if rows["level"].nunique() > 1 else ""
+        first = _matrix(part[part["seed"] == part["seed"].min()])
+        panels.append(Panel(f"gates{of}", _map(first, "%{y} takes %{z:.3f} of %{x}", "expert"), _most(first)))
+        alike = likeness(part)
+        if len(alike) > 1:
+            panels.append(Panel(f"how far tasks read alike{of}", _map(alike, "%{y} and %{x}: %{z:.2f}", "")))
+    return panels
+
+
+def likeness(gates: pd.DataFrame) -> pd.DataFrame:
+    """The cosine between what every two tasks take from all experts of a level, mean over seeds."""
+    found = []
+    for _, rows in gates[gates["reader"] != _ALL].groupby("seed", sort=False):
+        taken = _matrix(rows).fillna(0.0)
+        unit = taken.div(np.linalg.norm(taken, axis=1), axis=0)
+        found.append(unit @ unit.T)
+    return sum(found[1:], found[0]) / len(found)
+
+
+def _matrix(rows: pd.DataFrame) -> pd.DataFrame:
+    """Readers down, experts across, both in their own order; empty where a reader does not read an expert."""
+    readers, experts = (rows[name].drop_duplicates() for name in ("reader", "expert"))
+    return rows.pivot(index="reader", columns="expert", values="gate").reindex(index=readers, columns=experts)
+
+
+def _map(matrix: pd.DataFrame, said: str, across: str) -> go.Figure:
+    values = matrix.to_numpy()
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=values,
+        x=[text(name) for name in matrix.columns],
+        y=[text(name) for name in matrix.index],
+        zmin=0,
+        zmax=max(1.0, float(np.nanmax(values))),
+        colorscale=[[0, see_through(BLUE, 0.0)], [1, see_through(BLUE, 0.85)]],
+        showscale=False,
+        xgap=1,
+        ygap=1,
+        text=[[f"{value:.2f}" if value == value else "" for value in row] for row in values],
+        texttemplate="%{text}" if len(matrix.columns) <= _MOST_NAMES else None,
+        hovertemplate=f"{said}<extra></extra>",
+        hoverongaps=False,
+    )
+    figure.update_xaxes(type="category", title_text=across)
+    figure.update_yaxes(type="category", autorange="reversed")
+    styled(figure, height=110 + 36 * len(matrix), legend=False)
+    return figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False)
+
+
+def _most(matrix: pd.DataFrame) -> str:
+    """What each reader takes most of, in words."""
+    said = [f"{reader} {row.max():.2f} of {row.idxmax()}" for reader, row in matrix.iterrows()]
+    return f"Most: {', '.join(said)}."

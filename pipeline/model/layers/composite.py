@@ -1,0 +1,80 @@
+"""Layers that consist of layers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pipeline.draws import Stream
+from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.stacked import HOST, On, Stacked
+
+
+@dataclass
+class Composite(Layer):
+    """A layer whose values are those of its layers, `<path of the layer>.<name>`."""
+
+    def named(self) -> Iterator[tuple[str, Layer]]:
+        """Its layers by path, in a fixed order."""
+        raise NotImplementedError
+
+    def parts(self) -> Iterator[Layer]:
+        """See `Layer`."""
+        yield self
+        for _, layer in self.named():
+            yield from layer.parts()
+
+    def parameters(self) -> dict[str, Declared]:
+        """Those of its layers."""
+        return {f"{path}.{name}": it for path, layer in self.named() for name, it in layer.parameters().items()}
+
+    def statistics(self) -> dict[str, Declared]:
+        """Those of its layers."""
+        return {f"{path}.{name}": it for path, layer in self.named() for name, it in layer.statistics().items()}
+
+    def initial(self, stream: Stream) -> dict[str, Tensor]:
+        """Those of its layers."""
+        return {f"{path}.{name}": it for path, layer in self.named() for name, it in layer.initial(stream).items()}
+
+    def bind(
+        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
+    ) -> None:
+        """See `Layer`."""
+        super().bind(values, grads, buffers, on)
+        for path, layer in self.named():
+            layer.bind(under(path, values), under(path, grads), under(path, buffers), on)
+
+    def begin(self, streams: Sequence[Stream], epoch: int) -> None:
+        """See `Layer`."""
+        for _, layer in self.named():
+            layer.begin(streams, epoch)
+
+
+def through(layers: Sequence[Layer], x: Stacked, this: Pass) -> Stacked:
+    """What layers, one after the other, make of x."""
+    for layer in layers:
+        x = layer.forward(x, this)
+    return x
+
+
+def back_through(layers: Sequence[Layer], grad: Stacked, into: Stacked | None = None) -> Stacked | None:
+    """The gradient of the first layer's input, which that may write `into` a tensor; None where nobody needs it."""
+    back: Stacked | None = grad
+    for layer in reversed(layers):
+        back = layer.backward(back, into if layer is layers[0] else None) if back is not None else None
+    return back
+
+
+def unspared(it: Stacked) -> Stacked:
+    """The same, which nobody may write over."""
+    return it.part(slice(0, it.tensor.size(1)))
+
+
+def under(path: str, views: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose name begins with this path, by the rest of it."""
+    return {name.removeprefix(f"{path}."): it for name, it in views.items() if name.startswith(f"{path}.")}
+
+
+def outputs_of(layers: Sequence[Layer]) -> int:
+    """Values for a row that layers answer which change their number."""
+    return next(int(it.outputs) for it in reversed(layers) if hasattr(it, "outputs"))

@@ -1,0 +1,202 @@
+"""Mixtures of experts.
+
+Legend of shapes beside those of `base`:
+    E experts of a mixture, M mixtures
+    H values that an expert answers for a row
+    N streams that lie side by side in the input: mixtures of an earlier layer, or the rows alone
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.model.layers.base import Layer, Pass
+from pipeline.model.layers.composite import Composite, back_through, outputs_of, through
+from pipeline.stacked import Stacked
+
+
+@dataclass(frozen=True)
+class Expert:
+    """Layers whose answer is mixed with that of others.
+
+    Attributes:
+        name: What it is called.
+        layers: One after the other.
+        stream: Which of the input's streams it reads.
+        source: The only source of whose rows anybody reads its answer; None for all.
+    """
+
+    name: str
+    layers: list[Layer]
+    stream: int = 0
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A sum of what some experts answer, each times its gate.
+
+    Attributes:
+        name: Who reads it.
+        gate: Layers that answer a gate for each of the experts.
+        experts: Their places.
+        stream: Which of the input's streams the gate reads.
+        source: The only source of whose rows anybody reads it; None for all.
+    """
+
+    name: str
+    gate: list[Layer]
+    experts: tuple[int, ...]
+    stream: int = 0
+    source: str | None = None
+
+
+@dataclass
+class Mixtures(Composite):
+    """y_m = the sum over its experts e of gate_me(x) * expert_e(x), the mixtures side by side.
+
+    An expert or a mixture that is read for the rows of one source only is not computed for others; its values there
+    are left as they were.
+
+    Attributes:
+        experts: All experts, which answer equally many values.
+        mixtures: All mixtures.
+        inputs: I, values of a stream.
+    """
+
+    experts: list[Expert]
+    mixtures: list[Mixture]
+    inputs: int
+
+    def __post_init__(self) -> None:
+        self._width = outputs_of(self.experts[0].layers)
+
+    @property
+    def outputs(self) -> int:
+        """Values that it answers for a row."""
+        return len(self.mixtures) * self._width
+
+    def named(self) -> Iterator[tuple[str, Layer]]:
+        """See `Composite`."""
+        for expert in self.experts:
+            yield from ((f"expert.{expert.name}.{index}", layer) for index, layer in enumerate(expert.layers))
+        for mixture in self.mixtures:
+            yield from ((f"gate.{mixture.name}.{index}", layer) for index, layer in enumerate(mixture.gate))
+
+    def entrances(self) -> Iterator[Layer]:
+        """See `Layer`."""
+        for layers in (*(it.layers for it in self.experts), *(it.gate for it in self.mixtures)):
+            yield from layers[0].entrances()
+
+    def units(self, training: bool) -> int:
+        """See `Layer`: its mixtures, and backward the gradients of its experts' answers and of its input."""
+        return self.outputs + ((len(self.experts) + 1) * self._width + self.inputs if training else 0)
+
+    def forward(self, x: Stacked, this: Pass) -> Stacked:
+        """[K or 1, B, N * I] -> [K, B, M * H]."""
+        self._this = this
+        self._answers = [self._asked(it, it.layers, x) for it in self.experts]
+        self._gates = [self._asked(it, it.gate, x) for it in self.mixtures]
+        like = next(it for it in self._answers if it is not None)
+        y = self._room("y", like, x.tensor.size(1), self.outputs)
+        for place, mixture, gates in self._mixing():
+            out = self._part(y, mixture, place, self._width).tensor
+            first, *others = zip(self._read(mixture), gates.tensor.split(1, 2), strict=True)
+            torch.mul(first[0].tensor, first[1], out=out)
+            for answer, gate in others:
+                out.addcmul_(answer.tensor, gate)
+        return y
+
+    def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked | None:
+        """[K, B, M * H] -> [K, B, N * I]."""
+        slopes = [it and self.like(f"slope.{place}", it) for place, it in enumerate(self._answers)]
+        for slope in slopes:
+            if slope is not None:
+                slope.tensor.zero_()
+        backs: list[tuple[Expert | Mixture, Stacked | None]] = []
+        for place, mixture, gates in self._mixing():
+            given = self._part(grad, mixture, place, self._width).tensor
+            gate_slopes = self.turned_scratch(f"gates.{place}", *gates.tensor.shape)
+            answers, own = self._read(mixture), self._read(mixture, slopes)
+            for index, (answer, slope) in enumerate(zip(answers, own, strict=True)):
+                product = torch.mul(given, answer.tensor, out=self.like("product", answer).tensor)
+                torch.sum(product, 2, out=gate_slopes.tensor[:, :, index])
+                slope.tensor.addcmul_(given, gates.tensor[:, :, index : index + 1])
+            backs.append((mixture, back_through(mixture.gate, gate_slopes)))
+        for expert, slope in zip(self.experts, slopes, strict=True):
+            backs.append((expert, slope and back_through(expert.layers, slope)))
+        return self._gathered(backs, grad.tensor.size(1))
+
+    def shares(self) -> Iterator[tuple[str, tuple[str, ...], Tensor]]:
+        """Of the last pass each mixture's name, those of its experts, and their gates [K, B, E]."""
+        for _, mixture, gates in self._mixing():
+            yield mixture.name, tuple(self.experts[it].name for it in mixture.experts), gates.tensor
+
+    def describe(self) -> dict[str, object]:
+        """Kind, sizes, and what the experts and mixtures are made of."""
+        return {
+            "kind": "mixtures",
+            "inputs": self.inputs,
+            "experts": [
+                {"name": it.name, "stream": it.stream, "layers": [layer.describe() for layer in it.layers]}
+                for it in self.experts
+            ],
+            "mixtures": [
+                {
+                    "name": it.name,
+                    "stream": it.stream,
+                    "experts": list(it.experts),
+                    "gate": [layer.describe() for layer in it.gate],
+                }
+                for it in self.mixtures
+            ],
+        }
+
+    def _asked(self, it: Expert | Mixture, layers: Sequence[Layer], x: Stacked) -> Stacked | None:
+        """What layers answer for the rows whose answer somebody reads; None where there are none."""
+        if it.source is None:
+            return through(layers, self._part(x, it, it.stream, self.inputs), self._this)
+        if it.source not in self._this.rows:
+            return None
+        return through(layers, self._part(x, it, it.stream, self.inputs), self._this.only(it.source))
+
+    def _mixing(self) -> Iterator[tuple[int, Mixture, Stacked]]:
+        """The mixtures that the last pass computed, with their places and gates."""
+        for place, (mixture, gates) in enumerate(zip(self.mixtures, self._gates, strict=True)):
+            if gates is not None:
+                yield place, mixture, gates
+
+    def _read(self, mixture: Mixture, of: Sequence[Stacked | None] | None = None) -> list[Stacked]:
+        """What the mixture's experts answered for its rows, or something else that is kept `of` each expert."""
+        found = []
+        for place in mixture.experts:
+            it = (of or self._answers)[place]
+            assert it is not None
+            found.append(it if mixture.source == self.experts[place].source else it.part(self._rows(it, mixture)))
+        return found
+
+    def _part(self, it: Stacked, whose: Expert | Mixture, stream: int, width: int) -> Stacked:
+        """One of the streams that lie side by side, of the rows that are somebody's."""
+        return it.columns(slice(stream * width, (stream + 1) * width)).part(self._rows(it, whose))
+
+    def _rows(self, it: Stacked, whose: Expert | Mixture) -> slice:
+        return slice(0, it.tensor.size(1)) if whose.source is None else self._this.rows[whose.source]
+
+    def _room(self, name: str, like: Stacked, rows: int, width: int) -> Stacked:
+        """A buffer that lies in memory as another does."""
+        make = self.turned_scratch if like.lies_turned else self.scratch
+        return make(name, like.tensor.size(0), rows, width)
+
+    def _gathered(self, backs: list[tuple[Expert | Mixture, Stacked | None]], rows: int) -> Stacked | None:
+        """The gradient of the input, summed over all that read it."""
+        needed = [(whose, back) for whose, back in backs if back is not None]
+        if not needed:
+            return None
+        streams = max(*(it.stream for it in self.experts), *(it.stream for it in self.mixtures)) + 1
+        total = self._room("back", needed[-1][1], rows, streams * self.inputs)
+        total.tensor.zero_()
+        for whose, back in needed:
+            self._part(total, whose, whose.stream, self.inputs).tensor.add_(back.tensor)
+        return total

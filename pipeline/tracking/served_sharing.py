@@ -1,0 +1,122 @@
+"""Experts and gates in a served model.
+
+Copied beside `served_model.py` into the models that mix, it imports nothing of `pipeline`.
+
+Legend of shapes: B rows, E experts of a mixture, H values that an expert answers, N streams of I values each.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Layers = Callable[[list[dict[str, Any]], str], nn.Sequential]
+"""Makes described layers whose tensors have this prefix."""
+
+
+def layer(
+    about: Mapping[str, Any], tensors: Mapping[str, Tensor], source: str, layers: Callable[..., Any]
+) -> nn.Module:
+    """The module of a layer that is described so, on these tensors.
+
+    Args:
+        about: The description.
+        tensors: By name.
+        source: Whose statistics are used.
+        layers: Makes other layers, of descriptions, prefix, tensors and source.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    match about["kind"]:
+        case "mixtures":
+            return Mixtures(about, lambda described, name: layers(described, name, tensors, source))
+        case "softmax":
+            return nn.Softmax(1)
+        case "constant":
+            return Constant(tensors["gates"])
+        case "selection":
+            return Selection(about["experts"], about["choices"], about["smoothing"])
+        case kind:
+            raise ValueError(f"the spec names a layer of unknown kind '{kind}'")
+
+
+def on_their_parts(
+    heads: Mapping[str, nn.Sequential], reads: Mapping[str, tuple[int, int]]
+) -> dict[str, nn.Sequential]:
+    """The heads by task, each on those of the trunk's values that it reads."""
+    return {task: nn.Sequential(Columns(*reads[task]), *head.children()).eval() for task, head in heads.items()}
+
+
+class Columns(nn.Module):
+    """Some values of every row."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        super().__init__()
+        self.start, self.stop = start, stop
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, stop - start]."""
+        return x[:, self.start : self.stop]
+
+
+class Constant(nn.Module):
+    """The same gates [E] for all rows."""
+
+    def __init__(self, gates: Tensor) -> None:
+        super().__init__()
+        self.gates = nn.Parameter(gates)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, E]."""
+        return self.gates.expand(len(x), -1)
+
+
+class Selection(nn.Module):
+    """Gates of experts from the logits of the bits of their numbers, in several choices, and of the choices' weights.
+
+    Args:
+        experts: E, a power of 2.
+        choices: How many.
+        smoothing: A logit beyond half of it is decided.
+    """
+
+    def __init__(self, experts: int, choices: int, smoothing: float) -> None:
+        super().__init__()
+        self.experts, self.choices, self.smoothing = experts, choices, smoothing
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, choices * (bits + 1)] -> [B, E]."""
+        logits, weights = x[:, : -self.choices], x[:, -self.choices :].softmax(1)
+        chosen = x.new_zeros(len(x), self.experts)
+        t = (logits / self.smoothing).clamp(-0.5, 0.5)
+        steps = (0.5 + 1.5 * t - 2.0 * t**3).reshape(len(x), self.choices, self.experts.bit_length() - 1, 1)
+        for bits, weight in zip(steps.unbind(1), weights.split(1, 1), strict=True):
+            shares = x.new_ones(len(x), 1)
+            for bit in bits.unbind(1):
+                shares = torch.cat([shares * (1.0 - bit), shares * bit], 1)
+            chosen = chosen + weight * shares
+        return chosen
+
+
+class Mixtures(nn.Module):
+    """Sums of what experts answer, each times its gate, side by side; experts and gates read a stream of the input."""
+
+    def __init__(self, about: Mapping[str, Any], layers: Layers) -> None:
+        super().__init__()
+        self.inputs = about["inputs"]
+        self.reads = [it["stream"] for it in about["experts"]]
+        self.mixed = [(it["stream"], it["experts"]) for it in about["mixtures"]]
+        self.experts = nn.ModuleList(layers(it["layers"], f"expert.{it['name']}") for it in about["experts"])
+        self.gates = nn.ModuleList(layers(it["gate"], f"gate.{it['name']}") for it in about["mixtures"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N * I] -> [B, M * H], of M mixtures."""
+        streams = x.split(self.inputs, 1)
+        answers = [expert(streams[stream]) for stream, expert in zip(self.reads, self.experts, strict=True)]
+        mixtures = []
+        for (stream, experts), gate in zip(self.mixed, self.gates, strict=True):
+            gates = gate(streams[stream]).unsqueeze(2)
+            mixtures.append((gates * torch.stack([answers[it] for it in experts], 1)).sum(1))
+        return torch.cat(mixtures, 1)

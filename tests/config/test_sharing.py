@@ -1,0 +1,51 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.config import Experiment, changed, with_values
+from pipeline.config.dotted import merged, nested
+from pipeline.config.model import ModelSettings
+from pipeline.config.sharing import SharingSettings
+
+
+def experiment(**model: Any) -> Experiment:
+    tasks = {"a": {"kind": "binary", "source": "s"}}
+    return Experiment.model_validate({"name": "x", "tasks": tasks, "model": model})
+
+
+def test_a_kind_in_short_is_a_kind_at_its_defaults() -> None:
+    short, long = (ModelSettings.model_validate({"sharing": it}) for it in ("cgc", {"kind": "cgc"}))
+    assert short == long
+    assert (short.sharing.experts, short.sharing.own_experts) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("mmoee", r"there is no sharing 'mmoee' \(did you mean 'mmoe'\?\)"),
+        ("x", r"there is no sharing 'x' \(shared, separate, cross_stitch, "),
+        ({"kind": "mmoe", "own_share": 0.5}, "sharing 'mmoe' does not use own_share=0.5: leave it out"),
+        ({"kind": "shared", "experts": 2}, "sharing 'shared' does not use experts=2: leave it out"),
+        ({"kind": "mmoe", "experts": 0}, "sharing 'mmoe' needs at least one expert"),
+        ({"kind": "ple", "experts": 0, "own_experts": 0}, "sharing 'ple' needs at least one expert"),
+        ({"kind": "dselect_k", "experts": 6}, "in bits: a power of 2, not experts=6"),
+        ({"kind": "mmoe", "experts": -1}, "greater than or equal to 0"),
+        ({"kind": "cross_stitch", "own_share": 1.5}, "less than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_is_told(given: Any, line: str) -> None:
+    with pytest.raises(ValidationError, match=line):
+        ModelSettings.model_validate({"sharing": given})
+
+
+def test_settings_are_laid_on_a_kind_in_short() -> None:
+    tree = merged({"model": {"sharing": "mmoe"}}, nested({"model.sharing.experts": 3}))
+    assert tree == {"model": {"sharing": {"kind": "mmoe", "experts": 3}}}
+
+
+def test_another_kind_begins_with_its_own_defaults() -> None:
+    other = with_values(experiment(sharing="cgc"), {"model.sharing.kind": "mmoe"})
+    assert other.model.sharing == SharingSettings(kind="mmoe", experts=4)
+    assert changed(experiment(), ("model",)) == {}
+    assert changed(other, ("model",)) == {"model.sharing.kind": "mmoe"}
