@@ -119,7 +119,7 @@ def test_the_steps_of_an_epoch_on_a_gpu_neither_wait_for_it_nor_mix_devices(
     slots = seeds(experiment, 3) if own_batches else trials([experiment] * 3)
     with FakeTensorMode(allow_non_fake_inputs=True):
         stack = Stack(prepared, slots, on=On("cuda:0", batched=True))
-        stack._drive.epoch(stack._step, 0, [1.0] * 3)
+        stack._drive.epoch(stack._step, stack._descent.after, 0, [1.0] * 3)
         for rows in stack._rows().values():
             assert rows.device == torch.device("cuda:0")
         with pytest.raises(DataDependentOutputException):
