@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from pipeline.analysis.candidate import Candidate
@@ -39,18 +40,25 @@ def _each(network: Network, prepared: Prepared, split: str, slots: list[Slot]) -
 
 def _means(network: Network, prepared: Prepared, split: str) -> dict[At, Tensor]:
     """The gates [K] of every slot, mean over rows."""
-    sums: dict[At, Tensor] = {}
-    counts: dict[At, int] = {}
     mixing = [layer for _, layer in network.layers() if isinstance(layer, Mixtures)]
+    sums = {at: torch.zeros(len(network.values)) for at in _places(mixing)}
+    counts = dict.fromkeys(sums, 0)
     for batch in in_order(prepared, prepared.split(split), evaluated_rows(network.units(training=False))):
         network.forward(batch.inputs)
         here = {task for task, it in prepared.tasks.items() if it.source in batch.inputs}
         for at, gate in _of_pass(mixing):
             if at[1] in prepared.tasks and at[1] not in here:
                 continue  # rows of another source, which pass between levels too
-            sums[at] = sums.get(at, 0.0) + gate.sum(1)
-            counts[at] = counts.get(at, 0) + gate.size(1)
+            sums[at] += gate.sum(1)
+            counts[at] += gate.size(1)
     return {at: it / counts[at] for at, it in sums.items()}
+
+
+def _places(mixing: list[Mixtures]) -> Iterator[At]:
+    """Every gate's place, tasks in their own order."""
+    for level, layer in enumerate(mixing, 1):
+        for mixture in layer.mixtures:
+            yield from ((level, mixture.name, layer.experts[place].name) for place in mixture.experts)
 
 
 def _of_pass(mixing: list[Mixtures]) -> Iterator[tuple[At, Tensor]]:

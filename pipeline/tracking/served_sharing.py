@@ -37,7 +37,7 @@ def layer(
         case "constant":
             return Constant(tensors["gates"])
         case "selection":
-            return Selection(about["experts"], about["choices"], about["smoothing"])
+            return Selection(tensors["logits"], about["experts"], about["choices"], about["smoothing"])
         case kind:
             raise ValueError(f"the spec names a layer of unknown kind '{kind}'")
 
@@ -74,30 +74,31 @@ class Constant(nn.Module):
 
 
 class Selection(nn.Module):
-    """Gates of experts from the logits of the bits of their numbers, in several choices, and of the choices' weights.
+    """The same gates [E] for all rows: from the logits of the bits of the experts' numbers, and of choices' weights.
 
     Args:
+        logits: Of each choice's bits, then of the weights.
         experts: E, a power of 2.
         choices: How many.
         smoothing: A logit beyond half of it is decided.
     """
 
-    def __init__(self, experts: int, choices: int, smoothing: float) -> None:
+    def __init__(self, logits: Tensor, experts: int, choices: int, smoothing: float) -> None:
         super().__init__()
+        self.logits = nn.Parameter(logits)
         self.experts, self.choices, self.smoothing = experts, choices, smoothing
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, choices * (bits + 1)] -> [B, E]."""
-        logits, weights = x[:, : -self.choices], x[:, -self.choices :].softmax(1)
-        chosen = x.new_zeros(len(x), self.experts)
-        t = (logits / self.smoothing).clamp(-0.5, 0.5)
-        steps = (0.5 + 1.5 * t - 2.0 * t**3).reshape(len(x), self.choices, self.experts.bit_length() - 1, 1)
-        for bits, weight in zip(steps.unbind(1), weights.split(1, 1), strict=True):
-            shares = x.new_ones(len(x), 1)
-            for bit in bits.unbind(1):
-                shares = torch.cat([shares * (1.0 - bit), shares * bit], 1)
-            chosen = chosen + weight * shares
-        return chosen
+        """[B, I] -> [B, E]."""
+        t = (self.logits[: -self.choices] / self.smoothing).clamp(-0.5, 0.5)
+        steps = (0.5 + 1.5 * t - 2.0 * t**3).reshape(self.choices, self.experts.bit_length() - 1)
+        gates = x.new_zeros(self.experts)
+        for bits, weight in zip(steps, self.logits[-self.choices :].softmax(0), strict=True):
+            shares = x.new_ones(1)
+            for bit in bits:
+                shares = torch.cat([shares * (1.0 - bit), shares * bit])
+            gates = gates + weight * shares
+        return gates.expand(len(x), -1)
 
 
 class Mixtures(nn.Module):

@@ -28,7 +28,7 @@ class Reference(nn.Module):
     def __init__(self, prepared: Prepared, experiment: Experiment) -> None:
         super().__init__()
         self.tasks = prepared.tasks
-        self.shared = experiment.model.sharing == "shared"
+        self.shared = experiment.model.sharing.kind == "shared"
         features = next(iter(prepared.sources.values())).features
         names = ["trunk"] if self.shared else [f"trunk.{task}" for task in self.tasks]
         sources = list(prepared.sources)

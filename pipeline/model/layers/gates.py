@@ -47,19 +47,17 @@ class Constant(Layer):
 
     Attributes:
         begins: Their initial values, E of them.
-        bound: In the place of these, where not null: they begin uniform in [-bound, bound].
     """
 
     begins: tuple[float, ...]
-    bound: float | None = None
 
     def parameters(self) -> dict[str, Declared]:
         """The gates [E]."""
-        return {"gates": Declared((len(self.begins),), self.bound)}
+        return {"gates": Declared((len(self.begins),))}
 
     def initial(self, stream: Stream) -> dict[str, Tensor]:
         """See `Layer`."""
-        return {} if self.bound is not None else {"gates": torch.tensor(self.begins)}
+        return {"gates": torch.tensor(self.begins)}
 
     def entrances(self) -> Iterator[Layer]:
         """It does not look at its input."""
@@ -81,12 +79,15 @@ class Constant(Layer):
 
 @dataclass
 class Selection(Layer):
-    """Gates that choose a few experts (Hazimeh et al. 2021, "DSelect-k: differentiable selection in the mixture of
-    experts with applications to multi-task learning", arXiv 2106.03760, section 2).
+    """Gates, the same for all rows, that come to choose a few experts: DSelect-k (Hazimeh et al. 2021, "DSelect-k:
+    differentiable selection in the mixture of experts with applications to multi-task learning", arXiv 2106.03760).
 
     Each of c single choices has m logits, one for each bit of an expert's number; a smooth step makes of a logit the
     share of experts with that bit, which becomes exactly 0 or 1. An expert's share in a choice is the product over its
     bits, and choices are weighed by a softmax of c further logits.
+
+    Logits begin uniform in a hundredth of the smoothing to either side, as in the authors' code, so that all experts
+    begin nearly alike.
 
     Attributes:
         experts: E, 2^m.
@@ -98,26 +99,29 @@ class Selection(Layer):
     choices: int
     smoothing: float
 
-    @property
-    def logits(self) -> int:
-        """C * m of bits, then c of the choices' weights."""
-        return self.choices * self.experts.bit_length()
+    def parameters(self) -> dict[str, Declared]:
+        """The logits, c * m of bits and then c of the choices' weights."""
+        return {"logits": Declared((self.choices * self.experts.bit_length(),), self.smoothing / 100)}
+
+    def entrances(self) -> Iterator[Layer]:
+        """It does not look at its input."""
+        return iter(())
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
-        """[K, B, c * (m + 1)] -> [K, B, E]."""
-        slots = len(x.slots)
-        y = self.turned_scratch("y", slots, x.tensor.size(1), self.experts)
-        self._chosen = [self._choices(logits) for logits in self.each(x, slots)]
-        for (_, _, shares, weights), out in zip(self._chosen, self.each(y, slots), strict=True):
+        """[K or 1, B, I] -> [K, B, E]."""
+        logits = self.values["logits"]
+        gates = self.scratch("gates", len(logits.slots), self.experts)
+        self._chosen = [self._choices(own) for own in self._lanes(logits)]
+        for (_, _, shares, weights), out in zip(self._chosen, self._lanes(gates), strict=True):
             out.copy_((weights.unsqueeze(-1) * shares).sum(-2))
-        return y
+        return Stacked(gates.tensor.unsqueeze(1).expand(-1, x.tensor.size(1), -1))
 
-    def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
-        """[K, B, E] -> [K, B, c * (m + 1)]."""
-        slots, rows, _ = grad.tensor.shape
-        back = self.turned_scratch("back", slots, rows, self.logits)
-        for chosen, slope, out in zip(self._chosen, self.each(grad, slots), self.each(back, slots), strict=True):
-            rise, factors, shares, weights = chosen
+    def backward(self, grad: Stacked, into: Stacked | None = None) -> None:
+        """[K, B, E] -> nothing: the input has no part in it."""
+        slopes = self.scratch("slopes", len(grad.slots), self.experts)
+        torch.sum(grad.tensor, 1, out=slopes.tensor)
+        of = zip(self._chosen, self._lanes(slopes), self._lanes(self.grads["logits"]), strict=True)
+        for (rise, factors, shares, weights), slope, out in of:
             each = slope.unsqueeze(-2)
             of_weights = (each * shares).sum(-1)
             of_weights = weights * (of_weights - (weights * of_weights).sum(-1, keepdim=True))
@@ -127,14 +131,17 @@ class Selection(Layer):
                 others = torch.cat([factors[..., :bit], factors[..., bit + 1 :]], -1).prod(-1)
                 of_bits[..., bit] = (of_shares * others * signs[:, bit]).sum(-1) * rise[..., bit]
             out.copy_(torch.cat([of_bits.flatten(-2), of_weights], -1))
-        return back
+
+    def _lanes(self, it: Stacked) -> tuple[Tensor, ...]:
+        """What each call reads or writes of [K, ...]: a slot's part, or where calls are batched all."""
+        return (it.tensor,) if self.batched else it.slots
 
     def _choices(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of logits [..., c * (m + 1)] the steps' derivative [..., c, m], each expert's factors [..., c, E, m], their
         product, and the choices' weights [..., c].
         """
         codes = self._codes(logits)
-        bits, weights = logits.split([self.logits - self.choices, self.choices], -1)
+        bits, weights = logits.split([self.choices * codes.size(1), self.choices], -1)
         t = (bits / self.smoothing).clamp(-0.5, 0.5).unflatten(-1, (self.choices, codes.size(1)))
         step = (0.5 + 1.5 * t - 2.0 * t**3).unsqueeze(-2)
         factors = torch.where(codes > 0, step, 1.0 - step)
