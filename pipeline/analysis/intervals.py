@@ -85,6 +85,22 @@ def student(values: np.ndarray) -> Interval | None:
     return Interval(float(values.mean() - half), float(values.mean() + half))
 
 
+def student_p(mean: float, half: float, count: int) -> float:
+    """Two-sided p-value of Student's t test that a mean is zero.
+
+    Args:
+        mean: Of the values.
+        half: Half the width of their interval by `student`.
+        count: How many there are, at least 2.
+    """
+    from scipy.special import stdtr, stdtrit  # see `student`
+
+    if half == 0.0:
+        return 1.0 if mean == 0.0 else 0.0
+    t = abs(mean) / half * stdtrit(count - 1, (1.0 + LEVEL) / 2.0)
+    return float(2.0 * stdtr(count - 1, -t))
+
+
 def percentile(samples: np.ndarray) -> Interval | None:
     """The percentile interval of bootstrap samples [R] (Efron and Tibshirani 1993, chapter 13).
 

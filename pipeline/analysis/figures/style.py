@@ -5,9 +5,16 @@ from html import escape
 
 import plotly.graph_objects as go
 
-_CANDIDATES = {"default": "#3f8fd2", "single-task": "#e08a1e", "separate": "#9a7fd1", "tuned": "#1fa37a"}
+_CANDIDATES = {
+    "default": "#3f8fd2",
+    "equal": "#3f8fd2",
+    "single-task": "#e08a1e",
+    "separate": "#9a7fd1",
+    "tuned": "#1fa37a",
+}
 _OTHERS = ("#d1608f", "#8a9a2e", "#c9584c", "#5b8c99")
-_SYMBOLS = {"default": "circle", "single-task": "square", "separate": "diamond", "tuned": "star"}
+_OTHER_SYMBOLS = ("cross", "x", "triangle-up", "hexagram", "pentagon")
+_SYMBOLS = {"default": "circle", "equal": "circle", "single-task": "square", "separate": "diamond", "tuned": "star"}
 
 FAINT = "rgba(128,128,128,0.22)"
 MUTED = "rgba(128,128,128,0.75)"
@@ -39,13 +46,13 @@ def colour(name: str, index: int = 0) -> str:
 
 def series(index: int) -> str:
     """The colour of the index-th of several tasks or other things that are no candidates."""
-    colours = (*_CANDIDATES.values(), *_OTHERS)
+    colours = (*dict.fromkeys(_CANDIDATES.values()), *_OTHERS)
     return colours[index % len(colours)]
 
 
-def symbol(name: str) -> str:
-    """The marker of a candidate, for readers who cannot go by colour."""
-    return _SYMBOLS.get(name, "cross")
+def symbol(name: str, index: int = 0) -> str:
+    """The marker of a candidate, for readers who cannot go by colour; of the index-th of another kind."""
+    return _SYMBOLS.get(name, _OTHER_SYMBOLS[index % len(_OTHER_SYMBOLS)])
 
 
 def see_through(hex_colour: str, opacity: float) -> str:
