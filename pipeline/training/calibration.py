@@ -32,6 +32,7 @@ BLOCK = 8
 """Networks in a stack where nothing was measured: more gain little."""
 
 _STEPS = 64  # of networks in a sample, or fewer where steps are slow
+_SHORT = 16  # where many different ones are timed
 _SAMPLE_S = 0.03
 _ENOUGH_S = 1.2  # CPU seconds
 _PATIENCE_S = 3.0
@@ -114,7 +115,7 @@ def step_seconds(trained: Sequence[tuple[Prepared, Experiment]]) -> list[float]:
     """
     settle()
     trials = [
-        _Trial(prepared, trial_slot(0, experiment), 1, round(_SAMPLE_S / guess(prepared, experiment)))
+        _Trial(prepared, trial_slot(0, experiment), 1, min(_SHORT, round(_SAMPLE_S / guess(prepared, experiment))))
         for prepared, experiment in trained
     ]
     spent, began = time.thread_time(), time.monotonic()

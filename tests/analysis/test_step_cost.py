@@ -7,7 +7,9 @@ import torch
 
 from pipeline.analysis.step_cost import _Allocated, step_costs
 from pipeline.config import with_values
+from pipeline.training.stack import build_network
 from tests.analysis.made import experiment, prepared
+from tests.training.made_text import TASKS, TRUNKS, text_data
 
 
 def test_the_peak_is_what_lives_at_the_same_time() -> None:
@@ -47,3 +49,11 @@ def test_measuring_needs_no_validation_split_of_few_rows(tmp_path: Path) -> None
 def test_every_kind_of_method_is_measured(tmp_path: Path, method: str) -> None:
     own = with_values(experiment(), {"balancing.method": method})
     assert step_costs([(prepared(tmp_path), own)])[0].memory_bytes > 0
+
+
+@pytest.mark.parametrize("trunk", ["lstm", "transformer"])
+def test_networks_of_text_are_measured_through_what_autograd_does(tmp_path: Path, trunk: str) -> None:
+    data = text_data(tmp_path)
+    tasks = {name: {"kind": kind, "source": source} for name, (kind, source, _) in TASKS.items()}
+    own = experiment(tasks=tasks, model={"trunk": TRUNKS[trunk]}, balancing={"method": "upgrad"})
+    assert step_costs([(data, own)])[0].memory_bytes > 4 * build_network(data, [own]).count()

@@ -5,6 +5,8 @@ from html import escape
 
 import plotly.graph_objects as go
 
+from pipeline.config.balancers import METHODS
+
 _CANDIDATES = {
     "default": "#3f8fd2",
     "equal": "#3f8fd2",
@@ -12,7 +14,8 @@ _CANDIDATES = {
     "separate": "#9a7fd1",
     "tuned": "#1fa37a",
 }
-_OTHERS = ("#d1608f", "#8a9a2e", "#c9584c", "#5b8c99")
+_OTHERS = ("#d1608f", "#8a9a2e", "#c9584c", "#5b8c99", "#b07d3c", "#6a5acd", "#7d8794")
+_METHODS = {name: place for place, name in enumerate(METHODS)}
 _OTHER_SYMBOLS = ("cross", "x", "triangle-up", "hexagram", "pentagon")
 _SYMBOLS = {"default": "circle", "equal": "circle", "single-task": "square", "separate": "diamond", "tuned": "star"}
 
@@ -40,8 +43,8 @@ class Panel:
 
 
 def colour(name: str, index: int = 0) -> str:
-    """The colour of a candidate, or of the index-th thing of another kind."""
-    return _CANDIDATES.get(name, _OTHERS[index % len(_OTHERS)])
+    """The colour of a candidate or a balancing method, or of the index-th thing of another kind."""
+    return _CANDIDATES.get(name, _OTHERS[_METHODS.get(name, index) % len(_OTHERS)])
 
 
 def series(index: int) -> str:
@@ -50,9 +53,9 @@ def series(index: int) -> str:
     return colours[index % len(colours)]
 
 
-def symbol(name: str, index: int = 0) -> str:
-    """The marker of a candidate, for readers who cannot go by colour; of the index-th of another kind."""
-    return _SYMBOLS.get(name, _OTHER_SYMBOLS[index % len(_OTHER_SYMBOLS)])
+def symbol(name: str) -> str:
+    """The marker of a candidate or a balancing method, for readers who cannot go by colour."""
+    return _SYMBOLS.get(name, _OTHER_SYMBOLS[_METHODS.get(name, 0) % len(_OTHER_SYMBOLS)])
 
 
 def see_through(hex_colour: str, opacity: float) -> str:

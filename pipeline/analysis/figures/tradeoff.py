@@ -104,13 +104,13 @@ def _scatter(points: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
             name="trials",
             hovertemplate="%{text}: %{x:.2f} / %{y:.2f} %<extra></extra>",
         )
-    for index, row in enumerate(points[points["candidate"] != ""].to_dict("records")):
+    for row in points[points["candidate"] != ""].to_dict("records"):
         name = row["candidate"]
         figure.add_scatter(
             x=[row[one]],
             y=[row[other]],
             mode="markers",
-            marker={"color": colour(name, index), "symbol": symbol(name, index), "size": 15},
+            marker={"color": colour(name), "symbol": symbol(name), "size": 15},
             name=text(name),
             hovertemplate="%{x:.2f} / %{y:.2f} %",
         )

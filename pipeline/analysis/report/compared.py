@@ -23,7 +23,7 @@ _TESTS = (
     "of Student's t over seeds and a bootstrap over the rows of test, at 95 %, uncorrected; p is of Student's t test, "
     "corrected after Holm for the number of tests in its column (all tasks) or in the table's other columns (task by "
     "task). A difference is more than noise, and bold, where the corrected p is below 0.05 and the interval leaves out "
-    "0. All tasks: the mean relative change of their metrics, in percent."
+    "0; p is unknown where all seeds differ by the same. All tasks: the mean relative change, in percent."
 )
 _FRONTIER = (
     "Grey dots are the trials of the tuned weights, one network each, pruned ones as far as they came: together they "
