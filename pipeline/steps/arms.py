@@ -80,7 +80,8 @@ def arms(experiment: Experiment) -> list[Arm]:
 def _plain(experiment: Experiment) -> Experiment:
     """The experiment with equal weights, and as the comparison trains all its arms."""
     settings, tuning = experiment.compare, experiment.tuning or TuningSettings()
-    space = {key: tuning.space.get(key, it) for key, it in SPACE.items()}
+    # Under no condition: what it would name may not be searched here.
+    space = {key: tuning.space.get(key, it).model_copy(update={"when": {}}) for key, it in SPACE.items()}
     return experiment.model_copy(
         update={
             "balancing": BalancingSettings(),

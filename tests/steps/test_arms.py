@@ -54,6 +54,14 @@ def test_ranges_of_the_experiment_are_used_and_a_timeout_cuts_no_arm_short() -> 
     assert (tuning.timeout, tuning.sampler) == (None, "random")
 
 
+def test_conditions_on_what_is_not_searched_are_left_out() -> None:
+    rate = {"float": [0.1, 0.2], "when": {"training.optimizer": "sgd"}}
+    space = {"training.optimizer": {"choice": ["sgd", "adam"]}, "training.learning_rate": rate}
+    tuning = by_title(tuning__space=space)["equal"].experiment.tuning
+    assert tuning is not None
+    assert not tuning.space["training.learning_rate"].when
+
+
 def test_an_experiment_without_a_study_gets_one() -> None:
     assert by_title(tuning=None)["equal"].experiment.tuning is not None
 
