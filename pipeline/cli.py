@@ -54,6 +54,22 @@ for _name, _about in _STEPS.items():
     _add_step(_name, _about)
 
 
+@cli.command(context_settings={"ignore_unknown_options": True})
+@experiment_options
+@click.option("--methods", default="", metavar="all|NAME,...", help="Of `headway show --balancers`.")
+@click.option("--seeds", "compared_seeds", default="", help="Networks of each arm; 5 by default.")
+@click.option("--trials", "compared_trials", default="", help="Of each arm's study; 16 by default.")
+@click.option("--resume", is_flag=True, help="Go on with interrupted steps, each in its own run.")
+@click.option("--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached.")
+@click.option("--storage", default="", help="Short for --set tuning.storage=URL.")
+@output_options
+def compare(**options: Any) -> None:
+    """Compare ways to choose the task weights: each tuned alike, paired by seed, against single-task networks."""
+    from pipeline.commands.do import do
+
+    do("compare", as_request(options))
+
+
 @cli.command("list")
 @output_options
 def list_command(**options: Any) -> None:

@@ -7,3 +7,7 @@ class UserError(ValueError):
 
 class Failure(RuntimeError):
     """What the user asked for is right, but could not be done here and now (exit code 1)."""
+
+
+class Diverged(Failure):
+    """Training came to no finite values: another training may still do."""

@@ -7,10 +7,13 @@ from typing import Literal
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
 
-Role = Literal["default", "single", "separate", "tuned"]
+Role = Literal["default", "single", "separate", "tuned", "arm"]
 
 SINGLE = "single-task"
 """The name under which the single-task baselines, one network a task, stand side by side with the others."""
+
+EQUAL, TUNED = "equal", "tuned"
+"""The arms of a comparison that all its arms are held against: equal task weights, and searched ones."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Candidate:
     """A trained model with all its seeds.
 
     Attributes:
-        title: Its own, such as `tuned` or `single mnist`.
+        title: Its own, such as `tuned`, `single mnist` or, of an arm, its method.
         role: What it is in the comparison.
         experiment: What it was trained with.
         prepared: The data, seen through its tasks.

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from pipeline.analysis import tables
-from pipeline.analysis.candidate import SINGLE, Candidate
+from pipeline.analysis.candidate import EQUAL, SINGLE, TUNED, Candidate
 from pipeline.analysis.curves import curves_table
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.settings import compared, differs_in
@@ -27,8 +27,9 @@ class Evaluation:
         settings: candidate, key, value_json: what each was trained with.
         scores: On test, a row a candidate, task and metric.
         seeds: The same a seed.
-        differences: Paired: all minus single-task, tuned minus default, default minus separate.
-        delta_m: In percent.
+        differences: Paired: all minus single-task, tuned minus default, default minus separate; every arm minus those
+            of equal and of tuned weights.
+        delta_m: In percent, against single-task; of arms also against those of equal and of tuned weights.
         gaps: Training minus validation, in each task's primary metric.
         costs: parameters, latency_ms, rows_per_second.
         confusions: Counts over all seeds, of the tasks that have classes.
@@ -62,7 +63,8 @@ class Evaluation:
         for row in every[every["candidate"] == candidate].to_dict("records"):
             if row["task"] in tasks:
                 found |= _with_interval(f"test/{row['task']}/{row['metric']}", row)
-        for row in self.delta_m[self.delta_m["candidate"] == candidate].to_dict("records"):
+        against_single = self.delta_m[self.delta_m["against"] == SINGLE]
+        for row in against_single[against_single["candidate"] == candidate].to_dict("records"):
             found |= _with_interval("test/all/delta_m_percent", row)
         return found
 
@@ -91,7 +93,8 @@ def evaluate(
     """Evaluate all candidates on the same rows.
 
     Args:
-        candidates: One default, and any single-task baselines (all tasks or none), separate and tuned.
+        candidates: One default, and any single-task baselines (all tasks or none), separate and tuned; or the arms of a
+            comparison. The first that is no single-task baseline is what `differs` is told against.
         test: The opened test split of all tasks.
         report: Takes a line about what is being done.
         references: Scores of methods without a network, see `pipeline.analysis.reference`.
@@ -111,16 +114,16 @@ def evaluate(
         scores.setdefault(candidate.group, {}).update(score(candidate, test))
         measured.setdefault(candidate.group, {}).update(gaps(candidate))
     report("measuring costs")
-    default = next(candidate for candidate in candidates if candidate.role == "default")
-    tuned = [candidate.group for candidate in candidates if candidate.role == "tuned"]
+    default = next(candidate for candidate in candidates if candidate.role != "single")
+    arms, tuned = _arms(groups), [candidate.group for candidate in candidates if candidate.role == "tuned"]
     classes = {name: task.classes for name, task in default.prepared.tasks.items()}
     return Evaluation(
         candidates=_candidates(default, groups),
         settings=_settings(groups),
         scores=tables.scores_table(scores),
         seeds=tables.seeds_table(scores),
-        differences=tables.differences_table(scores, _pairs(groups)),
-        delta_m=tables.delta_m_table(scores, SINGLE, tuned),
+        differences=tables.differences_table(scores, _pairs(groups) + arms),
+        delta_m=tables.delta_m_table(scores, [(name, SINGLE) for name in scores] + arms, tuned),
         gaps=tables.gaps_table(measured),
         costs=pd.DataFrame([{"candidate": name} | asdict(cost) for name, cost in costs(groups).items()]),
         confusions=tables.confusions_table(scores, classes),
@@ -137,6 +140,12 @@ def _pairs(groups: dict[str, list[Candidate]]) -> list[tuple[str, str]]:
     wanted += [(name, "default") for name in groups if role[name] == "tuned"]
     wanted += [(name, "separate") for name in groups if role[name] == "default"]
     return [(name, other) for name, against in wanted for other in groups if role[other] == against]
+
+
+def _arms(groups: dict[str, list[Candidate]]) -> list[tuple[str, str]]:
+    """Every arm of a comparison against those of equal and of tuned weights."""
+    arms = [name for name, (first, *_) in groups.items() if first.role == "arm"]
+    return [(name, other) for name in arms for other in (EQUAL, TUNED) if other in arms and other != name]
 
 
 def _candidates(default: Candidate, groups: dict[str, list[Candidate]]) -> pd.DataFrame:

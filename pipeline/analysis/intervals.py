@@ -17,6 +17,7 @@ LEVEL = 0.95
 
 RESAMPLES = 2000
 
+_SAME = 1e-9
 _HELD = 1 << 20  # row numbers in memory at a time
 
 Decider = Literal["seeds", "rows", "none"]
@@ -83,6 +84,26 @@ def student(values: np.ndarray) -> Interval | None:
         return None
     half = stdtrit(count - 1, (1.0 + LEVEL) / 2.0) * values.std(ddof=1) / math.sqrt(count)
     return Interval(float(values.mean() - half), float(values.mean() + half))
+
+
+def student_p(mean: float, half: float, count: int) -> float:
+    """Two-sided p-value of Student's t test that a mean is zero.
+
+    Args:
+        mean: Of the values.
+        half: Half the width of their interval by `student`.
+        count: How many there are, at least 2.
+
+    Returns:
+        NaN for values that are all the same but for rounding, and not zero: a few small counts may be so by chance, and
+        t knows no noise then.
+    """
+    from scipy.special import stdtr, stdtrit  # see `student`
+
+    if half <= _SAME * abs(mean):
+        return 1.0 if mean == 0.0 else math.nan
+    t = abs(mean) / half * stdtrit(count - 1, (1.0 + LEVEL) / 2.0)
+    return float(2.0 * stdtr(count - 1, -t))
 
 
 def percentile(samples: np.ndarray) -> Interval | None:

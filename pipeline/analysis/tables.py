@@ -64,16 +64,17 @@ def differences_table(scores: Mapping[str, Scores], pairs: Iterable[tuple[str, s
     return pd.DataFrame(rows, columns=["candidate", "against", "task", "metric", "primary", *_ESTIMATE, "verdict"])
 
 
-def delta_m_table(scores: Mapping[str, Scores], baseline: str, tuned: Iterable[str]) -> pd.DataFrame:
-    """One row a candidate: delta-m in percent against the single-task baselines, where there are any."""
+def delta_m_table(scores: Mapping[str, Scores], pairs: Iterable[tuple[str, str]], tuned: Iterable[str]) -> pd.DataFrame:
+    """One row a pair (candidate, against) of which both are there: delta-m in percent."""
     rows = []
-    for name, tasks in scores.items():
-        if name == baseline or baseline not in scores:
+    for name, against in pairs:
+        if name == against or against not in scores:
             continue
-        found = delta_m(tasks, scores[baseline])
+        found = delta_m(scores[name], scores[against])
         note = TUNED_AGAINST_UNTUNED if name in tuned else ""
-        rows.append({"candidate": name} | _columns(found) | {"verdict": found.verdict(), "note": note})
-    return pd.DataFrame(rows, columns=["candidate", *_ESTIMATE, "verdict", "note"])
+        names = {"candidate": name, "against": against}
+        rows.append(names | _columns(found) | {"verdict": found.verdict(), "note": note})
+    return pd.DataFrame(rows, columns=["candidate", "against", *_ESTIMATE, "verdict", "note"])
 
 
 def gaps_table(gaps: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:

@@ -10,8 +10,15 @@ import click
 
 from pipeline.errors import UserError
 
-STEPS = ("prepare", "train", "tune", "evaluate", "report", "explain")
+STEPS = ("prepare", "train", "tune", "evaluate", "report", "explain", "compare")
 
+_SHORT = {
+    "trials": "tuning.trials",
+    "storage": "tuning.storage",
+    "methods": "compare.methods",
+    "compared_seeds": "compare.seeds",
+    "compared_trials": "compare.trials",
+}
 _PLANNED = ("training.epochs", "tuning.trials")
 
 
@@ -68,7 +75,7 @@ def as_request(options: dict[str, Any]) -> Request:
         UserError: A value has no key, a key no value, or a step is unknown.
     """
     values = _settings(options["settings"]) | _dotted(options["extra"])
-    for option, key in (("trials", "tuning.trials"), ("storage", "tuning.storage")):
+    for option, key in _SHORT.items():
         if options.get(option):
             values[key] = _parsed(options[option])
     force = frozenset(options.get("force", ()))

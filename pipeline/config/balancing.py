@@ -22,6 +22,19 @@ _OF_ALL = ("method", "smoothing", "normalise")
 _OF_GRADIENTS = ("gradients", "every")
 
 
+def known_method(name: str) -> str:
+    """A method's name as it is.
+
+    Raises:
+        ValueError: There is no such method; the line names the nearest.
+    """
+    if name in METHODS:
+        return name
+    guess = difflib.get_close_matches(name, METHODS, n=1)
+    hint = f"did you mean '{guess[0]}'?" if guess else "`headway show --balancers` lists them"
+    raise ValueError(f"there is no method '{name}' ({hint})")
+
+
 class BalancingSettings(Settings):
     """How w is chosen in L = sum of w_i * L_i. `headway show --balancers` lists the methods with their settings.
 
@@ -85,11 +98,7 @@ class BalancingSettings(Settings):
     @field_validator("method")
     @classmethod
     def _known(cls, method: str) -> str:
-        if method in METHODS:
-            return method
-        guess = difflib.get_close_matches(method, METHODS, n=1)
-        hint = f"did you mean '{guess[0]}'?" if guess else "`headway show --balancers` lists them"
-        raise ValueError(f"there is no method '{method}' ({hint})")
+        return known_method(method)
 
     @model_validator(mode="after")
     def _consistent(self) -> "BalancingSettings":

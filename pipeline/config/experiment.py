@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.balancing import BalancingSettings
 from pipeline.config.base import Settings
+from pipeline.config.comparing import CompareSettings
 from pipeline.config.data import DataSettings, VocabularySettings
 from pipeline.config.explaining import ExplainSettings
 from pipeline.config.model import ModelSettings
@@ -68,6 +69,7 @@ class Experiment(Settings):
     training: TrainingSettings = TrainingSettings()
     tuning: TuningSettings | None = TuningSettings()
     explain: ExplainSettings = ExplainSettings()
+    compare: CompareSettings = CompareSettings()
 
     @field_validator("name")
     @classmethod

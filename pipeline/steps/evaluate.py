@@ -31,12 +31,13 @@ class Evaluate(Step):
         experiment: Whose tasks are evaluated.
         prepared: Key of the prepare step.
         trained: The candidates, default first.
+        title: Of the step.
     """
 
-    name = title = "evaluate"
+    name = "evaluate"
 
-    def __init__(self, experiment: Experiment, prepared: str, trained: Trained) -> None:
-        self.experiment = experiment
+    def __init__(self, experiment: Experiment, prepared: str, trained: Trained, title: str = "evaluate") -> None:
+        self.experiment, self.title = experiment, title
         self._prepared, self._trained = prepared, trained
 
     def key(self) -> Key:
@@ -112,7 +113,7 @@ def _candidate(prepared: "Prepared", step: Train, done: Done) -> "Candidate":
     from pipeline.training.saved import FILE
 
     return Candidate(
-        title=step.title.removeprefix("train "),
+        title=step.candidate,
         role=step.role,
         experiment=step.experiment,
         prepared=prepared.only(step.experiment.tasks),

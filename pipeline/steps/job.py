@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.steps.comparing import compare
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
@@ -29,6 +30,8 @@ def run_to(context: Context, last: str) -> dict[str, Any]:
     prepared = (context.done.get("prepare") or perform(context, Prepare(experiment, context.project))).key
     if last == "explain":
         return _explain(context, prepared, device)
+    if last == "compare":
+        return compare(context, prepared, device)
     if last == "train":
         perform(context, Train(experiment, "default", prepared, device))
     if last == "tune":

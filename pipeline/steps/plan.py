@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.config import Experiment, load, with_values
 from pipeline.errors import UserError
+from pipeline.steps.arms import arms
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, resolve_device
 from pipeline.steps.evaluate import Evaluate
@@ -101,13 +102,15 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
         last: Up to which step.
 
     Raises:
-        UserError: Device, sources, baselines or storage are not what they should be.
+        UserError: Device, sources, baselines, arms or storage are not what they should be.
         Failure: The storage does not answer.
     """
     if last == "tune" and experiment.tuning is None:
         raise UserError(f"{experiment.name} has tuning=null: there is nothing to tune")
     if last == "explain" and not experiment.validates:
         raise UserError("explain reads the validation split: give data.validation a share")
+    if last == "compare":
+        arms(experiment)
     device = resolve_device(experiment)
     Prepare(experiment, project).key()
     for train in candidates(experiment, project, "", device):
@@ -122,12 +125,13 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
 
 
 _DEPENDENT = {
-    "prepare": {"prepare", "train", "tune", "evaluate", "report", "explain"},
-    "train": {"train", "evaluate", "report", "explain"},
-    "tune": {"tune", "train tuned", "evaluate", "report", "explain"},
-    "evaluate": {"evaluate", "report"},
+    "prepare": {"prepare", "train", "tune", "evaluate", "report", "explain", "compare"},
+    "train": {"train", "evaluate", "report", "explain", "compare"},
+    "tune": {"tune", "train tuned", "evaluate", "report", "explain", "compare"},
+    "evaluate": {"evaluate", "report", "compare"},
     "report": {"report"},
     "explain": {"explain"},
+    "compare": {"compare"},
 }
 
 

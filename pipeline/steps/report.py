@@ -76,7 +76,7 @@ class Report(Step):
             trials=pd.read_parquet(tuned.folder / TRIALS) if tuned else None,
             space=self.experiment.model_dump(mode="json")["tuning"]["space"] if tuned else {},
             steps=pd.DataFrame(_steps(context), columns=["step", "seconds", "cached"]),
-            openings=pd.DataFrame(_openings(context, self._prepared), columns=["when", "candidates"]),
+            openings=pd.DataFrame(openings(context, self._prepared), columns=["when", "candidates"]),
             left_out=_left_out(self.experiment),
             notes=tuple(_notes(context)),
             commands=(context.command, *(f"headway rerun {done.run_id}" for done in context.done.values()
@@ -120,7 +120,7 @@ def _steps(context: Context) -> list[dict[str, Any]]:
     return rows
 
 
-def _openings(context: Context, prepared: str) -> list[dict[str, str]]:
+def openings(context: Context, prepared: str) -> list[dict[str, str]]:
     """Every time the test split of these data was opened, oldest first."""
     runs = [
         run

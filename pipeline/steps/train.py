@@ -11,7 +11,7 @@ from pipeline.config.balancing import BalancingSettings
 from pipeline.config.experiment import Baselines
 from pipeline.config.sharing import PLAIN, SharingSettings
 from pipeline.config.tasks import OF_EVALUATION
-from pipeline.errors import Failure
+from pipeline.errors import Diverged
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, on_device
 from pipeline.steps.step import Step
@@ -21,7 +21,7 @@ from pipeline.tracking.keys import Key, code_of, digest, versions
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
 
-Role = Literal["default", "separate", "single", "tuned"]
+Role = Literal["default", "separate", "single", "tuned", "arm"]
 
 HISTORY = "history.parquet"
 READS = ("tasks", "model", "balancing", "training", "data.mix", "data.temperature", "data.validation", "seed")
@@ -32,11 +32,15 @@ class Train(Step):
 
     Args:
         experiment: As the candidate is trained.
-        role: default, separate, single or tuned.
+        role: default, separate, single, tuned or arm.
         prepared: Key of the prepare step.
         device: Resolved.
         task: Of a single-task baseline.
         wins: The model is registered, and held against the champion.
+        arm: Of a comparison, which it belongs to.
+
+    Attributes:
+        candidate: What it is called when it is evaluated.
     """
 
     name = "train"
@@ -49,12 +53,15 @@ class Train(Step):
         device: str,
         task: str | None = None,
         wins: bool = False,
+        arm: str = "",
     ) -> None:
         self.experiment = experiment
         self.role: Role = role
         self.task = task
         self._prepared, self._device, self._wins = prepared, device, wins
-        self.title = " ".join(filter(None, ("train", role, task)))
+        self._arm = arm
+        self.candidate = " ".join(filter(None, (arm or role, task)))
+        self.title = f"train arm {self.candidate}" if arm else f"train {self.candidate}"
 
     def key(self) -> Key:
         """Code, settings, device and the prepared data."""
@@ -74,7 +81,8 @@ class Train(Step):
     def tags(self) -> dict[str, str]:
         """Role and task."""
         own = {tags.ROLE: self.role, tags.PREPARED: self._prepared}
-        return own | ({tags.TASK: self.task} if self.task else {})
+        own |= {tags.TASK: self.task} if self.task else {}
+        return own | ({tags.ARM: self._arm} if self._arm else {})
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Train all seeds, log curves, save weights."""
@@ -88,7 +96,7 @@ class Train(Step):
         slots = seed_slots(on_device(self.experiment, self._device), prepared.chained)
         states = self._fit(context, run, prepared, slots)
         if lost := [state.name for state in states if state.status == "diverged"]:
-            raise Failure(
+            raise Diverged(
                 f"{self.title}: {', '.join(lost)} diverged (a loss became infinite or undefined): "
                 "lower training.learning_rate or set training.clip_norm"
             )

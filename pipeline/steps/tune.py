@@ -28,13 +28,15 @@ class Tune(Step):
         experiment: What to search.
         prepared: Key of the prepare step.
         device: Resolved.
+        arm: Of a comparison, whose study it is.
     """
 
-    name = title = "tune"
+    name = "tune"
 
-    def __init__(self, experiment: Experiment, prepared: str, device: str) -> None:
+    def __init__(self, experiment: Experiment, prepared: str, device: str, arm: str = "") -> None:
         self.experiment = experiment
-        self._prepared, self._device = prepared, device
+        self._prepared, self._device, self._arm = prepared, device, arm
+        self.title = f"tune arm {arm}" if arm else "tune"
 
     def identity(self) -> Key:
         """What makes it this study: all but the number of trials and the time it may take."""
@@ -59,7 +61,7 @@ class Tune(Step):
 
     def tags(self) -> dict[str, str]:
         """Which prepared data are searched on."""
-        return {tags.PREPARED: self._prepared}
+        return {tags.PREPARED: self._prepared} | ({tags.ARM: self._arm} if self._arm else {})
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Bring the study to its number of trials and find its winner."""
@@ -117,7 +119,7 @@ class Tune(Step):
         own = [name for run in runs if (name := run.data.tags[tags.STUDY]).split("#")[0] == stem]
         forced = bool({self.name, self.title} & context.force)
         name = f"{stem}#{len(set(own)) + 1}" if forced and own else own[0] if own else stem
-        if runs and not own:
+        if runs and not own and not self._arm:
             self._say_new(context, runs[0].info.run_id)
         study = open_study(name, storage_url(self.experiment, context.project), context.work / "locks" / "optuna.lock")
         return study, name

@@ -3,6 +3,7 @@
 STEP = "headway.step"
 ROLE = "headway.role"
 TASK = "headway.task"
+ARM = "headway.arm"
 KEY = "headway.key"
 STUDY = "headway.study"
 OUTCOME = "headway.outcome"

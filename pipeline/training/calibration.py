@@ -6,7 +6,7 @@ busy neighbour changes little. Nothing that is measured here changes a value: it
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -22,7 +22,7 @@ from pipeline.draws import Stream
 from pipeline.training.machine import available_memory, cores, processor
 from pipeline.training.memory import slot_memory
 from pipeline.training.numerics import settle
-from pipeline.training.slot import Slot
+from pipeline.training.slot import Slot, trial_slot
 from pipeline.training.stack import Stack, build_network
 
 SIZES = {"cpu": (1, 2, 4, 8, 16), "cuda": (1, 8, 64, 256)}
@@ -32,6 +32,7 @@ BLOCK = 8
 """Networks in a stack where nothing was measured: more gain little."""
 
 _STEPS = 64  # of networks in a sample, or fewer where steps are slow
+_SHORT = 16  # where many different ones are timed
 _SAMPLE_S = 0.03
 _ENOUGH_S = 1.2  # CPU seconds
 _PATIENCE_S = 3.0
@@ -98,6 +99,30 @@ def measure(prepared: Prepared, slot: Slot) -> Speed:
         for trial in trials.values():
             trial.sample()
     return Speed({size: trial.best for size, trial in trials.items()})
+
+
+def few(prepared: Prepared, experiment: Experiment, steps: int) -> tuple[Prepared, Experiment]:
+    """Data and settings to train so many steps by an epoch, without validation."""
+    rows = steps * experiment.training.batch_size
+    return _Few(prepared.folder, prepared.sources, prepared.tasks, rows=rows), _endless(experiment)
+
+
+def step_seconds(trained: Sequence[tuple[Prepared, Experiment]]) -> list[float]:
+    """Seconds that a step of one network takes, for each of several that take turns; CPU seconds but on a GPU.
+
+    Args:
+        trained: Data, seen through the tasks that are trained, and settings.
+    """
+    settle()
+    trials = [
+        _Trial(prepared, trial_slot(0, experiment), 1, min(_SHORT, round(_SAMPLE_S / guess(prepared, experiment))))
+        for prepared, experiment in trained
+    ]
+    spent, began = time.thread_time(), time.monotonic()
+    while time.thread_time() - spent < _ENOUGH_S * len(trials) / 4 and time.monotonic() - began < _PATIENCE_S:
+        for trial in trials:
+            trial.sample()
+    return [trial.best for trial in trials]
 
 
 def guess(prepared: Prepared, experiment: Experiment) -> float:

@@ -13,7 +13,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.config import flatten
-from pipeline.errors import Failure
+from pipeline.errors import Diverged
 from pipeline.tuning.storage import connect, storage_failures
 
 BATCH = "trial.batch"
@@ -54,14 +54,14 @@ def winner(study: Study, trials: int) -> FrozenTrial:
     """The best complete trial among the first so many; of equal ones the lowest number.
 
     Raises:
-        Failure: None is complete.
+        Diverged: None is complete.
     """
     first = study.get_trials(deepcopy=False)[:trials]
     complete = [trial for trial in first if trial.state == TrialState.COMPLETE]
     if not complete:
         reasons = [_outcome(trial) for trial in first]
         counts = ", ".join(f"{reasons.count(reason)} {reason}" for reason in sorted(set(reasons))) or "no trials"
-        raise Failure(f"the study has no winner ({counts}): search smaller learning rates, or raise tuning.trials")
+        raise Diverged(f"the study has no winner ({counts}): search smaller learning rates, or raise tuning.trials")
     return max(complete, key=lambda trial: (_value(trial), -trial.number))
 
 

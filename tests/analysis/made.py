@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis import tables
-from pipeline.analysis.candidate import SINGLE, Candidate, Role
+from pipeline.analysis.candidate import EQUAL, SINGLE, TUNED, Candidate, Role
 from pipeline.analysis.curves import COLUMNS
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.intervals import Estimate
@@ -49,12 +49,14 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
     tuned = [name for name, (role, _) in groups.items() if role == "tuned"]
     pairs = [(name, SINGLE) for name in groups if name != SINGLE and SINGLE in groups]
     pairs += [(name, "default") for name in tuned]
+    arms = [name for name, (role, _) in groups.items() if role == "arm"]
+    pairs += [(name, it) for name in arms for it in (EQUAL, TUNED) if it in arms and it != name]
     keys = {"model.sharing.kind": "shared", "training.learning_rate": 0.001} | dict(settings or {})
     estimate: dict[str, Any] = {
         name: Estimate(value, None, None, 1) for name, value in (("train", 0.9), ("validation", 0.8), ("gap", 0.1))
     }
     estimate["metric"] = "accuracy"
-    tasks = list(scores["default"])
+    tasks = list(next(iter(scores.values())))
     return Evaluation(
         candidates=pd.DataFrame(
             [{"candidate": name, "role": role, "differs": ""} for name, (role, _) in groups.items()]
@@ -69,7 +71,7 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
         scores=tables.scores_table(scores),
         seeds=tables.seeds_table(scores),
         differences=tables.differences_table(scores, pairs),
-        delta_m=tables.delta_m_table(scores, SINGLE, tuned),
+        delta_m=tables.delta_m_table(scores, [it for it in pairs if it[1] != "default"], tuned),
         gaps=tables.gaps_table({name: dict.fromkeys(tasks, estimate) for name in groups}),
         costs=pd.DataFrame(
             [{"candidate": name, "parameters": 10, "latency_ms": 0.1, "rows_per_second": 1e5} for name in groups]

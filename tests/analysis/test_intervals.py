@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.analysis.intervals import Estimate, Interval, percentile, resampled_sums, student
+from pipeline.analysis.intervals import Estimate, Interval, percentile, resampled_sums, student, student_p
 
 
 def test_students_interval_has_the_value_worked_out_by_hand() -> None:
@@ -78,3 +78,13 @@ def test_a_verdict_is_clear_only_where_the_interval_leaves_out_zero(low: float, 
     estimate = Estimate((low + high) / 2, Interval(low, high), None, 5)
     assert estimate.verdict() == verdict
     assert estimate.verdict(higher_is_better=False) == {"better": "worse", "worse": "better"}.get(verdict, verdict)
+
+
+def test_a_p_value_is_that_of_the_t_test_and_unknown_without_any_spread() -> None:
+    values = np.array([0.1, 0.3, -0.05, 0.2])
+    interval = student(values)
+    assert interval is not None
+    expected = stats.ttest_1samp(values, 0.0).pvalue
+    assert student_p(values.mean(), interval.width / 2, 4) == pytest.approx(expected)
+    assert student_p(0.0, 0.0, 4) == 1.0
+    assert np.isnan(student_p(0.02, 1e-17, 2))

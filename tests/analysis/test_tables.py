@@ -45,9 +45,9 @@ def test_a_lower_loss_is_better() -> None:
 
 def test_delta_m_of_a_tuned_candidate_is_marked() -> None:
     scores = {name: {"a": drawn(0.7)} for name in ("default", "single-task", "tuned")}
-    table = tables.delta_m_table(scores, "single-task", ["tuned"]).set_index("candidate")
+    table = tables.delta_m_table(scores, [(name, "single-task") for name in scores], ["tuned"]).set_index("candidate")
     assert table["note"].to_dict() == {"default": "", "tuned": tables.TUNED_AGAINST_UNTUNED}
 
 
 def test_without_baselines_there_is_no_delta_m() -> None:
-    assert tables.delta_m_table({"default": {"a": drawn(0.7)}}, "single-task", []).empty
+    assert tables.delta_m_table({"default": {"a": drawn(0.7)}}, [("default", "single-task")], []).empty

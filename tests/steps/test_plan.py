@@ -72,7 +72,7 @@ def test_the_key_of_a_candidate_depends_on_what_it_reads_only() -> None:
 
 
 def test_forcing_a_step_forces_what_depends_on_it() -> None:
-    assert expanded(frozenset({"tune"})) == {"tune", "train tuned", "evaluate", "report", "explain"}
+    assert expanded(frozenset({"tune"})) == {"tune", "train tuned", "evaluate", "report", "explain", "compare"}
     assert expanded(frozenset()) == frozenset()
 
 

@@ -5,9 +5,19 @@ from html import escape
 
 import plotly.graph_objects as go
 
-_CANDIDATES = {"default": "#3f8fd2", "single-task": "#e08a1e", "separate": "#9a7fd1", "tuned": "#1fa37a"}
-_OTHERS = ("#d1608f", "#8a9a2e", "#c9584c", "#5b8c99")
-_SYMBOLS = {"default": "circle", "single-task": "square", "separate": "diamond", "tuned": "star"}
+from pipeline.config.balancers import METHODS
+
+_CANDIDATES = {
+    "default": "#3f8fd2",
+    "equal": "#3f8fd2",
+    "single-task": "#e08a1e",
+    "separate": "#9a7fd1",
+    "tuned": "#1fa37a",
+}
+_OTHERS = ("#d1608f", "#8a9a2e", "#c9584c", "#5b8c99", "#b07d3c", "#6a5acd", "#7d8794")
+_METHODS = {name: place for place, name in enumerate(METHODS)}
+_OTHER_SYMBOLS = ("cross", "x", "triangle-up", "hexagram", "pentagon")
+_SYMBOLS = {"default": "circle", "equal": "circle", "single-task": "square", "separate": "diamond", "tuned": "star"}
 
 FAINT = "rgba(128,128,128,0.22)"
 MUTED = "rgba(128,128,128,0.75)"
@@ -33,19 +43,19 @@ class Panel:
 
 
 def colour(name: str, index: int = 0) -> str:
-    """The colour of a candidate, or of the index-th thing of another kind."""
-    return _CANDIDATES.get(name, _OTHERS[index % len(_OTHERS)])
+    """The colour of a candidate or a balancing method, or of the index-th thing of another kind."""
+    return _CANDIDATES.get(name, _OTHERS[_METHODS.get(name, index) % len(_OTHERS)])
 
 
 def series(index: int) -> str:
     """The colour of the index-th of several tasks or other things that are no candidates."""
-    colours = (*_CANDIDATES.values(), *_OTHERS)
+    colours = (*dict.fromkeys(_CANDIDATES.values()), *_OTHERS)
     return colours[index % len(colours)]
 
 
 def symbol(name: str) -> str:
-    """The marker of a candidate, for readers who cannot go by colour."""
-    return _SYMBOLS.get(name, "cross")
+    """The marker of a candidate or a balancing method, for readers who cannot go by colour."""
+    return _SYMBOLS.get(name, _OTHER_SYMBOLS[_METHODS.get(name, 0) % len(_OTHER_SYMBOLS)])
 
 
 def see_through(hex_colour: str, opacity: float) -> str:

@@ -24,7 +24,7 @@ def candidate_rows(data: ReportData) -> list[list[str]]:
     return [
         [
             name(row["candidate"]),
-            *(_percent(levels[row["candidate"], task]) for task in data.tasks),
+            *(percent(levels[row["candidate"], task]) for task in data.tasks),
             _delta(delta.get(row["candidate"])),
             escape(_what(row)),
         ]
@@ -38,7 +38,7 @@ def _reference_rows(data: ReportData) -> list[list[str]]:
     return [
         [
             escape(method),
-            *(_percent(levels[method, task]) if (method, task) in levels else "" for task in data.tasks),
+            *(percent(levels[method, task]) if (method, task) in levels else "" for task in data.tasks),
             "",
             "a reference without a network: scikit-learn at its defaults, each task by itself",
         ]
@@ -89,7 +89,8 @@ def _what(row: dict) -> str:
     return f"{said}; {row['differs']}" if row["differs"] and row["role"] != "single" else said
 
 
-def _percent(row: dict) -> str:
+def percent(row: dict) -> str:
+    """A level with its interval."""
     interval = f"<small>[{100 * row['low']:.2f}, {100 * row['high']:.2f}]</small>" if row["low"] == row["low"] else ""
     return f"{100 * row['mean']:.2f} %{interval}"
 

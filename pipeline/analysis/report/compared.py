@@ -1,0 +1,226 @@
+"""The page of `headway compare`, its answer and its summary."""
+
+import json
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from pipeline.analysis.candidate import EQUAL, SINGLE
+from pipeline.analysis.comparison import ALL, REFERENCES, Comparison
+from pipeline.analysis.figures.candidates import side_by_side
+from pipeline.analysis.figures.costs import cost_bars
+from pipeline.analysis.figures.tradeoff import trade_off
+from pipeline.analysis.metrics import TITLES
+from pipeline.analysis.report.cells import name, percent
+from pipeline.analysis.report.decision import called, decision, listed, shown, shown_p, together
+from pipeline.analysis.report.page import Page, folded, items, paragraph, table
+from pipeline.analysis.report.verdict import bounds
+from pipeline.analysis.tables import primary
+
+_TESTS = (
+    "Paired by seed: a seed gives every arm its initial weights and the order of its data. The interval is the wider "
+    "of Student's t over seeds and a bootstrap over the rows of test, at 95 %, uncorrected; p is of Student's t test, "
+    "corrected after Holm for the number of tests in its column (all tasks) or in the table's other columns (task by "
+    "task). A difference is more than noise, and bold, where the corrected p is below 0.05 and the interval leaves out "
+    "0; p is unknown where all seeds differ by the same. All tasks: the mean relative change, in percent."
+)
+_FRONTIER = (
+    "Grey dots are the trials of the tuned weights, one network each, pruned ones as far as they came: together they "
+    "draw what weighted sums can reach. Each arm is the mean of its seeds. All on validation; up and to the right is "
+    "better."
+)
+_COST = (
+    "One network by itself, CPU time of one thread or the clock of a GPU, at the arm's chosen settings. Memory is the "
+    "most that its tensors take in a step. For the single-task networks both are sums over the tasks."
+)
+
+
+def answer(found: Comparison) -> str:
+    """The answer, a first line and what it does not say."""
+    return "\n".join([decision(found.contrasts), *details(found)])
+
+
+def details(found: Comparison) -> list[str]:
+    """What the first line does not say."""
+    said, rows = [], together(found.contrasts, EQUAL)
+    if worse := [f"{called(row['candidate'])} ({shown(row)})" for row in rows if row["verdict"] == "worse"]:
+        said.append(f"Worse than equal weights by more than noise: {listed(worse)}.")
+    said += [f"Left out: {arm}, because {reason}." for arm, reason in found.failed.items()]
+    said.append(
+        f"Percentages are the mean over tasks of the relative change in {_metrics(found)} on test, with {found.seeds} "
+        f"paired seeds; each arm chose its settings by {found.trials} trials on validation."
+    )
+    return said
+
+
+def summary(found: Comparison) -> dict[str, Any]:
+    """All numbers as plain data."""
+    return {
+        "experiment": found.name,
+        "answer": decision(found.contrasts),
+        "trials": found.trials,
+        "seeds": found.seeds,
+        "space": {key: json.loads(it) for key, it in found.space.items()},
+        "arms": _records(found.arms),
+        "test": _records(found.evaluation.scores),
+        "contrasts": _records(found.contrasts),
+        "left_out": dict(found.failed),
+    }
+
+
+def compared_page(found: Comparison) -> str:
+    """One HTML document without external requests; its first line is the answer."""
+    page = Page()
+    _arms(page, found)
+    _contrasts(page, found)
+    frontier = trade_off(found.frontier, found.evaluation.gaps, found.metrics)
+    page.section("frontier", "What weighted sums can reach", paragraph(_FRONTIER), page.panels(frontier))
+    _settings(page, found)
+    _costs(page, found)
+    _protocol(page, found)
+    about = f'<p class="about">Experiment <strong>{escape(found.name)}</strong></p>'
+    said = "".join(f'<p class="about">{escape(line)}</p>' for line in details(found))
+    head = f"<h1>{escape(decision(found.contrasts))}</h1>{about}{said}"
+    return page.document(f"Headway: {found.name} compared", head)
+
+
+def _arms(page: Page, found: Comparison) -> None:
+    levels = {(row["candidate"], row["task"]): row for row in primary(found.evaluation.scores).to_dict("records")}
+    delta = {row["candidate"]: row for row in together(found.contrasts, SINGLE)}
+    names = [*([SINGLE] if (SINGLE, next(iter(found.metrics))) in levels else []), *found.shared]
+    rows = [
+        [
+            name(arm),
+            *(percent(levels[arm, task]) for task in found.metrics),
+            f"{delta[arm]['mean']:+.2f} %<small>{bounds(delta[arm])}</small>" if arm in delta else "",
+        ]
+        for arm in names
+    ]
+    headers = ["arm", *(f"{task}: {TITLES[metric]}" for task, metric in found.metrics.items()), "delta-m"]
+    all_rows = [
+        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), f"{row['mean']:.4f}",
+         f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else ""]
+        for row in found.evaluation.scores.to_dict("records")
+    ]  # fmt: skip
+    page.section(
+        "arms",
+        "The arms on test",
+        table(headers, rows),
+        page.panels(side_by_side(found.evaluation.scores)),
+        folded("All test metrics", table(["arm", "task", "metric", "mean", "interval"], all_rows)),
+    )
+
+
+def _contrasts(page: Page, found: Comparison) -> None:
+    page.section(
+        "differences",
+        "Is it more than noise?",
+        paragraph(_TESTS),
+        *(_against(found, against) for against in REFERENCES),
+    )
+
+
+def _against(found: Comparison, against: str) -> str:
+    """All arms against a reference, the best first; nothing where the reference is missing."""
+    arms = [row["candidate"] for row in together(found.contrasts, against)]
+    if not arms:
+        return ""
+    title = "single-task networks" if against == SINGLE else called(against)
+    rows = found.contrasts[found.contrasts["against"] == against].to_dict("records")
+    cells = {(row["candidate"], row["task"]): row for row in rows}
+    headers = ["arm", "all tasks, %", *(f"{task}, points" for task in found.metrics)]
+    return f"<h3>Against {title}</h3>" + table(
+        headers, [[name(arm), *(_cell(cells[arm, task]) for task in (ALL, *found.metrics))] for arm in arms]
+    )
+
+
+def _cell(row: dict) -> str:
+    """A difference with its interval and p; bold where it is more than noise."""
+    mean = f"{row['mean']:+.2f}"
+    mean = mean if row["verdict"] == "unclear" else f'<span class="changed">{mean}</span>'
+    return f"{mean}<small>{bounds(row)}</small> <small>{escape(shown_p(row['p_holm']))}</small>"
+
+
+def _settings(page: Page, found: Comparison) -> None:
+    values = [json.loads(it) for it in found.arms["values_json"]]
+    keys = sorted({key for row in values for key in row})
+    rows = [
+        [
+            escape(arm["arm"]),
+            *(_value(row.get(key)) for key in keys),
+            f"{arm['objective']:.4f}",
+            f"{arm['trials']}" + (f" ({arm['diverged']} diverged)" if arm["diverged"] else ""),
+        ]
+        for arm, row in zip(found.arms.to_dict("records"), values, strict=True)
+    ]
+    headers = ["arm", *(key.removeprefix("model.").removeprefix("training.") for key in keys), "validation", "trials"]
+    said = "The best trial of each arm's study, whose objective on validation is the mean over tasks."
+    page.section("settings", "What each arm chose", paragraph(said), table(headers, rows))
+
+
+def _costs(page: Page, found: Comparison) -> None:
+    sums = found.arms.groupby("group", sort=False)[["step_us", "memory_bytes"]].sum()
+    base = sums.loc[EQUAL] if EQUAL in sums.index else sums.iloc[0]
+    rows = [
+        [
+            name(str(arm)),
+            f"{row['step_us']:,.0f}",
+            f"{row['step_us'] / base['step_us']:.2f}",
+            f"{row['memory_bytes'] / 2**20:.2f}",
+            f"{row['memory_bytes'] / base['memory_bytes']:.2f}",
+        ]
+        for arm, row in sums.iterrows()
+    ]
+    of = escape(called(EQUAL if EQUAL in sums.index else str(sums.index[0])))
+    headers = ["arm", "a step, microseconds", f"times {of}", "memory, MiB", f"times {of}"]
+    answering = found.evaluation.costs
+    page.section(
+        "cost",
+        "What a step costs",
+        paragraph(_COST),
+        table(headers, rows),
+        folded("What an answer costs", page.panels(cost_bars(answering))),
+    )
+
+
+def _protocol(page: Page, found: Comparison) -> None:
+    count = len(found.openings)
+    said = [
+        f"Every arm had the same budget: a study of {found.trials} trials over the settings below, chosen on "
+        f"validation, then {found.seeds} seeds of the best trial; the single-task networks as much for each task.",
+        "The intervals know how much other seeds and other rows would change, not another study: with few trials an "
+        "arm may owe its place to luckier settings.",
+        "Tuned weights are searched on the simplex along with these settings, in as many trials. Every method is at "
+        "its own defaults, or as the experiment sets its own.",
+        "The test split was opened for all arms at once; of these data "
+        f"{'once' if count == 1 else f'{count} times'} in all.",
+    ]
+    space = [[f"<code>{escape(key)}</code>", f"<code>{escape(it)}</code>"] for key, it in found.space.items()]
+    openings = [[escape(str(row["when"])), escape(str(row["candidates"]))] for row in found.openings.to_dict("records")]
+    page.section(
+        "protocol",
+        "How it was done",
+        items(said),
+        table(["searched", "range"], space),
+        table(["test opened", "for"], openings) if openings else "",
+        f"<pre>{escape(found.command)}</pre>" if found.command else "",
+    )
+
+
+def _metrics(found: Comparison) -> str:
+    return listed(dict.fromkeys(TITLES[metric] for metric in found.metrics.values()), "or")
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return "<br>".join(f"{escape(str(key))} {it:.3g}" for key, it in value.items())
+    return f"{value:.3g}" if isinstance(value, float) else escape(str(value))
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows with nulls for what is not a number."""
+    records: list[dict[str, Any]] = json.loads(rows.to_json(orient="records", double_precision=15))
+    return records

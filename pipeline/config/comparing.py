@@ -1,0 +1,46 @@
+"""What an experiment may say about comparing ways to choose its task weights."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from pipeline.config.balancing import known_method
+from pipeline.config.base import Settings, listed
+
+DEFAULT = ("fixed", "random", "uncertainty", "famo", "mgda", "cagrad", "imtl_g", "upgrad")
+
+
+def _names(value: Any) -> Any:
+    """`a,b` as the names a and b, as a command line gives them."""
+    if isinstance(value, str) and value != "all":
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return listed(value)
+
+
+class CompareSettings(Settings):
+    """How `headway compare` holds the balancing methods against each other.
+
+    Attributes:
+        methods: `all` that the tasks admit, or names. Single-task networks, equal, tuned and random weights are always
+            compared.
+        seeds: Networks of each arm, paired from arm to arm by their seeds.
+        trials: Of each arm's study.
+    """
+
+    methods: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_names)] = DEFAULT
+    seeds: int = 5
+    trials: int = Field(default=16, ge=1)
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, methods: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if methods == "all":
+            return methods
+        return tuple(dict.fromkeys(known_method(method) for method in methods))
+
+    @field_validator("seeds")
+    @classmethod
+    def _interval(cls, seeds: int) -> int:
+        if seeds < 2:
+            raise ValueError(f"{seeds} gives no interval, so nothing could be told from noise: give at least 2")
+        return seeds

@@ -1,0 +1,153 @@
+"""Compare: one page that says whether sharing helps, by which way to choose the weights, and how sure that is."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import Experiment
+from pipeline.steps.arms import TUNED, Arm
+from pipeline.steps.context import Context, Done
+from pipeline.steps.device import on_device, resolve_device
+from pipeline.steps.report import openings
+from pipeline.steps.step import Step
+from pipeline.steps.train import Train
+from pipeline.steps.tune import TRIALS, WINNER
+from pipeline.tracking import tags
+from pipeline.tracking.keys import Key, code_of, versions
+
+if TYPE_CHECKING:
+    from pipeline.analysis.comparison import Comparison
+    from pipeline.analysis.step_cost import StepCost
+    from pipeline.tracking.run import Run
+
+PAGE, ANSWER, SUMMARY = "compare.html", "answer.txt", "comparison.json"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An arm that was trained.
+
+    Attributes:
+        arm: It.
+        tuned: Its study.
+        train: The step that trained the study's winner.
+        done: What that answered.
+    """
+
+    arm: Arm
+    tuned: Done
+    train: Train
+    done: Done
+
+
+class Compare(Step):
+    """The last step of a comparison.
+
+    Args:
+        experiment: What is compared on.
+        prepared: Key of the prepare step.
+        compared: The arms that were trained.
+        failed: Why others were not, by their titles.
+        evaluated: The evaluate step of these arms.
+    """
+
+    name = title = "compare"
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        prepared: str,
+        compared: Sequence[Compared],
+        failed: Mapping[str, str],
+        evaluated: Done,
+    ) -> None:
+        self.experiment = experiment
+        self._prepared, self._compared, self._failed, self._evaluated = prepared, compared, failed, evaluated
+
+    def key(self) -> Key:
+        """Code and the keys of all that it shows."""
+        return Key(
+            {
+                "step": self.name,
+                "code": code_of(__name__),
+                "versions": versions("plotly", "scipy"),
+                "values": {"name": self.experiment.name},
+                "failed": dict(self._failed),
+                "upstream": {"evaluate": self._evaluated.key}
+                | {done.title: done.key for it in self._compared for done in (it.tuned, it.done)},
+            }
+        )
+
+    def tags(self) -> dict[str, str]:
+        """Which prepared data were compared on."""
+        return {tags.PREPARED: self._prepared}
+
+    def work(self, context: Context, run: "Run", folder: Path) -> None:
+        """Test every difference, and draw the page."""
+        from pipeline.analysis import tables
+        from pipeline.analysis.report.compared import answer, compared_page, summary
+
+        found = self._comparison(context)
+        tables.write(found.contrasts, folder / "contrasts.csv")
+        tables.write(found.arms, folder / "arms.csv")
+        (folder / PAGE).write_text(compared_page(found), encoding="utf-8")
+        (folder / ANSWER).write_text(answer(found), encoding="utf-8")
+        (folder / SUMMARY).write_text(json.dumps(summary(found), indent=1), encoding="utf-8")
+        run.tags({tags.ANSWER: answer(found)})
+        run.artifacts(folder)
+
+    def _comparison(self, context: Context) -> "Comparison":
+        import pandas as pd
+
+        from pipeline.analysis.comparison import Comparison, contrasts
+        from pipeline.analysis.evaluation import Evaluation
+
+        evaluation = Evaluation.load(self._evaluated.folder)
+        studies = {it.arm.title: pd.read_parquet(it.tuned.folder / TRIALS) for it in self._compared}
+        arms = pd.DataFrame([self._row(it, studies[it.arm.title]) | vars(cost)
+                             for it, cost in zip(self._compared, self._costs(context), strict=True)])  # fmt: skip
+        first = self._compared[0].arm.experiment.tuning
+        assert first is not None
+        space = first.model_dump(mode="json")["space"]
+        settings = self.experiment.compare
+        return Comparison(
+            name=self.experiment.name,
+            evaluation=evaluation,
+            contrasts=contrasts(evaluation),
+            arms=arms,
+            failed=self._failed,
+            frontier=studies.get(TUNED),
+            space={key: json.dumps(it) for key, it in space.items()},
+            trials=settings.trials,
+            seeds=settings.seeds,
+            openings=pd.DataFrame(openings(context, self._prepared), columns=["when", "candidates"]),
+            command=context.command,
+        )
+
+    def _row(self, compared: Compared, study: Any) -> dict[str, Any]:
+        """What an arm's study chose."""
+        won = json.loads((compared.tuned.folder / WINNER).read_text(encoding="utf-8"))
+        return {
+            "arm": compared.arm.title,
+            "group": "single-task" if compared.arm.task else compared.arm.name,
+            "trials": len(study),
+            "diverged": int((study["reason"] == "diverged").sum()),
+            "objective": won["objective"],
+            "values_json": json.dumps(won["values"]),
+        }
+
+    def _costs(self, context: Context) -> list["StepCost"]:
+        from pipeline.analysis.step_cost import step_costs
+        from pipeline.data.prepared import open_prepared
+
+        prepared = open_prepared(context.prepared_folder(self._prepared))
+        context.say.line("  measuring what a step of each arm costs")
+        trained = [on_device(it.train.experiment, resolve_device(self.experiment)) for it in self._compared]
+        return step_costs([(prepared.only(it.tasks), it) for it in trained])
+
+
+def first_line(folder: Path) -> str:
+    """The page's answer to whether sharing helps, and which method."""
+    return (folder / ANSWER).read_text(encoding="utf-8").splitlines()[0]

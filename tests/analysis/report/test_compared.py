@@ -1,0 +1,88 @@
+"""The page of a comparison: every arm with its numbers, and what was left out."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.comparison import Comparison, contrasts
+from pipeline.analysis.report.compared import answer, compared_page, summary
+from tests.analysis.made import drawn, evaluation
+
+ACCURACIES = {"equal": 0.7, "tuned": 0.72, "upgrad": 0.95, "<b>": 0.5, SINGLE: 0.71}
+
+
+def comparison(failed: dict[str, str] | None = None) -> Comparison:
+    groups = {
+        name: ("single" if name == SINGLE else "arm", {task: drawn(it, seed=n, source=task) for task in ("a", "b")})
+        for n, (name, it) in enumerate(ACCURACIES.items())
+    }
+    found = evaluation(groups)  # type: ignore[arg-type]
+    titles = [name for name in ACCURACIES if name != SINGLE] + ["single a", "single b"]
+    chosen = {"training.learning_rate": 0.00123, "balancing.weights": {"a": 1.5, "b": 0.5}}
+    arms = pd.DataFrame(
+        [
+            {"arm": it, "group": SINGLE if it.startswith("single") else it, "trials": 4, "diverged": int(it == "tuned"),
+             "objective": 0.8, "values_json": json.dumps(chosen), "step_us": 100.0, "memory_bytes": 2**20}
+            for it in titles
+        ]
+    )  # fmt: skip
+    trials = {"number": range(3), "validation/a/accuracy": [0.6, 0.7, 0.8], "validation/b/accuracy": [0.8, 0.7, np.nan]}
+    return Comparison(
+        "made", found, contrasts(found), arms, failed or {}, pd.DataFrame(trials),
+        {"training.learning_rate": '{"float": [0.1, 0.2]}'}, 4, 5,
+        pd.DataFrame({"when": ["today"], "candidates": ["all"]}), "headway compare made",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return compared_page(comparison())
+
+
+def test_the_first_line_is_the_answer(page: str) -> None:
+    found = comparison()
+    first = answer(found).splitlines()[0]
+    assert first.startswith("Sharing helps here by more than noise with upgrad")
+    assert f"<h1>{first}</h1>" in page.replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">")
+
+
+def test_what_is_worse_and_what_was_left_out_is_said() -> None:
+    said = answer(comparison({"famo": "it diverged"}))
+    assert re.search(r"Worse than equal weights by more than noise: <b> \(-\d", said)
+    assert "Left out: famo, because it diverged." in said
+    assert "relative change in accuracy on test, with 5 paired seeds; each arm chose its settings by 4 trials" in said
+
+
+def test_every_arm_is_there_against_every_reference_and_names_are_escaped(page: str) -> None:
+    assert "<b></span>" not in page
+    for title in ("Against single-task networks", "Against equal weights", "Against tuned weights"):
+        assert page.count(f"<h3>{title}</h3>") == 1
+    assert "<td>tuned</td>" in page
+    assert "4 (1 diverged)" in page
+    assert "a 1.5<br>b 0.5" in page
+    assert "p &lt; 0.001" in page
+
+
+def test_memory_and_time_of_the_single_task_networks_add_up(page: str) -> None:
+    cells = [re.sub("<[^>]+>", "", it) for it in re.findall(r"<td>(.*?)</td>", page[page.index('id="cost"') :])]
+    assert cells[cells.index("single-task") :][:5] == ["single-task", "200", "2.00", "2.00", "2.00"]
+
+
+def test_the_frontier_shows_trials_and_every_arm(page: str) -> None:
+    figures = [
+        json.loads(it) for it in re.findall(r'<script type="application/json" id="figure-\d+">(.*?)</script>', page)
+    ]
+    named = [{trace.get("name") for trace in figure["data"]} for figure in figures]
+    (frontier,) = (it for it in named if "Pareto front" in it)
+    assert {"trials", "equal", "tuned", "upgrad", SINGLE} <= frontier
+
+
+def test_the_summary_is_plain_data() -> None:
+    told = json.loads(json.dumps(summary(comparison({"famo": "it diverged"})), allow_nan=False))
+    assert told["left_out"] == {"famo": "it diverged"}
+    assert {row["candidate"] for row in told["test"]} == set(ACCURACIES)
+    assert len(told["contrasts"]) == 3 * (4 + 3 + 3)
