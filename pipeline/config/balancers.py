@@ -25,7 +25,8 @@ class Method:
         tasks: How many tasks it takes at least.
         weighs: Whether it answers weights; else a direction on what is shared.
         trainable: Whether it trains a usual network at its default settings.
-        cost: How many times as long as with equal weights a step takes; `python -m benchmarks.balancers`, three tasks.
+        cost: How many times as long as with equal weights a step takes, of three tasks in a stack of 8 networks with
+            one wide layer; about, by `python -m benchmarks.balancers`.
     """
 
     about: str
@@ -61,102 +62,120 @@ METHODS: dict[str, Method] = {
         "Kendall et al. 2018, arXiv 1705.07115",
         ("losses",),
         _with(learning_rate=0.01),
+        cost=1.08,
     ),
     "imtl_l": Method(
         "a trained scale of each loss: exp(s), with s descending on exp(s) L - s (IMTL-L)",
         "Liu et al. 2021, Towards impartial multi-task learning, ICLR",
         ("losses",),
         _with(learning_rate=0.01),
+        cost=1.06,
     ),
     "dwa": Method(
         "more to losses that fell less between the last two epochs (dynamic weight average)",
         "Liu et al. 2019, arXiv 1803.10704",
         ("losses",),
         _with(temperature=2.0),
+        cost=1.08,
     ),
     "gls": Method(
         "descends on the geometric mean of the losses",
         "Chennupati et al. 2019, MultiNet++, CVPR workshops",
         ("losses",),
+        cost=1.06,
     ),
     "famo": Method(
         "lets all losses fall at a like rate, by how far each fell in the last step",
         "Liu et al. 2023, arXiv 2306.03792",
         ("losses", "losses_after"),
         _with(learning_rate=0.025, decay=0.001),
+        cost=1.57,
     ),
     "stch": Method(
         "descends on a smooth maximum of the weighted losses (smooth Tchebycheff)",
         "Lin et al. 2024, arXiv 2402.19078",
         ("losses",),
         _with(weights="equal", mu=0.1),
+        cost=1.06,
     ),
     "pbi": Method(
         "descends on the distance along the preferred direction of losses, and theta times that from it",
         "Zhang and Li 2007, MOEA/D, IEEE Transactions on Evolutionary Computation 11",
         ("losses",),
         _with(weights="equal", theta=0.5),
+        cost=1.14,
     ),
     "gradnorm": Method(
         "trained weights that bring the norms of the weighted gradients to a like size, more where a task lags",
         "Chen et al. 2018, arXiv 1711.02257",
         ("losses", "gramian"),
         _with(alpha=1.5, learning_rate=0.025),
+        cost=2.0,
     ),
     "mgda": Method(
         "the convex combination of the gradients of least norm (MGDA)",
         "Desideri 2012, Comptes Rendus Mathematique 350; Sener and Koltun 2018, arXiv 1810.04650",
         ("gramian",),
+        cost=2.1,
     ),
     "pcgrad": Method(
         "each gradient loses what conflicts with the others, taken in random order",
         "Yu et al. 2020, arXiv 2001.06782",
         ("gramian",),
+        cost=2.3,
     ),
     "gradvac": Method(
         "each pair of gradients is brought to the cosine that it has had on average",
         "Wang et al. 2021, arXiv 2010.05874",
         ("gramian",),
         _with(beta=0.01),
+        cost=2.7,
     ),
     "cagrad": Method(
         "the best worst descent of any task within c of the mean gradient",
         "Liu et al. 2021, arXiv 2110.14048",
         ("gramian",),
         _with(c=0.4),
+        cost=2.7,
     ),
     "imtl_g": Method(
         "equal projections of the sum on every task's gradient (IMTL-G)",
         "Liu et al. 2021, Towards impartial multi-task learning, ICLR",
         ("gramian",),
+        cost=2.2,
     ),
     "nash_mtl": Method(
         "the Nash bargaining solution of the tasks",
         "Navon et al. 2022, arXiv 2202.01017",
         ("gramian",),
         _with(max_norm=1.0, iterations=50),
+        cost=2.4,
     ),
     "aligned_mtl": Method(
         "gradients turned so that they neither conflict nor dominate",
         "Senushkin et al. 2023, arXiv 2305.19000",
         ("gramian",),
         _with(scale="min"),
+        cost=2.2,
     ),
     "dualproj": Method(
         "the mean gradient, projected to where it conflicts with none (as in gradient episodic memory)",
         "Lopez-Paz and Ranzato 2017, arXiv 1706.08840; Quinton and Rey 2024, arXiv 2406.16232",
         ("gramian",),
+        cost=2.3,
     ),
     "upgrad": Method(
         "the mean of the gradients, each projected to where it conflicts with none",
         "Quinton and Rey 2024, arXiv 2406.16232",
         ("gramian",),
+        cost=2.3,
     ),
     "fairgrad": Method(
         "alpha-fair shares of the descent",
         "Ban and Ji 2024, arXiv 2402.15638",
         ("gramian",),
         _with(alpha=1.0, iterations=50),
+        cost=2.5,
     ),
     "krum": Method(
         "the gradients that lie closest to the others",
@@ -165,42 +184,49 @@ METHODS: dict[str, Method] = {
         _with(byzantine=0, selected=1),
         tasks=3,
         trainable=False,
+        cost=2.1,
     ),
     "pcd": Method(
         "the first task's descent, as long as every other descends by a share of its own",
         "arXiv 2606.29521 (priority-constrained descent), TMLR 2026",
         ("gramian",),
         _with(tau=0.02, beta=0.999),
+        cost=2.5,
     ),
     "modo": Method(
         "descends on the norm of the combination by two independent halves of the batch (double sampling)",
         "Chen et al. 2023, arXiv 2305.20057",
         ("cross_gramian",),
         _with(learning_rate=0.1, rho=0.1),
+        cost=3.4,
     ),
     "sdmgrad": Method(
         "the same, held near the mean gradient",
         "Xiao et al. 2023, arXiv 2305.18409",
         ("cross_gramian",),
         _with(learning_rate=10.0, momentum=0.5, iterations=20, pull=0.3),
+        cost=4.6,
     ),
     "excess_mtl": Method(
         "more to tasks whose excess risk is estimated to be large",
         "He et al. 2024, arXiv 2402.02009",
         ("jacobian",),
         _with(learning_rate=1.0),
+        cost=2.3,
     ),
     "graddrop": Method(
         "each value of the gradient keeps the sign of some tasks, drawn by how far they agree",
         "Chen et al. 2020, arXiv 2010.06808",
         ("jacobian",),
         weighs=False,
+        cost=5.0,
     ),
     "config": Method(
         "a direction at like angles to all gradients (conflict-free inverse gradients)",
         "Liu et al. 2025, arXiv 2408.11104",
         ("jacobian",),
         weighs=False,
+        cost=9.8,
     ),
     "trimmed_mean": Method(
         "the mean of each value of the gradients without the extremes",
@@ -209,6 +235,7 @@ METHODS: dict[str, Method] = {
         _with(trimmed=1),
         tasks=3,
         weighs=False,
+        cost=5.5,
     ),
 }
 """By name, from the plainest on: from the losses, then from the gradients."""
