@@ -88,6 +88,9 @@ MISTAKES = {
         ["train", "debug", "--set", "balancing.method=graddrop", "--set", "balancing.gradients=representation"],
         "leave gradients out",
     ),
+    "weights that are none": (
+        ["train", "digits", "--set", "balancing.method=graddrop", "--set", "balancing.every=2"], "leave every out"
+    ),
     "nothing to show": (["show"], "EXPERIMENT"),
     "storage of no kind": (["tune", "debug", "--storage", "nosuchdb://user:secret@host/x"], "tuning.storage"),
 }  # fmt: skip

@@ -45,7 +45,7 @@ class GradNorm(Balancer):
         assert seen.gramian is not None
         weights, there = self._w.clone(), seen.losses != 0
         self._first.copy_(torch.where((self._first == 0) & there, seen.losses, self._first))
-        norms = seen.gramian.diagonal(dim1=1, dim2=2).sqrt()
+        norms = seen.gramian.diagonal(dim1=1, dim2=2).clamp_min(0.0).sqrt()
         ratios = torch.where(there, seen.losses / self._first, 0.0)
         count = there.sum(1, keepdim=True).clamp_min(1)
         rates = ratios / (ratios.sum(1, keepdim=True) / count)

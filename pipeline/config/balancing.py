@@ -108,8 +108,9 @@ class BalancingSettings(Settings):
                 raise ValueError(f"method '{self.method}' does not use {name}={shown(value)}: leave it out")
         if self.gradients == "representation" and self.about.needs != ("gramian",) and self.method != "gradnorm":
             raise ValueError(f"method '{self.method}' reads the gradients of parameters only: leave gradients out")
-        if self.smoothing and not self.about.weighs:
-            raise ValueError(f"method '{self.method}' answers no weights to smooth: leave smoothing out")
+        for name, plain in (("smoothing", 0.0), ("every", 1)):
+            if not self.about.weighs and getattr(self, name) != plain:
+                raise ValueError(f"method '{self.method}' answers no weights: leave {name} out")
         return self
 
     @property
