@@ -82,7 +82,7 @@ class SlotBySlot(Balancer):
         settings: See `Balancer`.
         tasks: See `Balancer`.
         device: See `Balancer`.
-        make: From a slot's settings and the number of tasks to the weighting.
+        make: From a slot's settings to the weighting.
         kept: What that remembers.
     """
 
@@ -92,7 +92,7 @@ class SlotBySlot(Balancer):
         tasks: Sequence[str],
         device: str = "cpu",
         *,
-        make: Callable[[BalancingSettings, int], Weighting],
+        make: Callable[[BalancingSettings], Weighting],
         kept: Sequence[Kept] = (),
     ) -> None:
         super().__init__(settings, tasks, device)
@@ -119,9 +119,9 @@ class SlotBySlot(Balancer):
         return answers
 
     def _weighting(self, k: int, count: int) -> Weighting:
-        """A slot's weighting of so many tasks."""
+        """A slot's weighting of so many tasks: TorchJD's forget what they remember when the number changes."""
         if (k, count) not in self._made:
-            self._made[k, count] = weighting = self._make(self.settings[k], count)
+            self._made[k, count] = weighting = self._make(self.settings[k])
             if self._kept:
                 with seeded(0, self.device), _quietly():  # its first call makes what it remembers
                     weighting(torch.eye(count, device=self.device))
@@ -152,7 +152,7 @@ class Aggregated(Balancer):
         settings: See `Balancer`.
         tasks: See `Balancer`.
         device: See `Balancer`.
-        make: From a slot's settings and the number of tasks to the aggregator.
+        make: From a slot's settings to the aggregator.
     """
 
     def __init__(
@@ -161,10 +161,10 @@ class Aggregated(Balancer):
         tasks: Sequence[str],
         device: str = "cpu",
         *,
-        make: "Callable[[BalancingSettings, int], Aggregator]",
+        make: "Callable[[BalancingSettings], Aggregator]",
     ) -> None:
         super().__init__(settings, tasks, device)
-        self._made = [make(it, len(tasks)) for it in settings]
+        self._made = [make(it) for it in settings]
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`: there are none."""

@@ -118,8 +118,8 @@ class Steadied(Balancer):
         return len(self.tasks) * functional.normalize(weights, p=1.0, dim=1)
 
 
-def _weighting(name: str, settings: BalancingSettings, count: int) -> Weighting:
-    """The weighting of one slot, for so many tasks."""
+def _weighting(name: str, settings: BalancingSettings) -> Weighting:
+    """The weighting of one slot."""
     from torchjd import aggregation as jd
 
     it = settings.value
@@ -142,8 +142,8 @@ def _weighting(name: str, settings: BalancingSettings, count: int) -> Weighting:
     return makers[name]()
 
 
-def _aggregator(name: str, settings: BalancingSettings, count: int) -> "Aggregator":
-    """TorchJD's aggregator of one slot, for so many tasks."""
+def _aggregator(name: str, settings: BalancingSettings) -> "Aggregator":
+    """TorchJD's aggregator of one slot."""
     from torchjd import aggregation as jd
 
     if name == "trimmed_mean":

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from pipeline.model.layers import Linear, back_through
+from pipeline.model.layers.composite import unspared
 from pipeline.model.network import Network
 from pipeline.stacked import Scratch, Stacked
 
@@ -72,7 +73,7 @@ class TaskGradients:
                 assert back is not None
                 if back is not place:
                     place.tensor.copy_(back.tensor)
-            self._tops.append(top.part(slice(0, x.tensor.size(1))))  # as a part, which nobody may write over
+            self._tops.append(unspared(top))
 
     def gramian(self) -> Tensor:
         """The inner products of the tasks' gradients, [K, T, T]; zeros where a task has no rows."""
@@ -81,7 +82,7 @@ class TaskGradients:
         if self._by_rows:
             return self._of_rows()
         jacobian = self.jacobian()
-        return self._products(jacobian, jacobian)
+        return self.products(jacobian, jacobian)
 
     def jacobian(self) -> Tensor:
         """The tasks' gradients, [K, T, P]; valid until the next call."""
@@ -104,7 +105,7 @@ class TaskGradients:
     def descend(self, weights: Tensor) -> None:
         """Write the trunk's gradient: the sum of the tasks', by weights [K, T]."""
         if self._jacobian is not None:
-            self.along(self._products(weights.unsqueeze(1), self._jacobian.mT).squeeze(1))
+            self.along(self.products(weights.unsqueeze(1), self._jacobian.mT).squeeze(1))
             return
         total = self._scratch("total", *self._tops[0].tensor.shape)
         total.whole.zero_()
@@ -201,10 +202,10 @@ class TaskGradients:
         for its in found.values():
             places = torch.tensor([place for place, _ in its], device=gramian.device)
             vectors = torch.stack([slopes for _, slopes in its], 1)
-            gramian[:, places.unsqueeze(1), places] = self._products(vectors, vectors)
+            gramian[:, places.unsqueeze(1), places] = self.products(vectors, vectors)
         return gramian
 
-    def _products(self, a: Tensor, b: Tensor) -> Tensor:
+    def products(self, a: Tensor, b: Tensor) -> Tensor:
         """[K, M, N] and [K, L, N] -> [K, M, L], a call a slot where slots are not to feel one another."""
         if self._network.on.batched:
             return torch.bmm(a, b.mT)

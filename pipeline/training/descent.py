@@ -41,8 +41,8 @@ class Descent:
         self._varying = len(losses) > 1 and settings[0].method != "fixed"
         self._noted: dict[str, tuple[Tensor, int]] = {}
         self._gradients: TaskGradients | None = None
-        if self._needs & {"gramian", "cross_gramian", "jacobian"}:
-            whole = "jacobian" in self._needs or "cross_gramian" in self._needs
+        if len(losses) > 1 and settings[0].about.of_gradients:
+            whole = bool({"jacobian", "cross_gramian"} & self._needs)
             self._gradients = TaskGradients(network, settings[0].gradients, whole)
 
     @property
@@ -137,7 +137,7 @@ class Descent:
         for half in (0, 1):
             gradients.take(self._slopes(logits, {task: _half(it, half) for task, it in targets.items()}))
             found.append(gradients.jacobian().clone())
-        return torch.stack([torch.mm(one, other.mT) for one, other in zip(*found, strict=True)])
+        return gradients.products(*found)
 
     def _slopes(self, logits: Logits, targets: Mapping[str, Targets]) -> dict[str, Stacked]:
         return {task: loss.slopes(logits[task], targets[task], self._ones) for task, loss in self._losses.items()}
