@@ -12,9 +12,6 @@ Role = Literal["default", "single", "separate", "tuned", "arm"]
 SINGLE = "single-task"
 """The name under which the single-task baselines, one network a task, stand side by side with the others."""
 
-EQUAL, TUNED = "equal", "tuned"
-"""The arms of a comparison that all its arms are held against: equal task weights, and searched ones."""
-
 
 @dataclass(frozen=True)
 class Candidate:

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis import tables
-from pipeline.analysis.candidate import EQUAL, SINGLE, TUNED
+from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.intervals import LEVEL, student_p
+from pipeline.config.comparing import EQUAL, TUNED
 
 ALL = "all"
 """Stands for all tasks together: the mean relative change of their primary metrics, in percent."""

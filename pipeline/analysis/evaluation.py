@@ -9,10 +9,11 @@ from types import MappingProxyType
 import pandas as pd
 
 from pipeline.analysis import tables
-from pipeline.analysis.candidate import EQUAL, SINGLE, TUNED, Candidate
+from pipeline.analysis.candidate import SINGLE, Candidate
 from pipeline.analysis.curves import curves_table
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.settings import compared, differs_in
+from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.data.prepared import Split
 
 _FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates")

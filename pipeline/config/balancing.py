@@ -1,12 +1,11 @@
 """What an experiment may say about the weights of its tasks."""
 
-import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.balancers import METHODS, Method
-from pipeline.config.base import Settings, shown
+from pipeline.config.base import Settings, shown, unknown
 
 Weight = Annotated[float, Field(ge=0.0)]
 _Positive = Annotated[float, Field(gt=0.0)]
@@ -30,9 +29,7 @@ def known_method(name: str) -> str:
     """
     if name in METHODS:
         return name
-    guess = difflib.get_close_matches(name, METHODS, n=1)
-    hint = f"did you mean '{guess[0]}'?" if guess else "`headway show --balancers` lists them"
-    raise ValueError(f"there is no method '{name}' ({hint})")
+    raise unknown("method", name, METHODS, "`headway show --balancers` lists them")
 
 
 class BalancingSettings(Settings):

@@ -1,6 +1,8 @@
 """The base of all settings: frozen, strict about types, and closed to unknown keys."""
 
+import difflib
 import reprlib
+from collections.abc import Iterable
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
@@ -21,6 +23,13 @@ _repr.maxstring = _repr.maxother = 80
 def shown(value: Any) -> str:
     """A value as a message shows it: as Python writes it, cut short where it is long or deep."""
     return _repr.repr(value)
+
+
+def unknown(what: str, name: str, names: Iterable[str], otherwise: str) -> ValueError:
+    """That there is no such part, with the nearest name that there is, or else some other advice."""
+    guess = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean '{guess[0]}'?" if guess else otherwise
+    return ValueError(f"there is no {what} '{name}' ({hint})")
 
 
 class Settings(BaseModel):

@@ -7,6 +7,9 @@ from pydantic import BeforeValidator, Field, field_validator
 from pipeline.config.balancing import known_method
 from pipeline.config.base import Settings, listed
 
+EQUAL, TUNED = "equal", "tuned"
+"""The arms that all arms are held against: equal task weights, and searched ones."""
+
 DEFAULT = ("fixed", "random", "uncertainty", "famo", "mgda", "cagrad", "imtl_g", "upgrad")
 
 

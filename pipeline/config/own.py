@@ -1,11 +1,12 @@
 """Parts of the user's own, which an experiment names as `package.module:Name`."""
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator
+
+from pipeline.config.base import unknown
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -23,9 +24,7 @@ def known(what: str, name: str, names: Sequence[str]) -> str:
     """
     if name in names or _PATH.fullmatch(name):
         return name
-    guess = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean '{guess[0]}'?" if guess else f"{', '.join(names)} or package.module:Class"
-    raise ValueError(f"there is no {what} '{name}' ({hint})")
+    raise unknown(what, name, names, f"{', '.join(names)} or package.module:Class")
 
 
 def _path(path: str) -> str:

@@ -1,10 +1,10 @@
 """What an experiment may say of how its tasks share a network."""
 
-import difflib
 from typing import ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.base import unknown
 from pipeline.config.kinds import OfKind
 
 PLAIN = ("shared", "separate")
@@ -51,9 +51,7 @@ class SharingSettings(OfKind):
     def _known(cls, kind: str) -> str:
         if kind in cls._used:
             return kind
-        guess = difflib.get_close_matches(kind, cls._used, n=1)
-        hint = f"did you mean '{guess[0]}'?" if guess else ", ".join(cls._used)
-        raise ValueError(f"there is no sharing '{kind}' ({hint})")
+        raise unknown("sharing", kind, cls._used, ", ".join(cls._used))
 
     @model_validator(mode="after")
     def _has_experts(self) -> "SharingSettings":

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pipeline.config import Experiment, with_values
 from pipeline.config.balancers import METHODS
 from pipeline.config.balancing import BalancingSettings
+from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.config.experiment import Baselines
 from pipeline.config.problems import one_line
 from pipeline.config.space import WEIGHTS
@@ -16,7 +17,7 @@ from pipeline.config.tuning import Dimension, FloatRange, Simplex, TuningSetting
 from pipeline.errors import UserError
 from pipeline.steps.train import single_task
 
-SINGLE, EQUAL, TUNED = "single", "equal", "tuned"
+SINGLE = "single"
 
 SPACE: Mapping[str, Dimension] = MappingProxyType(
     {

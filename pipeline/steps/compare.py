@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
-from pipeline.steps.arms import TUNED, Arm
+from pipeline.config.comparing import TUNED
+from pipeline.steps.arms import Arm
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.report import openings
@@ -128,10 +129,12 @@ class Compare(Step):
 
     def _row(self, compared: Compared, study: Any) -> dict[str, Any]:
         """What an arm's study chose."""
+        from pipeline.analysis.candidate import SINGLE
+
         won = json.loads((compared.tuned.folder / WINNER).read_text(encoding="utf-8"))
         return {
             "arm": compared.arm.title,
-            "group": "single-task" if compared.arm.task else compared.arm.name,
+            "group": SINGLE if compared.arm.task else compared.arm.name,
             "trials": len(study),
             "diverged": int((study["reason"] == "diverged").sum()),
             "objective": won["objective"],

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis import tables
-from pipeline.analysis.candidate import EQUAL, SINGLE, TUNED, Candidate, Role
+from pipeline.analysis.candidate import SINGLE, Candidate, Role
 from pipeline.analysis.curves import COLUMNS
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.intervals import Estimate
 from pipeline.analysis.metrics import Scores, TaskScores
 from pipeline.analysis.report import ReportData
 from pipeline.config import Experiment
+from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.steps.curves import history
 from pipeline.training.saved import save

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from pipeline.analysis.candidate import EQUAL, SINGLE, TUNED
+from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.comparison import ALL, contrasts, holm
 from pipeline.analysis.metrics import Scores
+from pipeline.config.comparing import EQUAL, TUNED
 from tests.analysis.made import drawn, evaluation
 
 

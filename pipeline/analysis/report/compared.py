@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.analysis.candidate import EQUAL, SINGLE
+from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.comparison import ALL, REFERENCES, Comparison
 from pipeline.analysis.figures.candidates import side_by_side
 from pipeline.analysis.figures.costs import cost_bars
@@ -17,6 +17,7 @@ from pipeline.analysis.report.decision import called, decision, listed, shown, s
 from pipeline.analysis.report.page import Page, folded, items, paragraph, table
 from pipeline.analysis.report.verdict import bounds
 from pipeline.analysis.tables import primary
+from pipeline.config.comparing import EQUAL
 
 _TESTS = (
     "Paired by seed: a seed gives every arm its initial weights and the order of its data. The interval is the wider "

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from pipeline.analysis.candidate import EQUAL, SINGLE, TUNED
+from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.comparison import ALL
 from pipeline.analysis.report.verdict import bounds
+from pipeline.config.comparing import EQUAL, TUNED
 
 _WEIGHTS = {EQUAL: "equal weights", TUNED: "tuned weights"}
 
