@@ -89,6 +89,8 @@ class Experiment(Settings):
     def _consistent(self) -> "Experiment":
         self._check_weights()
         self._check_method()
+        if self.training.watch and len(self.tasks) > 1:
+            self._check_shared("training.watch", "set training.watch=null")
         if self.tokenizer and self.data.text != VocabularySettings(length=self.data.text.length):
             raise ValueError("trunk 'huggingface' has a tokenizer of its own: of data.text give length alone")
         if not self.validates and (self.tuning or self.training.early_stopping):
@@ -121,14 +123,18 @@ class Experiment(Settings):
             raise ValueError(f"balancing.method '{method}' needs at least {least} tasks; found {len(self.tasks)}")
         if not about.of_gradients:
             return
+        self._check_shared(f"balancing.method '{method}'", "a method that needs no gradients")
+
+    def _check_shared(self, what: str, otherwise: str) -> None:
+        """Refuse what reads gradients on shared layers where there are none."""
         if self.model.sharing.kind == "separate":
             raise ValueError(
-                f"balancing.method '{method}' reads gradients on layers that the tasks share, and "
-                "model.sharing=separate shares none: use model.sharing=shared, or a method that needs no gradients"
+                f"{what} reads gradients on layers that the tasks share, and "
+                f"model.sharing=separate shares none: use model.sharing=shared, or {otherwise}"
             )
         if self.model.trunk.kind == "mlp" and not self.model.trunk.widths:
             raise ValueError(
-                f"balancing.method '{method}' reads gradients on layers that the tasks share, and "
+                f"{what} reads gradients on layers that the tasks share, and "
                 "model.trunk.widths=[] leaves none: give the trunk a width"
             )
 

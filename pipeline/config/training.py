@@ -33,6 +33,21 @@ class EarlyStopping(Settings):
     min_delta: float = Field(default=0.0, ge=0.0)
 
 
+class WatchSettings(Settings):
+    """Look at the gradients of the tasks on what they share, whatever chooses their weights; training stays the same.
+
+    Each epoch's history then tells the norm of every task's gradient, the cosines between them and how many conflict.
+
+    Attributes:
+        every: Steps from one look to the next.
+        lookahead: Also try in each look what a step for one task alone does to every task's loss on the same rows: the
+            affinity of Fifty et al. 2021. It takes a forward pass a task.
+    """
+
+    every: int = Field(default=10, ge=1)
+    lookahead: bool = False
+
+
 class TrainingSettings(Settings):
     """How a network is trained.
 
@@ -59,6 +74,7 @@ class TrainingSettings(Settings):
         early_stopping: null trains all epochs and keeps the last.
         augment: Transforms of `torchvision.transforms.v2` that change the training images, each by its name with its
             arguments, such as `[{RandomCrop: {size: 28, padding: 2}}, RandomHorizontalFlip]`.
+        watch: null looks at no gradients beside those that the balancing method reads.
     """
 
     epochs: int = Field(default=10, ge=1)
@@ -79,6 +95,7 @@ class TrainingSettings(Settings):
     folds: int | None = Field(default=None, ge=2, le=100)
     early_stopping: EarlyStopping | None = EarlyStopping()
     augment: Annotated[tuple[Augmentation, ...], BeforeValidator(_augmentations)] = ()
+    watch: WatchSettings | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingSettings":

@@ -160,11 +160,13 @@ def single_task(experiment: Experiment, task: str) -> Experiment:
     It has one trunk however the tasks share theirs, so that all ways to share are held against the same baseline.
     """
     plain = experiment.model.sharing.kind in PLAIN
+    training = experiment.training.model_copy(update={"watch": None})
     model = experiment.model if plain else experiment.model.model_copy(update={"sharing": SharingSettings()})
     return experiment.model_copy(
         update={
             "tasks": {task: experiment.tasks[task]},
             "model": model,
+            "training": training,
             "balancing": BalancingSettings(),
             "baselines": Baselines(single=False, separate=None),
             "tuning": None,

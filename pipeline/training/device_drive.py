@@ -67,7 +67,7 @@ class DeviceDrive(Drive):
         self._network.begin(streams, epoch)
         self._optimizer.begin(
             [it.learning_rate * own for it, own in zip(self._settings, factors, strict=True)],
-            [factor(self._settings[0], epoch * self.steps + number, self.steps) for number in range(self.steps)],
+            [factor(self._settings[0], self.done(epoch, number), self.steps) for number in range(self.steps)],
         )
         for number, sizes in enumerate(self._batches.epoch(data, epoch)):
             this = Pass({}, streams, epoch, number, self._batches.clock)
@@ -86,7 +86,9 @@ class DeviceDrive(Drive):
 
     def _make_optimizer(self) -> None:
         self._optimizer: BatchedOptimizer = BatchedOptimizer(self._settings, self._network.values, self._network.grads)
-        fixed = self._slots[0].experiment.balancing.method == "fixed"  # others draw, or ask a solver on the host
+        first = self._slots[0].experiment
+        fixed = first.balancing.method == "fixed"  # others draw, or ask a solver on the host
+        alike = fixed and not first.training.watch  # a step that is watched is another one
         parts = (part for _, layer in self._network.layers() for part in layer.parts())
-        recordable = fixed and all(part.recordable for part in parts)
+        recordable = alike and all(part.recordable for part in parts)
         self._run = Recorded[tuple[int, ...]](self._record if recordable else None)

@@ -12,6 +12,7 @@ from pipeline.data.resident import ResidentBatches
 from pipeline.model import Network, Pass
 from pipeline.training.batched_optimizers import BatchedOptimizer
 from pipeline.training.optimizers import Optimizer
+from pipeline.training.schedules import factor
 from pipeline.training.slot import Slot
 
 Step = Callable[[Batch, Pass], None]
@@ -41,6 +42,15 @@ class Drive(ABC):
         self._settings: list[TrainingSettings] = [slot.experiment.training for slot in slots]
         self._make_optimizer()
         self._optimizer.resume(done * self.steps)
+
+    def rates(self, epoch: int, step: int, factors: Sequence[float]) -> list[float]:
+        """Each slot's learning rate in a step of an epoch, multiplied by its own factor."""
+        course = factor(self._settings[0], self.done(epoch, step), self.steps)
+        return [it.learning_rate * course * own for it, own in zip(self._settings, factors, strict=True)]
+
+    def done(self, epoch: int, step: int) -> int:
+        """Updates before a step of an epoch."""
+        return epoch * self.steps + step
 
     @abstractmethod
     def epoch(self, step: Step, after: Step, epoch: int, factors: Sequence[float]) -> None:

@@ -10,7 +10,6 @@ from pipeline.data.prepared import Prepared, Split
 from pipeline.model import Pass
 from pipeline.training.drive import Drive, Step
 from pipeline.training.optimizers import Optimizer, clip
-from pipeline.training.schedules import factor
 
 
 class HostDrive(Drive):
@@ -37,10 +36,7 @@ class HostDrive(Drive):
             this = Pass({}, streams, epoch, number)
             step(changed, this)
             clip(self._network.grads, self._settings)
-            course = factor(self._settings[0], epoch * self.steps + number, self.steps)
-            self._optimizer.step(
-                [it.learning_rate * course * own for it, own in zip(self._settings, factors, strict=True)]
-            )
+            self._optimizer.step(self.rates(epoch, number, factors))
             after(changed, this)
 
     def _make_optimizer(self) -> None:

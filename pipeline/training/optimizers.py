@@ -35,7 +35,7 @@ class Optimizer:
 
     def resume(self, steps: int) -> None:
         """Go on as after so many updates."""
-        self._done = torch.tensor(float(steps))
+        self._done = torch.tensor(float(steps), device=self._values[0].device)
 
     def step(self, rates: list[float]) -> None:
         """Update each slot at its own rate."""

@@ -24,6 +24,8 @@ from pipeline.training.host_drive import HostDrive
 from pipeline.training.progress import note_epoch
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.tallies import Tally, metrics, tally_of
+from pipeline.training.task_losses import TaskLosses
+from pipeline.training.watch import Watch
 
 
 class Stack:
@@ -86,10 +88,11 @@ class Stack:
 
     def train(self) -> list[dict[str, float]]:
         """The updates of an epoch and nothing else: each slot's training metrics over its rows. No state changes."""
-        factors = [state.plateau_factor for state in self._states]
-        self._drive.epoch(self._step, self._descent.after, self._states[0].epoch, factors)
-        told = self._descent.told()
-        return [found | own for found, own in zip(metrics(self._tallies), told, strict=True)]
+        self._factors = [state.plateau_factor for state in self._states]
+        self._drive.epoch(self._step, self._descent.after, self._states[0].epoch, self._factors)
+        seen = self._watch.told() if self._watch else [{} for _ in self._slots]
+        told = zip(metrics(self._tallies), self._descent.told(), seen, strict=True)
+        return [found | own | watched for found, own, watched in told]
 
     def leave(self, names: Iterable[str]) -> None:
         """Cut slots out, pruned if they still ran; their kept epoch stays to be asked for."""
@@ -145,7 +148,10 @@ class Stack:
         else:
             self._network.initialise([slot.stream for slot in self._slots], self._on)
         self._drive.open(self._network, self._slots, self._states[0].epoch)
-        self._descent = Descent(self._network, self._losses, [experiment.balancing for experiment in experiments])
+        losses = TaskLosses(self._losses, len(experiments), self._on.device)
+        self._descent = Descent(self._network, losses, [experiment.balancing for experiment in experiments])
+        watched = self._settings[0].watch and len(self._losses) > 1
+        self._watch = Watch(self._network, losses, self._settings) if watched else None
         self._tallies: dict[str, Tally] = {task: tally_of(it, self._on) for task, it in self._prepared.tasks.items()}
         self._best = (self._network.values.clone(), self._network.buffers.clone())
         for name, rows in (stacked or {}).items():
@@ -171,6 +177,9 @@ class Stack:
 
     def _step(self, batch: Batch, this: Pass) -> None:
         """The gradients of every slot, and what is counted of its losses."""
+        if self._watch and self._watch.due(this.step):
+            at = this.epoch, this.step
+            self._watch(batch, this, self._drive.rates(*at, self._factors), self._drive.state, self._drive.done(*at))
         if self._descent.apart:
             this = replace(this, apart=True)
         logits = self._network.forward(batch.inputs, this)
