@@ -70,6 +70,19 @@ def compare(**options: Any) -> None:
     do("compare", as_request(options))
 
 
+@cli.command(context_settings={"ignore_unknown_options": True})
+@experiment_options
+@click.option("--networks", default="", help="Into how many networks the tasks may be grouped, at most; 2 by default.")
+@click.option("--resume", is_flag=True, help="Go on with interrupted steps, each in its own run.")
+@click.option("--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached.")
+@output_options
+def affinity(**options: Any) -> None:
+    """Find which tasks should share a network, train such groups, and show whether they do better."""
+    from pipeline.commands.do import do
+
+    do("affinity", as_request(options))
+
+
 @cli.command("list")
 @output_options
 def list_command(**options: Any) -> None:

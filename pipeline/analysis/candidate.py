@@ -7,7 +7,7 @@ from typing import Literal
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
 
-Role = Literal["default", "single", "separate", "tuned", "arm"]
+Role = Literal["default", "single", "separate", "tuned", "arm", "group"]
 
 SINGLE = "single-task"
 """The name under which the single-task baselines, one network a task, stand side by side with the others."""
@@ -25,6 +25,7 @@ class Candidate:
         model: Its `model.safetensors`.
         history: Its `history.parquet`.
         task: Of a single-task baseline; None for all others.
+        groupings: Ways to group the tasks over networks of which this one is a part, each a candidate of its own.
     """
 
     title: str
@@ -34,6 +35,12 @@ class Candidate:
     model: Path
     history: Path
     task: str | None = None
+    groupings: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """All names under which its answers stand in tables."""
+        return self.groupings if self.role == "group" else (self.group, *self.groupings)
 
     @property
     def group(self) -> str:

@@ -5,7 +5,7 @@ three, of all tasks together or of the tasks one by one: within it p-values are 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +67,12 @@ class Comparison:
         return [name for name in names if name != SINGLE]
 
 
-def contrasts(evaluation: Evaluation) -> pd.DataFrame:
+def contrasts(evaluation: Evaluation, references: Sequence[str] = REFERENCES) -> pd.DataFrame:
     """One row an arm, reference and task, in points; `all` tasks in percent.
+
+    Args:
+        evaluation: Of all arms.
+        references: What they are held against.
 
     Returns:
         candidate, against, task, metric, mean, low, high (the wider of the intervals over seeds and over rows), p
@@ -78,7 +82,7 @@ def contrasts(evaluation: Evaluation) -> pd.DataFrame:
     together = evaluation.delta_m.assign(task=ALL, metric="delta_m_percent", scale=1.0)
     each = tables.primary(evaluation.differences).assign(scale=100.0)
     rows = pd.concat([it for it in (together, each) if len(it)] or [together], ignore_index=True)
-    rows = rows[rows["against"].isin(REFERENCES)].reset_index(drop=True)
+    rows = rows[rows["against"].isin(references)].reset_index(drop=True)
     rows["p"] = [_p(row) for row in rows.to_dict("records")]
     for column in ("mean", "low", "high"):
         rows[column] = rows[column] * rows["scale"]

@@ -5,15 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
 from pipeline.analysis import tables
-from pipeline.analysis.candidate import SINGLE, Candidate
+from pipeline.analysis.candidate import SINGLE, Candidate, Role
 from pipeline.analysis.curves import curves_table
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.settings import compared, differs_in
 from pipeline.config.comparing import EQUAL, TUNED
+from pipeline.config.grouping import TOGETHER
 from pipeline.data.prepared import Split
 
 _FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates")
@@ -29,8 +31,9 @@ class Evaluation:
         scores: On test, a row a candidate, task and metric.
         seeds: The same a seed.
         differences: Paired: all minus single-task, tuned minus default, default minus separate; every arm minus those
-            of equal and of tuned weights.
-        delta_m: In percent, against single-task; of arms also against those of equal and of tuned weights.
+            of equal and of tuned weights; every grouping minus all tasks together.
+        delta_m: In percent, against single-task; of arms also against those of equal and of tuned weights, of groupings
+            also against all tasks together.
         gaps: Training minus validation, in each task's primary metric.
         costs: parameters, latency_ms, rows_per_second.
         confusions: Counts over all seeds, of the tasks that have classes.
@@ -95,7 +98,8 @@ def evaluate(
 
     Args:
         candidates: One default, and any single-task baselines (all tasks or none), separate and tuned; or the arms of a
-            comparison. The first that is no single-task baseline is what `differs` is told against.
+            comparison; or networks of groups of tasks. The first that is no single-task baseline is what `differs` is
+            told against.
         test: The opened test split of all tasks.
         report: Takes a line about what is being done.
         references: Scores of methods without a network, see `pipeline.analysis.reference`.
@@ -106,16 +110,20 @@ def evaluate(
     from pipeline.analysis.gates import gates
     from pipeline.analysis.scores import score
 
+    default = next(candidate for candidate in candidates if candidate.role != "single")
     groups: dict[str, list[Candidate]] = {}
     scores: dict[str, Scores] = {}
     measured: dict[str, dict] = {}
     for candidate in candidates:
         report(f"scoring {candidate.title}")
-        groups.setdefault(candidate.group, []).append(candidate)
-        scores.setdefault(candidate.group, {}).update(score(candidate, test))
-        measured.setdefault(candidate.group, {}).update(gaps(candidate))
+        scored, gap = score(candidate, test), gaps(candidate)
+        for name in candidate.groups:
+            groups.setdefault(name, []).append(candidate)
+            scores.setdefault(name, {}).update(scored)
+            measured.setdefault(name, {}).update(gap)
+    scores = {name: _in_order(it, default) for name, it in scores.items()}
+    measured = {name: _in_order(it, default) for name, it in measured.items()}
     report("measuring costs")
-    default = next(candidate for candidate in candidates if candidate.role != "single")
     arms, tuned = _arms(groups), [candidate.group for candidate in candidates if candidate.role == "tuned"]
     classes = {name: task.classes for name, task in default.prepared.tasks.items()}
     return Evaluation(
@@ -136,7 +144,7 @@ def evaluate(
 
 def _pairs(groups: dict[str, list[Candidate]]) -> list[tuple[str, str]]:
     """Who is held against whom: all against single-task, tuned against default, default against separate."""
-    role = {name: first.role for name, (first, *_) in groups.items()}
+    role = {name: _role(name, its) for name, its in groups.items()}
     wanted = [(name, "single") for name in groups if role[name] != "single"]
     wanted += [(name, "default") for name in groups if role[name] == "tuned"]
     wanted += [(name, "separate") for name in groups if role[name] == "default"]
@@ -144,16 +152,30 @@ def _pairs(groups: dict[str, list[Candidate]]) -> list[tuple[str, str]]:
 
 
 def _arms(groups: dict[str, list[Candidate]]) -> list[tuple[str, str]]:
-    """Every arm of a comparison against those of equal and of tuned weights."""
-    arms = [name for name, (first, *_) in groups.items() if first.role == "arm"]
-    return [(name, other) for name in arms for other in (EQUAL, TUNED) if other in arms and other != name]
+    """Every arm of a comparison against those of equal and of tuned weights, every grouping against all together."""
+    found = []
+    for role, references in (("arm", (EQUAL, TUNED)), ("group", (TOGETHER,))):
+        names = [name for name, its in groups.items() if _role(name, its) == role]
+        found += [(name, other) for name in names for other in references if other in names and other != name]
+    return found
+
+
+def _role(name: str, candidates: Sequence[Candidate]) -> Role:
+    """What a name stands for; the networks of a grouping may be single-task ones, too."""
+    return "single" if name == SINGLE else next((it.role for it in candidates if it.role != "single"), "group")
+
+
+def _in_order(found: Mapping[str, Any], default: Candidate) -> dict[str, Any]:
+    """What is known by task, in the experiment's order."""
+    return {task: found[task] for task in default.experiment.tasks if task in found}
 
 
 def _candidates(default: Candidate, groups: dict[str, list[Candidate]]) -> pd.DataFrame:
     rows = []
-    for name, (first, *_) in groups.items():
-        differs = "one network a task" if name == SINGLE else differs_in(default.experiment, first.experiment)
-        rows.append({"candidate": name, "role": first.role, "differs": differs})
+    for name, its in groups.items():
+        role, differs = _role(name, its), differs_in(default.experiment, its[0].experiment)
+        told = {"single": "one network a task", "group": f"{len(its)} networks" if len(its) > 1 else "one network"}
+        rows.append({"candidate": name, "role": role, "differs": told.get(role, differs)})
     return pd.DataFrame(rows, columns=["candidate", "role", "differs"])
 
 

@@ -63,6 +63,30 @@ def groupings(tasks: Sequence[str], networks: int) -> Iterator[Grouping]:
             yield from (((first, *mates), *more) for more in groupings(rest, networks - 1))
 
 
+def to_check(
+    proposal: Grouping, tasks: Sequence[str], affinity: np.ndarray, networks: int, most: int
+) -> list[Grouping]:
+    """What the proposal is held against by training, itself first: groupings into several networks, not all apart.
+
+    Every one into at most so many networks where these are at most `most` different networks; else the one of which
+    least is expected, into as many networks as the proposal, or two.
+    """
+    every: list[Grouping] = [proposal]
+    if len(tasks) <= EXACT:
+        for found in chain([proposal], groupings(tasks, networks)):
+            every = list(dict.fromkeys([*every, found]))
+            if len(_networks(every, tasks)) > most:
+                break
+    if len(_networks(every, tasks)) > most or len(tasks) > EXACT:
+        every = [proposal, best(tasks, -affinity, max(2, len(proposal)))]
+    return [found for found in dict.fromkeys(every) if 1 < len(found) < len(tasks)]
+
+
+def _networks(many: Sequence[Grouping], tasks: Sequence[str]) -> list[Group]:
+    """The networks of groups, without that of all tasks and those of one."""
+    return [group for group in groups_of(many) if 1 < len(group) < len(tasks)]
+
+
 def groups_of(many: Sequence[Grouping]) -> list[Group]:
     """Every group of these groupings once, in their order."""
     return list(dict.fromkeys(chain.from_iterable(many)))
@@ -82,14 +106,14 @@ def titled(grouping: Grouping) -> str:
 def _exact(tasks: Sequence[str], affinity: np.ndarray, networks: int) -> Grouping:
     """By dynamic programming over sets of tasks, which are the bits of a number."""
     everyone = (1 << len(tasks)) - 1
-    values = [sum(expected(_of(bits, tasks), tasks, affinity).values()) for bits in range(everyone + 1)]
+    values = [sum(expected(_of(bits, tasks), tasks, affinity).values(), 0.0) for bits in range(everyone + 1)]
 
     @cache
     def rest(bits: int, networks: int) -> tuple[float, tuple[int, ...]]:
         """The best of what is left, the task of its lowest bit in the first group."""
         if not bits:
             return 0.0, ()
-        best = values[bits], (bits,)
+        best: tuple[float, tuple[int, ...]] = values[bits], (bits,)
         lowest = bits & -bits
         mates = others = bits ^ lowest
         while networks > 1 and mates:

@@ -1,5 +1,6 @@
 """Tables: what evaluate found, as data frames with one value a row, each written as CSV and read back."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -125,6 +126,12 @@ def gates_table(gates: Mapping[str, Sequence[Mapping[tuple[int, str, str], float
 def primary(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of scores or differences that are of the metric that decides for their task."""
     return table[table["primary"].astype(bool)]  # an empty table that was read has no types
+
+
+def plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as they go into JSON, with nulls for what is not a number."""
+    records: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    return records
 
 
 def write(table: pd.DataFrame, path: Path) -> None:

@@ -10,7 +10,7 @@ import click
 
 from pipeline.errors import UserError
 
-STEPS = ("prepare", "train", "tune", "evaluate", "report", "explain", "compare")
+STEPS = ("prepare", "train", "tune", "evaluate", "report", "explain", "compare", "affinity")
 
 _SHORT = {
     "trials": "tuning.trials",
@@ -18,6 +18,7 @@ _SHORT = {
     "methods": "compare.methods",
     "compared_seeds": "compare.seeds",
     "compared_trials": "compare.trials",
+    "networks": "affinity.networks",
 }
 _PLANNED = ("training.epochs", "tuning.trials")
 

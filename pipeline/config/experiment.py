@@ -11,6 +11,7 @@ from pipeline.config.base import Settings
 from pipeline.config.comparing import CompareSettings
 from pipeline.config.data import DataSettings, VocabularySettings
 from pipeline.config.explaining import ExplainSettings
+from pipeline.config.grouping import AffinitySettings
 from pipeline.config.model import ModelSettings
 from pipeline.config.sources import SourceName, SourceSettings
 from pipeline.config.tasks import TaskName, TaskSettings
@@ -70,6 +71,7 @@ class Experiment(Settings):
     tuning: TuningSettings | None = TuningSettings()
     explain: ExplainSettings = ExplainSettings()
     compare: CompareSettings = CompareSettings()
+    affinity: AffinitySettings = AffinitySettings()
 
     @field_validator("name")
     @classmethod

@@ -4,6 +4,9 @@ from pydantic import Field
 
 from pipeline.config.base import Settings
 
+TOGETHER = "together"
+"""The grouping that all others are held against: one network for all tasks."""
+
 
 class AffinitySettings(Settings):
     """How `headway affinity` finds groups of tasks, and how it holds them against others.

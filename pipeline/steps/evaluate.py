@@ -1,8 +1,9 @@
 """Evaluate: open the test split once, for all frozen candidates together. Nothing else may import the test split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment, changed
@@ -32,13 +33,21 @@ class Evaluate(Step):
         prepared: Key of the prepare step.
         trained: The candidates, default first.
         title: Of the step.
+        groupings: The candidates by title that together answer all tasks, by what they are called together.
     """
 
     name = "evaluate"
 
-    def __init__(self, experiment: Experiment, prepared: str, trained: Trained, title: str = "evaluate") -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        prepared: str,
+        trained: Trained,
+        title: str = "evaluate",
+        groupings: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self.experiment, self.title = experiment, title
-        self._prepared, self._trained = prepared, trained
+        self._prepared, self._trained, self._groupings = prepared, trained, groupings
 
     def key(self) -> Key:
         """Code and the candidates' keys."""
@@ -49,6 +58,9 @@ class Evaluate(Step):
                 "versions": versions("scikit-learn", "scipy"),
                 "values": changed(self.experiment, ("baselines.reference",)),
                 **self._own_metrics(),
+                **(
+                    {"groupings": {name: list(its) for name, its in self._groupings.items()}} if self._groupings else {}
+                ),
                 "upstream": {"prepare": self._prepared} | {step.title: done.key for step, done in self._trained},
             }
         )
@@ -72,7 +84,7 @@ class Evaluate(Step):
 
         settle()
         prepared = open_prepared(context.prepared_folder(self._prepared))
-        candidates = [_candidate(prepared, step, done) for step, done in self._trained]
+        candidates = [self._candidate(prepared, step, done) for step, done in self._trained]
         _record_opening(context, run, self._prepared, [candidate.title for candidate in candidates])
         log_datasets(run, context, self._prepared, ("test",))
         test = open_test_split(prepared)
@@ -81,9 +93,16 @@ class Evaluate(Step):
         evaluation = evaluate(candidates, test.rows, report, references)
         evaluation.save(folder)
         for (step, _), candidate in zip(self._trained, candidates, strict=True):
+            if candidate.role == "group":
+                continue  # it is told of as a part of its groupings
             child = context.tracker.start(f"evaluate {candidate.title}", {tags.STEP: self.name, **step.tags()}, run.id)
             child.params(parameters(step.experiment))
             child.metrics(evaluation.metrics(candidate.group, list(step.experiment.tasks)))
+            child.end("FINISHED")
+        for grouping in self._groupings:
+            own = {tags.STEP: self.name, tags.ROLE: "group", tags.PREPARED: self._prepared}
+            child = context.tracker.start(f"evaluate {grouping}", own, run.id)
+            child.metrics(evaluation.metrics(grouping, list(self.experiment.tasks)))
             child.end("FINISHED")
         for method, scores in references.items():
             own = {tags.STEP: self.name, tags.ROLE: "reference"}
@@ -103,24 +122,24 @@ class Evaluate(Step):
         own = {name: it.metrics for name, it in self.experiment.tasks.items()}
         return references(prepared, prepared.split("train"), test.rows, self.experiment.seed, report, own)
 
+    def _candidate(self, prepared: "Prepared", step: Train, done: Done) -> "Candidate":
+        from pipeline.analysis.candidate import Candidate
+        from pipeline.training.saved import FILE
+
+        return Candidate(
+            title=step.candidate,
+            role=step.role,
+            experiment=step.experiment,
+            prepared=prepared.only(step.experiment.tasks),
+            model=done.folder / FILE,
+            history=done.folder / HISTORY,
+            task=step.task,
+            groupings=tuple(name for name, titles in self._groupings.items() if step.candidate in titles),
+        )
+
 
 def _said(context: Context, text: str) -> None:
     context.say.line(f"  {text}")
-
-
-def _candidate(prepared: "Prepared", step: Train, done: Done) -> "Candidate":
-    from pipeline.analysis.candidate import Candidate
-    from pipeline.training.saved import FILE
-
-    return Candidate(
-        title=step.candidate,
-        role=step.role,
-        experiment=step.experiment,
-        prepared=prepared.only(step.experiment.tasks),
-        model=done.folder / FILE,
-        history=done.folder / HISTORY,
-        task=step.task,
-    )
 
 
 def _record_opening(context: Context, run: "Run", prepared: str, candidates: list[str]) -> None:

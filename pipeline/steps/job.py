@@ -8,6 +8,7 @@ from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.explain import PAGE, Explain
 from pipeline.steps.explain import first_line as explained_line
+from pipeline.steps.grouping import affinity
 from pipeline.steps.plan import candidates, to_explain, winner
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.report import Report, first_line
@@ -32,6 +33,8 @@ def run_to(context: Context, last: str) -> dict[str, Any]:
         return _explain(context, prepared, device)
     if last == "compare":
         return compare(context, prepared, device)
+    if last == "affinity":
+        return affinity(context, prepared, device)
     if last == "train":
         perform(context, Train(experiment, "default", prepared, device))
     if last == "tune":

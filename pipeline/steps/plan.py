@@ -9,6 +9,7 @@ from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, resolve_device
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.explain import Explain
+from pipeline.steps.grouping import check_groups
 from pipeline.steps.own_parts import check_own_parts
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.report import Report
@@ -111,6 +112,8 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
         raise UserError("explain reads the validation split: give data.validation a share")
     if last == "compare":
         arms(experiment)
+    if last == "affinity":
+        check_groups(experiment)
     device = resolve_device(experiment)
     Prepare(experiment, project).key()
     for train in candidates(experiment, project, "", device):
@@ -125,13 +128,14 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
 
 
 _DEPENDENT = {
-    "prepare": {"prepare", "train", "tune", "evaluate", "report", "explain", "compare"},
-    "train": {"train", "evaluate", "report", "explain", "compare"},
-    "tune": {"tune", "train tuned", "evaluate", "report", "explain", "compare"},
-    "evaluate": {"evaluate", "report", "compare"},
+    "prepare": {"prepare", "train", "tune", "evaluate", "report", "explain", "compare", "affinity"},
+    "train": {"train", "evaluate", "report", "explain", "compare", "affinity"},
+    "tune": {"tune", "train tuned", "evaluate", "report", "explain", "compare", "affinity"},
+    "evaluate": {"evaluate", "report", "compare", "affinity"},
     "report": {"report"},
     "explain": {"explain"},
     "compare": {"compare"},
+    "affinity": {"affinity"},
 }
 
 

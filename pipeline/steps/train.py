@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.config import Experiment, changed
+from pipeline.config import Experiment, changed, with_values
 from pipeline.config.balancing import BalancingSettings
 from pipeline.config.experiment import Baselines
 from pipeline.config.sharing import PLAIN, SharingSettings
@@ -21,7 +21,7 @@ from pipeline.tracking.keys import Key, code_of, digest, versions
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
 
-Role = Literal["default", "separate", "single", "tuned", "arm"]
+Role = Literal["default", "separate", "single", "tuned", "arm", "group"]
 
 HISTORY = "history.parquet"
 READS = ("tasks", "model", "balancing", "training", "data.mix", "data.temperature", "data.validation", "seed")
@@ -32,12 +32,13 @@ class Train(Step):
 
     Args:
         experiment: As the candidate is trained.
-        role: default, separate, single, tuned or arm.
+        role: default, separate, single, tuned, arm or group.
         prepared: Key of the prepare step.
         device: Resolved.
         task: Of a single-task baseline.
         wins: The model is registered, and held against the champion.
         arm: Of a comparison, which it belongs to.
+        group: What the group of tasks is called that it learns.
 
     Attributes:
         candidate: What it is called when it is evaluated.
@@ -54,14 +55,15 @@ class Train(Step):
         task: str | None = None,
         wins: bool = False,
         arm: str = "",
+        group: str = "",
     ) -> None:
         self.experiment = experiment
         self.role: Role = role
         self.task = task
         self._prepared, self._device, self._wins = prepared, device, wins
         self._arm = arm
-        self.candidate = " ".join(filter(None, (arm or role, task)))
-        self.title = f"train arm {self.candidate}" if arm else f"train {self.candidate}"
+        self.candidate = " ".join(filter(None, (arm or group or role, task)))
+        self.title = " ".join(filter(None, ("train", arm and "arm", group and "group", self.candidate)))
 
     def key(self) -> Key:
         """Code, settings, device and the prepared data."""
@@ -152,6 +154,25 @@ def read_values(experiment: Experiment, reads: tuple[str, ...]) -> dict[str, Any
 
 def _evaluated(key: str) -> bool:
     return key.startswith("tasks.") and key.split(".")[2] in OF_EVALUATION
+
+
+def group_of(experiment: Experiment, tasks: Sequence[str]) -> Experiment:
+    """The experiment restricted to some of its tasks and their sources, which share as all do.
+
+    Raises:
+        ValidationError: Its balancing method or its weights are nothing for these tasks.
+    """
+    balancing = experiment.balancing
+    if balancing.weights != "equal":
+        weights = {task: balancing.weights[task] for task in tasks}
+        balancing = balancing.model_copy(update={"weights": weights})
+    restricted = {
+        "tasks": {task: experiment.tasks[task] for task in tasks},
+        "balancing": balancing,
+        "baselines": Baselines(single=False, separate=None),
+        "tuning": None,
+    }
+    return with_values(experiment.model_copy(update=restricted), {})
 
 
 def single_task(experiment: Experiment, task: str) -> Experiment:

@@ -10,6 +10,7 @@ from pipeline.config.balancers import METHODS
 _CANDIDATES = {
     "default": "#3f8fd2",
     "equal": "#3f8fd2",
+    "together": "#3f8fd2",
     "single-task": "#e08a1e",
     "separate": "#9a7fd1",
     "tuned": "#1fa37a",
@@ -17,7 +18,14 @@ _CANDIDATES = {
 _OTHERS = ("#d1608f", "#8a9a2e", "#c9584c", "#5b8c99", "#b07d3c", "#6a5acd", "#7d8794")
 _METHODS = {name: place for place, name in enumerate(METHODS)}
 _OTHER_SYMBOLS = ("cross", "x", "triangle-up", "hexagram", "pentagon")
-_SYMBOLS = {"default": "circle", "equal": "circle", "single-task": "square", "separate": "diamond", "tuned": "star"}
+_SYMBOLS = {
+    "default": "circle",
+    "equal": "circle",
+    "together": "circle",
+    "single-task": "square",
+    "separate": "diamond",
+    "tuned": "star",
+}
 
 FAINT = "rgba(128,128,128,0.22)"
 MUTED = "rgba(128,128,128,0.75)"

@@ -5,6 +5,7 @@ from html import escape
 
 from pipeline.analysis.figures.style import colour
 from pipeline.analysis.report.data import ReportData
+from pipeline.analysis.report.decision import shown_p
 from pipeline.analysis.report.verdict import bounds
 from pipeline.analysis.tables import primary
 
@@ -87,6 +88,13 @@ def name(candidate: str) -> str:
 def _what(row: dict) -> str:
     said = _WHAT[row["role"]]
     return f"{said}; {row['differs']}" if row["differs"] and row["role"] != "single" else said
+
+
+def tested(row: dict) -> str:
+    """A difference with its interval and p; bold where it is more than noise."""
+    mean = f"{row['mean']:+.2f}"
+    mean = mean if row["verdict"] == "unclear" else f'<span class="changed">{mean}</span>'
+    return f"{mean}<small>{bounds(row)}</small> <small>{escape(shown_p(row['p_holm']))}</small>"
 
 
 def percent(row: dict) -> str:

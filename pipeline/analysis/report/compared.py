@@ -4,19 +4,17 @@ import json
 from html import escape
 from typing import Any
 
-import pandas as pd
-
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.comparison import ALL, REFERENCES, Comparison
 from pipeline.analysis.figures.candidates import side_by_side
 from pipeline.analysis.figures.costs import cost_bars
 from pipeline.analysis.figures.tradeoff import trade_off
 from pipeline.analysis.metrics import TITLES
-from pipeline.analysis.report.cells import name, percent
-from pipeline.analysis.report.decision import called, decision, listed, shown, shown_p, together
+from pipeline.analysis.report.cells import name, percent, tested
+from pipeline.analysis.report.decision import called, decision, listed, shown, together
 from pipeline.analysis.report.page import Page, folded, items, paragraph, table
 from pipeline.analysis.report.verdict import bounds
-from pipeline.analysis.tables import primary
+from pipeline.analysis.tables import plain, primary
 from pipeline.config.comparing import EQUAL
 
 _TESTS = (
@@ -63,9 +61,9 @@ def summary(found: Comparison) -> dict[str, Any]:
         "trials": found.trials,
         "seeds": found.seeds,
         "space": {key: json.loads(it) for key, it in found.space.items()},
-        "arms": _records(found.arms),
-        "test": _records(found.evaluation.scores),
-        "contrasts": _records(found.contrasts),
+        "arms": plain(found.arms),
+        "test": plain(found.evaluation.scores),
+        "contrasts": plain(found.contrasts),
         "left_out": dict(found.failed),
     }
 
@@ -132,15 +130,8 @@ def _against(found: Comparison, against: str) -> str:
     cells = {(row["candidate"], row["task"]): row for row in rows}
     headers = ["arm", "all tasks, %", *(f"{task}, points" for task in found.metrics)]
     return f"<h3>Against {title}</h3>" + table(
-        headers, [[name(arm), *(_cell(cells[arm, task]) for task in (ALL, *found.metrics))] for arm in arms]
+        headers, [[name(arm), *(tested(cells[arm, task]) for task in (ALL, *found.metrics))] for arm in arms]
     )
-
-
-def _cell(row: dict) -> str:
-    """A difference with its interval and p; bold where it is more than noise."""
-    mean = f"{row['mean']:+.2f}"
-    mean = mean if row["verdict"] == "unclear" else f'<span class="changed">{mean}</span>'
-    return f"{mean}<small>{bounds(row)}</small> <small>{escape(shown_p(row['p_holm']))}</small>"
 
 
 def _settings(page: Page, found: Comparison) -> None:
@@ -219,9 +210,3 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         return "<br>".join(f"{escape(str(key))} {it:.3g}" for key, it in value.items())
     return f"{value:.3g}" if isinstance(value, float) else escape(str(value))
-
-
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows with nulls for what is not a number."""
-    records: list[dict[str, Any]] = json.loads(rows.to_json(orient="records", double_precision=15))
-    return records

@@ -1,0 +1,118 @@
+"""Which tasks should share a network: all of them train together and are watched, then groups of them are trained."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from pipeline.config import Experiment
+from pipeline.config.grouping import TOGETHER
+from pipeline.config.problems import one_line
+from pipeline.config.training import WatchSettings
+from pipeline.errors import UserError
+from pipeline.steps.affinity import PAGE, Affinity, first_line, watched
+from pipeline.steps.context import Context
+from pipeline.steps.evaluate import Evaluate
+from pipeline.steps.step import perform
+from pipeline.steps.train import Train, group_of, single_task
+from pipeline.tracking.keys import digest
+
+if TYPE_CHECKING:
+    from pipeline.analysis.grouping import Group
+
+_LONGEST_NAME = 100
+
+
+def affinity(context: Context, prepared: str, device: str) -> dict[str, Any]:
+    """Do all of it.
+
+    Args:
+        context: Of the command.
+        prepared: Key of the prepare step.
+        device: Resolved.
+
+    Returns:
+        `answer` and `report`.
+
+    Raises:
+        UserError: There are no groups to find, or a group is nothing for the balancing method.
+        Failure: A step could not be done.
+    """
+    from pipeline.analysis.grouping import groups_of, titled
+
+    experiment = context.experiment
+    for line in _budget(context, prepared, device):
+        context.say.line(line)
+    together = _together(experiment, prepared, device)
+    trained = [(together, perform(context, together))]
+    alone = [Train(single_task(experiment, task), "single", prepared, device, task=task) for task in experiment.tasks]
+    proposal, checked = watched(trained[0][1].folder, experiment)
+    context.say.line(f"  proposed: {titled(proposal)}")
+    steps = [*alone, *(_group(experiment, it, prepared, device) for it in groups_of(checked) if len(it) > 1)]
+    trained += [(step, perform(context, step)) for step in steps]
+    groupings = {TOGETHER: [together.candidate]}
+    groupings |= {titled(it): [_candidate_of(group, alone) for group in it] for it in checked}
+    evaluated = perform(context, Evaluate(experiment, prepared, trained, "evaluate groups", groupings))
+    done = perform(context, Affinity(experiment, prepared, trained[0][1], trained[1:], evaluated))
+    return {"answer": first_line(done.folder), "report": str(done.folder / PAGE)}
+
+
+def check_groups(experiment: Experiment) -> None:
+    """What can be known before any work.
+
+    Raises:
+        UserError: There are no groups to find, or there is nothing that tasks share.
+    """
+    if len(experiment.tasks) < 2:
+        raise UserError(f"affinity: {experiment.name} has one task, so there is nothing to group")
+    _together(experiment, "", "cpu")
+
+
+def _together(experiment: Experiment, prepared: str, device: str) -> Train:
+    """All tasks in one network, watched.
+
+    Raises:
+        UserError: They share no layers.
+    """
+    watch = WatchSettings(every=experiment.affinity.every, lookahead=True)
+    training = experiment.training.model_copy(update={"watch": watch})
+    try:
+        whole = group_of(experiment.model_copy(update={"training": training}), list(experiment.tasks))
+    except ValidationError as error:
+        raise UserError(f"affinity: {one_line(error)}") from None
+    return Train(whole, "group", prepared, device, group=TOGETHER)
+
+
+def _group(experiment: Experiment, tasks: Sequence[str], prepared: str, device: str) -> Train:
+    """One network for some of the tasks.
+
+    Raises:
+        UserError: The balancing method or its weights are nothing for them.
+    """
+    training = experiment.training.model_copy(update={"watch": None})
+    try:
+        own = group_of(experiment.model_copy(update={"training": training}), tasks)
+    except ValidationError as error:
+        raise UserError(f"affinity: a network of {' and '.join(tasks)} alone: {one_line(error)}") from None
+    return Train(own, "group", prepared, device, group=_named(tasks))
+
+
+def _candidate_of(group: "Group", alone: Iterable[Train]) -> str:
+    """The candidate that learns a group."""
+    return next(it.candidate for it in alone if (it.task,) == group) if len(group) == 1 else _named(group)
+
+
+def _named(tasks: Sequence[str]) -> str:
+    """A group in titles of runs, in which no other characters may stand."""
+    name = " and ".join(tasks)
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]} {digest(list(tasks))[:8]}"
+
+
+def _budget(context: Context, prepared: str, device: str) -> list[str]:
+    """What is going to be trained."""
+    it, seeds = context.experiment, context.experiment.training.seeds
+    count = len(it.tasks)
+    return [
+        f"affinity: one network of all {count} tasks, {count} of one task each, and at most {it.affinity.check} of "
+        f"groups, each with {seeds} seed{'s' if seeds > 1 else ''}; then test is opened once",
+    ]
