@@ -1,4 +1,4 @@
-"""Affinity: one page on what the tasks are to one another, which of them should share a network, and whether they do better."""
+"""Affinity: one page on what the tasks are to one another, and which of them do better in one network."""
 
 import json
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """Which tasks should share a network: all of them train together and are watched, then groups of them are trained."""
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -41,8 +42,7 @@ def affinity(context: Context, prepared: str, device: str) -> dict[str, Any]:
     from pipeline.analysis.grouping import groups_of, titled
 
     experiment = context.experiment
-    for line in _budget(context, prepared, device):
-        context.say.line(line)
+    context.say.line(_budget(experiment))
     together = _together(experiment, prepared, device)
     trained = [(together, perform(context, together))]
     alone = [Train(single_task(experiment, task), "single", prepared, device, task=task) for task in experiment.tasks]
@@ -61,11 +61,15 @@ def check_groups(experiment: Experiment) -> None:
     """What can be known before any work.
 
     Raises:
-        UserError: There are no groups to find, or there is nothing that tasks share.
+        UserError: There are no groups to find, there is nothing that tasks share, or two of them alone are nothing for
+            the balancing method or its weights.
     """
     if len(experiment.tasks) < 2:
         raise UserError(f"affinity: {experiment.name} has one task, so there is nothing to group")
     _together(experiment, "", "cpu")
+    if experiment.affinity.networks > 1:
+        for pair in combinations(experiment.tasks, 2):
+            _group(experiment, pair, "", "cpu")
 
 
 def _together(experiment: Experiment, prepared: str, device: str) -> Train:
@@ -108,11 +112,11 @@ def _named(tasks: Sequence[str]) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]} {digest(list(tasks))[:8]}"
 
 
-def _budget(context: Context, prepared: str, device: str) -> list[str]:
+def _budget(experiment: Experiment) -> str:
     """What is going to be trained."""
-    it, seeds = context.experiment, context.experiment.training.seeds
-    count = len(it.tasks)
-    return [
-        f"affinity: one network of all {count} tasks, {count} of one task each, and at most {it.affinity.check} of "
-        f"groups, each with {seeds} seed{'s' if seeds > 1 else ''}; then test is opened once",
-    ]
+    count, seeds, it = len(experiment.tasks), experiment.training.seeds, experiment.affinity
+    return (
+        f"affinity: one network of all {count} tasks, {count} of one task each, and at most "
+        f"{max(it.check, 2 * it.networks)} of groups, each with {seeds} seed{'s' if seeds > 1 else ''}; then test is "
+        "opened once"
+    )

@@ -130,7 +130,7 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
 _DEPENDENT = {
     "prepare": {"prepare", "train", "tune", "evaluate", "report", "explain", "compare", "affinity"},
     "train": {"train", "evaluate", "report", "explain", "compare", "affinity"},
-    "tune": {"tune", "train tuned", "evaluate", "report", "explain", "compare", "affinity"},
+    "tune": {"tune", "train tuned", "evaluate", "report", "explain", "compare"},
     "evaluate": {"evaluate", "report", "compare", "affinity"},
     "report": {"report"},
     "explain": {"explain"},
