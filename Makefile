@@ -39,13 +39,15 @@ bench: install
 	python -m benchmarks.overhead
 	python -m benchmarks.table
 
-# Also the usual script's whole study (the target of time_to_quality), and how time and memory grow: two hours more.
+# Also the usual script's whole study (the target of time_to_quality), how time and memory grow, and how often
+# `headway compare` claims what is not so: two hours more.
 bench-all: install
 	python -m benchmarks.record
 	$(MAKE) bench
 	python -m benchmarks.balancers
 	python -m benchmarks.growth
 	python -m benchmarks.table
+	python -m benchmarks.claims
 
 ui: install
 	mlflow ui --backend-store-uri sqlite:///mlflow.db
