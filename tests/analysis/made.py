@@ -17,6 +17,7 @@ from pipeline.analysis.metrics import Scores, TaskScores
 from pipeline.analysis.report import ReportData
 from pipeline.config import Experiment
 from pipeline.config.comparing import EQUAL, TUNED
+from pipeline.config.grouping import TOGETHER
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.steps.curves import history
 from pipeline.training.saved import save
@@ -52,6 +53,8 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
     pairs += [(name, "default") for name in tuned]
     arms = [name for name, (role, _) in groups.items() if role == "arm"]
     pairs += [(name, it) for name in arms for it in (EQUAL, TUNED) if it in arms and it != name]
+    grouped = [name for name, (role, _) in groups.items() if role == "group"]
+    pairs += [(name, TOGETHER) for name in grouped if TOGETHER in grouped and name != TOGETHER]
     keys = {"model.sharing.kind": "shared", "training.learning_rate": 0.001} | dict(settings or {})
     estimate: dict[str, Any] = {
         name: Estimate(value, None, None, 1) for name, value in (("train", 0.9), ("validation", 0.8), ("gap", 0.1))
