@@ -25,7 +25,7 @@ def test_gates_are_the_mean_over_the_rows_of_the_readers_source(tmp_path: Path) 
     network, _ = load_network(made.model, data, made.experiment)
     (batch,) = [it for it in in_order(data, data.split("validation")) if "b" in it.inputs]
     network.forward(batch.inputs)
-    (own,) = [gate for name, _, gate in network.branches[0].trunk[0].shares() if name == "far"]  # type: ignore[attr-defined]
+    (own,) = [gate for name, gate in network.branches[0].trunk[0].shares() if name == "far"]  # type: ignore[attr-defined]
     for seed in range(2):
         assert [found[seed][1, "far", str(it)] for it in range(3)] == pytest.approx(own[seed].mean(0).tolist())
         assert sum(found[seed][1, "odd", str(it)] for it in range(3)) == pytest.approx(1.0)
