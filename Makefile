@@ -44,6 +44,7 @@ bench-all: install
 	python -m benchmarks.record
 	$(MAKE) bench
 	python -m benchmarks.balancers
+	python -m benchmarks.sharing
 	python -m benchmarks.growth
 	python -m benchmarks.table
 
