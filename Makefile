@@ -45,6 +45,7 @@ bench-all: install
 	python -m benchmarks.record
 	$(MAKE) bench
 	python -m benchmarks.balancers
+	python -m benchmarks.sharing
 	python -m benchmarks.growth
 	python -m benchmarks.table
 	python -m benchmarks.claims

@@ -1,6 +1,6 @@
-"""How tasks share the experts or columns of a network: each task's gates, on average over the rows of validation."""
-
-from collections.abc import Iterator
+"""How tasks share the experts, columns or layers of a network: each task's gates or attention, on average over the rows
+of validation.
+"""
 
 import torch
 from torch import Tensor
@@ -10,12 +10,12 @@ from pipeline.config.sharing import PLAIN
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network
-from pipeline.model.layers import Mixtures
+from pipeline.model.layers import Gated
 from pipeline.training.saved import load_network
 from pipeline.training.slot import Slot, seed_slots
 
 At = tuple[int, str, str]
-"""Level, reader and expert."""
+"""Level, reader and expert. Of attention: `all` for the mean over a layer, and its units or channels."""
 
 
 def gates(candidate: Candidate) -> list[dict[At, float]]:
@@ -40,30 +40,18 @@ def _each(network: Network, prepared: Prepared, split: str, slots: list[Slot]) -
 
 def _means(network: Network, prepared: Prepared, split: str) -> dict[At, Tensor]:
     """The gates [K] of every slot, mean over rows."""
-    mixing = [layer for _, layer in network.layers() if isinstance(layer, Mixtures)]
-    sums = {at: torch.zeros(len(network.values)) for at in _places(mixing)}
+    gated = [layer for _, layer in network.layers() if isinstance(layer, Gated)]
+    named = {(level, reader): names for level, layer in enumerate(gated, 1) for reader, names in layer.readers()}
+    sums = {at: torch.zeros(len(network.values), len(names)) for at, names in named.items()}
     counts = dict.fromkeys(sums, 0)
     for batch in in_order(prepared, prepared.split(split), evaluated_rows(network.units(training=False))):
         network.forward(batch.inputs)
         here = {task for task, it in prepared.tasks.items() if it.source in batch.inputs}
-        for at, gate in _of_pass(mixing):
-            if at[1] in prepared.tasks and at[1] not in here:
-                continue  # rows of another source, which pass between levels too
-            sums[at] += gate.sum(1)
-            counts[at] += gate.size(1)
-    return {at: it / counts[at] for at, it in sums.items()}
-
-
-def _places(mixing: list[Mixtures]) -> Iterator[At]:
-    """Every gate's place, tasks in their own order."""
-    for level, layer in enumerate(mixing, 1):
-        for mixture in layer.mixtures:
-            yield from ((level, mixture.name, layer.experts[place].name) for place in mixture.experts)
-
-
-def _of_pass(mixing: list[Mixtures]) -> Iterator[tuple[At, Tensor]]:
-    """Every gate [K, B] of the last pass."""
-    for level, layer in enumerate(mixing, 1):
-        for reader, experts, found in layer.shares():
-            for expert, gate in zip(experts, found.unbind(2), strict=True):
-                yield (level, reader, expert), gate
+        for level, layer in enumerate(gated, 1):
+            for reader, found in layer.shares():
+                if reader in prepared.tasks and reader not in here:
+                    continue  # rows of another source, which pass between levels too
+                sums[level, reader] += found.sum(1)
+                counts[level, reader] += found.size(1)
+    means = {at: (it / counts[at]).unbind(1) for at, it in sums.items()}
+    return {(*at, name): mean for at, names in named.items() for name, mean in zip(names, means[at], strict=True)}

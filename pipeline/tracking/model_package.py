@@ -45,7 +45,7 @@ EMBEDDINGS = {
 }
 """Layers that `served_table` has: their classes, and what these are made of."""
 _VOCABULARY = ("words", "tokenizer")
-_SHARING = ("mixtures", "softmax", "constant", "selection")
+_SHARING = ("mixtures", "softmax", "constant", "selection", "attended")
 _REQUIREMENTS = ("mlflow", "torch", "pandas", "numpy", "safetensors")
 
 

@@ -47,7 +47,7 @@ from torch import Tensor, nn
 _CHUNK = 1024  # rows that pass through the network at a time
 _PIXEL = "pixel_"
 _TEXT = "text"
-_ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
+_ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Experts and gates in a served model.
+"""Experts, gates and attention in a served model.
 
-Copied beside `served_model.py` into the models that mix, it imports nothing of `pipeline`.
+Copied beside `served_model.py` into the models that mix or attend, it imports nothing of `pipeline`.
 
 Legend of shapes: B rows, E experts of a mixture, H values that an expert answers, N streams of I values each.
 """
@@ -32,6 +32,8 @@ def layer(
     match about["kind"]:
         case "mixtures":
             return Mixtures(about, lambda described, name: layers(described, name, tensors, source))
+        case "attended":
+            return Attended(about, lambda described, name: layers(described, name, tensors, source))
         case "softmax":
             return nn.Softmax(1)
         case "constant":
@@ -121,3 +123,22 @@ class Mixtures(nn.Module):
             gates = gate(streams[stream]).unsqueeze(2)
             mixtures.append((gates * torch.stack([answers[it] for it in experts], 1)).sum(1))
         return torch.cat(mixtures, 1)
+
+
+class Attended(nn.Module):
+    """Shared layers beside what each task's mask lets through of them, see `pipeline.model.layers.attended`."""
+
+    def __init__(self, about: Mapping[str, Any], layers: Layers) -> None:
+        super().__init__()
+        self.inputs, self.last = about["inputs"], about["last"]
+        self.shared = layers(about["shared"], "shared")
+        self.onward = layers(about["onward"], "onward")
+        self.attentions = nn.ModuleList(layers(it["layers"], f"attention.{it['name']}") for it in about["attentions"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I or (1 + T) * I] of T tasks -> [B, T * H or (1 + T) * H]."""
+        features, *attended = x.split(self.inputs, 1)
+        shared = self.shared(features)
+        seen = [torch.cat([shared, self.onward(own)], 1) for own in attended] or [shared] * len(self.attentions)
+        masked = [attention(it) * shared for attention, it in zip(self.attentions, seen, strict=True)]
+        return torch.cat(masked if self.last else [shared, *masked], 1)

@@ -25,7 +25,7 @@ def test_gates_are_the_mean_over_the_rows_of_the_readers_source(tmp_path: Path) 
     network, _ = load_network(made.model, data, made.experiment)
     (batch,) = [it for it in in_order(data, data.split("validation")) if "b" in it.inputs]
     network.forward(batch.inputs)
-    (own,) = [gate for name, _, gate in network.branches[0].trunk[0].shares() if name == "far"]  # type: ignore[attr-defined]
+    (own,) = [gate for name, gate in network.branches[0].trunk[0].shares() if name == "far"]  # type: ignore[attr-defined]
     for seed in range(2):
         assert [found[seed][1, "far", str(it)] for it in range(3)] == pytest.approx(own[seed].mean(0).tolist())
         assert sum(found[seed][1, "odd", str(it)] for it in range(3)) == pytest.approx(1.0)
@@ -48,6 +48,38 @@ def test_untrained_units_begin_with_a_tasks_own_share(tmp_path: Path) -> None:
     found = gates(candidate(tmp_path, data, with_values(experiment(), values)))[0]
     assert found[1, "odd", "odd"] == pytest.approx(0.8)
     assert found[1, "odd", "far"] == pytest.approx(0.1)
+
+
+def test_attention_is_told_for_every_unit_of_every_layer_and_on_average(tmp_path: Path) -> None:
+    data = prepared(tmp_path / "data")
+    made = candidate(tmp_path, data, with_values(experiment(), {"model.sharing": "mtan", "model.trunk.widths": [5, 4]}))
+    found = gates(made)
+    assert len(found) == 2
+    places = [(level, f"unit {unit}") for level, width in ((1, 5), (2, 4)) for unit in range(width)]
+    assert set(found[0]) == {
+        (level, task, name) for level, name in [(1, "all"), (2, "all"), *places] for task in data.tasks
+    }
+    network, _ = load_network(made.model, data, made.experiment)
+    (batch,) = [it for it in in_order(data, data.split("validation")) if "b" in it.inputs]
+    network.forward(batch.inputs)
+    last = network.branches[0].trunk[1]
+    of_task = {it.name: mask for it, mask in zip(last.attentions, last._masks, strict=True)}  # type: ignore[attr-defined]
+    for seed in range(2):
+        mask = of_task["far"].slots[seed]
+        assert [found[seed][2, "far", f"unit {it}"] for it in range(4)] == pytest.approx(mask.mean(0).tolist())
+        assert found[seed][2, "far", "all"] == pytest.approx(mask.mean().item())
+
+
+def test_attention_is_drawn_by_unit_and_told_on_average() -> None:
+    taken = {"a": (0.9, 0.1), "b": (0.1, 0.9)}
+    seed = {(1, task, f"channel {place}"): it for task, own in taken.items() for place, it in enumerate(own)}
+    table = gates_table({"default": [{(1, task, "all"): 0.5 for task in taken} | seed]})
+    attention, alike = gate_maps(table, "default")
+    assert (attention.caption, alike.caption) == ("attention", "how far tasks read alike")
+    assert attention.sentence == "On average: a 0.50, b 0.50. Most: a 0.90 of channel 0, b 0.90 of channel 1."
+    assert attention.figure is not None
+    assert list(attention.figure.data[0].x) == ["channel 0", "channel 1"]
+    assert likeness(table).loc["a", "b"] == pytest.approx(0.18 / 0.82)
 
 
 def test_networks_that_mix_nothing_have_none(tmp_path: Path) -> None:

@@ -9,13 +9,24 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import balancers, growth, lenet, one_model, overhead, same_rows, study, switches, time_to_quality
+from benchmarks import (
+    balancers,
+    growth,
+    lenet,
+    one_model,
+    overhead,
+    same_rows,
+    sharing,
+    study,
+    switches,
+    time_to_quality,
+)
 from benchmarks.common.measuring import Spent
 from benchmarks.growth_point import Point, make_data, train
 from benchmarks.networks import REPOSITORY
 from pipeline.config import load, with_values
 from pipeline.config.balancers import METHODS
-from pipeline.config.sharing import SharingSettings
+from pipeline.config.sharing import KINDS, SharingSettings
 from pipeline.data.sources import Examples, Part
 from pipeline.data.splitting import split
 from pipeline.model import TaskShape, build
@@ -119,3 +130,14 @@ def test_a_method_is_timed_against_equal_weights_and_torchjd(tmp_path: Path, mon
     assert {"famo, stack of 8", "upgrad, 3 tasks", "TorchJD's upgrad, 3 tasks"} <= set(table["name"])
     assert (table["cpu_seconds"] > 0).all()
     assert "weighting alone, us" in told.output
+
+
+def test_every_way_to_share_is_timed_against_one_trunk(tmp_path: Path) -> None:
+    told = CliRunner().invoke(sharing.main, ["--quick", "--results", str(tmp_path)], catch_exceptions=False)
+    table = pd.read_parquet(tmp_path / "sharing.parquet")
+    wanted = {f"784-128, {kind}, stack of {models}" for kind in KINDS for models in (1, 4)}
+    assert set(table["name"]) == wanted | {f"LeNet, {kind}, stack of 1" for kind in KINDS}
+    assert (table["cpu_seconds"] > 0).all()
+    (shared,) = (line.split() for line in told.output.splitlines() if line.startswith("784-128, shared "))
+    assert float(shared[2]) == 784 * 128 + 128 + 2 * (128 * 10 + 10)
+    assert [float(shared[place]) for place in (4, 6)] == [1.0, 1.0]

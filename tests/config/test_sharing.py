@@ -31,6 +31,9 @@ def test_a_kind_in_short_is_a_kind_at_its_defaults() -> None:
         ({"kind": "ple", "experts": 0, "own_experts": 0}, "sharing 'ple' needs at least one expert"),
         ({"kind": "dselect_k", "experts": 6}, "in bits: a power of 2, not experts=6"),
         ({"kind": "mmoe", "experts": -1}, "greater than or equal to 0"),
+        ({"kind": "mtan", "experts": 2}, "sharing 'mtan' does not use experts=2: leave it out"),
+        ({"kind": "mtan", "bottleneck": 0.0}, "greater than 0"),
+        ({"kind": "mmoe", "bottleneck": 0.5}, "sharing 'mmoe' does not use bottleneck=0.5: leave it out"),
         ({"kind": "cross_stitch", "own_share": 1.5}, "less than or equal to 1"),
     ],
 )

@@ -5,7 +5,13 @@ from torch.nn import functional
 from pipeline.model.layers import Activation, Pass
 from tests.model.bound import batch, bound, vjp
 
-FUNCTIONS = {"relu": torch.relu, "gelu": functional.gelu, "silu": functional.silu, "tanh": torch.tanh}
+FUNCTIONS = {
+    "relu": torch.relu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

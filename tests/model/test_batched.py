@@ -36,6 +36,7 @@ LAYERS = {
     "gelu": (lambda: Activation("gelu"), 37),
     "silu": (lambda: Activation("silu"), 37),
     "tanh": (lambda: Activation("tanh"), 37),
+    "sigmoid": (lambda: Activation("sigmoid"), 37),
     "batch norm": (lambda: BatchNorm(37), 37),
     "batch norm per source": (lambda: BatchNorm(37, ("left", "right", "single")), 37),
     "layer norm": (lambda: LayerNorm(37), 37),

@@ -97,7 +97,7 @@ def _take(model: nn.Module, heads: nn.ModuleDict, named: dict[str, Tensor], k: i
     assert not any(it.isnan().any() for it in values.values())
 
 
-@pytest.mark.parametrize("sharing", ["mmoe", "cgc", "ple", "cross_stitch", "dselect_k"])
+@pytest.mark.parametrize("sharing", ["mmoe", "cgc", "ple", "cross_stitch", "dselect_k", "mtan"])
 def test_a_source_alone_is_answered_as_beside_others(sharing: str) -> None:
     made, x = network({"kind": sharing}, 2), inputs(1, left=5, right=7)
     both = {task: it.clone() for task, it in made.forward(x).items()}
@@ -108,7 +108,7 @@ def test_a_source_alone_is_answered_as_beside_others(sharing: str) -> None:
             torch.testing.assert_close(it, both[task], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("sharing", ["mmoe", "cgc", "ple", "cross_stitch", "dselect_k"])
+@pytest.mark.parametrize("sharing", ["mmoe", "cgc", "ple", "cross_stitch", "dselect_k", "mtan"])
 def test_one_task_alone_can_have_it_too(sharing: str) -> None:
     made = network({"kind": sharing}, 2, {"digit": TASKS["digit"]})
     x = inputs(2, left=5)
@@ -144,13 +144,20 @@ def test_experts_drop_apart() -> None:
 @pytest.mark.parametrize(
     ("sharing", "shape", "trunk", "line"),
     [
-        ("mmoe", {}, {"widths": []}, "sharing 'mmoe' copies the trunk, which has no layers: give it widths"),
+        ("mmoe", {}, {"widths": []}, "sharing 'mmoe' needs a trunk that has layers: give it widths"),
         (
             "ple",
             {"ids": 9},
             {"kind": "gru", "embedding": 4, "widths": [4]},
-            "sharing 'ple' has gates that read the rows",
+            "sharing 'ple' has gates that read the rows, and the rows of s, t are text: use shared, separate, ",
         ),
+        (
+            "mtan",
+            {"ids": 9},
+            {"kind": "gru", "embedding": 4, "widths": [4]},
+            "sharing 'mtan' masks the values that its layers answer, and the rows of s, t are text: use shared",
+        ),
+        ("mtan", {}, {"widths": []}, "sharing 'mtan' needs a trunk that has layers: give it widths"),
         ("cgc", {"other": 5}, {}, "a shared trunk needs rows of one size"),
     ],
 )
@@ -181,7 +188,7 @@ def test_a_selection_begins_with_all_experts_alike_and_ends_with_a_few() -> None
     made = network({"kind": "dselect_k", "experts": 4, "chosen": 1}, 1)
     made.forward(inputs(1, left=3, right=3))
     mixing = made.branches[0].trunk[0]
-    for _, _, gates in mixing.shares():  # type: ignore[attr-defined]
+    for _, gates in mixing.shares():  # type: ignore[attr-defined]
         torch.testing.assert_close(gates, torch.full_like(gates, 0.25), rtol=0.1, atol=0.0)
     named = made.named(made.values, made.buffers)
     for name, it in named.items():
@@ -189,5 +196,5 @@ def test_a_selection_begins_with_all_experts_alike_and_ends_with_a_few() -> None
             it.copy_(torch.tensor([0.6, -0.6, 0.0]))
     made.load(named)
     made.forward(inputs(1, left=3, right=3))
-    for _, _, gates in mixing.shares():  # type: ignore[attr-defined]
+    for _, gates in mixing.shares():  # type: ignore[attr-defined]
         assert gates[0].tolist() == [[0.0, 1.0, 0.0, 0.0]] * 3

@@ -53,7 +53,7 @@ def one_by_one(made: Network, slopes: dict[str, Tensor]) -> Tensor:
     return torch.stack(found, 1)
 
 
-SHARING = ("cross_stitch", "mmoe", "cgc", "ple", "dselect_k")
+SHARING = ("cross_stitch", "mmoe", "cgc", "ple", "dselect_k", "mtan")
 CASES = [(trunk, "shared") for trunk in TRUNKS] + [("three layers", sharing) for sharing in SHARING]
 
 

@@ -34,8 +34,9 @@ def test_a_single_task_baseline_is_the_experiment_on_one_task() -> None:
     assert single.balancing.normalised(["fashion"]) == {"fashion": 1.0}
 
 
-def test_a_single_task_baseline_has_one_trunk_however_the_tasks_share() -> None:
-    mixed = with_values(FLAGSHIP, {"model.sharing": "mmoe"})
+@pytest.mark.parametrize("sharing", ["mmoe", "mtan"])
+def test_a_single_task_baseline_has_one_trunk_however_the_tasks_share(sharing: str) -> None:
+    mixed = with_values(FLAGSHIP, {"model.sharing": sharing})
     assert single_task(mixed, "fashion") == single_task(FLAGSHIP, "fashion")
     apart = with_values(FLAGSHIP, {"model.sharing": "separate"})
     assert single_task(apart, "fashion").model == apart.model

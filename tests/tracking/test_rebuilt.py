@@ -34,6 +34,8 @@ CASES: dict[str, tuple[Prepared, dict[str, Any]]] = {
     "mmoe": (PREPARED, {"sharing": "mmoe"}),
     "ple, norms a source": (PREPARED, {"sharing": "ple", "trunk": {"norm": "batch_per_source"}}),
     "cross_stitch of categories": (TABLE, {"sharing": "cross_stitch", "trunk": {"kind": "mlp", "embedding": 3}}),
+    "mtan, norms a source": (PREPARED, {"sharing": "mtan", "trunk": {"widths": [5, 4], "norm": "batch_per_source"}}),
+    "mtan of categories": (TABLE, {"sharing": "mtan", "trunk": {"kind": "mlp", "widths": [5, 4], "embedding": 3}}),
     "no trunk": (PREPARED, {"trunk": {"widths": []}}),
     "norms a source": (PREPARED, {"trunk": {"norm": "batch_per_source"}, "head": {"kind": "mlp", "widths": [3]}}),
     "categories": (TABLE, {"trunk": {"kind": "mlp", "widths": [5], "embedding": 3}}),

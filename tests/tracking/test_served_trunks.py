@@ -52,6 +52,9 @@ CASES: dict[str, dict[str, Any]] = {
     "cgc": {"sharing": "cgc", "trunk": {"kind": "residual", "widths": [6, 5], "norm": "batch_per_source"}},
     "dselect_k": {"sharing": {"kind": "dselect_k", "chosen": 3}, "trunk": {"widths": [6]}},
     "dselect_k of one": {"sharing": {"kind": "dselect_k", "experts": 1}, "trunk": {"widths": [6]}},
+    "mtan": {"sharing": "mtan", "trunk": {"kind": "lenet"}},
+    "mtan of blocks": {"sharing": {"kind": "mtan", "bottleneck": 2.0}, "trunk": {"kind": "resnet", "channels": [3, 4]}},
+    "mtan of one layer": {"sharing": "mtan", "trunk": {"widths": [6]}},
     "ple": {"sharing": {"kind": "ple", "own_experts": 2}, "trunk": {"widths": [6, 5], "norm": "layer"}},
 }
 ROWS = rows(5, SIDE * SIDE)

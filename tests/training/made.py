@@ -40,6 +40,7 @@ SHARINGS: dict[str, dict[str, Any]] = {
     "cgc": {"kind": "cgc", "experts": 1, "own_experts": 2},
     "ple": {"kind": "ple"},
     "dselect_k": {"kind": "dselect_k", "experts": 8, "chosen": 3},
+    "mtan": {"kind": "mtan", "bottleneck": 0.5},
 }
 """Every way of sharing that is more than one trunk."""
 

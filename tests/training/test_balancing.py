@@ -13,6 +13,7 @@ from pipeline.training.stack import Stack
 from tests.training.made import (
     MIXED,
     ODD,
+    SHARINGS,
     TRUNKS,
     assert_same,
     by_name,
@@ -91,6 +92,21 @@ def test_gradients_are_told_apart_in_every_trunk(trunk: str, method: str, tmp_pa
         np.testing.assert_allclose(found.arrays["best.values"], alone.arrays["best.values"], rtol=1e-2, atol=1e-3)
     else:
         assert_same(found, alone)
+
+
+@pytest.mark.parametrize("trunk", ["residual", "lenet"])
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_gradients_are_told_apart_however_tasks_share(sharing: str, trunk: str, tmp_path: Path) -> None:
+    prepared = random_data(tmp_path, side=14)
+    values = {"model.sharing": SHARINGS[sharing], "model.trunk": TRUNKS[trunk], "balancing.method": "upgrad"}
+    slots = seeds(experiment_on(prepared, values | {"training.epochs": 2}), 3)
+    alone = trained(prepared, slots[:1])["seed/0"]
+    assert alone.status == "finished"
+    stack = Stack(prepared, slots)
+    stack.epoch()
+    stack.leave(["seed/1"])
+    stack.epoch()
+    assert_same(by_name(stack)["seed/0"], alone)
 
 
 def test_gradients_whose_tasks_all_weigh_one_are_those_of_equal_weights(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ WIDE = {
     ),
     "convolutions": ({"model.trunk": {"kind": "lenet"}}, 4),
     "residual blocks of images": ({"model.trunk": {"kind": "resnet", "channels": [8, 16]}}, 2),
+    "attention": ({"model.sharing": "mtan", "model.trunk.widths": [1024, 1024]}, 3),
+    "attention to images": ({"model.sharing": "mtan", "model.trunk": {"kind": "lenet"}}, 4),
     "gradients told apart": ({"model.trunk.widths": [1024], "balancing.method": "graddrop"}, 3),
     "gradients remembered": ({"model.trunk.widths": [1024], "balancing.method": "excess_mtl"}, 3),
     "large batches": ({"model.trunk.widths": [256], "training.batch_size": 512}, 6),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import load, with_values
+from pipeline.config.sharing import KINDS, PLAIN
 from pipeline.data.prepared import Prepared
 from pipeline.training.slot import SlotState, seed_slots
 from pipeline.training.stack import Stack
@@ -156,6 +157,10 @@ def test_every_way_of_sharing_is_the_same_alone_beside_others_and_after_one_left
     assert_same(by_name(stack)["seed/0"], alone)
 
 
+def test_all_ways_of_sharing_are_put_to_the_test() -> None:
+    assert {it["kind"] for it in SHARINGS.values()} | set(PLAIN) == set(KINDS)
+
+
 @pytest.mark.parametrize("trunk", ["mlp", "tabular", "residual"])
 @pytest.mark.parametrize("sharing", SHARINGS)
 def test_every_way_to_share_behind_embeddings_is_the_same_for_any_number_of_slots(
@@ -207,7 +212,7 @@ def images(folder: Path, trunk: str) -> Prepared:
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "batch_per_source", "layer"])
-@pytest.mark.parametrize("sharing", ["shared", "separate", "cross_stitch", "cgc", "ple"])
+@pytest.mark.parametrize("sharing", ["shared", "separate", "cross_stitch", "cgc", "ple", "mtan"])
 def test_weights_are_the_same_where_a_source_has_no_row_in_some_steps(norm: str, sharing: str, tmp_path: Path) -> None:
     prepared = random_data(tmp_path, rows={"left": 80, "right": 5})
     values = {"data.mix": "proportional", "model.trunk.norm": norm, "model.sharing": sharing}

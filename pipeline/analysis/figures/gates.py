@@ -1,4 +1,4 @@
-"""Gates: what each task takes from which experts, and how far tasks read alike."""
+"""Gates: what each task takes from which experts, or lets through of shared layers, and how far tasks read alike."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from pipeline.analysis.figures.style import BLUE, Panel, see_through, styled, text
 
 _MOST_NAMES = 20  # more are drawn without numbers in the cells
-_ALL = "all"  # the reader that is no task
+_ALL = "all"  # the reader that is no task; of attention, the mean over a layer
 
 
 def gate_maps(gates: pd.DataFrame, candidate: str) -> list[Panel]:
@@ -17,7 +17,10 @@ def gate_maps(gates: pd.DataFrame, candidate: str) -> list[Panel]:
     for level, part in rows.groupby("level", sort=False):
         of = f", level {level} of {rows['level'].nunique()}" if rows["level"].nunique() > 1 else ""
         first = _matrix(part[part["seed"] == part["seed"].min()])
-        panels.append(Panel(f"gates{of}", _map(first, "%{y} takes %{z:.3f} of %{x}", "expert"), _most(first)))
+        each, means = first.drop(columns=_ALL, errors="ignore"), first.get(_ALL)
+        what, across = ("gates", "expert") if means is None else ("attention", "unit or channel")
+        said = _most(each) if means is None else f"{_mean(means)} {_most(each)}"
+        panels.append(Panel(f"{what}{of}", _map(each, "%{y} takes %{z:.3f} of %{x}", across), said))
         alike = likeness(part)
         if len(alike) > 1:
             panels.append(Panel(f"how far tasks read alike{of}", _map(alike, "%{y} and %{x}: %{z:.2f}", "")))
@@ -27,7 +30,8 @@ def gate_maps(gates: pd.DataFrame, candidate: str) -> list[Panel]:
 def likeness(gates: pd.DataFrame) -> pd.DataFrame:
     """The cosine between what every two tasks take from all experts of a level, mean over seeds."""
     found = []
-    for _, rows in gates[gates["reader"] != _ALL].groupby("seed", sort=False):
+    of_tasks = gates[(gates["reader"] != _ALL) & (gates["expert"] != _ALL)]
+    for _, rows in of_tasks.groupby("seed", sort=False):
         taken = _matrix(rows).fillna(0.0)
         unit = taken.div(np.linalg.norm(taken, axis=1), axis=0)
         found.append(unit @ unit.T)
@@ -62,6 +66,11 @@ def _map(matrix: pd.DataFrame, said: str, across: str) -> go.Figure:
     figure.update_yaxes(type="category", autorange="reversed")
     styled(figure, height=110 + 36 * len(matrix), legend=False)
     return figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False)
+
+
+def _mean(means: pd.Series) -> str:
+    """What each reader takes on average, in words."""
+    return f"On average: {', '.join(f'{reader} {mean:.2f}' for reader, mean in means.items())}."
 
 
 def _most(matrix: pd.DataFrame) -> str:

@@ -112,14 +112,14 @@ def confusion(page: Page, data: ReportData) -> None:
 
 
 def gates(page: Page, data: ReportData) -> None:
-    """What each task takes from which experts, of the best candidate first."""
+    """What each task takes from which experts or layers, of the best candidate first."""
     table_of = data.evaluation.gates
     if table_of.empty:
         return
     said = (
-        "How much of each expert, or of each task's own layers, goes into what a task reads: the mean over the rows of "
-        "validation. The first seed is shown, since what an expert learns differs from seed to seed; how far two tasks "
-        "read alike is the mean over all seeds."
+        "How much of each expert, of each task's own layers, or of each unit or channel of layers that all share, goes "
+        "into what a task reads: the mean over the rows of validation. The first seed is shown, since what an expert "
+        "learns differs from seed to seed; how far two tasks read alike is the mean over all seeds."
     )
     named = table_of["candidate"].drop_duplicates().tolist()
     best = data.best if data.best in named else named[0]

@@ -1,11 +1,13 @@
 """Layers for a whole stack at once, each with its own forward and backward."""
 
 from pipeline.model.layers.activation import Activation
+from pipeline.model.layers.attended import Attended, Attention
 from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.model.layers.composite import Composite, back_through, outputs_of, through
 from pipeline.model.layers.conv import Conv2d
 from pipeline.model.layers.dropout import Dropout
 from pipeline.model.layers.embedding import CategoryEmbedding, NumberEmbedding, embedded
+from pipeline.model.layers.gated import Gated
 from pipeline.model.layers.gates import Constant, Selection, Softmax
 from pipeline.model.layers.image_norm import BatchNorm2d
 from pipeline.model.layers.linear import Linear
@@ -19,6 +21,8 @@ from pipeline.model.layers.wrapped import Wrapped
 
 __all__ = [
     "Activation",
+    "Attended",
+    "Attention",
     "AveragePool2d",
     "BatchNorm",
     "BatchNorm2d",
@@ -29,6 +33,7 @@ __all__ = [
     "Declared",
     "Dropout",
     "Expert",
+    "Gated",
     "Layer",
     "LayerNorm",
     "Linear",

@@ -17,6 +17,7 @@ _FORWARD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "gelu": lambda x, out: _aten.gelu.out(x, out=out),
     "silu": lambda x, out: _aten.silu.out(x, out=out),
     "tanh": lambda x, out: torch.tanh(x, out=out),
+    "sigmoid": lambda x, out: torch.sigmoid(x, out=out),
 }
 
 # (gradient, input or output, out): gradient of the input
@@ -25,7 +26,10 @@ _BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "gelu": lambda grad, x, out: _aten.gelu_backward.grad_input(grad, x, grad_input=out),
     "silu": lambda grad, x, out: _aten.silu_backward.grad_input(grad, x, grad_input=out),
     "tanh": lambda grad, y, out: _aten.tanh_backward.grad_input(grad, y, grad_input=out),
+    "sigmoid": lambda grad, y, out: _aten.sigmoid_backward.grad_input(grad, y, grad_input=out),
 }
+
+_OF_OUTPUT = ("relu", "tanh", "sigmoid")  # whose derivative follows from what they answer
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Activation(Layer):
     """An elementwise function.
 
     Attributes:
-        name: relu, gelu, silu or tanh.
+        name: relu, gelu, silu, tanh or sigmoid.
     """
 
     name: str
@@ -45,11 +49,12 @@ class Activation(Layer):
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
-        # What is dropped afterwards has no gradient, so relu's output may be overwritten by dropout; tanh's may not.
+        # What is dropped afterwards has no gradient, so relu's output may be overwritten by dropout; that of
+        # tanh and sigmoid may not.
         in_place = x.spare and self.name == "relu"
         y = x if in_place else self.like("y", x)
-        y.spare = self.name != "tanh"
-        self._kept = y if self.name in ("relu", "tanh") else x
+        y.spare = self.name not in ("tanh", "sigmoid")
+        self._kept = y if self.name in _OF_OUTPUT else x
         self._call(_FORWARD[self.name], x, y)
         return y
 

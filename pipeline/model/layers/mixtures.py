@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import Composite, back_through, outputs_of, through
+from pipeline.model.layers.composite import back_through, outputs_of, through
+from pipeline.model.layers.gated import Gated
 from pipeline.stacked import Stacked
 
 
@@ -54,7 +55,7 @@ class Mixture:
 
 
 @dataclass
-class Mixtures(Composite):
+class Mixtures(Gated):
     """y_m = the sum over its experts e of gate_me(x) * expert_e(x), the mixtures side by side.
 
     An expert or a mixture that is read for the rows of one source only is not computed for others; its values there
@@ -129,10 +130,14 @@ class Mixtures(Composite):
             backs.append((expert, slope and back_through(expert.layers, slope)))
         return self._gathered(backs, grad.tensor.size(1))
 
-    def shares(self) -> Iterator[tuple[str, tuple[str, ...], Tensor]]:
-        """Of the last pass each mixture's name, those of its experts, and their gates [K, B, E]."""
-        for _, mixture, gates in self._mixing():
-            yield mixture.name, tuple(self.experts[it].name for it in mixture.experts), gates.tensor
+    def readers(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The mixtures, with their experts."""
+        for mixture in self.mixtures:
+            yield mixture.name, tuple(self.experts[it].name for it in mixture.experts)
+
+    def shares(self) -> Iterator[tuple[str, Tensor]]:
+        """See `Gated`."""
+        yield from ((mixture.name, gates.tensor) for _, mixture, gates in self._mixing())
 
     def describe(self) -> dict[str, object]:
         """Kind, sizes, and what the experts and mixtures are made of."""

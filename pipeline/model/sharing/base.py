@@ -38,7 +38,7 @@ class Sharers:
         """
         layers, width = make_body(f"{self.name}.{name}", self.trunks, self.rows)
         if not layers:
-            raise UserError(f"sharing '{self.sharing.kind}' copies the trunk, which has no layers: give it widths")
+            raise UserError(f"sharing '{self.sharing.kind}' needs a trunk that has layers: give it widths")
         return layers, width
 
     def gate(self, count: int, width: int, first: bool) -> list[Layer]:
@@ -47,12 +47,20 @@ class Sharers:
         Raises:
             UserError: The rows are text, of which a gate would read the numbers of tokens.
         """
+        self.refuse_text("has gates that read the rows")
+        return [Linear(width, count, first=first and not self.rows.embedded, last=True), Softmax()]
+
+    def refuse_text(self, why: str) -> None:
+        """Of ways to share that cannot be had with text.
+
+        Raises:
+            UserError: The rows are text.
+        """
         if self.rows.ids:
             raise UserError(
-                f"sharing '{self.sharing.kind}' has gates that read the rows, and those of "
-                f"{', '.join(self.rows.sources)} are text: use shared, separate, cross_stitch or dselect_k"
+                f"sharing '{self.sharing.kind}' {why}, and the rows of {', '.join(self.rows.sources)} are text: "
+                "use shared, separate, cross_stitch or dselect_k"
             )
-        return [Linear(width, count, first=first and not self.rows.embedded, last=True), Softmax()]
 
 
 def stages(layers: list[Layer]) -> list[list[Layer]]:

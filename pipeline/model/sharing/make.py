@@ -7,6 +7,7 @@ from pipeline.model.sharing.base import Sharers
 from pipeline.model.sharing.cross_stitch import cross_stitch
 from pipeline.model.sharing.dselect_k import dselect_k
 from pipeline.model.sharing.mmoe import mmoe
+from pipeline.model.sharing.mtan import mtan
 from pipeline.model.sharing.ple import cgc, ple
 from pipeline.model.trunks import Made, Rows, Settings, entrance
 
@@ -16,6 +17,7 @@ _KINDS: dict[str, Callable[[Sharers], Made]] = {
     "cgc": cgc,
     "ple": ple,
     "dselect_k": dselect_k,
+    "mtan": mtan,
 }
 
 
