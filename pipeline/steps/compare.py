@@ -88,11 +88,13 @@ class Compare(Step):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Test every difference, and draw the page."""
         from pipeline.analysis import tables
+        from pipeline.analysis.figures.tradeoff import validated
         from pipeline.analysis.report.compared import answer, compared_page, summary
 
         found = self._comparison(context)
         tables.write(found.contrasts, folder / "contrasts.csv")
         tables.write(found.arms, folder / "arms.csv")
+        tables.write(validated(found.frontier, found.evaluation.gaps, found.metrics), folder / "frontier.csv")
         (folder / PAGE).write_text(compared_page(found), encoding="utf-8")
         (folder / ANSWER).write_text(answer(found), encoding="utf-8")
         (folder / SUMMARY).write_text(json.dumps(summary(found), indent=1), encoding="utf-8")

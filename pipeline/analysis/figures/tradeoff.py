@@ -36,7 +36,7 @@ def trade_off(trials: pd.DataFrame | None, gaps: pd.DataFrame, metrics: Mapping[
     tasks = tuple(metrics)
     if len(tasks) < 2:
         return [Panel("Trade-off", sentence="There is one task: nothing to trade off.")]
-    points = _points(trials, gaps, metrics)
+    points = validated(trials, gaps, metrics)
     titles = {task: f"{task}: validation {TITLES[metric]}, %" for task, metric in metrics.items()}
     if points.empty:
         return [Panel("Trade-off", sentence="Without a validation split there is nothing to compare trials by.")]
@@ -47,8 +47,11 @@ def trade_off(trials: pd.DataFrame | None, gaps: pd.DataFrame, metrics: Mapping[
     ]
 
 
-def _points(trials: pd.DataFrame | None, gaps: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFrame:
-    """Every trial and candidate with its validation metrics in percent, a column a task."""
+def validated(trials: pd.DataFrame | None, gaps: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFrame:
+    """Every trial and candidate on validation, in percent: name, candidate (empty of trials), and a column a task.
+
+    For arguments see `trade_off`.
+    """
     tasks = list(metrics)
     candidates = gaps.pivot(index="candidate", columns="task", values="validation").reset_index()
     candidates = candidates.assign(name=candidates["candidate"])

@@ -44,6 +44,7 @@ class Dropout(Layer):
         self._scales = torch.tensor([finest / (finest - dropped) for dropped in self._dropped]).view(-1, 1)
         self._generator = torch.Generator()  # seeded anew for every draw
         self._bits: dict[torch.Size, tuple[tuple[Tensor, ...], Tensor]] = {}
+        self._drawn: tuple[object, ...] = ()
 
     def bind(
         self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
@@ -53,6 +54,7 @@ class Dropout(Layer):
         self._scales = self._scales.to(on.device)
         self._every_dropped = torch.tensor(self._dropped, device=on.device).view(-1, 1)
         self._seeds = torch.zeros_like(self._every_dropped)
+        self._drawn = ()
         self._counts: dict[int, Tensor] = {}
 
     def begin(self, streams: Sequence[Stream], epoch: int) -> None:
@@ -84,8 +86,11 @@ class Dropout(Layer):
         mask = self.scratch("mask", *shape)
         if self.batched:
             self._draw_all(mask, this)
+        elif self._drawn == (shape, this.streams, this.epoch, this.step):
+            return mask  # the same pass once more
         else:
             self._draw_each(mask, this)
+            self._drawn = (shape, this.streams, this.epoch, this.step)
         mask.whole.mul_(self._scales)
         return mask
 
