@@ -11,7 +11,7 @@ from pipeline.config.base import Settings
 from pipeline.config.comparing import CompareSettings
 from pipeline.config.data import DataSettings, VocabularySettings
 from pipeline.config.explaining import ExplainSettings
-from pipeline.config.model import ModelSettings
+from pipeline.config.model import WIDENED, ModelSettings
 from pipeline.config.sources import SourceName, SourceSettings
 from pipeline.config.tasks import TaskName, TaskSettings
 from pipeline.config.training import TrainingSettings
@@ -101,15 +101,18 @@ class Experiment(Settings):
         return self
 
     def _check_weights(self) -> None:
-        weights = self.balancing.weights
-        if weights == "equal":
-            return
-        if set(weights) != set(self.tasks):
-            raise ValueError(
-                f"balancing.weights names {', '.join(sorted(weights))}; the tasks are {', '.join(sorted(self.tasks))}"
-            )
-        if sum(weights.values()) <= 0.0:
-            raise ValueError("balancing.weights are all 0: give at least one task a positive weight")
+        for name in ("weights", "preference"):
+            given = getattr(self.balancing, name)
+            if given == "equal":
+                continue
+            if isinstance(given, dict) and set(given) != set(self.tasks):
+                named, known = (", ".join(sorted(it)) for it in (given, self.tasks))
+                raise ValueError(f"balancing.{name} names {named}; the tasks are {known}")
+            if len(given) != len(self.tasks):
+                raise ValueError(f"balancing.{name} has {len(given)} values; the tasks are {', '.join(self.tasks)}")
+            if sum(given.values() if isinstance(given, dict) else given) <= 0.0:
+                what = "weight" if name == "weights" else "share"
+                raise ValueError(f"balancing.{name} are all 0: give at least one task a positive {what}")
 
     def _check_method(self) -> None:
         """Hold the balancing method against the tasks and the network that it is for."""
@@ -119,17 +122,24 @@ class Experiment(Settings):
         least = self._least_tasks()
         if len(self.tasks) < least:
             raise ValueError(f"balancing.method '{method}' needs at least {least} tasks; found {len(self.tasks)}")
-        if not about.of_gradients:
+        if not (about.of_gradients or about.conditions):
             return
+        does = "reads gradients on" if about.of_gradients else "gives a preference to"
         if self.model.sharing.kind == "separate":
+            other = "needs no gradients" if about.of_gradients else "needs none"
             raise ValueError(
-                f"balancing.method '{method}' reads gradients on layers that the tasks share, and "
-                "model.sharing=separate shares none: use model.sharing=shared, or a method that needs no gradients"
+                f"balancing.method '{method}' {does} layers that the tasks share, and "
+                f"model.sharing=separate shares none: use model.sharing=shared, or a method that {other}"
             )
         if self.model.trunk.kind == "mlp" and not self.model.trunk.widths:
             raise ValueError(
-                f"balancing.method '{method}' reads gradients on layers that the tasks share, and "
+                f"balancing.method '{method}' {does} layers that the tasks share, and "
                 "model.trunk.widths=[] leaves none: give the trunk a width"
+            )
+        if about.conditions and self.model.trunk.kind not in WIDENED:
+            raise ValueError(
+                f"balancing.method '{method}' appends a preference to the rows, which a trunk "
+                f"'{self.model.trunk.kind}' cannot take: use {', '.join(WIDENED[:-1])} or {WIDENED[-1]}"
             )
 
     def _least_tasks(self) -> int:

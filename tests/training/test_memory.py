@@ -25,6 +25,7 @@ WIDE = {
     "residual blocks of images": ({"model.trunk": {"kind": "resnet", "channels": [8, 16]}}, 2),
     "gradients told apart": ({"model.trunk.widths": [1024], "balancing.method": "graddrop"}, 3),
     "gradients remembered": ({"model.trunk.widths": [1024], "balancing.method": "excess_mtl"}, 3),
+    "a preference given": ({"model.trunk.widths": [1024], "balancing.method": "cosmos"}, 3),
     "large batches": ({"model.trunk.widths": [256], "training.batch_size": 512}, 6),
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from pipeline.model.layers.linear import Linear
 from pipeline.model.layers.mixtures import Expert, Mixture, Mixtures
 from pipeline.model.layers.norm import BatchNorm, LayerNorm
 from pipeline.model.layers.pool import AveragePool2d, MaxPool2d
+from pipeline.model.layers.preference import Conditioning, Preference
 from pipeline.model.layers.repeat import Repeat
 from pipeline.model.layers.residual import Residual
 from pipeline.model.layers.tokens import Pooled, Tokens
@@ -24,6 +25,7 @@ __all__ = [
     "BatchNorm2d",
     "CategoryEmbedding",
     "Composite",
+    "Conditioning",
     "Constant",
     "Conv2d",
     "Declared",
@@ -38,6 +40,7 @@ __all__ = [
     "NumberEmbedding",
     "Pass",
     "Pooled",
+    "Preference",
     "Repeat",
     "Residual",
     "Selection",
