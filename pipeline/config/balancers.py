@@ -113,7 +113,7 @@ METHODS: dict[str, Method] = {
         ("losses",),
         _with(alpha=1.2, gamma=0.5, ray="mirrored", preference="equal"),
         conditions=True,
-        cost=1.2,
+        cost=1.3,
     ),
     "gradnorm": Method(
         "trained weights that bring the norms of the weighted gradients to a like size, more where a task lags",
