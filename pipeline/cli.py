@@ -161,12 +161,18 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, *
     "--input", "source", required=True, type=click.Path(path_type=Path), help="CSV, Parquet, or image folder."
 )
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet file to write.")
+@click.option(
+    "--preference",
+    default="",
+    metavar="SHARES",
+    help="Of a network trained by cosmos: shares of the tasks, as 0.8,0.2.",
+)
 @output_options
-def predict(model: str, source: Path, output: Path, **options: Any) -> None:
+def predict(model: str, source: Path, output: Path, preference: str, **options: Any) -> None:
     """Score a table or a folder of images with a registered model."""
     from pipeline.commands.predict import predict as score
 
-    score(model, source, output, options["quiet"], options["json"])
+    score(model, source, output, preference, options["quiet"], options["json"])
 
 
 def main() -> None:

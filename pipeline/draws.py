@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ def generator(*parts: int | str) -> "torch.Generator":
     import torch
 
     return torch.Generator().manual_seed(seed_of(*parts))
+
+
+@lru_cache(maxsize=1024)  # a network and its balancer ask for the same draws
+def shares(seed: int, count: int, alpha: float) -> tuple[float, ...]:
+    """Shares that sum to 1, from a symmetric Dirichlet distribution of concentration alpha > 0."""
+    import numpy as np
+
+    return tuple(np.random.default_rng(seed).dirichlet([alpha] * count).tolist())
 
 
 @contextmanager
@@ -54,3 +63,7 @@ class Stream:
     def seed_of(self, *where: int | str) -> int:
         """The seed of the draw at `where`: purpose, epoch, step."""
         return seed_of(self.seed, self.name, *where)
+
+    def preference(self, tasks: int, alpha: float, epoch: int, step: int) -> tuple[float, ...]:
+        """The preference among so many tasks that a step is for, see `shares`."""
+        return shares(self.seed_of("preference", epoch, step), tasks, alpha)

@@ -17,7 +17,7 @@ from pipeline.analysis.candidate import Candidate
 from pipeline.analysis.metrics import BATCH
 from pipeline.draws import Stream
 from pipeline.model import Network, TaskShape, build
-from pipeline.training.stack import build_network
+from pipeline.training.stack import build_network, conditioning
 
 _ROUNDS = 25
 _CALLS = 10
@@ -80,7 +80,8 @@ def as_served(candidate: Candidate) -> Network:
         for name, it in sources.items()
         for task in [prepared.tasks[name]]
     }
-    network = build(model.sharing, [model.trunk], [model.head], shapes)
+    given = conditioning(prepared, [candidate.experiment])
+    network = build(model.sharing, [model.trunk], [model.head], shapes, conditioning=given)
     network.initialise([Stream(0, "cost")])
     return network
 

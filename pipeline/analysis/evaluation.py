@@ -12,13 +12,14 @@ import pandas as pd
 from pipeline.analysis import tables
 from pipeline.analysis.candidate import SINGLE, Candidate, Role
 from pipeline.analysis.curves import curves_table
+from pipeline.analysis.hypervolume import estimated
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.settings import compared, differs_in
 from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.config.grouping import TOGETHER
 from pipeline.data.prepared import Split
 
-_FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates")
+_FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates", "front")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Evaluation:
         curves: Of training.
         references: As `scores`, of methods without a network; `candidate` is what the method is called.
         gates: How tasks share experts or columns, see `pipeline.analysis.gates`.
+        front: What networks that are given a preference answer to several, see `pipeline.analysis.front`.
     """
 
     candidates: pd.DataFrame
@@ -54,9 +56,12 @@ class Evaluation:
     curves: pd.DataFrame
     references: pd.DataFrame = field(default_factory=lambda: tables.scores_table({}))
     gates: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=tables.GATES))
+    front: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=tables.FRONT))
 
     def metrics(self, candidate: str, tasks: Sequence[str]) -> dict[str, float]:
         """A candidate's `test/task/metric` with `_ci_low` and `_ci_high`, and `test/all/delta_m_percent`.
+
+        Of a front of two tasks also `validation/all/hypervolume`.
 
         Args:
             candidate: As in the tables.
@@ -70,6 +75,9 @@ class Evaluation:
         against_single = self.delta_m[self.delta_m["against"] == SINGLE]
         for row in against_single[against_single["candidate"] == candidate].to_dict("records"):
             found |= _with_interval("test/all/delta_m_percent", row)
+        if area := estimated(self.front, candidate):
+            own = {"mean": area.mean, "low": area.interval.low, "high": area.interval.high}
+            found |= _with_interval("validation/all/hypervolume", own)
         return found
 
     def save(self, folder: Path) -> None:
@@ -106,6 +114,7 @@ def evaluate(
     """
     # Late: they import torch, and whoever reads an evaluation has no need of it.
     from pipeline.analysis.cost import costs
+    from pipeline.analysis.front import front
     from pipeline.analysis.gap import gaps
     from pipeline.analysis.gates import gates
     from pipeline.analysis.scores import score
@@ -126,6 +135,8 @@ def evaluate(
     report("measuring costs")
     arms, tuned = _arms(groups), [candidate.group for candidate in candidates if candidate.role == "tuned"]
     classes = {name: task.classes for name, task in default.prepared.tasks.items()}
+    metrics = {name: task.primary for name, task in default.prepared.tasks.items()}
+    shared = [candidate for candidate in candidates if candidate.role != "single"]
     return Evaluation(
         candidates=_candidates(default, groups),
         settings=_settings(groups),
@@ -138,7 +149,8 @@ def evaluate(
         confusions=tables.confusions_table(scores, classes),
         curves=curves_table(candidates),
         references=tables.scores_table(references),
-        gates=tables.gates_table({it.title: gates(it) for it in candidates if it.role != "single"}),
+        gates=tables.gates_table({it.title: gates(it) for it in shared}),
+        front=tables.front_table({it.title: front(it) for it in shared}, metrics),
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,12 @@ from pipeline.analysis.compare import delta_m, difference, level
 from pipeline.analysis.intervals import Estimate
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores
 
+if TYPE_CHECKING:
+    from pipeline.analysis.front import Point
+
 _GAP = ["train", "validation", "gap", "gap_low", "gap_high"]
 GATES = ["candidate", "seed", "level", "reader", "expert", "gate"]
+FRONT = ["candidate", "seed", "point", "task", "share", "loss", "metric", "value"]
 _ESTIMATE = ["mean", "low", "high", "decided_by", "seeds_low", "seeds_high", "rows_low", "rows_high", "num_seeds"]
 _TEXT = ("candidate", "against", "role", "task", "metric", "split", "true", "answered", "decided_by", "verdict",
          "note", "differs", "key", "value_json", "reader", "expert")  # fmt: skip
@@ -121,6 +125,23 @@ def gates_table(gates: Mapping[str, Sequence[Mapping[tuple[int, str, str], float
         for at, gate in found.items()
     ]
     return pd.DataFrame(rows, columns=GATES)
+
+
+def front_table(fronts: Mapping[str, Sequence[Sequence["Point"]]], metrics: Mapping[str, str]) -> pd.DataFrame:
+    """One row a candidate, seed, preference and task: its share, and its loss and primary metric on validation.
+
+    Args:
+        fronts: Those of each candidate's seeds, see `pipeline.analysis.front`.
+        metrics: The primary metric of each task.
+    """
+    rows = [
+        (name, seed, number, task, share, point.losses[task], metrics[task], point.metrics[task])
+        for name, seeds in fronts.items()
+        for seed, points in enumerate(seeds)
+        for number, point in enumerate(points)
+        for task, share in point.shares.items()
+    ]
+    return pd.DataFrame(rows, columns=FRONT)
 
 
 def primary(table: pd.DataFrame) -> pd.DataFrame:

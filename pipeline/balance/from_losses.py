@@ -165,3 +165,38 @@ class Boundary(Balancer):
         away = seen.losses - along * direction
         distance = (away.square().sum(1, keepdim=True) + 1e-12).sqrt()
         return direction + self._theta * away / distance
+
+
+class Cosmos(Balancer):
+    """The gradient of r L - gamma cos(q, L), r the preference that the network is given in this step, q a ray.
+
+    COSMOS, Ruchte and Grabocka 2021 (arXiv 2103.13392), where q is r itself. Of the two terms the first then asks for
+    less loss where the share is larger and the second for more, and which of them wins depends on gamma and on how
+    large the losses are. So here q is 1 - r unless `ray` says otherwise. A task whose loss is far below the ray can get
+    a negative weight.
+    """
+
+    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
+        super().__init__(settings, tasks, device)
+        self._alphas = [it.value("alpha") for it in settings]
+        self._gamma = self.column("gamma")
+        self._mirrored = settings[0].value("ray") == "mirrored"
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`."""
+        assert seen.losses is not None
+        drawn = [
+            stream.preference(len(self.tasks), alpha, seen.epoch, seen.step)
+            for stream, alpha in zip(seen.streams, self._alphas, strict=True)
+        ]
+        there, shares = seen.losses != 0, torch.tensor(drawn, device=self.device)
+        ray, _ = _directed((1 - shares if self._mirrored else shares) * there)
+        losses, norm = _directed(seen.losses)
+        cosine = (ray * losses).sum(1, keepdim=True)
+        return shares * there - self._gamma * (ray - cosine * losses) / norm
+
+
+def _directed(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows [K, T] of length 1, and their lengths [K, 1]."""
+    norm: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min(_TINY)
+    return rows / norm, norm

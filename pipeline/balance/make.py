@@ -13,6 +13,7 @@ from pipeline.balance.fixed import Fixed, Random
 from pipeline.balance.from_gradients import Aggregated, ExcessRisk, GradNorm, Kept, SlotBySlot, Weighting
 from pipeline.balance.from_losses import (
     Boundary,
+    Cosmos,
     DynamicAverage,
     Famo,
     GeometricMean,
@@ -35,6 +36,7 @@ _OWN: dict[str, type[Balancer]] = {
     "famo": Famo,
     "stch": SmoothMaximum,
     "pbi": Boundary,
+    "cosmos": Cosmos,
     "gradnorm": GradNorm,
 }
 

@@ -8,11 +8,11 @@ from pipeline.steps.say import Say
 from pipeline.tracking.store import check_store, tracking_uri
 
 
-def predict(model: str, source: Path, output: Path, quiet: bool, as_json: bool) -> None:
+def predict(model: str, source: Path, output: Path, preference: str, quiet: bool, as_json: bool) -> None:
     """Write one row of answers for each row of the input.
 
     Raises:
-        UserError: Model, input or output are not what they should be.
+        UserError: Model, input, output or preference are not what they should be.
         Failure: The store does not answer.
     """
     project = project_folder()
@@ -23,7 +23,7 @@ def predict(model: str, source: Path, output: Path, quiet: bool, as_json: bool) 
     Tracker(project, None)  # points mlflow at this project's store
     say = Say(quiet or as_json)
     with say.bar("predict", None) as bar:
-        rows = score(model, source, output, lambda done, total: bar.at(done, total=total), say.warn)
+        rows = score(model, source, output, lambda done, total: bar.at(done, total=total), say.warn, preference)
     say.line(f"{rows} rows scored into {output}")
     if as_json:
         print(json.dumps({"model": model, "rows": rows, "output": str(output)}))

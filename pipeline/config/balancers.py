@@ -25,6 +25,7 @@ class Method:
         tasks: How many tasks it takes at least.
         weighs: Whether it answers weights; else a direction on what is shared.
         trainable: Whether it trains a usual network at its default settings.
+        conditions: Whether the network is given a preference among the tasks beside its rows, and answers for any.
         cost: How many times as long as with equal weights a step takes, of three tasks in a stack of 8 networks with
             one wide layer; about, by `python -m benchmarks.balancers`.
     """
@@ -36,6 +37,7 @@ class Method:
     tasks: int = 1
     weighs: bool = True
     trainable: bool = True
+    conditions: bool = False
     cost: float = 1.0
 
     @property
@@ -104,6 +106,14 @@ METHODS: dict[str, Method] = {
         ("losses",),
         _with(weights="equal", theta=0.5),
         cost=1.14,
+    ),
+    "cosmos": Method(
+        "one network for every preference r, drawn anew for every step: descends on r L - gamma cos(1 - r, L)",
+        "Ruchte and Grabocka 2021, arXiv 2103.13392",
+        ("losses",),
+        _with(alpha=1.2, gamma=0.5, ray="mirrored", preference="equal"),
+        conditions=True,
+        cost=1.3,
     ),
     "gradnorm": Method(
         "trained weights that bring the norms of the weighted gradients to a like size, more where a task lags",

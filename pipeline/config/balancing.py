@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from pipeline.config.balancers import METHODS, Method
-from pipeline.config.base import Settings, shown, unknown
+from pipeline.config.base import Settings, listed, shown, unknown
 
 Weight = Annotated[float, Field(ge=0.0)]
 _Positive = Annotated[float, Field(gt=0.0)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]
+_Shares = Annotated[Literal["equal"] | dict[str, Weight] | tuple[Weight, ...], BeforeValidator(listed)]
 
 OF_SLOTS = (
     "smoothing", "temperature", "learning_rate", "decay", "mu", "theta", "alpha", "beta", "c", "max_norm", "iterations",
-    "tau", "rho", "momentum", "pull",
+    "tau", "rho", "momentum", "pull", "gamma",
 )  # fmt: skip
 """Settings in which networks that train side by side may differ."""
 
@@ -52,7 +53,8 @@ class BalancingSettings(Settings):
         decay: Of `famo`, its weight decay.
         mu: Of `stch`: the smaller, the closer to the maximum.
         theta: Of `pbi`, the price of a distance from the preferred direction.
-        alpha: Of `gradnorm`, the strength that brings lagging tasks back; of `fairgrad`, what is fair.
+        alpha: Of `gradnorm`, the strength that brings lagging tasks back; of `fairgrad`, what is fair; of `cosmos`, the
+            concentration of the preferences that are drawn: below 1 nearer to single tasks, above 1 to equal shares.
         beta: Of `gradvac` and `pcd`, the weight of the new or old values in their averages.
         c: Of `cagrad`, how far from the mean gradient.
         max_norm: Of `nash_mtl`, the largest norm of the shared gradient.
@@ -65,6 +67,11 @@ class BalancingSettings(Settings):
         byzantine: Of `krum`, how many gradients may be corrupt.
         selected: Of `krum`, how many gradients are taken.
         trimmed: Of `trimmed_mean`, how many values are left out at either end.
+        gamma: Of `cosmos`, the price of an angle between the losses and their ray; compare it with the losses' size.
+        ray: Of `cosmos`, in which direction losses are wanted: `mirrored`, smaller where the share is larger, or
+            `preference`, larger where the share is larger, as published.
+        preference: Of `cosmos`, what the trained network is asked for wherever nothing else is said: `equal`, or a
+            share of each task, by name or in the tasks' order; they are normalised to sum to 1.
     """
 
     method: str = "fixed"
@@ -91,6 +98,9 @@ class BalancingSettings(Settings):
     byzantine: Annotated[int, Field(ge=0)] | None = None
     selected: Annotated[int, Field(ge=1)] | None = None
     trimmed: Annotated[int, Field(ge=1)] | None = None
+    gamma: Weight | None = None
+    ray: Literal["mirrored", "preference"] | None = None
+    preference: _Shares = "equal"
 
     @field_validator("method")
     @classmethod
@@ -108,6 +118,8 @@ class BalancingSettings(Settings):
         for name, plain in (("smoothing", 0.0), ("every", 1)):
             if not self.about.weighs and getattr(self, name) != plain:
                 raise ValueError(f"method '{self.method}' answers no weights: leave {name} out")
+        if self.about.conditions and self.alpha == 0.0:
+            raise ValueError(f"method '{self.method}' draws from a Dirichlet distribution: alpha is more than 0")
         return self
 
     @property
@@ -131,3 +143,10 @@ class BalancingSettings(Settings):
             return dict.fromkeys(tasks, 1.0)
         total = sum(self.weights[task] for task in tasks)
         return {task: len(tasks) * self.weights[task] / total for task in tasks}
+
+    def preferred(self, tasks: list[str]) -> dict[str, float]:
+        """The preference: one share a task, summing to 1."""
+        given = (1.0,) * len(tasks) if self.preference == "equal" else self.preference
+        shares = given if isinstance(given, dict) else dict(zip(tasks, given, strict=True))
+        total = sum(shares.values())
+        return {task: shares[task] / total for task in tasks}

@@ -12,7 +12,7 @@ from pipeline.config.comparing import CompareSettings
 from pipeline.config.data import DataSettings, VocabularySettings
 from pipeline.config.explaining import ExplainSettings
 from pipeline.config.grouping import AffinitySettings
-from pipeline.config.model import ModelSettings
+from pipeline.config.model import WIDENED, ModelSettings
 from pipeline.config.sources import SourceName, SourceSettings
 from pipeline.config.tasks import TaskName, TaskSettings
 from pipeline.config.training import TrainingSettings
@@ -92,7 +92,7 @@ class Experiment(Settings):
         self._check_weights()
         self._check_method()
         if self.training.watch and len(self.tasks) > 1:
-            self._check_shared("training.watch", "set training.watch=null")
+            self._check_shared("training.watch reads gradients on", "set training.watch=null")
         if self.tokenizer and self.data.text != VocabularySettings(length=self.data.text.length):
             raise ValueError("trunk 'huggingface' has a tokenizer of its own: of data.text give length alone")
         if not self.validates and (self.tuning or self.training.early_stopping):
@@ -105,15 +105,18 @@ class Experiment(Settings):
         return self
 
     def _check_weights(self) -> None:
-        weights = self.balancing.weights
-        if weights == "equal":
-            return
-        if set(weights) != set(self.tasks):
-            raise ValueError(
-                f"balancing.weights names {', '.join(sorted(weights))}; the tasks are {', '.join(sorted(self.tasks))}"
-            )
-        if sum(weights.values()) <= 0.0:
-            raise ValueError("balancing.weights are all 0: give at least one task a positive weight")
+        for name in ("weights", "preference"):
+            given = getattr(self.balancing, name)
+            if given == "equal":
+                continue
+            if isinstance(given, dict) and set(given) != set(self.tasks):
+                named, known = (", ".join(sorted(it)) for it in (given, self.tasks))
+                raise ValueError(f"balancing.{name} names {named}; the tasks are {known}")
+            if len(given) != len(self.tasks):
+                raise ValueError(f"balancing.{name} has {len(given)} values; the tasks are {', '.join(self.tasks)}")
+            if sum(given.values() if isinstance(given, dict) else given) <= 0.0:
+                what = "weight" if name == "weights" else "share"
+                raise ValueError(f"balancing.{name} are all 0: give at least one task a positive {what}")
 
     def _check_method(self) -> None:
         """Hold the balancing method against the tasks and the network that it is for."""
@@ -123,21 +126,26 @@ class Experiment(Settings):
         least = self._least_tasks()
         if len(self.tasks) < least:
             raise ValueError(f"balancing.method '{method}' needs at least {least} tasks; found {len(self.tasks)}")
-        if not about.of_gradients:
-            return
-        self._check_shared(f"balancing.method '{method}'", "a method that needs no gradients")
+        if about.of_gradients:
+            self._check_shared(f"balancing.method '{method}' reads gradients on", "a method that needs no gradients")
+        if about.conditions:
+            self._check_shared(f"balancing.method '{method}' gives a preference to", "a method that needs none")
+            if self.model.trunk.kind not in WIDENED:
+                raise ValueError(
+                    f"balancing.method '{method}' appends a preference to the rows, which a trunk "
+                    f"'{self.model.trunk.kind}' cannot take: use {', '.join(WIDENED[:-1])} or {WIDENED[-1]}"
+                )
 
-    def _check_shared(self, what: str, otherwise: str) -> None:
-        """Refuse what reads gradients on shared layers where there are none."""
+    def _check_shared(self, does: str, otherwise: str) -> None:
+        """Refuse what works on shared layers where there are none."""
         if self.model.sharing.kind == "separate":
             raise ValueError(
-                f"{what} reads gradients on layers that the tasks share, and "
-                f"model.sharing=separate shares none: use model.sharing=shared, or {otherwise}"
+                f"{does} layers that the tasks share, and model.sharing=separate shares none: use "
+                f"model.sharing=shared, or {otherwise}"
             )
         if self.model.trunk.kind == "mlp" and not self.model.trunk.widths:
             raise ValueError(
-                f"{what} reads gradients on layers that the tasks share, and "
-                "model.trunk.widths=[] leaves none: give the trunk a width"
+                f"{does} layers that the tasks share, and model.trunk.widths=[] leaves none: give the trunk a width"
             )
 
     def _least_tasks(self) -> int:

@@ -23,6 +23,9 @@ def _positive(widths: tuple[int, ...]) -> tuple[int, ...]:
 OF_TEXT = ("lstm", "gru", "transformer", "huggingface")
 """Trunks that read text and nothing else."""
 
+WIDENED = ("mlp", "tabular", "residual", "lenet", "resnet")
+"""Trunks that are built for rows of any size, so that something can be appended to them."""
+
 
 class TrunkSettings(OfKind):
     """The shared layers. `trunk: lenet` is short for `{kind: lenet}`.

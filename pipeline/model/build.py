@@ -1,13 +1,24 @@
 """From the settings of a stack's experiments to its network."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.config.model import OF_TEXT, HeadSettings, TrunkSettings
 from pipeline.config.sharing import PLAIN, SharingSettings
 from pipeline.errors import UserError
-from pipeline.model.layers import Activation, Conv2d, Dropout, Layer, Linear, Pooled, Tokens, Wrapped
+from pipeline.model.layers import (
+    Activation,
+    Conditioning,
+    Conv2d,
+    Dropout,
+    Layer,
+    Linear,
+    Pooled,
+    Preference,
+    Tokens,
+    Wrapped,
+)
 from pipeline.model.network import Branch, Network
 from pipeline.model.sharing import make_shared
 from pipeline.model.trunks import EMBEDDING, Rows, make_trunk
@@ -51,6 +62,7 @@ def build(
     heads: list[HeadSettings],
     tasks: dict[str, TaskShape],
     precision: str = "float32",
+    conditioning: Conditioning | None = None,
 ) -> Network:
     """A network for K slots that differ in dropout only.
 
@@ -60,13 +72,14 @@ def build(
         heads: The slots' heads, K of them.
         tasks: Shapes by task.
         precision: Of the products: `float32` or `bfloat16`.
+        conditioning: Of a network that is given a preference among its tasks.
 
     Raises:
         UserError: Tasks share a trunk but their sources have rows of different size, or a trunk cannot take its rows.
     """
     apart = sharing.kind == "separate"
     groups = {f"trunk.{task}": {task: tasks[task]} for task in tasks} if apart else {"trunk": tasks}
-    branches = [_branch(name, sharing, trunks, heads, group) for name, group in groups.items()]
+    branches = [_branch(name, sharing, trunks, heads, group, conditioning) for name, group in groups.items()]
     network = Network(branches, {task: shape.source for task, shape in tasks.items()})
     for layer in (part for _, it in network.layers() for part in it.parts()):
         if isinstance(layer, Linear):
@@ -80,6 +93,7 @@ def _branch(
     trunks: list[TrunkSettings],
     heads: list[HeadSettings],
     tasks: dict[str, TaskShape],
+    conditioning: Conditioning | None,
 ) -> Branch:
     sizes = {shape.source: shape.features for shape in tasks.values()}
     if len(set(sizes.values())) > 1:
@@ -88,7 +102,7 @@ def _branch(
     like = next(iter(tasks.values()))
     if any(shape.categories != like.categories for shape in tasks.values()):
         raise UserError(f"a shared trunk needs the same categories in {', '.join(sizes)}: use model.sharing=separate")
-    rows, reads = _rows(trunks[0].kind, tasks), {}
+    rows, reads = replace(_rows(trunks[0].kind, tasks), conditioning=conditioning), {}
     if sharing.kind in PLAIN:
         trunk, width = make_trunk(name, trunks, rows)
     else:
@@ -137,7 +151,7 @@ def _normalise(branch: Branch, factors: dict[str, float]) -> None:
     """Let the first layers multiply by the one factor of all sources, or the branch by each source's own."""
     begins = [branch.trunk[0]] if branch.trunk else [head[0] for head in branch.heads.values()]
     first = [layer for begin in begins for layer in begin.entrances()]
-    scaling = [layer for layer in first if isinstance(layer, Linear | Conv2d)]
+    scaling = [layer for layer in first if isinstance(layer, Linear | Conv2d | Preference)]
     if len(scaling) == len(first) and len(set(factors.values())) == 1:
         for layer in scaling:
             layer.scale = next(iter(factors.values()))

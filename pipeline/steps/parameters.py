@@ -4,15 +4,18 @@ from typing import Any
 
 from pipeline.config import Experiment, flatten
 
+_OF_TASKS = {"weights", "preference"}
+
 
 def parameters(experiment: Experiment) -> dict[str, Any]:
-    """Dotted keys and values; of balancing those that are set, the weights as normalised, one key a task."""
-    balancing = experiment.balancing
+    """Dotted keys and values; of balancing those that are set, weights and preference as normalised, one key a task."""
+    balancing, tasks = experiment.balancing, list(experiment.tasks)
     values = {key: it for key, it in flatten(experiment).items() if not key.startswith("balancing.")}
-    own = balancing.model_dump(mode="json", exclude={"weights"}, exclude_none=True)
+    own = balancing.model_dump(mode="json", exclude=_OF_TASKS, exclude_none=True)
     values |= {f"balancing.{name}": value for name, value in own.items()}
-    values |= {f"balancing.{name}": balancing.value(name) for name in balancing.about.settings if name != "weights"}
+    values |= {f"balancing.{name}": balancing.value(name) for name in balancing.about.settings if name not in _OF_TASKS}
     if balancing.weighted:
-        chosen = balancing.normalised(list(experiment.tasks))
-        values |= {f"balancing.weights.{task}": weight for task, weight in chosen.items()}
+        values |= {f"balancing.weights.{task}": weight for task, weight in balancing.normalised(tasks).items()}
+    if balancing.about.conditions:
+        values |= {f"balancing.preference.{task}": share for task, share in balancing.preferred(tasks).items()}
     return values

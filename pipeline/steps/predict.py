@@ -27,6 +27,7 @@ def predict(
     output: Path,
     progress: Progress = _silent,
     warn: Callable[[str], None] = _silent,
+    preference: str = "",
 ) -> int:
     """Score all rows, in their order.
 
@@ -38,12 +39,14 @@ def predict(
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.
         warn: Told once of columns that are ignored.
+        preference: Of a network that is given one: a share of each task, such as `0.8,0.2` in the order of the tasks or
+            `left=0.8,right=0.2`. By default the one that the network was trained to be asked for.
 
     Returns:
         The number of rows.
 
     Raises:
-        UserError: The model, the input or the output is not what it should be.
+        UserError: The model, the input, the output or the preference is not what it should be.
         Failure: The store does not answer, or the output cannot be written.
     """
     from pipeline.data.tables.writer import check_output, written
@@ -54,6 +57,7 @@ def predict(
     check_output(output, source)
     model = open_model(model_uri)
     about = described(model)
+    params = {"preference": _shares(preference, about.get("preference", {}).get("tasks", []))} if preference else {}
     # The model itself: rows are checked already, and MLflow's own check takes longer than a small batch's answer.
     network = model.unwrap_python_model()
     if fields := _fields(source, about["sources"]):
@@ -66,13 +70,33 @@ def predict(
     done = 0
     with written(output) as writer:
         for batch in rows.batches:
-            answers = _with_names(network.predict(None, batch.frame), about["tasks"])
+            answers = _with_names(network.predict(None, batch.frame, params), about["tasks"])
             if batch.files is not None:
                 answers.insert(0, "file", batch.files)
             writer.write(answers)
             done += len(answers)
             progress(done, rows.total)
     return done
+
+
+def _shares(text: str, tasks: list[str]) -> list[float]:
+    """A preference as it is written, in the order of the tasks."""
+    if not tasks:
+        raise UserError(
+            f"--preference {text}: the model's network is given none; balancing.method=cosmos trains one that is"
+        )
+    named = dict(word.split("=", 1) for word in text.split(",") if "=" in word)
+    words = [named[task] for task in tasks] if set(named) == set(tasks) else text.split(",")
+    try:
+        shares = [float(word) for word in words]
+    except ValueError:
+        shares = []
+    if len(shares) != len(tasks) or not 0.0 < sum(shares) < float("inf") or min(shares) < 0.0:
+        example = ",".join(f"{task}={1 / len(tasks):.2g}" for task in tasks)
+        raise UserError(
+            f"--preference {text}: write a share of each task, none below 0 and not all 0, such as {example}"
+        )
+    return shares
 
 
 def _fields(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:

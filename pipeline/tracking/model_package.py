@@ -20,7 +20,7 @@ import pandas as pd
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
-from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -45,7 +45,11 @@ EMBEDDINGS = {
 }
 """Layers that `served_table` has: their classes, and what these are made of."""
 _VOCABULARY = ("words", "tokenizer")
-_SHARING = ("mixtures", "softmax", "constant", "selection", "attended")
+_MADE_BY = {
+    **dict.fromkeys(("mixtures", "softmax", "constant", "selection", "attended"), "served_sharing"),
+    "preference": "served_preference",
+}
+"""Layers that other files than `served_model` make."""
 _REQUIREMENTS = ("mlflow", "torch", "pandas", "numpy", "safetensors")
 
 
@@ -110,16 +114,18 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
     if any(it.get("by") == "tokenizer" for it in _described(spec["sources"])):
         installed |= set(PACKAGES)
     _copy(folder / "code", sorted(path for path in modules if not distribution(path)))
+    about = {"slot": spec["slot"], "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}
+    preference = _preference(spec["network"])
     mlflow.pyfunc.save_model(
         folder / "model",
         mlflow_model=model,
         python_model=_CODE,
         artifacts={name: str(path) for name, path in files.items()},
-        signature=ModelSignature(_inputs(spec["sources"].values()), _outputs(spec["tasks"])),
+        signature=_signature(spec, preference),
         input_example=_example(next(iter(spec["sources"].values()))),
         code_paths=[str(path) for path in sorted((folder / "code").glob("*"))] or None,
         pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *sorted(installed))],
-        metadata={METADATA: {"slot": spec["slot"], "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}},
+        metadata={METADATA: about | ({"preference": preference} if preference else {})},
     )
     return model
 
@@ -155,7 +161,9 @@ def _own_code(spec: dict[str, Any], folder: Path) -> set[str]:
         spec["code"] |= {name: _copied(file, folder) for name, file in files.items()}
     if any(is_table(source) for source in spec["sources"].values()):
         spec["code"] |= {"table": _copied(_CODE.with_name("served_table.py"), folder)}
-    add_code(spec["network"], lambda: _copied(_CODE.with_name("served_sharing.py"), folder))
+    if _preference(spec["network"]):
+        spec["code"] |= {"preference": _copied(_CODE.with_name("served_preference.py"), folder)}
+    add_code(spec["network"], lambda name: _copied(_CODE.with_name(f"{name}.py"), folder))
     for it in _described(spec["network"]):
         if it.get("kind") == "module" and it["module"].startswith(OWN_MODULES):
             module, name = it["module"].split(":")
@@ -187,11 +195,11 @@ def as_module(layer: Mapping[str, Any], code: Mapping[str, str]) -> dict[str, An
     return None
 
 
-def add_code(network: dict[str, Any], code: Callable[[], str]) -> None:
-    """Write into the parts of a network that `served_sharing` makes where it is found."""
+def add_code(network: dict[str, Any], code: Callable[[str], str]) -> None:
+    """Write into the parts of a network that `served_sharing` and `served_preference` make where these are found."""
     for it in _described(network):
-        if it.get("kind") in _SHARING or "reads" in it:
-            it["code"] = code()
+        if name := "served_sharing" if "reads" in it else _MADE_BY.get(str(it.get("kind"))):
+            it["code"] = code(name)
 
 
 def _copied(file: Path, folder: Path) -> str:
@@ -252,6 +260,21 @@ def _example(source: Mapping[str, Any]) -> pd.DataFrame:
     # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
     names = pd.Index(pixel_columns(int(np.prod(source["shape"]))), dtype=object)
     return pd.DataFrame(np.zeros((1, len(names))), columns=names)
+
+
+def _preference(network: Mapping[str, Any]) -> dict[str, Any]:
+    """The `shares` by which a network answers and whose they are, `tasks`; empty where it is given no preference."""
+    layers = (it for it in _described(network) if it.get("kind") == "preference")
+    return next(({name: it[name] for name in ("tasks", "shares")} for it in layers), {})
+
+
+def _signature(spec: Mapping[str, Any], preference: Mapping[str, Any]) -> ModelSignature:
+    """Columns in and out, and what a caller may ask for beside the rows."""
+    columns = _inputs(spec["sources"].values()), _outputs(spec["tasks"])
+    if not preference:
+        return ModelSignature(*columns)
+    asked = ParamSpec("preference", "double", default=preference["shares"], shape=(-1,))
+    return ModelSignature(*columns, ParamSchema([asked]))
 
 
 def _outputs(tasks: Mapping[str, Any]) -> Schema:

@@ -12,10 +12,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pipeline.tracking import served_sharing, served_table, served_text
+from pipeline.tracking import served_preference, served_sharing, served_table, served_text
 from pipeline.tracking.model_package import EMBEDDINGS, OWN_MODULES, add_code, as_module, is_table, one_slot
 from pipeline.tracking.served_model import build
 from pipeline.tracking.served_text import is_text
+
+_MADE_BY = {"served_sharing": served_sharing.__name__, "served_preference": served_preference.__name__}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def rebuilt(saved: Path, slot: str) -> dict[str, Rebuilt]:
 def _rebuilt(spec: dict[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Rebuilt]:
     network, found = spec["network"], {}
     described = {task: list(branch["trunk"]) for branch in network["branches"] for task in branch["heads"]}
-    add_code(network, lambda: served_sharing.__name__)
+    add_code(network, _MADE_BY.__getitem__)
     for branch in network["branches"]:
         branch["trunk"] = [_with_its_class(layer) for layer in branch["trunk"]]
         branch["heads"] = {task: [_with_its_class(layer) for layer in it] for task, it in branch["heads"].items()}

@@ -32,6 +32,7 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,9 @@ class ServedModel(PythonModel):
         """Build the network; MLflow calls this when it loads the model."""
         self._spec = json.loads(Path(context.artifacts["spec"]).read_text(encoding="utf-8"))
         self._trunks = build(self._spec, load_file(context.artifacts["weights"]))
-        text = self._spec.get("code", {}).get("text")
-        self._texts = importlib.import_module(text).Texts(self._spec, self.answers) if text else None
+        code = {name: importlib.import_module(it) for name, it in self._spec.get("code", {}).items()}
+        self._texts = code["text"].Texts(self._spec, self.answers) if "text" in code else None
+        self._asked = code["preference"].Asked(self._spec) if "preference" in code else nullcontext
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Answer every task for every row.
@@ -100,22 +102,23 @@ class ServedModel(PythonModel):
         Args:
             context: Not used; everything was read when the model was loaded.
             model_input: The columns of a source in any order. Pixels are any numbers, none missing.
-            params: None are known.
+            params: `preference`, of a network that is given one: a share of each task, in the order of the spec.
 
         Returns:
             Labels (int64), probabilities (float32), values (float64), tags and entities (text), a row a row, under the
             index of the input.
 
         Raises:
-            ValueError: A column is missing, unknown or no number, or a value is missing or infinite, or no text.
+            ValueError: A column is missing, unknown or no number; a value missing, infinite or no text; no preference.
         """
         rows = self._rows(model_input)
         if rows.text and self._texts:
             return pd.DataFrame(self._texts.answer(model_input), index=model_input.index)
-        parts = [
-            self._answer(rows, self._values(rows, model_input.iloc[start : start + _CHUNK], start))
-            for start in range(0, max(len(model_input), 1), _CHUNK)
-        ]
+        with self._asked(params):
+            parts = [
+                self._answer(rows, self._values(rows, model_input.iloc[start : start + _CHUNK], start))
+                for start in range(0, max(len(model_input), 1), _CHUNK)
+            ]
         return pd.DataFrame(
             {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, index=model_input.index
         )
@@ -265,10 +268,8 @@ def _layer(about: dict[str, Any], tensors: dict[str, Tensor], source: str) -> nn
             case "linear":
                 layer = nn.Linear(about["inputs"], about["outputs"])
             case "conv2d":
-                channels, window, stride, padding, bias = (
-                    about[name] for name in ("channels", "window", "stride", "padding", "bias")
-                )
-                layer = nn.Conv2d(about["shape"][0], channels, window, stride, padding, bias=bias)
+                options = {name: about[name] for name in ("stride", "padding", "bias")}
+                layer = nn.Conv2d(about["shape"][0], about["channels"], about["window"], **options)
             case "max_pool2d":
                 layer = nn.MaxPool2d(about["window"])
             case "average_pool2d":
@@ -310,8 +311,7 @@ class _OnShaped(nn.Module):
         self.module, self.shape = module, shape
 
     def forward(self, x: Tensor) -> Tensor:
-        answer: Tensor = self.module(x.unflatten(1, self.shape))
-        return answer.flatten(1)
+        return torch.flatten(self.module(x.unflatten(1, self.shape)), 1)
 
 
 class _Residual(nn.Module):

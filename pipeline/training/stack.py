@@ -13,7 +13,7 @@ from torch import Tensor
 from pipeline.config import Experiment
 from pipeline.data.batches import Batch, Rows
 from pipeline.data.prepared import Prepared
-from pipeline.model import Network, Pass, TaskShape, build, loss_of
+from pipeline.model import Conditioning, Network, Pass, TaskShape, build, loss_of
 from pipeline.stacked import On
 from pipeline.training.assess import assess
 from pipeline.training.descent import Descent
@@ -220,4 +220,16 @@ def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Netw
         [model.head for model in models],
         shapes,
         experiments[0].precision,
+        conditioning(prepared, experiments),
     )
+
+
+def conditioning(prepared: Prepared, experiments: Sequence[Experiment]) -> Conditioning | None:
+    """What the slots of these experiments tell their network of preferences; None where there is nothing to prefer."""
+    first = experiments[0].balancing
+    if len(prepared.tasks) == 1 or not first.about.conditions:
+        return None
+    shares = first.preferred(list(experiments[0].tasks))
+    tasks = tuple(prepared.tasks)
+    alphas = [experiment.balancing.value("alpha") for experiment in experiments]
+    return Conditioning(tasks, tuple(shares[task] for task in tasks), alphas)

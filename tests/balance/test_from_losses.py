@@ -6,7 +6,11 @@ from torch import Tensor, nn
 from torchjd import scalarization as jd
 
 from pipeline.balance import Seen
+from pipeline.draws import Stream
 from tests.balance.made import LOSSES, made, seen, settings
+
+DRAWN = ("cosmos",)
+"""Methods that draw something for each task, by its place."""
 
 
 def slopes(scalarizer: nn.Module, losses: list[float]) -> Tensor:
@@ -87,7 +91,60 @@ def test_random_weights_are_a_softmax_of_normal_draws_of_the_slot_and_step() -> 
     assert not torch.equal(drawn[7, 0], drawn[7, 1])
 
 
-@pytest.mark.parametrize("method", LOSSES)
+@pytest.mark.parametrize("losses", [[0.5, 2.0, 1.0], [1e-4, 3.0, 0.2], [0.7, 0.7, 0.71]])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 8.0])
+def test_cosmos_as_published_is_the_gradient_of_torchjds_at_the_preference_drawn(
+    losses: list[float], gamma: float
+) -> None:
+    for step in range(4):
+        drawn = Stream(0, "seed/0").preference(3, 1.2, 0, step)
+        weights = made("cosmos", 3, gamma=gamma, ray="preference").weights(seen([losses], step=step))[0]
+        torch.testing.assert_close(weights, slopes(jd.COSMOS(gamma, torch.tensor(drawn)), losses))
+
+
+def test_cosmos_holds_losses_to_the_mirrored_preference_by_default() -> None:
+    losses = torch.tensor([0.5, 2.0, 1.0], requires_grad=True)
+    drawn = torch.tensor(Stream(0, "seed/0").preference(3, 0.4, 2, 7))
+    loss = drawn @ losses - 3.0 * nn.functional.cosine_similarity(1 - drawn, losses, dim=0)
+    weights = made("cosmos", 3, gamma=3.0, alpha=0.4).weights(seen([losses.tolist()], step=7, epoch=2))[0]
+    torch.testing.assert_close(weights, torch.autograd.grad(loss, losses)[0])
+
+
+@pytest.mark.parametrize("ray", ["mirrored", "preference"])
+def test_cosmos_swaps_weights_with_tasks_and_their_shares(ray: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    order, losses, shares = [2, 0, 1], [0.5, 2.0, 1.0], [0.2, 0.7, 0.1]
+
+    def weights(losses: list[float], shares: list[float]) -> Tensor:
+        monkeypatch.setattr(Stream, "preference", lambda *_: tuple(shares))
+        return made("cosmos", len(shares), ray=ray).weights(seen([losses]))[0]
+
+    swapped = weights([losses[it] for it in order], [shares[it] for it in order])
+    torch.testing.assert_close(swapped, weights(losses, shares)[order])
+
+
+def test_cosmos_leaves_out_tasks_without_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stream, "preference", lambda *_: (0.2, 0.7, 0.1))
+    weights = made("cosmos", 3, ray="preference").weights(seen([[0.5, 0.0, 1.0]]))[0]
+    wanted = slopes(jd.COSMOS(0.5, torch.tensor([0.2, 0.1])), [0.5, 1.0])
+    torch.testing.assert_close(weights[[0, 2]], wanted)
+    assert weights[1] == 0
+    alone = made("cosmos", 3).weights(seen([[0.0, 3.0, 0.0]]))[0]
+    torch.testing.assert_close(alone, torch.tensor([0.0, 0.7, 0.0]))
+    assert made("cosmos", 3).weights(seen([[0.0, 0.0, 0.0]])).tolist() == [[0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1.2, 10.0])
+def test_preferences_are_dirichlet_draws_of_the_slot_and_step(alpha: float) -> None:
+    drawn = torch.tensor([Stream(0, "seed/0").preference(3, alpha, 0, step) for step in range(4000)])
+    torch.testing.assert_close(drawn.sum(1), torch.ones(4000))
+    assert drawn.mean(0).tolist() == pytest.approx([1 / 3] * 3, abs=0.03)
+    assert drawn.var(0).tolist() == pytest.approx([2 / 9 / (3 * alpha + 1)] * 3, rel=0.12)
+    assert Stream(0, "seed/0").preference(3, alpha, 0, 7) == pytest.approx(drawn[7].tolist())
+    assert Stream(0, "seed/1").preference(3, alpha, 0, 7) != Stream(0, "seed/0").preference(3, alpha, 0, 7)
+    assert Stream(0, "seed/0").preference(3, alpha, 1, 7) != Stream(0, "seed/0").preference(3, alpha, 0, 7)
+
+
+@pytest.mark.parametrize("method", [it for it in LOSSES if it not in DRAWN])
 def test_swapping_tasks_swaps_weights_and_slots_stay_apart(method: str) -> None:
     order = [2, 0, 1]
     ours, swapped, beside = made(method, 3), made(method, 3), made(method, 3, slots=3)
@@ -106,7 +163,7 @@ def _fallen(values: Seen) -> Tensor:
     return values.losses * 0.9
 
 
-@pytest.mark.parametrize("method", LOSSES)
+@pytest.mark.parametrize("method", [it for it in LOSSES if it not in DRAWN])
 def test_a_task_without_labels_in_a_step_neither_weighs_nor_learns_nor_breaks_the_others(method: str) -> None:
     ours, without = made(method, 3), made(method, 2)
     for step, losses in enumerate(course()):

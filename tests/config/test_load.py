@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load
+from pipeline.config import load, parse_value
 from pipeline.config.load import find
 from pipeline.errors import UserError
 
@@ -136,6 +136,67 @@ def test_tasks_are_named_and_complete(problem, text, line):
 )
 def test_weights_are_one_a_task_and_not_all_0(problem, weights, line):
     assert problem(settings(f"balancing: {{weights: {weights}}}")) == line
+
+
+@pytest.mark.parametrize(
+    ("balancing", "line"),
+    [
+        (
+            "preference: {mnist: 0, fashion: 0}",
+            "balancing.preference are all 0: give at least one task a positive share",
+        ),
+        ("preference: {mnist: 1}", "balancing.preference names mnist; the tasks are fashion, mnist"),
+        ("preference: [1, 2, 3]", "balancing.preference has 3 values; the tasks are mnist, fashion"),
+        ("preference: [1, -2]", "balancing.preference.1: input should be greater than or equal to 0, found -2"),
+        ("alpha: 0", "balancing: method 'cosmos' draws from a Dirichlet distribution: alpha is more than 0"),
+        ("ray: straight", "balancing.ray: input should be 'mirrored' or 'preference', found 'straight'"),
+    ],
+)
+def test_a_preference_is_a_share_a_task_and_not_all_0(problem, balancing, line):
+    assert problem(settings(f"balancing: {{method: cosmos, {balancing}}}")) == line
+
+
+@pytest.mark.parametrize(
+    ("given", "shares"),
+    [
+        ("equal", {"mnist": 0.5, "fashion": 0.5}),
+        ("[3, 1]", {"mnist": 0.75, "fashion": 0.25}),
+        ("{fashion: 0.3, mnist: 0.1}", {"mnist": 0.25, "fashion": 0.75}),
+    ],
+)
+def test_a_preference_is_normalised_to_sum_to_1(given, shares):
+    values = {"balancing.method": "cosmos", "balancing.preference": parse_value(given)}
+    experiment = load("mnist_fashion", values, REPOSITORY)
+    assert experiment.balancing.preferred(list(experiment.tasks)) == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        (
+            "sharing: separate",
+            "balancing.method 'cosmos' gives a preference to layers that the tasks share, and model.sharing=separate "
+            "shares none: use model.sharing=shared, or a method that needs none",
+        ),
+        (
+            "trunk: {widths: []}",
+            "balancing.method 'cosmos' gives a preference to layers that the tasks share, and model.trunk.widths=[] "
+            "leaves none: give the trunk a width",
+        ),
+        (
+            "trunk: {kind: torchvision, network: resnet18}",
+            "balancing.method 'cosmos' appends a preference to the rows, which a trunk 'torchvision' cannot take: use "
+            "mlp, tabular, residual, lenet or resnet",
+        ),
+        (
+            "trunk: lstm",
+            "balancing.method 'cosmos' appends a preference to the rows, which a trunk 'lstm' cannot take: use mlp, "
+            "tabular, residual, lenet or resnet",
+        ),
+    ],
+)
+def test_a_preference_needs_shared_layers_that_can_take_it(problem, model, line):
+    assert problem(settings(f"balancing: {{method: cosmos}}\nmodel: {{{model}}}")) == line
 
 
 def test_a_name_that_cannot_be_one_is_refused_in_one_line(problem):

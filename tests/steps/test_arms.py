@@ -79,6 +79,13 @@ def test_all_are_those_that_so_many_tasks_admit() -> None:
     assert set(METHODS) - set(three) == {"fixed"}
 
 
+def test_all_are_those_that_the_trunk_admits() -> None:
+    found = by_title(model={"trunk": {"kind": "torchvision", "network": "resnet18"}}, compare__methods="all")
+    assert set(METHODS) - set(found) >= {"cosmos"}
+    assert by_title(compare__methods=["cosmos"])["cosmos"].experiment.balancing.method == "cosmos"
+    assert by_title()["single digit"].experiment.balancing.method == "fixed"
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from pipeline.config import with_values
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.errors import UserError
 from pipeline.steps.predict import predict
@@ -69,6 +70,47 @@ def test_every_row_is_scored_in_its_order(
     answer = unnamed(READ[output](out))
     assert list(answer.columns) == list(expected.columns)
     np.testing.assert_allclose(answer, expected, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def conditioned(client: mlflow.MlflowClient, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model that is given a preference among its five tasks."""
+    like = with_values(experiment(), {"balancing.method": "cosmos"})
+    return log(client, save(tmp_path_factory.mktemp("conditioned"), like))
+
+
+@pytest.mark.parametrize(
+    "preference", ["", "0,1,0,3,0", "marks=0.75,parity=0.25,price=0,kind=0,colour=0", "0, 4, 0, 12, 0"]
+)
+def test_rows_are_scored_by_the_preference_that_is_asked_for(conditioned: str, tmp_path: Path, preference: str) -> None:
+    out = tmp_path / "out.csv"
+    predict(conditioned, written(tmp_path / "rows.csv", frame(ROWS[:50])), out, preference=preference)
+    network = open_model(conditioned).unwrap_python_model()
+    asked = {"preference": [0.0, 0.25, 0.0, 0.75, 0.0] if preference else [0.2] * 5}
+    answer = unnamed(pd.read_csv(out))
+    np.testing.assert_allclose(answer, network.predict(None, frame(ROWS[:50]), asked), atol=1e-6)
+    other = network.predict(None, frame(ROWS[:50]), {"preference": [0.0, 0.0, 1.0, 0.0, 0.0]})
+    assert not np.allclose(answer, other, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "preference", ["1", "1,1,1,1,1,1", "0,0,0,0,0", "1,1,1,1,-1", "1,1,1,1,nan", "1,1,1,1,inf", "a,b,c,d,e", "colour=1",
+                   "colour=1,colour=1,kind=1,marks=1,price=1"]
+)  # fmt: skip
+def test_a_preference_that_is_none_is_said_in_one_line(conditioned: str, tmp_path: Path, preference: str) -> None:
+    source = written(tmp_path / "rows.csv", frame(ROWS[:5]))
+    with pytest.raises(UserError) as told:
+        predict(conditioned, source, tmp_path / "out.csv", preference=preference)
+    example = "colour=0.2,parity=0.2,kind=0.2,marks=0.2,price=0.2"
+    wanted = f"--preference {preference}: write a share of each task, none below 0 and not all 0, such as {example}"
+    assert str(told.value) == wanted
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_model_that_is_given_no_preference_says_so(uri: str, tmp_path: Path) -> None:
+    source = written(tmp_path / "rows.csv", frame(ROWS[:5]))
+    with pytest.raises(UserError, match=r"--preference 1,1: the model's network is given none; balancing\.method"):
+        predict(uri, source, tmp_path / "out.csv", preference="1,1")
 
 
 def test_images_are_scored_by_file(uri: str, expected: pd.DataFrame, tmp_path: Path) -> None:

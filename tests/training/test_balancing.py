@@ -149,7 +149,9 @@ def test_trials_of_different_methods_do_not_share_a_stack(tmp_path: Path) -> Non
     assert one.shape() != other.shape()
 
 
-@pytest.mark.parametrize("method", ["uncertainty", "famo", "gls", "upgrad", "mgda", "graddrop", "nash_mtl", "modo"])
+@pytest.mark.parametrize(
+    "method", ["uncertainty", "famo", "gls", "cosmos", "upgrad", "mgda", "graddrop", "nash_mtl", "modo"]
+)
 def test_a_slot_whose_weights_are_no_numbers_diverges_alone(method: str, tmp_path: Path) -> None:
     prepared = random_data(tmp_path)
     slots = seeds(experiment_on(prepared, {"balancing.method": method}), 2)

@@ -27,6 +27,7 @@ WIDE = {
     "attention to images": ({"model.sharing": "mtan", "model.trunk": {"kind": "lenet"}}, 4),
     "gradients told apart": ({"model.trunk.widths": [1024], "balancing.method": "graddrop"}, 3),
     "gradients remembered": ({"model.trunk.widths": [1024], "balancing.method": "excess_mtl"}, 3),
+    "a preference given": ({"model.trunk.widths": [1024], "balancing.method": "cosmos"}, 3),
     "large batches": ({"model.trunk.widths": [256], "training.batch_size": 512}, 6),
 }  # fmt: skip
 

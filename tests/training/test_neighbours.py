@@ -42,6 +42,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{kind: {"model.sharing": it} for kind, it in SHARINGS.items()},
     "mlp heads": {"model.head": {"kind": "mlp", "widths": [5], "dropout": 0.3}},
     "no trunk": {"model.trunk.widths": []},
+    "given a preference": {"balancing.method": "cosmos"},
     "wide": {"model.trunk.widths": [128], "training.batch_size": 50},
     "proportional": {"data.mix": "proportional"},
     "temperature": {"data.mix": "temperature", "data.temperature": 3.0},

@@ -47,6 +47,17 @@ def _reference_rows(data: ReportData) -> list[list[str]]:
     ]
 
 
+def front_rows(data: ReportData) -> list[list[str]]:
+    """Every preference that candidates were asked for: each task's share, then its mean loss and metric over seeds."""
+    rows = []
+    for (candidate, _), own in data.evaluation.front.groupby(["candidate", "point"], sort=False):
+        means = own.groupby("task")[["share", "loss", "value"]].mean().loc[list(data.tasks)]
+        values = means[["loss", "value"]].to_numpy().flatten()
+        shares = ", ".join(f"{share:.2f}" for share in means["share"])
+        rows.append([name(str(candidate)), shares, *(f"{value:.4f}" for value in values)])
+    return rows
+
+
 def metric_rows(data: ReportData) -> list[list[str]]:
     """Every metric of every candidate and task."""
     return [

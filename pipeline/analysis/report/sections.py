@@ -8,11 +8,12 @@ from pipeline.analysis.figures.confusion import confusion_matrices
 from pipeline.analysis.figures.costs import cost_bars, step_times
 from pipeline.analysis.figures.curves import learning_curves
 from pipeline.analysis.figures.data import shares
+from pipeline.analysis.figures.front import fronts
 from pipeline.analysis.figures.gaps import gap_dots
 from pipeline.analysis.figures.gates import gate_maps
 from pipeline.analysis.figures.tradeoff import trade_off
 from pipeline.analysis.metrics import BATCH, TITLES
-from pipeline.analysis.report.cells import candidate_rows, metric_rows, setting_rows
+from pipeline.analysis.report.cells import candidate_rows, front_rows, metric_rows, setting_rows
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page, folded, items, paragraph, table
 from pipeline.analysis.report.search import search
@@ -71,6 +72,25 @@ def trade_offs(page: Page, data: ReportData) -> None:
         "Trade-off between tasks",
         paragraph(said),
         page.panels(trade_off(data.trials, data.evaluation.gaps, data.metrics)),
+    )
+
+
+def front(page: Page, data: ReportData) -> None:
+    """What a preference among the tasks chooses from."""
+    table_of = data.evaluation.front
+    if table_of.empty:
+        return
+    said = (
+        "One network answers for every preference among the tasks: balancing.preference says which is asked for here, "
+        "headway predict --preference which later. Mean over seeds, on validation."
+    )
+    headers = ["candidate", "preference", *(f"{task}: {what}" for task in data.tasks for what in ("loss", "metric"))]
+    page.section(
+        "front",
+        "What a preference chooses from",
+        paragraph(said),
+        page.panels(fronts(table_of)),
+        folded("All preferences", table(headers, front_rows(data))),
     )
 
 
@@ -180,6 +200,7 @@ SECTIONS = (
     candidates,
     search,
     trade_offs,
+    front,
     curves,
     gap,
     confusion,

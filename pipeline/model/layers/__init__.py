@@ -14,6 +14,7 @@ from pipeline.model.layers.linear import Linear
 from pipeline.model.layers.mixtures import Expert, Mixture, Mixtures
 from pipeline.model.layers.norm import BatchNorm, LayerNorm
 from pipeline.model.layers.pool import AveragePool2d, MaxPool2d
+from pipeline.model.layers.preference import Conditioning, Preference
 from pipeline.model.layers.repeat import Repeat
 from pipeline.model.layers.residual import Residual
 from pipeline.model.layers.tokens import Pooled, Tokens
@@ -28,6 +29,7 @@ __all__ = [
     "BatchNorm2d",
     "CategoryEmbedding",
     "Composite",
+    "Conditioning",
     "Constant",
     "Conv2d",
     "Declared",
@@ -43,6 +45,7 @@ __all__ = [
     "NumberEmbedding",
     "Pass",
     "Pooled",
+    "Preference",
     "Repeat",
     "Residual",
     "Selection",

@@ -1,12 +1,12 @@
 """What a kind of trunk is given and what it answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.config.model import TrunkSettings
 from pipeline.errors import UserError
-from pipeline.model.layers import BatchNorm, Dropout, Layer, LayerNorm, embedded
+from pipeline.model.layers import BatchNorm, Conditioning, Dropout, Layer, LayerNorm, Preference, embedded
 from pipeline.model.layers.images import Shape
 
 Settings = Sequence[TrunkSettings]
@@ -31,6 +31,7 @@ class Rows:
         ids: How many different numbers text has; 0 where rows are none.
         frame: Of text that a pretrained tokenizer made numbers of, what its encoder needs around a row.
         embedded: They come from layers that need their gradient.
+        conditioning: Of a network that is given a preference among its tasks; None for all others.
     """
 
     sources: tuple[str, ...]
@@ -40,6 +41,7 @@ class Rows:
     ids: int = 0
     frame: Mapping[str, Any] | None = None
     embedded: bool = False
+    conditioning: Conditioning | None = None
 
     def image(self, kind: str) -> Shape:
         """Their shape as images: [C, H, W], or [H, W] of one channel.
@@ -57,10 +59,19 @@ class Rows:
 
 
 def entrance(trunks: Settings, rows: Rows) -> tuple[list[Layer], Rows]:
-    """The embeddings through which the rows of a table come in, and the rows behind them.
+    """The embeddings through which the rows of a table come in, what is appended to them, and the rows behind that.
 
-    Where there is nothing to embed, and of trunks that embed nothing, these are no layers and the rows themselves.
+    Where there is nothing to embed and to append, these are no layers and the rows themselves.
     """
+    layers, inner = _embeddings(trunks, rows)
+    if rows.conditioning is None:
+        return layers, inner
+    shape = (inner.features,) if trunks[0].kind in EMBEDDING else inner.image(trunks[0].kind)
+    preference = Preference(shape, rows.conditioning, first=not layers)
+    return [*layers, preference], replace(inner, features=preference.outputs, shape=preference.answers)
+
+
+def _embeddings(trunks: Settings, rows: Rows) -> tuple[list[Layer], Rows]:
     like = trunks[0]
     if like.kind not in EMBEDDING:
         return [], rows
