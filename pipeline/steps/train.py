@@ -162,13 +162,15 @@ def group_of(experiment: Experiment, tasks: Sequence[str]) -> Experiment:
     Raises:
         ValidationError: Its balancing method or its weights are nothing for these tasks.
     """
-    balancing = experiment.balancing
-    if balancing.weights != "equal":
-        weights = {task: balancing.weights[task] for task in tasks}
-        balancing = balancing.model_copy(update={"weights": weights})
+    it, every = experiment.balancing, list(experiment.tasks)
+    own: dict[str, Any] = {}
+    if it.weights != "equal":
+        own["weights"] = {task: it.weights[task] for task in tasks}
+    if it.preference != "equal":
+        own["preference"] = {task: share for task, share in it.preferred(every).items() if task in tasks}
     restricted = {
         "tasks": {task: experiment.tasks[task] for task in tasks},
-        "balancing": balancing,
+        "balancing": it.model_copy(update=own),
         "baselines": Baselines(single=False, separate=None),
         "tuning": None,
     }
