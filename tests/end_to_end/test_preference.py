@@ -1,5 +1,6 @@
 """The whole job of a network that is given a preference, and what can be asked of it afterwards."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,11 @@ COSMOS = ("--set", "balancing.method=cosmos", "--set", "balancing.preference={di
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Result]]:
     """A project in which the job ran once."""
     with pytest.MonkeyPatch.context() as patch:
         project = make_project(tmp_path_factory.mktemp("preference") / "project", patch)
-        return project, call_headway("run", "debug", *COSMOS, "--json")
+        yield project, call_headway("run", "debug", *COSMOS, "--json")
 
 
 def outputs(project: Path, name: str) -> Path:
