@@ -46,7 +46,8 @@ def make_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "experiments" / "data").symlink_to(REPOSITORY / "experiments" / "data")
     monkeypatch.chdir(folder)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what mlflow sets goes with the project
+        monkeypatch.delenv(name)
     return folder
 
 
