@@ -154,17 +154,17 @@ class Boundary(Balancer):
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
         super().__init__(settings, tasks, device)
-        self._direction = torch.nn.functional.normalize(preferred(settings, tasks, device), dim=1)
+        self._direction, _ = _directed(preferred(settings, tasks, device))
         self._theta = self.column("theta")
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`."""
         assert seen.losses is not None
-        direction = torch.nn.functional.normalize(self._direction * (seen.losses != 0), dim=1)
+        direction, _ = _directed(self._direction * (seen.losses != 0))
         along = (seen.losses * direction).sum(1, keepdim=True)
-        away = seen.losses - along * direction
-        distance = (away.square().sum(1, keepdim=True) + 1e-12).sqrt()
-        return direction + self._theta * away / distance
+        away = torch.addcmul(seen.losses, along, direction, value=-1.0)
+        distance = away.square().sum(1, keepdim=True).add_(1e-12).sqrt_()
+        return torch.addcdiv(direction, self._theta * away, distance)
 
 
 class Cosmos(Balancer):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline.balance.base import Balancer, Seen
 from pipeline.balance.fixed import Fixed, Random
@@ -26,6 +25,8 @@ from pipeline.config.balancing import BalancingSettings
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
+
+_TINY = 1e-12
 
 _OWN: dict[str, type[Balancer]] = {
     "random": Random,
@@ -117,7 +118,8 @@ class Steadied(Balancer):
         """Weights whose absolute values sum to T, where that is wanted and there are any."""
         if not self.settings[0].normalise:
             return weights.clone()
-        return len(self.tasks) * functional.normalize(weights, p=1.0, dim=1)
+        total = torch.linalg.vector_norm(weights, 1.0, 1, keepdim=True)
+        return weights.mul(len(self.tasks)).div_(total.clamp_min_(_TINY))
 
 
 def _weighting(name: str, settings: BalancingSettings) -> Weighting:
