@@ -61,11 +61,20 @@ def check_groups(experiment: Experiment) -> None:
     """What can be known before any work.
 
     Raises:
-        UserError: There are no groups to find, there is nothing that tasks share, or two of them alone are nothing for
-            the balancing method or its weights.
+        UserError: There are no groups to find, there is nothing that tasks share, there is one seed, or two tasks alone
+            are nothing for the balancing method or its weights.
     """
     if len(experiment.tasks) < 2:
         raise UserError(f"affinity: {experiment.name} has one task, so there is nothing to group")
+    if experiment.model.sharing.kind == "separate":
+        raise UserError(
+            "affinity: model.sharing=separate shares no layers, so nothing can be seen of what tasks do to one another: "
+            "use model.sharing=shared"
+        )
+    if experiment.training.seeds < 2:
+        raise UserError(
+            "affinity: training.seeds=1 gives no interval, so nothing could be told from noise: give at least 2"
+        )
     _together(experiment, "", "cpu")
     if experiment.affinity.networks > 1:
         for pair in combinations(experiment.tasks, 2):
