@@ -68,8 +68,8 @@ def check_groups(experiment: Experiment) -> None:
         raise UserError(f"affinity: {experiment.name} has one task, so there is nothing to group")
     if experiment.model.sharing.kind == "separate":
         raise UserError(
-            "affinity: model.sharing=separate shares no layers, so nothing can be seen of what tasks do to one another: "
-            "use model.sharing=shared"
+            "affinity: model.sharing=separate shares no layers, so tasks do nothing to one another: use "
+            "model.sharing=shared"
         )
     if experiment.training.seeds < 2:
         raise UserError(

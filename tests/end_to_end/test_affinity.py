@@ -106,10 +106,9 @@ def test_into_one_network_and_with_too_many_to_check(said: Result, place: Path) 
 @pytest.mark.parametrize(
     ("args", "line"),
     [
-        (
-            ("--set", "model.sharing=separate"),
-            "affinity: training.watch reads gradients on layers that the tasks share",
-        ),
+        (("--set", "model.sharing=separate"), "affinity: model.sharing=separate shares no layers"),
+        (("--set", "model.trunk.widths=[]"), "affinity: training.watch reads gradients on layers that the tasks share"),
+        (("--set", "training.seeds=1"), "affinity: training.seeds=1 gives no interval"),
         (("--networks", "0"), "affinity.networks"),
         (("--set", "balancing.method=krum"), "affinity: a network of digit and parity alone: balancing.method 'krum'"),
     ],
