@@ -2,7 +2,8 @@
 
 The first table is of the network of `mnist_fashion` with a third task (which digit, is it odd, which garment), one
 model and a stack of 8. The second is of a trunk of 784-128 with 2, 10 and 40 heads on the same rows. Times are those of
-the one thread that works, a model and step; a method's own weighting is timed apart, on a Gramian of that size.
+the one thread that works, a model and step; a method's own weighting is timed apart, on a Gramian of that size, and so
+are the Gramian and TorchJD's Jacobian, each with the heads' gradients, after a forward pass.
 
     python -m benchmarks.balancers [--data FOLDER] [--repeats N]
 """
@@ -23,16 +24,19 @@ from benchmarks.common.data import data_folder
 from benchmarks.common.measuring import Contender, median_of, timed
 from benchmarks.common.options import shared
 from benchmarks.networks import deep
-from benchmarks.rivals.torchjd_mtl import step_of
+from benchmarks.rivals.torchjd_mtl import jacobian_of, step_of
 from pipeline.balance import Seen, balancer
 from pipeline.config import Experiment, with_values
 from pipeline.config.balancers import METHODS
 from pipeline.config.balancing import BalancingSettings
+from pipeline.data.batches import Batches
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, labels_file
 from pipeline.draws import Stream
+from pipeline.model import Pass, TaskGradients, loss_of
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack import Stack, build_network
+from pipeline.training.task_losses import TaskLosses
 
 MODELS = (1, 8)
 TASKS = (2, 10, 40)
@@ -44,6 +48,7 @@ RIVALS: dict[str, Callable[[], jd.Aggregator]] = {
     "dualproj": jd.DualProj,
 }
 _ROWS, _BATCH = 64 * 40, 64
+_GRAMIAN, _JACOBIAN = "the Gramian", "TorchJD's Jacobian"
 _PLAIN = {
     "model.trunk.widths": [128],
     "model.trunk.norm": "none",
@@ -121,7 +126,26 @@ def _against_torchjd(tasks: int, repeats: int) -> pd.DataFrame:
             contenders.append(Contender(_ours(method, tasks), timed(stack.train), _ROWS / _BATCH))
             theirs = step_of(tasks, 128, 10, RIVALS[method]() if method in RIVALS else None)
             contenders.append(Contender(_theirs(method, tasks), timed(partial(_times, theirs)), _ROWS / _BATCH))
+        for name, work in ((_GRAMIAN, _gramian_of(prepared)), (_JACOBIAN, jacobian_of(tasks, 128, 10))):
+            contenders.append(Contender(f"{name}, {tasks} tasks", timed(partial(_times, work)), _ROWS / _BATCH))
         return measuring.take_turns(contenders, repeats, warm_ups=1)
+
+
+def _gramian_of(prepared: Prepared) -> Callable[[], None]:
+    """The heads' gradients and the Gramian of one batch, after a forward pass."""
+    slot = trial_slot(0, _experiment(prepared, "upgrad"))
+    network = build_network(prepared, [slot.experiment])
+    network.initialise([slot.stream])
+    losses = TaskLosses({name: loss_of(it) for name, it in slot.experiment.tasks.items()}, 1)
+    batch = next(iter(Batches(prepared, prepared.split("train"), _BATCH, "longest").epoch([slot.data_stream], 0)))
+    logits = network.forward(batch.inputs, Pass({}, [slot.stream], 0, 0, apart=True))
+    gradients = TaskGradients(network)
+
+    def work() -> None:
+        gradients.take(losses.slopes(logits, batch.targets))
+        gradients.gramian()
+
+    return work
 
 
 def _times(step: Callable[[], None]) -> None:
@@ -141,6 +165,12 @@ def _ratios(table: pd.DataFrame, tasks: int) -> pd.DataFrame:
             "ours of equal weights": measuring.ratio(table, ours, _ours("fixed", tasks), "cpu_seconds"),
             "weighting alone, us": _weighting(method, tasks) * 1e6,
         }
+    gramian, jacobian = (f"{name}, {tasks} tasks" for name in (_GRAMIAN, _JACOBIAN))
+    rows[f"Gramian and Jacobian, {tasks} tasks"] = {
+        "ours, us": measuring.summary(table, "cpu_seconds")["median"][gramian] * 1e6,
+        "TorchJD, us": measuring.summary(table, "cpu_seconds")["median"][jacobian] * 1e6,
+        "ratio": measuring.ratio(table, gramian, jacobian, "cpu_seconds"),
+    }
     return pd.DataFrame(rows).T
 
 

@@ -20,8 +20,7 @@ def step_of(tasks: int, width: int, classes: int, aggregator: Aggregator | None)
         classes: Of each task.
         aggregator: Of the tasks' gradients; None adds them up in one plain backward pass.
     """
-    trunk = nn.Sequential(nn.Linear(784, width), nn.ReLU(), nn.Dropout(0.5))
-    heads = nn.ModuleList(nn.Linear(width, classes) for _ in range(tasks))
+    trunk, heads = _network(tasks, width, classes)
     adam = torch.optim.Adam([*trunk.parameters(), *heads.parameters()], fused=True)
     rows, labels = torch.rand(16 * BATCH, 784), torch.randint(classes, (16 * BATCH, tasks))
     turn = iter(range(10**9))
@@ -39,3 +38,30 @@ def step_of(tasks: int, width: int, classes: int, aggregator: Aggregator | None)
         adam.step()
 
     return step
+
+
+def jacobian_of(tasks: int, width: int, classes: int) -> Callable[[], None]:
+    """What `mtl_backward` does after a forward pass: the heads' gradients, and the Jacobian of the trunk.
+
+    For arguments see `step_of`.
+    """
+    trunk, heads = _network(tasks, width, classes)
+    rows, labels = torch.rand(BATCH, 784), torch.randint(classes, (BATCH, tasks))
+    features: Tensor = trunk(rows)
+    losses = [cross_entropy(head(features), labels[:, task]) for task, head in enumerate(heads)]
+    parameters = [*trunk.parameters(), *heads.parameters()]
+
+    def backward() -> None:
+        for parameter in parameters:
+            parameter.grad = None
+            if hasattr(parameter, "jac"):
+                del parameter.jac
+        mtl_backward(losses, features=features, retain_graph=True)
+
+    return backward
+
+
+def _network(tasks: int, width: int, classes: int) -> tuple[nn.Sequential, nn.ModuleList]:
+    """Trunk and heads."""
+    trunk = nn.Sequential(nn.Linear(784, width), nn.ReLU(), nn.Dropout(0.5))
+    return trunk, nn.ModuleList(nn.Linear(width, classes) for _ in range(tasks))
