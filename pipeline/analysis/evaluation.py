@@ -185,9 +185,10 @@ def _in_order(found: Mapping[str, Any], default: Candidate) -> dict[str, Any]:
 def _candidates(default: Candidate, groups: dict[str, list[Candidate]]) -> pd.DataFrame:
     rows = []
     for name, its in groups.items():
-        role, differs = _role(name, its), differs_in(default.experiment, its[0].experiment)
+        role = _role(name, its)
         told = {"single": "one network a task", "group": f"{len(its)} networks" if len(its) > 1 else "one network"}
-        rows.append({"candidate": name, "role": role, "differs": told.get(role, differs)})
+        differs = told.get(role) or differs_in(default.experiment, its[0].experiment)
+        rows.append({"candidate": name, "role": role, "differs": differs})
     return pd.DataFrame(rows, columns=["candidate", "role", "differs"])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment, changed
+from pipeline.config.grouping import AffinitySettings
 from pipeline.steps.context import Context, Done
 from pipeline.steps.report import openings
 from pipeline.steps.step import Step
@@ -14,6 +15,7 @@ from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
 
 if TYPE_CHECKING:
+    from pipeline.analysis.affinity import Affinities
     from pipeline.analysis.grouping import Grouping
     from pipeline.tracking.run import Run
 
@@ -74,11 +76,12 @@ class Affinity(Step):
         from pipeline.analysis.grouped import Grouped
         from pipeline.analysis.report.grouped import answer, grouped_page, summary
 
-        proposal, checked = watched(self._together.folder, self.experiment)
         history = pd.read_parquet(self._together.folder / HISTORY)
+        seen = affinities(history, list(self.experiment.tasks))
+        proposal, checked = _proposed(seen, self.experiment.affinity)
         found = Grouped(
             name=self.experiment.name,
-            affinities=affinities(history, list(self.experiment.tasks)),
+            affinities=seen,
             history=history,
             evaluation=Evaluation.load(self._evaluated.folder),
             proposal=proposal,
@@ -104,12 +107,15 @@ def watched(folder: Path, experiment: Experiment) -> "tuple[Grouping, list[Group
     import pandas as pd
 
     from pipeline.analysis.affinity import affinities
+
+    return _proposed(affinities(pd.read_parquet(folder / HISTORY), list(experiment.tasks)), experiment.affinity)
+
+
+def _proposed(seen: "Affinities", settings: AffinitySettings) -> "tuple[Grouping, list[Grouping]]":
     from pipeline.analysis.grouping import best, to_check
 
-    tasks, settings = list(experiment.tasks), experiment.affinity
-    mean = affinities(pd.read_parquet(folder / HISTORY), tasks).mean
-    proposal = best(tasks, mean, settings.networks)
-    return proposal, to_check(proposal, tasks, mean, settings.networks, settings.check)
+    proposal = best(seen.tasks, seen.mean, settings.networks)
+    return proposal, to_check(proposal, seen.tasks, seen.mean, settings.networks, settings.check)
 
 
 def first_line(folder: Path) -> str:

@@ -32,7 +32,6 @@ class Watch:
         self._gradients = TaskGradients(network, whole=self._settings.lookahead)
         tasks = list(losses.of)
         self._noted = Noted(tasks, len(settings))
-        self._moves = tuple(f"{by}/affinity_{of}" for by in tasks for of in tasks)
         self._shared = network.values[:, : network.shared()]
         self._direction = self._shared.clone()
         self._optimizer = Optimizer([_alone(it) for it in settings], self._shared, self._direction)
@@ -100,7 +99,7 @@ class Watch:
         # A task without rows in this batch has no loss, and makes no step.
         blank = (before == 0).unsqueeze(2)
         matrix = torch.stack(moves, 1).masked_fill(blank | blank.mT, torch.nan)
-        self._noted.known(self._moves, matrix.flatten(1))
+        self._noted.affinity(matrix)
 
 
 def _alone(settings: TrainingSettings) -> TrainingSettings:
