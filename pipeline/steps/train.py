@@ -168,13 +168,7 @@ def group_of(experiment: Experiment, tasks: Sequence[str]) -> Experiment:
         own["weights"] = {task: it.weights[task] for task in tasks}
     if it.preference != "equal":
         own["preference"] = {task: share for task, share in it.preferred(every).items() if task in tasks}
-    restricted = {
-        "tasks": {task: experiment.tasks[task] for task in tasks},
-        "balancing": it.model_copy(update=own),
-        "baselines": Baselines(single=False, separate=None),
-        "tuning": None,
-    }
-    return with_values(experiment.model_copy(update=restricted), {})
+    return with_values(_restricted(experiment, tasks, balancing=it.model_copy(update=own)), {})
 
 
 def single_task(experiment: Experiment, task: str) -> Experiment:
@@ -185,16 +179,13 @@ def single_task(experiment: Experiment, task: str) -> Experiment:
     plain = experiment.model.sharing.kind in PLAIN
     training = experiment.training.model_copy(update={"watch": None})
     model = experiment.model if plain else experiment.model.model_copy(update={"sharing": SharingSettings()})
-    return experiment.model_copy(
-        update={
-            "tasks": {task: experiment.tasks[task]},
-            "model": model,
-            "training": training,
-            "balancing": BalancingSettings(),
-            "baselines": Baselines(single=False, separate=None),
-            "tuning": None,
-        }
-    )
+    return _restricted(experiment, [task], model=model, training=training, balancing=BalancingSettings())
+
+
+def _restricted(experiment: Experiment, tasks: Sequence[str], **own: Any) -> Experiment:
+    """Some of the tasks with settings of their own, and nothing that is trained beside them."""
+    left = {"baselines": Baselines(single=False, separate=None), "tuning": None}
+    return experiment.model_copy(update={"tasks": {task: experiment.tasks[task] for task in tasks}, **left, **own})
 
 
 def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from pipeline.analysis.figures.matrix import matrix
 from pipeline.analysis.figures.style import BAD, GOOD, MUTED, Panel, see_through, series, styled, text
 
-_MOST_NAMES = 20  # more are drawn without numbers in the cells
+_COLOURS = ((0, see_through(BAD, 0.85)), (0.5, see_through(GOOD, 0.0)), (1, see_through(GOOD, 0.85)))
 _MOST_LINES = 12
 
 
@@ -21,28 +22,9 @@ def matrix_panel(caption: str, tasks: list[str], values: np.ndarray, said: str, 
         sentence: How to read it.
         digits: Shown behind the point.
     """
-    largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
-    names = [text(task) for task in tasks]
-    figure = go.Figure()
-    figure.add_heatmap(
-        z=values,
-        x=names,
-        y=names,
-        zmin=-(largest or 1.0),
-        zmax=largest or 1.0,
-        colorscale=[[0, see_through(BAD, 0.85)], [0.5, see_through(GOOD, 0.0)], [1, see_through(GOOD, 0.85)]],
-        showscale=False,
-        xgap=1,
-        ygap=1,
-        text=[[f"{value:+.{digits}f}" if value == value else "" for value in row] for row in values],
-        texttemplate="%{text}" if len(tasks) <= _MOST_NAMES else None,
-        hovertemplate=f"{said}<extra></extra>",
-        hoverongaps=False,
-    )
-    figure.update_xaxes(type="category")
-    figure.update_yaxes(type="category", autorange="reversed")
-    styled(figure, height=110 + 36 * len(tasks), legend=False)
-    return Panel(caption, figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False), sentence)
+    largest = (float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0) or 1.0
+    cells = pd.DataFrame(values, tasks, tasks)
+    return Panel(caption, matrix(cells, said, (-largest, largest), _COLOURS, shown=f"+.{digits}f"), sentence)
 
 
 def course_panel(caption: str, rows: pd.DataFrame, joined: str, y: str) -> Panel:

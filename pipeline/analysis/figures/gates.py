@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from pipeline.analysis.figures.style import BLUE, Panel, see_through, styled, text
+from pipeline.analysis.figures.matrix import matrix
+from pipeline.analysis.figures.style import BLUE, Panel, see_through
 
-_MOST_NAMES = 20  # more are drawn without numbers in the cells
+_COLOURS = ((0, see_through(BLUE, 0.0)), (1, see_through(BLUE, 0.85)))
 _ALL = "all"  # the reader that is no task; of attention, the mean over a layer
 
 
@@ -44,28 +45,9 @@ def _matrix(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.pivot(index="reader", columns="expert", values="gate").reindex(index=readers, columns=experts)
 
 
-def _map(matrix: pd.DataFrame, said: str, across: str) -> go.Figure:
-    values = matrix.to_numpy()
-    figure = go.Figure()
-    figure.add_heatmap(
-        z=values,
-        x=[text(name) for name in matrix.columns],
-        y=[text(name) for name in matrix.index],
-        zmin=0,
-        zmax=max(1.0, float(np.nanmax(values))),
-        colorscale=[[0, see_through(BLUE, 0.0)], [1, see_through(BLUE, 0.85)]],
-        showscale=False,
-        xgap=1,
-        ygap=1,
-        text=[[f"{value:.2f}" if value == value else "" for value in row] for row in values],
-        texttemplate="%{text}" if len(matrix.columns) <= _MOST_NAMES else None,
-        hovertemplate=f"{said}<extra></extra>",
-        hoverongaps=False,
-    )
-    figure.update_xaxes(type="category", title_text=across)
-    figure.update_yaxes(type="category", autorange="reversed")
-    styled(figure, height=110 + 36 * len(matrix), legend=False)
-    return figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False)
+def _map(values: pd.DataFrame, said: str, across: str) -> go.Figure:
+    highest = max(1.0, float(np.nanmax(values.to_numpy())))
+    return matrix(values, said, (0.0, highest), _COLOURS, across=across)
 
 
 def _mean(means: pd.Series) -> str:
@@ -73,7 +55,7 @@ def _mean(means: pd.Series) -> str:
     return f"On average: {', '.join(f'{reader} {mean:.2f}' for reader, mean in means.items())}."
 
 
-def _most(matrix: pd.DataFrame) -> str:
+def _most(taken: pd.DataFrame) -> str:
     """What each reader takes most of, in words."""
-    said = [f"{reader} {row.max():.2f} of {row.idxmax()}" for reader, row in matrix.iterrows()]
+    said = [f"{reader} {row.max():.2f} of {row.idxmax()}" for reader, row in taken.iterrows()]
     return f"Most: {', '.join(said)}."

@@ -3,6 +3,8 @@
 import json
 from html import escape
 
+import pandas as pd
+
 from pipeline.analysis.figures.style import colour
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.decision import shown_p
@@ -88,6 +90,11 @@ def setting_rows(data: ReportData, changed_only: bool) -> list[list[str]]:
             shown = f'<span class="changed">{value}</span>' if differs else value
             rows.append([f"<code>{escape(key)}</code>", shown, _value(written.get(key))])
     return rows
+
+
+def opening_rows(openings: pd.DataFrame) -> list[list[str]]:
+    """When the test split was opened, and for whom."""
+    return [[escape(str(row["when"])), escape(str(row["candidates"]))] for row in openings.to_dict("records")]
 
 
 def name(candidate: str) -> str:

@@ -10,9 +10,9 @@ from pipeline.analysis.figures.candidates import side_by_side
 from pipeline.analysis.figures.costs import cost_bars
 from pipeline.analysis.figures.tradeoff import trade_off
 from pipeline.analysis.metrics import TITLES
-from pipeline.analysis.report.cells import name, percent, tested
+from pipeline.analysis.report.cells import name, opening_rows, percent, tested
 from pipeline.analysis.report.decision import called, decision, listed, shown, together
-from pipeline.analysis.report.page import Page, folded, items, paragraph, table
+from pipeline.analysis.report.page import Page, folded, heading, items, paragraph, table
 from pipeline.analysis.report.verdict import bounds
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.comparing import EQUAL
@@ -78,9 +78,7 @@ def compared_page(found: Comparison) -> str:
     _settings(page, found)
     _costs(page, found)
     _protocol(page, found)
-    about = f'<p class="about">Experiment <strong>{escape(found.name)}</strong></p>'
-    said = "".join(f'<p class="about">{escape(line)}</p>' for line in details(found))
-    head = f"<h1>{escape(decision(found.contrasts))}</h1>{about}{said}"
+    head = heading(decision(found.contrasts), found.name, details(found))
     return page.document(f"Headway: {found.name} compared", head)
 
 
@@ -189,13 +187,12 @@ def _protocol(page: Page, found: Comparison) -> None:
         f"{'once' if count == 1 else f'{count} times'} in all.",
     ]
     space = [[f"<code>{escape(key)}</code>", f"<code>{escape(it)}</code>"] for key, it in found.space.items()]
-    openings = [[escape(str(row["when"])), escape(str(row["candidates"]))] for row in found.openings.to_dict("records")]
     page.section(
         "protocol",
         "How it was done",
         items(said),
         table(["searched", "range"], space),
-        table(["test opened", "for"], openings) if openings else "",
+        table(["test opened", "for"], opening_rows(found.openings)) if count else "",
         f"<pre>{escape(found.command)}</pre>" if found.command else "",
     )
 

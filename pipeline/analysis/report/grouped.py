@@ -13,9 +13,9 @@ from pipeline.analysis.figures.candidates import side_by_side
 from pipeline.analysis.grouped import Grouped
 from pipeline.analysis.grouping import titled
 from pipeline.analysis.metrics import TITLES
-from pipeline.analysis.report.cells import name, percent, tested
+from pipeline.analysis.report.cells import name, opening_rows, percent, tested
 from pipeline.analysis.report.decision import shown
-from pipeline.analysis.report.page import Page, folded, items, paragraph, table
+from pipeline.analysis.report.page import Page, folded, heading, items, paragraph, table
 from pipeline.analysis.report.verdict import bounds
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.grouping import TOGETHER
@@ -69,9 +69,7 @@ def grouped_page(found: Grouped) -> str:
     _groupings(page, found)
     _contrasts(page, found)
     _protocol(page, found)
-    about = f'<p class="about">Experiment <strong>{escape(found.name)}</strong></p>'
-    said = "".join(f'<p class="about">{escape(line)}</p>' for line in _details(found))
-    return page.document(f"Headway: tasks of {found.name}", f"<h1>{escape(_first(found))}</h1>{about}{said}")
+    return page.document(f"Headway: tasks of {found.name}", heading(_first(found), found.name, _details(found)))
 
 
 def _first(found: Grouped) -> str:
@@ -190,12 +188,11 @@ def _protocol(page: Page, found: Grouped) -> None:
         "The test split was opened for all groupings at once; of these data "
         f"{'once' if count == 1 else f'{count} times'} in all.",
     ]
-    openings = [[escape(str(row["when"])), escape(str(row["candidates"]))] for row in found.openings.to_dict("records")]
     page.section(
         "protocol",
         "How it was done",
         items(said),
-        table(["test opened", "for"], openings) if openings else "",
+        table(["test opened", "for"], opening_rows(found.openings)) if count else "",
         f"<pre>{escape(found.command)}</pre>" if found.command else "",
     )
 

@@ -77,6 +77,13 @@ class Page:
         )
 
 
+def heading(answer: str, experiment: str, details: Iterable[str]) -> str:
+    """What comes before the sections: the answer, whose it is, and what it leaves out; all plain text."""
+    about = f'<p class="about">Experiment <strong>{escape(experiment)}</strong></p>'
+    said = "".join(f'<p class="about">{escape(line)}</p>' for line in details)
+    return f"<h1>{escape(answer)}</h1>{about}{said}"
+
+
 def table(headers: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
     """A table of cells that are HTML already; headers and caption are plain text."""
     head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)

@@ -13,7 +13,7 @@ from pipeline.analysis.figures.gaps import gap_dots
 from pipeline.analysis.figures.gates import gate_maps
 from pipeline.analysis.figures.tradeoff import trade_off
 from pipeline.analysis.metrics import BATCH, TITLES
-from pipeline.analysis.report.cells import candidate_rows, front_rows, metric_rows, setting_rows
+from pipeline.analysis.report.cells import candidate_rows, front_rows, metric_rows, opening_rows, setting_rows
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page, folded, items, paragraph, table
 from pipeline.analysis.report.search import search
@@ -168,7 +168,7 @@ def openings(page: Page, data: ReportData) -> None:
     """How often the test split was opened."""
     count = len(data.openings)
     times = "once" if count == 1 else f"{count} times"
-    rows = [[escape(str(row["when"])), escape(str(row["candidates"]))] for row in data.openings.to_dict("records")]
+    rows = opening_rows(data.openings)
     page.section(
         "test",
         "The test split",
