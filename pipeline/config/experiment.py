@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.balancing import BalancingSettings
-from pipeline.config.base import Settings
+from pipeline.config.base import Settings, unknown
 from pipeline.config.comparing import CompareSettings
 from pipeline.config.data import DataSettings, VocabularySettings
 from pipeline.config.explaining import ExplainSettings
@@ -91,6 +91,7 @@ class Experiment(Settings):
     def _consistent(self) -> "Experiment":
         self._check_weights()
         self._check_method()
+        self._check_augmented()
         if self.training.watch and len(self.tasks) > 1:
             self._check_shared("training.watch reads gradients on", "set training.watch=null")
         if self.tokenizer and self.data.text != VocabularySettings(length=self.data.text.length):
@@ -135,6 +136,14 @@ class Experiment(Settings):
                     f"balancing.method '{method}' appends a preference to the rows, which a trunk "
                     f"'{self.model.trunk.kind}' cannot take: use {', '.join(WIDENED[:-1])} or {WIDENED[-1]}"
                 )
+
+    def _check_augmented(self) -> None:
+        """Refuse transforms of a source that no task reads."""
+        names = self.training.augment if isinstance(self.training.augment, dict) else ()
+        for name in names:
+            if name not in self.source_names:
+                otherwise = f"the tasks read {', '.join(self.source_names)}"
+                raise ValueError(f"training.augment: {unknown('source', name, self.source_names, otherwise)}")
 
     def _check_shared(self, does: str, otherwise: str) -> None:
         """Refuse what works on shared layers where there are none."""

@@ -1,6 +1,6 @@
 """What an experiment may say about training."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -10,10 +10,25 @@ from pipeline.config.base import Settings, shown
 Augmentation = dict[str, dict[str, Any]]
 """One transform of `torchvision.transforms.v2`: its name with its keyword arguments."""
 
+Augmentations = tuple[Augmentation, ...]
+"""Transforms in their order."""
+
+
+def _augment(value: Any) -> Any:
+    """Transforms for all sources, or of each source its own."""
+    if isinstance(value, Mapping):
+        return {source: _augmentations(it) for source, it in value.items()}
+    return _augmentations(value)
+
 
 def _augmentations(value: Any) -> Any:
     """A list of transforms; a bare name has no arguments."""
-    return tuple(_augmentation(it) for it in value) if isinstance(value, list | tuple) else value
+    if not isinstance(value, list | tuple):
+        raise ValueError(
+            f"a list of transforms, for example [RandomHorizontalFlip], or such a list for each source; found "
+            f"{shown(value)}"
+        )
+    return tuple(_augmentation(it) for it in value)
 
 
 def _augmentation(value: Any) -> Any:
@@ -73,7 +88,8 @@ class TrainingSettings(Settings):
             is their mean. Each seed holds out one fold, in turn. null for one validation split.
         early_stopping: null trains all epochs and keeps the last.
         augment: Transforms of `torchvision.transforms.v2` that change the training images, each by its name with its
-            arguments, such as `[{RandomCrop: {size: 28, padding: 2}}, RandomHorizontalFlip]`.
+            arguments, such as `[{RandomCrop: {size: 28, padding: 2}}, RandomHorizontalFlip]`. A list is for all
+            sources; `{SOURCE: [...]}` gives a source its own, and those that it does not name stay as they are.
         watch: null looks at no gradients beside those that the balancing method reads.
     """
 
@@ -94,7 +110,7 @@ class TrainingSettings(Settings):
     seeds: int = Field(default=5, ge=1)
     folds: int | None = Field(default=None, ge=2, le=100)
     early_stopping: EarlyStopping | None = EarlyStopping()
-    augment: Annotated[tuple[Augmentation, ...], BeforeValidator(_augmentations)] = ()
+    augment: Annotated[Augmentations | dict[str, Augmentations], BeforeValidator(_augment)] = ()
     watch: WatchSettings | None = None
 
     @model_validator(mode="after")
@@ -102,3 +118,14 @@ class TrainingSettings(Settings):
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0.0):
             raise ValueError("nesterov needs optimizer sgd and momentum above 0")
         return self
+
+    def augmented(self, source: str) -> Augmentations:
+        """The transforms of a source's images."""
+        return self.augment.get(source, ()) if isinstance(self.augment, dict) else self.augment
+
+    def on(self, sources: Collection[str]) -> "TrainingSettings":
+        """The same where there are these sources and no others."""
+        if not isinstance(self.augment, dict):
+            return self
+        kept = {source: it for source, it in self.augment.items() if source in sources}
+        return self.model_copy(update={"augment": kept})

@@ -1,19 +1,20 @@
 """Images changed at random while training, by torchvision's transforms.
 
-Each image is drawn for by itself, and each slot draws from its own stream: what it gets is a function of seed, stream,
-epoch and step, whoever its neighbours are. Slots that share their batches share them no more once they are changed.
+All sources have the same transforms, or each its own or none. Each image is drawn for by itself, and each slot draws
+from its own stream: what it gets is a function of seed, stream, epoch and step, whoever its neighbours are. Slots that
+share their batches share them no more once they are changed.
 
 Shapes as in `pipeline.data.batches`; an image is [C, H, W].
 """
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pipeline.config.training import Augmentation
+from pipeline.config.training import Augmentation, TrainingSettings
 from pipeline.data.batches import Batch
 from pipeline.data.prepared import Prepared, PreparedSource
 from pipeline.draws import Stream, seeded
@@ -28,16 +29,17 @@ class Augment:
 
     Args:
         prepared: What is known of the sources.
-        settings: Transforms in their order, at least one.
+        settings: What is said of the transforms.
 
     Raises:
         UserError: A source has no images, a transform is unknown or cannot be made, or it changes an image's shape.
     """
 
-    def __init__(self, prepared: Prepared, settings: Sequence[Augmentation]) -> None:
-        self._transforms = transforms(settings)
+    def __init__(self, prepared: Prepared, settings: TrainingSettings) -> None:
+        made = {name: transforms(settings.augmented(name)) for name in prepared.sources}
+        self._transforms = {name: it for name, it in made.items() if it}
         self._scales = {name: it.scale for name, it in prepared.sources.items()}
-        self._shapes = {name: _image(name, it) for name, it in prepared.sources.items()}
+        self._shapes = {name: _image(name, prepared.sources[name]) for name in self._transforms}
         for name, shape in self._shapes.items():
             self._try(name, shape)
 
@@ -46,12 +48,14 @@ class Augment:
         changed = {}
         for source in batch.inputs:
             x = batch.inputs[source]
+            slots = x.expand(len(streams), *x.shape[1:])
+            if source not in self._transforms:
+                changed[source] = slots
+                continue
             where = ("augment", source, epoch, step)
-            slots = x.expand(len(streams), *x.shape[1:]).unbind()
-            each = [
-                self._slot(source, rows, stream.seed_of(*where)) for rows, stream in zip(slots, streams, strict=True)
-            ]
-            changed[source] = torch.stack(each)
+            changed[source] = torch.stack(
+                [self._slot(source, rows, it.seed_of(*where)) for rows, it in zip(slots, streams, strict=True)]
+            )
         return Batch(Inputs.of(changed), batch.targets)
 
     def _slot(self, source: str, rows: Tensor, seed: int) -> Tensor:
@@ -59,18 +63,18 @@ class Augment:
         scale = self._scales[source]
         images = (rows / scale).unflatten(1, self._shapes[source])
         with seeded(seed, rows.device.type):
-            changed = torch.stack([self._all(image) for image in images.unbind()])
+            changed = torch.stack([self._all(source, image) for image in images.unbind()])
         return changed.flatten(1) * scale
 
-    def _all(self, image: Tensor) -> Tensor:
-        for transform in self._transforms.values():
+    def _all(self, source: str, image: Tensor) -> Tensor:
+        for transform in self._transforms[source].values():
             image = transform(image)
         return image
 
     def _try(self, source: str, shape: tuple[int, ...]) -> None:
         image = torch.zeros(shape)
         with seeded(0):
-            for name, transform in self._transforms.items():
+            for name, transform in self._transforms[source].items():
                 try:
                     image = transform(image)
                 except Exception as error:
@@ -85,7 +89,7 @@ class Augment:
                     )
 
 
-def transforms(settings: Sequence[Augmentation]) -> Mapping[str, Transform]:
+def transforms(settings: Iterable[Augmentation]) -> Mapping[str, Transform]:
     """Transforms by what they are called in messages, in their order.
 
     Raises:

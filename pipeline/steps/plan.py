@@ -122,7 +122,8 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
     if experiment.training.augment:
         from pipeline.data.augment import transforms
 
-        transforms(experiment.training.augment)
+        for name in experiment.source_names:
+            transforms(experiment.training.augmented(name))
     if experiment.tuning is not None:
         check_storage_of(experiment, project)
 

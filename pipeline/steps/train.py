@@ -185,7 +185,8 @@ def single_task(experiment: Experiment, task: str) -> Experiment:
 def _restricted(experiment: Experiment, tasks: Sequence[str], **own: Any) -> Experiment:
     """Some of the tasks with settings of their own, and nothing that is trained beside them."""
     left = {"baselines": Baselines(single=False, separate=None), "tuning": None}
-    return experiment.model_copy(update={"tasks": {task: experiment.tasks[task] for task in tasks}, **left, **own})
+    few = experiment.model_copy(update={"tasks": {task: experiment.tasks[task] for task in tasks}, **left, **own})
+    return few.model_copy(update={"training": few.training.on(few.source_names)})
 
 
 def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:
@@ -197,7 +198,7 @@ def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:
     return other.model_copy(
         update={name: getattr(experiment, name) for name in own}
         | {
-            "training": other.training.model_copy(update=training),
+            "training": other.training.on(experiment.source_names).model_copy(update=training),
             "tuning": None,
         }
     )

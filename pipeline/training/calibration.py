@@ -211,7 +211,7 @@ def _about(prepared: Prepared, slot: Slot) -> dict[str, Any]:
         "optimizer": training.optimizer,
         "clipped": training.clip_norm is not None,
         "precision": experiment.precision,
-        **({"augment": list(training.augment)} if training.augment else {}),
+        **({"augment": training.augment} if training.augment else {}),
     }
 
 

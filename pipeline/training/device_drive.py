@@ -46,8 +46,9 @@ class DeviceDrive(Drive):
         self._batches: ResidentBatches = ResidentBatches(prepared, split, size, data.mix, device, weights, data.heat)
         own = any(experiment.tasks[task].own_loss for task in prepared.tasks)
         self._record = None if own else record  # nobody knows what a loss of the user's own asks of the device
-        if augment := experiment.training.augment:
-            self._augment, self._record = Augment(prepared, augment), None  # its draws are no part of a graph
+        if experiment.training.augment:
+            self._augment = Augment(prepared, experiment.training)
+            self._record = None  # its draws are no part of a graph
 
     def epoch(self, step: Step, after: Step, epoch: int, factors: Sequence[float]) -> None:
         """See `Drive`.

@@ -25,8 +25,8 @@ class HostDrive(Drive):
         size, data = experiment.training.batch_size, experiment.data
         weights = class_weights(prepared, experiment.tasks)
         self._batches: Batches = Batches(prepared, split, size, data.mix, weights, data.heat)
-        if augment := experiment.training.augment:
-            self._augment = Augment(prepared, augment)
+        if experiment.training.augment:
+            self._augment = Augment(prepared, experiment.training)
 
     def epoch(self, step: Step, after: Step, epoch: int, factors: Sequence[float]) -> None:
         """See `Drive`."""

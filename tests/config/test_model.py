@@ -100,3 +100,19 @@ def test_a_transform_is_a_name_with_its_arguments(problem: Any, augment: str, fo
     example = "{RandomCrop: {size: 28, padding: 2}}"
     line = f"training.augment: each is one transform, for example {example}; found {found}"
     assert problem(settings(f"training: {{augment: {augment}}}")) == line
+
+
+def test_transforms_are_for_all_sources_or_for_each_its_own(written: Any, problem: Any) -> None:
+    flip = {"RandomHorizontalFlip": {}}
+    assert written(settings("training: {augment: [RandomHorizontalFlip]}")).training.augmented("mnist") == (flip,)
+    own = written(settings("training: {augment: {mnist: [RandomHorizontalFlip]}}")).training
+    assert (own.augmented("mnist"), own.augmented("fashion_mnist")) == ((flip,), ())
+    assert (
+        problem(settings("training: {augment: {mnits: [RandomHorizontalFlip]}}"))
+        == "training.augment: there is no source 'mnits' (did you mean 'mnist'?)"
+    )
+    assert (
+        problem(settings("training: {augment: {RandomHorizontalFlip: {p: 0.5}}}"))
+        == "training.augment: a list of transforms, for example [RandomHorizontalFlip], or such a list for each "
+        "source; found {'p': 0.5}"
+    )

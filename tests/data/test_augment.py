@@ -23,7 +23,7 @@ def prepared(shape: tuple[int, ...] = (6, 6), scale: float = 255.0) -> Prepared:
 
 
 def augment(*settings: Any, data: Prepared | None = None) -> Augment:
-    return Augment(data or prepared(), TrainingSettings.model_validate({"augment": list(settings)}).augment)
+    return Augment(data or prepared(), TrainingSettings.model_validate({"augment": list(settings)}))
 
 
 def changed(it: Augment, x: Tensor, streams: list[Stream], epoch: int = 0, step: int = 0) -> Tensor:
@@ -56,6 +56,17 @@ def test_transforms_follow_one_another_in_order() -> None:
     one = changed(augment(crop, "RandomVerticalFlip"), x, STREAMS[:1])
     other = changed(augment("RandomVerticalFlip", crop), x, STREAMS[:1])
     assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_source_has_transforms_of_its_own_and_the_others_stay_as_they_are(slots: int) -> None:
+    sources = {name: PreparedSource(shape, 1.0, {}) for name, shape in (("a", (6, 6)), ("b", (6, 6)), ("c", (7,)))}
+    settings = TrainingSettings.model_validate({"augment": {"a": [{"RandomHorizontalFlip": {"p": 1.0}}]}})
+    rows = {name: torch.rand(slots, 4, 7 if name == "c" else 36) for name in sources}
+    found = Augment(Prepared(Path(), sources, {}), settings)(Batch(Inputs.of(rows), {}), STREAMS, 0, 0).inputs
+    assert torch.equal(found["a"].unflatten(2, (6, 6)), rows["a"].unflatten(2, (6, 6)).flip(3).expand(3, -1, -1, -1))
+    for name in "bc":
+        assert torch.equal(found[name], rows[name].expand(3, -1, -1))
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def test_a_single_task_baseline_has_one_trunk_however_the_tasks_share(sharing: s
     assert single_task(apart, "fashion").model == apart.model
 
 
+def test_what_changes_images_of_a_source_goes_where_the_source_goes() -> None:
+    flips = {"mnist": ["RandomVerticalFlip"], "fashion_mnist": ["RandomHorizontalFlip"]}
+    given = with_values(FLAGSHIP, {"training.augment": flips})
+    single, other = single_task(given, "fashion"), on_data_of(given, single_task(FLAGSHIP, "mnist"))
+    assert single.training.augment == {"fashion_mnist": ({"RandomHorizontalFlip": {}},)}
+    assert other.training.augment == {"mnist": ({"RandomVerticalFlip": {}},)}
+    assert with_values(single, {"seed": 1}).training == single.training
+
+
 def test_the_separate_baseline_takes_data_tasks_and_seeds_and_keeps_its_own_network() -> None:
     given = with_values(FLAGSHIP, {"training.seeds": 3, "seed": 7, "data.mix": "shortest"})
     separate = load("mnist_fashion_separate", {}, REPOSITORY)
