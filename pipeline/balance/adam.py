@@ -1,16 +1,20 @@
 """Adam on the few values that a balancer trains, at a rate for every slot."""
 
+import torch
 from torch import Tensor
 
 from pipeline.balance.base import Balancer
 
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8
+_NOT_YET = 1e-30  # 0 over it is 0; the first step swallows it
 
 
 class Adam:
     """Kingma and Ba 2015 (arXiv 1412.6980), written for all slots at once: torch's own has one rate for a tensor.
 
-    A value counts its own steps, so that a task that a step does not show is as if that step had not been.
+    Beside each moment runs what it would be if every slope had been 1, which is what the paper divides it by. So both
+    moments and both divisors are one lerp: for so few values a step costs what its calls cost. A value counts its own
+    steps, so that a task that a step does not show is as if that step had not been.
 
     Args:
         owner: Keeps the moments in its state.
@@ -21,17 +25,20 @@ class Adam:
 
     def __init__(self, owner: Balancer, values: Tensor, rate: Tensor, decay: Tensor | None = None) -> None:
         self._values, self._rate, self._decay = values, rate, decay
-        names = ("adam.mean", "adam.square", "adam.steps")
-        self._mean, self._square, self._steps = (owner.rows(name, values.size(1)) for name in names)
+        self._moments = owner.rows("adam", 2, 2, values.size(1))  # [K, moment, itself and its divisor, T]
+        self._moments[:, :, 1] = _NOT_YET
+        self._of, self._over = self._moments.unbind(2)
+        self._news = torch.ones_like(self._moments)
+        self._first, self._second = self._news[:, :, 0].unbind(1)
+        self._paces = 1 - torch.tensor(_BETAS, device=values.device).view(2, 1, 1)
 
     def step(self, slopes: Tensor, there: Tensor) -> None:
         """Descend by slopes [K, T], where tasks are there, bool [K, T]."""
         if self._decay is not None:
-            slopes = slopes + self._decay * self._values
-        mask = there.to(slopes.dtype)
-        self._mean.lerp_(slopes, mask * (1 - _BETA1))
-        self._square.lerp_(slopes * slopes, mask * (1 - _BETA2))
-        self._steps.add_(mask)
-        steps = self._steps.clamp_min(1.0)
-        spread = (self._square / (1 - _BETA2**steps)).sqrt_().add_(_EPSILON)
-        self._values.sub_(mask * self._rate * self._mean / ((1 - _BETA1**steps) * spread))
+            slopes = torch.addcmul(slopes, self._decay, self._values)
+        self._first.copy_(slopes)
+        torch.mul(slopes, slopes, out=self._second)
+        self._moments.lerp_(self._news, self._paces * there[:, None, None])
+        mean, square = (self._of / self._over).unbind(1)
+        step = mean.mul_(self._rate).div_(square.sqrt_().add_(_EPSILON))
+        self._values.sub_(step.mul_(there))
