@@ -1,7 +1,8 @@
 """What each balancing method costs a step: against equal weights, and against the same method by TorchJD alone.
 
-The first table is of the network of `mnist_fashion` with a third task (which digit, is it odd, which garment), one
-model and a stack of 8. The second is of a trunk of 784-128 with 2, 10 and 40 heads on the same rows. Times are those of
+The first table is of the network of `mnist_fashion`, one model and a stack of 8; methods that take no fewer than three
+tasks have a third (which digit, is it odd, which garment), and so have the equal weights that they are held against.
+The second is of a trunk of 784-128 with 2, 10 and 40 heads on the same rows. Times are those of
 the one thread that works, a model and step; a method's own weighting is timed apart, on a Gramian of that size, and so
 are the Gramian and TorchJD's Jacobian, each with the heads' gradients, after a forward pass.
 
@@ -9,7 +10,7 @@ are the Gramian and TorchJD's Jacobian, each with the heads' gradients, after a 
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from benchmarks.common import machine, measuring, results
 from benchmarks.common.data import data_folder
 from benchmarks.common.measuring import Contender, median_of, timed
 from benchmarks.common.options import shared
-from benchmarks.networks import deep
+from benchmarks.networks import Case, deep, flagship
 from benchmarks.rivals.torchjd_mtl import jacobian_of, step_of
 from pipeline.balance import Seen, balancer
 from pipeline.config import Experiment, with_values
@@ -47,6 +48,8 @@ RIVALS: dict[str, Callable[[], jd.Aggregator]] = {
     "aligned_mtl": jd.AlignedMTL,
     "dualproj": jd.DualProj,
 }
+_WITH_THREE = [name for name, about in METHODS.items() if about.tasks > 2]
+_WITH_TWO = [name for name in METHODS if name not in _WITH_THREE]
 _ROWS, _BATCH = 64 * 40, 64
 _GRAMIAN, _JACOBIAN = "the Gramian", "TorchJD's Jacobian"
 _PLAIN = {
@@ -65,12 +68,15 @@ def main(data: Path | None, repeats: int, quick: bool, folder: Path) -> None:
     """Time a training step with every method, and the gradient-based ones against TorchJD."""
     settle()
     repeats = 1 if quick else repeats
-    with data_folder(data, (1000, 200) if quick else (6000, 1000)) as found, deep(found) as case:
+    tables, costs = [], []
+    with data_folder(data, (1000, 200) if quick else (6000, 1000)) as found:
         about = {"machine": machine.describe(), "data": found.in_words}
-        experiment = with_values(case.experiment, _PLAIN)
-        table = pd.concat([_methods(case.prepared, experiment, case.steps, models, repeats) for models in MODELS])
-    click.echo(_costs(table).round(2).to_string())
-    tables = [table]
+        for network, methods in ((flagship, _WITH_TWO), (deep, _WITH_THREE)):
+            with network(found) as case:
+                table = pd.concat([_methods(case, ["fixed", *methods], models, repeats) for models in MODELS])
+            costs.append(_costs(table, methods, len(case.prepared.tasks)))
+            tables.append(table)
+    click.echo(pd.concat(costs).round(2).to_string())
     for tasks in TASKS[:2] if quick else TASKS:
         tables.append(_against_torchjd(tasks, repeats))
         click.echo(_ratios(tables[-1], tasks).round(2).to_string())
@@ -80,26 +86,30 @@ def main(data: Path | None, repeats: int, quick: bool, folder: Path) -> None:
     results.save("balancers", whole, about, figure, folder)
 
 
-def _methods(prepared: Prepared, experiment: Experiment, steps: int, models: int, repeats: int) -> pd.DataFrame:
+def _methods(case: Case, methods: Sequence[str], models: int, repeats: int) -> pd.DataFrame:
     """An epoch of every method."""
-    contenders = []
-    for method in METHODS:
-        own = with_values(experiment, {"balancing.method": method})
-        stack = Stack(prepared, [trial_slot(number, own) for number in range(models)])
-        contenders.append(Contender(_named(method, models), timed(stack.train), models * steps))
+    contenders, tasks = [], len(case.prepared.tasks)
+    for method in methods:
+        own = with_values(case.experiment, _PLAIN | {"balancing.method": method})
+        stack = Stack(case.prepared, [trial_slot(number, own) for number in range(models)])
+        contenders.append(Contender(_named(method, tasks, models), timed(stack.train), models * case.steps))
     return measuring.take_turns(contenders, repeats)
 
 
-def _costs(table: pd.DataFrame) -> pd.DataFrame:
-    """Median microseconds a model and step, how many times those of equal weights, and of the weighting alone."""
+def _costs(table: pd.DataFrame, methods: Sequence[str], tasks: int) -> pd.DataFrame:
+    """Median microseconds a model and step, how many more and how many times those of equal weights, and of the
+    weighting alone.
+    """
+    medians = measuring.summary(table, "cpu_seconds")["median"] * 1e6
     rows = {}
-    for method in METHODS:
+    for method in methods:
         row: dict[str, float] = {}
         for models in MODELS:
-            name, equal = _named(method, models), _named("fixed", models)
-            row[f"us, {models}"] = measuring.summary(table, "cpu_seconds").loc[name, "median"] * 1e6
+            name, equal = (_named(it, tasks, models) for it in (method, "fixed"))
+            row[f"us, {models}"] = medians[name]
+            row[f"us more, {models}"] = medians[name] - medians[equal]
             row[f"of equal, {models}"] = measuring.ratio(table, name, equal, "cpu_seconds")
-        rows[method] = row | {"weighting alone, us": _weighting(method, 3) * 1e6}
+        rows[method] = row | {"weighting alone, us": _weighting(method, tasks) * 1e6}
     return pd.DataFrame(rows).T
 
 
@@ -196,8 +206,8 @@ def _experiment(prepared: Prepared, method: str) -> Experiment:
     return Experiment.model_validate(given)
 
 
-def _named(method: str, models: int) -> str:
-    return f"{method}, stack of {models}"
+def _named(method: str, tasks: int, models: int) -> str:
+    return f"{method}, {tasks} tasks, stack of {models}"
 
 
 def _ours(method: str, tasks: int) -> str:

@@ -26,8 +26,8 @@ class Method:
         weighs: Whether it answers weights; else a direction on what is shared.
         trainable: Whether it trains a usual network at its default settings.
         conditions: Whether the network is given a preference among the tasks beside its rows, and answers for any.
-        cost: How many times as long as with equal weights a step takes, of three tasks in a stack of 8 networks with
-            one wide layer; about, by `python -m benchmarks.balancers`.
+        cost: How many times as long as with equal weights a step takes, of as few tasks as it takes but at least two,
+            in a stack of 8 networks with one wide layer; about, by `python -m benchmarks.balancers`.
     """
 
     about: str

@@ -1,5 +1,6 @@
 """Batch normalisation of images, composed of calls for all slots as in `norm`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from pipeline.model.layers.base import Declared, Pass
 from pipeline.model.layers.images import ImageLayer
-from pipeline.model.layers.norm import EPSILON, MOMENTUM, groups_of, statistic, statistics_of
+from pipeline.model.layers.norm import EPSILON, MOMENTUM, Group, groups_of, statistic, statistics_of
 from pipeline.stacked import Stacked
 
 _OVER = (2, 3)  # pixels and rows of [K, C, H * W, B]
@@ -50,49 +51,77 @@ class BatchNorm2d(ImageLayer):
         answer, squares, centred = (self._flat(it, "") for it in (y, products, self._centred))
         weight, bias = (self.values[name].tensor for name in ("weight", "bias"))
         self._groups = groups_of(self.sources, this, x.tensor.size(1))
-        for group, rows, training in self._groups:
-            mean, variance = (self.buffers[statistic(it, group)].tensor for it in ("mean", "variance"))
-            part, middle = given[..., rows], centred[..., rows]
-            spread = self._vectors(f"spread.{group}", len(weight))
+        at, scale = (self._beside(name, given) for name in ("at", "scale"))
+        learns = any(training for *_, training in self._groups)
+        for (group, rows, training), total in self._totals(given, "at", learns):
+            mean = self.buffers[statistic("mean", group)].tensor
             if training:
-                count = part[0, 0].numel()
-                at = torch.sum(part, _OVER, out=self._vectors(f"at.{group}", len(weight))).div_(count)
-                mean.lerp_(at, MOMENTUM)
-                torch.sub(part, _wide(at), out=middle)
-                torch.sum(torch.mul(middle, middle, out=squares[..., rows]), _OVER, out=spread).div_(count)
+                mean.lerp_(total.div_(self._count(rows)), MOMENTUM)
+            at[..., rows] = _wide(total if training else mean)
+        torch.sub(given, at, out=centred)
+        if learns:
+            torch.mul(centred, centred, out=squares)
+        for (group, rows, training), spread in self._totals(squares, "spread", learns):
+            variance, count = self.buffers[statistic("variance", group)].tensor, self._count(rows)
+            if training:
+                spread.div_(count)
                 variance.mul_(1 - MOMENTUM).add_(spread, alpha=MOMENTUM * count / (count - 1))
             else:
                 spread.copy_(variance)
-                torch.sub(part, _wide(mean), out=middle)
             spread.add_(EPSILON).rsqrt_()
-            scale = torch.mul(spread, weight, out=self._vectors(f"scale.{group}", len(weight)))
-            torch.mul(middle, _wide(scale), out=answer[..., rows]).add_(_wide(bias))
+            scale[..., rows] = _wide(spread * weight)
+        torch.mul(centred, scale, out=answer).add_(_wide(bias))
         return y
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked:
         """[K, B, C * H * W] -> [K, B, C * H * W]."""
         back, products = (self.turned_scratch(it, *grad.tensor.shape) for it in ("back", "products"))
-        slopes, out, squares, centred = (
+        slopes, out, product, centred = (
             self._flat(it, name) for it, name in ((grad, "grad"), (back, ""), (products, ""), (self._centred, ""))
         )
-        slots = grad.tensor.size(0)
         for name in ("weight", "bias"):
             self.grads[name].tensor.zero_()
-        for group, rows, training in self._groups:
-            spread, scale = (self._vectors(f"{name}.{group}", slots) for name in ("spread", "scale"))
-            slope, middle, into_part = slopes[..., rows], centred[..., rows], out[..., rows]
-            shift = torch.sum(slope, _OVER, out=self._vectors("shift", slots))
-            product = torch.mul(slope, middle, out=squares[..., rows])
-            stretch = torch.sum(product, _OVER, out=self._vectors("stretch", slots)).mul_(spread)
+        shifts, stretches, scale = (self._beside(name, slopes) for name in ("shifts", "stretches", "scale"))
+        torch.mul(slopes, centred, out=product)
+        both = zip(self._totals(slopes, "shift"), self._totals(product, "stretch"), strict=True)
+        for ((group, rows, training), shift), (_, stretch) in both:
+            spread = self._vectors(f"spread.{group}", len(shift))
             self.grads["bias"].tensor.add_(shift)
-            self.grads["weight"].tensor.add_(stretch)
-            if training:
-                count = slope[0, 0].numel()
-                torch.mul(middle, _wide(stretch.mul_(spread).div_(count)), out=product)
-                torch.sub(slope, _wide(shift.div_(count)), out=into_part).sub_(product)
-                slope = into_part
-            torch.mul(slope, _wide(scale), out=into_part)
+            self.grads["weight"].tensor.add_(stretch.mul_(spread))
+            own = training / self._count(rows)  # rows that running statistics normalised do not move them
+            shifts[..., rows] = _wide(shift.mul_(own))
+            stretches[..., rows] = _wide(stretch.mul_(spread).mul_(own))
+        torch.sub(slopes, shifts, out=out).sub_(torch.mul(centred, stretches, out=product)).mul_(scale)
         return back
+
+    def _totals(self, values: Tensor, name: str, needed: bool = True) -> Iterator[tuple[Group, Tensor]]:
+        """The groups, each with memory [K, C] and in it, where needed, the sums of its values [K, C, H * W, B].
+
+        One group is summed in one go; of several, each row first: their rows lie too scattered to be read apart.
+        """
+        one = len(self._groups) == 1
+        if needed and not one:
+            each = torch.sum(values, 2, out=self._rows(f"{name}.rows", values))
+        for group, rows, training in self._groups:
+            total = self._vectors(f"{name}.{group}", len(values))
+            if needed:
+                _ = torch.sum(values, _OVER, out=total) if one else torch.sum(each[..., rows], 2, out=total)
+            yield (group, rows, training), total
+
+    def _count(self, rows: slice) -> int:
+        """Values of a channel in these rows."""
+        count: int = self.shape[1] * self.shape[2] * (rows.stop - rows.start)
+        return count
+
+    def _beside(self, name: str, values: Tensor) -> Tensor:
+        """Memory for what goes with values [K, C, H * W, B]: [K, C, 1, B], or [K, C, 1, 1] where rows are alike."""
+        if len(self._groups) == 1:
+            return self._vectors(name, len(values))[..., None, None]
+        return self._rows(name, values).unsqueeze(2)
+
+    def _rows(self, name: str, values: Tensor) -> Tensor:
+        """Memory [K, C, B] beside values [K, C, H * W, B]."""
+        return self.scratch(name, len(values), self.width, values.size(3)).tensor
 
     def _flat(self, it: Stacked, name: str) -> Tensor:
         """[K, B, F] as [K, C, H * W, B]."""

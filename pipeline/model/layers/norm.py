@@ -14,6 +14,9 @@ EPSILON = 1e-5
 MOMENTUM = 0.1
 """The share of a step's statistics in the running ones."""
 
+Group = tuple[str, slice, bool]
+"""Name, rows, and whether they are normalised by their own statistics, which takes more than one row."""
+
 _ALL = ""  # the one group of rows when sources are normalised together
 
 
@@ -149,8 +152,8 @@ class LayerNorm(Layer):
         return {"kind": "layer_norm", "width": self.width, "epsilon": EPSILON}
 
 
-def groups_of(sources: tuple[str, ...], this: Pass, rows: int) -> list[tuple[str, slice, bool]]:
-    """What is normalised apart: name, rows, and whether by their own statistics, which takes more than one row."""
+def groups_of(sources: tuple[str, ...], this: Pass, rows: int) -> list[Group]:
+    """What is normalised apart."""
     groups = this.rows if sources else {_ALL: slice(0, rows)}
     sizes = {group: part.stop - part.start for group, part in groups.items()}
     return [(group, groups[group], this.training and size > 1) for group, size in sizes.items() if size]
