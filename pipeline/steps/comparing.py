@@ -10,6 +10,7 @@ from pipeline.steps.compare import PAGE, Compare, Compared, first_line
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device
 from pipeline.steps.evaluate import Evaluate
+from pipeline.steps.expected import in_words, seeds_s
 from pipeline.steps.step import perform
 from pipeline.steps.train import Role, Train
 from pipeline.steps.tune import Tune, winner_of
@@ -69,7 +70,7 @@ def budget(context: Context, planned: Sequence[Arm], prepared: str, device: str)
         f"compare: {len(shared)} arms that share ({', '.join(arm.name for arm in shared)}) and {len(alone)} "
         f"single-task networks",
         f"  each a study of {settings.trials} trials and {settings.seeds} seeds of its winner: {trials} trials and "
-        f"{networks} networks in all, about {_shown(seconds)} of training here; then test is opened once",
+        f"{networks} networks in all, about {in_words(seconds)} of training here; then test is opened once",
     ]
 
 
@@ -79,19 +80,15 @@ def _expected_s(context: Context, planned: Sequence[Arm], prepared: str, device:
     A single-task network counts as much as one that shares.
     """
     from pipeline.data.prepared import open_prepared
-    from pipeline.training.slot import batch_slots, seed_slots
+    from pipeline.training.slot import batch_slots
     from pipeline.tuning.pruners import expected_epochs
 
     equal = on_device(planned[0].experiment, device)
-    tuning, epochs = equal.tuning, equal.training.epochs
+    tuning = equal.tuning
     assert tuning is not None
     data = open_prepared(context.prepared_folder(prepared)).only(equal.tasks)
     batch = min(tuning.batch, tuning.trials)
     trial_s = context.foreman.epoch_s(data, batch_slots(dict.fromkeys(range(batch), equal))) / batch
-    study_s = tuning.trials * trial_s * expected_epochs(tuning.pruner, epochs)
-    winner_s = context.foreman.epoch_s(data, seed_slots(equal, data.chained)) * epochs
+    study_s = tuning.trials * trial_s * expected_epochs(tuning.pruner, equal.training.epochs)
+    winner_s = seeds_s(context, equal, prepared, device)
     return float(sum(arm.cost for arm in planned) * (study_s + winner_s))
-
-
-def _shown(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{max(1.0, seconds):.0f} s"

@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.steps.affinity import PAGE, Affinity, first_line, watched
 from pipeline.steps.context import Context
 from pipeline.steps.evaluate import Evaluate
+from pipeline.steps.expected import in_words, seeds_s
 from pipeline.steps.step import perform
 from pipeline.steps.train import Train, group_of, single_task
 from pipeline.tracking.keys import digest
@@ -42,7 +43,7 @@ def affinity(context: Context, prepared: str, device: str) -> dict[str, Any]:
     from pipeline.analysis.grouping import groups_of, titled
 
     experiment = context.experiment
-    context.say.line(_budget(experiment))
+    context.say.line(_budget(context, prepared, device))
     together = _together(experiment, prepared, device)
     trained = [(together, perform(context, together))]
     alone = [Train(single_task(experiment, task), "single", prepared, device, task=task) for task in experiment.tasks]
@@ -121,11 +122,15 @@ def _named(tasks: Sequence[str]) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]} {digest(list(tasks))[:8]}"
 
 
-def _budget(experiment: Experiment) -> str:
-    """What is going to be trained."""
-    count, seeds, it = len(experiment.tasks), experiment.training.seeds, experiment.affinity
+def _budget(context: Context, prepared: str, device: str) -> str:
+    """What is going to be trained, and how long it takes if each network takes as long as that of all tasks."""
+    experiment = context.experiment
+    count, it = len(experiment.tasks), experiment.affinity
+    groups = min(max(it.check, 2 * it.networks), 2**count - count - 2)  # of two tasks and more, but not all
+    more = f", and at most {groups} of groups" if groups else ""
+    seconds = (1 + count + groups) * seeds_s(context, experiment, prepared, device)
     return (
-        f"affinity: one network of all {count} tasks, {count} of one task each, and at most "
-        f"{max(it.check, 2 * it.networks)} of groups, each with {seeds} seed{'s' if seeds > 1 else ''}; then test is "
-        "opened once"
+        f"affinity: one network of all {count} tasks, {count} of one task each{more}, each with "
+        f"{experiment.training.seeds} seeds, at most about {in_words(seconds)} of training here; then test is opened "
+        "once"
     )

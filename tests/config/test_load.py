@@ -11,11 +11,7 @@ from .files import TASKS, settings
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["debug", "digits", "digits_present", "fashion_and_mnist", "mnist_fashion", "mnist_fashion_cnn",
-     "mnist_fashion_separate", "multi_fashion", "multi_mnist"],
-)  # fmt: skip
+@pytest.mark.parametrize("name", sorted(it.stem for it in (REPOSITORY / "experiments").glob("*.yaml")))
 def test_an_experiment_that_ships_loads_by_name_and_by_path(name):
     by_name = load(name, {}, REPOSITORY)
     assert by_name == load(str(REPOSITORY / "experiments" / f"{name}.yaml"), {}, REPOSITORY)
