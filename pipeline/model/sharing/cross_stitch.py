@@ -8,8 +8,8 @@ from pipeline.model.trunks import Made
 
 
 def cross_stitch(it: Sharers) -> Made:
-    """The cross-stitch network of Misra et al. 2016, "Cross-stitch networks for multi-task learning", section 3.1,
-    equation 1, for any number of tasks.
+    """The cross-stitch network of Misra et al. 2016, "Cross-stitch networks for multi-task learning", equation 1,
+    for any number of tasks.
 
     After each stage, with activation, pooling and dropout, a task's next stage reads sum_s a_ts * x_s of all tasks'
     answers x_s. There is one unit a stage, for all its channels. The a_ts begin with `own_share` for s = t, the rest in

@@ -10,7 +10,7 @@ from pipeline.model.trunks import Made
 
 def cgc(it: Sharers) -> Made:
     """The customized gate control of Tang et al. 2020, "Progressive layered extraction (PLE): a novel multi-task
-    learning (MTL) model for personalized recommendations", section 3.1, equations 1 to 3.
+    learning (MTL) model for personalized recommendations".
 
     A task's gate mixes its own experts and those of all tasks. Gates have a bias, which the paper's have not.
     """
@@ -18,7 +18,7 @@ def cgc(it: Sharers) -> Made:
 
 
 def ple(it: Sharers) -> Made:
-    """The progressive layered extraction of the same paper, section 3.2, equations 4 to 6.
+    """The progressive layered extraction of the same paper.
 
     Each stage of the trunk is a level. Between levels a mixture of all experts goes to the experts of all tasks, and
     each task's mixture to its own.
