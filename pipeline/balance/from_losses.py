@@ -84,7 +84,7 @@ class DynamicAverage(Balancer):
 
 
 class GeometricMean(Balancer):
-    """The gradient of the geometric mean of the losses (GLS; Chennupati et al. 2019, section 3.3)."""
+    """The gradient of the geometric mean of the losses (GLS; Chennupati et al. 2019)."""
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`."""
@@ -97,7 +97,7 @@ class GeometricMean(Balancer):
 
 
 class Famo(Balancer):
-    """Weights z_i / L_i over their sum, z = softmax(w): every loss falls at a like rate (Liu et al. 2023, algorithm 2).
+    """Weights z_i / L_i over their sum, z = softmax(w): every loss falls at a like rate (Liu et al. 2023).
 
     arXiv 2306.03792. After the step w follows how far each logarithm of a loss fell, by Adam.
     """
@@ -129,7 +129,7 @@ class Famo(Balancer):
 class SmoothMaximum(Balancer):
     """The gradient of mu log sum exp(p_i L_i / mu), p the preferred weights that sum to 1.
 
-    STCH, Lin et al. 2024 (arXiv 2402.19078), equation 6, with the ideal point at 0.
+    STCH, Lin et al. 2024 (arXiv 2402.19078), with the ideal point at 0.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
@@ -148,7 +148,7 @@ class SmoothMaximum(Balancer):
 class Boundary(Balancer):
     """The gradient of d1 + theta d2: along the preferred direction of losses, and away from it.
 
-    PBI, Zhang and Li 2007 (MOEA/D), section III.B, with the ideal point at 0. A task whose loss is far smaller than
+    PBI, Zhang and Li 2007 (MOEA/D), with the ideal point at 0. A task whose loss is far smaller than
     preferred can get a negative weight.
     """
 

@@ -83,7 +83,7 @@ class LeastNorm:
 class ConflictAverse:
     """The best worst descent of any task within c of the mean gradient (CAGrad; Liu et al. 2021, arXiv 2110.14048).
 
-    As its authors do, the dual problem (equation 5) is solved on the simplex by sequential least squares.
+    As its authors do, the dual problem is solved on the simplex by sequential least squares.
 
     Args:
         c: Radius of the ball, as a share of the mean gradient's norm.
