@@ -35,6 +35,7 @@ class Descent:
         tasks = list(losses.of)
         self._balancer = balancer(settings, tasks, network.on.device, network.shared())
         self._needs = set(settings[0].about.needs) if len(tasks) > 1 else set()
+        self._reads_losses = bool({"losses", "losses_after"} & self._needs)
         self._weights: Tensor | None = None
         self._varying = len(tasks) > 1 and settings[0].method != "fixed"
         self._noted = Noted(tasks, len(settings))
@@ -56,9 +57,8 @@ class Descent:
     def __call__(self, logits: Logits, batch: Batch, this: Pass) -> None:
         """The gradients of a step."""
         assert this.streams is not None
-        seen = Seen(this.streams, this.epoch, this.step)
-        if {"losses", "losses_after"} & self._needs:
-            seen = replace(seen, losses=self._losses.means(logits, batch.targets))
+        losses = self._losses.means(logits, batch.targets) if self._reads_losses else None
+        seen = Seen(this.streams, this.epoch, this.step, losses)
         if self._gradients:
             self._from_gradients(self._gradients, logits, batch.targets, seen)
             return
