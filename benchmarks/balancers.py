@@ -6,7 +6,9 @@ The second is of a trunk of 784-128 with 2, 10 and 40 heads on the same rows. Ti
 the one thread that works, a model and step; a method's own weighting is timed apart, on a Gramian of that size, and so
 are the Gramian and TorchJD's Jacobian, each with the heads' gradients, after a forward pass.
 
-    python -m benchmarks.balancers [--data FOLDER] [--repeats N]
+    python -m benchmarks.balancers [--data FOLDER] [--repeats N] [--methods uncertainty,dwa]
+
+With `--methods` these only, and the first table only: more turns then tell small differences from noise.
 """
 
 import tempfile
@@ -48,8 +50,6 @@ RIVALS: dict[str, Callable[[], jd.Aggregator]] = {
     "aligned_mtl": jd.AlignedMTL,
     "dualproj": jd.DualProj,
 }
-_WITH_THREE = [name for name, about in METHODS.items() if about.tasks > 2]
-_WITH_TWO = [name for name in METHODS if name not in _WITH_THREE]
 _ROWS, _BATCH = 64 * 40, 64
 _GRAMIAN, _JACOBIAN = "the Gramian", "TorchJD's Jacobian"
 _PLAIN = {
@@ -63,20 +63,30 @@ _PLAIN = {
 
 
 @click.command()
+@click.option("--methods", default=None, help="Names of methods to time; all by default.")
 @shared(repeats=3)
-def main(data: Path | None, repeats: int, quick: bool, folder: Path) -> None:
+def main(methods: str | None, data: Path | None, repeats: int, quick: bool, folder: Path) -> None:
     """Time a training step with every method, and the gradient-based ones against TorchJD."""
     settle()
+    asked = methods.split(",") if methods else list(METHODS)
+    if unknown := set(asked) - set(METHODS):
+        raise click.BadParameter(f"unknown: {', '.join(sorted(unknown))}", param_hint="--methods")
     repeats = 1 if quick else repeats
     tables, costs = [], []
     with data_folder(data, (1000, 200) if quick else (6000, 1000)) as found:
         about = {"machine": machine.describe(), "data": found.in_words}
-        for network, methods in ((flagship, _WITH_TWO), (deep, _WITH_THREE)):
+        for network, fewest in ((flagship, (1, 2)), (deep, (3,))):
+            ours = [name for name in asked if METHODS[name].tasks in fewest]
+            if not ours:
+                continue
             with network(found) as case:
-                table = pd.concat([_methods(case, ["fixed", *methods], models, repeats) for models in MODELS])
-            costs.append(_costs(table, methods, len(case.prepared.tasks)))
+                contenders = dict.fromkeys(["fixed", *ours])
+                table = pd.concat([_methods(case, list(contenders), models, repeats) for models in MODELS])
+            costs.append(_costs(table, ours, len(case.prepared.tasks)))
             tables.append(table)
     click.echo(pd.concat(costs).round(2).to_string())
+    if methods:
+        return
     for tasks in TASKS[:2] if quick else TASKS:
         tables.append(_against_torchjd(tasks, repeats))
         click.echo(_ratios(tables[-1], tasks).round(2).to_string())

@@ -127,9 +127,17 @@ def test_a_method_is_timed_against_equal_weights_and_torchjd(tmp_path: Path, mon
     monkeypatch.setattr(balancers, "TASKS", (2, 3))
     told = CliRunner().invoke(balancers.main, ["--quick", "--results", str(tmp_path)], catch_exceptions=False)
     table = pd.read_parquet(tmp_path / "balancers.parquet")
-    assert {"famo, stack of 8", "upgrad, 3 tasks", "TorchJD's upgrad, 3 tasks"} <= set(table["name"])
+    assert {"famo, 2 tasks, stack of 8", "upgrad, 3 tasks", "TorchJD's upgrad, 3 tasks"} <= set(table["name"])
     assert (table["cpu_seconds"] > 0).all()
     assert "weighting alone, us" in told.output
+
+
+def test_methods_by_name_are_timed_alone() -> None:
+    told = CliRunner().invoke(balancers.main, ["--quick", "--methods", "dwa,krum"], catch_exceptions=False).output
+    assert [line.split()[0] for line in told.splitlines()[-2:]] == ["dwa", "krum"]
+    unknown = CliRunner().invoke(balancers.main, ["--methods", "dwaa"])
+    assert unknown.exit_code == 2
+    assert unknown.output.endswith("Invalid value for --methods: unknown: dwaa\n")
 
 
 def test_every_way_to_share_is_timed_against_one_trunk(tmp_path: Path) -> None:
