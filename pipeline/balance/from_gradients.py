@@ -207,7 +207,7 @@ class ExcessRisk(Balancer):
         assert seen.jacobian is not None
         squares = seen.jacobian.square()
         self._squares.add_(squares)
-        risks = (squares / (self._squares + 1e-7).sqrt()).sum(2)
+        risks = squares.div_((self._squares + 1e-7).sqrt_()).sum(2)
         first = self._first == 0
         shares = torch.where(first, risks, risks / (self._first + 1e-7))
         self._first.copy_(torch.where(first, risks, self._first))
