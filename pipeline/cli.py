@@ -15,7 +15,7 @@ _OBJECTS_A_COLLECTION = 10_000
 """Made between two collections of garbage. At Python's own 700 these are a seventh of all that imports cost."""
 
 _STEPS = {
-    "run": "Do the whole job: prepare, train, tune, evaluate and report.",
+    "run": "Do the whole job: prepare, train, tune, select, evaluate and report.",
     "prepare": "Split the data and write prepared arrays.",
     "train": "Train the experiment as written.",
     "tune": "Run the study; prepares if needed.",
@@ -42,7 +42,8 @@ def _add_step(name: str, about: str) -> None:
     @click.option("--promote", is_flag=True, help="Make the new model champion without comparing.")
     @click.option("--trials", default="", help="Short for --set tuning.trials=N.")
     @click.option("--storage", default="", help="Short for --set tuning.storage=URL.")
-    @click.option("--budget", default="", metavar="TIME", help="Plan epochs and trials to fit, for example into 10m.")
+    @click.option("--budget", default="", metavar="TIME", help="Plan the trials to fit, for example into 10m.")
+    @click.option("--arm", default="", metavar="NAME", help="Whose study tune runs; by default the shared network's.")
     @output_options
     def command(**options: Any) -> None:
         from pipeline.commands.do import do

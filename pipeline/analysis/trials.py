@@ -1,6 +1,6 @@
 """The logged table of trials as a study that Optuna can draw.
 
-Its columns: number, state, reason, value, seconds, `epoch_1`, `epoch_2`, ... (objectives reported), one for each
+Its columns: number, replicate, state, reason, value, seconds, `epoch_1`, `epoch_2`, ... (objectives reported), one for each
 searched setting by dotted key (empty where a trial does not search it), and maybe metrics of the kept epoch, which have
 a `/` in their name.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WEIGHT = "balancing.weights."
 """What the columns of the tasks' weights begin with."""
 
-_FIXED = ("number", "state", "reason", "value", "seconds")
+_FIXED = ("number", "replicate", "state", "reason", "value", "seconds")
 _EPOCH = re.compile(r"epoch_(\d+)")
 
 
@@ -51,11 +51,13 @@ def study_of(table: pd.DataFrame, space: Mapping[str, Mapping[str, Any]]) -> "St
 def _distribution(values: pd.Series, dimension: Mapping[str, Any]) -> "BaseDistribution":
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+    known = values.dropna()
     for kind, ranged in (("float", FloatDistribution), ("int", IntDistribution)):
         if kind in dimension:
-            low, high = dimension[kind]
-            return ranged(low, high, log=dimension.get("log", False))
-    known = values.dropna()
+            # The experiment as written is a trial too, and may lie outside of what is searched.
+            low, high = min(dimension[kind][0], known.min()), max(dimension[kind][1], known.max())
+            number = int if kind == "int" else float
+            return ranged(number(low), number(high), log=dimension.get("log", False) and low > 0)
     if pd.api.types.is_float_dtype(known):
         return FloatDistribution(float(known.min()), float(known.max()))
     return CategoricalDistribution(sorted(known.unique().tolist(), key=str))

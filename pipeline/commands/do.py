@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.commands.failing import Stopped
 from pipeline.commands.options import Request
 from pipeline.config import load, project_folder, with_values
+from pipeline.config.comparing import TUNED
 from pipeline.errors import Failure, UserError
 from pipeline.lifetime import end_with_parent
 from pipeline.plugins import look_in
@@ -49,7 +50,7 @@ def do(name: str, request: Request) -> None:
     say = Say(request.quiet or request.as_json)
     context = Context(
         project, experiment, tracker, say, resume=request.resume, force=expanded(request.force),
-        promote=request.promote, command=request.as_command(name),
+        promote=request.promote, arm=request.arm or TUNED, command=request.as_command(name),
     )  # fmt: skip
     with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as run:
         _plan(context, name, request, began)
@@ -86,14 +87,13 @@ def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Ru
 
 
 def _plan(context: Context, name: str, request: Request, began: float) -> None:
-    """With a budget, change the experiment to what fits into it."""
-    if request.budget_s is None:
-        return
-    from pipeline.steps.budget import within
+    """Say how many trials there are, where the experiment leaves it open or a budget is given."""
+    from pipeline.steps.budget import planned
 
-    values = within(context, request.budget_s, name, began)
-    context.experiment = with_values(context.experiment, values)
-    context.command = replace(request, values=request.values | values).as_command(name)
+    values = planned(context, name, request.budget_s, began)
+    if values:
+        context.experiment = with_values(context.experiment, values)
+        context.command = replace(request, values=request.values | values).as_command(name)
 
 
 @contextmanager

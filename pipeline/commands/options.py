@@ -10,7 +10,7 @@ import click
 
 from pipeline.errors import UserError
 
-STEPS = ("prepare", "train", "tune", "evaluate", "report", "explain", "compare", "affinity")
+STEPS = ("prepare", "train", "tune", "select", "evaluate", "report", "explain", "compare", "affinity")
 
 _SHORT = {
     "trials": "tuning.trials",
@@ -20,7 +20,7 @@ _SHORT = {
     "compared_trials": "compare.trials",
     "networks": "affinity.networks",
 }
-_PLANNED = ("training.epochs", "tuning.trials")
+_PLANNED = "tuning.trials"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Request:
         resume: Go on with interrupted steps.
         force: Steps to run whatever is cached.
         promote: Make the new model champion.
-        budget_s: Seconds into which epochs and trials are to fit; None takes those of the experiment.
+        budget_s: Seconds into which the trials are to fit; None takes those of the experiment.
+        arm: Whose study `tune` runs; by default the shared network's.
         quiet: Say nothing but warnings.
         as_json: Answer as JSON, and say nothing else.
     """
@@ -44,13 +45,16 @@ class Request:
     force: frozenset[str] = frozenset()
     promote: bool = False
     budget_s: float | None = None
+    arm: str = ""
     quiet: bool = False
     as_json: bool = False
 
     def as_command(self, name: str) -> str:
         """The line that asks the same again."""
         settings = (f"{key}={json.dumps(value)}" for key, value in self.values.items())
-        return shlex.join(["headway", name, self.experiment, *(word for pair in settings for word in ("--set", pair))])
+        words = [word for pair in settings for word in ("--set", pair)]
+        words += ["--arm", self.arm] if self.arm else []
+        return shlex.join(["headway", name, self.experiment, *words])
 
 
 def experiment_options(command: Callable[..., None], required: bool = True) -> Callable[..., None]:
@@ -89,6 +93,7 @@ def as_request(options: dict[str, Any]) -> Request:
         force,
         options.get("promote", False),
         _budget(options.get("budget", ""), values),
+        options.get("arm", ""),
         options["quiet"],
         options["json"],
     )
@@ -106,8 +111,8 @@ def _budget(text: str, values: dict[str, Any]) -> float | None:
         raise UserError(f"--budget {text}: {error}") from None
     if not 0.0 < budget_s < float("inf"):
         raise UserError(f"--budget {text}: a budget is longer than nothing, for example 10m")
-    if given := [key for key in _PLANNED if key in values]:
-        raise UserError(f"--budget plans {', '.join(_PLANNED)}: leave it out, or do not set {', '.join(given)}")
+    if _PLANNED in values:
+        raise UserError(f"--budget plans {_PLANNED}: leave it out, or do not set {_PLANNED}")
     return budget_s
 
 

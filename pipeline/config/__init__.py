@@ -3,7 +3,7 @@
 Nothing here imports anything heavy: the command line reads experiments before it knows whether a step must run.
 """
 
-from pipeline.config.dotted import changed, flatten, with_values
+from pipeline.config.dotted import changed, flatten, under_base, with_values
 from pipeline.config.experiment import Experiment
 from pipeline.config.load import load, parse_value
 from pipeline.config.project import experiment_files, project_folder
@@ -16,5 +16,6 @@ __all__ = [
     "load",
     "parse_value",
     "project_folder",
+    "under_base",
     "with_values",
 ]

@@ -26,13 +26,13 @@ class CompareSettings(Settings):
     Attributes:
         methods: `all` that the tasks admit, or names. Single-task networks, equal, tuned and random weights are always
             compared.
-        seeds: Networks of each arm, paired from arm to arm by their seeds.
-        trials: Of each arm's study.
+        seeds: Another name of `tuning.replicates`, where a comparison takes another number; null takes that.
+        trials: Another name of `tuning.trials`, likewise.
     """
 
     methods: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_names)] = DEFAULT
-    seeds: int = 5
-    trials: int = Field(default=16, ge=1)
+    seeds: int | None = None
+    trials: Annotated[int, Field(ge=1)] | None = None
 
     @field_validator("methods")
     @classmethod
@@ -43,7 +43,7 @@ class CompareSettings(Settings):
 
     @field_validator("seeds")
     @classmethod
-    def _interval(cls, seeds: int) -> int:
-        if seeds < 2:
+    def _interval(cls, seeds: int | None) -> int | None:
+        if seeds is not None and seeds < 2:
             raise ValueError(f"{seeds} gives no interval, so nothing could be told from noise: give at least 2")
         return seeds

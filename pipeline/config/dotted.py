@@ -8,17 +8,18 @@ from pydantic import BaseModel
 from pipeline.config.experiment import Experiment
 from pipeline.config.tasks import TaskSettings
 
-REPLACED = ("tasks", "sources", "balancing.weights", "balancing.preference", "tuning.space")
+REPLACED = ("tasks", "sources", "balancing.weights", "balancing.preference", "tuning.space", "tuning.base")
 """Mappings that a file or `--set` gives whole; all others merge with their defaults."""
 
 _OF_KINDS = ("tasks", "sources")
+_OF_KEYS = ("tuning.space.", "tuning.base.")
 _SHORT = ("model.sharing", "model.trunk", "model.head")
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
     """The leaves of a settings tree by dotted key; lists are leaves, tuples become lists.
 
-    `tuning.space` is keyed by dotted keys itself: they stay behind its own key.
+    `tuning.space` and `tuning.base` are keyed by dotted keys themselves: they stay behind their own key.
     """
     if isinstance(tree, BaseModel):
         tree = tree.model_dump(mode="json")
@@ -31,7 +32,7 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The reverse of `flatten` for keys that name settings; `tuning.space` takes a dotted key behind its own."""
+    """The reverse of `flatten` for keys that name settings; `tuning.space` and `.base` take a dotted key behind."""
     tree: dict[str, Any] = {}
     for key, value in values.items():
         *parents, last = _parts(key)
@@ -105,6 +106,16 @@ def _under(parent: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key.startswith(f"{parent}.")}
 
 
+def under_base(experiment: Experiment) -> Experiment:
+    """The experiment with `tuning.base` laid over it: what the tuned arms and their first trials are.
+
+    Raises:
+        pydantic.ValidationError: A key is unknown or a value is out of its range.
+    """
+    base = experiment.tuning.base if experiment.tuning else {}
+    return with_values(experiment, base) if base else experiment
+
+
 def _parts(key: str) -> list[str]:
-    space = "tuning.space."
-    return ["tuning", "space", key.removeprefix(space)] if key.startswith(space) else key.split(".")
+    parent = next((it for it in _OF_KEYS if key.startswith(it)), None)
+    return [*parent.split(".")[:2], key.removeprefix(parent)] if parent else key.split(".")

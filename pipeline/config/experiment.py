@@ -16,7 +16,7 @@ from pipeline.config.model import WIDENED, ModelSettings
 from pipeline.config.sources import SourceName, SourceSettings
 from pipeline.config.tasks import TaskName, TaskSettings
 from pipeline.config.training import TrainingSettings
-from pipeline.config.tuning import TuningSettings
+from pipeline.config.tuning import TRIALS_A_REPLICATE, TuningSettings
 
 
 class Baselines(Settings):
@@ -91,6 +91,7 @@ class Experiment(Settings):
     def _consistent(self) -> "Experiment":
         self._check_weights()
         self._check_method()
+        self._check_trials()
         self._check_augmented()
         if self.training.watch and len(self.tasks) > 1:
             self._check_shared("training.watch reads gradients on", "set training.watch=null")
@@ -137,6 +138,16 @@ class Experiment(Settings):
                     f"'{self.model.trunk.kind}' cannot take: use {', '.join(WIDENED[:-1])} or {WIDENED[-1]}"
                 )
 
+    def _check_trials(self) -> None:
+        """Refuse a number of trials that cannot be dealt out evenly."""
+        trials, count = self.tuning.trials if self.tuning else "auto", self.replicates
+        if trials != "auto" and trials % count:
+            near = max(1, round(trials / count)) * count
+            raise ValueError(
+                f"tuning.trials={trials} cannot be dealt out to {count} replicates evenly: give a multiple of {count}, "
+                f"such as {near}, or tuning.replicates"
+            )
+
     def _check_augmented(self) -> None:
         """Refuse transforms of a source that no task reads."""
         names = self.training.augment if isinstance(self.training.augment, dict) else ()
@@ -165,6 +176,18 @@ class Experiment(Settings):
             "trimmed_mean": lambda: (2 * it.value("trimmed") + 1,),
         }
         return max((it.about.tasks, *asked.get(it.method, tuple)()))
+
+    @property
+    def replicates(self) -> int:
+        """How often the whole procedure is repeated in every tuned arm: `tuning.replicates`, else the seeds."""
+        own = self.tuning.replicates if self.tuning else None
+        return own or self.training.seeds
+
+    @property
+    def trials(self) -> int:
+        """Trials of an arm's study; `auto` counts as six a replicate as long as nothing has been planned."""
+        assert self.tuning is not None
+        return TRIALS_A_REPLICATE * self.replicates if self.tuning.trials == "auto" else self.tuning.trials
 
     @property
     def validates(self) -> bool:

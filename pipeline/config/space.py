@@ -1,4 +1,4 @@
-"""Whether a search space names settings that can be searched, within what they accept: known before any step starts."""
+"""Whether a study's base and space name settings that can be searched, within what they accept: known before any step."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.config.base import shown
 from pipeline.config.conditions import Conditions, followed, hold
-from pipeline.config.dotted import flatten, with_values
+from pipeline.config.dotted import flatten, under_base, with_values
 from pipeline.config.experiment import Experiment
 from pipeline.config.problems import one_line
 from pipeline.config.tuning import Choice, Dimension, FloatRange, IntRange, Simplex
@@ -21,18 +21,23 @@ WEIGHTS = "balancing.weights"
 
 _SEARCHABLE = ("model.", "balancing.", "training.")
 _NEVER = ("training.seeds", "training.folds")
+_COMPARABLE = ("constant", "plateau")
+"""Schedules under which an epoch of one trial can be held against the same epoch of another."""
 
 
 def check_space(experiment: Experiment) -> None:
-    """Hold each dimension of `tuning.space` against the setting that it searches.
+    """Hold `tuning.base` and each dimension of `tuning.space` against the settings that they name.
 
     Raises:
-        UserError: A key does not exist or cannot be searched, two keys overlap, a condition can never hold, or a bound
-            or a choice is no value that the setting accepts where it is searched.
+        UserError: A key does not exist or cannot be searched, two keys overlap, a condition can never hold, a bound or
+            a choice is no value that the setting accepts where it is searched, or trials would be pruned under a
+            schedule that makes their rungs incomparable.
     """
     space = experiment.tuning.space if experiment.tuning else {}
+    experiment = _under_base(experiment)
+    _check_pruner(experiment)
     for key, dimension in space.items():
-        _check_key(key, experiment)
+        _check_key("space", key, experiment)
         if isinstance(dimension, Simplex) and key != WEIGHTS:
             raise UserError(f"tuning.space.{key}: simplex is for {WEIGHTS} only; give float, int or choice")
         for named, values in dimension.when.items():
@@ -44,18 +49,43 @@ def check_space(experiment: Experiment) -> None:
             raise UserError(f"tuning.space: '{inner}' lies within '{outer}'; search one of the two")
 
 
-def _check_key(key: str, experiment: Experiment) -> None:
+def _under_base(experiment: Experiment) -> Experiment:
+    """The experiment as its tuned arms begin."""
+    for key in experiment.tuning.base if experiment.tuning else ():
+        _check_key("base", key, experiment)
+    try:
+        return under_base(experiment)
+    except ValidationError as error:
+        raise UserError(f"tuning.base: {one_line(error)}") from None
+
+
+def _check_pruner(experiment: Experiment) -> None:
+    """Refuse to compare trials in the middle of a schedule: an epoch of another phase foretells nothing."""
+    tuning = experiment.tuning
+    if tuning is None or tuning.pruner == "none":
+        return
+    searched = tuning.space.get("training.schedule")
+    schedules = searched.choice if isinstance(searched, Choice) else (experiment.training.schedule,)
+    if moving := [it for it in schedules if it not in _COMPARABLE]:
+        raise UserError(
+            f"tuning.pruner={tuning.pruner} compares trials before their end, which training.schedule={moving[0]} does "
+            f"not allow: set tuning.pruner=none, or training.schedule={' or '.join(_COMPARABLE)}"
+        )
+
+
+def _check_key(where: str, key: str, experiment: Experiment) -> None:
     if key.startswith(_SEARCHABLE) and key not in _NEVER:
         return  # whether it exists shows when a value is tried
     known = list(flatten(experiment))
     if any(f"{it}.".startswith(f"{key}.") for it in known):
         never = " and ".join(_NEVER)
+        verb = "searched" if where == "space" else "laid over the experiment"
         raise UserError(
-            f"tuning.space: '{key}' cannot be searched; keys of {', '.join(_SEARCHABLE)} can, except {never}"
+            f"tuning.{where}: '{key}' cannot be {verb}; keys of {', '.join(_SEARCHABLE)} can, except {never}"
         )
     guess = difflib.get_close_matches(key, [it for it in known if it.startswith(_SEARCHABLE)], n=1)
     hint = f"did you mean '{guess[0]}'?" if guess else "write for example training.learning_rate"
-    raise UserError(f"tuning.space: unknown key '{key}' ({hint})")
+    raise UserError(f"tuning.{where}: unknown key '{key}' ({hint})")
 
 
 def _check_condition(key: str, named: str, values: tuple[Any, ...], experiment: Experiment) -> None:

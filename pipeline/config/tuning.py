@@ -11,6 +11,9 @@ from pipeline.config.base import Settings, shown
 _Positive = Annotated[float, Field(gt=0.0)]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
+TRIALS_A_REPLICATE = 6
+"""Of `trials: auto`, where time allows."""
+
 
 def _bounds(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
@@ -113,27 +116,39 @@ def _default_space() -> dict[str, Any]:
     return {
         "balancing.weights": Simplex(),
         "model.trunk.dropout": FloatRange(float=(0.0, 0.7)),
-        "training.learning_rate": FloatRange(float=(1e-4, 1e-2), log=True),
+        "training.learning_rate": FloatRange(float=(1e-3, 2e-2), log=True),
     }
 
 
 class TuningSettings(Settings):
-    """The search.
+    """The search. An arm is what has a study of its own: the shared network, each task alone, a method of weighting.
 
     Attributes:
-        trials: How many trials the study has in all; a later, larger number continues it.
+        replicates: How often the whole procedure is repeated in every arm: trials of its own, its winner by validation,
+            and the winner's settings trained once more from a fresh seed. What an interval counts (Bouthillier et al.
+            2021, arXiv 2103.03098). null takes as many as `training.seeds`; 1 is one study that learns from all of its
+            trials, and then nothing is known of the luck of tuning.
+        trials: How many trials an arm's study has in all, a multiple of the replicates; a later, larger number
+            continues it. `auto` takes six a replicate, or fewer where the whole job would take too long here.
+        base: Dotted keys with values that are laid over the experiment in all tuned arms, such as
+            `{training.schedule: one_cycle}`: the search then starts from these and not from the experiment as written.
         batch: Trials asked for together; they are trained side by side and told in number order.
-        sampler: Optuna's TPE, Gaussian process, random or quasi-random search.
-        pruner: `halving` (synchronous successive halving), `median`, or null.
+        sampler: Optuna's TPE, Gaussian process, random or quasi-random search. The first trial of a replicate is the
+            experiment itself, the next ones are drawn at random; from ten told trials on each replicate learns from
+            its own.
+        pruner: `none`, `halving` (synchronous successive halving) or `median`, within a replicate. A trial's rungs can
+            be compared where the learning rate is constant only.
         storage: Any Optuna URL; null keeps sqlite in the project folder.
         timeout: Seconds (or 10m, 2h) after which no further batch is begun; null for none.
         space: Dotted keys of the experiment, each with the range to search, and maybe `when` it is searched.
     """
 
-    trials: int = Field(default=40, ge=1)
+    replicates: int | None = Field(default=None, ge=1)
+    trials: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    base: dict[str, Any] = Field(default={})
     batch: int = Field(default=8, ge=1)
     sampler: Literal["tpe", "gp", "random", "qmc"] = "tpe"
-    pruner: Literal["halving", "median", "none"] = "halving"
+    pruner: Literal["halving", "median", "none"] = "none"
     storage: str | None = None
     timeout: Annotated[_Positive | None, BeforeValidator(seconds)] = None
     space: dict[str, Dimension] = Field(default_factory=_default_space, min_length=1)

@@ -2,19 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.config.comparing import TUNED
-from pipeline.steps.arms import Arm
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import on_device, resolve_device
+from pipeline.steps.replicated import Replicated
 from pipeline.steps.report import openings
 from pipeline.steps.step import Step
-from pipeline.steps.train import Train
-from pipeline.steps.tune import TRIALS, WINNER
+from pipeline.steps.tune import TRIALS, won
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
 
@@ -24,23 +23,6 @@ if TYPE_CHECKING:
     from pipeline.tracking.run import Run
 
 PAGE, ANSWER, SUMMARY = "compare.html", "answer.txt", "comparison.json"
-
-
-@dataclass(frozen=True)
-class Compared:
-    """An arm that was trained.
-
-    Attributes:
-        arm: It.
-        tuned: Its study.
-        train: The step that trained the study's winner.
-        done: What that answered.
-    """
-
-    arm: Arm
-    tuned: Done
-    train: Train
-    done: Done
 
 
 class Compare(Step):
@@ -60,7 +42,7 @@ class Compare(Step):
         self,
         experiment: Experiment,
         prepared: str,
-        compared: Sequence[Compared],
+        compared: Sequence[Replicated],
         failed: Mapping[str, str],
         evaluated: Done,
     ) -> None:
@@ -77,7 +59,7 @@ class Compare(Step):
                 "values": {"name": self.experiment.name},
                 "failed": dict(self._failed),
                 "upstream": {"evaluate": self._evaluated.key}
-                | {done.title: done.key for it in self._compared for done in (it.tuned, it.done)},
+                | {done.title: done.key for it in self._compared for done in (it.tuned, it.done) if done},
             }
         )
 
@@ -108,13 +90,12 @@ class Compare(Step):
         from pipeline.analysis.evaluation import Evaluation
 
         evaluation = Evaluation.load(self._evaluated.folder)
-        studies = {it.arm.title: pd.read_parquet(it.tuned.folder / TRIALS) for it in self._compared}
+        studies = {it.arm.title: pd.read_parquet(it.tuned.folder / TRIALS) for it in self._compared if it.tuned}
         arms = pd.DataFrame([self._row(it, studies[it.arm.title]) | vars(cost)
                              for it, cost in zip(self._compared, self._costs(context), strict=True)])  # fmt: skip
-        first = self._compared[0].arm.experiment.tuning
-        assert first is not None
-        space = first.model_dump(mode="json")["space"]
-        settings = self.experiment.compare
+        first = self._compared[0].arm.experiment
+        assert first.tuning is not None
+        space = first.tuning.model_dump(mode="json")["space"]
         return Comparison(
             name=self.experiment.name,
             evaluation=evaluation,
@@ -123,24 +104,25 @@ class Compare(Step):
             failed=self._failed,
             frontier=studies.get(TUNED),
             space={key: json.dumps(it) for key, it in space.items()},
-            trials=settings.trials,
-            seeds=settings.seeds,
+            trials=first.trials,
+            seeds=first.replicates,
             openings=pd.DataFrame(openings(context, self._prepared), columns=["when", "candidates"]),
             command=context.command,
         )
 
-    def _row(self, compared: Compared, study: Any) -> dict[str, Any]:
-        """What an arm's study chose."""
+    def _row(self, compared: Replicated, study: Any) -> dict[str, Any]:
+        """What the study of an arm chose, replicate by replicate."""
         from pipeline.analysis.candidate import SINGLE
 
-        won = json.loads((compared.tuned.folder / WINNER).read_text(encoding="utf-8"))
+        assert compared.tuned is not None  # every arm of a comparison searches
+        winners = won(compared.tuned.folder)
         return {
             "arm": compared.arm.title,
             "group": SINGLE if compared.arm.task else compared.arm.name,
             "trials": len(study),
             "diverged": int((study["reason"] == "diverged").sum()),
-            "objective": won["objective"],
-            "values_json": json.dumps(won["values"]),
+            "objective": fmean(it["objective"] for it in winners),
+            "values_json": json.dumps([it["values"] for it in winners]),
         }
 
     def _costs(self, context: Context) -> list["StepCost"]:
@@ -149,7 +131,8 @@ class Compare(Step):
 
         prepared = open_prepared(context.prepared_folder(self._prepared))
         context.say.line("  measuring what a step of each arm costs")
-        trained = [on_device(it.train.experiment, resolve_device(self.experiment)) for it in self._compared]
+        device = resolve_device(self.experiment)
+        trained = [on_device(it.train.experiments[0], device) for it in self._compared]
         return step_costs([(prepared.only(it.tasks), it) for it in trained])
 
 

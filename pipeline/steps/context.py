@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment
+from pipeline.config.comparing import TUNED
 from pipeline.steps.say import Say
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Context:
         resume: Go on with interrupted steps.
         force: Names of the steps to run whatever is cached; what depends on them follows by its key or by name.
         promote: Make the new model champion without comparing.
+        arm: Whose study `tune` runs.
         command: What was asked, as a line that asks it again.
         done: What each step of this command answered, by its title.
     """
@@ -38,6 +40,7 @@ class Context:
     resume: bool = False
     force: frozenset[str] = frozenset()
     promote: bool = False
+    arm: str = TUNED
     command: str = ""
     done: dict[str, "Done"] = field(default_factory=dict)
 

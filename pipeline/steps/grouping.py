@@ -15,8 +15,9 @@ from pipeline.steps.affinity import PAGE, Affinity, first_line, watched
 from pipeline.steps.context import Context
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.expected import in_words, seeds_s
+from pipeline.steps.restricted import group_of, single_task
 from pipeline.steps.step import perform
-from pipeline.steps.train import Train, group_of, single_task
+from pipeline.steps.train import Train
 from pipeline.tracking.keys import digest
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.steps.arms import arm_named, job_arms
 from pipeline.steps.comparing import compare
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import resolve_device
@@ -9,9 +10,11 @@ from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.explain import PAGE, Explain
 from pipeline.steps.explain import first_line as explained_line
 from pipeline.steps.grouping import affinity
-from pipeline.steps.plan import candidates, to_explain, winner
+from pipeline.steps.plan import candidates, to_explain
 from pipeline.steps.prepare import Prepare
+from pipeline.steps.replicated import replicated
 from pipeline.steps.report import Report, first_line
+from pipeline.steps.select import Select
 from pipeline.steps.step import perform
 from pipeline.steps.train import Train
 from pipeline.steps.tune import Tune
@@ -38,33 +41,34 @@ def run_to(context: Context, last: str) -> dict[str, Any]:
     if last == "train":
         perform(context, Train(experiment, "default", prepared, device))
     if last == "tune":
-        perform(context, Tune(experiment, prepared, device))
+        perform(context, Tune(arm_named(experiment, context.arm), prepared, device))
     if last in ("prepare", "train", "tune"):
         return {}
     trained = [(step, perform(context, step)) for step in candidates(experiment, context.project, prepared, device)]
-    tuned = None
-    if experiment.tuning is not None:
-        tuned = perform(context, Tune(experiment, prepared, device))
-        best = winner(experiment, tuned, prepared, device)
-        trained.append((best, perform(context, best)))
+    tuned = [replicated(context, arm, prepared, device) for arm in job_arms(experiment)]
+    trained += [(it.train, it.done) for it in tuned]
+    # What is registered is chosen before test is opened.
+    selected = perform(context, Select(experiment, prepared, trained)) if experiment.validates else None
     evaluated = perform(context, Evaluate(experiment, prepared, trained))
     if last == "evaluate":
         return {}
-    reported = perform(context, Report(experiment, prepared, trained, tuned, evaluated))
-    return _results(context, reported, trained[-1][1])
+    studies = {it.arm.title: it.tuned for it in tuned if it.tuned}
+    reported = perform(context, Report(experiment, prepared, trained, studies, selected, evaluated))
+    return _results(context, reported, selected)
 
 
 def _explain(context: Context, prepared: str, device: str) -> dict[str, Any]:
-    chosen = to_explain(context, prepared, device)
-    explained = perform(context, Explain(context.experiment, prepared, chosen, perform(context, chosen)))
+    chosen = [(step, perform(context, step), slot) for step, slot in to_explain(context, prepared, device)]
+    explained = perform(context, Explain(context.experiment, prepared, chosen))
     return {"answer": explained_line(explained.folder), "report": str(explained.folder / PAGE)}
 
 
-def _results(context: Context, reported: Done, best: Done) -> dict[str, Any]:
+def _results(context: Context, reported: Done, selected: Done | None) -> dict[str, Any]:
     from pipeline.tracking.registry import uri_of_run
 
+    name = context.experiment.name
     return {
         "answer": first_line(reported.folder),
         "report": str(reported.folder / "report.html"),
-        "model": uri_of_run(context.tracker.client, context.experiment.name, best.run_id),
+        "model": uri_of_run(context.tracker.client, name, selected.run_id) if selected else None,
     }

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.config import Experiment, load, with_values
+from pipeline.config import Experiment, load
 from pipeline.errors import UserError
-from pipeline.steps.arms import arms
+from pipeline.steps.arms import arms, job_arms
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, resolve_device
 from pipeline.steps.evaluate import Evaluate
@@ -12,10 +12,13 @@ from pipeline.steps.explain import Explain
 from pipeline.steps.grouping import check_groups
 from pipeline.steps.own_parts import check_own_parts
 from pipeline.steps.prepare import Prepare
+from pipeline.steps.replicated import winners_trained
 from pipeline.steps.report import Report
+from pipeline.steps.restricted import on_data_of, single_task
+from pipeline.steps.select import Select, selected
 from pipeline.steps.step import Step, cached
-from pipeline.steps.train import Train, on_data_of, single_task
-from pipeline.steps.tune import Tune, check_storage_of, winner_of
+from pipeline.steps.train import Train
+from pipeline.steps.tune import Tune, check_storage_of
 
 Planned = list[tuple[str, Step | None]]
 
@@ -25,28 +28,39 @@ def planned(context: Context) -> Planned:
     experiment, device = context.experiment, resolve_device(context.experiment)
     prepare = Prepare(experiment, context.project)
     prepared = prepare.key().digest
-    trains = candidates(experiment, context.project, prepared, device)
-    steps: Planned = [("prepare", prepare), *((train.title, train) for train in trains)]
-    tuned: Done | None = None
-    if experiment.tuning is not None:
-        tune = Tune(experiment, prepared, device)
-        steps.append((tune.title, tune))
-        tuned = cached(context, tune, tune.key().digest, aloud=False)
-        if tuned is None:
-            return [*steps, ("train tuned", None), ("evaluate", None), ("report", None)]
-        trains.append(winner(experiment, tuned, prepared, device))
-        steps.append((trains[-1].title, trains[-1]))
-    trained = [(train, _foreseen(context, train)) for train in trains]
+    trains: list[Train | None] = [*candidates(experiment, context.project, prepared, device)]
+    steps: Planned = [("prepare", prepare), *((train.title, train) for train in trains if train)]
+    studies: dict[str, Done] = {}
+    for arm in job_arms(experiment):
+        train = None
+        if arm.experiment.tuning is None:
+            train = winners_trained(arm, None, prepared, device)
+        else:
+            tune = Tune(arm, prepared, device)
+            steps.append((tune.title, tune))
+            if tuned := cached(context, tune, tune.key().digest, aloud=False):
+                studies[arm.title] = tuned
+                train = winners_trained(arm, tuned, prepared, device)
+        steps.append((f"train {arm.title}", train))
+        trains.append(train)
+    known = [train for train in trains if train]
+    if len(known) < len(trains):
+        return [*steps, *((title, None) for title in _after(experiment))]
+    trained = [(train, _foreseen(context, train)) for train in known]
+    selected: Done | None = None
+    if experiment.validates:
+        select = Select(experiment, prepared, trained)
+        steps.append((select.title, select))
+        selected = _foreseen(context, select)
     evaluate = Evaluate(experiment, prepared, trained)
-    report = Report(experiment, prepared, trained, tuned, _foreseen(context, evaluate))
+    report = Report(experiment, prepared, trained, studies, selected, _foreseen(context, evaluate))
     return [*steps, (evaluate.title, evaluate), (report.title, report)]
 
 
 def candidates(experiment: Experiment, project: Path, prepared: str, device: str) -> list[Train]:
-    """What is trained whatever the search finds: default, then the baselines."""
-    wins = experiment.tuning is None and experiment.validates
-    steps = [Train(experiment, "default", prepared, device, wins=wins)]
-    if experiment.baselines.single:
+    """What is trained without a study: the experiment as written, and the baselines that are not tuned."""
+    steps = [Train(experiment, "default", prepared, device)]
+    if experiment.baselines.single and experiment.tuning is None:
         steps += [
             Train(single_task(experiment, task), "single", prepared, device, task=task) for task in experiment.tasks
         ]
@@ -55,20 +69,19 @@ def candidates(experiment: Experiment, project: Path, prepared: str, device: str
     return steps
 
 
-def winner(experiment: Experiment, tuned: Done, prepared: str, device: str) -> Train:
-    """The study's best trial, trained with the declared seeds."""
-    return Train(with_values(experiment, winner_of(tuned.folder)), "tuned", prepared, device, wins=True)
+def to_explain(context: Context, prepared: str, device: str) -> list[tuple[Train, str]]:
+    """The networks that are explained, each with the slot to look at first: those that were selected.
 
-
-def to_explain(context: Context, prepared: str, device: str) -> Train:
-    """The winner where the study is done, else the experiment as written."""
+    Where nothing was selected yet it is the experiment as written.
+    """
     experiment = context.experiment
-    if experiment.tuning is not None:
-        tune = Tune(experiment, prepared, device)
-        if tuned := cached(context, tune, tune.key().digest):
-            return winner(experiment, tuned, prepared, device)
-        context.say.line("tune: the study is not done, so the experiment as written is explained")
-    return candidates(experiment, context.project, prepared, device)[0]
+    steps = dict(planned(context))
+    select = steps.get("select")
+    if select and (done := cached(context, select, select.key().digest)):
+        networks = selected(done.folder)["networks"]
+        return [(step, it["slot"]) for it in networks if isinstance(step := steps[it["step"]], Train)]
+    context.say.line("select: the whole job is not done, so the experiment as written is explained")
+    return [(candidates(experiment, context.project, prepared, device)[0], "seed/0")]
 
 
 def explanation(context: Context) -> Explain:
@@ -76,7 +89,7 @@ def explanation(context: Context) -> Explain:
     experiment = context.experiment
     prepared = Prepare(experiment, context.project).key().digest
     chosen = to_explain(context, prepared, resolve_device(experiment))
-    return Explain(experiment, prepared, chosen, _foreseen(context, chosen))
+    return Explain(experiment, prepared, [(train, _foreseen(context, train), slot) for train, slot in chosen])
 
 
 def separate(experiment: Experiment, project: Path) -> Experiment:
@@ -129,9 +142,10 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
 
 
 _DEPENDENT = {
-    "prepare": {"prepare", "train", "tune", "evaluate", "report", "explain", "compare", "affinity"},
-    "train": {"train", "evaluate", "report", "explain", "compare", "affinity"},
-    "tune": {"tune", "train tuned", "evaluate", "report", "explain", "compare"},
+    "prepare": {"prepare", "train", "tune", "select", "evaluate", "report", "explain", "compare", "affinity"},
+    "train": {"train", "select", "evaluate", "report", "explain", "compare", "affinity"},
+    "tune": {"tune", "train tuned", "select", "evaluate", "report", "explain", "compare"},
+    "select": {"select", "report", "explain"},
     "evaluate": {"evaluate", "report", "compare", "affinity"},
     "report": {"report"},
     "explain": {"explain"},
@@ -143,6 +157,11 @@ _DEPENDENT = {
 def expanded(forced: frozenset[str]) -> frozenset[str]:
     """The steps that are forced, by name or title, with all that depends on them."""
     return frozenset(title for name in forced for title in _DEPENDENT[name])
+
+
+def _after(experiment: Experiment) -> list[str]:
+    """Titles of the steps that need all networks."""
+    return [*(["select"] if experiment.validates else []), "evaluate", "report"]
 
 
 def _foreseen(context: Context, step: Step) -> Done:

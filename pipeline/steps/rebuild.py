@@ -11,20 +11,20 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import MANIFEST, Prepared, open_prepared
 from pipeline.errors import Failure, UserError
 from pipeline.steps.context import Context
 from pipeline.steps.curves import history
 from pipeline.steps.prepare import place
 from pipeline.steps.step import EXPERIMENT_FILE, KEY_FILE, logged_experiment
-from pipeline.steps.train import HISTORY
+from pipeline.steps.train import HISTORY, WINNERS
 from pipeline.steps.tune import TRIALS
 from pipeline.tracking import outputs, tags
 from pipeline.tracking.keys import code_of
 from pipeline.training import saved
 from pipeline.training.fit import fit
-from pipeline.training.slot import Slot, SlotState, batch_slots, seed_slots, trial_slots
+from pipeline.training.slot import Slot, SlotState, batch_slots, replicate_slots, trial_slots
 
 EQUAL = "bitwise equal"
 
@@ -92,17 +92,22 @@ def _prepare(context: Context, run: Any) -> str | None:
 def _train(context: Context, run: Any) -> str | None:
     experiment = _experiment(context, run.info.run_id)
     prepared = _prepared(context, run, experiment)
-    slots = seed_slots(experiment, prepared.chained)
-    states = _fit(context, experiment, prepared, slots)
+    winners = context.tracker.json_artifact(run.info.run_id, WINNERS) or [{}] * experiment.training.seeds
+    experiments = [with_values(experiment, it) for it in winners]
+    slots = replicate_slots(experiments, prepared.chained)
+    states = _fit(context, prepared, slots)
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
         before = context.tracker.artifact(run.info.run_id, HISTORY, there)
-        weights = context.tracker.artifact(run.info.run_id, saved.FILE, there)
-        if before is None or weights is None:
-            raise Failure(f"run {run.info.run_id} logged no {HISTORY} or {saved.FILE}: it did not finish")
-        curves, old = pd.read_parquet(before), weights.read_bytes()
-        new = saved.save(there, prepared, experiment, states, [slot.fold for slot in slots]).read_bytes()
-    return _first_difference(curves, history(states)) or (None if old == new else "equal curves, differing weights")
+        if before is None:
+            raise Failure(f"run {run.info.run_id} logged no {HISTORY}: it did not finish")
+        curves = pd.read_parquet(before)
+        files = saved.save(there, prepared, experiments, states, [slot.fold for slot in slots])
+        new = {path.name: path.read_bytes() for path in files}
+        (there / "logged").mkdir()
+        old = {name: context.tracker.artifact(run.info.run_id, name, there / "logged") for name in new}
+        same = all(path is not None and path.read_bytes() == new[name] for name, path in old.items())
+    return _first_difference(curves, history(states)) or (None if same else "equal curves, differing weights")
 
 
 def _trial(context: Context, run: Any) -> str | None:
@@ -116,7 +121,7 @@ def _trial(context: Context, run: Any) -> str | None:
     before = {name: context.tracker.metric_history(run.info.run_id, name) for name in names}
     epochs = max((len(points) for points in before.values()), default=1) - 1  # the last point repeats the kept epoch
     slots = trial_slots(int(run.data.tags[tags.TRIAL_NUMBER]), experiment)
-    state = joined(run.info.run_name, _fit(context, experiment, prepared, slots, epochs))
+    state = joined(run.info.run_name, _fit(context, prepared, slots, epochs))
     for epoch, metrics in enumerate(state.history[:epochs], start=1):
         for name, points in before.items():
             if dict(points).get(epoch) not in (None, metrics[name]):
@@ -139,8 +144,8 @@ def _tune(context: Context, run: Any) -> str | None:
             raise Failure(f"run {run.info.run_id} logged no {TRIALS}: it did not finish")
         before = pd.read_parquet(path).drop(columns="seconds")
         study = open_study("rebuilt", f"sqlite:///{there / 'optuna.db'}", there / "lock")
-        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, tuning.trials)), experiment))
-        with context.foreman.crew(prepared, batch, tuning.trials) as crew:
+        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, experiment.trials)), experiment))
+        with context.foreman.crew(prepared, batch, experiment.trials) as crew:
             search(study, experiment, prepared, crew, there / "checkpoints")
         now = table(study).head(len(before)).drop(columns="seconds")
     differing = [number for number in range(len(before)) if not _same(before.iloc[number], now.iloc[number])]
@@ -163,9 +168,7 @@ def _first_difference(before: pd.DataFrame, now: pd.DataFrame) -> str | None:
     return None
 
 
-def _fit(
-    context: Context, experiment: Experiment, prepared: Prepared, slots: list[Slot], epochs: int | None = None
-) -> list[SlotState]:
+def _fit(context: Context, prepared: Prepared, slots: list[Slot], epochs: int | None = None) -> list[SlotState]:
     def at_barrier(states: list[SlotState]) -> list[str]:
         return [state.name for state in states if epochs is not None and state.epoch >= epochs]
 

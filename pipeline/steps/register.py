@@ -1,5 +1,6 @@
 """Register the winner, and let it take the champion's place only if it is better on the same validation rows."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +17,39 @@ from pipeline.tracking.model_package import log_package
 from pipeline.tracking.open_model import open_model
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
-from pipeline.training.slot import Slot
+from pipeline.training.saved import file_of
+from pipeline.training.slot import seed_slots
 from pipeline.training.spans import Spans, f1
 
 _ROWS = 1 << 18
 """Rows of validation by which a champion is chosen: their answers are in memory."""
 
 
-def register(context: Context, run: Run, experiment: Experiment, saved: Path, slot: Slot, prepared: str) -> None:
-    """Log one slot as a model of the run, register it, and decide who is champion.
+def register(
+    context: Context, run: Run, experiment: Experiment, parts: Sequence[tuple[Path, str]], prepared: str
+) -> None:
+    """Log networks as one model of the run, register it, and decide who is champion.
 
     Args:
         context: Of the command.
-        run: That trained it.
+        run: That chose them.
         experiment: Names the model.
-        saved: Its `model.safetensors`.
-        slot: The first declared seed's; under cross-validation the champion held out the same fold.
+        parts: Of each network, the folder that its training wrote and its slot; together they answer all tasks.
         prepared: Key of the prepare step.
     """
     client, name = context.tracker.client, experiment.name
-    model = log_package(client, run.id, saved, slot.name, name)
+    files = [(file_of(folder, slot), slot) for folder, slot in parts]
+    model = log_package(client, run.id, files, name)
     with store_lock(context.project, f"registry-{name}"):
         present = registry.champion(client, name)
         version = registry.register(client, name, model.model_uri, model.model_id, run.id, {tags.PREPARED: prepared})
-        alias, reason = _decide(context, experiment, model.model_uri, present, prepared, slot.fold)
+        alias, reason = _decide(context, experiment, model.model_uri, present, prepared)
         registry.crown(client, name, version, alias, reason)
     run.tags({tags.GATE: f"{alias}: {reason}"})
     context.say.line(f"  registered {name} version {version.version} as {alias}: {reason}")
 
 
-def _decide(
-    context: Context, experiment: Experiment, uri: str, present: Any, prepared: str, fold: int | None
-) -> tuple[str, str]:
+def _decide(context: Context, experiment: Experiment, uri: str, present: Any, prepared: str) -> tuple[str, str]:
     """Which alias the new version gets, and why."""
     if present is None:
         return registry.CHAMPION, "there was none"
@@ -56,7 +58,8 @@ def _decide(
         return registry.CHAMPION, f"--promote, not compared with {old}"
     if present.tags.get(tags.PREPARED) != prepared:
         return registry.CHALLENGER, f"the champion, {old}, was chosen on other prepared data; --promote to replace it"
-    data = open_prepared(context.prepared_folder(prepared)).only(experiment.tasks).holding_out(fold)
+    data = open_prepared(context.prepared_folder(prepared)).only(experiment.tasks)
+    data = data.holding_out(seed_slots(experiment, data.chained)[0].fold)
     gain = _objective(uri, data) - _objective(f"models:/{experiment.name}/{present.version}", data)
     told = f"{gain:+.4f} on the validation objective against {old}, gate.min_gain is {experiment.gate.min_gain}"
     return (registry.CHAMPION if gain > experiment.gate.min_gain else registry.CHALLENGER), told

@@ -1,11 +1,13 @@
 """Report: one self-contained HTML page of everything that was found, drawn from outputs and runs alone."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
+from pipeline.config.comparing import TUNED
 from pipeline.steps.context import Context, Done
 from pipeline.steps.evaluate import Trained
 from pipeline.steps.step import Step
@@ -27,17 +29,25 @@ class Report(Step):
         experiment: What the page is about.
         prepared: Key of the prepare step.
         trained: The candidates.
-        tuned: The tune step, if any.
+        studies: The tune steps by the titles of their arms; empty without tuning.
+        selected: The select step; None without validation.
         evaluated: The evaluate step.
     """
 
     name = title = "report"
 
     def __init__(
-        self, experiment: Experiment, prepared: str, trained: Trained, tuned: Done | None, evaluated: Done
+        self,
+        experiment: Experiment,
+        prepared: str,
+        trained: Trained,
+        studies: Mapping[str, Done],
+        selected: Done | None,
+        evaluated: Done,
     ) -> None:
         self.experiment = experiment
-        self._prepared, self._trained, self._tuned, self._evaluated = prepared, trained, tuned, evaluated
+        self._prepared, self._trained = prepared, trained
+        self._studies, self._selected, self._evaluated = studies, selected, evaluated
 
     def key(self) -> Key:
         """Code and the keys of all that it shows."""
@@ -47,7 +57,8 @@ class Report(Step):
                 "code": code_of(__name__),
                 "versions": versions("plotly", "optuna"),
                 "values": {"name": self.experiment.name},
-                "upstream": {"evaluate": self._evaluated.key, "tune": self._tuned.key if self._tuned else None}
+                "upstream": {"evaluate": self._evaluated.key, "select": self._selected.key if self._selected else None}
+                | {done.title: done.key for done in self._studies.values()}
                 | {step.title: done.key for step, done in self._trained},
             }
         )
@@ -69,7 +80,7 @@ class Report(Step):
         from pipeline.analysis.report import ReportData
         from pipeline.data.prepared import MANIFEST
 
-        tuned = self._tuned
+        tuned = self._studies.get(TUNED)
         return ReportData(
             name=self.experiment.name,
             evaluation=Evaluation.load(self._evaluated.folder),

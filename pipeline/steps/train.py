@@ -1,15 +1,12 @@
-"""Train: one candidate's networks, all seeds side by side, and what they learnt."""
+"""Train: one candidate's networks, all seeds or replicates side by side, and what they learnt."""
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import Experiment, changed, with_values
-from pipeline.config.balancing import BalancingSettings
-from pipeline.config.experiment import Baselines
-from pipeline.config.sharing import PLAIN, SharingSettings
 from pipeline.config.tasks import OF_EVALUATION
 from pipeline.errors import Diverged
 from pipeline.steps.context import Context, Done
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
 Role = Literal["default", "separate", "single", "tuned", "arm", "group"]
 
 HISTORY = "history.parquet"
+WINNERS = "winners.json"
 READS = ("tasks", "model", "balancing", "training", "data.mix", "data.temperature", "data.validation", "seed")
 
 
@@ -36,12 +34,13 @@ class Train(Step):
         prepared: Key of the prepare step.
         device: Resolved.
         task: Of a single-task baseline.
-        wins: The model is registered, and held against the champion.
+        winners: What each replicate's study chose, by dotted key; none where all seeds train the experiment itself.
         arm: Of a comparison, which it belongs to.
         group: What the group of tasks is called that it learns.
 
     Attributes:
         candidate: What it is called when it is evaluated.
+        winners: As given.
     """
 
     name = "train"
@@ -53,17 +52,25 @@ class Train(Step):
         prepared: str,
         device: str,
         task: str | None = None,
-        wins: bool = False,
+        winners: Sequence[Mapping[str, Any]] = (),
         arm: str = "",
         group: str = "",
     ) -> None:
         self.experiment = experiment
         self.role: Role = role
         self.task = task
-        self._prepared, self._device, self._wins = prepared, device, wins
+        self.winners = winners
+        self._prepared, self._device = prepared, device
         self._arm = arm
         self.candidate = " ".join(filter(None, (arm or group or role, task)))
         self.title = " ".join(filter(None, ("train", arm and "arm", group and "group", self.candidate)))
+
+    @property
+    def experiments(self) -> list[Experiment]:
+        """What each network trains, in the order of the seeds."""
+        return [with_values(self.experiment, it) for it in self.winners] or [
+            self.experiment
+        ] * self.experiment.training.seeds
 
     def key(self) -> Key:
         """Code, settings, device and the prepared data."""
@@ -75,6 +82,7 @@ class Train(Step):
                 "code": code_of(__name__),
                 "versions": versions(),
                 "values": read_values(self.experiment, READS),
+                **({"winners": list(self.winners)} if self.winners else {}),
                 **exactness(self.experiment, self._device),
                 "upstream": {"prepare": self._prepared},
             }
@@ -87,15 +95,18 @@ class Train(Step):
         return own | ({tags.ARM: self._arm} if self._arm else {})
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
-        """Train all seeds, log curves, save weights."""
+        """Train all seeds or replicates, log curves, save weights."""
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.curves import history, kept
         from pipeline.training import saved
-        from pipeline.training.slot import seed_slots
+        from pipeline.training.slot import replicate_slots
 
         prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
         log_datasets(run, context, self._prepared, ("train", "validation"))
-        slots = seed_slots(on_device(self.experiment, self._device), prepared.chained)
+        if self.winners:
+            run.text(json.dumps(list(self.winners), indent=1, sort_keys=True), WINNERS)
+        trained = [on_device(it, self._device) for it in self.experiments]
+        slots = replicate_slots(trained, prepared.chained)
         states = self._fit(context, run, prepared, slots)
         if lost := [state.name for state in states if state.status == "diverged"]:
             raise Diverged(
@@ -103,13 +114,9 @@ class Train(Step):
                 "lower training.learning_rate or set training.clip_norm"
             )
         run.metrics(kept(states), step=max(state.epoch for state in states) + 1)
-        saved.save(folder, prepared, self.experiment, states, [slot.fold for slot in slots])
+        saved.save(folder, prepared, self.experiments, states, [slot.fold for slot in slots])
         history(states).to_parquet(folder / HISTORY, index=False)
         run.artifacts(folder)
-        if self._wins:
-            from pipeline.steps.register import register
-
-            register(context, run, self.experiment, folder / saved.FILE, slots[0], self._prepared)
 
     def settle(self, context: Context, done: Done) -> None:
         """The checkpoint has done its service."""
@@ -154,54 +161,6 @@ def read_values(experiment: Experiment, reads: tuple[str, ...]) -> dict[str, Any
 
 def _evaluated(key: str) -> bool:
     return key.startswith("tasks.") and key.split(".")[2] in OF_EVALUATION
-
-
-def group_of(experiment: Experiment, tasks: Sequence[str]) -> Experiment:
-    """The experiment restricted to some of its tasks and their sources, which share as all do.
-
-    Raises:
-        ValidationError: Its balancing method or its weights are nothing for these tasks.
-    """
-    it, every = experiment.balancing, list(experiment.tasks)
-    own: dict[str, Any] = {}
-    if it.weights != "equal":
-        own["weights"] = {task: it.weights[task] for task in tasks}
-    if it.preference != "equal":
-        own["preference"] = {task: share for task, share in it.preferred(every).items() if task in tasks}
-    return with_values(_restricted(experiment, tasks, balancing=it.model_copy(update=own)), {})
-
-
-def single_task(experiment: Experiment, task: str) -> Experiment:
-    """The experiment restricted to one task and its source: same trunk, optimizer, budget and seeds.
-
-    It has one trunk however the tasks share theirs, so that all ways to share are held against the same baseline.
-    """
-    plain = experiment.model.sharing.kind in PLAIN
-    training = experiment.training.model_copy(update={"watch": None})
-    model = experiment.model if plain else experiment.model.model_copy(update={"sharing": SharingSettings()})
-    return _restricted(experiment, [task], model=model, training=training, balancing=BalancingSettings())
-
-
-def _restricted(experiment: Experiment, tasks: Sequence[str], **own: Any) -> Experiment:
-    """Some of the tasks with settings of their own, and nothing that is trained beside them."""
-    left = {"baselines": Baselines(single=False, separate=None), "tuning": None}
-    few = experiment.model_copy(update={"tasks": {task: experiment.tasks[task] for task in tasks}, **left, **own})
-    return few.model_copy(update={"training": few.training.on(few.source_names)})
-
-
-def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:
-    """Another experiment's networks on this one's data, tasks and seeds."""
-    own = ("seed", "device", "precision", "slots", "processes", "data", "tasks")
-    training = {name: getattr(experiment.training, name) for name in ("seeds", "folds")}
-    if not experiment.validates:
-        training["early_stopping"] = None
-    return other.model_copy(
-        update={name: getattr(experiment, name) for name in own}
-        | {
-            "training": other.training.on(experiment.source_names).model_copy(update=training),
-            "tuning": None,
-        }
-    )
 
 
 def log_datasets(run: "Run", context: Context, prepared: str, splits: tuple[str, ...]) -> None:

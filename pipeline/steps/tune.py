@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
+from pipeline.config.comparing import TUNED
+from pipeline.steps.arms import Arm
 from pipeline.steps.context import Context
 from pipeline.steps.device import exactness, on_device
 from pipeline.steps.step import KEY_FILE, Step
@@ -13,35 +16,39 @@ from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
 
 if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
     from pipeline.tracking.run import Run
 
-WINNER, TRIALS = "winner.json", "trials.parquet"
+WINNERS, TRIALS = "winners.json", "trials.parquet"
 _TUNE_RUNS = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.KEY}` LIKE '%'"
 _SQLITE = "sqlite:///"
 _SEARCHES = (*READS, "tuning.space", "tuning.batch", "tuning.sampler", "tuning.pruner")
 
 
 class Tune(Step):
-    """The study of an experiment.
+    """The study of an arm.
 
     Args:
-        experiment: What to search.
+        arm: Whose experiment is searched.
         prepared: Key of the prepare step.
         device: Resolved.
-        arm: Of a comparison, whose study it is.
     """
 
     name = "tune"
 
-    def __init__(self, experiment: Experiment, prepared: str, device: str, arm: str = "") -> None:
-        self.experiment = experiment
-        self._prepared, self._device, self._arm = prepared, device, arm
-        self.title = f"tune arm {arm}" if arm else "tune"
+    def __init__(self, arm: Arm, prepared: str, device: str) -> None:
+        self.experiment = arm.experiment
+        self._prepared, self._device = prepared, device
+        # The shared network's study bears no arm's name: it is the study of the experiment.
+        self._arm = "" if arm.name == TUNED and not arm.compared else arm.title
+        self.title = " ".join(filter(None, ("tune", arm.compared and "arm", self._arm)))
 
     def identity(self) -> Key:
         """What makes it this study: all but the number of trials and the time it may take."""
         values = read_values(self.experiment, _SEARCHES)
         values.pop("training.seeds", None)  # trials have streams of their own
+        values["tuning.replicates"] = self.experiment.replicates
         return Key(
             {
                 "step": self.name,
@@ -57,56 +64,46 @@ class Tune(Step):
         """The study's identity, how many trials, and how long."""
         tuning = self.experiment.tuning
         assert tuning is not None
-        return Key({**self.identity().parts, "trials": tuning.trials, "timeout": tuning.timeout})
+        return Key({**self.identity().parts, "trials": self.experiment.trials, "timeout": tuning.timeout})
 
     def tags(self) -> dict[str, str]:
-        """Which prepared data are searched on."""
+        """Which prepared data are searched on, and for which arm."""
         return {tags.PREPARED: self._prepared} | ({tags.ARM: self._arm} if self._arm else {})
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
-        """Bring the study to its number of trials and find its winner."""
+        """Bring the study to its number of trials and find the winner of each replicate."""
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.trials import Projection
-        from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
         from pipeline.training.slot import batch_slots
         from pipeline.tuning.search import Callbacks, search
-        from pipeline.tuning.study import ERROR, VALUES, table, winner
+        from pipeline.tuning.study import table, winners
 
-        tuning = self.experiment.tuning
+        tuning, in_all = self.experiment.tuning, self.experiment.trials
         assert tuning is not None
         prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
         log_datasets(run, context, self._prepared, ("train", "validation"))
         study, name = self._study(context)
         run.tags({tags.STUDY: name})
         trained = on_device(self.experiment, self._device)
-        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, tuning.trials)), trained))
-        in_all = tuning.trials * (trained.training.folds or 1)
+        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, in_all)), trained))
         with (
-            context.say.bar(self.title, tuning.trials) as bar,
-            context.foreman.crew(prepared, batch, in_all) as crew,
+            context.say.bar(self.title, in_all) as bar,
+            context.foreman.crew(prepared, batch, in_all * (trained.training.folds or 1)) as crew,
         ):
             projection = Projection(context, run, self.experiment, name, self._prepared, bar)
             callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
             search(study, trained, prepared, crew, context.checkpoints_folder(name), callbacks)
-        trials = table(study).head(tuning.trials)
-        if len(trials) < tuning.trials:
-            context.say.line(f"  tuning.timeout cut the study: {len(trials)} of {tuning.trials} trials")
-            run.tags({tags.CUT: f"{len(trials)} of {tuning.trials} trials"})
-        best = winner(study, tuning.trials)
+        trials = table(study).head(in_all)
+        if len(trials) < in_all:
+            context.say.line(f"  tuning.timeout cut the study: {len(trials)} of {in_all} trials")
+            run.tags({tags.CUT: f"{len(trials)} of {in_all} trials"})
+        best = winners(study, in_all, self.experiment.replicates)
         trials.to_parquet(folder / TRIALS, index=False)
         trials.drop(columns="seconds").to_csv(folder / "trials.csv", index=False)
-        told = {
-            "study": name,
-            "number": best.number,
-            "objective": best.value,
-            "values": best.user_attrs[VALUES],
-        }
-        metrics = {OBJECTIVE: best.value or float("nan")}
-        if ERROR in best.user_attrs:
-            metrics[STANDARD_ERROR] = told["standard_error"] = best.user_attrs[ERROR]
-        (folder / WINNER).write_text(json.dumps(told, indent=1, sort_keys=True))
-        run.metrics(metrics, step=tuning.trials)
-        run.tags({tags.WINNER: f"trial {best.number}"})
+        told = {"study": name, "winners": [_told(trial) for trial in best]}
+        (folder / WINNERS).write_text(json.dumps(told, indent=1, sort_keys=True))
+        run.metrics(_means(told["winners"]), step=in_all)
+        run.tags({tags.WINNER: ", ".join(f"trial {trial.number}" for trial in best)})
         run.artifacts(folder)
 
     def _study(self, context: Context) -> tuple[Any, str]:
@@ -115,12 +112,13 @@ class Tune(Step):
 
         identity = self.identity()
         runs = [run for run in context.tracker.runs(_TUNE_RUNS) if tags.STUDY in run.data.tags]
+        alike = [run for run in runs if run.data.tags.get(tags.ARM, "") == self._arm]
         stem = f"{self.experiment.name}-{identity.digest[:12]}"
         own = [name for run in runs if (name := run.data.tags[tags.STUDY]).split("#")[0] == stem]
         forced = bool({self.name, self.title} & context.force)
         name = f"{stem}#{len(set(own)) + 1}" if forced and own else own[0] if own else stem
-        if runs and not own and not self._arm:
-            self._say_new(context, runs[0].info.run_id)
+        if alike and not own and not self._arm:
+            self._say_new(context, alike[0].info.run_id)
         study = open_study(name, storage_url(self.experiment, context.project), context.work / "locks" / "optuna.lock")
         return study, name
 
@@ -152,7 +150,34 @@ def check_storage_of(experiment: Experiment, project: Path) -> None:
         check_storage(storage_url(experiment, project))
 
 
-def winner_of(folder: Path) -> dict[str, Any]:
-    """The values of the best trial by dotted key."""
-    values: dict[str, Any] = json.loads((folder / WINNER).read_text())["values"]
-    return values
+def winners_of(folder: Path) -> list[dict[str, Any]]:
+    """The values that each replicate's study chose, by dotted key."""
+    return [it["values"] for it in won(folder)]
+
+
+def won(folder: Path) -> list[dict[str, Any]]:
+    """Of each replicate: replicate, number (of the trial), objective (on validation), values; maybe standard_error."""
+    found: list[dict[str, Any]] = json.loads((folder / WINNERS).read_text())["winners"]
+    return found
+
+
+def _told(trial: "FrozenTrial") -> dict[str, Any]:
+    """A replicate's winner as plain data."""
+    from pipeline.tuning.study import ERROR, REPLICATE, VALUES
+
+    told = {
+        "replicate": trial.user_attrs[REPLICATE],
+        "number": trial.number,
+        "objective": trial.value,
+        "values": trial.user_attrs[VALUES],
+    }
+    return told | ({"standard_error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {})
+
+
+def _means(best: list[dict[str, Any]]) -> dict[str, float]:
+    """The winners' mean objective, and where it is one over folds the mean standard error of one."""
+    from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
+
+    found = {OBJECTIVE: fmean(it["objective"] for it in best)}
+    errors = [it["standard_error"] for it in best if "standard_error" in it]
+    return found | ({STANDARD_ERROR: fmean(errors)} if errors else {})

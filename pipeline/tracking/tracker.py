@@ -137,12 +137,11 @@ class Tracker:
         except (mlflow.MlflowException, OSError):
             return None
 
-    def json_artifact(self, run_id: str, name: str) -> dict[str, Any] | None:
+    def json_artifact(self, run_id: str, name: str) -> Any:
         """A JSON artifact of a run; None where it has none of that name."""
         with tempfile.TemporaryDirectory() as folder:
             path = self.artifact(run_id, name, Path(folder))
-            told: dict[str, Any] | None = json.loads(path.read_text()) if path else None
-            return told
+            return json.loads(path.read_text(encoding="utf-8")) if path else None
 
     def metric_history(self, run_id: str, key: str) -> list[tuple[int, float]]:
         """Step and value of every point of a metric, in order."""

@@ -1,6 +1,6 @@
 """A slot: one network among K that train as one program, and everything that is known of it so far."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -71,29 +71,47 @@ def seed_slots(experiment: Experiment, chained: bool = False) -> list[Slot]:
         experiment: What they train.
         chained: See `pipeline.data.prepared.Prepared`.
     """
-    folds, streams = experiment.training.folds, []
-    for index in range(experiment.training.seeds):
+    return replicate_slots([experiment] * experiment.training.seeds, chained)
+
+
+def replicate_slots(experiments: Sequence[Experiment], chained: bool = False) -> list[Slot]:
+    """One slot for each replicate, each with settings of its own and the declared seed of its number.
+
+    Args:
+        experiments: What they train, in the order of the replicates.
+        chained: See `seed_slots`.
+    """
+    folds, slots = experiments[0].training.folds, []
+    for index, experiment in enumerate(experiments):
+        stream = Stream(experiment.seed, f"seed/{index}")
         fold = None if folds is None else folds - 1 if chained else index % folds
-        streams.append((Stream(experiment.seed, f"seed/{index}"), fold))
-    return [Slot(stream.name, experiment, stream, stream, fold) for stream, fold in streams]
+        slots.append(Slot(stream.name, experiment, stream, stream, fold))
+    return slots
+
+
+def replicate_of(number: int, experiment: Experiment) -> int:
+    """Which replicate a trial belongs to: trials are dealt out in turn."""
+    return number % experiment.replicates
 
 
 def trial_slot(number: int, experiment: Experiment) -> Slot:
-    """The slot of a trial: all trials of a study share the order of the data, so they are paired."""
-    seed = experiment.seed
-    return Slot(f"trial/{number}", experiment, Stream(seed, f"trial/{number}"), Stream(seed, "study"))
+    """The slot of a trial: the trials of a replicate share the order of the data, so they are paired."""
+    seed, replicate = experiment.seed, replicate_of(number, experiment)
+    return Slot(f"trial/{number}", experiment, Stream(seed, f"trial/{number}"), Stream(seed, f"study/{replicate}"))
 
 
 def trial_slots(number: int, experiment: Experiment) -> list[Slot]:
     """A trial's slots: one, or under cross-validation one a fold, each with a stream of its own.
 
-    Trials share the order of the data fold by fold, so they are paired there too.
+    The trials of a replicate share the order of the data fold by fold, so they are paired there too.
     """
     folds, seed = experiment.training.folds, experiment.seed
     if folds is None:
         return [trial_slot(number, experiment)]
     own = [Stream(seed, f"trial/{number}/fold/{fold}") for fold in range(folds)]
-    return [Slot(it.name, experiment, it, Stream(seed, f"study/fold/{fold}"), fold) for fold, it in enumerate(own)]
+    orders = [Stream(seed, f"study/{replicate_of(number, experiment)}/fold/{fold}") for fold in range(folds)]
+    slots = zip(own, orders, range(folds), strict=True)
+    return [Slot(stream.name, experiment, stream, order, fold) for stream, order, fold in slots]
 
 
 def batch_slots(experiments: Mapping[int, Experiment]) -> list[Slot]:

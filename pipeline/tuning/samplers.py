@@ -13,14 +13,14 @@ from optuna.trial import FrozenTrial
 from pipeline.draws import seed_of
 
 STARTUP_TRIALS = 10
-"""Trials drawn at random before TPE or the Gaussian process propose. TPE counts finished and pruned ones; the Gaussian
-process learns from finished ones only, so it wants `tuning.pruner: none`."""
+"""Told trials of a replicate from which TPE or the Gaussian process propose. TPE counts finished and pruned ones; the
+Gaussian process learns from finished ones only, so it wants `tuning.pruner: none`."""
 
 _SEEDS = 2**32  # NumPy's generators take no larger seed
 
 
 def sampler(
-    kind: str, seed: int, number: int, conditional: Mapping[str, BaseDistribution] | None = None
+    kind: str, seed: int, replicate: int, place: int, conditional: Mapping[str, BaseDistribution] | None = None
 ) -> BaseSampler:
     """The sampler that proposes one trial: a function of its arguments alone.
 
@@ -33,10 +33,11 @@ def sampler(
             Falkner et al. 2018), which counts trials still in training as bad ones, so that a batch spreads;
             `gp` a Gaussian process with log expected improvement; `random`; `qmc` a scrambled Sobol sequence.
         seed: Of the study.
-        number: Of the trial.
+        replicate: Whose trial it is.
+        place: Of the trial in its replicate, from 0.
         conditional: All parameters, where trials differ in which of them they have; else None.
     """
-    own = seed_of(seed, "study", number) % _SEEDS
+    own = seed_of(seed, "study", replicate, place) % _SEEDS
     match kind:
         case "tpe":
             with _experimental():
@@ -47,7 +48,7 @@ def sampler(
             return RandomSampler(seed=own)
         case "qmc":
             with _experimental():
-                return _Sequence(seed_of(seed, "study") % _SEEDS, number, conditional)
+                return _Sequence(seed_of(seed, "study", replicate) % _SEEDS, place, conditional)
     raise ValueError(f"no sampler '{kind}'")
 
 
@@ -60,14 +61,14 @@ def _experimental() -> Iterator[None]:
 
 
 class _Sequence(QMCSampler):
-    """The point of the sequence that belongs to a trial's number; Optuna counts in the storage instead, and a resume
+    """The point of the sequence that belongs to a trial's place; Optuna counts in the storage instead, and a resume
     would count on. Of a conditional space it has all dimensions; Optuna takes those of the first trial, and draws the
     others from one seed in every trial.
     """
 
-    def __init__(self, seed: int, number: int, conditional: Mapping[str, BaseDistribution] | None) -> None:
+    def __init__(self, seed: int, place: int, conditional: Mapping[str, BaseDistribution] | None) -> None:
         super().__init__(scramble=True, seed=seed)
-        self._number, self._conditional = number, conditional
+        self._place, self._conditional = place, conditional
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The dimensions of the sequence."""
@@ -76,4 +77,4 @@ class _Sequence(QMCSampler):
         return super().infer_relative_search_space(study, trial)
 
     def _find_sample_id(self, study: object, search_space: object) -> int:
-        return self._number
+        return self._place

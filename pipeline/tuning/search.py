@@ -27,14 +27,14 @@ from pipeline.training.crew import Crew
 from pipeline.training.fit import fit
 from pipeline.training.numerics import settle
 from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
-from pipeline.training.slot import SlotState, batch_slots, trial_slots
+from pipeline.training.slot import SlotState, batch_slots, replicate_of, trial_slots
 from pipeline.tuning.asking import ask, batch_at
 from pipeline.tuning.behind import Behind
 from pipeline.tuning.folds import FoldedState, joined
 from pipeline.tuning.pruners import PRUNERS, Curves
-from pipeline.tuning.space import resolve, trial_experiment
+from pipeline.tuning.space import trial_experiment
 from pipeline.tuning.storage import storage_failures
-from pipeline.tuning.study import ERROR, FOLDS, METRICS, REASON
+from pipeline.tuning.study import ERROR, FOLDS, METRICS, REASON, VALUES
 
 _HERE_AND_NOW = (Failure, OSError, MemoryError, StorageInternalError)
 """Errors that say nothing about a trial: it stays unfinished, and a resume trains it."""
@@ -69,11 +69,11 @@ def search(
     folder: Path,
     callbacks: Callbacks | None = None,
 ) -> None:
-    """Bring a study to `tuning.trials` trials.
+    """Bring a study to `Experiment.trials` trials.
 
     A study of 20 trials continued to 40 equals one of 40 from the start if 20 is a multiple of `tuning.batch`.
     Otherwise the last batch of the 20 was a short one and stays so; the next one fills up to the multiple, and its
-    proposals know the results of the short one.
+    proposals know the results of the short one, if they learn from trials at all.
 
     Args:
         study: From `open_study`.
@@ -94,9 +94,9 @@ def search(
     start, pace = 0, Pace()
     with storage_failures(), Behind() as reporting, Behind() as hearing:
         job = _Job(study, experiment, prepared, crew, callbacks or Callbacks(), reporting, hearing)
-        while start < settings.trials:
+        while start < experiment.trials:
             trials = study.get_trials(deepcopy=False)
-            batch = batch_at(trials, start, settings)
+            batch = batch_at(trials, start, experiment)
             checkpoint = Checkpoint(folder / f"batch-{start}.safetensors", pace)
             start = batch.stop
             resumed = checkpoint.read()
@@ -128,7 +128,7 @@ class _Job:
         trials = ask(self.study, self.experiment, batch)
         self.callbacks.batch(trials[batch.start : batch.stop])
         barrier = _Barrier(self.study, trials, batch, self.experiment, resumed, self.callbacks, self.reporting)
-        tried = {it: trial_experiment(self.experiment, resolve(trials[it].params, self.experiment)) for it in batch}
+        tried = {it: trial_experiment(self.experiment, trials[it].user_attrs[VALUES]) for it in batch}
         with self._failing(barrier, checkpoint):
             states = fit(self.crew, self.prepared, batch_slots(tried), barrier, checkpoint, resumed)
         self.reporting.wait()
@@ -201,6 +201,7 @@ class _Barrier:
         self.unfinished = {
             number: Trial(study, trials[number]._trial_id) for number in batch if not trials[number].state.is_finished()
         }
+        self._experiment = experiment
         self._prune = PRUNERS[_settings(experiment).pruner]
         self._callbacks, self._reporting = callbacks, reporting
 
@@ -213,8 +214,15 @@ class _Barrier:
         self._callbacks.epoch(list(now.values()))
         diverged = [number for number, state in now.items() if state.status == "diverged"]
         competing = {number: curves[number] for number in now if number not in diverged}
-        leaving = {*self._prune(competing, self._earlier), *diverged}
+        leaving = {*self._pruned(competing), *diverged}
         return [state.name for state in states if self._numbers[state.name] in leaving and state.status == "running"]
+
+    def _pruned(self, competing: Curves) -> Iterator[int]:
+        """The numbers of the trials that leave: each competes with those of its replicate."""
+        for replicate in range(self._experiment.replicates):
+            own = {it: curve for it, curve in competing.items() if replicate_of(it, self._experiment) == replicate}
+            earlier = [it for it in self._earlier if replicate_of(it.number, self._experiment) == replicate]
+            yield from self._prune(own, earlier)
 
     def take(self, states: Sequence[SlotState]) -> dict[int, SlotState]:
         """Note how far slots have come; how far all trials have, by number."""

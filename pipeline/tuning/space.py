@@ -5,6 +5,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import ValidationError
 
@@ -12,6 +13,7 @@ from pipeline.config import Experiment, with_values
 from pipeline.config.conditions import hold, in_order
 from pipeline.config.problems import one_line
 from pipeline.config.tuning import Choice, Dimension, FloatRange, IntRange, Simplex
+from pipeline.draws import seed_of
 from pipeline.errors import UserError
 
 # The open interval (0, 1) as far as floats reach: the logarithm of 0 is infinite, and if all were 1 no weight was left.
@@ -72,6 +74,50 @@ def resolve(params: Mapping[str, Any], experiment: Experiment) -> dict[str, Any]
     return dict(sorted(values.items()))
 
 
+def written(experiment: Experiment) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parameters and values of the experiment itself, as far as its settings are searched.
+
+    A setting that lies outside of its range, or is none of its choices, has no parameter; the trial has its value all
+    the same.
+    """
+    space, tree = _space(experiment), experiment.model_dump(mode="json")
+    params: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for key in in_order(space):
+        dimension = space[key]
+        if not hold(dimension.when, values):
+            continue
+        if isinstance(dimension, Simplex):
+            names, own = _simplex_names(key, experiment), experiment.balancing.normalised(list(experiment.tasks))
+            params |= {name: min(max(math.exp(-own[task]), _UNIT[0]), _UNIT[1]) for task, name in names.items()}
+            values[key] = own
+            continue
+        values[key] = value = _at(tree, key)
+        match dimension:
+            case Choice():
+                same = [it for it in _labels(dimension) if it == _label(value)]
+                params |= {key: same[0]} if same else {}
+            case FloatRange(float=(low, high)) | IntRange(int=(low, high)):
+                params |= {key: value} if value is not None and low <= value <= high else {}
+    return params, dict(sorted(values.items()))
+
+
+def drawn(distribution: BaseDistribution, *where: int | str) -> Any:
+    """A random value of a parameter, which depends on where it is drawn for alone."""
+    share = np.random.default_rng(seed_of(*where)).random()
+    match distribution:
+        case CategoricalDistribution():
+            return distribution.choices[int(share * len(distribution.choices))]
+        case IntDistribution():
+            # The ends are as likely as the others: a whole number stands for half a step to either side.
+            low, high = distribution.low - 0.5, distribution.high + 0.5
+            return min(max(round(_between(low, high, share, distribution.log)), distribution.low), distribution.high)
+        case FloatDistribution():
+            value = _between(distribution.low, distribution.high, share, distribution.log)
+            return min(max(value, distribution.low), distribution.high)
+    raise TypeError(f"no parameter is a {type(distribution).__name__}")
+
+
 def trial_experiment(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
     """The experiment as a trial trains it.
 
@@ -94,9 +140,26 @@ def _space(experiment: Experiment) -> dict[str, Dimension]:
     return {key: it for key, it in space.items() if weighted or not isinstance(it, Simplex)}
 
 
+def _between(low: float, high: float, share: float, log: bool) -> float:
+    """The value at a share of the way, or of its logarithm's way."""
+    return low * (high / low) ** share if log else low + (high - low) * share
+
+
+def _at(tree: Any, key: str) -> Any:
+    """What stands at a dotted key of an experiment; None where nothing does."""
+    for part in key.split("."):
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree
+
+
 def _labels(choice: Choice) -> list[Any]:
-    """The choices as Optuna takes them: lists and mappings as JSON."""
-    return [json.dumps(it, sort_keys=True) if isinstance(it, list | tuple | dict) else it for it in choice.choice]
+    """The choices as Optuna takes them."""
+    return [_label(it) for it in choice.choice]
+
+
+def _label(value: Any) -> Any:
+    """A choice as Optuna takes it: lists and mappings as JSON."""
+    return json.dumps(value, sort_keys=True) if isinstance(value, list | tuple | dict) else value
 
 
 def _simplex_names(key: str, experiment: Experiment) -> dict[str, str]:

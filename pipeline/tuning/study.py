@@ -18,6 +18,8 @@ from pipeline.tuning.storage import connect, storage_failures
 
 BATCH = "trial.batch"
 """Attribute of a trial: first number of its batch, and the number after the last."""
+REPLICATE = "headway.replicate"
+"""Attribute of a trial: the number of the replicate that it belongs to."""
 VALUES = "trial.values"
 """Attribute of a trial: the experiment's values that it tries, by dotted key."""
 METRICS = "trial.metrics"
@@ -50,24 +52,31 @@ def open_study(name: str, url: str, lock: Path) -> Study:
 
 
 @storage_failures()
-def winner(study: Study, trials: int) -> FrozenTrial:
-    """The best complete trial among the first so many; of equal ones the lowest number.
+def winners(study: Study, trials: int, replicates: int) -> list[FrozenTrial]:
+    """The best complete trial of each replicate among the first so many trials; of equal ones the lowest number.
 
     Raises:
-        Diverged: None is complete.
+        Diverged: A replicate has none that is complete.
     """
     first = study.get_trials(deepcopy=False)[:trials]
-    complete = [trial for trial in first if trial.state == TrialState.COMPLETE]
-    if not complete:
-        reasons = [_outcome(trial) for trial in first]
-        counts = ", ".join(f"{reasons.count(reason)} {reason}" for reason in sorted(set(reasons))) or "no trials"
-        raise Diverged(f"the study has no winner ({counts}): search smaller learning rates, or raise tuning.trials")
-    return max(complete, key=lambda trial: (_value(trial), -trial.number))
+    found = []
+    for replicate in range(replicates):
+        own = first[replicate::replicates]
+        complete = [trial for trial in own if trial.state == TrialState.COMPLETE]
+        if not complete:
+            reasons = [_outcome(trial) for trial in own]
+            counts = ", ".join(f"{reasons.count(reason)} {reason}" for reason in sorted(set(reasons))) or "no trials"
+            raise Diverged(
+                f"replicate {replicate} of the study has no winner ({counts}): search smaller learning rates, or raise "
+                "tuning.trials"
+            )
+        found.append(max(complete, key=lambda trial: (_value(trial), -trial.number)))
+    return found
 
 
 @storage_failures()
 def table(study: Study) -> pd.DataFrame:
-    """All trials: number, state, reason, value, a column for each searched setting, one for each epoch, seconds.
+    """All trials: number, replicate, state, reason, value, a column for each searched setting and for each epoch, seconds.
 
     The columns of settings are dotted keys in alphabetical order, empty where a trial did not search one; those of
     epochs `epoch_1`, `epoch_2`, ...; those of the kept epoch's metrics have their names, such as
@@ -78,6 +87,7 @@ def table(study: Study) -> pd.DataFrame:
     epochs = range(1, max((trial.last_step or 0 for trial in trials), default=0) + 1)
     columns: dict[str, Any] = {
         "number": [trial.number for trial in trials],
+        "replicate": [trial.user_attrs.get(REPLICATE, 0) for trial in trials],
         "state": [trial.state.name for trial in trials],
         "reason": [trial.user_attrs.get(REASON, "") for trial in trials],
         "value": _numbers(trial.value for trial in trials),

@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import load, with_values
 from pipeline.errors import UserError
 from pipeline.steps.plan import candidates, expanded
-from pipeline.steps.train import on_data_of, single_task
+from pipeline.steps.restricted import on_data_of, single_task
 from tests.conftest import REPOSITORY
 
 FLAGSHIP = load("mnist_fashion", {}, REPOSITORY)

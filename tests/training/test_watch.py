@@ -13,7 +13,7 @@ from pipeline.data.batches import Batch, Batches
 from pipeline.data.prepared import Prepared
 from pipeline.errors import UserError
 from pipeline.stacked import MISSING
-from pipeline.steps.train import single_task
+from pipeline.steps.restricted import single_task
 from pipeline.training.slot import Slot
 from pipeline.training.stack import build_network
 from tests.training.made import (

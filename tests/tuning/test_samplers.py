@@ -26,7 +26,7 @@ def history(complete: int, running: int) -> Study:
 
 
 def proposed(kind: str, study: Study, seed: int = 0) -> dict[str, object]:
-    study.sampler = sampler(kind, seed, len(study.trials))
+    study.sampler = sampler(kind, seed, 0, len(study.trials))
     return study.ask(SPACE).params
 
 
@@ -65,13 +65,22 @@ def test_tpe_models_together_what_is_searched_together() -> None:
     both = SPACE | {"u": FloatDistribution(0.0, 1.0), "v": FloatDistribution(0.0, 1.0)}
     study.add_trial(create_trial(params={"x": 0.1, "u": 0.2, "v": 0.3}, distributions=_some(both, "xuv"), value=0.0))
     last = study.trials[-1]
-    assert sampler("tpe", 0, 13).infer_relative_search_space(study, last) == _some(both, "x")
-    assert sampler("tpe", 0, 13, both).infer_relative_search_space(study, last) == both
+    assert sampler("tpe", 0, 0, 13).infer_relative_search_space(study, last) == _some(both, "x")
+    assert sampler("tpe", 0, 0, 13, both).infer_relative_search_space(study, last) == both
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_replicates_draw_apart(kind: str) -> None:
+    both = [sampler(kind, 0, replicate, 3) for replicate in (0, 1)]
+    studies = [history(12, 0), history(12, 0)]
+    for study, study.sampler in zip(studies, both, strict=True):
+        assert study.sampler in both
+    assert studies[0].ask(SPACE).params != studies[1].ask(SPACE).params
 
 
 def test_an_unknown_sampler_is_refused() -> None:
     with pytest.raises(ValueError, match="no sampler 'cma'"):
-        sampler("cma", 0, 0)
+        sampler("cma", 0, 0, 0)
 
 
 def _some(space: dict[str, BaseDistribution], names: str) -> dict[str, BaseDistribution]:

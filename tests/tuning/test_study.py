@@ -7,7 +7,7 @@ from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
 from pipeline.errors import Failure
-from pipeline.tuning.study import REASON, VALUES, difference, open_study, table, winner
+from pipeline.tuning.study import REASON, VALUES, difference, open_study, table, winners
 
 
 def study_of(*trials: tuple[TrialState, float | None, str | None]) -> Study:
@@ -26,9 +26,9 @@ def test_the_winner_is_the_best_complete_trial_and_the_first_of_equal_ones() -> 
         (TrialState.COMPLETE, 0.5, None),
         (TrialState.COMPLETE, 0.7, None),
     )
-    assert winner(study, 5).number == 4
-    assert winner(study, 4).number == 2
-    assert winner(study, 1).number == 0
+    assert winners(study, 5, 1)[0].number == 4
+    assert winners(study, 4, 1)[0].number == 2
+    assert winners(study, 1, 1)[0].number == 0
 
 
 def test_a_study_without_a_winner_says_what_became_of_its_trials() -> None:
@@ -40,9 +40,9 @@ def test_a_study_without_a_winner_says_what_became_of_its_trials() -> None:
         (TrialState.RUNNING, None, None),
     )
     with pytest.raises(Failure, match=r"no winner \(2 diverged, 1 failed, 1 pruned, 1 unfinished\)"):
-        winner(study, 5)
+        winners(study, 5, 1)[0]
     with pytest.raises(Failure, match="no trials"):
-        winner(study_of(), 5)
+        winners(study_of(), 5, 1)[0]
 
 
 def test_what_a_trial_did_not_search_is_empty_in_the_table_and_whole_numbers_stay_whole() -> None:
@@ -63,11 +63,11 @@ def test_the_table_has_a_column_a_setting_and_an_epoch() -> None:
     study.add_trial(create_trial(state=TrialState.PRUNED, user_attrs={REASON: "diverged", VALUES: {}}))
     frame = table(study)
     assert list(frame.columns) == [
-        "number", "state", "reason", "value", "balancing.weights.a", "balancing.weights.b", "model.trunk.widths",
-        "training.learning_rate", "epoch_1", "epoch_2", "seconds",
+        "number", "replicate", "state", "reason", "value", "balancing.weights.a", "balancing.weights.b",
+        "model.trunk.widths", "training.learning_rate", "epoch_1", "epoch_2", "seconds",
     ]  # fmt: skip
     assert frame.iloc[0].drop("seconds").fillna("").tolist() == [
-        0, "COMPLETE", "", 0.5, 1.5, 0.5, "[8, 4]", 0.1, 0.4, 0.5,
+        0, 0, "COMPLETE", "", 0.5, 1.5, 0.5, "[8, 4]", 0.1, 0.4, 0.5,
     ]  # fmt: skip
     assert frame.iloc[1]["reason"] == "diverged"
     assert frame.iloc[1][["value", "epoch_1", "training.learning_rate"]].isna().all()

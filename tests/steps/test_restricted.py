@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.config import Experiment, with_values
-from pipeline.steps.train import group_of, single_task
+from pipeline.steps.restricted import group_of, single_task
 from tests.analysis.made import experiment
 
 

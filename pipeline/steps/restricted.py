@@ -1,0 +1,57 @@
+"""An experiment restricted to some of its tasks, and another experiment on this one's data."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.config import Experiment, with_values
+from pipeline.config.balancing import BalancingSettings
+from pipeline.config.experiment import Baselines
+from pipeline.config.sharing import PLAIN, SharingSettings
+
+
+def group_of(experiment: Experiment, tasks: Sequence[str]) -> Experiment:
+    """The experiment restricted to some of its tasks and their sources, which share as all do.
+
+    Raises:
+        ValidationError: Its balancing method or its weights are nothing for these tasks.
+    """
+    it, every = experiment.balancing, list(experiment.tasks)
+    own: dict[str, Any] = {}
+    if it.weights != "equal":
+        own["weights"] = {task: it.weights[task] for task in tasks}
+    if it.preference != "equal":
+        own["preference"] = {task: share for task, share in it.preferred(every).items() if task in tasks}
+    return with_values(_restricted(experiment, tasks, balancing=it.model_copy(update=own)), {})
+
+
+def single_task(experiment: Experiment, task: str) -> Experiment:
+    """The experiment restricted to one task and its source: same trunk, optimizer, budget and seeds.
+
+    It has one trunk however the tasks share theirs, so that all ways to share are held against the same baseline.
+    """
+    plain = experiment.model.sharing.kind in PLAIN
+    training = experiment.training.model_copy(update={"watch": None})
+    model = experiment.model if plain else experiment.model.model_copy(update={"sharing": SharingSettings()})
+    return _restricted(experiment, [task], model=model, training=training, balancing=BalancingSettings())
+
+
+def _restricted(experiment: Experiment, tasks: Sequence[str], **own: Any) -> Experiment:
+    """Some of the tasks with settings of their own, and nothing that is trained beside them."""
+    left = {"baselines": Baselines(single=False, separate=None), "tuning": None}
+    few = experiment.model_copy(update={"tasks": {task: experiment.tasks[task] for task in tasks}, **left, **own})
+    return few.model_copy(update={"training": few.training.on(few.source_names)})
+
+
+def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:
+    """Another experiment's networks on this one's data, tasks and seeds."""
+    own = ("seed", "device", "precision", "slots", "processes", "data", "tasks")
+    training = {name: getattr(experiment.training, name) for name in ("seeds", "folds")}
+    if not experiment.validates:
+        training["early_stopping"] = None
+    return other.model_copy(
+        update={name: getattr(experiment, name) for name in own}
+        | {
+            "training": other.training.on(experiment.source_names).model_copy(update=training),
+            "tuning": None,
+        }
+    )
