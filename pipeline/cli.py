@@ -43,12 +43,14 @@ def _add_step(name: str, about: str) -> None:
     @click.option("--trials", default="", help="Short for --set tuning.trials=N.")
     @click.option("--storage", default="", help="Short for --set tuning.storage=URL.")
     @click.option("--budget", default="", metavar="TIME", help="Plan the trials to fit, for example into 10m.")
-    @click.option("--arm", default="", metavar="NAME", help="Whose study tune runs; by default the shared network's.")
     @output_options
     def command(**options: Any) -> None:
         from pipeline.commands.do import do
 
         do(name, as_request(options))
+
+    if name == "tune":
+        click.option("--arm", metavar="NAME", help="Whose study; by default the shared network's.")(command)
 
 
 for _name, _about in _STEPS.items():

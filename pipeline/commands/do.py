@@ -40,7 +40,7 @@ def do(name: str, request: Request) -> None:
     began, project = time.monotonic(), look_in(project_folder())
     with _launcher_is_told(project):
         experiment = load(request.experiment, request.values, project)
-        check(experiment, project, name)
+        check(experiment, project, name, request.arm or TUNED)
     check_store(tracking_uri(project))
     _end_with_launcher()
     from pipeline.tracking.tracker import Tracker

@@ -93,7 +93,7 @@ def as_request(options: dict[str, Any]) -> Request:
         force,
         options.get("promote", False),
         _budget(options.get("budget", ""), values),
-        options.get("arm", ""),
+        options.get("arm") or "",
         options["quiet"],
         options["json"],
     )

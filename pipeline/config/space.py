@@ -1,4 +1,4 @@
-"""Whether a study's base and space name settings that can be searched, within what they accept: known before any step."""
+"""Whether a study's base and space name settings that can be searched, within what they accept; before any step."""
 
 import difflib
 from collections.abc import Iterator, Mapping

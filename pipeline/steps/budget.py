@@ -193,8 +193,8 @@ def _budgeted(context: Context, job: _Job, budget_s: float, began: float) -> int
         return found
     enough = math.ceil((budget_s - left + job.seconds(1)) / 10) * 10
     raise UserError(
-        f"--budget {_shown(budget_s)} is too short for {context.experiment.name}: one trial a replicate, trained to its "
-        f"end, would take about {_shown(enough)} on this machine; give --budget {enough}s or more"
+        f"--budget {_shown(budget_s)} is too short for {context.experiment.name}: one trial a replicate, trained to "
+        f"its end, would take about {_shown(enough)} on this machine; give --budget {enough}s or more"
     )
 
 

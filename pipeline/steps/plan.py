@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from pipeline.config import Experiment, load
+from pipeline.config.comparing import TUNED
 from pipeline.errors import UserError
-from pipeline.steps.arms import arms, job_arms
+from pipeline.steps.arms import arm_named, arms, job_arms
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, resolve_device
 from pipeline.steps.evaluate import Evaluate
@@ -107,13 +108,14 @@ def separate(experiment: Experiment, project: Path) -> Experiment:
     return on_data_of(other, experiment)
 
 
-def check(experiment: Experiment, project: Path, last: str) -> None:
+def check(experiment: Experiment, project: Path, last: str, arm: str = TUNED) -> None:
     """What can be known before any work.
 
     Args:
         experiment: What is to be done.
         project: The project folder.
         last: Up to which step.
+        arm: Whose study it is, of `tune`.
 
     Raises:
         UserError: Device, sources, baselines, arms or storage are not what they should be.
@@ -121,6 +123,8 @@ def check(experiment: Experiment, project: Path, last: str) -> None:
     """
     if last == "tune" and experiment.tuning is None:
         raise UserError(f"{experiment.name} has tuning=null: there is nothing to tune")
+    if last == "tune":
+        arm_named(experiment, arm)
     if last == "explain" and not experiment.validates:
         raise UserError("explain reads the validation split: give data.validation a share")
     if last == "compare":

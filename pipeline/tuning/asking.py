@@ -1,8 +1,8 @@
 """Which trials make a batch, and asking for them.
 
 Trials are dealt out to the replicates in turn. The first one of a replicate is the experiment itself, the next ones are
-drawn by parameter name, so that arms try the same values of all settings that they share, and from `STARTUP_TRIALS` told
-ones on a sampler proposes that has seen this replicate's trials alone. A proposal is made on a copy of these in memory
+drawn by parameter name, so that arms try the same values of all settings that they share, and once `STARTUP_TRIALS` are
+told a sampler proposes that has seen this replicate's trials alone. A proposal is made on a copy of these in memory
 by a sampler of its own, and the trial enters the storage with all its parameters at once: there are no half-asked
 trials, and what was asked before an interruption is asked no more.
 """

@@ -76,7 +76,7 @@ def winners(study: Study, trials: int, replicates: int) -> list[FrozenTrial]:
 
 @storage_failures()
 def table(study: Study) -> pd.DataFrame:
-    """All trials: number, replicate, state, reason, value, a column for each searched setting and for each epoch, seconds.
+    """All trials: number, replicate, state, reason, value, a column for each searched setting and epoch, seconds.
 
     The columns of settings are dotted keys in alphabetical order, empty where a trial did not search one; those of
     epochs `epoch_1`, `epoch_2`, ...; those of the kept epoch's metrics have their names, such as

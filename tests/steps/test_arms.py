@@ -8,7 +8,7 @@ from pipeline.config import Experiment, load
 from pipeline.config.balancers import METHODS
 from pipeline.config.tuning import FloatRange, Simplex
 from pipeline.errors import UserError
-from pipeline.steps.arms import Arm, arms
+from pipeline.steps.arms import MOST_ALONE, Arm, arm_named, arms, job_arms
 from tests.conftest import REPOSITORY
 
 
@@ -32,12 +32,13 @@ def test_fixed_weights_are_the_two_arms_that_are_there_already() -> None:
 
 
 def test_all_arms_have_the_same_trials_seeds_and_space_but_for_the_weights() -> None:
-    found = by_title(compare__trials=7, compare__seeds=3)
+    found = by_title(compare__trials=9, compare__seeds=3)
     assert len(found) == 11
     for title, arm in found.items():
         tuning = arm.experiment.tuning
         assert tuning is not None
-        assert (tuning.trials, arm.experiment.training.seeds, tuning.timeout) == (7, 3, None)
+        assert (tuning.trials, arm.experiment.training.seeds, tuning.timeout) == (9, 3, None)
+        assert arm.experiment.replicates == 3
         searched = {"training.learning_rate", "model.trunk.dropout", "training.weight_decay"}
         assert set(tuning.space) == searched | ({"balancing.weights"} if title == "tuned" else set())
     assert isinstance(found["tuned"].experiment.tuning.space["balancing.weights"], Simplex)  # type: ignore[union-attr]
@@ -60,6 +61,70 @@ def test_conditions_on_what_is_not_searched_are_left_out() -> None:
     tuning = by_title(tuning__space=space)["equal"].experiment.tuning
     assert tuning is not None
     assert not tuning.space["training.learning_rate"].when
+
+
+def test_trials_and_seeds_of_a_comparison_are_other_names_of_the_studys() -> None:
+    own = by_title(tuning__trials=20, tuning__replicates=4)["equal"].experiment
+    assert (own.trials, own.replicates) == (20, 4)
+    with pytest.raises(UserError, match=r"compare: tuning\.trials=7 cannot be dealt out to 3 replicates evenly"):
+        arms(experiment(compare__trials=7, compare__seeds=3))
+
+
+def test_the_jobs_arms_are_the_experiment_as_it_opens_itself_and_each_task_alone_over_the_same_settings() -> None:
+    sgd = {"when": {"training.optimizer": "sgd"}}
+    space = {
+        "balancing.method": {"choice": ["fixed", "upgrad"]},
+        "balancing.weights": {"when": {"balancing.method": "fixed"}, "simplex": True},
+        "training.optimizer": {"choice": ["sgd", "adam"]},
+        "training.momentum": sgd | {"float": [0.0, 0.9]},
+        "training.learning_rate": {"when": {"balancing.method": "fixed"}, "float": [0.01, 0.02]},
+    }
+    shared, *alone = job_arms(experiment(tuning__space=space, tuning__replicates=4, tuning__trials=8))
+    assert [arm.title for arm in alone] == ["single digit", "single parity"]
+    assert set(shared.experiment.tuning.space) == set(space)  # type: ignore[union-attr]
+    for arm in alone:
+        tuning = arm.experiment.tuning
+        assert tuning is not None
+        assert set(tuning.space) == {"training.optimizer", "training.momentum", "training.learning_rate"}
+        assert not tuning.space["training.learning_rate"].when
+        assert tuning.space["training.momentum"].when
+        assert (arm.experiment.training.seeds, arm.experiment.trials, arm.experiment.replicates) == (4, 8, 4)
+
+
+def test_a_base_is_laid_over_all_tuned_arms_and_over_nothing_else() -> None:
+    given = experiment(tuning__base={"training.learning_rate": 0.007})
+    assert {arm.experiment.training.learning_rate for arm in job_arms(given)} == {0.007}
+    assert {arm.experiment.training.learning_rate for arm in arms(given)} == {0.007}
+    assert given.training.learning_rate != 0.007
+
+
+def test_a_task_alone_with_nothing_to_search_has_no_study() -> None:
+    shared, *alone = job_arms(experiment(tuning__space={"balancing.weights": "simplex"}))
+    assert shared.experiment.tuning is not None
+    assert [arm.experiment.tuning for arm in alone] == [None, None]
+    assert {arm.experiment.training.seeds for arm in alone} == {2}
+
+
+def test_many_tasks_alone_have_one_study_together() -> None:
+    tasks = {f"t{number}": {"kind": "binary", "source": "digits"} for number in range(MOST_ALONE + 1)}
+    (together,) = job_arms(experiment(tasks=tasks))[1:]
+    assert (together.title, together.task) == ("single", None)
+    assert together.experiment.model.sharing.kind == "separate"
+    assert len(together.experiment.tasks) == MOST_ALONE + 1
+    assert "balancing.weights" not in together.experiment.tuning.space  # type: ignore[union-attr]
+    few = dict(list(tasks.items())[:MOST_ALONE])
+    assert len(job_arms(experiment(tasks=few))) == MOST_ALONE + 1
+
+
+def test_without_baselines_or_a_study_there_are_fewer_arms() -> None:
+    assert job_arms(experiment(tuning=None)) == []
+    assert [arm.title for arm in job_arms(experiment(baselines__single=False))] == ["tuned"]
+
+
+def test_an_arm_that_is_not_there_is_one_line() -> None:
+    assert arm_named(experiment(), "single digit").task == "digit"
+    with pytest.raises(UserError, match="--arm other: the arms of debug that have a study are tuned, single digit"):
+        arm_named(experiment(), "other")
 
 
 def test_an_experiment_without_a_study_gets_one() -> None:

@@ -1,4 +1,4 @@
-"""`--budget` plans a job that ends in time, and the plan is settings like any others."""
+"""How many trials there are: as many as `--budget` has room for, or six a replicate if the job is not too long."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.steps import budget
 from pipeline.training import foreman
 from pipeline.training.calibration import Speed
 from tests.conftest import Headway
@@ -26,66 +27,90 @@ def calibrations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
-def plan_in(project: Path) -> dict[str, float]:
-    files = list((project / ".headway" / "calibration").glob("budget-*.json"))
-    assert len(files) == 1
-    plan: dict[str, float] = json.loads(files[0].read_text())
-    return plan
+def plan_in(project: Path) -> int:
+    (file,) = (project / ".headway" / "plans").glob("*.json")
+    found: int = json.loads(file.read_text())["trials_a_replicate"]
+    return found
+
+
+AUTO = ("--set", "tuning.trials=auto")
 
 
 def test_a_study_gets_as_many_trials_as_fit_and_the_next_time_is_cached(
     project: Path, headway: Headway, calibrations: list[Any]
 ) -> None:
-    budget = "1000s"  # an epoch of a trial takes 23 s
-    first = headway("tune", "debug", "--budget", budget)
-    plan = plan_in(project)
+    asked = ("tune", "debug", "--budget", "3000s", *AUTO)  # a network takes 40 s or so, of both arms
+    first = headway(*asked)
     assert first.code == 0, first.err
-    assert plan["training.epochs"] == 2
-    assert plan["tuning.trials"] % 2 == 0
-    assert 8 <= plan["tuning.trials"] < 40
-    assert f"the same again: --set training.epochs=2 --set tuning.trials={plan['tuning.trials']}" in first.out
+    trials = 2 * plan_in(project)
+    assert 6 <= trials < 60
+    assert f"(--set tuning.trials={trials} repeats it)" in first.out
     seen = len(calibrations)
-    second = headway("tune", "debug", "--budget", budget)
-    assert "as planned before" in second.out
+    second = headway(*asked)
+    assert f"{trials} trials an arm, as planned before (--set tuning.trials={trials})" in second.out
     assert "tune: cached" in second.out
-    assert (len(calibrations), plan_in(project)) == (seen, plan)
-    same = headway("tune", "debug", *(word for key, value in plan.items() for word in ("--set", f"{key}={value}")))
+    assert len(calibrations) == seen
+    same = headway("tune", "debug", "--trials", str(trials))
     assert "tune: cached" in same.out
+
+
+def test_auto_gives_six_trials_a_replicate_to_a_short_job_without_measuring(
+    project: Path, headway: Headway, calibrations: list[Any]
+) -> None:
+    done = headway("tune", "debug", *AUTO)
+    assert "12 trials an arm, 6 a replicate (--set tuning.trials=12 repeats it)" in done.out
+    assert calibrations == []
+
+
+def test_auto_gives_fewer_to_a_long_job_but_three_at_least(
+    project: Path, headway: Headway, calibrations: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "LONG_S", 1.0)
+    done = headway("tune", "debug", *AUTO)
+    assert "6 trials an arm, 3 a replicate, about " in done.out
+    assert calibrations
+    monkeypatch.setattr(budget, "LONG_S", 1e9)  # whatever the machine is like then, the plan is kept
+    assert "6 trials an arm, as planned before" in headway("tune", "debug", *AUTO).out
+
+
+def test_a_number_that_is_said_is_no_plan(project: Path, headway: Headway) -> None:
+    assert "trials an arm" not in headway("tune", "debug").out
+    assert not (project / ".headway" / "plans").exists()
 
 
 def test_the_plan_is_what_the_runs_log(project: Path, headway: Headway) -> None:
     import mlflow
 
-    done = headway("train", "digits", "--budget", "1000s", "--json")
+    done = headway("tune", "debug", "--json", *AUTO)
     assert done.code == 0, done.err
-    epochs = plan_in(project)["training.epochs"]
-    assert 2 <= epochs < 20
     for run_id in (done.json["run_id"], done.json["steps"][-1]["run_id"]):
-        assert mlflow.MlflowClient().get_run(run_id).data.params["training.epochs"] == str(epochs)
+        assert mlflow.MlflowClient().get_run(run_id).data.params["tuning.trials"] == "12"
 
 
-def test_the_whole_job_counts_every_candidate(project: Path, headway: Headway, calibrations: list[Any]) -> None:
-    short = headway("run", "debug", "--budget", "1s")
+def test_a_budget_that_no_study_fits_into_is_refused_in_one_line(project: Path, headway: Headway) -> None:
+    short = headway("run", "debug", "--budget", "1s", *AUTO)
     assert (short.code, len(short.err.splitlines())) == (2, 1)
-    assert "--budget 1s is too short for debug: 2 epochs and 4 trials would take about" in short.err
-    assert len(calibrations) == 5  # the default, two single tasks, the winner, and a trial
+    assert "--budget 1s is too short for debug: one trial a replicate, trained to its end, would take" in short.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["prepare", "debug", "--budget", "10m"], "prepare trains nothing"),
+        (["prepare", "debug", "--budget", "10m"], "prepare of debug runs none"),
+        (["train", "debug", "--budget", "10m"], "train of debug runs none"),
+        (["run", "debug", "--budget", "10m", "--set", "tuning=null"], "run of debug runs none"),
         (["run", "debug", "--budget", "soon"], "--budget soon"),
         (["run", "debug", "--budget", "0"], "--budget 0"),
         (["run", "debug", "--budget", "-5"], "--budget -5"),
         (["run", "debug", "--budget", "[1]"], "--budget [1]"),
-        (["run", "debug", "--budget", "10m", "--trials", "9"], "tuning.trials"),
-        (["run", "debug", "--budget", "10m", "--set", "training.epochs=3"], "training.epochs"),
+        (["run", "debug", "--budget", "10m", "--trials", "8"], "tuning.trials"),
+        (["tune", "debug", "--arm", "other"], "--arm other"),
+        (["tune", "debug", "--trials", "9"], "cannot be dealt out to 2 replicates evenly: give a multiple of 2"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
     arguments: list[str], expected: str, project: Path, headway: Headway
 ) -> None:
     ended = headway(*arguments)
-    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1), ended.err
     assert expected in ended.err

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.config import load, with_values
 from pipeline.errors import UserError
+from pipeline.steps.arms import job_arms
 from pipeline.steps.plan import candidates, expanded
 from pipeline.steps.restricted import on_data_of, single_task
 from tests.conftest import REPOSITORY
@@ -13,11 +14,17 @@ from tests.conftest import REPOSITORY
 FLAGSHIP = load("mnist_fashion", {}, REPOSITORY)
 
 
-def test_candidates_are_default_then_one_network_a_task_then_separate() -> None:
-    steps = candidates(FLAGSHIP, REPOSITORY, "prepared", "cpu")
+def test_without_a_study_candidates_are_default_then_one_network_a_task_then_separate() -> None:
+    steps = candidates(with_values(FLAGSHIP, {"tuning": None}), REPOSITORY, "prepared", "cpu")
     assert [step.title for step in steps] == [
         "train default", "train single mnist", "train single fashion", "train separate",
     ]  # fmt: skip
+
+
+def test_with_a_study_the_networks_of_one_task_are_tuned_as_well() -> None:
+    steps = candidates(FLAGSHIP, REPOSITORY, "prepared", "cpu")
+    assert [step.title for step in steps] == ["train default", "train separate"]
+    assert [arm.title for arm in job_arms(FLAGSHIP)] == ["tuned", "single mnist", "single fashion"]
 
 
 def test_baselines_can_be_switched_off() -> None:
@@ -75,14 +82,16 @@ def test_the_key_of_a_candidate_depends_on_what_it_reads_only() -> None:
     def key(experiment) -> str:  # type: ignore[no-untyped-def]
         return candidates(experiment, REPOSITORY, "prepared", "cpu")[0].key().digest
 
-    same = {"tuning.trials": 3, "slots": 2, "processes": 2, "gate.min_gain": 0.1, "data.root": "x", "name": "other"}
+    same = {"tuning.trials": 15, "slots": 2, "processes": 2, "gate.min_gain": 0.1, "data.root": "x", "name": "other"}
     assert key(with_values(FLAGSHIP, same)) == key(FLAGSHIP)
     for change in ({"training.epochs": 9}, {"seed": 1}, {"model.trunk.dropout": 0.4}, {"data.mix": "shortest"}):
         assert key(with_values(FLAGSHIP, change)) != key(FLAGSHIP), change
 
 
 def test_forcing_a_step_forces_what_depends_on_it() -> None:
-    assert expanded(frozenset({"tune"})) == {"tune", "train tuned", "evaluate", "report", "explain", "compare"}
+    assert expanded(frozenset({"tune"})) == {
+        "tune", "train tuned", "select", "evaluate", "report", "explain", "compare",
+    }  # fmt: skip
     assert expanded(frozenset()) == frozenset()
 
 

@@ -4,11 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load, with_values
+from pipeline.config import Experiment, load, with_values
+from pipeline.steps.arms import Arm, job_arms
 from pipeline.steps.tune import Tune, storage_url
 from tests.conftest import REPOSITORY
 
 DEBUG = load("debug", {}, REPOSITORY)
+
+
+def study(experiment: Experiment, prepared: str = "prepared") -> Tune:
+    """That of the shared network."""
+    return Tune(job_arms(experiment)[0], prepared, "cpu")
 
 
 def conditional(optimizer: object) -> dict[str, object]:
@@ -32,8 +38,8 @@ def test_files_of_studies_hang_from_the_project_folder(storage: str | None, expe
 
 
 def test_the_number_of_trials_and_the_time_are_no_part_of_a_studys_identity() -> None:
-    longer = with_values(DEBUG, {"tuning.trials": 99, "tuning.timeout": 60.0, "training.seeds": 7, "processes": 2})
-    one, other = Tune(DEBUG, "prepared", "cpu"), Tune(longer, "prepared", "cpu")
+    longer = with_values(DEBUG, {"tuning.trials": 98, "tuning.timeout": 60.0, "processes": 2})
+    one, other = study(DEBUG), study(longer)
     assert one.identity().digest == other.identity().digest
     assert one.key().digest != other.key().digest
 
@@ -43,7 +49,11 @@ def test_the_number_of_trials_and_the_time_are_no_part_of_a_studys_identity() ->
     [
         {"tuning.batch": 4},
         {"tuning.sampler": "random"},
-        {"tuning.pruner": "none"},
+        {"tuning.pruner": "median", "training.schedule": "constant"},
+        {"tuning.replicates": 4},
+        {"tuning.replicates": 1},
+        {"training.seeds": 4},  # as many replicates
+        {"tuning.base": {"training.epochs": 3}},
         {"training.epochs": 3},
         {"model.trunk.widths": [8]},
         {"seed": 1},
@@ -53,13 +63,30 @@ def test_the_number_of_trials_and_the_time_are_no_part_of_a_studys_identity() ->
     ids=str,
 )
 def test_anything_else_makes_another_study(change: dict[str, object]) -> None:
-    changed = Tune(with_values(DEBUG, change), "prepared", "cpu")
-    assert changed.identity().digest != Tune(DEBUG, "prepared", "cpu").identity().digest
+    assert study(with_values(DEBUG, change)).identity().digest != study(DEBUG).identity().digest
+
+
+def test_seeds_of_the_experiment_are_nothing_to_a_study_with_replicates_of_its_own() -> None:
+    one, other = (with_values(DEBUG, {"tuning.replicates": 2, "training.seeds": seeds}) for seeds in (2, 7))
+    assert study(one).key().digest == study(other).key().digest
+
+
+def test_a_base_makes_the_study_that_the_same_settings_make_as_written() -> None:
+    base = {"training.epochs": 3, "model.trunk.dropout": 0.3}
+    assert study(with_values(DEBUG, {"tuning.base": base})).key().digest == study(with_values(DEBUG, base)).key().digest
+
+
+def test_every_arm_has_a_study_of_its_own() -> None:
+    studies = [Tune(arm, "prepared", "cpu") for arm in job_arms(DEBUG)]
+    assert [it.title for it in studies] == ["tune", "tune single digit", "tune single parity"]
+    assert len({it.identity().digest for it in studies}) == 3
+    compared = Tune(Arm("tuned", DEBUG, compared=True), "prepared", "cpu")
+    assert compared.title == "tune arm tuned"
 
 
 def test_a_condition_is_part_of_a_studys_identity_but_not_how_it_is_written() -> None:
     def digest(space: dict[str, object]) -> str:
-        return Tune(with_values(DEBUG, {"tuning.space": space}), "prepared", "cpu").identity().digest
+        return study(with_values(DEBUG, {"tuning.space": space})).identity().digest
 
     assert digest(conditional("sgd")) == digest(conditional(["sgd"])) != digest(conditional("adam"))
     both = digest(conditional(["sgd", "adam"]))
@@ -69,7 +96,7 @@ def test_a_condition_is_part_of_a_studys_identity_but_not_how_it_is_written() ->
 def test_a_space_without_conditions_has_the_identity_that_it_had() -> None:
     space = {"training.momentum": {"float": [0.0, 0.9]}}
     searched = with_values(DEBUG, {"training.optimizer": "sgd", "tuning.space": space})
-    parts = Tune(searched, "prepared", "cpu").identity().parts["values"]
+    parts = study(searched).identity().parts["values"]
     assert {key: value for key, value in parts.items() if key.startswith("tuning.space")} == {
         "tuning.space.training.momentum.float": [0.0, 0.9],
         "tuning.space.training.momentum.log": False,
@@ -77,4 +104,4 @@ def test_a_space_without_conditions_has_the_identity_that_it_had() -> None:
 
 
 def test_other_prepared_data_make_another_study() -> None:
-    assert Tune(DEBUG, "a", "cpu").identity().digest != Tune(DEBUG, "b", "cpu").identity().digest
+    assert study(DEBUG, "a").identity().digest != study(DEBUG, "b").identity().digest

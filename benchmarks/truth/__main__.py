@@ -1,0 +1,107 @@
+"""Run jobs whose truth is known, append a row a job, and hold the answers against what is asked.
+
+    python -m benchmarks.truth [--part jobs|truths] [--hours H] [--processes N]
+
+It goes on where it stopped: jobs that have a row are not run again. Without parts left to run it prints the table and
+exits with 1 where something that is asked does not hold.
+"""
+
+import csv
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+from benchmarks.common import machine, results
+from benchmarks.truth.families import FAMILIES, Family
+from benchmarks.truth.judged import checks, table
+from benchmarks.truth.truth import REPLICATES
+
+JOBS = ("family", "rows", "seed", "decision", "delta_m", "low", "high", "unfinished", "tasks", "cpu_s")
+TRUTHS = ("family", "rows", "number", "delta_m", "cpu_s")
+
+
+@click.command()
+@click.option("--part", "parts", multiple=True, type=click.Choice(["truths", "jobs"]), help="By default both.")
+@click.option("--hours", default=12.0, show_default=True, help="After which no further job is begun.")
+@click.option("--processes", default=machine.cores(), show_default="one a core", help="Jobs at a time.")
+@click.option("--family", "names", multiple=True, help="Those whose names begin so; by default all.")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=results.FOLDER / "truth",
+              show_default="beside this", help="Where the rows are.")  # fmt: skip
+def main(parts: tuple[str, ...], hours: float, processes: int, names: tuple[str, ...], folder: Path) -> None:
+    """Run what has no row yet, and judge."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"truths": folder / "truths.csv", "jobs": folder / "jobs.csv"}
+    until = time.monotonic() + 3600 * hours
+    for part in parts or ("truths", "jobs"):
+        _run(part, files[part], names, until, processes)
+    if not all(file.exists() for file in files.values()):
+        return
+    truths, jobs = (pd.read_csv(file) for file in files.values())
+    click.echo(table(jobs, truths).round(2).to_string(index=False))
+    hold = True
+    for said, holds in checks(jobs, truths):
+        click.echo(f"{'yes' if holds else 'NO '}  {said}")
+        hold &= holds
+    click.echo(f"{(truths['cpu_s'].sum() + jobs['cpu_s'].sum()) / 3600:.1f} CPU hours")
+    sys.exit(0 if hold else 1)
+
+
+def _run(part: str, file: Path, names: tuple[str, ...], until: float, processes: int) -> None:
+    waiting = _left(part, file, names)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        running: set[Future[dict[str, Any]]] = set()
+        while True:
+            while len(running) < processes and time.monotonic() < until and (job := next(waiting, None)):
+                running.add(pool.submit(_done, part, *job))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for it in done:
+                _append(file, JOBS if part == "jobs" else TRUTHS, it.result())
+
+
+def _left(part: str, file: Path, names: tuple[str, ...]) -> Iterator[tuple[Family, int]]:
+    """What has no row yet: a turn of every family at a time, so that a part of it tells something of all."""
+    number = "seed" if part == "jobs" else "number"
+    known = set()
+    if file.exists():
+        known = set(pd.read_csv(file)[["family", "rows", number]].itertuples(index=False, name=None))
+    families = [it for it in FAMILIES if not names or it.title.startswith(names)]
+    counts = {it.title: it.jobs if part == "jobs" else 0 if it.kind == "coin" else REPLICATES for it in families}
+    for turn in range(max(counts.values(), default=0)):
+        for family in families:
+            if turn < counts[family.title] and (family.name, family.rows, turn) not in known:
+                yield family, turn
+
+
+def _done(part: str, family: Family, number: int) -> dict[str, Any]:
+    from benchmarks.truth.job import answered
+    from benchmarks.truth.truth import replicate_of
+    from pipeline.training.numerics import settle
+
+    settle()
+    about = {"family": family.name, "rows": family.rows}
+    if part == "jobs":
+        return about | {"seed": number} | answered(family, number)
+    return about | {"number": number} | replicate_of(family, number)
+
+
+def _append(file: Path, columns: tuple[str, ...], row: dict[str, Any]) -> None:
+    new = not file.exists()
+    with file.open("a", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, columns, extrasaction="ignore")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+    click.echo(f"{row['family']} {row['rows']}: {row.get('decision', '')} {row['delta_m']:+.2f} ({row['cpu_s']:.0f} s)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""One job: a table is written, drafted, and run through the steps of the product; only nothing is tracked."""
+
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.truth.families import Family
+from pipeline.config import Experiment, load
+from pipeline.drafts.table import draft_table
+from pipeline.drafts.targets import parse
+from pipeline.steps.arms import job_arms
+from pipeline.steps.context import Context, Done
+from pipeline.steps.evaluate import Evaluate
+from pipeline.steps.plan import candidates
+from pipeline.steps.prepare import Prepare
+from pipeline.steps.replicated import replicated
+from pipeline.steps.say import Say
+from pipeline.steps.step import perform
+from pipeline.steps.train import Train
+
+SETTINGS: Mapping[str, Any] = {
+    "tuning.trials": 15, "baselines.reference": False, "slots": 8, "processes": 1, "seed": 0, "device": "cpu",
+}  # fmt: skip
+"""Of every job, as `--set` gives them: three trials a replicate, five replicates."""
+
+NAME = "made"
+"""Of the experiment and its source."""
+
+
+class _Nothing:
+    """A run, or a client, that does nothing of what it is asked."""
+
+    id = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+    @contextmanager
+    def ended_truly(self) -> Any:
+        """As a run ends."""
+        yield self
+
+
+class Untracked:
+    """A tracker that keeps nothing and finds nothing."""
+
+    client = _Nothing()
+
+    def start(self, *_: Any) -> _Nothing:
+        """A run."""
+        return _Nothing()
+
+    def runs(self, *_: Any) -> list[Any]:
+        """None."""
+        return []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a job trained, before test is opened."""
+
+    context: Context
+    prepared: str
+    trained: list[tuple[Train, Done]]
+
+
+def settings_of(family: Family) -> dict[str, Any]:
+    """All `--set` values of a family's jobs."""
+    trunk = {"kind": "mlp", "widths": list(family.widths), "dropout": 0.0}
+    return {**SETTINGS, "model.trunk": trunk, **family.settings}
+
+
+def written(family: Family, seed: int, folder: Path, **about: Any) -> Path:
+    """The data set of a job as a CSV file in a project's folder."""
+    path = folder / f"{NAME}.csv"
+    family.table(seed, **about).to_csv(path, index=False)
+    return path
+
+
+def drafted(family: Family, path: Path, project: Path, values: Mapping[str, Any]) -> Experiment:
+    """What `headway init` drafts of a table, with values set over it."""
+    (project / "experiments").mkdir(exist_ok=True)
+    (project / "MLproject").touch()
+    draft = draft_table(path, parse(family.targets), NAME, project)
+    file = project / "experiments" / f"{NAME}.yaml"
+    file.write_text(draft, encoding="utf-8")
+    return load(str(file), dict(values), project)
+
+
+@contextmanager
+def project() -> Any:
+    """A project's folder in memory where there is one."""
+    memory = Path("/dev/shm")  # noqa: S108 (a folder of random name within)
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+def trained(experiment: Experiment, folder: Path) -> Trained:
+    """Prepare, run every arm's study, train the winners, and the experiment as written."""
+    storage = {"storage": f"journal://{folder / 'studies.log'}"}
+    if experiment.tuning:
+        experiment = experiment.model_copy(update={"tuning": experiment.tuning.model_copy(update=storage)})
+    context = Context(folder, experiment, Untracked(), Say(quiet=True))  # type: ignore[arg-type]
+    prepared = perform(context, Prepare(experiment, folder)).key
+    found = [(step, perform(context, step)) for step in candidates(experiment, folder, prepared, "cpu")]
+    arms = [replicated(context, arm, prepared, "cpu") for arm in job_arms(experiment)]
+    return Trained(context, prepared, [*found, *((it.train, it.done) for it in arms)])
+
+
+def answered(family: Family, seed: int) -> dict[str, Any]:
+    """Run a job to its answer: the decision, delta-m with its interval, and what it took."""
+    began = time.process_time()
+    with project() as folder:
+        experiment = drafted(family, written(family, seed, folder), folder, settings_of(family))
+        done = trained(experiment, folder)
+        evaluated = perform(done.context, Evaluate(experiment, done.prepared, done.trained))
+        found = decided(done, evaluated)
+    return found | {"cpu_s": time.process_time() - began}

@@ -1,0 +1,101 @@
+"""What is asked of the answers, fixed before the first run; and the table by family and size."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.truth.families import FAMILIES, Family
+
+MARGIN = 1.0
+"""Percent of delta-m within which a difference does not matter."""
+
+CLAIMS = ("helps", "hurts", "mixed")
+_SURE = 4.0  # standard deviations over jobs that an effect has to be away from zero to be expected to be seen
+_RIGHT = 0.8
+
+
+def table(jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] = FAMILIES) -> pd.DataFrame:
+    """One row a family and size.
+
+    Args:
+        jobs: family, rows, seed, decision, delta_m, low, high, unfinished, cpu_s.
+        truths: family, rows, number, delta_m.
+
+    Returns:
+        family, rows, kind, jobs, truth and its standard error, mean (of the estimates), sd (over jobs), half_width
+        (median), each decision's count, covered (intervals that hold the truth), expected (the right decisions).
+    """
+    found = []
+    for family in families:
+        own = jobs[(jobs["family"] == family.name) & (jobs["rows"] == family.rows)]
+        so = truths[(truths["family"] == family.name) & (truths["rows"] == family.rows)]["delta_m"]
+        if own.empty:
+            continue
+        truth = 0.0 if family.kind == "coin" else float(so.mean())
+        counts = own["decision"].value_counts()
+        found.append(
+            {
+                "family": family.name,
+                "rows": family.rows,
+                "kind": family.kind,
+                "jobs": len(own),
+                "truth": truth,
+                "truth_se": 0.0 if family.kind == "coin" else float(so.std(ddof=1) / np.sqrt(len(so))),
+                "mean": own["delta_m"].mean(),
+                "sd": own["delta_m"].std(ddof=1),
+                "half_width": ((own["high"] - own["low"]) / 2).median(),
+                **{word: int(counts.get(word, 0)) for word in (*CLAIMS, "no_difference", "unknown", "no_claim")},
+                "covered": int(((own["low"] <= truth) & (truth <= own["high"])).sum()),
+                "expected": int(own["decision"].isin(_right(family, truth)).sum()),
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def checks(jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] = FAMILIES) -> Iterator[tuple[str, bool]]:
+    """What is asked, in words with what was found, and whether it holds."""
+    by = {(family.name, family.rows): family for family in families}
+    own = jobs.assign(kind=[by[it].kind for it in zip(jobs["family"], jobs["rows"], strict=True)])
+    found = table(jobs, truths, families)
+    null, others = own[own["kind"].isin(["null", "coin"])], own[~own["kind"].isin(["null", "coin"])]
+    claimed = int(null["decision"].isin(CLAIMS).sum())
+    yield f"{claimed} of {len(null)} null jobs claim a difference (at most 22 of 300)", claimed <= 22 * len(null) / 300
+    coins = int((null["kind"] == "coin").sum())
+    yield f"{coins} of them are coin flips (at least 100)", coins >= 100
+    wrong = int(((others["kind"] == "helps") & (others["decision"] == "hurts")).sum())
+    wrong += int(((others["kind"] == "hurts") & (others["decision"] == "helps")).sum())
+    yield f"{wrong} of {len(others)} other jobs go the wrong way (at most 1)", wrong <= 1
+    beyond = found[found["truth"].abs() > MARGIN]
+    missed, of = int(beyond["no_difference"].sum()), int(beyond["jobs"].sum())
+    yield f"{missed} of {of} jobs with a true difference beyond the margin say no difference (at most 5 %)", (
+        missed <= 0.05 * of
+    )
+    flips = own[own["kind"] == "coin"]
+    held = int(((flips["low"] <= 0) & (flips["high"] >= 0)).sum())
+    yield f"{held} of {len(flips)} intervals of coin flips hold 0 (at least 91 %)", held >= 0.91 * len(flips)
+    for row in found.to_dict("records"):
+        family = by[row["family"], row["rows"]]
+        if family.is_complete and row["jobs"] >= 40:
+            least = 35 * row["jobs"] / 40
+            yield f"{family.title}: {row['covered']} of {row['jobs']} intervals hold the truth (at least {least:.0f})", (
+                row["covered"] >= least
+            )
+        if abs(row["mean"]) > MARGIN and abs(row["mean"]) >= _SURE * row["sd"]:
+            yield f"{family.title}: {row['expected']} of {row['jobs']} decide rightly (at least 80 %)", (
+                row["expected"] >= _RIGHT * row["jobs"]
+            )
+        if family.is_null and row["rows"] >= 10_000:
+            told = row["no_difference"]
+            yield f"{family.title}: {told} of {row['jobs']} say no difference (at least half)", told >= row["jobs"] / 2
+    unfinished = int(jobs["unfinished"].astype(bool).sum())
+    yield f"{unfinished} of {len(jobs)} jobs are unfinished (at most 10 %)", unfinished <= 0.1 * len(jobs)
+
+
+def _right(family: Family, truth: float) -> tuple[str, ...]:
+    """The decisions that are right."""
+    if family.kind == "mixed":
+        return ("mixed",)
+    if abs(truth) <= MARGIN:
+        return ("no_difference", "unknown")
+    return ("helps",) if truth > 0 else ("hurts",)

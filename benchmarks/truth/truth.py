@@ -1,0 +1,66 @@
+"""What is so of a family: the mean delta-m of whole replicates, each on a training set of its own, on many fresh rows."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks.truth.families import Family
+from benchmarks.truth.job import SETTINGS, Trained, drafted, project, settings_of, trained, written
+from pipeline.analysis.candidate import Candidate
+from pipeline.analysis.compare import relative
+from pipeline.analysis.metrics import LOWER_IS_BETTER
+from pipeline.analysis.scores import score
+from pipeline.data.prepared import open_prepared
+from pipeline.data.test_split import open_test_split
+
+REPLICATES = 20
+"""Training sets of each family."""
+
+TESTED = 100_000
+"""Fresh rows that a replicate is scored on."""
+
+FIRST_SEED = 1_000_000
+"""Of the training sets; jobs have others."""
+
+
+def replicate_of(family: Family, number: int) -> dict[str, Any]:
+    """Delta-m of one whole replicate against single-task networks, in percent, and each task's change in points.
+
+    A replicate of a job has a fifth of the job's trials, and trains on four fifths of its rows.
+    """
+    began = time.process_time()
+    learnt = family.rows * 4 // 5
+    trials = SETTINGS["tuning.trials"] // 5
+    own = {"tuning.replicates": 1, "tuning.trials": trials, "training.seeds": 1, f"sources.{'made'}.split": "split"}
+    with project() as folder:
+        path = written(family, FIRST_SEED + number, folder, rows=learnt, tested=TESTED)
+        experiment = drafted(family, path, folder, settings_of(family) | own | {"seed": number})
+        found = _changes(trained(experiment, folder))
+    return found | {"cpu_s": time.process_time() - began}
+
+
+def _changes(done: Trained) -> dict[str, Any]:
+    prepared = open_prepared(done.context.prepared_folder(done.prepared))
+    rows = open_test_split(prepared).rows
+    values: dict[str, dict[str, float]] = {}
+    metrics: dict[str, str] = {}
+    for step, did in done.trained:
+        candidate = Candidate(
+            step.candidate, step.role, tuple(step.experiments), prepared.only(step.experiment.tasks), did.folder, step.task
+        )
+        for task, scores in score(candidate, rows).items():
+            values.setdefault(step.role, {})[task] = float(scores.metrics[scores.primary].mean())
+            metrics[task] = scores.primary
+    return {"delta_m": _delta_m(values, metrics)} | {
+        f"points_{task}": 100 * (values["tuned"][task] - values["single"][task]) for task in metrics
+    }
+
+
+def _delta_m(values: Mapping[str, Mapping[str, float]], metrics: Mapping[str, str]) -> float:
+    changes = [
+        relative(np.array(values["tuned"][task]), np.array(values["single"][task]), metric not in LOWER_IS_BETTER)
+        for task, metric in metrics.items()
+    ]
+    return float(np.mean(changes))
