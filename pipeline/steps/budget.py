@@ -1,4 +1,4 @@
-"""`--budget 10m`: plan epochs and trials so that the job ends in time, by the speed of this machine.
+"""`--budget 10m`: plan trials so that the job ends in time, by the speed of this machine, and epochs where they are given.
 
 The plan becomes ordinary settings of the experiment, as if they had been given with `--set`, so keys and lineage are
 exact; and it is kept, so that the same command is answered by its cached runs the next time.
@@ -66,7 +66,7 @@ def _planned(context: Context, budget_s: float, last: str, began: float) -> tupl
     from pipeline.tuning.budget import least, plan
 
     experiment = context.experiment
-    epochs, tuning = experiment.training.epochs, experiment.tuning if last != "train" else None
+    epochs, tuning = _epochs(experiment), experiment.tuning if last != "train" else None
     costs = _costs(context, last)
     left = budget_s - (time.monotonic() - began)
     found = plan(costs, left, epochs, tuning)
@@ -74,11 +74,12 @@ def _planned(context: Context, budget_s: float, last: str, began: float) -> tupl
         short = least(costs, epochs, tuning)
         trials = f" and {short.trials} trials" if tuning else ""
         enough = math.ceil((budget_s - left + short.seconds) / 10) * 10
+        trained = f"{short.epochs} epochs" if experiment.training.epochs else "its updates"
         raise UserError(
-            f"--budget {_shown(budget_s)} is too short for {experiment.name}: {short.epochs} epochs{trials} "
+            f"--budget {_shown(budget_s)} is too short for {experiment.name}: {trained}{trials} "
             f"would take about {_shown(enough)} on this machine; give --budget {enough}s or more"
         )
-    values: dict[str, float] = {"training.epochs": found.epochs}
+    values: dict[str, float] = {"training.epochs": found.epochs} if experiment.training.epochs else {}
     if tuning:
         values["tuning.trials"] = found.trials
         if tuning.timeout is None:
@@ -86,14 +87,21 @@ def _planned(context: Context, budget_s: float, last: str, began: float) -> tupl
     return values, _told(budget_s, found, costs, values)
 
 
+def _epochs(experiment: Experiment) -> int:
+    """What is planned in place of one length: epochs, where the experiment counts them."""
+    return experiment.training.epochs or 1
+
+
 def _told(budget_s: float, plan: "Plan", costs: "Costs", values: dict[str, float]) -> str:
-    parts = [f"{plan.epochs} epochs"]
+    planned = "training.epochs" in values
+    parts = [f"{plan.epochs} epochs"] if planned else []
     parts += [f"{plan.trials} trials in {_shown(plan.study_s)}"] if plan.trials else []
     speeds = [f"of all that is trained apart from the study {costs.epoch_s:.2g} s"] if costs.epoch_s else []
     speeds += [f"of a trial {costs.trial_epoch_s:.2g} s"] if plan.trials else []
     return (
-        f"budget of {_shown(budget_s)}: {', '.join(parts)}, {_shown(plan.seconds)} in all; on this machine an epoch "
-        f"{', '.join(speeds)}\n  the same again: {_as_settings(values)}"
+        f"budget of {_shown(budget_s)}: {', '.join([*parts, _shown(plan.seconds)])} in all; on this machine "
+        f"{'an epoch' if planned else 'the training'} {', '.join(speeds)}"
+        + (f"\n  the same again: {_as_settings(values)}" if values else "")
     )
 
 
@@ -114,8 +122,8 @@ def _costs(context: Context, last: str) -> "Costs":
         trained += [experiment] if experiment.tuning else []  # the winner is of the default's size, or near it
 
     def epoch_s(slots: "Sequence[Slot]") -> float:
-        seconds: float = context.foreman.epoch_s(prepared.only(slots[0].experiment.tasks), slots)
-        return _MARGIN * seconds
+        seconds: float = context.foreman.training_s(prepared.only(slots[0].experiment.tasks), slots)
+        return _MARGIN * seconds / _epochs(slots[0].experiment)
 
     fixed_s = _STEP_S * (len(trained) + 1) + (_EVALUATION_S if len(trained) > 1 else 0.0)
     outside = sum(epoch_s(seed_slots(on_device(it, device), prepared.chained)) for it in trained)

@@ -81,14 +81,17 @@ def _expected_s(context: Context, planned: Sequence[Arm], prepared: str, device:
     """
     from pipeline.data.prepared import open_prepared
     from pipeline.training.slot import batch_slots
-    from pipeline.tuning.pruners import expected_epochs
+    from pipeline.training.length import length_of
+    from pipeline.tuning.pruners import expected_share
 
     equal = on_device(planned[0].experiment, device)
     tuning = equal.tuning
     assert tuning is not None
     data = open_prepared(context.prepared_folder(prepared)).only(equal.tasks)
     batch = min(tuning.batch, tuning.trials)
-    trial_s = context.foreman.epoch_s(data, batch_slots(dict.fromkeys(range(batch), equal))) / batch
-    study_s = tuning.trials * trial_s * expected_epochs(tuning.pruner, equal.training.epochs)
+    slots = batch_slots(dict.fromkeys(range(batch), equal))
+    trial_s = context.foreman.training_s(data, slots) / batch
+    looks = length_of(data.holding_out(slots[-1].fold), equal).looks
+    study_s = tuning.trials * trial_s * expected_share(tuning.pruner, looks)
     winner_s = seeds_s(context, equal, prepared, device)
     return float(sum(arm.cost for arm in planned) * (study_s + winner_s))

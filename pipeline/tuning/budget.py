@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.config.tuning import TuningSettings
-from pipeline.tuning.pruners import expected_epochs
+from pipeline.tuning.pruners import expected_share
 
 LEAST_EPOCHS, LEAST_TRIALS = 2, 8
 _MOST_TRIALS = 1000  # a sampler gains little from more, and proposes ever more slowly
@@ -15,8 +15,8 @@ class Costs:
 
     Attributes:
         fixed_s: What is done once, however much is trained.
-        epoch_s: An epoch of all that is trained outside the study.
-        trial_epoch_s: An epoch of one trial.
+        epoch_s: An epoch of all that is trained outside the study; where the length is not planned, all of them.
+        trial_epoch_s: The same of one trial.
         trial_s: What a trial costs whatever its length.
     """
 
@@ -31,7 +31,8 @@ class Costs:
 
     def study_s(self, epochs: int, trials: int, pruner: str) -> float:
         """The study."""
-        return trials * (expected_epochs(pruner, epochs) * self.trial_epoch_s + self.trial_s)
+        trained = epochs * expected_share(pruner, range(1, epochs + 1))
+        return trials * (trained * self.trial_epoch_s + self.trial_s)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ BATCH = "trial.batch"
 VALUES = "trial.values"
 """Attribute of a trial: the experiment's values that it tries, by dotted key."""
 METRICS = "trial.metrics"
-"""Attribute of a told trial: the metrics of its kept epoch."""
+"""Attribute of a told trial: the metrics of the look it keeps."""
 FOLDS = "trial.folds"
 """Attribute of a told trial with folds: the objective of each, in their order."""
 ERROR = "trial.standard_error"
@@ -67,10 +67,10 @@ def winner(study: Study, trials: int) -> FrozenTrial:
 
 @storage_failures()
 def table(study: Study) -> pd.DataFrame:
-    """All trials: number, state, reason, value, a column for each searched setting, one for each epoch, seconds.
+    """All trials: number, state, reason, value, a column for each searched setting, one for each look, seconds.
 
     The columns of settings are dotted keys in alphabetical order, empty where a trial did not search one; those of
-    epochs `epoch_1`, `epoch_2`, ...; those of the kept epoch's metrics have their names, such as
+    looks `epoch_1`, `epoch_2`, ...; those of the kept look's metrics have their names, such as
     `validation/all/objective`.
     """
     trials = study.get_trials(deepcopy=False)
