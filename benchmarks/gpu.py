@@ -95,7 +95,7 @@ def _ours(case: Case, models: int) -> Iterator[Contender]:
                 on=On.named("cuda"),
                 record=_as_it_is if way == PLAIN else cuda_graph,
             )
-            run = _synchronised(stack.epoch, compiled=way == COMPILED)
+            run = _synchronised(stack.advance, compiled=way == COMPILED)
             told = {"models": models, "precision": kind, "way": way}
             yield Contender(f"{models}, {kind}, {way}", partial(_telling, run, told), models)
 

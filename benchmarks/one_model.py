@@ -71,9 +71,9 @@ def _ours(case: Case) -> Iterator[Contender]:
         experiment = with_values(case.experiment, {"precision": kind})
         for models in _STACKS[kind]:
             stack = Stack(case.prepared, [trial_slot(number, experiment) for number in range(models)])
-            yield Contender(stack_name(models, kind), _flushed(stack.epoch), models * case.steps)
+            yield Contender(stack_name(models, kind), _flushed(stack.advance), models * case.steps)
     own = Stack(case.prepared, seed_slots(with_values(case.experiment, {"training.seeds": 8})))
-    yield Contender(stack_name(8, own=True), _flushed(own.epoch), 8 * case.steps)
+    yield Contender(stack_name(8, own=True), _flushed(own.advance), 8 * case.steps)
 
 
 def _floors(case: Case) -> Iterator[Contender]:

@@ -115,7 +115,7 @@ def _epochs(folder: Path, data: Data) -> Iterator[Contender]:
     for name, share in ((EVALUATED, 0.1), (NOT_EVALUATED, 0.0)):
         changed = with_values(experiment, {"data.validation": share})
         slots = [trial_slot(number, changed) for number in range(8)]
-        yield Contender(name, timed(Stack(prepared, slots).epoch))
+        yield Contender(name, timed(Stack(prepared, slots).advance))
 
 
 def _shown(table: pd.DataFrame) -> str:

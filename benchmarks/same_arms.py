@@ -112,7 +112,7 @@ def _states(prepared: Prepared, experiments: Sequence[Experiment]) -> list[list[
     own = [[replace(it, name=f"{arm}/{it.name}") for it in seed_slots(one)] for arm, one in enumerate(experiments)]
     stack = Stack(prepared, [slot for slots in own for slot in slots])
     while stack.running:
-        stack.epoch()
+        stack.advance()
     found = {state.name: state for state in stack.states()}
     return [[found[slot.name] for slot in slots] for slots in own]
 

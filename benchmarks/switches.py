@@ -24,7 +24,7 @@ from pipeline.training.checkpoint import Checkpoint  # noqa: E402
 from pipeline.training.crew import Crew  # noqa: E402
 
 PARTS = ("tracking", "checkpoints")
-_TRAINING = ("open", "epoch", "leave", "states")  # of a crew
+_TRAINING = ("open", "advance", "leave", "states")  # of a crew
 
 
 @click.command()

@@ -138,7 +138,7 @@ def diff(first: str, second: str, **options: Any) -> None:
 @click.argument("run")
 @output_options
 def rerun(run: str, **options: Any) -> None:
-    """Rebuild a run or a trial from its tags and compare: bitwise equal, or the first differing epoch."""
+    """Rebuild a run or a trial from its tags and compare: bitwise equal, or the first differing look."""
     from pipeline.commands.rerun import rerun as rebuild
 
     rebuild(run, options["quiet"], options["json"])

@@ -93,6 +93,11 @@ class Experiment(Settings):
         self._check_method()
         self._check_trials()
         self._check_augmented()
+        if self.training.epochs is not None and self.training.updates != "auto":
+            raise ValueError(
+                "training.epochs and training.updates exclude each other: set training.epochs=null or "
+                "training.updates=auto"
+            )
         if self.training.watch and len(self.tasks) > 1:
             self._check_shared("training.watch reads gradients on", "set training.watch=null")
         if self.tokenizer and self.data.text != VocabularySettings(length=self.data.text.length):

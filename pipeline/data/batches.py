@@ -95,19 +95,20 @@ class Batches:
         self._class_weights = class_weights
         self._gather, self._labels = Gather(held.inputs), held.labels
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
-        self._plan = Plan(split.rows, batch_size, mix, heat, split.without)
+        rows = prepared.train_rows | split.rows
+        self._plan = Plan(rows, batch_size, mix, heat, split.without, prepared.sources)
 
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
         return self._plan.steps
 
-    def epoch(self, streams: Sequence[Stream], epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch, each stream in its own order.
+    def epoch(self, streams: Sequence[Stream], epoch: int, steps: range | None = None) -> Iterator[Batch]:
+        """The batches of an epoch, or of some steps of it, each stream in its own order.
 
         Batches share memory: one is valid until the next is drawn.
         """
-        for part in self._plan.epoch(streams, epoch):
+        for part in self._plan.epoch(streams, epoch, steps):
             split = {
                 source: list(zip(*(order.split(part.sizes[source]) for order in orders.unbind()), strict=True))
                 for source, orders in part.rows.items()

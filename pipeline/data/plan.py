@@ -1,6 +1,6 @@
 """The plan of an epoch: which rows of each source make a step. It exists for a few steps at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.config import Experiment
 from pipeline.data.order import shuffled
+from pipeline.data.prepared import Prepared
 from pipeline.draws import Stream
 
 STEPS = 128  # that are planned at a time: a call for many numbers costs little more than one for few
@@ -24,22 +26,26 @@ class Part:
             share their data stream, else K.
         sizes: How many of them each step takes, by source.
         steps: Number of steps.
+        first: Number of the first in its epoch; no part goes beyond a multiple of `STEPS`.
     """
 
     rows: dict[str, Tensor]
     sizes: dict[str, list[int]]
     steps: int
+    first: int
 
 
 class Plan:
     """The steps of every epoch.
 
     Args:
-        rows: Number of rows by source.
+        rows: Number of rows by source, of all that share an epoch.
         batch_size: Rows of each source in a step.
         mix: `longest`, `proportional`, `shortest` or `temperature`.
         heat: The temperature, of the last; 1 is `proportional`.
         without: By source, row numbers that are passed over: they do not count as rows.
+        present: The sources that are read, by default all: for a network of fewer tasks an epoch has as many steps,
+            and a step as many rows of a source, as for one of all.
     """
 
     def __init__(
@@ -49,9 +55,11 @@ class Plan:
         mix: str,
         heat: float = 1.0,
         without: Mapping[str, range] = MappingProxyType({}),
+        present: Collection[str] | None = None,
     ) -> None:
         self._rows, self._without = rows, without
-        self._edges = _edges(rows, batch_size, mix, heat)
+        edges = _edges(rows, batch_size, mix, heat)
+        self._edges = {source: edges[source] for source in (rows if present is None else present)}
 
     @property
     def steps(self) -> int:
@@ -63,15 +71,17 @@ class Plan:
         """The most rows that a step takes of each source."""
         return {source: max(stop - start for start, stop in pairwise(at)) for source, at in self._edges.items()}
 
-    def epoch(self, streams: Sequence[Stream], epoch: int) -> Iterator[Part]:
-        """The parts of an epoch, each stream in its own order."""
+    def epoch(self, streams: Sequence[Stream], epoch: int, steps: range | None = None) -> Iterator[Part]:
+        """The parts of an epoch, or of some steps of it, each stream in its own order."""
         streams = list(dict.fromkeys(streams)) if len(set(streams)) == 1 else streams
-        for first in range(0, self.steps, STEPS):
-            last = min(first + STEPS, self.steps)
+        first, stop = (0, self.steps) if steps is None else (steps.start, steps.stop)
+        while first < stop:
+            last = min(first - first % STEPS + STEPS, stop)
             edges = {source: every[first : last + 1] for source, every in self._edges.items()}
             rows = {source: self._order(source, streams, epoch, at[0], at[-1]) for source, at in edges.items()}
             sizes = {source: [stop - start for start, stop in pairwise(at)] for source, at in edges.items()}
-            yield Part(rows, sizes, last - first)
+            yield Part(rows, sizes, last - first, first)
+            first = last
 
     def _order(self, source: str, streams: Sequence[Stream], epoch: int, start: int, stop: int) -> Tensor:
         """Row numbers [S, stop - start]; a source shorter than the epoch is shuffled anew each time round."""
@@ -92,6 +102,12 @@ class Plan:
         if gap := self._without.get(source):
             found[found >= gap.start] += len(gap)
         return torch.from_numpy(found)
+
+
+def plan_of(prepared: Prepared, experiment: Experiment) -> Plan:
+    """The plan of an experiment's epochs on these data, whichever of their sources it reads."""
+    data = experiment.data
+    return Plan(prepared.train_rows, experiment.training.batch_size, data.mix, data.heat, present=prepared.sources)
 
 
 def dropped(rows: Mapping[str, int], mix: str, heat: float = 1.0) -> dict[str, int]:

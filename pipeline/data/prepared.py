@@ -142,6 +142,7 @@ class Prepared:
         tasks: By name, in the experiment's order.
         chained: The folds of a source are blocks of time, each to be foretold from those before.
         fold: That is held out: validation is this fold, and train what may be learnt from.
+        mixed: The sources that share an epoch, where some of them are not among `sources`; else empty.
     """
 
     folder: Path
@@ -149,6 +150,12 @@ class Prepared:
     tasks: dict[str, PreparedTask]
     chained: bool = False
     fold: int | None = None
+    mixed: dict[str, PreparedSource] = field(default_factory=dict)
+
+    @property
+    def train_rows(self) -> dict[str, int]:
+        """Training rows of all sources that share an epoch: it is as long for a network that reads one of them."""
+        return {name: it.rows["train"] for name, it in (self.mixed | self.sources).items()}
 
     def split(self, name: str) -> Split:
         """Open the train or the validation split.
@@ -166,16 +173,19 @@ class Prepared:
         """The same folder as a network sees it that holds a fold out; itself without one."""
         if fold is None:
             return self
-        sources = {name: it.holding_out(fold) for name, it in self.sources.items()}
-        return replace(
-            self, sources=sources, tasks={it: task.holding_out(fold) for it, task in self.tasks.items()}, fold=fold
+        sources, mixed = (
+            {name: it.holding_out(fold) for name, it in all_.items()} for all_ in (self.sources, self.mixed)
         )
+        tasks = {name: it.holding_out(fold) for name, it in self.tasks.items()}
+        return replace(self, sources=sources, tasks=tasks, fold=fold, mixed=mixed)
 
     def only(self, tasks: Iterable[str]) -> "Prepared":
-        """The same folder seen through some of its tasks, in their order."""
+        """The same folder seen through some of its tasks, in their order; epochs stay those of all."""
         kept = {name: self.tasks[name] for name in tasks}
         used = {task.source for task in kept.values()}
-        return replace(self, sources={name: it for name, it in self.sources.items() if name in used}, tasks=kept)
+        sources = {name: it for name, it in self.sources.items() if name in used}
+        mixed = self.mixed or {name: replace(it, encoding=None) for name, it in self.sources.items()}
+        return replace(self, sources=sources, tasks=kept, mixed={} if mixed.keys() == sources.keys() else mixed)
 
     def _of_fold(self, fold: int, name: str) -> Split:
         """Train or validation where a fold is held out: ranges of the same files."""

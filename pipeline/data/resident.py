@@ -49,8 +49,8 @@ class ResidentBatches:
         self._rows, self._device = Rows.of(split, device), device
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
         self._complete = {task: bool(known(split.labels[task]).all()) for task in prepared.tasks}
-        rows = {source: split.rows[source] for source in prepared.sources}
-        self._plan = Plan(rows, batch_size, mix, heat, split.without)
+        rows = prepared.train_rows | split.rows
+        self._plan = Plan(rows, batch_size, mix, heat, split.without, prepared.sources)
         self.clock = torch.zeros(1, dtype=torch.int64, device=device)
         self._tables: dict[str, Tensor] = {}  # row numbers [STEPS, S, B] of the steps at hand
         self._rooms: dict[tuple[int, ...], tuple[Inputs, dict[str, Tensor]]] = {}
@@ -61,10 +61,13 @@ class ResidentBatches:
         """Steps of an epoch."""
         return self._plan.steps
 
-    def epoch(self, streams: Sequence[Stream], epoch: int) -> Iterator[tuple[int, ...]]:
-        """How many rows of each source a step takes, for every step; `batch` answers them before the next is drawn."""
-        self.clock.zero_()
-        for part in self._plan.epoch(streams, epoch):
+    def epoch(self, streams: Sequence[Stream], epoch: int, steps: range | None = None) -> Iterator[tuple[int, ...]]:
+        """How many rows of each source a step takes, for every step of an epoch or for some.
+
+        `batch` answers them before the next is drawn.
+        """
+        self.clock.fill_(0 if steps is None else steps.start)
+        for part in self._plan.epoch(streams, epoch, steps):
             self._send(part)
             yield from zip(*part.sizes.values(), strict=True)
 
@@ -85,7 +88,7 @@ class ResidentBatches:
         for source, most in self._plan.largest.items():
             order = part.rows[source]
             table = torch.zeros(STEPS, len(order), most, dtype=torch.int64, pin_memory=self._device == "cuda")
-            for step, rows in enumerate(order.split(part.sizes[source], 1)):
+            for step, rows in enumerate(order.split(part.sizes[source], 1), part.first % STEPS):
                 table[step, :, : rows.size(1)] = rows
             if source not in self._tables or self._tables[source].shape != table.shape:
                 self._tables[source] = torch.empty_like(table, device=self._device)

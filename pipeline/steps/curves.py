@@ -32,49 +32,57 @@ class Live:
         self._logged = 0
 
     def add(self, states: Sequence[SlotState]) -> int:
-        """Take up the states of those that took part in an epoch; its number."""
+        """Take up the states of those that took part in a stretch; the number of the look at its end."""
         self._states |= {state.name: state for state in states}
         if self._pace.due():
             self.log()
-        return max(state.epoch for state in states)
+        return max(state.looks for state in states)
 
     def log(self) -> None:
-        """Log all epochs that are not logged yet."""
+        """Log all looks that are not logged yet."""
         with self._pace.spent():
             states = [self._states[name] for name in self._names]
-            epochs = range(self._logged + 1, max(state.epoch for state in states) + 1)
-            self._run.curves([at_epoch(states, epoch) for epoch in epochs], epochs.start)
-            self._logged = epochs.stop - 1
+            looks = range(self._logged + 1, max(state.looks for state in states) + 1)
+            self._run.curves([at_look(states, look) for look in looks], looks.start)
+            self._logged = looks.stop - 1
 
 
 def history(states: Sequence[SlotState]) -> pd.DataFrame:
-    """One row a slot and epoch: `slot`, `epoch` (from 1), `status` at the end, whether it was `kept`, the metrics."""
+    """One row a slot and look at validation: `slot`, `epoch`, `updates`, `status` at the end, `kept`, the metrics.
+
+    `epoch` is the number of the look, from 1, which is that of the epoch where the length is given in epochs; `updates`
+    are those done by then; `kept` says whether these weights are the ones to keep.
+    """
     return pd.DataFrame(
         [
-            {"slot": state.name, "epoch": epoch, "status": state.status, "kept": epoch == state.best_epoch, **metrics}
+            {"slot": state.name, "epoch": look, "updates": updates, "status": state.status}
+            | {"kept": look == state.best_look, **metrics}
             for state in states
-            for epoch, metrics in enumerate(state.history, start=1)
+            for look, (updates, metrics) in enumerate(zip(state.updates, state.history, strict=True), start=1)
         ]
     )
 
 
-def at_epoch(states: Sequence[SlotState], epoch: int) -> dict[str, float]:
-    """The slots' mean metrics after an epoch, with intervals over slots where there are several.
+def at_look(states: Sequence[SlotState], look: int) -> dict[str, float]:
+    """The slots' mean metrics at a look, with intervals over slots where there are several.
 
-    A slot that had stopped by then counts with its kept epoch: with what it would be used for.
+    A slot that had stopped by then counts with the look it keeps: with what it would be used for.
     """
-    return summary([state.history[epoch - 1] if epoch <= state.epoch else state.best for state in states])
+    return summary([state.history[look - 1] if look <= state.looks else state.best for state in states])
 
 
 def kept(states: Sequence[SlotState]) -> dict[str, float]:
-    """The slots' mean metrics at their kept epochs, with intervals."""
+    """The slots' mean metrics at the looks they keep, with intervals."""
     return summary([state.best for state in states])
 
 
 def summary(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mean of each metric, and with two or more values its 95 % Student t interval as `..._ci_low`, `..._ci_high`."""
+    """Mean of each metric, and with two or more values its 95 % Student t interval as `..._ci_low`, `..._ci_high`.
+
+    What gradients are watched for is no metric of a stretch in which nobody looked: it is left out then.
+    """
     result: dict[str, float] = {}
-    for key in metrics[0]:
+    for key in (key for key in metrics[0] if all(key in one for one in metrics)):
         values = np.array([one[key] for one in metrics])
         result[key] = float(values.mean())
         if interval := student(values):

@@ -6,7 +6,7 @@ from pipeline.steps.device import on_device
 
 
 def seeds_s(context: Context, experiment: Experiment, prepared: str, device: str) -> float:
-    """Seconds that all epochs of an experiment's seeds take, by the measured speed of this machine.
+    """Seconds that an experiment's seeds train, by the measured speed of this machine.
 
     Args:
         context: Of the command.
@@ -19,7 +19,7 @@ def seeds_s(context: Context, experiment: Experiment, prepared: str, device: str
 
     data = open_prepared(context.prepared_folder(prepared)).only(experiment.tasks)
     slots = seed_slots(on_device(experiment, device), data.chained)
-    return float(context.foreman.epoch_s(data, slots) * experiment.training.epochs)
+    return float(context.foreman.training_s(data, slots))
 
 
 def in_words(seconds: float) -> str:

@@ -119,14 +119,15 @@ def _trial(context: Context, run: Any) -> str | None:
     prepared = _prepared(context, run, experiment)
     names = [name for name in run.data.metrics if name.startswith(("train/", "validation/"))]
     before = {name: context.tracker.metric_history(run.info.run_id, name) for name in names}
-    epochs = max((len(points) for points in before.values()), default=1) - 1  # the last point repeats the kept epoch
+    looks = max((len(points) for points in before.values()), default=1) - 1  # the last point repeats the kept look
     slots = trial_slots(int(run.data.tags[tags.TRIAL_NUMBER]), experiment)
-    state = joined(run.info.run_name, _fit(context, prepared, slots, epochs))
-    for epoch, metrics in enumerate(state.history[:epochs], start=1):
+    state = joined(run.info.run_name, _fit(context, prepared, slots, looks))
+    for look, metrics in enumerate(state.history[:looks], start=1):
         for name, points in before.items():
-            if dict(points).get(epoch) not in (None, metrics[name]):
-                return f"first differs at epoch {epoch}: {name} was {dict(points)[epoch]!r}, is {metrics[name]!r}"
-    return None if state.epoch >= epochs else f"ended after epoch {state.epoch}, not {epochs}"
+            was, is_ = dict(points).get(look), metrics.get(name)
+            if was not in (None, is_):
+                return f"first differs at look {look}: {name} was {was!r}, is {is_!r}"
+    return None if state.looks >= looks else f"ended after look {state.looks}, not {looks}"
 
 
 def _tune(context: Context, run: Any) -> str | None:
@@ -157,20 +158,20 @@ def _same(before: Any, now: Any) -> bool:
 
 
 def _first_difference(before: pd.DataFrame, now: pd.DataFrame) -> str | None:
-    """The first epoch in which a value differs, over all slots."""
+    """The first look in which a value differs, over all slots."""
     both = before.merge(now, on=["slot", "epoch"], how="outer", suffixes=("", "_now")).sort_values(["epoch", "slot"])
     names = [name for name in before.columns if "/" in name]
     for row in both.to_dict("records"):
         for name in names:
             was, is_ = row[name], row[f"{name}_now"]
             if was != is_ and not (was != was and is_ != is_):
-                return f"first differs at epoch {row['epoch']} in {row['slot']}: {name} was {was!r}, is {is_!r}"
+                return f"first differs at look {row['epoch']} in {row['slot']}: {name} was {was!r}, is {is_!r}"
     return None
 
 
-def _fit(context: Context, prepared: Prepared, slots: list[Slot], epochs: int | None = None) -> list[SlotState]:
+def _fit(context: Context, prepared: Prepared, slots: list[Slot], looks: int | None = None) -> list[SlotState]:
     def at_barrier(states: list[SlotState]) -> list[str]:
-        return [state.name for state in states if epochs is not None and state.epoch >= epochs]
+        return [state.name for state in states if looks is not None and state.looks >= looks]
 
     with context.foreman.crew(prepared, slots) as crew:
         return fit(crew, prepared, slots, at_barrier)

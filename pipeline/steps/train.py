@@ -113,7 +113,7 @@ class Train(Step):
                 f"{self.title}: {', '.join(lost)} diverged (a loss became infinite or undefined): "
                 "lower training.learning_rate or set training.clip_norm"
             )
-        run.metrics(kept(states), step=max(state.epoch for state in states) + 1)
+        run.metrics(kept(states), step=max(state.looks for state in states) + 1)
         saved.save(folder, prepared, self.experiments, states, [slot.fold for slot in slots])
         history(states).to_parquet(folder / HISTORY, index=False)
         run.artifacts(folder)
@@ -127,20 +127,23 @@ class Train(Step):
         from pipeline.steps.curves import Live
         from pipeline.training.checkpoint import Checkpoint
         from pipeline.training.fit import fit
+        from pipeline.training.length import length_of
 
-        rows = {name: it.rows["train"] for name, it in prepared.holding_out(slots[0].fold).sources.items()}
-        data = self.experiment.data
-        for source, count in dropped(rows, data.mix, data.heat).items():
-            context.say.line(f"  data.mix={data.mix}: an epoch leaves out {count} of {rows[source]} rows of {source}")
+        first = prepared.holding_out(slots[0].fold)
+        rows, data = first.train_rows, self.experiment.data
+        left_out = dropped(rows, data.mix, data.heat)
+        for source in left_out.keys() & first.sources:
+            said = f"an epoch leaves out {left_out[source]} of {rows[source]} rows of {source}"
+            context.say.line(f"  data.mix={data.mix}: {said}")
         checkpoint = Checkpoint(context.checkpoints_folder(self.key().digest) / "checkpoint.safetensors")
         resumed = checkpoint.read() if context.resume else {}
         if resumed:
-            epoch = max(state.epoch for state in resumed.values())
-            context.say.line(f"{self.title}: resumed from epoch {epoch}")
-        epochs = self.experiment.training.epochs
+            done = max(state.done for state in resumed.values())
+            context.say.line(f"{self.title}: resumed after {done} updates")
+        looks = len(length_of(first, self.experiment).looks)
         live = Live(run, [slot.name for slot in slots], resumed)
         with (
-            context.say.bar(self.title, epochs) as bar,
+            context.say.bar(self.title, looks) as bar,
             context.foreman.crew(prepared, slots) as crew,
         ):
 

@@ -49,7 +49,7 @@ class BatchedOptimizer:
         self._done.fill_(steps)
 
     def begin(self, rates: list[float], course: list[float]) -> None:
-        """Before an epoch: each slot's rate, and what it is multiplied by in each step."""
+        """Before steps of an epoch: each slot's rate, and what it is multiplied by in each step of the epoch."""
         if len(course) != len(self._course):
             self._course = self._course.new_empty(len(course))
         self._rates.copy_(torch.tensor(rates).view(-1, 1))

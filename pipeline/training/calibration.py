@@ -7,7 +7,7 @@ busy neighbour changes little. Nothing that is measured here changes a value: it
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from pipeline.config import Experiment, with_values
-from pipeline.data.plan import Plan
+from pipeline.data.plan import plan_of
 from pipeline.data.prepared import Prepared, Split
 from pipeline.draws import Stream
 from pipeline.training.machine import available_memory, cores, processor
@@ -103,8 +103,7 @@ def measure(prepared: Prepared, slot: Slot) -> Speed:
 
 def few(prepared: Prepared, experiment: Experiment, steps: int) -> tuple[Prepared, Experiment]:
     """Data and settings to train so many steps by an epoch, without validation."""
-    rows = steps * experiment.training.batch_size
-    return _Few(prepared.folder, prepared.sources, prepared.tasks, rows=rows), _endless(experiment)
+    return _Few.of(prepared, steps * experiment.training.batch_size), _an_epoch(experiment)
 
 
 def step_seconds(trained: Sequence[tuple[Prepared, Experiment]]) -> list[float]:
@@ -137,6 +136,15 @@ class _Few(Prepared):
 
     rows: int = 0
 
+    @classmethod
+    def of(cls, prepared: Prepared, rows: int) -> "_Few":
+        """So many of each source at most."""
+        sources, mixed = (
+            {name: replace(it, rows={"train": min(rows, it.rows["train"])}) for name, it in all_.items()}
+            for all_ in (prepared.sources, prepared.mixed)
+        )
+        return cls(prepared.folder, sources, prepared.tasks, mixed=mixed, rows=rows)
+
     def split(self, name: str) -> Split:
         split = super().split(name)
         inputs, labels = (
@@ -146,7 +154,7 @@ class _Few(Prepared):
 
 
 class _Trial:
-    """A stack of some size that is timed: its steps alone, for what an epoch's end costs is shared by more of them.
+    """A stack of some size that is timed: its steps alone, for what a look costs is shared by more of them.
 
     All sizes train about as many network steps in a sample, so that a busy neighbour interrupts all as often.
 
@@ -155,16 +163,13 @@ class _Trial:
     """
 
     def __init__(self, prepared: Prepared, like: Slot, size: int, steps: int) -> None:
-        experiment = _endless(like.experiment)
-        training = experiment.training
-        rows = training.batch_size * max(1, min(steps, _STEPS) // size)
-        few = _Few(prepared.folder, prepared.sources, prepared.tasks, rows=rows)
+        experiment = _an_epoch(like.experiment)
+        rows = experiment.training.batch_size * max(1, min(steps, _STEPS) // size)
+        few = _Few.of(prepared, rows)
         streams = [Stream(0, f"calibration/{number}") for number in range(size)]
         own = like.data_stream == like.stream
         self._stack = Stack(few, [Slot(it.name, experiment, it, it if own else streams[0]) for it in streams])
-        counts = {name: min(rows, source.rows["train"]) for name, source in prepared.sources.items()}
-        data = experiment.data
-        self._steps = Plan(counts, training.batch_size, data.mix, data.heat).steps * size
+        self._steps = plan_of(few, experiment).steps * size
         self._clock = time.monotonic if experiment.device == "cuda" else time.thread_time
         self.best = float("inf")
         self._stack.train()  # makes its buffers
@@ -178,13 +183,13 @@ class _Trial:
         self.best = min(self.best, (self._clock() - start) / self._steps)
 
 
-def _endless(experiment: Experiment) -> Experiment:
-    """One that trains as long as it is asked to, without validation."""
+def _an_epoch(experiment: Experiment) -> Experiment:
+    """One whose stretch is an epoch, without validation."""
     return with_values(
         experiment,
         {
-            "data.validation": 0.0, "training.folds": None, "training.early_stopping": None, "training.epochs": 10**9,
-            "training.schedule": "constant", "training.warmup_epochs": 0.0, "tuning": None,
+            "data.validation": 0.0, "training.folds": None, "training.early_stopping": None, "training.epochs": 1,
+            "training.updates": "auto", "training.schedule": "constant", "training.warmup_epochs": 0.0, "tuning": None,
         },
     )  # fmt: skip
 
@@ -207,6 +212,7 @@ def _about(prepared: Prepared, slot: Slot) -> dict[str, Any]:
         "outputs": [task.outputs for task in prepared.tasks.values()],
         "batch_size": training.batch_size,
         "mix": [experiment.data.mix, experiment.data.heat],
+        "rows": plan_of(prepared, experiment).largest,
         "own_batches": slot.data_stream == slot.stream,
         "optimizer": training.optimizer,
         "clipped": training.clip_norm is not None,

@@ -1,6 +1,6 @@
 """The crew of a step: this process and its workers, and which slots each trains.
 
-A slot may move from one host to another between two epochs, with all it has learnt; no value changes by it. So a
+A slot may move from one host to another between two stretches, with all it has learnt; no value changes by it. So a
 worker that is still starting is no hindrance, and one that has lost its trials to the pruner gets others.
 """
 
@@ -16,7 +16,7 @@ from pipeline.training.memory import check
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.workers import Here, Trained, Worker, Workers
 
-_WORTH = 0.9  # a move that leaves more than this share of an epoch's time is not worth its disturbance
+_WORTH = 0.9  # a move that leaves more than this share of a stretch's time is not worth its disturbance
 
 
 class Crew:
@@ -26,15 +26,15 @@ class Crew:
         processes: How many.
         block: Most slots of a stack, where an experiment leaves it open.
         workers: Where the other hosts come from and stay; by default they are the crew's own and end with it.
-        epoch_s: A guess at the CPU seconds of a slot's first epoch; later ones are measured.
+        stretch_s: A guess at the CPU seconds of a slot up to its first look; later ones are measured.
     """
 
     def __init__(
-        self, processes: int, block: int = BLOCK, workers: Workers | None = None, epoch_s: float = 1.0
+        self, processes: int, block: int = BLOCK, workers: Workers | None = None, stretch_s: float = 1.0
     ) -> None:
         self.processes, self.block = processes, block
         self._workers, self._owned = Workers() if workers is None else workers, workers is None
-        self._epoch_s = epoch_s
+        self._stretch_s = stretch_s
         self._hosts: list[Here | Worker] = []
 
     def __enter__(self) -> "Crew":
@@ -65,12 +65,12 @@ class Crew:
             check(prepared, slots)
         self._deal(balanced([list(slots), *([] for _ in self._hosts[1:])], self._lags(), self._cost), states)
 
-    def epoch(self) -> list[SlotState]:
-        """Train every running slot for an epoch; their states, without arrays."""
+    def advance(self) -> list[SlotState]:
+        """Train every running slot up to its next look; their states, without arrays."""
         self._rebalance()
-        epochs: list[Trained] = list(chain.from_iterable(self._all("epoch")))
-        states = [state for epoch in epochs for state in epoch.states]
-        self._note(epochs)
+        stretches: list[Trained] = list(chain.from_iterable(self._all("advance")))
+        states = [state for stretch in stretches for state in stretch.states]
+        self._note(stretches)
         self._forget([state.name for state in states if state.status != "running"])
         return states
 
@@ -84,7 +84,7 @@ class Crew:
         return list(chain.from_iterable(self._all("states")))
 
     def _rebalance(self) -> None:
-        """Move slots where that shortens the epochs to come, and merge stacks that have become small."""
+        """Move slots where that shortens the stretches to come, and merge stacks that have become small."""
         now, lags = self._shares(), self._lags()
         better = balanced(now, lags, self._cost)
         if makespan(better, lags, self._cost) > _WORTH * makespan(now, lags, self._cost):
@@ -122,17 +122,17 @@ class Crew:
     def _shares(self) -> Shares:
         return [[slot for block in cut for slot in block] for cut in self._cut]
 
-    def _note(self, epochs: Sequence[Trained]) -> None:
-        """Keep what an epoch of a slot of each shape took, whichever host trained it."""
+    def _note(self, stretches: Sequence[Trained]) -> None:
+        """Keep what a stretch of a slot of each shape took, whichever host trained it."""
         totals: dict[Any, tuple[float, int]] = {}
-        for epoch in epochs:
-            shape = self._shapes[epoch.states[0].name]
+        for stretch in stretches:
+            shape = self._shapes[stretch.states[0].name]
             seconds, slots = totals.get(shape, (0.0, 0))
-            totals[shape] = seconds + epoch.seconds, slots + len(epoch.states)
+            totals[shape] = seconds + stretch.seconds, slots + len(stretch.states)
         self._seconds |= {shape: seconds / slots for shape, (seconds, slots) in totals.items()}
 
     def _cost(self, slot: Slot) -> float:
-        return self._seconds.get(self._shapes[slot.name], self._epoch_s)
+        return self._seconds.get(self._shapes[slot.name], self._stretch_s)
 
     def _blocks(self, share: Sequence[Slot]) -> list[list[Slot]]:
         return blocks(share, self.block, lambda slot: self._shapes[slot.name])

@@ -13,14 +13,14 @@ Shares = list[list[Slot]]
 """The slots of each process."""
 
 Cost = Callable[[Slot], float]
-"""Seconds that an epoch of a slot takes."""
+"""Seconds that a stretch of a slot takes."""
 
 Shape = Callable[[Slot], Any]
 """What the slots of a stack have in common, as `Slot.shape` says."""
 
 
 def balanced(shares: Shares, lags: Sequence[float], cost: Cost) -> Shares:
-    """Move slots, as few as possible, until no move would let an epoch end sooner.
+    """Move slots, as few as possible, until no move would let a stretch end sooner.
 
     One slot after the other goes from the process that is done last to the one that is done first, each time the one
     that evens out the two best.
@@ -45,7 +45,7 @@ def balanced(shares: Shares, lags: Sequence[float], cost: Cost) -> Shares:
 
 
 def makespan(shares: Shares, lags: Sequence[float], cost: Cost) -> float:
-    """Seconds until an epoch ends everywhere."""
+    """Seconds until a stretch ends everywhere."""
     return max((done for done, share in zip(_done(shares, lags, cost), shares, strict=True) if share), default=0.0)
 
 

@@ -38,7 +38,7 @@ class Descent:
         self._reads_losses = bool({"losses", "losses_after"} & self._needs)
         self._weights: Tensor | None = None
         self._varying = len(tasks) > 1 and settings[0].method != "fixed"
-        self._noted = Noted(tasks, len(settings))
+        self._noted, self._silent = Noted(tasks, len(settings)), True
         self._gradients: TaskGradients | None = None
         if len(tasks) > 1 and settings[0].about.of_gradients:
             whole = bool({"jacobian", "cross_gramian"} & self._needs)
@@ -63,7 +63,7 @@ class Descent:
             self._from_gradients(self._gradients, logits, batch.targets, seen)
             return
         weights = self._balancer.weights(seen)
-        if weights is not self._weights:
+        if weights is not self._weights or self._silent:
             self._weights, self._by_task = weights, weights.unbind(1)
             self._note_weights(weights)
         self._network.backward(
@@ -74,10 +74,11 @@ class Descent:
         )
 
     def told(self) -> list[dict[str, float]]:
-        """What was noted since the last call, a mapping a slot: means over the steps that chose weights.
+        """What was noted since the last call, a mapping a slot: means over the steps that chose weights, and the first.
 
         `TASK/weight`, and what `Noted.gramian` says where a Gramian was looked at.
         """
+        self._silent = True
         return self._noted.told()
 
     def after(self, batch: Batch, this: Pass) -> None:
@@ -104,14 +105,15 @@ class Descent:
         elif due and "gramian" in self._needs:
             seen = replace(seen, gramian=gradients.gramian())
         weights = self._balancer.weights(seen)
-        if due:
+        if due or self._silent:
             self._note_weights(weights)
-            if "gramian" in self._needs:
-                assert seen.gramian is not None
-                self._noted.gramian(seen.gramian)
+        if due and "gramian" in self._needs:
+            assert seen.gramian is not None
+            self._noted.gramian(seen.gramian)
         gradients.descend(weights)
 
     def _note_weights(self, weights: Tensor) -> None:
+        self._silent = False
         if self._varying:
             self._noted.of_tasks("weight", weights)
 

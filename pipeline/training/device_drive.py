@@ -1,7 +1,7 @@
-"""What drives a stack on a GPU: nothing in an epoch waits for the device, and each step is a graph that is replayed.
+"""What drives a stack on a GPU: nothing in a stretch waits for the device, and each step is a graph that is replayed.
 
 Rows, row numbers, rates, the step's number and all counts lie on the device; the host sends row numbers ahead and reads
-the counts at the end of the epoch.
+the counts at the end of the stretch.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,6 @@ from pipeline.model import Pass
 from pipeline.training.batched_optimizers import BatchedOptimizer
 from pipeline.training.drive import Drive, Step
 from pipeline.training.graph import Record, Recorded
-from pipeline.training.schedules import factor
 
 
 class DeviceDrive(Drive):
@@ -39,6 +38,7 @@ class DeviceDrive(Drive):
     def __init__(
         self, prepared: Prepared, split: Split, experiment: Experiment, device: str, record: Record | None
     ) -> None:
+        super().__init__(prepared, experiment)
         if device == "cuda" and not torch.cuda.is_available():
             raise Failure(f"device=cuda: torch {torch.__version__} finds no GPU it can use here; use device=cpu")
         size, data = experiment.training.batch_size, experiment.data
@@ -50,27 +50,28 @@ class DeviceDrive(Drive):
             self._augment = Augment(prepared, experiment.training)
             self._record = None  # its draws are no part of a graph
 
-    def epoch(self, step: Step, after: Step, epoch: int, factors: Sequence[float]) -> None:
+    def run(self, step: Step, after: Step, updates: range, factors: Sequence[float]) -> None:
         """See `Drive`.
 
         Raises:
             Failure: The device has no memory for the buffers of a step.
         """
         try:
-            self._epoch(step, after, epoch, factors)
+            for epoch, steps in self._parts(updates):
+                self._epoch(step, after, epoch, steps, factors)
         except torch.OutOfMemoryError:
             raise Failure(
                 f"a stack of {len(self._slots)} does not fit on device={self._network.on.device}: set slots to fewer"
             ) from None
 
-    def _epoch(self, step: Step, after: Step, epoch: int, factors: Sequence[float]) -> None:
+    def _epoch(self, step: Step, after: Step, epoch: int, steps: range, factors: Sequence[float]) -> None:
         streams, data = ([getattr(slot, name) for slot in self._slots] for name in ("stream", "data_stream"))
         self._network.begin(streams, epoch)
         self._optimizer.begin(
             [it.learning_rate * own for it, own in zip(self._settings, factors, strict=True)],
-            [factor(self._settings[0], self.done(epoch, number), self.steps) for number in range(self.steps)],
+            [self._course(epoch, number) if number in steps else 0.0 for number in range(self.steps)],
         )
-        for number, sizes in enumerate(self._batches.epoch(data, epoch)):
+        for number, sizes in enumerate(self._batches.epoch(data, epoch, steps), steps.start):
             this = Pass({}, streams, epoch, number, self._batches.clock)
             self._run(sizes, partial(self._one, step, after, this, sizes))
 

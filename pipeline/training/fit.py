@@ -1,4 +1,4 @@
-"""`fit`: train any number of slots, in stacks over processes, an epoch at a time for all of them."""
+"""`fit`: train any number of slots, in stacks over processes, from look to look for all of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,7 +8,9 @@ from pipeline.training.crew import Crew
 from pipeline.training.slot import Slot, SlotState
 
 Barrier = Callable[[list[SlotState]], list[str]]
-"""Called after each epoch with the states of the slots that took part, in the slots' order; answers who must leave."""
+"""Called after each look at validation with the states of the slots that took part, in the slots' order.
+
+It answers who must leave."""
 
 
 def fit(
@@ -27,8 +29,8 @@ def fit(
         crew: Where to train.
         prepared: The data, seen through the tasks that are trained.
         slots: What to train; they may be of several shapes.
-        at_barrier: Called after each epoch.
-        checkpoint: Written after an epoch when due.
+        at_barrier: Called after each look.
+        checkpoint: Written after a look when due.
         resumed: States to go on from.
 
     Returns:
@@ -39,7 +41,7 @@ def fit(
     done = {name: state for name, state in states.items() if state.status != "running"}
     crew.open(prepared, open_slots, states)
     order = {slot.name: place for place, slot in enumerate(slots)}
-    while took_part := sorted(crew.epoch(), key=lambda state: order[state.name]):
+    while took_part := sorted(crew.advance(), key=lambda state: order[state.name]):
         if leaving := at_barrier(took_part):
             crew.leave(leaving)
         if checkpoint and checkpoint.due():

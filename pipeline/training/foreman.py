@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.config import Experiment
-from pipeline.data.plan import Plan
 from pipeline.data.prepared import Prepared
 from pipeline.training.calibration import BLOCK, Speed, calibrate, guess
 from pipeline.training.crew import Crew
+from pipeline.training.length import length_of
 from pipeline.training.machine import cores, load
 from pipeline.training.memory import check, fitting_processes
 from pipeline.training.slot import Slot
@@ -61,10 +61,13 @@ class Foreman:
         else:
             speed = guessed
         processes = self._processes(prepared, slots, speed, in_all)
-        return Crew(processes, speed.size, self._workers, epoch_seconds(prepared, experiment, speed, len(slots)))
+        looks = len(length_of(prepared, experiment).looks)
+        return Crew(
+            processes, speed.size, self._workers, training_seconds(prepared, experiment, speed, len(slots)) / looks
+        )
 
-    def epoch_s(self, prepared: Prepared, slots: Sequence[Slot]) -> float:
-        """Seconds that an epoch of all these slots together should take, by the measured speed of this machine.
+    def training_s(self, prepared: Prepared, slots: Sequence[Slot]) -> float:
+        """Seconds that all these slots together should train, by the measured speed of this machine.
 
         Args:
             prepared: The data, seen through the tasks that are trained.
@@ -78,18 +81,17 @@ class Foreman:
         speed = calibrate(prepared, slots[0], self._folder, self._tell)
         prepared, stacked = prepared.holding_out(slots[-1].fold), len(slots) // len({slot.fold for slot in slots})
         if experiment.device == "cuda":
-            return len(slots) * epoch_seconds(prepared, experiment, speed, stacked)
+            return len(slots) * training_seconds(prepared, experiment, speed, stacked)
         processes = experiment.processes if experiment.processes != "auto" else cores()
         share = -(-len(slots) // processes)
         neighbours = max(0.0, load() - 1.0)  # this process is one of those that want a core
         crowded = max(1.0, (neighbours + min(processes, len(slots))) / cores())
-        return crowded * share * epoch_seconds(prepared, experiment, speed, min(share, stacked))
+        return crowded * share * training_seconds(prepared, experiment, speed, min(share, stacked))
 
     def _is_worth_measuring(self, prepared: Prepared, experiment: Experiment, guessed: Speed, in_all: int) -> bool:
         """Whether there is so much to train, and so much left open, that measuring repays itself."""
-        epoch_s = epoch_seconds(prepared, experiment, guessed, BLOCK)
         is_open = "auto" in (experiment.slots, experiment.processes)
-        return is_open and epoch_s * experiment.training.epochs * in_all >= _WORTH_S
+        return is_open and training_seconds(prepared, experiment, guessed, BLOCK) * in_all >= _WORTH_S
 
     def _processes(self, prepared: Prepared, slots: Sequence[Slot], speed: Speed, in_all: int) -> int:
         """How many processes train, at this speed."""
@@ -97,7 +99,7 @@ class Foreman:
         processes = experiment.processes
         if processes == "auto":
             start_s = 0.0 if self._workers.count else self._workers.start_s
-            work_s = epoch_seconds(prepared, experiment, speed, len(slots)) * experiment.training.epochs * in_all
+            work_s = training_seconds(prepared, experiment, speed, len(slots)) * in_all
             processes = best_processes(work_s, start_s, len(slots), cores(), load())
         return fitting_processes(prepared, slots, min(processes, len(slots)))
 
@@ -110,11 +112,9 @@ class Foreman:
             self._file.write_text(json.dumps({"start_s": min(starts)}))
 
 
-def epoch_seconds(prepared: Prepared, experiment: Experiment, speed: Speed, together: int) -> float:
-    """CPU seconds of an epoch of one network among so many."""
-    rows = {name: source.rows["train"] for name, source in prepared.sources.items()}
-    data = experiment.data
-    return Plan(rows, experiment.training.batch_size, data.mix, data.heat).steps * speed.step_s(together)
+def training_seconds(prepared: Prepared, experiment: Experiment, speed: Speed, together: int) -> float:
+    """CPU seconds of the whole training of one network among so many."""
+    return length_of(prepared, experiment).updates * speed.step_s(together)
 
 
 def best_processes(work_s: float, start_s: float, together: int, cores: int, load: float) -> int:

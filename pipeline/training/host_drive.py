@@ -22,22 +22,24 @@ class HostDrive(Drive):
     """
 
     def __init__(self, prepared: Prepared, split: Split, experiment: Experiment) -> None:
+        super().__init__(prepared, experiment)
         size, data = experiment.training.batch_size, experiment.data
         weights = class_weights(prepared, experiment.tasks)
         self._batches: Batches = Batches(prepared, split, size, data.mix, weights, data.heat)
         if experiment.training.augment:
             self._augment = Augment(prepared, experiment.training)
 
-    def epoch(self, step: Step, after: Step, epoch: int, factors: Sequence[float]) -> None:
+    def run(self, step: Step, after: Step, updates: range, factors: Sequence[float]) -> None:
         """See `Drive`."""
         streams, data = ([getattr(slot, name) for slot in self._slots] for name in ("stream", "data_stream"))
-        for number, batch in enumerate(self._batches.epoch(data, epoch)):
-            changed = self._augment(batch, streams, epoch, number) if self._augment else batch
-            this = Pass({}, streams, epoch, number)
-            step(changed, this)
-            clip(self._network.grads, self._settings)
-            self._optimizer.step(self.rates(epoch, number, factors))
-            after(changed, this)
+        for epoch, steps in self._parts(updates):
+            for number, batch in enumerate(self._batches.epoch(data, epoch, steps), steps.start):
+                changed = self._augment(batch, streams, epoch, number) if self._augment else batch
+                this = Pass({}, streams, epoch, number)
+                step(changed, this)
+                clip(self._network.grads, self._settings)
+                self._optimizer.step(self.rates(epoch, number, factors))
+                after(changed, this)
 
     def _make_optimizer(self) -> None:
         self._optimizer: Optimizer = Optimizer(self._settings, self._network.values, self._network.grads)

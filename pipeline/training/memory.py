@@ -43,7 +43,7 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
         sum(padded(declared.shape) for declared in network.declared(what).values())
         for what in ("parameters", "statistics")
     )
-    state = (2 + len(STATE[training.optimizer])) * values + 2 * buffers  # with those of the kept epoch
+    state = (2 + len(STATE[training.optimizer])) * values + 2 * buffers  # with those of the kept look
     halves = values if experiment.precision == "bfloat16" else 0  # of the values and of their gradients
     trained, evaluated = (network.units(training=it) for it in (True, False))
     size, passed = training.batch_size, evaluated_rows(evaluated)

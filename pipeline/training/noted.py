@@ -1,4 +1,4 @@
-"""What is noted of the steps of an epoch, and told at its end as a mean.
+"""What is noted of the steps of a stretch, and told at its end as a mean.
 
 Shapes: K slots, T tasks, N names.
 """

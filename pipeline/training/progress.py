@@ -1,13 +1,20 @@
-"""What an epoch means for a slot: its history, its best epoch, whether it stops, and its plateau."""
+"""What a look at validation means for a slot: its history, the look it keeps, whether it stops, and its plateau."""
 
 import math
 
 from pipeline.config.tasks import ALL, PRIMARY
 from pipeline.config.training import TrainingSettings
+from pipeline.training.length import Length
 from pipeline.training.slot import SlotState
 
 OBJECTIVE = f"validation/{ALL}/objective"
 """The unweighted mean over tasks of each task's primary validation metric; higher is better."""
+
+LOSS = f"validation/{ALL}/loss"
+"""The unweighted mean over tasks of each task's validation loss; lower is better.
+
+It is the negative log-likelihood, or of a number 1 - R2: the squared error as a share of the variance of these rows.
+"""
 
 STANDARD_ERROR = f"{OBJECTIVE}_se"
 """Of a trial with folds: the standard error of its objective, which is a mean over them."""
@@ -17,31 +24,35 @@ _LOSS_OF = {"accuracy": "nll", "roc_auc": "nll", "r2": "rmse", "entity_f1": "nll
 """Beside each primary metric, what is not finite when a network is lost."""
 
 
-def note_epoch(state: SlotState, metrics: dict[str, float], settings: TrainingSettings, finite: bool = True) -> bool:
-    """Add an epoch's metrics to a slot's state.
+def note_look(
+    state: SlotState, metrics: dict[str, float], settings: TrainingSettings, length: Length, finite: bool = True
+) -> bool:
+    """Add the metrics of a look to a slot's state.
 
     Args:
         state: Of the slot.
-        metrics: Of the epoch: `train/task/nll` and so on; NaN for a task without a labelled row.
+        metrics: Of the stretch and the look: `train/task/nll` and so on; NaN for a task without a labelled row.
         settings: The slot's own.
+        length: How long it trains.
         finite: Whether the slot's weights are.
 
     Returns:
-        Whether this epoch is now the one to keep.
+        Whether this look is now the one to keep.
     """
-    objective = _objective(metrics)
-    state.history.append(metrics if objective is None else metrics | {OBJECTIVE: objective})
-    objective = float("nan") if objective is None else objective
+    over_tasks = {OBJECTIVE: _objective(metrics), LOSS: _loss(metrics)}
+    state.updates.append(length.looks[state.looks])
+    state.history.append(metrics | {name: value for name, value in over_tasks.items() if value is not None})
     if not finite or _lost(metrics):
         state.status = "diverged"
-        return state.best_epoch == 0 and _keep(state, objective)
-    if state.epoch >= settings.epochs:
+        return state.best_look == 0 and _keep(state)
+    if state.looks >= len(length.looks):
         state.status = "finished"
-    _note_plateau(state, objective, settings)
+    loss = state.history[-1].get(LOSS, math.nan)
+    _note_plateau(state, loss, settings)
     if settings.early_stopping is None:
-        return _keep(state, objective)
-    if objective > state.best_objective + settings.early_stopping.min_delta or state.best_epoch == 0:
-        return _keep(state, objective)
+        return _keep(state)
+    if loss < state.best_loss - settings.early_stopping.min_delta or state.best_look == 0:
+        return _keep(state)
     state.waited += 1
     if state.waited >= settings.early_stopping.patience:
         state.status = "finished"
@@ -50,8 +61,19 @@ def note_epoch(state: SlotState, metrics: dict[str, float], settings: TrainingSe
 
 def _objective(metrics: dict[str, float]) -> float | None:
     """The mean over the tasks that validation has labels for; None without a validation split."""
-    known = [value for name, value in _primary(metrics).items() if name.startswith("validation/")]
-    known = [value for value in known if not math.isnan(value)]
+    return _mean([value for name, value in _primary(metrics).items() if name.startswith("validation/")])
+
+
+def _loss(metrics: dict[str, float]) -> float | None:
+    """The mean loss over the tasks that validation has labels for; None without a validation split."""
+    seen = {name: value for name, value in metrics.items() if name.startswith("validation/")}
+    likelihoods = [value for name, value in seen.items() if name.endswith("/nll")]
+    return _mean(likelihoods + [1.0 - value for name, value in seen.items() if name.endswith("/r2")])
+
+
+def _mean(values: list[float]) -> float | None:
+    """Of those that are known."""
+    known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else None
 
 
@@ -68,16 +90,18 @@ def _primary(metrics: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if name.rsplit("/", 1)[1] in PRIMARY.values()}
 
 
-def _keep(state: SlotState, objective: float) -> bool:
-    state.best_epoch, state.best_objective, state.waited = state.epoch, objective, 0
+def _keep(state: SlotState) -> bool:
+    last = state.history[-1]
+    state.best_look, state.waited = state.looks, 0
+    state.best_objective, state.best_loss = (last.get(name, math.nan) for name in (OBJECTIVE, LOSS))
     return True
 
 
-def _note_plateau(state: SlotState, objective: float, settings: TrainingSettings) -> None:
+def _note_plateau(state: SlotState, loss: float, settings: TrainingSettings) -> None:
     if settings.schedule != "plateau":
         return
-    if objective > state.plateau_best:
-        state.plateau_best, state.plateau_waited = objective, 0
+    if loss < state.plateau_best:
+        state.plateau_best, state.plateau_waited = loss, 0
         return
     state.plateau_waited += 1
     if state.plateau_waited > settings.plateau_patience:

@@ -8,12 +8,13 @@ _UP = 0.3  # share of the steps in which one-cycle rises
 _START, _END = 1 / 25, 1 / 25e4  # where one-cycle begins and ends, as shares of the peak
 
 
-def factor(settings: TrainingSettings, step: int, steps_per_epoch: int) -> float:
+def factor(settings: TrainingSettings, step: int, total: int, steps_per_epoch: int) -> float:
     """What the learning rate is multiplied by in a step.
 
     Args:
-        settings: Schedule, warm-up and number of epochs.
-        step: Counted over all epochs, from 0.
+        settings: Schedule and warm-up.
+        step: Counted over the whole training, from 0.
+        total: Steps of the whole training.
         steps_per_epoch: Steps of an epoch.
 
     Returns:
@@ -22,7 +23,7 @@ def factor(settings: TrainingSettings, step: int, steps_per_epoch: int) -> float
     warmup = round(settings.warmup_epochs * steps_per_epoch)
     if step < warmup:
         return (step + 1) / warmup
-    step, total = step - warmup, settings.epochs * steps_per_epoch - warmup
+    step, total = step - warmup, total - warmup
     if settings.schedule == "cosine":  # Loshchilov & Hutter 2017, without restarts
         return _ramp(1.0, 0.0, step / total)
     if settings.schedule == "one_cycle":  # Smith & Topin 2018, with cosine ramps as in torch's OneCycleLR

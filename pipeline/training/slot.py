@@ -127,33 +127,42 @@ class SlotState:
     Attributes:
         name: Of the slot.
         status: Whether it runs on, and if not, why.
-        history: One mapping of metrics for each epoch done.
-        best_epoch: Number of the kept epoch, from 1; 0 before the first.
+        history: One mapping of metrics for each look at validation so far.
+        updates: How many updates were done by each look.
+        best_look: Number of the look whose weights are kept, from 1; 0 before the first.
         best_objective: Its validation objective; NaN without a validation split.
-        waited: Epochs since the objective last rose enough.
+        best_loss: Its validation loss; NaN without a validation split.
+        waited: Looks since the loss last fell enough.
         plateau_factor: What the plateau schedule multiplies the rate by.
-        plateau_waited: Epochs since the objective last rose, for the plateau schedule.
-        plateau_best: Highest objective that the plateau schedule has seen.
+        plateau_waited: Looks since the loss last fell, for the plateau schedule.
+        plateau_best: Lowest loss that the plateau schedule has seen.
         arrays: Rows of the stacked tensors by name; of a slot that has left only `best.values` and `best.buffers`.
     """
 
     name: str
     status: Status = "running"
     history: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = 0
+    updates: list[int] = field(default_factory=list)
+    best_look: int = 0
     best_objective: float = float("-inf")
+    best_loss: float = float("inf")
     waited: int = 0
     plateau_factor: float = 1.0
     plateau_waited: int = 0
-    plateau_best: float = float("-inf")
+    plateau_best: float = float("inf")
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
-    def epoch(self) -> int:
-        """Epochs done."""
+    def looks(self) -> int:
+        """Looks at validation so far; of an experiment that counts epochs, epochs done."""
         return len(self.history)
 
     @property
+    def done(self) -> int:
+        """Updates done by the last look."""
+        return self.updates[-1] if self.updates else 0
+
+    @property
     def best(self) -> dict[str, float]:
-        """The metrics of the kept epoch."""
-        return self.history[self.best_epoch - 1]
+        """The metrics of the look whose weights are kept."""
+        return self.history[self.best_look - 1]

@@ -21,7 +21,7 @@ from pipeline.training.device_drive import DeviceDrive
 from pipeline.training.drive import Drive
 from pipeline.training.graph import Record, cuda_graph
 from pipeline.training.host_drive import HostDrive
-from pipeline.training.progress import note_epoch
+from pipeline.training.progress import note_look
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.tallies import Tally, metrics, tally_of
 from pipeline.training.task_losses import TaskLosses
@@ -29,7 +29,7 @@ from pipeline.training.watch import Watch
 
 
 class Stack:
-    """Trains its slots an epoch at a time.
+    """Trains its slots from one look at validation to the next.
 
     Args:
         prepared: The data, seen through the tasks that are trained.
@@ -66,8 +66,11 @@ class Stack:
         """Names of the slots that still train."""
         return [slot.name for slot in self._slots]
 
-    def epoch(self) -> list[SlotState]:
-        """Train every running slot for one epoch, and answer their states; those that are done leave the stack."""
+    def advance(self) -> list[SlotState]:
+        """Train every running slot up to its next look, and answer their states; those that are done leave the stack.
+
+        A stretch, from one look to the next, is an epoch where the length is given in epochs.
+        """
         if not self._slots:
             return []
         trained = self.train()
@@ -78,7 +81,7 @@ class Stack:
             found = {f"train/{key}": value for key, value in trained[k].items()}
             if validated:
                 found |= {f"validation/{key}": value for key, value in validated[k].items()}
-            kept.append(note_epoch(state, found, self._settings[k], finite[k]))
+            kept.append(note_look(state, found, self._settings[k], self._drive.length, finite[k]))
         mask = torch.tensor(kept, device=self._on.device).unsqueeze(1)
         for best, rows in zip(self._best, (self._network.values, self._network.buffers), strict=True):
             torch.where(mask, rows, best, out=best)
@@ -87,15 +90,16 @@ class Stack:
         return states
 
     def train(self) -> list[dict[str, float]]:
-        """The updates of an epoch and nothing else: each slot's training metrics over its rows. No state changes."""
+        """The updates of a stretch and nothing else: each slot's training metrics over its rows. No state changes."""
         self._factors = [state.plateau_factor for state in self._states]
-        self._drive.epoch(self._step, self._descent.after, self._states[0].epoch, self._factors)
+        updates = self._drive.length.stretch(self._states[0].looks)
+        self._drive.run(self._step, self._descent.after, updates, self._factors)
         seen = self._watch.told() if self._watch else [{} for _ in self._slots]
         told = zip(metrics(self._tallies), self._descent.told(), seen, strict=True)
         return [found | own | watched for found, own, watched in told]
 
     def leave(self, names: Iterable[str]) -> None:
-        """Cut slots out, pruned if they still ran; their kept epoch stays to be asked for."""
+        """Cut slots out, pruned if they still ran; the weights they keep stay to be asked for."""
         going = set(names) & set(self.running)
         if not going:
             return
@@ -132,7 +136,7 @@ class Stack:
         self._states = [_copy(states[slot.name], {}) for slot in self._slots]
         if not self._slots:
             return
-        assert len({state.epoch for state in self._states}) == 1
+        assert len({state.looks for state in self._states}) == 1
         self._build()
         for k, slot in enumerate(self._slots):
             for name, row in states[slot.name].arrays.items():
@@ -147,7 +151,7 @@ class Stack:
             self._network.bind(stacked["values"], stacked["buffers"], self._on)
         else:
             self._network.initialise([slot.stream for slot in self._slots], self._on)
-        self._drive.open(self._network, self._slots, self._states[0].epoch)
+        self._drive.open(self._network, self._slots, self._states[0].done)
         losses = TaskLosses(self._losses, len(experiments), self._on.device)
         self._descent = Descent(self._network, losses, [experiment.balancing for experiment in experiments])
         watched = self._settings[0].watch and len(self._losses) > 1
@@ -189,7 +193,7 @@ class Stack:
 
 
 def _copy(state: SlotState, arrays: dict[str, np.ndarray]) -> SlotState:
-    return replace(state, history=[*state.history], arrays=arrays)
+    return replace(state, history=[*state.history], updates=[*state.updates], arrays=arrays)
 
 
 def _copied(row: Tensor) -> np.ndarray:

@@ -21,7 +21,7 @@ from pipeline.training.stack import Stack
 
 
 class Trained(NamedTuple):
-    """What an epoch of a stack brought: its slots' states, without arrays, and the CPU seconds it took."""
+    """What a stretch of a stack brought: its slots' states, without arrays, and the CPU seconds it took."""
 
     states: list[SlotState]
     seconds: float
@@ -42,8 +42,8 @@ class Host:
             known = {slot.name: self._states.pop(slot.name) for slot in block if slot.name in self._states}
             self._stacks.append(Stack(prepared, block, known))
 
-    def epoch(self) -> list[Trained]:
-        """Train every running slot for an epoch."""
+    def advance(self) -> list[Trained]:
+        """Train every running slot up to its next look."""
         return [self._trained(stack) for stack in self._stacks if stack.running]
 
     def leave(self, names: list[str]) -> None:
@@ -67,7 +67,7 @@ class Host:
 
     def _trained(self, stack: Stack) -> Trained:
         start = time.thread_time()
-        states = [_light(state) for state in stack.epoch()]
+        states = [_light(state) for state in stack.advance()]
         return Trained(states, time.thread_time() - start)
 
 

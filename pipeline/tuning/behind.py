@@ -1,4 +1,4 @@
-"""Work that need not be waited for: storages and trackers are told while the next epochs train."""
+"""Work that need not be waited for: storages and trackers are told while the next stretches train."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor

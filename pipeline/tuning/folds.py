@@ -21,8 +21,8 @@ _STRONGEST: tuple[Status, ...] = ("diverged", "running", "pruned", "finished")
 class FoldedState(SlotState):
     """How far a trial has come whose folds are networks of their own.
 
-    An epoch's metrics are means over folds; a fold that had stopped by then counts with its kept epoch. Its best
-    objective is the mean of those that the folds kept, each its own epoch.
+    A look's metrics are means over folds; a fold that had stopped by then counts with the look it keeps. Its best
+    objective and loss are the means of those that the folds kept, each at its own look.
 
     Attributes:
         folds: The states of its networks, in the folds' order.
@@ -32,7 +32,7 @@ class FoldedState(SlotState):
 
     @property
     def best(self) -> dict[str, float]:
-        """The metrics of the epochs that the folds kept."""
+        """The metrics of the looks that the folds kept."""
         return _mean([state.best for state in self.folds])
 
 
@@ -45,20 +45,24 @@ def joined(name: str, folds: Sequence[SlotState]) -> SlotState:
     """
     if len(folds) == 1:
         return folds[0]
-    epochs = range(max(state.epoch for state in folds))
+    longest = max(folds, key=lambda state: state.looks)
+    looks = range(longest.looks)
     status = next(it for it in _STRONGEST if any(state.status == it for state in folds))
     return FoldedState(
         name,
         status,
-        [_mean([it.history[epoch] if epoch < it.epoch else it.best for it in folds]) for epoch in epochs],
+        [_mean([it.history[look] if look < it.looks else it.best for it in folds]) for look in looks],
+        longest.updates,
         best_objective=sum(state.best_objective for state in folds) / len(folds),
+        best_loss=sum(state.best_loss for state in folds) / len(folds),
         folds=list(folds),
     )
 
 
 def _mean(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Means over folds, and the standard error of the objective's."""
-    found = {name: sum(one[name] for one in metrics) / len(metrics) for name in metrics[0]}
+    names = (name for name in metrics[0] if all(name in one for one in metrics))
+    found = {name: sum(one[name] for one in metrics) / len(metrics) for name in names}
     objectives = [one[OBJECTIVE] for one in metrics]
     finite = all(map(math.isfinite, objectives))
     return found | {STANDARD_ERROR: statistics.stdev(objectives) / math.sqrt(len(metrics)) if finite else math.nan}

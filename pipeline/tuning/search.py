@@ -50,14 +50,14 @@ class Callbacks:
 
     Attributes:
         batch: Called with a batch's trials before it is trained.
-        epoch: Called after each epoch with the states, without arrays, of the trials that took part.
-        trial: Called with each trial of a batch once all are told, and its state with the metrics of every epoch (of a
+        look: Called after each look with the states, without arrays, of the trials that took part.
+        trial: Called with each trial of a batch once all are told, and its state with the metrics of every look (of a
             failed one perhaps none, of one with folds their means); after an interruption again with all trials of that
             batch. It is called from another thread, while the next batch trains.
     """
 
     batch: Callable[[Sequence[FrozenTrial]], None] = _ignore
-    epoch: Callable[[Sequence[SlotState]], None] = _ignore
+    look: Callable[[Sequence[SlotState]], None] = _ignore
     trial: Callable[[FrozenTrial, SlotState], None] = _ignore
 
 
@@ -111,7 +111,7 @@ class _Job:
     """What all batches of a search have in common.
 
     Attributes:
-        reporting: Tells the storage of an epoch while the next one trains.
+        reporting: Tells the storage of a look while the next stretch trains.
         hearing: Tells of a batch while the next one trains. They are two, so that a tracker's failure fails no batch.
     """
 
@@ -139,7 +139,7 @@ class _Job:
         self.hearing.do(partial(self._hear, self.study.get_trials(deepcopy=False), told, checkpoint))
 
     def _tell(self, trial: Trial, state: SlotState) -> None:
-        """Complete with the kept epoch's objective, or pruned with the last one reported."""
+        """Complete with the kept look's objective, or pruned with the last one reported."""
         trial.set_user_attr(METRICS, {key: value for key, value in state.best.items() if math.isfinite(value)})
         if isinstance(state, FoldedState) and state.status != "diverged":
             trial.set_user_attr(FOLDS, [fold.best_objective for fold in state.folds])
@@ -173,7 +173,7 @@ class _Job:
 
 
 class _Barrier:
-    """Reports an epoch's objectives and decides who leaves.
+    """Reports a look's objectives and decides who leaves.
 
     Attributes:
         states: How far each trial of the batch had come when it last took part, by number.
@@ -211,7 +211,7 @@ class _Barrier:
         now = {number: state for number, state in self.take(states).items() if number in took_part}
         curves = {number: _curve(state) for number, state in now.items()}
         self._reporting.do(partial(self.report, curves))
-        self._callbacks.epoch(list(now.values()))
+        self._callbacks.look(list(now.values()))
         diverged = [number for number, state in now.items() if state.status == "diverged"]
         competing = {number: curves[number] for number in now if number not in diverged}
         leaving = {*self._pruned(competing), *diverged}
@@ -234,12 +234,12 @@ class _Barrier:
         return self.states
 
     def report(self, curves: Curves) -> None:
-        """Tell the storage what it does not know yet: of a resumed trial perhaps more than the last epoch."""
+        """Tell the storage what it does not know yet: of a resumed trial perhaps more than the last look."""
         for number, curve in curves.items():
-            for epoch, objective in enumerate(curve, start=1):
-                if number in self.unfinished and epoch not in self._reported[number]:
-                    self.unfinished[number].report(objective, epoch)
-                    self._reported[number].add(epoch)
+            for look, objective in enumerate(curve, start=1):
+                if number in self.unfinished and look not in self._reported[number]:
+                    self.unfinished[number].report(objective, look)
+                    self._reported[number].add(look)
 
 
 def _curve(state: SlotState) -> list[float]:

@@ -23,7 +23,7 @@ REPLICATE = "headway.replicate"
 VALUES = "trial.values"
 """Attribute of a trial: the experiment's values that it tries, by dotted key."""
 METRICS = "trial.metrics"
-"""Attribute of a told trial: the metrics of its kept epoch."""
+"""Attribute of a told trial: the metrics of the look it keeps."""
 FOLDS = "trial.folds"
 """Attribute of a told trial with folds: the objective of each, in their order."""
 ERROR = "trial.standard_error"
@@ -76,10 +76,10 @@ def winners(study: Study, trials: int, replicates: int) -> list[FrozenTrial]:
 
 @storage_failures()
 def table(study: Study) -> pd.DataFrame:
-    """All trials: number, replicate, state, reason, value, a column for each searched setting and epoch, seconds.
+    """All trials: number, replicate, state, reason, value, a column for each searched setting and look, seconds.
 
     The columns of settings are dotted keys in alphabetical order, empty where a trial did not search one; those of
-    epochs `epoch_1`, `epoch_2`, ...; those of the kept epoch's metrics have their names, such as
+    looks `epoch_1`, `epoch_2`, ...; those of the kept look's metrics have their names, such as
     `validation/all/objective`.
     """
     trials = study.get_trials(deepcopy=False)

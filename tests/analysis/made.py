@@ -151,7 +151,7 @@ def candidate(
     mine = settings.model_copy(update={"tasks": {task: settings.tasks[task]}}) if task else settings
     stack = Stack(seen, seed_slots(mine))
     while stack.running:
-        stack.epoch()
+        stack.advance()
     states = sorted(stack.states(), key=lambda state: state.name)
     place = folder / title.replace(" ", "_")
     place.mkdir(parents=True)

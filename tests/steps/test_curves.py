@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pipeline.pace import Pace
-from pipeline.steps.curves import Live
+from pipeline.steps.curves import Live, history, kept
 from pipeline.tracking.run import Run
 from pipeline.training.slot import SlotState
 
@@ -24,7 +24,8 @@ class Logged:
 
 
 def state(name: str, values: list[float], best: int = 1, **more: Any) -> SlotState:
-    return SlotState(name, history=[{KEY: value} for value in values], best_epoch=best, **more)
+    updates = [10 * look for look in range(1, len(values) + 1)]
+    return SlotState(name, history=[{KEY: value} for value in values], updates=updates, best_look=best, **more)
 
 
 def live(run: Logged, share: float, states: Mapping[str, SlotState] | None = None) -> Live:
@@ -73,3 +74,19 @@ def test_after_a_resume_all_is_logged_for_the_run_to_pick_what_it_lacks() -> Non
     curves.add([state(name, [0.25, 0.5, 0.75]) for name in known])
     curves.log()
     assert run.calls == [(1, [0.25, 0.5, 0.75])]
+
+
+def test_history_has_a_row_for_each_look_with_the_updates_done_by_then() -> None:
+    rows = history([state("seed/0", [0.25, 0.5], 2), state("seed/1", [0.75], 1, status="finished")])
+    assert rows[["slot", "epoch", "updates", "kept"]].values.tolist() == [
+        ["seed/0", 1, 10, False],
+        ["seed/0", 2, 20, True],
+        ["seed/1", 1, 10, True],
+    ]
+
+
+def test_what_was_not_noted_in_every_kept_stretch_is_left_out_of_the_mean() -> None:
+    states = [state("seed/0", [0.25]), state("seed/1", [0.75])]
+    states[0].history[0]["all/conflicts"] = 0.5
+    assert kept(states)[KEY] == 0.5
+    assert "all/conflicts" not in kept(states)

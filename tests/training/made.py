@@ -48,6 +48,7 @@ BASE: dict[str, Any] = {
     "training.epochs": 3,
     "training.batch_size": 7,
     "training.early_stopping": None,
+    "training.schedule": "constant",
     "model.trunk.widths": [9],
     "model.trunk.dropout": 0.5,
     "training.learning_rate": 0.01,
@@ -142,10 +143,10 @@ def trials(experiments: Sequence[Experiment]) -> list[Slot]:
 
 
 def trained(prepared: Prepared, slots: Sequence[Slot], epochs: int = 99) -> dict[str, SlotState]:
-    """The states by name after so many epochs, or at the end."""
+    """The states by name after so many epochs (or looks, where updates are counted), or at the end."""
     stack = Stack(prepared, slots)
     while stack.running and epochs:
-        stack.epoch()
+        stack.advance()
         epochs -= 1
     return by_name(stack)
 
@@ -157,7 +158,8 @@ def by_name(stack: Stack) -> dict[str, SlotState]:
 def assert_same(found: SlotState, wanted: SlotState) -> None:
     """Bit for bit the same history and arrays."""
     assert repr(found.history) == repr(wanted.history)
-    assert (found.status, found.best_epoch, found.waited) == (wanted.status, wanted.best_epoch, wanted.waited)
+    assert (found.status, found.best_look, found.waited) == (wanted.status, wanted.best_look, wanted.waited)
+    assert found.updates == wanted.updates
     assert found.arrays.keys() == wanted.arrays.keys()
     differing = [name for name, row in found.arrays.items() if row.tobytes() != wanted.arrays[name].tobytes()]
     assert not differing

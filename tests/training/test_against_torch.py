@@ -167,7 +167,7 @@ def _check(prepared: Prepared, slots: list[Slot], tolerance: float = 2e-5) -> No
     initial = network.named(network.values, network.buffers)
     stack = Stack(prepared, slots)
     while stack.running:
-        stack.epoch()
+        stack.advance()
     states = by_name(stack)
     rows = [torch.stack([torch.from_numpy(states[slot.name].arrays[f"best.{what}"]) for slot in slots])
             for what in ("values", "buffers")]  # fmt: skip

@@ -64,6 +64,6 @@ def test_training_metrics_of_an_epoch_are_over_its_labelled_rows(tmp_path: Path)
     still = {"training.learning_rate": 1e-12, "model.trunk.dropout": 0.0, "training.optimizer": "sgd"}
     stack = Stack(prepared, seeds(experiment_on(prepared, still), 1))
     wanted = assess(stack._network, prepared, prepared.split("train"))[0]
-    found = stack.epoch()[0].history[0]
+    found = stack.advance()[0].history[0]
     for key, value in wanted.items():
         assert found[f"train/{key}"] == pytest.approx(value, rel=1e-5)

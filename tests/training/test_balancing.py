@@ -48,13 +48,13 @@ def test_resumed_equals_unbroken_after_a_neighbour_has_left(method: str, tmp_pat
     slots = seeds(experiment_on(prepared, {"balancing.method": method, "balancing.smoothing": 0.0}), 3)
     unbroken = trained(prepared, slots)
     first = Stack(prepared, slots)
-    first.epoch()
+    first.advance()
     first.leave(["seed/1"])
-    first.epoch()
+    first.advance()
     states = by_name(first)
     second = Stack(prepared, [slots[2], slots[0]], states)
     while second.running:
-        second.epoch()
+        second.advance()
     for name, state in by_name(second).items():
         assert_same(state, unbroken[name])
 
@@ -103,9 +103,9 @@ def test_gradients_are_told_apart_however_tasks_share(sharing: str, trunk: str, 
     alone = trained(prepared, slots[:1])["seed/0"]
     assert alone.status == "finished"
     stack = Stack(prepared, slots)
-    stack.epoch()
+    stack.advance()
     stack.leave(["seed/1"])
-    stack.epoch()
+    stack.advance()
     assert_same(by_name(stack)["seed/0"], alone)
 
 
@@ -158,7 +158,7 @@ def test_a_slot_whose_weights_are_no_numbers_diverges_alone(method: str, tmp_pat
     stack = Stack(prepared, slots)
     stack._network.values[1, 0] = torch.nan
     while stack.running:
-        stack.epoch()
+        stack.advance()
     found = by_name(stack)
     assert found["seed/1"].status == "diverged"
     assert_same(found["seed/0"], trained(prepared, slots[:1])["seed/0"])

@@ -17,7 +17,7 @@ def state(name: str = "seed/0") -> SlotState:
     return SlotState(
         name,
         history=[{"train/a/nll": 0.1 + 0.2, "validation/a/accuracy": math.nan}],
-        best_epoch=1,
+        best_look=1,
         best_objective=1 / 3,
         plateau_best=-math.inf,
         arrays={"values": np.arange(5, dtype=np.float32) / 3, "best.values": np.ones(2, np.float32)},

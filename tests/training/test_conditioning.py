@@ -43,11 +43,11 @@ def check_in_stacks(prepared: Prepared, experiment: Experiment) -> None:
 
 def _resumed_after_leaving(prepared: Prepared, slots: list[Slot]) -> Any:
     first = Stack(prepared, slots)
-    first.epoch()
+    first.advance()
     first.leave([slots[1].name, slots[3].name])
     second = Stack(prepared, [slots[4], slots[0]], by_name(first))
     while second.running:
-        second.epoch()
+        second.advance()
     return by_name(second)[slots[0].name]
 
 

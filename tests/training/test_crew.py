@@ -62,7 +62,7 @@ def test_a_worker_that_starts_slowly_takes_its_share_when_it_is_there(
 
     def barrier(states: list[SlotState]) -> list[str]:
         layouts.append(held(crew))
-        hosts.all[0].lag = 100.0 if states[0].epoch < 2 else 0.0
+        hosts.all[0].lag = 100.0 if states[0].looks < 2 else 0.0
         return []
 
     with Crew(2, workers=hosts) as crew:
@@ -79,7 +79,7 @@ def test_slots_move_to_a_host_whose_own_have_left_and_stacks_are_merged(
 
     def barrier(states: list[SlotState]) -> list[str]:
         layouts.append(held(crew))
-        return [slot.name for slot in crew._shares()[1][1:]] if states[0].epoch == 2 else []
+        return [slot.name for slot in crew._shares()[1][1:]] if states[0].looks == 2 else []
 
     with Crew(2, block=4, workers=Hosts(0.0)) as crew:
         states = fit(crew, prepared, slots, barrier)
@@ -95,7 +95,7 @@ def test_a_small_gain_moves_nothing(prepared: Prepared, experiment: Experiment) 
 
     def barrier(states: list[SlotState]) -> list[str]:
         layouts.append(held(crew))
-        return ["seed/0"] if states[0].epoch == 1 else []
+        return ["seed/0"] if states[0].looks == 1 else []
 
     with Crew(2, block=9, workers=Hosts(0.0)) as crew:
         fit(crew, prepared, seeds(experiment, 17), barrier)
@@ -108,12 +108,12 @@ def test_finished_slots_survive_a_move(prepared: Prepared, experiment: Experimen
     hosts = Hosts(100.0)
 
     def barrier(states: list[SlotState]) -> list[str]:
-        hosts.all[0].lag = 0.0 if states[0].epoch == 3 else hosts.all[0].lag
+        hosts.all[0].lag = 0.0 if states[0].looks == 3 else hosts.all[0].lag
         return []
 
     with Crew(2, workers=hosts) as crew:
         states = fit(crew, prepared, slots, barrier)
-    assert [state.epoch for state in states] == [2] * 3 + [5] * 4
+    assert [state.looks for state in states] == [2] * 3 + [5] * 4
     ends_as_alone(states, prepared, slots)
 
 

@@ -24,13 +24,13 @@ NO_DROPOUT = {"model.trunk.dropout": 0.0, "model.head.dropout": 0.0, "training.e
 def batched(prepared: Prepared, slots: list[Slot], record: Any = None) -> dict[str, SlotState]:
     stack = Stack(prepared, slots, on=BATCHED, record=record)
     while stack.running:
-        stack.epoch()
+        stack.advance()
     return by_name(stack)
 
 
 def assert_agree(found: SlotState, wanted: SlotState, tolerance: float = 2e-4) -> None:
     """The same course within a tolerance."""
-    assert (found.status, found.epoch) == (wanted.status, wanted.epoch)
+    assert (found.status, found.looks) == (wanted.status, wanted.looks)
     for mine, other in zip(found.history, wanted.history, strict=True):
         assert mine.keys() == other.keys()
         for key, value in other.items():
@@ -39,7 +39,7 @@ def assert_agree(found: SlotState, wanted: SlotState, tolerance: float = 2e-4) -
     assert found.arrays.keys() == wanted.arrays.keys()
     for name in ("values", "buffers"):
         row, other_row = found.arrays[f"best.{name}"], wanted.arrays[f"best.{name}"]
-        if found.best_epoch == wanted.best_epoch:
+        if found.best_look == wanted.best_look:
             assert np.linalg.norm(row - other_row) <= tolerance * max(1.0, float(np.linalg.norm(other_row)))
 
 
@@ -121,7 +121,7 @@ def test_the_steps_of_an_epoch_on_a_gpu_neither_wait_for_it_nor_mix_devices(
     slots = seeds(experiment, 3) if own_batches else trials([experiment] * 3)
     with FakeTensorMode(allow_non_fake_inputs=True):
         stack = Stack(prepared, slots, on=On("cuda:0", batched=True))
-        stack._drive.epoch(stack._step, stack._descent.after, 0, [1.0] * 3)
+        stack._drive.run(stack._step, stack._descent.after, range(stack._drive.steps), [1.0] * 3)
         for rows in stack._rows().values():
             assert rows.device == torch.device("cuda:0")
         with pytest.raises(DataDependentOutputException):
@@ -139,11 +139,11 @@ def test_a_slot_of_a_recorded_stack_can_leave(tmp_path: Path) -> None:
     slots = trials([experiment_on(prepared, {"training.epochs": 4})] * 4)
     wanted = batched(prepared, slots)
     stack = Stack(prepared, slots, on=BATCHED, record=tape)
-    stack.epoch()
+    stack.advance()
     stack.leave(["trial/0", "trial/2"])
     assert stack.running == ["trial/1", "trial/3"]
     while stack.running:
-        stack.epoch()
+        stack.advance()
     found = by_name(stack)
     assert found["trial/0"].status == "pruned"
     for name in ("trial/1", "trial/3"):
@@ -155,11 +155,11 @@ def test_a_recorded_stack_resumes_bit_for_bit(tmp_path: Path) -> None:
     slots = seeds(experiment_on(prepared, {"training.epochs": 4, "model.trunk.norm": "batch"}), 3)
     wanted = batched(prepared, slots, tape)
     stack = Stack(prepared, slots, on=BATCHED, record=tape)
-    stack.epoch()
-    stack.epoch()
+    stack.advance()
+    stack.advance()
     resumed = Stack(prepared, slots, by_name(stack), on=BATCHED, record=tape)
     while resumed.running:
-        resumed.epoch()
+        resumed.advance()
     for name, state in by_name(resumed).items():
         assert_same(state, wanted[name])
 
@@ -169,14 +169,14 @@ def test_a_stack_trained_on_one_device_goes_on_on_another(tmp_path: Path) -> Non
     slots = seeds(experiment_on(prepared, NO_DROPOUT | {"training.epochs": 4}), 2)
     wanted = trained(prepared, slots)
     stack = Stack(prepared, slots, on=BATCHED)
-    stack.epoch()
+    stack.advance()
     for name, state in trained_on(Stack(prepared, slots, by_name(stack))).items():
         assert_agree(state, wanted[name])
 
 
 def trained_on(stack: Stack) -> dict[str, SlotState]:
     while stack.running:
-        stack.epoch()
+        stack.advance()
     return by_name(stack)
 
 
@@ -201,4 +201,4 @@ def test_a_stack_that_does_not_fit_on_its_device_fails_in_one_line(
 
     monkeypatch.setattr(stack, "_step", full)
     with pytest.raises(Failure, match="a stack of 3 does not fit on device=cpu: set slots to fewer"):
-        stack.epoch()
+        stack.advance()

@@ -70,10 +70,10 @@ def test_a_slot_that_is_told_to_leave_is_pruned_and_the_others_feel_nothing(
     experiment: Experiment, prepared: Prepared, reference: dict[str, bytes]
 ) -> None:
     def barrier(states: list[SlotState]) -> list[str]:
-        return ["seed/1"] if states[0].epoch == 2 else []
+        return ["seed/1"] if states[0].looks == 2 else []
 
     states = {state.name: state for state in trained(prepared, seed_slots(experiment), 2, barrier)}
-    assert (states["seed/1"].status, states["seed/1"].epoch) == ("pruned", 2)
+    assert (states["seed/1"].status, states["seed/1"].looks) == ("pruned", 2)
     found = weights(list(states.values()))
     assert {name: found[name] for name in found if name != "seed/1"} == {
         name: reference[name] for name in reference if name != "seed/1"
@@ -92,7 +92,7 @@ def test_broken_off_three_times_and_resumed_in_other_blocks_the_weights_are_the_
     for break_at, size in ((1, 5), (2, 2), (3, 1), (99, 3)):
 
         def barrier(states: list[SlotState], break_at: int = break_at) -> list[str]:
-            if states[0].epoch > break_at:
+            if states[0].looks > break_at:
                 raise Killed
             return []
 
@@ -102,7 +102,7 @@ def test_broken_off_three_times_and_resumed_in_other_blocks_the_weights_are_the_
             with Crew(1) as crew:
                 states = fit(crew, prepared, slots, barrier, checkpoint, checkpoint.read())
         except Killed:
-            assert max(state.epoch for state in checkpoint.read().values()) == break_at
+            assert max(state.looks for state in checkpoint.read().values()) == break_at
     assert weights(states) == reference
 
 

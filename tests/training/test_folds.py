@@ -107,13 +107,13 @@ def test_a_fold_that_leaves_and_folds_in_other_processes_change_nothing(processe
     undisturbed = {slot.name: trained(prepared, [slot])[slot.name] for slot in slots}
 
     def at_barrier(states: list[SlotState]) -> list[str]:
-        return [it.name for it in states if it.epoch == 2 and it.name.startswith("trial/1/")]
+        return [it.name for it in states if it.looks == 2 and it.name.startswith("trial/1/")]
 
     with Crew(processes) as crew:
         found = {state.name: state for state in fit(crew, prepared, slots, at_barrier)}
     for slot in slots:
         if slot.name.startswith("trial/1/"):
-            assert (found[slot.name].status, found[slot.name].epoch) == ("pruned", 2)
+            assert (found[slot.name].status, found[slot.name].looks) == ("pruned", 2)
         else:
             assert_same(found[slot.name], undisturbed[slot.name])
 
@@ -126,7 +126,7 @@ def test_folds_resume_as_if_unbroken(tmp_path: Path) -> None:
     for part in (slots[:1], slots[1:]):
         stack = Stack(prepared, part, states)
         while stack.running:
-            stack.epoch()
+            stack.advance()
         for name, state in by_name(stack).items():
             assert_same(state, unbroken[name])
 
@@ -178,7 +178,7 @@ def test_batches_that_lie_on_a_device_pass_the_fold_over_too(tmp_path: Path) -> 
     on_device = Stack(prepared, slots, on=On("cpu", batched=True))
     assert isinstance(on_device._drive._batches, ResidentBatches)
     plain = Stack(prepared, slots)
-    for found, wanted in zip(on_device.epoch(), plain.epoch(), strict=True):
+    for found, wanted in zip(on_device.advance(), plain.advance(), strict=True):
         assert found.history[0] == pytest.approx(wanted.history[0], rel=1e-3)
 
 

@@ -8,14 +8,14 @@ from pipeline.training.stack import Stack
 from tests.training.made import assert_same, by_name, experiment_on, seeds, trained, trials
 
 
-def test_pruned_slot_keeps_its_best_epoch_and_trains_no_further(prepared: Prepared) -> None:
+def test_pruned_slot_keeps_its_best_look_and_trains_no_further(prepared: Prepared) -> None:
     stack = Stack(prepared, seeds(experiment_on(prepared), 3))
-    stack.epoch()
+    stack.advance()
     stack.leave(["seed/1", "no such slot"])
     assert stack.running == ["seed/0", "seed/2"]
-    assert {state.name for state in stack.epoch()} == {"seed/0", "seed/2"}
+    assert {state.name for state in stack.advance()} == {"seed/0", "seed/2"}
     left = by_name(stack)["seed/1"]
-    assert (left.status, left.epoch, left.best_epoch) == ("pruned", 1, 1)
+    assert (left.status, left.looks, left.best_look) == ("pruned", 1, 1)
     assert set(left.arrays) == {"best.values", "best.buffers"}
 
 
@@ -23,34 +23,34 @@ def test_slots_that_stop_early_leave_the_others_as_they_would_be_alone(prepared:
     patience = {"training.early_stopping": {"patience": 1}, "training.epochs": 12, "model.trunk.norm": "batch"}
     slots = seeds(experiment_on(prepared, patience), 5)
     found = trained(prepared, slots)
-    assert len({state.epoch for state in found.values()}) > 1
+    assert len({state.looks for state in found.values()}) > 1
     for slot in slots:
         assert_same(found[slot.name], trained(prepared, [slot])[slot.name])
 
 
-def test_each_slot_keeps_the_weights_of_its_own_best_epoch(prepared: Prepared) -> None:
+def test_each_slot_keeps_the_weights_of_its_own_best_look(prepared: Prepared) -> None:
     patience = {"training.early_stopping": {"patience": 2}, "training.epochs": 40, "model.trunk.norm": "batch"}
     stack = Stack(prepared, seeds(experiment_on(prepared, patience), 4))
     weights: dict[tuple[str, int], np.ndarray] = {}
     while stack.running:
         before = stack.running
-        stack.epoch()
+        stack.advance()
         states = by_name(stack)
         for name in set(before) & set(stack.running):
-            weights[name, states[name].epoch] = states[name].arrays["values"]
+            weights[name, states[name].looks] = states[name].arrays["values"]
     found = by_name(stack)
-    assert len({state.best_epoch for state in found.values()}) > 1
+    assert len({state.best_look for state in found.values()}) > 1
     for name, state in found.items():
         objectives = [epoch["validation/all/objective"] for epoch in state.history]
-        assert state.best_epoch == 1 + int(np.argmax(objectives))
+        assert state.best_look == 1 + int(np.argmax(objectives))
         assert state.best_objective == max(objectives)
-        assert state.best is state.history[state.best_epoch - 1]
-        assert np.array_equal(state.arrays["best.values"], weights[name, state.best_epoch])
+        assert state.best is state.history[state.best_look - 1]
+        assert np.array_equal(state.arrays["best.values"], weights[name, state.best_look])
 
 
 def test_slot_with_early_stopping_off_keeps_its_last_epoch(prepared: Prepared) -> None:
     state = trained(prepared, seeds(experiment_on(prepared), 1))["seed/0"]
-    assert (state.status, state.epoch, state.best_epoch) == ("finished", 3, 3)
+    assert (state.status, state.looks, state.best_look) == ("finished", 3, 3)
 
 
 def test_slot_that_diverges_leaves_and_the_others_go_on(prepared: Prepared) -> None:
@@ -59,19 +59,19 @@ def test_slot_that_diverges_leaves_and_the_others_go_on(prepared: Prepared) -> N
     slots = trials([experiment_on(prepared, sgd | {"training.learning_rate": rate}) for rate in rates])
     found = trained(prepared, slots)
     assert [found[slot.name].status for slot in slots] == ["finished", "diverged", "finished"]
-    assert found["trial/1"].epoch == 1
+    assert found["trial/1"].looks == 1
     for name, slot in (("trial/0", slots[0]), ("trial/2", slots[2])):
         assert_same(found[name], trained(prepared, [slot])[name])
 
 
-def test_slot_that_diverges_late_keeps_the_weights_of_its_best_epoch(prepared: Prepared) -> None:
+def test_slot_that_diverges_late_keeps_the_weights_of_its_best_look(prepared: Prepared) -> None:
     stack = Stack(prepared, seeds(experiment_on(prepared, {"training.epochs": 5}), 2))
-    stack.epoch()
+    stack.advance()
     good = by_name(stack)["seed/0"].arrays["values"]
     stack._network.values[0, 0] = float("inf")
-    stack.epoch()
+    stack.advance()
     state = by_name(stack)["seed/0"]
-    assert (state.status, state.best_epoch, stack.running) == ("diverged", 1, ["seed/1"])
+    assert (state.status, state.best_look, stack.running) == ("diverged", 1, ["seed/1"])
     assert np.array_equal(state.arrays["best.values"], good)
 
 
@@ -87,19 +87,19 @@ def test_slot_whose_very_last_update_is_not_finite_has_diverged(prepared: Prepar
 
 def test_states_are_copies_that_further_training_does_not_touch(prepared: Prepared) -> None:
     stack = Stack(prepared, seeds(experiment_on(prepared), 2))
-    stack.epoch()
+    stack.advance()
     before = by_name(stack)["seed/0"]
-    values, epochs = before.arrays["values"].copy(), before.epoch
-    stack.epoch()
-    assert before.epoch == epochs
+    values, epochs = before.arrays["values"].copy(), before.looks
+    stack.advance()
+    assert before.looks == epochs
     assert np.array_equal(before.arrays["values"], values)
 
 
 def test_a_stack_that_all_have_left_does_nothing_more(prepared: Prepared) -> None:
     slots: list[Slot] = seeds(experiment_on(prepared), 2)
     stack = Stack(prepared, slots)
-    stack.epoch()
+    stack.advance()
     stack.leave([slot.name for slot in slots])
     assert stack.running == []
-    assert stack.epoch() == []
+    assert stack.advance() == []
     assert {state.status for state in stack.states()} == {"pruned"}

@@ -12,7 +12,7 @@ from pipeline.training.thresholds import best_threshold
 from tests.training.made import MIXED, experiment_on, random_data, seeds, trained
 
 
-def test_saved_networks_answer_as_their_slots_did_in_their_best_epoch(tmp_path: Path) -> None:
+def test_saved_networks_answer_as_their_slots_did_in_their_best_look(tmp_path: Path) -> None:
     prepared = random_data(tmp_path)
     experiment = experiment_on(
         prepared, {"model.trunk.norm": "batch", "training.early_stopping": {"patience": 2}, "training.epochs": 6}

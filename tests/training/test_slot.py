@@ -55,4 +55,4 @@ def test_settings_that_change_shape_or_course_do_not_stack(values: dict[str, obj
 
 def test_fresh_state_runs_and_has_no_epoch() -> None:
     state = SlotState("seed/0")
-    assert (state.status, state.epoch, state.best_epoch) == ("running", 0, 0)
+    assert (state.status, state.looks, state.best_look) == ("running", 0, 0)

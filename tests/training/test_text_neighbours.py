@@ -54,10 +54,10 @@ def test_slots_with_rates_of_dropout_of_their_own_are_the_same_alone_and_after_a
     prepared = text_data(tmp_path, {name: TASKS[name] for name in ("who", "odd")}, rows=20)
     slots = trials([on(prepared, **{"model.trunk.dropout": rate, "training.epochs": 3}) for rate in (0.0, 0.5, 0.2)])
     stack = Stack(prepared, slots)
-    stack.epoch()
+    stack.advance()
     stack.leave([slots[0].name])
     while stack.running:
-        stack.epoch()
+        stack.advance()
     for slot in slots[1:]:
         assert_same(by_name(stack)[slot.name], trained(prepared, [slot])[slot.name])
 

@@ -24,7 +24,7 @@ def main(experiment: str, prepared: str, folder: str, startup_trials: str, epoch
         if next(done) == int(epochs):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    callbacks = Callbacks(epoch=on_epoch)
+    callbacks = Callbacks(look=on_epoch)
     searched(wanted, open_prepared(Path(prepared)), Path(folder), wanted.processes, callbacks)
 
 

@@ -137,10 +137,10 @@ def test_early_stopping_is_each_folds_own_and_the_trial_goes_on_until_the_last(
     own = folded(training__epochs=12, training__early_stopping={"patience": 1}, tuning__pruner="none", tuning__trials=4)
     callbacks = Callbacks(trial=lambda trial, state: seen.setdefault(trial.number, state) and None)
     searched(own, in_folds, tmp_path, callbacks=callbacks)
-    lengths = {number: {fold.epoch for fold in it.folds} for number, it in seen.items() if isinstance(it, FoldedState)}
+    lengths = {number: {fold.looks for fold in it.folds} for number, it in seen.items() if isinstance(it, FoldedState)}
     assert len(lengths) == 4
     assert any(len(its) > 1 for its in lengths.values())
-    assert all(seen[number].epoch == max(its) for number, its in lengths.items())
+    assert all(seen[number].looks == max(its) for number, its in lengths.items())
 
 
 @pytest.mark.parametrize("epochs", [3, 6, 9])
@@ -153,20 +153,20 @@ def test_a_study_that_fails_where_some_folds_have_stopped_already_goes_on_as_if_
     done: list[int] = []
 
     def on_epoch(states: Sequence[SlotState]) -> None:
-        done.append(states[0].epoch)
+        done.append(states[0].looks)
         if len(done) == epochs:
             raise Failure("no luck")
 
     with pytest.raises(Failure, match="no luck"):
-        searched(own, in_folds, tmp_path / "broken", callbacks=Callbacks(epoch=on_epoch))
-    assert_equal(searched(own, in_folds, tmp_path / "broken", callbacks=Callbacks(epoch=on_epoch)), unbroken)
+        searched(own, in_folds, tmp_path / "broken", callbacks=Callbacks(look=on_epoch))
+    assert_equal(searched(own, in_folds, tmp_path / "broken", callbacks=Callbacks(look=on_epoch)), unbroken)
     assert done[: epochs + 1] == [*range(1, epochs + 1), epochs]  # from the last checkpoint, not from the start
 
 
 def test_a_trial_with_a_diverged_fold_is_told_as_diverged_and_ends_at_once(
     in_folds: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.training.stack.note_epoch", _diverging("trial/1/fold/2", 2))
+    monkeypatch.setattr("pipeline.training.stack.note_look", _diverging("trial/1/fold/2", 2))
     heard: list[tuple[int, str]] = []
 
     def on_trial(trial: FrozenTrial, state: SlotState) -> None:
@@ -183,10 +183,11 @@ def test_a_trial_with_a_diverged_fold_is_told_as_diverged_and_ends_at_once(
 
 
 def _diverging(name: str, epoch: int) -> Any:
-    from pipeline.training.progress import note_epoch
+    from pipeline.training.progress import note_look
 
-    def noted(state: SlotState, metrics: dict[str, float], settings: Any, finite: bool) -> bool:
-        return note_epoch(state, metrics, settings, finite and not (state.name == name and state.epoch == epoch - 1))
+    def noted(state: SlotState, metrics: dict[str, float], settings: Any, length: Any, finite: bool) -> bool:
+        lost = state.name == name and state.looks == epoch - 1
+        return note_look(state, metrics, settings, length, finite and not lost)
 
     return noted
 

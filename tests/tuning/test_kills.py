@@ -114,7 +114,7 @@ def test_a_kill_after_the_last_trial_was_told_leaves_none_unheard_of(
     heard: list[int] = []
 
     def on_trial(trial: FrozenTrial, state: SlotState) -> None:
-        assert list(trial.intermediate_values) == list(range(1, state.epoch + 1))
+        assert list(trial.intermediate_values) == list(range(1, state.looks + 1))
         heard.append(trial.number)
         if heard == [0, 1, 2, 3]:
             raise Killed

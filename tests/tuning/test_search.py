@@ -148,7 +148,7 @@ def test_callbacks_hear_of_batches_epochs_and_trials_in_order(prepared: Prepared
         assert all(VALUES in trial.user_attrs for trial in trials)
 
     def on_epoch(states: Sequence[SlotState]) -> None:
-        heard.append((states[0].epoch, [state.name for state in states]))
+        heard.append((states[0].looks, [state.name for state in states]))
 
     def on_trial(trial: FrozenTrial, state: SlotState) -> None:
         assert trial.state.is_finished()
@@ -175,7 +175,7 @@ def test_trials_are_told_of_while_the_next_batch_trains(prepared: Prepared, tmp_
             assert trained.wait(60)
 
     experiment = digits({"tuning.trials": 4, "tuning.batch": 2, "training.epochs": 1})
-    study = searched(experiment, prepared, tmp_path, callbacks=Callbacks(epoch=on_epoch, trial=on_trial))
+    study = searched(experiment, prepared, tmp_path, callbacks=Callbacks(look=on_epoch, trial=on_trial))
     assert len(study.trials) == 4
 
 
