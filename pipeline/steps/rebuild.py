@@ -96,12 +96,13 @@ def _train(context: Context, run: Any) -> str | None:
     states = _fit(context, experiment, prepared, slots)
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
-        before = context.tracker.artifact(run.info.run_id, HISTORY, there)
-        weights = context.tracker.artifact(run.info.run_id, saved.FILE, there)
-        if before is None or weights is None:
+        files = saved.save(there, prepared, [experiment] * len(slots), states, [slot.fold for slot in slots])
+        new = [path.read_bytes() for path in files]
+        before, *weights = (context.tracker.artifact(run.info.run_id, name, there)
+                            for name in (HISTORY, *(path.name for path in files)))  # fmt: skip
+        if before is None or weights[0] is None:
             raise Failure(f"run {run.info.run_id} logged no {HISTORY} or {saved.FILE}: it did not finish")
-        curves, old = pd.read_parquet(before), weights.read_bytes()
-        new = saved.save(there, prepared, experiment, states, [slot.fold for slot in slots]).read_bytes()
+        curves, old = pd.read_parquet(before), [path.read_bytes() if path else b"" for path in weights]
     return _first_difference(curves, history(states)) or (None if old == new else "equal curves, differing weights")
 
 

@@ -103,7 +103,7 @@ class Train(Step):
                 "lower training.learning_rate or set training.clip_norm"
             )
         run.metrics(kept(states), step=max(state.epoch for state in states) + 1)
-        saved.save(folder, prepared, self.experiment, states, [slot.fold for slot in slots])
+        saved.save(folder, prepared, [self.experiment] * len(slots), states, [slot.fold for slot in slots])
         history(states).to_parquet(folder / HISTORY, index=False)
         run.artifacts(folder)
         if self._wins:

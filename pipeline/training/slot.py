@@ -1,6 +1,6 @@
 """A slot: one network among K that train as one program, and everything that is known of it so far."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -62,20 +62,31 @@ class Slot:
 
 
 def seed_slots(experiment: Experiment, chained: bool = False) -> list[Slot]:
-    """One slot for each declared seed, each with its own streams.
-
-    Under cross-validation the seeds hold out one fold after the other, so that together they learn from all rows and
-    each is still validated on rows that it has not seen; but where folds are chained in time all hold out the last.
+    """One slot for each declared seed, see `slots_of`.
 
     Args:
         experiment: What they train.
         chained: See `pipeline.data.prepared.Prepared`.
     """
-    folds, streams = experiment.training.folds, []
-    for index in range(experiment.training.seeds):
+    return slots_of([experiment] * experiment.training.seeds, chained)
+
+
+def slots_of(experiments: Sequence[Experiment], chained: bool = False) -> list[Slot]:
+    """One slot for each of these experiments, the first with the streams of the first declared seed, and so on.
+
+    Under cross-validation the slots hold out one fold after the other, so that together they learn from all rows and
+    each is still validated on rows that it has not seen; but where folds are chained in time all hold out the last.
+
+    Args:
+        experiments: What each trains.
+        chained: See `pipeline.data.prepared.Prepared`.
+    """
+    slots = []
+    for index, experiment in enumerate(experiments):
+        stream, folds = Stream(experiment.seed, f"seed/{index}"), experiment.training.folds
         fold = None if folds is None else folds - 1 if chained else index % folds
-        streams.append((Stream(experiment.seed, f"seed/{index}"), fold))
-    return [Slot(stream.name, experiment, stream, stream, fold) for stream, fold in streams]
+        slots.append(Slot(stream.name, experiment, stream, stream, fold))
+    return slots
 
 
 def trial_slot(number: int, experiment: Experiment) -> Slot:

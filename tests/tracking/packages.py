@@ -58,7 +58,8 @@ def save(folder: Path, like: Experiment, prepared: Prepared = PREPARED, spread: 
         )
         for name in SLOTS
     ]
-    return saved.save(folder, prepared, like, states)
+    (path,) = saved.save(folder, prepared, [like] * len(states), states)
+    return path
 
 
 def probabilities(
