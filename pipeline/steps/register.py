@@ -35,7 +35,7 @@ def register(context: Context, run: Run, experiment: Experiment, saved: Path, sl
         prepared: Key of the prepare step.
     """
     client, name = context.tracker.client, experiment.name
-    model = log_package(client, run.id, saved, slot.name, name)
+    model = log_package(client, run.id, [(saved, slot.name)], name)
     with store_lock(context.project, f"registry-{name}"):
         present = registry.champion(client, name)
         version = registry.register(client, name, model.model_uri, model.model_id, run.id, {tags.PREPARED: prepared})
