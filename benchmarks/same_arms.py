@@ -119,6 +119,6 @@ def _states(prepared: Prepared, experiments: Sequence[Experiment]) -> list[list[
 
 def _scores(prepared: Prepared, experiment: Experiment, states: Sequence[SlotState]) -> Scores:
     """Of an arm's networks on test, by way of the file that a training leaves."""
-    path = save(prepared.folder, prepared, experiment, states)
+    (path,) = save(prepared.folder, prepared, [experiment] * len(states), states)
     network, _ = load_network(path, prepared, experiment)
     return score_network(network, prepared, open_test_split(prepared).rows)

@@ -97,7 +97,7 @@ def drafted(family: Family, path: Path, project: Path, values: Mapping[str, Any]
 @contextmanager
 def project() -> Any:
     """A project's folder in memory where there is one."""
-    memory = Path("/dev/shm")  # noqa: S108 (a folder of random name within)
+    memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         yield Path(folder)
 

@@ -53,7 +53,9 @@ def table(jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] =
     return pd.DataFrame(found)
 
 
-def checks(jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] = FAMILIES) -> Iterator[tuple[str, bool]]:
+def checks(
+    jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] = FAMILIES
+) -> Iterator[tuple[str, bool]]:
     """What is asked, in words with what was found, and whether it holds."""
     by = {(family.name, family.rows): family for family in families}
     own = jobs.assign(kind=[by[it].kind for it in zip(jobs["family"], jobs["rows"], strict=True)])
@@ -68,8 +70,9 @@ def checks(jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] 
     yield f"{wrong} of {len(others)} other jobs go the wrong way (at most 1)", wrong <= 1
     beyond = found[found["truth"].abs() > MARGIN]
     missed, of = int(beyond["no_difference"].sum()), int(beyond["jobs"].sum())
-    yield f"{missed} of {of} jobs with a true difference beyond the margin say no difference (at most 5 %)", (
-        missed <= 0.05 * of
+    yield (
+        f"{missed} of {of} jobs with a true difference beyond the margin say no difference (at most 5 %)",
+        (missed <= 0.05 * of),
     )
     flips = own[own["kind"] == "coin"]
     held = int(((flips["low"] <= 0) & (flips["high"] >= 0)).sum())
@@ -78,12 +81,14 @@ def checks(jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] 
         family = by[row["family"], row["rows"]]
         if family.is_complete and row["jobs"] >= 40:
             least = 35 * row["jobs"] / 40
-            yield f"{family.title}: {row['covered']} of {row['jobs']} intervals hold the truth (at least {least:.0f})", (
-                row["covered"] >= least
+            yield (
+                f"{family.title}: {row['covered']} of {row['jobs']} intervals hold the truth (at least {least:.0f})",
+                (row["covered"] >= least),
             )
         if abs(row["mean"]) > MARGIN and abs(row["mean"]) >= _SURE * row["sd"]:
-            yield f"{family.title}: {row['expected']} of {row['jobs']} decide rightly (at least 80 %)", (
-                row["expected"] >= _RIGHT * row["jobs"]
+            yield (
+                f"{family.title}: {row['expected']} of {row['jobs']} decide rightly (at least 80 %)",
+                (row["expected"] >= _RIGHT * row["jobs"]),
             )
         if family.is_null and row["rows"] >= 10_000:
             told = row["no_difference"]

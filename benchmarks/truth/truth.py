@@ -48,7 +48,12 @@ def _changes(done: Trained) -> dict[str, Any]:
     metrics: dict[str, str] = {}
     for step, did in done.trained:
         candidate = Candidate(
-            step.candidate, step.role, tuple(step.experiments), prepared.only(step.experiment.tasks), did.folder, step.task
+            step.candidate,
+            step.role,
+            tuple(step.experiments),
+            prepared.only(step.experiment.tasks),
+            did.folder,
+            step.task,
         )
         for task, scores in score(candidate, rows).items():
             values.setdefault(step.role, {})[task] = float(scores.metrics[scores.primary].mean())

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
+from pipeline.training.slot import Slot, slots_of
 
 Role = Literal["default", "single", "separate", "tuned", "arm", "group"]
 
@@ -20,9 +21,9 @@ class Candidate:
     Attributes:
         title: Its own, such as `tuned`, `single mnist` or, of an arm, its method.
         role: What it is in the comparison.
-        experiment: What it was trained with.
+        experiments: What each of its networks was trained with, one a slot.
         prepared: The data, seen through its tasks.
-        model: Its `model.safetensors`.
+        folder: Where its networks are saved.
         history: Its `history.parquet`.
         task: Of a single-task baseline; None for all others.
         groupings: Ways to group the tasks over networks of which this one is a part, each a candidate of its own.
@@ -30,12 +31,22 @@ class Candidate:
 
     title: str
     role: Role
-    experiment: Experiment
+    experiments: tuple[Experiment, ...]
     prepared: Prepared
-    model: Path
+    folder: Path
     history: Path
     task: str | None = None
     groupings: tuple[str, ...] = ()
+
+    @property
+    def experiment(self) -> Experiment:
+        """What its first network was trained with: tasks and data are those of all."""
+        return self.experiments[0]
+
+    @property
+    def slots(self) -> list[Slot]:
+        """Its networks in their order."""
+        return slots_of(self.experiments, self.prepared.chained)
 
     @property
     def groups(self) -> tuple[str, ...]:

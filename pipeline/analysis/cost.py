@@ -9,14 +9,18 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from pipeline.analysis.candidate import Candidate
 from pipeline.analysis.metrics import BATCH
+from pipeline.config import Experiment
+from pipeline.data.prepared import Prepared
 from pipeline.draws import Stream
 from pipeline.model import Network, TaskShape, build
+from pipeline.training.saved import files
 from pipeline.training.stack import build_network, conditioning
 
 _ROUNDS = 25
@@ -27,7 +31,7 @@ _ENOUGH_S = 10.0
 
 @dataclass(frozen=True)
 class Cost:
-    """What one seed of a candidate costs.
+    """What one seed of a candidate costs, on average where their networks differ.
 
     Attributes:
         parameters: Trained values.
@@ -46,25 +50,35 @@ def costs(groups: Mapping[str, Sequence[Candidate]]) -> dict[str, Cost]:
     Measured on one thread; the groups take turns, so that what else the machine does falls on all of them alike, and
     the median of the rounds counts.
     """
-    networks = {name: [as_served(candidate) for candidate in group] for name, group in groups.items()}
+    shapes = {name: list(chain.from_iterable(map(_shapes, group))) for name, group in groups.items()}
+    networks = {
+        name: [(share, as_served(prepared, like)) for share, prepared, like in its] for name, its in shapes.items()
+    }
     with _one_thread(), torch.inference_mode():
         one, many = (_medians(networks, rows) for rows in (1, BATCH))
     return {
         name: Cost(
-            sum(build_network(it.prepared, [it.experiment]).count() for it in group),
+            round(sum(share * build_network(prepared, [like]).count() for share, prepared, like in its)),
             1e3 * one[name],
             BATCH / many[name],
         )
-        for name, group in groups.items()
+        for name, its in shapes.items()
     }
 
 
-def as_served(candidate: Candidate) -> Network:
-    """A network of the candidate's shape whose tasks all answer the same rows, so that one pass answers all.
+def _shapes(candidate: Candidate) -> Iterator[tuple[float, Prepared, Experiment]]:
+    """Each shape of the candidate's networks: the share of its seeds that have it, and an experiment that makes it."""
+    for slots in files(candidate.folder).values():
+        first = next(slot for slot in candidate.slots if slot.name == slots[0])
+        yield len(slots) / len(candidate.experiments), candidate.prepared, first.experiment
+
+
+def as_served(prepared: Prepared, experiment: Experiment) -> Network:
+    """A network whose tasks all answer the same rows, so that one pass answers all.
 
     Its values are fresh: the time does not depend on them. Its sources are called by their number of values.
     """
-    prepared, model = candidate.prepared, candidate.experiment.model
+    model = experiment.model
     sources = {name: prepared.sources[task.source] for name, task in prepared.tasks.items()}
     shapes = {
         name: TaskShape(
@@ -80,15 +94,15 @@ def as_served(candidate: Candidate) -> Network:
         for name, it in sources.items()
         for task in [prepared.tasks[name]]
     }
-    given = conditioning(prepared, [candidate.experiment])
+    given = conditioning(prepared, [experiment])
     network = build(model.sharing, [model.trunk], [model.head], shapes, conditioning=given)
     network.initialise([Stream(0, "cost")])
     return network
 
 
-def _medians(networks: Mapping[str, Sequence[Network]], rows: int) -> dict[str, float]:
+def _medians(networks: Mapping[str, Sequence[tuple[float, Network]]], rows: int) -> dict[str, float]:
     """Median seconds that each group takes to answer so many rows."""
-    work = {name: [(network, _inputs(network, rows)) for network in group] for name, group in networks.items()}
+    work = {name: [(*it, _inputs(it[1], rows)) for it in group] for name, group in networks.items()}
     times: dict[str, list[float]] = {name: [] for name in work}
     turn = sum(_seconds(group, 1) for group in work.values())
     calls = max(1, min(_CALLS, int(_ENOUGH_S / (_FEWEST * turn))))
@@ -98,13 +112,15 @@ def _medians(networks: Mapping[str, Sequence[Network]], rows: int) -> dict[str, 
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def _seconds(group: Sequence[tuple[Network, dict[str, Tensor]]], calls: int) -> float:
-    """Seconds that these networks take to answer, mean of so many calls."""
-    started = time.perf_counter()
+def _seconds(group: Sequence[tuple[float, Network, dict[str, Tensor]]], calls: int) -> float:
+    """Seconds that these networks take to answer, each counted by its share; mean of so many calls."""
+    total = 0.0
     for _ in range(calls):
-        for network, inputs in group:
+        for share, network, inputs in group:
+            started = time.perf_counter()
             network.forward(inputs)
-    return (time.perf_counter() - started) / calls
+            total += share * (time.perf_counter() - started)
+    return total / calls
 
 
 def _inputs(network: Network, rows: int) -> dict[str, Tensor]:

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from pipeline.analysis.candidate import Candidate
+from pipeline.analysis.networks import Networks, each_slot
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network, loss_of
 from pipeline.model.layers import Preference
-from pipeline.training.saved import load_network
-from pipeline.training.slot import seed_slots
 from pipeline.training.tallies import metrics, tally_of
 
 Shares = tuple[float, ...]
@@ -48,18 +47,23 @@ def front(candidate: Candidate) -> list[list[Point]]:
 
     The rows are those that are held out for validation, or where none are, those of train.
     """
-    if not candidate.experiment.balancing.about.conditions or len(candidate.prepared.tasks) == 1:
+    conditioned = any(it.balancing.about.conditions for it in candidate.experiments)
+    if not conditioned or len(candidate.prepared.tasks) == 1:
         return []
-    network, _ = load_network(candidate.model, candidate.prepared, candidate.experiment)
-    layers = [layer for _, layer in network.layers() if isinstance(layer, Preference)]
-    slots = seed_slots(candidate.experiment, candidate.prepared.chained)
     split = "validation" if candidate.experiment.validates else "train"
+    return each_slot(candidate, lambda networks: _each(networks, candidate.prepared, split))
+
+
+def _each(networks: Networks, prepared: Prepared, split: str) -> list[list[Point]]:
+    """The points of each slot, on the rows that it holds out; none of networks that are given no preference."""
+    network, slots, tasks = networks.network, networks.slots, networks.experiment.tasks
+    layers = [layer for _, layer in network.layers() if isinstance(layer, Preference)]
     found: list[list[Point]] = [[] for _ in slots]
-    for shares in preferences(len(candidate.prepared.tasks)):
+    for shares in preferences(len(prepared.tasks)) if layers else ():
         for layer in layers:
             layer.shares = shares
         for fold in {slot.fold for slot in slots}:
-            points = _points(network, candidate.prepared.holding_out(fold), split, candidate.experiment.tasks, shares)
+            points = _points(network, prepared.holding_out(fold), split, tasks, shares)
             for own, slot, point in zip(found, slots, points, strict=True):
                 own += [point] if slot.fold == fold else []
     return found

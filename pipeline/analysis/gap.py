@@ -6,9 +6,10 @@ import numpy as np
 
 from pipeline.analysis.candidate import Candidate
 from pipeline.analysis.intervals import Estimate, student
+from pipeline.analysis.networks import Networks, each_slot
 from pipeline.training.assess import assess_each
-from pipeline.training.saved import load_network
-from pipeline.training.slot import seed_slots
+
+_Metrics = dict[str, float]
 
 
 def gaps(candidate: Candidate) -> dict[str, dict[str, Any]]:
@@ -18,14 +19,18 @@ def gaps(candidate: Candidate) -> dict[str, dict[str, Any]]:
     """
     if not candidate.experiment.validates:
         return {}
-    network, _ = load_network(candidate.model, candidate.prepared, candidate.experiment)
-    slots = seed_slots(candidate.experiment, candidate.prepared.chained)
-    splits = {name: assess_each(network, candidate.prepared, name, slots) for name in ("train", "validation")}
+
+    def both(networks: Networks) -> list[tuple[_Metrics, _Metrics]]:
+        splits = ("train", "validation")
+        train, validation = (assess_each(networks.network, candidate.prepared, it, networks.slots) for it in splits)
+        return list(zip(train, validation, strict=True))
+
+    each = each_slot(candidate, both)
     found: dict[str, dict[str, Any]] = {}
     for task, it in candidate.prepared.tasks.items():
-        train, validation = (np.array([slot[f"{task}/{it.primary}"] for slot in slots]) for slots in splits.values())
+        train, validation = np.array([[split[f"{task}/{it.primary}"] for split in slot] for slot in each]).T
         found[task] = {"metric": it.primary} | {
-            name: Estimate(float(values.mean()), student(values), None, len(slots))
+            name: Estimate(float(values.mean()), student(values), None, len(values))
             for name, values in (("train", train), ("validation", validation), ("gap", train - validation))
         }
     return found

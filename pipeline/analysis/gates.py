@@ -6,13 +6,12 @@ import torch
 from torch import Tensor
 
 from pipeline.analysis.candidate import Candidate
+from pipeline.analysis.networks import Networks, each_slot
 from pipeline.config.sharing import PLAIN
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network
 from pipeline.model.layers import Gated
-from pipeline.training.saved import load_network
-from pipeline.training.slot import Slot, seed_slots
 
 At = tuple[int, str, str]
 """Level, reader and expert. Of attention: `all` for the mean over a layer, and its units or channels."""
@@ -24,17 +23,19 @@ def gates(candidate: Candidate) -> list[dict[At, float]]:
     A reader is a task, or `all` for what goes to the experts of all tasks in the next level. The rows are those of the
     reader's source that are held out for validation, or where none are, those of train.
     """
-    if candidate.experiment.model.sharing.kind in PLAIN:
+    if all(it.model.sharing.kind in PLAIN for it in candidate.experiments):
         return []
-    prepared = candidate.prepared
-    network, _ = load_network(candidate.model, prepared, candidate.experiment)
     split = "validation" if candidate.experiment.validates else "train"
-    return _each(network, prepared, split, seed_slots(candidate.experiment, prepared.chained))
+    return each_slot(candidate, lambda networks: _each(networks, candidate.prepared, split))
 
 
-def _each(network: Network, prepared: Prepared, split: str, slots: list[Slot]) -> list[dict[At, float]]:
-    """The mean gates of each slot, on the rows that it holds out."""
-    found = {fold: _means(network, prepared.holding_out(fold), split) for fold in {slot.fold for slot in slots}}
+def _each(networks: Networks, prepared: Prepared, split: str) -> list[dict[At, float]]:
+    """The mean gates of each slot, on the rows that it holds out; none of networks that mix nothing."""
+    slots = networks.slots
+    if networks.experiment.model.sharing.kind in PLAIN:
+        return [{} for _ in slots]
+    folds = {slot.fold for slot in slots}
+    found = {fold: _means(networks.network, prepared.holding_out(fold), split) for fold in folds}
     return [{at: float(it[place]) for at, it in found[slot.fold].items()} for place, slot in enumerate(slots)]
 
 

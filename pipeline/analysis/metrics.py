@@ -3,8 +3,8 @@
 Shapes: K seeds, N rows of a task's source, C classes, L labels at once, R resamples.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -65,6 +65,26 @@ Scores = dict[str, TaskScores]
 """By task."""
 
 
+def joined(parts: Sequence[tuple[TaskScores, Sequence[int]]]) -> TaskScores:
+    """The scores of all seeds of a task, from those of some seeds each, on the same rows.
+
+    Args:
+        parts: Scores, and which of all seeds they are of.
+    """
+    first = parts[0][0]
+    if len(parts) == 1:
+        return first
+    order = np.argsort([place for _, places in parts for place in places])
+    metrics = {name: np.concatenate([it.metrics[name] for it, _ in parts])[order] for name in first.metrics}
+    if first.primary in _A_SEED:
+        each = [it.columns.reshape(len(it.columns), it.seeds, -1) for it, _ in parts]
+        columns = np.concatenate(each, 1)[:, order].reshape(len(first.columns), -1)
+    else:
+        columns = np.sum([it.seeds * it.columns for it, _ in parts], axis=0) / len(order)
+    counts = [it.confusion for it, _ in parts if it.confusion is not None]
+    return replace(first, metrics=metrics, columns=columns, confusion=np.sum(counts, axis=0) if counts else None)
+
+
 def by_label(
     metric: Callable[[np.ndarray, np.ndarray], float], true: np.ndarray, chances: np.ndarray, present: np.ndarray
 ) -> list[float]:
@@ -119,3 +139,5 @@ _OF_SUMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "roc_auc": _roc_auc,
     "entity_f1": _entity_f1,
 }
+_A_SEED = frozenset({"entity_f1"})
+"""Primary metrics whose columns are those of each seed in turn; of others they are a mean over seeds."""

@@ -6,29 +6,32 @@ from types import MappingProxyType
 from pipeline.analysis.candidate import Candidate
 from pipeline.analysis.class_scores import ClassScorer
 from pipeline.analysis.label_scores import LabelScorer
-from pipeline.analysis.metrics import Scores
+from pipeline.analysis.metrics import Scores, joined
+from pipeline.analysis.networks import networks_of
 from pipeline.analysis.number_scores import NumberScorer
 from pipeline.analysis.own_metrics import OwnScorer
 from pipeline.analysis.tag_scores import TagScorer
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared, PreparedTask, Split
 from pipeline.model import Network
-from pipeline.training.saved import about, load_network
 
 Scorer = ClassScorer | LabelScorer | NumberScorer | TagScorer
 Thresholds = Mapping[str, list[list[float]]]
 
 
 def score(candidate: Candidate, rows: Split) -> Scores:
-    """Score every seed and task of a candidate, a few rows at a time.
+    """Score every seed and task of a candidate, a few rows at a time; the seeds are its slots in their order.
 
     Args:
         candidate: What to score.
         rows: A split with at least the candidate's sources and tasks.
     """
-    network, _ = load_network(candidate.model, candidate.prepared, candidate.experiment)
     own = {name: task.metrics for name, task in candidate.experiment.tasks.items()}
-    return score_network(network, candidate.prepared, rows, about(candidate.model)["thresholds"], own)
+    parts = [
+        (score_network(it.network, candidate.prepared, rows, it.thresholds, own), it.places)
+        for it in networks_of(candidate)
+    ]
+    return {task: joined([(scores[task], places) for scores, places in parts]) for task in candidate.prepared.tasks}
 
 
 def score_network(

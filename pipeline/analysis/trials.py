@@ -52,12 +52,16 @@ def _distribution(values: pd.Series, dimension: Mapping[str, Any]) -> "BaseDistr
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     known = values.dropna()
-    for kind, ranged in (("float", FloatDistribution), ("int", IntDistribution)):
+    for kind in ("float", "int"):
         if kind in dimension:
             # The experiment as written is a trial too, and may lie outside of what is searched.
             low, high = min(dimension[kind][0], known.min()), max(dimension[kind][1], known.max())
-            number = int if kind == "int" else float
-            return ranged(number(low), number(high), log=dimension.get("log", False) and low > 0)
+            log = dimension.get("log", False) and low > 0
+            return (
+                FloatDistribution(float(low), float(high), log=log)
+                if kind == "float"
+                else IntDistribution(int(low), int(high), log=log)
+            )
     if pd.api.types.is_float_dtype(known):
         return FloatDistribution(float(known.min()), float(known.max()))
     return CategoricalDistribution(sorted(known.unique().tolist(), key=str))

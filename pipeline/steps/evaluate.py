@@ -124,14 +124,13 @@ class Evaluate(Step):
 
     def _candidate(self, prepared: "Prepared", step: Train, done: Done) -> "Candidate":
         from pipeline.analysis.candidate import Candidate
-        from pipeline.training.saved import FILE
 
         return Candidate(
             title=step.candidate,
             role=step.role,
-            experiment=step.experiment,
+            experiments=tuple(step.experiments),
             prepared=prepared.only(step.experiment.tasks),
-            model=done.folder / FILE,
+            folder=done.folder,
             history=done.folder / HISTORY,
             task=step.task,
             groupings=tuple(name for name, titles in self._groupings.items() if step.candidate in titles),

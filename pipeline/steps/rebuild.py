@@ -24,7 +24,7 @@ from pipeline.tracking import outputs, tags
 from pipeline.tracking.keys import code_of
 from pipeline.training import saved
 from pipeline.training.fit import fit
-from pipeline.training.slot import Slot, SlotState, batch_slots, replicate_slots, trial_slots
+from pipeline.training.slot import Slot, SlotState, batch_slots, slots_of, trial_slots
 
 EQUAL = "bitwise equal"
 
@@ -94,7 +94,7 @@ def _train(context: Context, run: Any) -> str | None:
     prepared = _prepared(context, run, experiment)
     winners = context.tracker.json_artifact(run.info.run_id, WINNERS) or [{}] * experiment.training.seeds
     experiments = [with_values(experiment, it) for it in winners]
-    slots = replicate_slots(experiments, prepared.chained)
+    slots = slots_of(experiments, prepared.chained)
     states = _fit(context, prepared, slots)
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)

@@ -99,14 +99,14 @@ class Train(Step):
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.curves import history, kept
         from pipeline.training import saved
-        from pipeline.training.slot import replicate_slots
+        from pipeline.training.slot import slots_of
 
         prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
         log_datasets(run, context, self._prepared, ("train", "validation"))
         if self.winners:
             run.text(json.dumps(list(self.winners), indent=1, sort_keys=True), WINNERS)
         trained = [on_device(it, self._device) for it in self.experiments]
-        slots = replicate_slots(trained, prepared.chained)
+        slots = slots_of(trained, prepared.chained)
         states = self._fit(context, run, prepared, slots)
         if lost := [state.name for state in states if state.status == "diverged"]:
             raise Diverged(

@@ -42,7 +42,7 @@ class Tune(Step):
         self._prepared, self._device = prepared, device
         # The shared network's study bears no arm's name: it is the study of the experiment.
         self._arm = "" if arm.name == TUNED and not arm.compared else arm.title
-        self.title = " ".join(filter(None, ("tune", arm.compared and "arm", self._arm)))
+        self.title = " ".join(filter(None, ("tune", "arm" if arm.compared else "", self._arm)))
 
     def identity(self) -> Key:
         """What makes it this study: all but the number of trials and the time it may take."""
@@ -100,9 +100,9 @@ class Tune(Step):
         best = winners(study, in_all, self.experiment.replicates)
         trials.to_parquet(folder / TRIALS, index=False)
         trials.drop(columns="seconds").to_csv(folder / "trials.csv", index=False)
-        told = {"study": name, "winners": [_told(trial) for trial in best]}
-        (folder / WINNERS).write_text(json.dumps(told, indent=1, sort_keys=True))
-        run.metrics(_means(told["winners"]), step=in_all)
+        told = [_told(trial) for trial in best]
+        (folder / WINNERS).write_text(json.dumps({"study": name, "winners": told}, indent=1, sort_keys=True))
+        run.metrics(_means(told), step=in_all)
         run.tags({tags.WINNER: ", ".join(f"trial {trial.number}" for trial in best)})
         run.artifacts(folder)
 

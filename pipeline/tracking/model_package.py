@@ -1,7 +1,7 @@
-"""Model packages: one slot's network, logged as a model of the run that trained it.
+"""Model packages: one slot's network, or several that answer each its tasks, logged as a model of a run.
 
-A package is `served_model.py`, a spec and one slot's weights; `served_model` says what goes in and what comes out.
-Where the network has a module of the user's own, the Python files of that module's top-level package are in it too.
+A package is `served_model.py`, a spec and the slots' weights; `served_model` says what goes in and what comes out.
+Where a network has a module of the user's own, the Python files of that module's top-level package are in it too.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from pipeline.data.tables import pixel_columns
 from pipeline.plugins import distribution
 from pipeline.plugins import files as code_files
 from pipeline.pretrained import PACKAGES
+from pipeline.tracking.merged import merged
 from pipeline.tracking.served_text import COLUMN, is_text
 
 METADATA = "headway"
@@ -53,23 +54,22 @@ _MADE_BY = {
 _REQUIREMENTS = ("mlflow", "torch", "pandas", "numpy", "safetensors")
 
 
-def log_package(client: mlflow.MlflowClient, run_id: str, saved: Path, slot: str, name: str) -> ModelInfo:
-    """Log one slot of a saved stack; MLflow's active run is neither used nor touched.
+def log_package(client: mlflow.MlflowClient, run_id: str, parts: Sequence[tuple[Path, str]], name: str) -> ModelInfo:
+    """Log one slot of a saved stack, or several that answer other tasks each; MLflow's active run is not touched.
 
     Args:
         client: Of the store.
-        run_id: Of the run that trained it.
-        saved: A `model.safetensors`.
-        slot: Name of the slot.
+        run_id: Of the run that it belongs to.
+        parts: Each network's `model.safetensors` and the name of its slot there.
         name: Of the logged model.
 
     Returns:
         MLflow's description; its `model_uri`, `models:/m-...`, can be opened and registered.
 
     Raises:
-        ValueError: The file has no such slot.
+        ValueError: A file has no such slot, or the networks cannot be one model, see `merged`.
     """
-    spec, tensors = one_slot(saved, slot)
+    spec, tensors = merged([one_slot(saved, slot) for saved, slot in parts])
     experiment = client.get_run(run_id).info.experiment_id
     logged = client.create_logged_model(experiment, name, run_id)
     known: dict[str, Any] = {
@@ -114,7 +114,8 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
     if any(it.get("by") == "tokenizer" for it in _described(spec["sources"])):
         installed |= set(PACKAGES)
     _copy(folder / "code", sorted(path for path in modules if not distribution(path)))
-    about = {"slot": spec["slot"], "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}
+    slots: dict[str, Any] = {name: spec[name] for name in ("slot", "slots") if name in spec}
+    about = {**slots, "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}
     preference = _preference(spec["network"])
     mlflow.pyfunc.save_model(
         folder / "model",

@@ -54,7 +54,8 @@ def open_model(uri: str) -> PyFuncModel:
 def described(model: PyFuncModel) -> dict[str, Any]:
     """What a model of Headway's says of itself: `slot`, `sources` and `tasks`, as in its spec.
 
-    Of a network that is given a preference also `preference`: `tasks` in their order, and their `shares`.
+    Of several networks `slots`, the slot of each task, instead of `slot`. Of a network that is given a preference also
+    `preference`: `tasks` in their order, and their `shares`.
 
     Raises:
         UserError: It is none of Headway's.

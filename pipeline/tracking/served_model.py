@@ -1,7 +1,7 @@
-"""The model that Headway serves: one network that answers every task about rows of pixels.
+"""The model that Headway serves: one network that answers every task about rows of pixels, or several, each its own.
 
 MLflow copies this file into each model it logs (models from code), so it stands alone: it imports nothing of
-`pipeline`, reads its network from `spec.json` and its weights from `weights.safetensors`, and unpickles nothing.
+`pipeline`, reads its networks from `spec.json` and its weights from `weights.safetensors`, and unpickles nothing.
 
 A row of images has the columns `pixel_0` ... `pixel_{F-1}`: values as the source stores them, not yet divided by its
 scale. A row of a table has the table's own input columns; what is missing there, or was never seen in training, is
@@ -86,10 +86,10 @@ class _Trunk:
 
 
 class ServedModel(PythonModel):
-    """A network read from a spec and its weights."""
+    """A network, or several, read from a spec and its weights."""
 
     def load_context(self, context: Any) -> None:
-        """Build the network; MLflow calls this when it loads the model."""
+        """Build the networks; MLflow calls this when it loads the model."""
         self._spec = json.loads(Path(context.artifacts["spec"]).read_text(encoding="utf-8"))
         self._trunks = build(self._spec, load_file(context.artifacts["weights"]))
         code = {name: importlib.import_module(it) for name, it in self._spec.get("code", {}).items()}

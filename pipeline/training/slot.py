@@ -62,28 +62,28 @@ class Slot:
 
 
 def seed_slots(experiment: Experiment, chained: bool = False) -> list[Slot]:
-    """One slot for each declared seed, each with its own streams.
-
-    Under cross-validation the seeds hold out one fold after the other, so that together they learn from all rows and
-    each is still validated on rows that it has not seen; but where folds are chained in time all hold out the last.
+    """One slot for each declared seed, see `slots_of`.
 
     Args:
         experiment: What they train.
         chained: See `pipeline.data.prepared.Prepared`.
     """
-    return replicate_slots([experiment] * experiment.training.seeds, chained)
+    return slots_of([experiment] * experiment.training.seeds, chained)
 
 
-def replicate_slots(experiments: Sequence[Experiment], chained: bool = False) -> list[Slot]:
-    """One slot for each replicate, each with settings of its own and the declared seed of its number.
+def slots_of(experiments: Sequence[Experiment], chained: bool = False) -> list[Slot]:
+    """One slot for each of these experiments, the first with the streams of the first declared seed, and so on.
+
+    Under cross-validation the slots hold out one fold after the other, so that together they learn from all rows and
+    each is still validated on rows that it has not seen; but where folds are chained in time all hold out the last.
 
     Args:
-        experiments: What they train, in the order of the replicates.
-        chained: See `seed_slots`.
+        experiments: What each trains.
+        chained: See `pipeline.data.prepared.Prepared`.
     """
-    folds, slots = experiments[0].training.folds, []
+    slots = []
     for index, experiment in enumerate(experiments):
-        stream = Stream(experiment.seed, f"seed/{index}")
+        stream, folds = Stream(experiment.seed, f"seed/{index}"), experiment.training.folds
         fold = None if folds is None else folds - 1 if chained else index % folds
         slots.append(Slot(stream.name, experiment, stream, stream, fold))
     return slots

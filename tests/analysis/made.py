@@ -155,6 +155,6 @@ def candidate(
     states = sorted(stack.states(), key=lambda state: state.name)
     place = folder / title.replace(" ", "_")
     place.mkdir(parents=True)
-    model = save(place, seen, mine, states)
+    save(place, seen, [mine] * len(states), states)
     history(states).to_parquet(place / "history.parquet")
-    return Candidate(title, role, mine, seen, model, place / "history.parquet", task)
+    return Candidate(title, role, (mine,) * len(states), seen, place, place / "history.parquet", task)

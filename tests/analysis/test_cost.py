@@ -17,7 +17,7 @@ def data(tmp_path: Path) -> Prepared:
 
 
 def test_one_pass_over_the_same_rows_answers_all_tasks(data: Prepared, tmp_path: Path) -> None:
-    network = as_served(candidate(tmp_path, data, experiment()))
+    network = as_served(data, experiment())
     outputs = network.forward({"5": torch.rand(1, 7, 5)})
     assert {name: tuple(it.shape) for name, it in outputs.items()} == {
         "side": (1, 7, 3), "odd": (1, 7, 1), "far": (1, 7, 3)

@@ -17,7 +17,7 @@ from pipeline.data.batches import in_order
 from pipeline.data.prepared import open_split
 from pipeline.model.layers import Preference
 from pipeline.training.assess import assess
-from pipeline.training.saved import load_network, save
+from pipeline.training.saved import FILE, load_network, save
 from pipeline.training.slot import seed_slots
 from tests.analysis.made import candidate, experiment, prepared
 from tests.training.folds import in_folds
@@ -47,7 +47,7 @@ def test_points_are_what_each_seed_answers_on_validation_to_each_preference(made
     data = made.prepared
     found = front(made)
     assert [len(points) for points in found] == [7, 7]
-    network, _ = load_network(made.model, data, made.experiment)
+    network, _ = load_network(made.folder / FILE, data, made.experiment)
     (layer,) = [layer for _, layer in network.layers() if isinstance(layer, Preference)]
     for number, shares in enumerate(preferences(3)):
         layer.shares = shares
@@ -64,7 +64,7 @@ def test_losses_are_those_that_the_tasks_were_trained_by(tmp_path: Path) -> None
     data = prepared(tmp_path / "data")
     own = {"tasks.side.focal": 2.0}
     made = candidate(tmp_path, data, with_values(experiment(), COSMOS | own))
-    network, _ = load_network(made.model, data, made.experiment)
+    network, _ = load_network(made.folder / FILE, data, made.experiment)
     (layer,) = [layer for _, layer in network.layers() if isinstance(layer, Preference)]
     layer.shares = preferences(3)[1]
     (batch,) = [it for it in in_order(data, data.split("validation")) if "side" in it.targets]
@@ -80,8 +80,8 @@ def test_each_seed_is_asked_about_the_fold_that_it_held_out(tmp_path: Path) -> N
     folded = experiment_on(data, COSMOS | own)
     slots = seed_slots(folded)
     states = [trained(data, [slot])[slot.name] for slot in slots]
-    saved = save(tmp_path, data, folded, states, [slot.fold for slot in slots])
-    found = front(Candidate("default", "default", folded, data, saved, tmp_path))
+    (saved,) = save(tmp_path, data, [folded] * 3, states, [slot.fold for slot in slots])
+    found = front(Candidate("default", "default", (folded,) * 3, data, tmp_path, tmp_path))
     network, _ = load_network(saved, data, folded)
     for seed, slot in enumerate(slots):
         held_out = data.holding_out(slot.fold)

@@ -12,7 +12,7 @@ from pipeline.analysis.tables import GATES, gates_table
 from pipeline.config import with_values
 from pipeline.data.batches import in_order
 from pipeline.data.prepared import open_split
-from pipeline.training.saved import load_network
+from pipeline.training.saved import FILE, load_network
 from tests.analysis.made import candidate, experiment, prepared
 
 
@@ -22,7 +22,7 @@ def test_gates_are_the_mean_over_the_rows_of_the_readers_source(tmp_path: Path) 
     found = gates(made)
     assert len(found) == 2
     assert list(found[0]) == [(1, task, str(expert)) for task in data.tasks for expert in range(3)]
-    network, _ = load_network(made.model, data, made.experiment)
+    network, _ = load_network(made.folder / FILE, data, made.experiment)
     (batch,) = [it for it in in_order(data, data.split("validation")) if "b" in it.inputs]
     network.forward(batch.inputs)
     (own,) = [gate for name, gate in network.branches[0].trunk[0].shares() if name == "far"]  # type: ignore[attr-defined]
@@ -59,7 +59,7 @@ def test_attention_is_told_for_every_unit_of_every_layer_and_on_average(tmp_path
     assert set(found[0]) == {
         (level, task, name) for level, name in [(1, "all"), (2, "all"), *places] for task in data.tasks
     }
-    network, _ = load_network(made.model, data, made.experiment)
+    network, _ = load_network(made.folder / FILE, data, made.experiment)
     (batch,) = [it for it in in_order(data, data.split("validation")) if "b" in it.inputs]
     network.forward(batch.inputs)
     last = network.branches[0].trunk[1]

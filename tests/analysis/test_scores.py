@@ -14,7 +14,7 @@ from pipeline.analysis.class_scores import metrics as class_metrics
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.scores import score
 from pipeline.data.prepared import Prepared, PreparedTask, Split, open_split
-from pipeline.training.saved import load_network
+from pipeline.training.saved import FILE, load_network
 from tests.analysis.made import candidate, experiment, prepared
 
 Probabilities = dict[str, np.ndarray]
@@ -34,7 +34,7 @@ def test_rows(data: Prepared) -> Split:
 def both(data: Prepared, test_rows: Split, tmp_path_factory: pytest.TempPathFactory) -> tuple[Scores, Probabilities]:
     """Scores, and the probabilities [K, N, C] that the same networks answer when asked directly."""
     made = candidate(tmp_path_factory.mktemp("models"), data, experiment())
-    network, _ = load_network(made.model, data, made.experiment)
+    network, _ = load_network(made.folder / FILE, data, made.experiment)
     inputs = {name: torch.from_numpy(rows).float().unsqueeze(0) for name, rows in test_rows.inputs.items()}
     logits = {name: it.clone().double() for name, it in network.forward(inputs).items()}
     odd = torch.sigmoid(logits["odd"])

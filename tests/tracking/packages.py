@@ -1,6 +1,6 @@
 """Tiny networks of random values, saved as training saves them, and logged as models."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,8 @@ def save(folder: Path, like: Experiment, prepared: Prepared = PREPARED, spread: 
         )
         for name in SLOTS
     ]
-    return saved.save(folder, prepared, like, states)
+    (path,) = saved.save(folder, prepared, [like] * len(states), states)
+    return path
 
 
 def probabilities(
@@ -93,7 +94,11 @@ def start_run(client: mlflow.MlflowClient) -> str:
 
 
 def log(client: mlflow.MlflowClient, path: Path, slot: str = SLOTS[0]) -> str:
-    return str(log_package(client, start_run(client), path, slot, "tiny").model_uri)
+    return log_several(client, [(path, slot)])
+
+
+def log_several(client: mlflow.MlflowClient, parts: Sequence[tuple[Path, str]]) -> str:
+    return str(log_package(client, start_run(client), parts, "tiny").model_uri)
 
 
 def frame(values: np.ndarray) -> pd.DataFrame:

@@ -56,7 +56,7 @@ def test_logging_leaves_the_callers_own_active_run_alone(client: mlflow.MlflowCl
 
 def test_the_model_belongs_to_its_run_and_experiment(client: mlflow.MlflowClient, saved: Path) -> None:
     run_id = start_run(client)
-    info = log_package(client, run_id, saved, SLOTS[0], "mine")
+    info = log_package(client, run_id, [(saved, SLOTS[0])], "mine")
     run, model = client.get_run(run_id), client.get_logged_model(info.model_id)
     assert [output.model_id for output in run.outputs.model_outputs] == [info.model_id]
     assert (model.name, model.source_run_id, model.experiment_id) == ("mine", run_id, run.info.experiment_id)
@@ -90,7 +90,7 @@ def test_the_example_can_be_served(package: tuple[str, Path]) -> None:
 
 def test_an_unknown_slot_is_named(client: mlflow.MlflowClient, saved: Path) -> None:
     with pytest.raises(ValueError, match="no slot 'seed/9'; it has seed/0, seed/1"):
-        log_package(client, start_run(client), saved, "seed/9", "tiny")
+        log_package(client, start_run(client), [(saved, "seed/9")], "tiny")
 
 
 def test_a_package_that_cannot_be_written_is_marked_failed(
@@ -102,7 +102,7 @@ def test_a_package_that_cannot_be_written_is_marked_failed(
     monkeypatch.setattr(mlflow.pyfunc, "save_model", full)
     run_id = start_run(client)
     with pytest.raises(OSError, match="no space left"):
-        log_package(client, run_id, saved, SLOTS[0], "broken")
+        log_package(client, run_id, [(saved, SLOTS[0])], "broken")
     found = client.search_logged_models([client.get_run(run_id).info.experiment_id], "name = 'broken'")
     assert [model.status for model in found] == ["FAILED"]
     assert not client.get_run(run_id).outputs.model_outputs
@@ -110,7 +110,7 @@ def test_a_package_that_cannot_be_written_is_marked_failed(
 
 def test_every_form_of_uri_opens_the_same_model(client: mlflow.MlflowClient, saved: Path) -> None:
     run_id = start_run(client)
-    info = log_package(client, run_id, saved, SLOTS[0], "tiny")
+    info = log_package(client, run_id, [(saved, SLOTS[0])], "tiny")
     client.create_registered_model("forms")
     client.create_model_version("forms", info.model_uri, run_id, model_id=info.model_id)
     client.set_registered_model_alias("forms", "champion", "1")

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, Trial
 
 from pipeline.config import Experiment
 from pipeline.steps.arms import Arm, job_arms
-from pipeline.training.slot import replicate_of, replicate_slots, trial_slot
+from pipeline.training.slot import replicate_of, slots_of, trial_slot
 from pipeline.tuning import samplers
 from pipeline.tuning.asking import ask, batch_at
 from pipeline.tuning.space import drawn, written
@@ -136,7 +136,7 @@ def test_trials_of_a_replicate_share_the_order_of_the_data_and_replicates_do_not
 
 
 def test_each_winner_has_the_declared_seed_of_its_replicate() -> None:
-    slots = replicate_slots([digits({RATE: rate}) for rate in (0.01, 0.02)])
+    slots = slots_of([digits({RATE: rate}) for rate in (0.01, 0.02)])
     assert [slot.name for slot in slots] == ["seed/0", "seed/1"]
     assert [slot.stream for slot in slots] == [slot.data_stream for slot in slots]
     assert [slot.experiment.training.learning_rate for slot in slots] == [0.01, 0.02]
