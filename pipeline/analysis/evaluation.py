@@ -76,7 +76,8 @@ class Evaluation:
         for row in against_single[against_single["candidate"] == candidate].to_dict("records"):
             found |= _with_interval("test/all/delta_m_percent", row)
         if area := estimated(self.front, candidate):
-            own = {"mean": area.mean, "low": area.interval.low, "high": area.interval.high}
+            interval = area.interval()
+            own = {"mean": area.mean, "low": interval.low, "high": interval.high}
             found |= _with_interval("validation/all/hypervolume", own)
         return found
 

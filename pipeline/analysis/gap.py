@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.candidate import Candidate
-from pipeline.analysis.intervals import Estimate, student
+from pipeline.analysis.intervals import Estimate
 from pipeline.training.assess import assess_each
 from pipeline.training.saved import load_network
 from pipeline.training.slot import seed_slots
@@ -25,7 +25,7 @@ def gaps(candidate: Candidate) -> dict[str, dict[str, Any]]:
     for task, it in candidate.prepared.tasks.items():
         train, validation = (np.array([slot[f"{task}/{it.primary}"] for slot in slots]) for slots in splits.values())
         found[task] = {"metric": it.primary} | {
-            name: Estimate(float(values.mean()), student(values), None, len(slots))
+            name: Estimate.over_seeds(values)
             for name, values in (("train", train), ("validation", validation), ("gap", train - validation))
         }
     return found
