@@ -94,6 +94,11 @@ def bounds_of(metric: str) -> Bounds:
     return (0.0, np.inf) if kind in LOWER_IS_BETTER else UNBOUNDED
 
 
+def of_one(metric: str) -> bool:
+    """Whether 1 is perfect, so that all tasks have one unit."""
+    return bounds_of(metric)[1] == 1.0
+
+
 def summed(columns: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Columns [N, M] summed over each group's rows, float64 [G, M]."""
     sums = np.zeros((int(groups.max(initial=-1)) + 1, columns.shape[1]))
