@@ -26,7 +26,6 @@ import plotly.express as px
 from benchmarks.common import machine, results
 from benchmarks.same_arms import ARMS, SEEDS, Arms, judged, paired, planted, trained
 from pipeline.analysis.comparison import ALL
-from pipeline.analysis.intervals import LEVEL
 
 REPEATS = 200
 PLANTED_DEVIATIONS = 1.5
@@ -139,19 +138,18 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
     """Shares by question.
 
     Args:
-        table: question, repeat, true, low, high, mean, p_holm, verdict: a row a difference.
+        table: question, repeat, true, low, high, verdict: a row a difference.
 
     Returns:
         By question: `claimed`, repeats in which a difference is claimed, where there is one in its direction;
-        `claimed by t alone`, the same if p alone decided; `covered`, intervals that hold what is true.
+        `covered`, intervals that hold what is true.
     """
     rows = table.assign(
         claimed=np.where(table["true"] > 0.0, table["verdict"] == "better", table["verdict"] != "unclear"),
-        by_t=(table["p_holm"] < 1.0 - LEVEL) & ((table["true"] == 0.0) | (table["mean"] > 0.0)),
         covered=(table["low"] <= table["true"]) & (table["true"] <= table["high"]),
     )
-    any_in = rows.groupby(["question", "repeat"], sort=False)[["claimed", "by_t"]].any()
-    found = any_in.groupby("question", sort=False).mean().rename(columns={"by_t": "claimed by t alone"})
+    any_in = rows.groupby(["question", "repeat"], sort=False)[["claimed"]].any()
+    found = any_in.groupby("question", sort=False).mean()
     return found.assign(covered=rows.groupby("question")["covered"].mean())
 
 

@@ -104,9 +104,8 @@ def _levels(told: dict[str, Any], tasks: list[str]) -> str:
 
 def _tests() -> str:
     return (
-        "All tasks together, in percent, paired by seed: the mean difference, its interval (the wider of Student's t "
-        "over seeds and the bootstrap over rows, uncorrected), and p corrected after Holm for the number of arms. Bold "
-        "is more than noise."
+        "All tasks together, in percent: the mean difference, its interval (of the standard errors of test rows and of "
+        "trainings added, uncorrected), and p corrected after Holm for the number of arms. Bold is more than noise."
     )
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmarks.common.project import REPOSITORY
 from pipeline.analysis import tables
-from pipeline.analysis.compare import relative
+from pipeline.analysis.compare import changes
 from pipeline.analysis.comparison import contrasts
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.metrics import Scores, TaskScores
@@ -75,9 +75,7 @@ def judged(arms: Sequence[Scores]) -> pd.DataFrame:
 
 def paired(scores: Scores, against: Scores) -> np.ndarray:
     """Delta-m of an arm against another, seed by seed, in percent [K]."""
-    changes = [relative(it.metrics[it.primary], against[task].metrics[it.primary]) for task, it in scores.items()]
-    found: np.ndarray = np.mean(changes, axis=0)
-    return found
+    return changes(scores, against)
 
 
 def planted(scores: Scores, against: Scores, percent: float) -> Scores:

@@ -13,6 +13,9 @@ Role = Literal["default", "single", "separate", "tuned", "arm", "group"]
 SINGLE = "single-task"
 """The name under which the single-task baselines, one network a task, stand side by side with the others."""
 
+CONSTANT = "constant"
+"""The name of the reference that always answers the same: the most frequent class, or the mean."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -26,6 +29,7 @@ class Candidate:
         folder: Where its networks are saved.
         history: Its `history.parquet`.
         task: Of a single-task baseline; None for all others.
+        tuned: Whether a search found its settings; of the roles `tuned` and `arm` that is so in any case.
         groupings: Ways to group the tasks over networks of which this one is a part, each a candidate of its own.
     """
 
@@ -37,6 +41,12 @@ class Candidate:
     history: Path
     task: str | None = None
     groupings: tuple[str, ...] = ()
+    tuned: bool = False
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether a search found its settings."""
+        return self.tuned or self.role in ("tuned", "arm")
 
     @property
     def experiment(self) -> Experiment:

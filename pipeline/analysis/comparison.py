@@ -4,17 +4,16 @@ Each arm is held against the single-task networks, against equal and against tun
 three, of all tasks together or of the tasks one by one: within it p-values are corrected for the number of tests.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from pipeline.analysis import tables
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
-from pipeline.analysis.intervals import LEVEL, student_p
+from pipeline.analysis.intervals import Estimate, holm
+from pipeline.analysis.metrics import LOWER_IS_BETTER
 from pipeline.config.comparing import EQUAL, TUNED
 
 ALL = "all"
@@ -75,34 +74,26 @@ def contrasts(evaluation: Evaluation, references: Sequence[str] = REFERENCES) ->
         references: What they are held against.
 
     Returns:
-        candidate, against, task, metric, mean, low, high (the wider of the intervals over seeds and over rows), p
-        (paired Student t over seeds), p_holm (corrected within the question), verdict: `better` or `worse` where p_holm
-        is below 0.05 and the wider interval leaves out 0, else `unclear`.
+        candidate, against, task, metric, mean, low, high, se, df, rows_var, between_var, num_seeds (see
+        `pipeline.analysis.intervals.Estimate`), p (of the same standard error), p_holm (corrected within the question),
+        verdict: `better` or `worse` where p_holm is below 0.05, else `unclear`.
     """
     together = evaluation.delta_m.assign(task=ALL, metric="delta_m_percent", scale=1.0)
     each = tables.primary(evaluation.differences).assign(scale=100.0)
     rows = pd.concat([it for it in (together, each) if len(it)] or [together], ignore_index=True)
     rows = rows[rows["against"].isin(references)].reset_index(drop=True)
-    rows["p"] = [_p(row) for row in rows.to_dict("records")]
-    for column in ("mean", "low", "high"):
+    for column in ("mean", "low", "high", "se"):
         rows[column] = rows[column] * rows["scale"]
+    for column in ("rows_var", "between_var"):
+        rows[column] = rows[column] * rows["scale"] ** 2
     question = [rows["against"], rows["task"] == ALL]
     rows["p_holm"] = rows.groupby(question)["p"].transform(lambda p: holm(p.to_numpy()))
-    sure = rows["p_holm"] < 1.0 - LEVEL
-    rows["verdict"] = rows["verdict"].where(sure, "unclear")
-    return rows[["candidate", "against", "task", "metric", "mean", "low", "high", "p", "p_holm", "verdict"]]
+    rows["verdict"] = [
+        Estimate.of_row(row).verdict(row["metric"] not in LOWER_IS_BETTER, row["p_holm"])
+        for row in rows.to_dict("records")
+    ]
+    return rows[_COLUMNS]
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """P-values [N] corrected for their number (Holm 1979, Scandinavian Journal of Statistics 6); NaN is no test."""
-    corrected = np.full(len(p), np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
-    return corrected
-
-
-def _p(row: dict) -> float:
-    """Of a difference whose interval over seeds is known."""
-    half = (row["seeds_high"] - row["seeds_low"]) / 2.0
-    return math.nan if half != half else student_p(row["mean"], half, int(row["num_seeds"]))
+_COLUMNS = ["candidate", "against", "task", "metric", "mean", "low", "high", "se", "df", "rows_var", "between_var",
+            "num_seeds", "p", "p_holm", "verdict"]  # fmt: skip

@@ -15,6 +15,7 @@ from pipeline.analysis.curves import curves_table
 from pipeline.analysis.hypervolume import estimated
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.settings import compared, differs_in
+from pipeline.analysis.unfinished import finished_table
 from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.config.grouping import TOGETHER
 from pipeline.data.prepared import Split
@@ -40,6 +41,9 @@ class Evaluation:
         confusions: Counts over all seeds, of the tasks that have classes.
         curves: Of training.
         references: As `scores`, of methods without a network; `candidate` is what the method is called.
+        constants: task, answer: what the constant prediction answers.
+        constant_differences: As `differences`, of all against the constant prediction.
+        finished: Whether each arm was trained to its end, see `pipeline.analysis.unfinished`.
         gates: How tasks share experts or columns, see `pipeline.analysis.gates`.
         front: What networks that are given a preference answer to several, see `pipeline.analysis.front`.
     """
@@ -55,6 +59,9 @@ class Evaluation:
     confusions: pd.DataFrame
     curves: pd.DataFrame
     references: pd.DataFrame = field(default_factory=lambda: tables.scores_table({}))
+    constants: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=tables.CONSTANTS))
+    constant_differences: pd.DataFrame = field(default_factory=lambda: tables.constant_differences_table({}, {}))
+    finished: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=tables.FINISHED))
     gates: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=tables.GATES))
     front: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=tables.FRONT))
 
@@ -76,7 +83,8 @@ class Evaluation:
         for row in against_single[against_single["candidate"] == candidate].to_dict("records"):
             found |= _with_interval("test/all/delta_m_percent", row)
         if area := estimated(self.front, candidate):
-            own = {"mean": area.mean, "low": area.interval.low, "high": area.interval.high}
+            interval = area.interval()
+            own = {"mean": area.mean, "low": interval.low, "high": interval.high}
             found |= _with_interval("validation/all/hypervolume", own)
         return found
 
@@ -101,6 +109,7 @@ def evaluate(
     test: Split,
     report: Callable[[str], None] = lambda line: None,
     references: Mapping[str, Scores] = MappingProxyType({}),
+    constants: Mapping[str, str] = MappingProxyType({}),
 ) -> Evaluation:
     """Evaluate all candidates on the same rows.
 
@@ -110,7 +119,9 @@ def evaluate(
             told against.
         test: The opened test split of all tasks.
         report: Takes a line about what is being done.
-        references: Scores of methods without a network, see `pipeline.analysis.reference`.
+        references: Scores of methods without a network, see `pipeline.analysis.reference`; under
+            `pipeline.analysis.candidate.CONSTANT` those of the constant prediction.
+        constants: What that answers, by task.
     """
     # Late: they import torch, and whoever reads an evaluation has no need of it.
     from pipeline.analysis.cost import costs
@@ -133,7 +144,8 @@ def evaluate(
     scores = {name: _in_order(it, default) for name, it in scores.items()}
     measured = {name: _in_order(it, default) for name, it in measured.items()}
     report("measuring costs")
-    arms, tuned = _arms(groups), [candidate.group for candidate in candidates if candidate.role == "tuned"]
+    arms = _arms(groups)
+    tuned = [name for name, its in groups.items() if all(it.is_tuned for it in its)]
     classes = {name: task.classes for name, task in default.prepared.tasks.items()}
     metrics = {name: task.primary for name, task in default.prepared.tasks.items()}
     shared = [candidate for candidate in candidates if candidate.role != "single"]
@@ -149,6 +161,9 @@ def evaluate(
         confusions=tables.confusions_table(scores, classes),
         curves=curves_table(candidates),
         references=tables.scores_table(references),
+        constants=pd.DataFrame(list(constants.items()), columns=tables.CONSTANTS),
+        constant_differences=tables.constant_differences_table(scores, references),
+        finished=finished_table(candidates),
         gates=tables.gates_table({it.title: gates(it) for it in shared}),
         front=tables.front_table({it.title: front(it) for it in shared}, metrics),
     )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.candidate import Candidate
-from pipeline.analysis.intervals import Estimate, student
+from pipeline.analysis.intervals import Estimate
 from pipeline.analysis.networks import Networks, each_slot
 from pipeline.training.assess import assess_each
 
@@ -30,7 +30,7 @@ def gaps(candidate: Candidate) -> dict[str, dict[str, Any]]:
     for task, it in candidate.prepared.tasks.items():
         train, validation = np.array([[split[f"{task}/{it.primary}"] for split in slot] for slot in each]).T
         found[task] = {"metric": it.primary} | {
-            name: Estimate(float(values.mean()), student(values), None, len(values))
+            name: Estimate.over_seeds(values)
             for name, values in (("train", train), ("validation", validation), ("gap", train - validation))
         }
     return found

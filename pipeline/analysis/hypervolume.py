@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.intervals import Estimate, student
+from pipeline.analysis.intervals import Estimate
 
 REFERENCE = (2.0, 2.0)
 
@@ -36,7 +36,7 @@ def estimated(front: pd.DataFrame, candidate: str) -> Estimate | None:
     if rows["task"].nunique() != len(REFERENCE):
         return None
     found = [_of_seed(own) for _, own in rows.groupby("seed")]
-    return Estimate(float(np.mean(found)), student(np.array(found)), None, len(found))
+    return Estimate.over_seeds(np.array(found))
 
 
 def _of_seed(rows: pd.DataFrame) -> float:

@@ -1,27 +1,32 @@
-"""Intervals: Student's t over seeds, a bootstrap over rows, and the rule that the wider of the two decides.
+"""One standard error of everything that is compared: that of the test rows and that of the trainings, added.
 
-Over seeds (Student 1908, Biometrika 6): how much would another training change the value? Over rows (Efron 1979, Annals
-of Statistics 7): how much would another test split? Neither knows the other's answer.
+se^2 = variance of the mean under resampling of the test rows (bootstrap, Efron 1979, Annals of Statistics 7; whole
+groups where the source has them) + variance between replicates (or seeds) / their number. Degrees of freedom after
+Welch (1947, Biometrika 34) and Satterthwaite (1946, Biometrics Bulletin 2); two-sided Student t.
 
-Shapes: K seeds, N rows, R resamples, M columns.
+Shapes: K seeds, N rows, G groups of rows, R resamples, M columns.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 LEVEL = 0.95
-"""Coverage of every interval."""
+"""Coverage of every interval, unless another is asked for."""
 
 RESAMPLES = 2000
 
-_SAME = 1e-9
+_SAME = 1e-9  # what rounding may make of equals, as a share
 _HELD = 1 << 20  # row numbers in memory at a time
 
-Decider = Literal["seeds", "rows", "none"]
 Verdict = Literal["better", "worse", "unclear"]
+Knows = Literal["rows and trainings", "rows", "trainings", "nothing"]
+Bounds = tuple[float, float]
+
+UNBOUNDED: Bounds = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -38,84 +43,153 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One source of what is not known.
+
+    Attributes:
+        variance: That it adds to the mean's.
+        df: Degrees of freedom of that variance, at least 1.
+    """
+
+    variance: float
+    df: float
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """A mean and what is known of its uncertainty.
+    """A mean and its standard error.
 
     Attributes:
         mean: Over seeds.
-        seeds: The interval over seeds; None with fewer than two.
-        rows: The interval over rows; None where rows have no value of their own.
-        num_seeds: K.
+        rows_var: Its variance under resampling of the rows; NaN where rows have no value of their own.
+        between_var: Its variance by that between seeds, already divided by their number; NaN with fewer than two.
+        df: Degrees of freedom of both together; NaN where neither is known.
+        num_seeds: K; of a difference that of the side with fewer.
+        bounds: What a value may be: no interval passes them.
     """
 
     mean: float
-    seeds: Interval | None
-    rows: Interval | None
+    rows_var: float
+    between_var: float
+    df: float
     num_seeds: int
+    bounds: Bounds = UNBOUNDED
+
+    @classmethod
+    def of(
+        cls,
+        mean: float,
+        rows: Sequence[Part | None],
+        between: Sequence[Part | None],
+        num_seeds: int,
+        bounds: Bounds = UNBOUNDED,
+    ) -> "Estimate":
+        """From independent parts of its variance, None for those that are not known."""
+        by_rows, by_seeds = ([part for part in parts if part is not None] for parts in (rows, between))
+        return cls(mean, _sum(by_rows), _sum(by_seeds), welch_satterthwaite(by_rows + by_seeds), num_seeds, bounds)
+
+    @classmethod
+    def over_seeds(cls, values: np.ndarray, bounds: Bounds = UNBOUNDED) -> "Estimate":
+        """The mean of values [K] that know nothing of rows."""
+        return cls.of(float(values.mean()), (), [between(values)], len(values), bounds)
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], scale: float = 1.0) -> "Estimate":
+        """From a row of a table that `pipeline.analysis.tables` made, times a number."""
+        variances = (scale**2 * row["rows_var"], scale**2 * row["between_var"])
+        return cls(scale * row["mean"], *variances, row["df"], int(row["num_seeds"]))
 
     @property
-    def decider(self) -> Decider:
-        """Which interval is the wider one."""
-        if self.seeds is None:
-            return "none" if self.rows is None else "rows"
-        return "rows" if self.rows is not None and self.rows.width > self.seeds.width else "seeds"
+    def knows(self) -> Knows:
+        """What the standard error knows of."""
+        rows, trainings = (it == it for it in (self.rows_var, self.between_var))
+        if rows and trainings:
+            return "rows and trainings"
+        return "rows" if rows else "trainings" if trainings else "nothing"
 
     @property
-    def interval(self) -> Interval:
-        """The wider interval; NaN where there is none."""
-        chosen = self.rows if self.decider == "rows" else self.seeds
-        return chosen or Interval(math.nan, math.nan)
+    def se(self) -> float:
+        """The standard error; NaN where nothing is known."""
+        known = [it for it in (self.rows_var, self.between_var) if it == it]
+        return math.sqrt(sum(known)) if known else math.nan
 
-    def verdict(self, higher_is_better: bool = True) -> Verdict:
-        """Of a difference: which side of zero the wider interval lies on, if on one."""
-        if self.interval.low > 0.0:
-            return "better" if higher_is_better else "worse"
-        if self.interval.high < 0.0:
-            return "worse" if higher_is_better else "better"
-        return "unclear"
+    @property
+    def p(self) -> float:
+        """Of the two-sided test that the mean is 0.
+
+        1 where it is 0 without any spread; NaN where it is another number without any, unless rows are known: a few
+        seeds may agree by chance, and t knows no noise then.
+        """
+        from scipy.special import stdtr  # scipy.stats has it too, and takes most of a second to import
+
+        if self.se != self.se or self.mean != self.mean:
+            return math.nan
+        if self.se <= _SAME * abs(self.mean):
+            return 1.0 if self.mean == 0.0 else math.nan if self.knows == "trainings" else 0.0
+        return float(2.0 * stdtr(self.df, -abs(self.mean) / self.se))
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """Student's t interval within the bounds; NaN where nothing is known."""
+        half = quantile((1.0 + level) / 2.0, self.df) * self.se
+        low, high = self.bounds
+        return Interval(min(max(self.mean - half, low), high), min(max(self.mean + half, low), high))
+
+    def verdict(self, higher_is_better: bool = True, p: float | None = None) -> Verdict:
+        """Of a difference: which it is where p, or a corrected one, is below 0.05."""
+        p = self.p if p is None else p
+        if not p < 1.0 - LEVEL:
+            return "unclear"
+        return "better" if (self.mean > 0.0) == higher_is_better else "worse"
+
+
+def quantile(share: float, df: float) -> float:
+    """Student's t of which a share lies below; NaN for degrees of freedom that are."""
+    from scipy.special import ndtri, stdtrit
+
+    return float(ndtri(share) if df == math.inf else stdtrit(df, share))
+
+
+def welch_satterthwaite(parts: Sequence[Part]) -> float:
+    """Degrees of freedom of a sum of independent variances: (sum v)^2 / sum(v^2 / df); NaN of none."""
+    if not parts:
+        return math.nan
+    total = sum(part.variance for part in parts)
+    if not total > 0.0:
+        return min(part.df for part in parts)
+    return float(total**2 / sum(part.variance**2 / part.df for part in parts))
+
+
+def between(values: np.ndarray) -> Part | None:
+    """What values [K] of as many trainings tell of their mean; None for K < 2 or values that are not all finite."""
+    if len(values) < 2 or not np.isfinite(values).all():
+        return None
+    return Part(float(values.var(ddof=1)) / len(values), len(values) - 1)
+
+
+def over_rows(resamples: np.ndarray, units: int) -> Part | None:
+    """What resamples [R] of so many rows, or groups of rows, tell of a mean.
+
+    A resample of which nothing is known (by chance it drew no labelled row) is left out; None where nearly all are, or
+    where there is one row or group alone. Resampling n units knows (n - 1) / n of their variance, which is made good.
+    """
+    known = resamples[np.isfinite(resamples)]
+    if len(known) < 2 or units < 2:
+        return None
+    return Part(float(known.var(ddof=1)) * units / (units - 1), units - 1)
 
 
 def student(values: np.ndarray) -> Interval | None:
     """Student's t interval of the mean of values [K]; None for K < 2 or values that are not all finite."""
-    from scipy.special import stdtrit  # scipy.stats has it too, and takes most of a second to import
-
-    count = len(values)
-    if count < 2 or not np.isfinite(values).all():
-        return None
-    half = stdtrit(count - 1, (1.0 + LEVEL) / 2.0) * values.std(ddof=1) / math.sqrt(count)
-    return Interval(float(values.mean() - half), float(values.mean() + half))
+    return None if between(values) is None else Estimate.over_seeds(values).interval()
 
 
-def student_p(mean: float, half: float, count: int) -> float:
-    """Two-sided p-value of Student's t test that a mean is zero.
-
-    Args:
-        mean: Of the values.
-        half: Half the width of their interval by `student`.
-        count: How many there are, at least 2.
-
-    Returns:
-        NaN for values that are all the same but for rounding, and not zero: a few small counts may be so by chance, and
-        t knows no noise then.
-    """
-    from scipy.special import stdtr, stdtrit  # see `student`
-
-    if half <= _SAME * abs(mean):
-        return 1.0 if mean == 0.0 else math.nan
-    t = abs(mean) / half * stdtrit(count - 1, (1.0 + LEVEL) / 2.0)
-    return float(2.0 * stdtr(count - 1, -t))
-
-
-def percentile(samples: np.ndarray) -> Interval | None:
-    """The percentile interval of bootstrap samples [R] (Efron and Tibshirani 1993, chapter 13).
-
-    A resample of which nothing is known (by chance it drew no labelled row) is left out; None where all are.
-    """
-    known = samples[np.isfinite(samples)]
-    if len(known) == 0:
-        return None
-    low, high = np.quantile(known, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
-    return Interval(float(low), float(high))
+def holm(p: np.ndarray) -> np.ndarray:
+    """P-values [N] corrected for their number (Holm 1979, Scandinavian Journal of Statistics 6); NaN is no test."""
+    corrected = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
+    return corrected
 
 
 def resampled_sums(columns: np.ndarray, draws: np.random.Generator) -> np.ndarray:
@@ -136,3 +210,7 @@ def resampled_sums(columns: np.ndarray, draws: np.random.Generator) -> np.ndarra
         counts = np.stack([np.bincount(one, minlength=rows) for one in drawn])
         parts.append(counts.astype(np.float64) @ columns)
     return np.concatenate(parts)
+
+
+def _sum(parts: Sequence[Part]) -> float:
+    return sum(part.variance for part in parts) if parts else math.nan

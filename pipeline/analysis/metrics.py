@@ -9,13 +9,18 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.analysis.intervals import resampled_sums
+from pipeline.analysis.intervals import UNBOUNDED, Bounds, Part, over_rows, resampled_sums
 from pipeline.draws import seed_of
 
 LOWER_IS_BETTER = frozenset({"nll", "ece", "mae", "rmse"})
 
 TITLES = {"accuracy": "accuracy", "roc_auc": "ROC-AUC", "r2": "R2", "entity_f1": "entity F1"}
 """How people call the metrics that decide. All are shown in percent, and their differences in points."""
+
+_SHARES = frozenset(
+    {"accuracy", "balanced_accuracy", "macro_f1", "entity_f1", "precision", "recall", "roc_auc", "average_precision",
+     "ece"}
+)  # fmt: skip
 
 BATCH = 256
 """Rows answered together when throughput is measured."""
@@ -38,6 +43,8 @@ class TaskScores:
         confusion: Rows of each true class (down) by the answered one (across), summed over seeds: int64 [C, C]; None
             where there are no classes.
         undirected: Names of metrics of which nobody has said whether higher is better.
+        groups: The group of each row, from 0, int64 [N]: rows of one are drawn together; None where rows are
+            independent.
     """
 
     source: str
@@ -47,6 +54,7 @@ class TaskScores:
     columns: np.ndarray
     confusion: np.ndarray | None = None
     undirected: frozenset[str] = frozenset()
+    groups: np.ndarray | None = None
 
     @property
     def seeds(self) -> int:
@@ -56,9 +64,20 @@ class TaskScores:
     @cached_property
     def resampled(self) -> np.ndarray:
         """The primary metric, mean over seeds, of R resamples of the rows [R]: the same ones for all of a source."""
-        sums = resampled_sums(self.columns, np.random.default_rng(seed_of("bootstrap", self.source)))
+        columns = self.columns if self.groups is None else summed(self.columns, self.groups)
+        sums = resampled_sums(columns, np.random.default_rng(seed_of("bootstrap", self.source)))
         with np.errstate(invalid="ignore", divide="ignore"):  # no labelled row: NaN, which has no interval
             return _OF_SUMS[self.primary](sums)
+
+    @cached_property
+    def units(self) -> int:
+        """How many labelled rows, or groups with one, there are: what is drawn."""
+        return int(self.labelled.sum()) if self.groups is None else len(np.unique(self.groups[self.labelled]))
+
+    @cached_property
+    def over_rows(self) -> Part | None:
+        """What the rows tell of the primary metric."""
+        return over_rows(self.resampled, self.units)
 
 
 Scores = dict[str, TaskScores]
@@ -83,6 +102,29 @@ def joined(parts: Sequence[tuple[TaskScores, Sequence[int]]]) -> TaskScores:
         columns = np.sum([it.seeds * it.columns for it, _ in parts], axis=0) / len(order)
     counts = [it.confusion for it, _ in parts if it.confusion is not None]
     return replace(first, metrics=metrics, columns=columns, confusion=np.sum(counts, axis=0) if counts else None)
+
+
+def bounds_of(metric: str) -> Bounds:
+    """What a metric may be; `roc_auc.label` is a metric as `roc_auc` is."""
+    kind = metric.partition(".")[0]
+    if kind in _SHARES:
+        return (0.0, 1.0)
+    if kind == "r2":
+        return (-np.inf, 1.0)
+    return (0.0, np.inf) if kind in LOWER_IS_BETTER else UNBOUNDED
+
+
+def of_one(metric: str) -> bool:
+    """Whether 1 is perfect, so that all tasks have one unit."""
+    return bounds_of(metric)[1] == 1.0
+
+
+def summed(columns: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Columns [N, M] summed over each group's rows, float64 [G, M]."""
+    sums = np.zeros((int(groups.max(initial=-1)) + 1, columns.shape[1]))
+    for place, column in enumerate(columns.T):  # one at a time: `add.at` over all would be slower by far
+        sums[:, place] = np.bincount(groups, column, len(sums))
+    return sums
 
 
 def by_label(

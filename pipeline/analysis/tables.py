@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pipeline.analysis.candidate import CONSTANT
 from pipeline.analysis.compare import delta_m, difference, level
-from pipeline.analysis.intervals import Estimate
+from pipeline.analysis.intervals import Estimate, holm
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 _GAP = ["train", "validation", "gap", "gap_low", "gap_high"]
 GATES = ["candidate", "seed", "level", "reader", "expert", "gate"]
 FRONT = ["candidate", "seed", "point", "task", "share", "loss", "metric", "value"]
-_ESTIMATE = ["mean", "low", "high", "decided_by", "seeds_low", "seeds_high", "rows_low", "rows_high", "num_seeds"]
-_TEXT = ("candidate", "against", "role", "task", "metric", "split", "true", "answered", "decided_by", "verdict",
+FINISHED = ["candidate", "task", "fall", "sd", "final", "unfinished"]
+CONSTANTS = ["task", "answer"]
+_ESTIMATE = ["mean", "low", "high", "se", "df", "p", "rows_var", "between_var", "knows", "num_seeds"]
+_DIFFERENCE = ["candidate", "against", "task", "metric", "primary", *_ESTIMATE, "p_holm", "verdict"]
+_TEXT = ("candidate", "against", "role", "task", "metric", "split", "true", "answered", "answer", "knows", "verdict",
          "note", "differs", "key", "value_json", "reader", "expert")  # fmt: skip
 
 _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
@@ -31,6 +35,7 @@ th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px sol
 """
 
 TUNED_AGAINST_UNTUNED = "tuned against untuned baselines"
+AGAINST_TUNED = "against tuned baselines"
 
 
 def scores_table(scores: Mapping[str, Scores]) -> pd.DataFrame:
@@ -56,27 +61,64 @@ def seeds_table(scores: Mapping[str, Scores]) -> pd.DataFrame:
 
 
 def differences_table(scores: Mapping[str, Scores], pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
-    """One row a pair (candidate, against), task and metric: the paired difference and what it says."""
+    """One row a pair (candidate, against), task and metric that both have: the difference and what it says.
+
+    `p_holm` is corrected for the number of tasks, and known of primary metrics; `verdict` is by `p_holm` there, and by
+    `p` elsewhere.
+    """
+    rows = [row for candidate, against in pairs for row in _differences(scores, candidate, against)]
+    return pd.DataFrame(rows, columns=_DIFFERENCE)
+
+
+def constant_differences_table(scores: Mapping[str, Scores], references: Mapping[str, Scores]) -> pd.DataFrame:
+    """Rows as of `differences_table`: every candidate against the constant prediction, in the primary metrics."""
+    constant = references.get(CONSTANT, {})
     rows = []
-    for candidate, against in pairs:
-        for task, it in scores[candidate].items():
-            for metric in it.metrics:
-                found = difference(it, scores[against][task], metric)
-                told = found.verdict(higher_is_better=metric not in LOWER_IS_BETTER)
-                verdict = "" if metric in it.undirected else told
-                names = {"candidate": candidate, "against": against, "task": task, "metric": metric}
-                rows.append(names | {"primary": metric == it.primary} | _columns(found) | {"verdict": verdict})
-    return pd.DataFrame(rows, columns=["candidate", "against", "task", "metric", "primary", *_ESTIMATE, "verdict"])
+    for name, tasks in scores.items():
+        both = {name: {task: tasks[task] for task in tasks if task in constant}, CONSTANT: constant}
+        rows += [row for row in _differences(both, name, CONSTANT) if row["primary"]]
+    return pd.DataFrame(rows, columns=_DIFFERENCE)
+
+
+def _differences(scores: Mapping[str, Scores], candidate: str, against: str) -> list[dict[str, Any]]:
+    """Of one pair."""
+    shared = [
+        (task, metric, it)
+        for task, it in scores[candidate].items()
+        for metric in it.metrics
+        if metric in scores[against][task].metrics
+    ]
+    found = [difference(it, scores[against][task], metric) for task, metric, it in shared]
+    primaries = [metric == it.primary for _, metric, it in shared]
+    corrected = np.full(len(found), np.nan)
+    corrected[primaries] = holm(
+        np.array([one.p for one, is_primary in zip(found, primaries, strict=True) if is_primary])
+    )
+    rows = []
+    for (task, metric, it), one, p_holm in zip(shared, found, corrected.tolist(), strict=True):
+        is_primary = metric == it.primary
+        told = one.verdict(metric not in LOWER_IS_BETTER, p_holm if is_primary else None)
+        names = {"candidate": candidate, "against": against, "task": task, "metric": metric, "primary": is_primary}
+        verdict = "" if metric in it.undirected else told
+        rows.append(names | _columns(one) | {"p_holm": p_holm, "verdict": verdict})
+    return rows
 
 
 def delta_m_table(scores: Mapping[str, Scores], pairs: Iterable[tuple[str, str]], tuned: Iterable[str]) -> pd.DataFrame:
-    """One row a pair (candidate, against) of which both are there: delta-m in percent."""
-    rows = []
+    """One row a pair (candidate, against) of which both are there: delta-m in percent.
+
+    Args:
+        scores: By candidate.
+        pairs: Who is held against whom.
+        tuned: Those whose settings a search found; a `note` marks a pair of which one is and the other is not.
+    """
+    rows, tuned = [], set(tuned)
     for name, against in pairs:
         if name == against or against not in scores:
             continue
         found = delta_m(scores[name], scores[against])
-        note = TUNED_AGAINST_UNTUNED if name in tuned else ""
+        notes = {(True, False): TUNED_AGAINST_UNTUNED, (False, True): AGAINST_TUNED}
+        note = notes.get((name in tuned, against in tuned), "")
         names = {"candidate": name, "against": against}
         rows.append(names | _columns(found) | {"verdict": found.verdict(), "note": note})
     return pd.DataFrame(rows, columns=["candidate", "against", *_ESTIMATE, "verdict", "note"])
@@ -92,8 +134,8 @@ def gaps_table(gaps: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFr
             "train": it["train"].mean,
             "validation": it["validation"].mean,
             "gap": it["gap"].mean,
-            "gap_low": it["gap"].interval.low,
-            "gap_high": it["gap"].interval.high,
+            "gap_low": it["gap"].interval().low,
+            "gap_high": it["gap"].interval().high,
         }
         for name, tasks in gaps.items()
         for task, it in tasks.items()
@@ -179,9 +221,7 @@ def _each(scores: Mapping[str, Scores]) -> Iterable[tuple[str, str, Any]]:
 
 def _columns(found: Estimate) -> dict[str, Any]:
     """An estimate as columns."""
-    values: dict[str, Any] = {"mean": found.mean, "low": found.interval.low, "high": found.interval.high}
-    values["decided_by"] = found.decider
-    for name, interval in (("seeds", found.seeds), ("rows", found.rows)):
-        values[f"{name}_low"] = interval.low if interval else np.nan
-        values[f"{name}_high"] = interval.high if interval else np.nan
+    interval = found.interval()
+    values: dict[str, Any] = {"mean": found.mean, "low": interval.low, "high": interval.high}
+    values |= {name: getattr(found, name) for name in ("se", "df", "p", "rows_var", "between_var", "knows")}
     return values | {"num_seeds": found.num_seeds}

@@ -10,6 +10,7 @@ from pipeline.config.balancing import BalancingSettings
 from pipeline.config.base import Settings, unknown
 from pipeline.config.comparing import CompareSettings
 from pipeline.config.data import DataSettings, VocabularySettings
+from pipeline.config.deciding import DecisionSettings
 from pipeline.config.explaining import ExplainSettings
 from pipeline.config.grouping import AffinitySettings
 from pipeline.config.model import WIDENED, ModelSettings
@@ -69,6 +70,7 @@ class Experiment(Settings):
     balancing: BalancingSettings = BalancingSettings()
     training: TrainingSettings = TrainingSettings()
     tuning: TuningSettings | None = TuningSettings()
+    decision: DecisionSettings = DecisionSettings()
     explain: ExplainSettings = ExplainSettings()
     compare: CompareSettings = CompareSettings()
     affinity: AffinitySettings = AffinitySettings()

@@ -27,7 +27,9 @@ from pipeline.training.stack import Stack
 CLASSES = ("left", "right")
 
 
-def task_scores(correct: Any, labelled: Any = None, source: str = "rows", **metrics: Sequence[float]) -> TaskScores:
+def task_scores(
+    correct: Any, labelled: Any = None, source: str = "rows", groups: Any = None, **metrics: Sequence[float]
+) -> TaskScores:
     """Scores of a task from which rows were right, [K, N]; more metrics are given as they are."""
     correct = np.asarray(correct, dtype=bool)
     labelled = np.ones(correct.shape[1], dtype=bool) if labelled is None else np.asarray(labelled, dtype=bool)
@@ -35,7 +37,7 @@ def task_scores(correct: Any, labelled: Any = None, source: str = "rows", **metr
     right = int(correct.sum())
     confusion = np.array([[right, correct.size - right], [0, 0]])
     columns = np.stack([labelled, correct.mean(0) * labelled], 1).astype(np.float64)
-    return TaskScores(source, "accuracy", all_metrics, labelled, columns, confusion)
+    return TaskScores(source, "accuracy", all_metrics, labelled, columns, confusion, groups=groups)
 
 
 def drawn(accuracy: float, seeds: int = 5, rows: int = 400, seed: int = 0, source: str = "rows") -> TaskScores:
@@ -57,7 +59,7 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
     pairs += [(name, TOGETHER) for name in grouped if TOGETHER in grouped and name != TOGETHER]
     keys = {"model.sharing.kind": "shared", "training.learning_rate": 0.001} | dict(settings or {})
     estimate: dict[str, Any] = {
-        name: Estimate(value, None, None, 1) for name, value in (("train", 0.9), ("validation", 0.8), ("gap", 0.1))
+        name: Estimate.of(value, (), (), 1) for name, value in (("train", 0.9), ("validation", 0.8), ("gap", 0.1))
     }
     estimate["metric"] = "accuracy"
     tasks = list(next(iter(scores.values())))

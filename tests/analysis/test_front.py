@@ -150,7 +150,7 @@ def test_the_hypervolume_of_a_candidate_is_the_mean_over_its_seeds() -> None:
     area = estimated(known([(1.0, 1.0)], [(0.0, 1.0)], [(0.5, 1.0)]), "default")
     assert area is not None
     assert area.mean == pytest.approx(1.5)
-    assert area.interval.low == pytest.approx(1.5 - 4.302653 * 0.5 / 3**0.5)
+    assert area.interval().low == pytest.approx(1.5 - 4.302653 * 0.5 / 3**0.5)
     assert estimated(known([(1.0, 1.0)]), "tuned") is None
 
 

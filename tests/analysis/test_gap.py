@@ -19,7 +19,7 @@ def test_the_gap_is_that_of_the_scores_of_both_splits(tmp_path: Path) -> None:
     for task in ("side", "odd", "far"):
         per_seed = train[task].metrics["accuracy"] - validation[task].metrics["accuracy"]
         assert found[task]["gap"].mean == pytest.approx(per_seed.mean())
-        assert found[task]["gap"].seeds is not None
+        assert found[task]["gap"].knows == "trainings"
         assert found[task]["train"].mean == pytest.approx(np.mean(train[task].metrics["accuracy"]))
 
 

@@ -1,10 +1,20 @@
-"""Intervals: values worked out by hand, and what must hold of any."""
+"""The one standard error: values worked out by hand, and what must hold of any."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.analysis.intervals import Estimate, Interval, percentile, resampled_sums, student, student_p
+from pipeline.analysis.intervals import (
+    RESAMPLES,
+    Estimate,
+    Part,
+    between,
+    holm,
+    over_rows,
+    resampled_sums,
+    student,
+    welch_satterthwaite,
+)
 
 
 def test_students_interval_has_the_value_worked_out_by_hand() -> None:
@@ -26,22 +36,99 @@ def test_student_has_no_interval_for_one_seed_or_values_that_are_not_finite(valu
     assert student(np.array(values)) is None
 
 
-def test_a_percentile_interval_leaves_a_fortieth_at_each_end() -> None:
-    interval = percentile(np.arange(1001.0))
-    assert interval is not None
-    assert (interval.low, interval.high) == pytest.approx((25.0, 975.0))
+def test_the_variances_of_rows_and_seeds_add_up_to_the_value_worked_out_by_hand() -> None:
+    # se^2 = 4 + 1 = 5; df = 5^2 / (4^2 / 99 + 1^2 / 4) = 60.736; t(0.975, 60.736) = 1.999813
+    found = Estimate.of(10.0, [Part(4.0, 99)], [Part(1.0, 4)], 5)
+    assert (found.rows_var, found.between_var, found.num_seeds) == (4.0, 1.0, 5)
+    assert found.se == pytest.approx(5**0.5)
+    assert found.df == pytest.approx(60.7361963)
+    assert found.interval().high - 10.0 == pytest.approx(stats.t.ppf(0.975, 60.7361963) * 5**0.5)
+    assert found.interval(0.9).width < found.interval().width
+    assert found.p == pytest.approx(2 * stats.t.sf(10.0 / 5**0.5, 60.7361963))
+    assert found.knows == "rows and trainings"
 
 
-def test_resampled_sums_have_the_interval_that_scipys_bootstrap_gives() -> None:
+def test_of_two_sides_the_degrees_of_freedom_are_welchs() -> None:
+    one, other = np.array([1.0, 2.0, 4.0]), np.array([3.0, 3.5, 9.0, 1.0, 2.0])
+    found = Estimate.of(float(one.mean() - other.mean()), (), [between(one), between(other)], 3)
+    expected = stats.ttest_ind(one, other, equal_var=False)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.df == pytest.approx(expected.df)
+
+
+def test_a_part_alone_keeps_its_degrees_of_freedom_and_none_has_none() -> None:
+    assert welch_satterthwaite([Part(0.3, 7)]) == pytest.approx(7)
+    assert welch_satterthwaite([Part(0.0, 7), Part(0.0, 4)]) == 4
+    assert np.isnan(welch_satterthwaite([]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "seeds", "knows"),
+    [
+        (Part(0.1, 9), None, "rows"),
+        (None, Part(0.1, 4), "trainings"),
+        (None, None, "nothing"),
+    ],
+)
+def test_a_standard_error_says_what_it_knows_of(rows: Part | None, seeds: Part | None, knows: str) -> None:
+    found = Estimate.of(0.2, [rows], [seeds], 1)
+    assert found.knows == knows
+    assert np.isnan(found.se) == (knows == "nothing")
+    assert found.verdict() == "unclear"
+
+
+def test_no_interval_passes_the_bounds_of_what_it_is_of() -> None:
+    interval = Estimate(0.99, 0.01, 0.01, 4.0, 5, (0.0, 1.0)).interval()
+    assert interval.high == 1.0
+    assert 0.0 < interval.low < 0.99
+
+
+@pytest.mark.parametrize(
+    ("mean", "verdict"), [(0.5, "better"), (-0.5, "worse"), (0.1, "unclear"), (-0.1, "unclear"), (0.0, "unclear")]
+)
+def test_a_verdict_is_clear_where_the_interval_leaves_out_zero(mean: float, verdict: str) -> None:
+    estimate = Estimate(mean, 0.01, 0.0, 30.0, 5)
+    assert estimate.verdict() == verdict
+    assert estimate.verdict(higher_is_better=False) == {"better": "worse", "worse": "better"}.get(verdict, verdict)
+    assert (estimate.interval().low > 0 or estimate.interval().high < 0) == (verdict != "unclear")
+    assert estimate.verdict(p=0.06) == "unclear"
+
+
+def test_a_p_value_is_that_of_the_t_test_where_seeds_alone_are_known() -> None:
+    values = np.array([0.1, 0.3, -0.05, 0.2])
+    assert Estimate.over_seeds(values).p == pytest.approx(stats.ttest_1samp(values, 0.0).pvalue)
+
+
+def test_without_any_spread_nothing_differs_by_nothing_and_agreeing_seeds_are_no_proof() -> None:
+    assert Estimate(0.0, 0.0, 0.0, 4.0, 5).p == 1.0
+    assert np.isnan(Estimate.over_seeds(np.full(3, 0.02)).p)
+    assert Estimate(0.02, 0.0, 0.0, 4.0, 5).p == 0.0
+
+
+def test_resampled_rows_have_the_variance_of_a_mean() -> None:
     values = np.random.default_rng(3).integers(-5, 6, 300)
     sums = resampled_sums(np.stack([values, np.ones_like(values)], 1), np.random.default_rng(0))
     assert (sums[:, 1] == 300).all()
-    own = percentile(sums[:, 0] / 300)
-    scipys = stats.bootstrap(
-        (values,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(1)
-    ).confidence_interval
-    assert own is not None
-    assert (own.low, own.high) == pytest.approx((scipys.low, scipys.high), abs=0.04)
+    part = over_rows(sums[:, 0] / 300, 300)
+    assert part is not None
+    assert part.df == 299
+    assert part.variance == pytest.approx(values.var(ddof=1) / 300, rel=6 * (2 / RESAMPLES) ** 0.5)
+
+
+def test_of_few_rows_the_variance_is_not_too_small() -> None:
+    # Of n values resampling knows (n - 1) / n of the variance: of three, two thirds.
+    values = np.array([0.0, 3.0, 6.0])
+    part = over_rows(resampled_sums(values[:, None], np.random.default_rng(0))[:, 0] / 3, 3)
+    assert part is not None
+    assert part.variance == pytest.approx(values.var(ddof=1) / 3, rel=6 * (2 / RESAMPLES) ** 0.5)
+
+
+def test_resamples_of_which_nothing_is_known_are_left_out_and_one_row_tells_nothing() -> None:
+    part = over_rows(np.array([np.nan, 1.0, 3.0]), 10)
+    assert part is not None
+    assert part.variance == pytest.approx(2.0 * 10 / 9)
+    assert over_rows(np.array([np.nan, 1.0]), 10) is None
+    assert over_rows(np.array([1.0, 1.0]), 1) is None
 
 
 def test_resampling_is_the_same_every_time() -> None:
@@ -56,35 +143,11 @@ def test_columns_of_one_row_stay_together() -> None:
     assert (sums[:, 1] == 2 * sums[:, 0]).all()
 
 
-def test_the_wider_interval_decides() -> None:
-    narrow, wide = Interval(0.1, 0.2), Interval(-0.1, 0.4)
-    assert Estimate(0.15, narrow, wide, 5).decider == "rows"
-    assert Estimate(0.15, wide, narrow, 5).decider == "seeds"
-    assert Estimate(0.15, narrow, wide, 5).interval == wide
+def test_holm_corrects_as_in_a_worked_example() -> None:
+    # 0.005 x 4, 0.01 x 3, 0.03 x 2, and 0.04 x 1, which may not be below the one before it
+    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
 
 
-def test_without_seeds_rows_decide_and_without_both_nothing_does() -> None:
-    assert Estimate(0.1, None, Interval(0.0, 0.2), 1).decider == "rows"
-    nothing = Estimate(0.1, None, None, 1)
-    assert nothing.decider == "none"
-    assert np.isnan(nothing.interval.low)
-    assert nothing.verdict() == "unclear"
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"), [(0.1, 0.2, "better"), (-0.2, -0.1, "worse"), (-0.1, 0.1, "unclear"), (0, 0, "unclear")]
-)
-def test_a_verdict_is_clear_only_where_the_interval_leaves_out_zero(low: float, high: float, verdict: str) -> None:
-    estimate = Estimate((low + high) / 2, Interval(low, high), None, 5)
-    assert estimate.verdict() == verdict
-    assert estimate.verdict(higher_is_better=False) == {"better": "worse", "worse": "better"}.get(verdict, verdict)
-
-
-def test_a_p_value_is_that_of_the_t_test_and_unknown_without_any_spread() -> None:
-    values = np.array([0.1, 0.3, -0.05, 0.2])
-    interval = student(values)
-    assert interval is not None
-    expected = stats.ttest_1samp(values, 0.0).pvalue
-    assert student_p(values.mean(), interval.width / 2, 4) == pytest.approx(expected)
-    assert student_p(0.0, 0.0, 4) == 1.0
-    assert np.isnan(student_p(0.02, 1e-17, 2))
+def test_holm_stops_at_one_and_leaves_out_what_was_not_tested() -> None:
+    np.testing.assert_allclose(holm(np.array([0.6, np.nan, 0.7])), [1.0, np.nan, 1.0])
+    assert holm(np.array([])).shape == (0,)

@@ -83,12 +83,11 @@ def _auc_of(targets: np.ndarray, logits: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("task", [MARKS, PRICE])
-def test_the_interval_over_rows_is_that_of_scipys_bootstrap(task: PreparedTask) -> None:
+def test_the_standard_error_of_rows_is_that_of_scipys_bootstrap(task: PreparedTask) -> None:
     targets = labels(0.0) if task is MARKS else numbers(0.0)
     logits = answers(targets, 1.0)[:1]
     found = scored(task, logits, targets)
-    interval = level(found, task.primary).rows
-    assert interval is not None
+    estimate = level(found, task.primary)
     own = logits[0].numpy()
 
     def metric(rows: np.ndarray) -> float:
@@ -97,10 +96,9 @@ def test_the_interval_over_rows_is_that_of_scipys_bootstrap(task: PreparedTask) 
         return float(sk.r2_score(targets[rows], own[rows, 0]))
 
     wanted = stats.bootstrap((np.arange(ROWS),), metric, vectorized=False, n_resamples=600, method="percentile",
-                             rng=np.random.default_rng(0)).confidence_interval  # fmt: skip
-    width = wanted.high - wanted.low
-    assert interval.low == pytest.approx(wanted.low, abs=0.2 * width)
-    assert interval.high == pytest.approx(wanted.high, abs=0.2 * width)
+                             rng=np.random.default_rng(0)).standard_error  # fmt: skip
+    assert estimate.rows_var**0.5 == pytest.approx(wanted, rel=0.2)
+    assert estimate.df == pytest.approx(ROWS - 1)
 
 
 @pytest.mark.parametrize("task", [MARKS, PRICE])
@@ -110,7 +108,8 @@ def test_a_better_candidate_is_better_in_its_difference_and_in_delta_m(task: Pre
     assert difference(good, bad, task.primary).verdict() == "better"
     assert delta_m({"a": good}, {"a": bad}).verdict() == "better"
     nothing = delta_m({"a": good}, {"a": good})
-    assert (nothing.mean, nothing.interval.low, nothing.interval.high) == (0.0, 0.0, 0.0)
+    assert (nothing.mean, nothing.se) == pytest.approx((0.0, 0.0), abs=1e-9)
+    assert nothing.verdict() == "unclear"
 
 
 @pytest.mark.parametrize("task", [MARKS, PRICE])

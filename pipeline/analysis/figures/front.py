@@ -60,6 +60,6 @@ def _areas(front: pd.DataFrame) -> str:
     for candidate in front["candidate"].drop_duplicates():
         area = estimated(front, candidate)
         assert area is not None
-        low, high = area.interval.low, area.interval.high
+        low, high = area.interval().low, area.interval().high
         said.append(f"{candidate} {area.mean:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low == low else ""))
     return f"Hypervolume of the losses up to {REFERENCE}, larger is better: {', '.join(said)}."

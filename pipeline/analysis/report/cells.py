@@ -11,7 +11,6 @@ from pipeline.analysis.report.decision import shown_p
 from pipeline.analysis.report.verdict import bounds
 from pipeline.analysis.tables import primary
 
-_DECIDED = {"seeds": "t over seeds", "rows": "bootstrap over rows", "none": "no interval"}
 _WHAT = {
     "default": "the experiment as written",
     "single": "the same settings, one network a task",
@@ -69,7 +68,7 @@ def metric_rows(data: ReportData) -> list[list[str]]:
             escape(row["metric"]),
             f"{row['mean']:.4f}",
             f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else "",
-            _DECIDED[row["decided_by"]],
+            row["knows"],
         ]
         for row in data.evaluation.scores.to_dict("records")
     ]

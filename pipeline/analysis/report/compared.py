@@ -18,11 +18,11 @@ from pipeline.analysis.tables import plain, primary
 from pipeline.config.comparing import EQUAL
 
 _TESTS = (
-    "Paired by seed: a seed gives every arm its initial weights and the order of its data. The interval is the wider "
-    "of Student's t over seeds and a bootstrap over the rows of test, at 95 %, uncorrected; p is of Student's t test, "
-    "corrected after Holm for the number of tests in its column (all tasks) or in the table's other columns (task by "
-    "task). A difference is more than noise, and bold, where the corrected p is below 0.05 and the interval leaves out "
-    "0; p is unknown where all seeds differ by the same. All tasks: the mean relative change, in percent."
+    "Paired by row and by replicate: a replicate's number gives every arm its initial weights and the order of its "
+    "data. Interval (95 %, uncorrected) and p come from one standard error: that of the rows of test, by resampling, "
+    "and that of other replicates, added. p is corrected after Holm for the number of tests in its column (all tasks) "
+    "or in the table's other columns (task by task). A difference is more than noise, and bold, where it is below "
+    "0.05. All tasks: the mean relative change, in percent."
 )
 _FRONTIER = (
     "Grey dots are the trials of the tuned weights, one network each, pruned ones as far as they came: together they "

@@ -35,9 +35,10 @@ _GROUPS = (
     "each task. More networks have more parameters: each is as large as the one for all tasks."
 )
 _TESTS = (
-    "Paired by seed. The interval is the wider of Student's t over seeds and a bootstrap over the rows of test, at "
-    "95 %, uncorrected; p is of Student's t test, corrected after Holm. A difference is more than noise, and bold, "
-    "where the corrected p is below 0.05 and the interval leaves out 0."
+    "Paired by row and by seed. Interval (95 %, uncorrected) and p come from one standard error: that of the rows of "
+    "test, by resampling, and that of other seeds, added. p is corrected after Holm for the number of tests in its "
+    "column (all tasks) or in the table's other columns (task by task). A difference is more than noise, and bold, "
+    "where it is below 0.05."
 )
 
 

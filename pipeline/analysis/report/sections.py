@@ -59,7 +59,7 @@ def candidates(page: Page, data: ReportData) -> None:
         "<h3>Paired differences</h3>" + page.panels(pairs) if pairs else "",
         folded(
             "All test metrics",
-            table(["candidate", "task", "metric", "mean", "interval", "decided by"], metric_rows(data)),
+            table(["candidate", "task", "metric", "mean", "interval", "knows of"], metric_rows(data)),
         ),
     )
 
