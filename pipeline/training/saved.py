@@ -6,6 +6,7 @@ tasks [K][L].
 """
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,10 @@ def save(
 def _described(task: PreparedTask) -> dict[str, Any]:
     """What must be known of a task to read its answers."""
     told: dict[str, Any] = {"kind": task.kind, "source": task.source, "classes": list(task.classes)}
-    return told | ({"mean": task.mean, "std": task.std} if task.kind == "regression" else {})
+    if task.kind != "regression":
+        return told
+    told |= {"mean": task.mean, "std": task.std}
+    return told | ({"low": task.low, "high": task.high} if task.low > -math.inf else {})
 
 
 def _source(source: PreparedSource) -> dict[str, Any]:
