@@ -1,4 +1,4 @@
-"""Scores of regression tasks, in the target's own unit.
+"""Scores of regression tasks, in the target's own unit; answers are clipped as the task says.
 
 Shapes: K seeds, N rows of a task's source.
 """
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pipeline.analysis.metrics import TaskScores
+from pipeline.data.answers import within
 from pipeline.data.prepared import PreparedTask, known
 from pipeline.stacked import Targets
 
@@ -25,7 +26,7 @@ class NumberScorer:
 
     def take(self, logits: Tensor, targets: Targets) -> None:
         """Take answers [K, B, 1]."""
-        self._answers.append(logits.squeeze(2).clone())
+        self._answers.append(within(logits.squeeze(2), *self._task.bounds))
 
     def scores(self, labels: np.ndarray) -> TaskScores:
         """The scores, given the targets [N] of all rows taken."""

@@ -7,7 +7,7 @@ number, or NaN where there is nothing to measure. It is called like the function
     multiclass       numbers of classes, int64 [N]                probabilities, float64 [N, C]
     binary           0 or 1, int64 [N]                            probability of 1, float64 [N]
     multilabel       1 or 0, NaN where unknown, float64 [N, L]    probabilities, float64 [N, L]
-    regression       float64 [N], in the target's unit            float64 [N], in the target's unit
+    regression       float64 [N], in the target's unit            float64 [N], in the target's unit, clipped
 
 N are the rows with a target, of a multilabel task with at least one.
 """
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from pipeline.analysis.metrics import TaskScores
+from pipeline.data.answers import within
 from pipeline.data.prepared import PreparedTask
 from pipeline.errors import UserError
 from pipeline.plugins import first_line, named, part
@@ -159,7 +160,7 @@ def _answers(task: PreparedTask, logits: Tensor) -> np.ndarray:
     """Answers of every slot as a metric takes them, from logits [K, N, C]."""
     logits = logits.double().cpu()
     if task.kind == "regression":
-        found = logits.squeeze(2) * task.std + task.mean
+        found = within(logits.squeeze(2) * task.std + task.mean, task.low, task.high)
     elif task.kind == "multiclass":
         found = torch.softmax(logits, 2)
     else:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
 from pipeline.config.base import Settings
+from pipeline.config.clipping import Clipped
 from pipeline.config.own import OwnPath, is_own
 from pipeline.config.tasks import named
 
@@ -46,15 +47,15 @@ class SplitBy(Settings):
         return self.group or self.time or self.split
 
 
-class TableSettings(SplitBy):
+class TableSettings(SplitBy, Clipped):
     """Rows of a CSV file, a Parquet file, or a folder of Parquet files (partitioned as `key=value/` or not).
 
     Attributes:
         kind: `table`.
         path: Of the file or folder, from `data.root` where that is given, else from the project folder.
-        inputs: The columns that the network sees, and how. `numeric`: standardised; where training rows lack values,
-            these become the mean, and a column of its own says so. `categorical`: each value has a trained embedding;
-            missing values and those that training never showed share one.
+        inputs: The columns that the network sees, and how. `numeric`: clipped, and standardised; where training rows
+            lack values, these become the mean, and a column of its own says so. `categorical`: each value has a trained
+            embedding; missing values and those that training never showed share one.
         labels: Names for groups of 0/1 columns that a multilabel task predicts at once. A column by itself is a label
             of its own name, and need not be listed.
         separator: Between the fields of a CSV file.
@@ -177,7 +178,7 @@ class TorchvisionSettings(Settings):
     size: Size | None = None
 
 
-class SklearnSettings(Settings):
+class SklearnSettings(Clipped):
     """One of scikit-learn's bundled data sets, its inputs standardised by train.
 
     Its label is called `target`; linnerud's three are called by their names.

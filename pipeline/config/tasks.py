@@ -67,6 +67,9 @@ class TaskSettings(Settings):
             (squared up to one deviation, absolute beyond it). Of any task `package.module:Class`, one's own, see
             `pipeline.model.own_loss`.
         loss_arguments: Keyword arguments of one's own loss.
+        clip: Of a regression task: `range` keeps answers within the range of the training targets, wherever answers are
+            made: in all metrics but the loss, in `predict` and in the served model. Null leaves them as the network
+            gives them, for targets that may well lie beyond.
         class_weights: `balanced` lets every class weigh alike in the loss, however rare it is (in a multilabel task a
             label's presence and absence); the mean weight of the training targets is 1. Metrics stay unweighted.
         focal: Exponent of the focal loss (Lin et al. 2017, arXiv 1708.02002), which turns from what is answered well
@@ -80,6 +83,7 @@ class TaskSettings(Settings):
     label: str | None = None
     loss: str = "squared"
     loss_arguments: dict[str, Any] = Field(default_factory=dict)
+    clip: Literal["range"] | None = "range"
     class_weights: Literal["equal", "balanced"] = "equal"
     focal: float = Field(default=0.0, ge=0.0)
     metrics: Annotated[tuple[OwnPath, ...], BeforeValidator(listed)] = ()
@@ -104,6 +108,8 @@ class TaskSettings(Settings):
             raise ValueError("focal is for the built-in cross-entropy: leave it out, or the loss of your own")
         if self.loss != "squared" and not self.own_loss and self.kind != "regression":
             raise ValueError(f"loss={self.loss} is for regression tasks; this one is {self.kind}")
+        if self.clip is None and self.kind != "regression":
+            raise ValueError(f"clip=null is for regression tasks; this one is {self.kind}")
         if self.kind == "regression" and (self.class_weights != "equal" or self.focal):
             raise ValueError("class_weights and focal are for tasks with classes or labels; this one is regression")
         return self

@@ -47,8 +47,9 @@ def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) 
     """Read every source, split it, and write its arrays and the manifest into an empty folder.
 
     The same experiment, files and seed write the same bytes. The manifest is written last. Under cross-validation
-    the train split is all that is not test, and statistics (means, categories, a regression target's unit) are its own:
-    they see the inputs of every fold, and of targets the mean and deviation of numbers alone.
+    the train split is all that is not test, and statistics (means, quantiles, categories, a regression target's unit
+    and range) are its own: they see the inputs of every fold, and of targets the mean, deviation and range of numbers
+    alone.
 
     Returns:
         The manifest: `sources` (shape, scale, rows by split, how they are encoded, folds, and `repeated`: how many of
@@ -99,7 +100,7 @@ def _split_source(
         if settings.kind == "tagging":
             found.tags[task] = own, examples.classes[labels[task]]
             continue
-        stored = targets_of(task, own, examples.classes[labels[task]])
+        stored = targets_of(task, own, examples.classes[labels[task]], settings.clip == "range")
         manifest["tasks"][task] = _write_targets(folder, task, settings, stored, parts["train"])
     for part in filter(None, (examples.train, examples.test)):
         if examples.encoder is not None:

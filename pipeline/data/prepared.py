@@ -6,6 +6,7 @@ The test split is opened by `pipeline.data.test_split` alone.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,6 +55,8 @@ class PreparedTask:
             regression task none.
         mean: Of a regression task's training targets, in their own unit; else 0.
         std: Their standard deviation (of the population); else 1. Targets are stored as (target - mean) / std.
+        low: Their minimum, in their own unit, where answers are clipped to their range; else minus infinity.
+        high: Their maximum, or infinity.
         labelled: By split, the number of rows with a target: one number, or one for each of several labels.
         length: T, the most tokens of a row of a tagging task; else 0.
         folds: Under cross-validation, `counts` and `labelled` of train and validation as they are in each fold.
@@ -65,6 +68,8 @@ class PreparedTask:
     counts: dict[str, list[int]] = field(default_factory=dict)
     mean: float = 0.0
     std: float = 1.0
+    low: float = -math.inf
+    high: float = math.inf
     labelled: dict[str, list[int]] = field(default_factory=dict)
     length: int = 0
     folds: list[dict[str, dict[str, list[int]]]] = field(default_factory=list)
@@ -73,6 +78,11 @@ class PreparedTask:
         """The task as a network sees it that holds a fold out."""
         own = {name: getattr(self, name) | counted for name, counted in self.folds[fold].items()}
         return replace(self, **own)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between what its answers are clipped, standardised as targets are."""
+        return (self.low - self.mean) / self.std, (self.high - self.mean) / self.std
 
     @property
     def outputs(self) -> int:

@@ -69,13 +69,14 @@ def form(labels: np.ndarray) -> str:
     return "numbers" if floating else "classes"
 
 
-def targets_of(task: str, labels: Mapping[str, np.ndarray], classes: list[str]) -> Stored:
+def targets_of(task: str, labels: Mapping[str, np.ndarray], classes: list[str], clip: bool = False) -> Stored:
     """What is stored of a task's labels.
 
     Args:
         task: Its name, for messages.
         labels: By split, of any form, as `pipeline.data.sources.Part` has them.
         classes: Names of classes or labels; of numbers none.
+        clip: Answers are to be clipped to the range of the training targets, where these are numbers.
 
     Raises:
         UserError: A split has no target at all, or train has nothing to learn from.
@@ -83,7 +84,7 @@ def targets_of(task: str, labels: Mapping[str, np.ndarray], classes: list[str]) 
     _check_present(task, labels)
     found = form(labels["train"])
     if found == "numbers":
-        return _numbers(task, labels)
+        return _numbers(task, labels, clip)
     if found == "tags":
         return _tags(labels, classes)
     if found == "labels":
@@ -95,7 +96,7 @@ def targets_of(task: str, labels: Mapping[str, np.ndarray], classes: list[str]) 
     return Stored(arrays, {"classes": classes, "counts": counts, "labelled": _labelled(arrays)})
 
 
-def _numbers(task: str, labels: Mapping[str, np.ndarray]) -> Stored:
+def _numbers(task: str, labels: Mapping[str, np.ndarray], clip: bool) -> Stored:
     """Numbers, standardised by the training split alone."""
     for name, values in labels.items():
         if np.isinf(values).any():
@@ -106,7 +107,8 @@ def _numbers(task: str, labels: Mapping[str, np.ndarray]) -> Stored:
         raise UserError(f"task '{task}': every row of train has the same target, {mean:g}: there is nothing to learn")
     arrays = {name: _standardised(values, mean, std) for name, values in labels.items()}
     about = {"classes": [], "counts": {}, "labelled": _labelled(arrays), "mean": mean, "std": std}
-    return Stored(arrays, about)
+    reach = {"low": float(train.min()), "high": float(train.max())} if clip else {}
+    return Stored(arrays, about | reach)
 
 
 def _tags(labels: Mapping[str, np.ndarray], classes: list[str]) -> Stored:

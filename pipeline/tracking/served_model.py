@@ -12,18 +12,16 @@ there. The answer has for each task whose source has such rows, by kind of task:
   each class;
 - multilabel: `<task>/label/<index>`, 1 where its probability is above the label's threshold, else 0, and
   `<task>/probability/<index>` for each label;
-- regression: `<task>/value`, in the target's own unit;
+- regression: `<task>/value`, in the target's own unit, clipped to the range that the spec may name;
 - tagging: `<task>/tags`, a tag for each token, parted by spaces, and `<task>/entities`, a JSON list of objects with
   `text`, `type`, and `start` and `end`, the first token and the one after the last. Texts that are longer than what the
   network reads are tagged in pieces; tasks of other kinds see the first.
 
-Names of classes and labels, and thresholds, stand in the spec and in the model's metadata.
-
 Tasks share one pass through their trunk, except where their sources differ in scale or are normalised apart
 (`batch_per_source`): then the trunk runs once a source, and each task is answered with its own source's statistics.
 
-A trunk may hold a module of torchvision, which the package then requires, or of the user's own, whose code lies in the
-package beside this file.
+Names of classes and labels, and thresholds, stand in the spec and in the model's metadata. A trunk may hold a module of
+torchvision, which the package then requires, or of the user's own, whose code lies in the package beside this file.
 
 Legend of shapes: B rows, F values of a row, C classes or labels, T tokens of a row, H values of a token.
 """
@@ -179,7 +177,9 @@ def _decide(about: Mapping[str, Any], logits: Tensor) -> dict[str, Tensor]:
     """Columns [B] of a task's answer, by name, from logits [B, C], or [B, 1] of a binary or regression task."""
     match about["kind"]:
         case "regression":
-            return {"value": logits[:, 0].double() * about["std"] + about["mean"]}
+            value = logits[:, 0].double() * about["std"] + about["mean"]
+            clipped = value.clamp(about.get("low", -torch.inf), about.get("high", torch.inf))
+            return {"value": clipped.where(value.isfinite(), value)}
         case "multilabel":
             chances = torch.sigmoid(logits)
             present = (chances > torch.tensor(about["thresholds"])).long()

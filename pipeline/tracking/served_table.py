@@ -14,6 +14,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+_EVERYTHING = (-np.inf, np.inf)
+
 
 def encoded(encoding: Mapping[str, Any], frame: pd.DataFrame, first: int) -> Tensor:
     """The columns of a table as training has encoded them, float32 [B, F]: numbers, marks of missing ones, codes.
@@ -32,7 +34,7 @@ def encoded(encoding: Mapping[str, Any], frame: pd.DataFrame, first: int) -> Ten
         if column["kind"] == "categorical":
             found["codes"].append(_codes(values, column["values"]))
             continue
-        own = _numbers(values, first)
+        own = _numbers(values, first).clip(*column.get("clip", _EVERYTHING))
         found["numbers"].append(np.nan_to_num((own - column["mean"]) / column["std"], nan=0.0))
         if column["marked"]:
             found["marks"].append(np.isnan(own))

@@ -7,6 +7,7 @@ multilabel tasks [K][L].
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, takewhile
@@ -167,7 +168,10 @@ def _save(path: Path, prepared: Prepared, slots: Sequence[tuple[Experiment, Slot
 def _described(task: PreparedTask) -> dict[str, Any]:
     """What must be known of a task to read its answers."""
     told: dict[str, Any] = {"kind": task.kind, "source": task.source, "classes": list(task.classes)}
-    return told | ({"mean": task.mean, "std": task.std} if task.kind == "regression" else {})
+    if task.kind != "regression":
+        return told
+    told |= {"mean": task.mean, "std": task.std}
+    return told | ({"low": task.low, "high": task.high} if task.low > -math.inf else {})
 
 
 def _source(source: PreparedSource) -> dict[str, Any]:

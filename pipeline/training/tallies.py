@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from pipeline.data.answers import within
 from pipeline.data.prepared import PreparedTask
 from pipeline.model import BinaryCrossEntropy, CrossEntropy, Loss
 from pipeline.stacked import On, Targets
@@ -153,24 +154,26 @@ class LabelsTally(Tally):
 class NumberTally(Tally):
     """Of a regression task: root mean squared and mean absolute error in the target's unit, and R2.
 
+    Answers are clipped as the task says, unlike in the loss.
+
     R2 is 1 minus the squared errors over the squared deviations from the mean of the rows that are counted; NaN where
     all their targets are equal.
 
     Args:
         on: See `Tally`.
-        std: One standard deviation in the target's unit.
+        task: Whose rows.
     """
 
     metrics = ("rmse", "mae", "r2")
 
-    def __init__(self, on: On, std: float) -> None:
+    def __init__(self, on: On, task: PreparedTask) -> None:
         super().__init__(on)
-        self._std = std
+        self._std, self._bounds = task.std, task.bounds
 
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
         there = labelled.double()
         targets = values.double()
-        errors = (logits.squeeze(2) - targets).mul_(there)
+        errors = (within(logits.squeeze(2), *self._bounds) - targets).mul_(there)
         kept = targets * there
         own = torch.stack([errors.square().sum(1), errors.abs().sum(1)])
         shared = torch.stack([there.sum(1), kept.sum(1), kept.square().sum(1)]).expand(-1, len(logits))
@@ -213,7 +216,7 @@ class TagTally(ClassTally):
 def tally_of(task: PreparedTask, on: On) -> Tally:
     """The tally of a task."""
     if task.kind == "regression":
-        return NumberTally(on, task.std)
+        return NumberTally(on, task)
     if task.kind == "multilabel":
         return LabelsTally(on)
     if task.kind == "tagging":

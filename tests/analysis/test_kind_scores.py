@@ -1,5 +1,7 @@
 """Scores of multilabel and regression tasks against scikit-learn, and their intervals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,19 @@ def test_metrics_of_numbers_are_scikit_learns_in_the_targets_unit() -> None:
         assert found.metrics["r2"][seed] == pytest.approx(sk.r2_score(true, said))
         assert found.metrics["mae"][seed] == pytest.approx(sk.mean_absolute_error(true, said))
         assert found.metrics["rmse"][seed] == pytest.approx(sk.root_mean_squared_error(true, said))
+
+
+def test_numbers_are_scored_as_they_are_answered_within_the_range_of_training() -> None:
+    targets = numbers()
+    logits = answers(targets, 0.6)
+    logits[1, 7] = 1e6
+    task = replace(PRICE, low=90.0, high=112.0)
+    found, there = scored(task, logits, targets), ~np.isnan(targets)
+    for seed, own in enumerate(logits[..., 0].double().numpy()):
+        true, said = (100.0 + 8.0 * it[there].astype(np.float64) for it in (targets, own))
+        said = said.clip(90.0, 112.0)
+        assert found.metrics["r2"][seed] == pytest.approx(sk.r2_score(true, said), rel=1e-6)
+        assert found.metrics["mae"][seed] == pytest.approx(sk.mean_absolute_error(true, said), rel=1e-6)
 
 
 def _auc_of(targets: np.ndarray, logits: np.ndarray) -> float:

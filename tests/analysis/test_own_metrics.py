@@ -1,5 +1,7 @@
 """Metrics of the user's own get the truth and the answers in the task's terms, and stand beside the others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -62,6 +64,16 @@ def test_numbers_are_in_the_unit_of_the_target() -> None:
     scores, labels, logits = scored("regression", "bias")
     wanted = 10.0 * (logits[1, 5:, 0].numpy() - labels[5:]).mean()
     assert scores.metrics["bias"][1] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_numbers_are_answered_within_the_range_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen.clear()
+    monkeypatch.setitem(TASKS, "regression", replace(TASKS["regression"], low=45.5, high=57.1))
+    _, labels, logits = scored("regression", f"{__name__}:remembered")
+    true, answers = seen[0]
+    assert (answers.min(), answers.max()) == (45.5, 57.1)
+    np.testing.assert_allclose(answers, (50.0 + 10.0 * logits[0, 5:, 0].double().numpy()).clip(45.5, 57.1))
+    np.testing.assert_allclose(true, 50.0 + 10.0 * labels[5:].astype(float))
 
 
 def test_classes_have_probabilities() -> None:

@@ -173,7 +173,7 @@ def test_no_group_is_in_two_splits(tmp_path: Path) -> None:
 def test_the_latest_rows_are_the_test_split(column: str, tmp_path: Path) -> None:
     frame = FRAME.assign(when=np.arange(ROWS)).sample(frac=1.0, random_state=0)
     written(tmp_path, frame)
-    data = prepared(tmp_path, said(time=column, inputs={"when": "numeric"}))
+    data = prepared(tmp_path, said(time=column, inputs={"when": "numeric"}, clip=None))
     about = data.sources["houses"].encoding["columns"][0]
     when = {
         split: open_split(data, split).inputs["houses"][:, 0] * about["std"] + about["mean"]
@@ -312,3 +312,49 @@ def test_one_label_cannot_be_a_number_and_a_class(tmp_path: Path) -> None:
 def test_a_multilabel_task_lists_its_columns(tmp_path: Path) -> None:
     written(tmp_path)
     assert "list them under labels.marks" in refused(tmp_path, said(labels={}))
+
+
+def _outlying() -> pd.DataFrame:
+    """The houses, two of them far out, and a column in which one row in 2,000 differs."""
+    frame = pd.concat([FRAME] * 10, ignore_index=True)
+    frame["area"] = np.random.default_rng(1).normal(100, 20, len(frame))
+    frame.loc[[5, 3333], "area"] = (1e7, -1e7)
+    return frame.assign(rare=(np.arange(len(frame)) % 2000 == 1).astype(int))
+
+
+def _clipped(folder: Path, out: str, **own: Any) -> tuple[dict[str, Any], dict[str, np.ndarray], pd.DataFrame]:
+    frame = _outlying().assign(split=np.where(np.arange(10 * ROWS) < 3600, "train", "test"))
+    frame.loc[frame.index[3000:3600], "split"] = "validation"
+    written(folder, frame)
+    inputs = {"area": "numeric", "rare": "numeric", "rooms": "numeric"}
+    data = prepared(folder, said(split="split", inputs=inputs, **own), out)
+    rows = {split: open_split(data, split).inputs["houses"] for split in ("train", "validation", "test")}
+    return {it["name"]: it for it in data.sources["houses"].encoding["columns"]}, rows, frame
+
+
+def test_numbers_of_every_split_are_clipped_to_the_quantiles_of_training(tmp_path: Path) -> None:
+    about, rows, frame = _clipped(tmp_path, "out")
+    train = frame["area"][frame["split"] == "train"]
+    low, high = np.quantile(train, (0.001, 0.999))
+    assert about["area"]["clip"] == pytest.approx([low, high], rel=1e-12)
+    assert about["area"]["std"] == pytest.approx(train.clip(low, high).std(ddof=0))
+    for split, stored in rows.items():
+        own = frame["area"][frame["split"] == split].clip(low, high)
+        np.testing.assert_allclose(stored[:, 0], (own - about["area"]["mean"]) / about["area"]["std"], atol=1e-5)
+
+
+def test_a_column_that_would_be_constant_is_not_clipped(tmp_path: Path) -> None:
+    about, rows, frame = _clipped(tmp_path, "out")
+    assert "clip" not in about["rare"]
+    for split, stored in rows.items():
+        np.testing.assert_array_equal(stored[:, 1] > 1, frame["rare"][frame["split"] == split] == 1)
+    assert about["rooms"]["clip"] == [1.0, 5.0]
+
+
+def test_null_clips_nothing(tmp_path: Path) -> None:
+    about, rows, frame = _clipped(tmp_path, "out", clip=None)
+    assert not any("clip" in column for column in about.values())
+    train = frame["area"][frame["split"] == "train"]
+    assert about["area"]["mean"] == pytest.approx(train.mean())
+    assert about["area"]["std"] == pytest.approx(train.std(ddof=0))
+    assert rows["train"][:, 0].max() > 30

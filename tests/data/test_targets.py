@@ -52,6 +52,19 @@ def test_numbers_are_standardised_by_the_training_split_alone(monkeypatch, tmp_p
         assert price.labelled[name] == [known(stored).sum()]
 
 
+def test_the_range_of_the_training_targets_is_kept_unless_answers_are_not_clipped(monkeypatch, tmp_path):
+    data = prepared(monkeypatch, tmp_path)
+    price, split = data.tasks["price"], open_split(data, "train")
+    train = LABELS["price"][split.inputs["toy"][:, 0].astype(int)]
+    assert (price.low, price.high) == (np.nanmin(train), np.nanmax(train))
+    stored = split.labels["price"]
+    assert [np.float32(it) for it in price.bounds] == [np.nanmin(stored), np.nanmax(stored)]
+    assert data.tasks["marks"].bounds == (-np.inf, np.inf)
+    monkeypatch.setitem(TASKS, "price", TASKS["price"] | {"clip": None})
+    (tmp_path / "other").mkdir()
+    assert prepared(monkeypatch, tmp_path / "other").tasks["price"].bounds == (-np.inf, np.inf)
+
+
 def test_several_labels_are_stored_side_by_side(monkeypatch, tmp_path):
     data = prepared(monkeypatch, tmp_path)
     marks = data.tasks["marks"]

@@ -108,6 +108,26 @@ def test_raw_rows_are_scored_as_the_prepared_ones(finished: Finished) -> None:
     np.testing.assert_allclose(found, wanted[columns].to_numpy(), rtol=1e-5, atol=1e-6)
 
 
+def test_rows_that_are_far_out_are_answered_as_those_at_the_ends_of_training(finished: Finished) -> None:
+    project, _, result = finished
+    folder = Path(next(step["outputs"] for step in result.json["steps"] if step["step"] == "prepare"))
+    data = open_prepared(folder)
+    low, high = data.sources["my"].encoding["columns"][1]["clip"]
+    assert 0 < low < 20 < 250 < high < houses(ROWS)["area"].max()
+    rows = pd.DataFrame({"town": ["Bern"] * 4, "area": [1e7, high, -1e7, low], "rooms": [3] * 4})
+    pd.concat([rows] * 400).to_csv(project / "far.csv", index=False)  # more than pass through the network at a time
+    answer = call_headway("predict", "--model", "models:/my@champion", "--input", "far.csv", "--output", "far.parquet")
+    assert answer.code == 0
+    scored = pd.read_parquet(project / "far.parquet").drop(columns=["sold/class", "category/class"]).to_numpy()
+    np.testing.assert_allclose(scored[0::2], scored[1::2], rtol=1e-6)
+    np.testing.assert_allclose(
+        champion().predict(rows).to_numpy()[[0, 2]], scored[[0, 2]].astype(float), rtol=1e-5, atol=1e-6
+    )
+    price = data.tasks["price"]
+    inside = pd.read_parquet(project / "out.parquet")["price/value"]
+    assert price.low <= inside.min() < inside.max() <= price.high
+
+
 def champion() -> Any:
     import mlflow  # late: the command line says how much MLflow may say before it loads it
 

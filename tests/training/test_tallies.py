@@ -1,5 +1,7 @@
 """What is counted of rows, against scikit-learn on all rows at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -108,6 +110,25 @@ def test_equal_targets_have_no_r2() -> None:
     (found, _) = counted(tally_of(TASKS["regression"], HOST), logits, torch.ones_like(targets))
     assert np.isnan(found["task/r2"])
     assert found["task/rmse"] > 0
+
+
+def test_answers_are_clipped_to_the_range_of_training_before_they_are_counted() -> None:
+    logits, targets = made("regression")
+    task = replace(TASKS["regression"], low=2.0, high=8.0)
+    found = counted(tally_of(task, HOST), logits, targets)
+    for k in range(SLOTS):
+        kept = logits[k].numpy().clip(*task.bounds)
+        expected = {f"task/{name}": it for name, it in wanted("regression", kept, targets[0].numpy()).items()}
+        assert found[k] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("answer", [torch.inf, torch.nan])
+def test_an_answer_that_is_no_number_is_not_clipped_away(answer: float) -> None:
+    logits, targets = made("regression", missing=0.0)
+    logits[0, 17] = answer
+    lost, right = counted(tally_of(replace(TASKS["regression"], low=2.0, high=8.0), HOST), logits, targets)
+    assert not np.isfinite(lost["task/r2"])
+    assert np.isfinite(right["task/r2"])
 
 
 def test_right_answers_are_counted_among_labelled_rows_only() -> None:

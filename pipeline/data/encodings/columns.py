@@ -1,4 +1,4 @@
-"""The encoding of a table: numbers standardised, missing ones marked, categories as codes.
+"""The encoding of a table: numbers clipped and standardised, missing ones marked, categories as codes.
 
 Legend of shapes: B rows of a chunk, N numeric columns, M of them with missing values in train, C categorical columns.
 A row is encoded as N numbers, M marks (1 where the number is missing), and C codes (0 for a value that is missing or
@@ -15,11 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data.encodings.moments import ClippedMoments, Moments
 from pipeline.data.tables.typed import numbers, place_of
 from pipeline.errors import UserError
 
 NUMERIC, CATEGORICAL = "numeric", "categorical"
 _MOST_VALUES = 1 << 20
+_EVERYTHING = (-np.inf, np.inf)
 
 
 def types_of(kinds: Mapping[str, str]) -> dict[str, pa.DataType]:
@@ -33,8 +35,9 @@ class ColumnsEncoding:
 
     Attributes:
         about: `kind` table; `separator` and `missing` of its CSV files; `columns`, each with its `name` and `kind`, a
-            numeric one with `mean`, `std` and `marked`, a categorical one with its `values` in the order of their codes
-            from 1; and `categories`, the number of codes of each categorical one.
+            numeric one with `mean`, `std`, `marked` and, if its numbers are clipped, `clip`, from where to where; a
+            categorical one with its `values` in the order of their codes from 1; and `categories`, the number of codes
+            of each categorical one.
     """
 
     about: dict[str, Any]
@@ -52,7 +55,7 @@ class ColumnsEncoding:
             if column["kind"] == CATEGORICAL:
                 found["codes"].append(_codes(values, column["values"]))
                 continue
-            own = numbers(values)
+            own = numbers(values).clip(*column.get("clip", _EVERYTHING))
             found["numbers"].append(np.nan_to_num((own - column["mean"]) / column["std"], nan=0.0))
             if column["marked"]:
                 found["marks"].append(np.isnan(own))
@@ -71,6 +74,8 @@ class ColumnsEncoder:
         path: Of the table, for messages.
         inputs: Kinds by column, in order.
         categories: Most values of a categorical column that are told apart.
+        rows: The table has at most so many.
+        clip: Quantiles between which numbers are clipped; None clips none.
         separator: Between the fields of a CSV file: those to be predicted are written alike.
         missing: What its fields say where a value is missing.
     """
@@ -79,6 +84,8 @@ class ColumnsEncoder:
     path: Path
     inputs: Mapping[str, str]
     categories: int
+    rows: int
+    clip: tuple[float, float] | None
     separator: str = ","
     missing: tuple[str, ...] = ()
 
@@ -88,7 +95,7 @@ class ColumnsEncoder:
         Raises:
             UserError: A number is infinite, a column has no value in train, or more values than categories have.
         """
-        moments = {name: _Moments() for name, kind in self.inputs.items() if kind == NUMERIC}
+        moments = {name: self._moments() for name, kind in self.inputs.items() if kind == NUMERIC}
         values: dict[str, Counter[str]] = {name: Counter() for name, kind in self.inputs.items() if kind == CATEGORICAL}
         done = 0
         for chunk, where in chunks:
@@ -114,6 +121,9 @@ class ColumnsEncoder:
         file = {"separator": self.separator, "missing": list(self.missing)}
         return ColumnsEncoding({"kind": "table", **file, "columns": columns, "categories": codes})
 
+    def _moments(self) -> Moments:
+        return ClippedMoments(self.rows, *self.clip) if self.clip else Moments()
+
     def _check_finite(self, done: int, name: str, column: np.ndarray) -> None:
         if np.isinf(column).any():
             row = int(np.argmax(np.isinf(column)))
@@ -121,40 +131,18 @@ class ColumnsEncoder:
                 f"{place_of(self.path, done, row, name)}: an infinite number; leave it empty if it is unknown"
             )
 
-    def _numeric(self, name: str, found: "_Moments") -> dict[str, Any]:
+    def _numeric(self, name: str, found: Moments) -> dict[str, Any]:
+        clip = found.finish()
         if not found.count:
             raise UserError(f"{self.path}: column '{name}' has no number in any row of train: leave it out of inputs")
-        return {"mean": found.mean, "std": found.std, "marked": found.missing > 0}
+        own = {"mean": found.mean, "std": found.std, "marked": found.missing > 0}
+        return own | ({"clip": list(clip)} if clip else {})
 
     def _categorical(self, name: str, found: Counter[str]) -> dict[str, Any]:
         if not found:
             raise UserError(f"{self.path}: column '{name}' has no value in any row of train: leave it out of inputs")
         frequent = sorted(found, key=lambda value: (-found[value], value))[: self.categories]
         return {"values": sorted(frequent)}
-
-
-class _Moments:
-    """Mean and variance of numbers that come a chunk at a time (Chan, Golub & LeVeque 1983, eq. 2.1)."""
-
-    def __init__(self) -> None:
-        self.count = self.missing = 0
-        self.mean = self._squares = 0.0
-
-    def take(self, values: np.ndarray) -> None:
-        there = values[~np.isnan(values)]
-        self.missing += len(values) - len(there)
-        if not len(there):
-            return
-        count, mean = len(there), float(there.mean())
-        shift, whole = mean - self.mean, self.count + count
-        self._squares += float(np.square(there - mean).sum()) + shift * shift * self.count * count / whole
-        self.mean += shift * count / whole
-        self.count = whole
-
-    @property
-    def std(self) -> float:
-        """Of the population; 1 where all numbers are the same."""
-        return float(np.sqrt(self._squares / self.count)) or 1.0
 
 
 def _count(counter: Counter[str], values: pa.Array) -> None:

@@ -51,7 +51,8 @@ class SklearnSet:
         rows = pa.RecordBatch.from_pandas(loaded.data.astype(float), preserve_index=False)
         inputs = dict.fromkeys(rows.schema.names, NUMERIC)
         labels, classes = _labels(loaded)
-        encoder = ColumnsEncoder(self.name, _folder() / _FILES[self.settings.dataset][0], inputs, 1)
+        file = _folder() / _FILES[self.settings.dataset][0]
+        encoder = ColumnsEncoder(self.name, file, inputs, 1, rows.num_rows, self.settings.clip)
         return Examples(Part(Batches(rows), labels), None, classes, encoder=encoder)
 
 

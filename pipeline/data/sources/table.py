@@ -52,7 +52,9 @@ class Table:
         inputs = TableRows(file, self.settings.inputs, rows)
         part = Part(inputs, labels, **split_by.found())
         it = self.settings
-        encoder = ColumnsEncoder(self.name, file.path, it.inputs, it.categories, it.separator, it.missing)
+        encoder = ColumnsEncoder(
+            self.name, file.path, it.inputs, it.categories, rows, it.clip, it.separator, it.missing
+        )
         return Examples(part, None, {name: reader.classes for name, reader in readers.items()}, encoder=encoder)
 
     def _open(self, place: Place) -> TableFile:
