@@ -12,9 +12,11 @@ OBJECTIVE = f"validation/{ALL}/objective"
 STANDARD_ERROR = f"{OBJECTIVE}_se"
 """Of a trial with folds: the standard error of its objective, which is a mean over them."""
 
+LARGEST = 2.0**64
+"""A network with a weight or a loss beyond it is lost, as one with a NaN: the square of more is no float32, so whether
+it overflows or stays finite hangs on the order in which a processor adds. Training that learns comes nowhere near."""
+
 _PLATEAU_DROP = 0.1
-_LOSS_OF = {"accuracy": "nll", "roc_auc": "nll", "r2": "rmse", "entity_f1": "nll"}
-"""Beside each primary metric, what is not finite when a network is lost."""
 
 
 def note_epoch(state: SlotState, metrics: dict[str, float], settings: TrainingSettings, finite: bool = True) -> bool:
@@ -24,7 +26,7 @@ def note_epoch(state: SlotState, metrics: dict[str, float], settings: TrainingSe
         state: Of the slot.
         metrics: Of the epoch: `train/task/nll` and so on; NaN for a task without a labelled row.
         settings: The slot's own.
-        finite: Whether the slot's weights are.
+        finite: Whether the slot's weights are, and none is beyond `LARGEST`.
 
     Returns:
         Whether this epoch is now the one to keep.
@@ -56,11 +58,15 @@ def _objective(metrics: dict[str, float]) -> float | None:
 
 
 def _lost(metrics: dict[str, float]) -> bool:
-    """Whether a loss is lost for another reason than that no row is labelled (then the primary metric is NaN too)."""
-    return any(
-        not math.isfinite(metrics[f"{place}/{_LOSS_OF[metric]}"]) and not math.isnan(value)
-        for (place, metric), value in ((name.rsplit("/", 1), value) for name, value in _primary(metrics).items())
-    )
+    """Whether a loss is NaN or beyond `LARGEST` where rows are labelled (without any the primary metric is NaN too)."""
+    primary = _primary(metrics).items()
+    return any(not math.isnan(value) and not _loss(metrics, name, value) <= LARGEST for name, value in primary)
+
+
+def _loss(metrics: dict[str, float], name: str, value: float) -> float:
+    """The loss beside a primary metric; that of a number is in standard deviations, whatever the unit."""
+    place, metric = name.rsplit("/", 1)
+    return math.sqrt(1.0 - value) if metric == "r2" else metrics[f"{place}/nll"]
 
 
 def _primary(metrics: dict[str, float]) -> dict[str, float]:
