@@ -110,7 +110,7 @@ class Train(Step):
         states = self._fit(context, run, prepared, slots)
         if lost := [state.name for state in states if state.status == "diverged"]:
             raise Diverged(
-                f"{self.title}: {', '.join(lost)} diverged (a loss became infinite or undefined): "
+                f"{self.title}: {', '.join(lost)} diverged (weights or losses became infinite or beyond 2^64): "
                 "lower training.learning_rate or set training.clip_norm"
             )
         run.metrics(kept(states), step=max(state.looks for state in states) + 1)

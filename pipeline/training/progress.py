@@ -19,9 +19,11 @@ It is the negative log-likelihood, or of a number 1 - R2: the squared error as a
 STANDARD_ERROR = f"{OBJECTIVE}_se"
 """Of a trial with folds: the standard error of its objective, which is a mean over them."""
 
+LARGEST = 2.0**64
+"""A network with a weight or a loss beyond it is lost, as one with a NaN: the square of more is no float32, so whether
+it overflows or stays finite hangs on the order in which a processor adds. Training that learns comes nowhere near."""
+
 _PLATEAU_DROP = 0.1
-_LOSS_OF = {"accuracy": "nll", "roc_auc": "nll", "r2": "rmse", "entity_f1": "nll"}
-"""Beside each primary metric, what is not finite when a network is lost."""
 
 
 def note_look(
@@ -34,7 +36,7 @@ def note_look(
         metrics: Of the stretch and the look: `train/task/nll` and so on; NaN for a task without a labelled row.
         settings: The slot's own.
         length: How long it trains.
-        finite: Whether the slot's weights are.
+        finite: Whether the slot's weights are, and none is beyond `LARGEST`.
 
     Returns:
         Whether this look is now the one to keep.
@@ -66,9 +68,8 @@ def _objective(metrics: dict[str, float]) -> float | None:
 
 def _loss(metrics: dict[str, float]) -> float | None:
     """The mean loss over the tasks that validation has labels for; None without a validation split."""
-    seen = {name: value for name, value in metrics.items() if name.startswith("validation/")}
-    likelihoods = [value for name, value in seen.items() if name.endswith("/nll")]
-    return _mean(likelihoods + [1.0 - value for name, value in seen.items() if name.endswith("/r2")])
+    seen = {name: value for name, value in _primary(metrics).items() if name.startswith("validation/")}
+    return _mean([_beside(metrics, name, value) for name, value in seen.items() if not math.isnan(value)])
 
 
 def _mean(values: list[float]) -> float | None:
@@ -78,11 +79,21 @@ def _mean(values: list[float]) -> float | None:
 
 
 def _lost(metrics: dict[str, float]) -> bool:
-    """Whether a loss is lost for another reason than that no row is labelled (then the primary metric is NaN too)."""
-    return any(
-        not math.isfinite(metrics[f"{place}/{_LOSS_OF[metric]}"]) and not math.isnan(value)
-        for (place, metric), value in ((name.rsplit("/", 1), value) for name, value in _primary(metrics).items())
-    )
+    """Whether a loss is NaN or beyond `LARGEST` where rows are labelled (without any the primary metric is NaN too).
+
+    That of a number is told in standard deviations, whatever the unit.
+    """
+    for name, value in _primary(metrics).items():
+        loss = 0.0 if math.isnan(value) else _beside(metrics, name, value)
+        if not (math.sqrt(loss) if name.endswith("/r2") else loss) <= LARGEST:
+            return True
+    return False
+
+
+def _beside(metrics: dict[str, float], name: str, value: float) -> float:
+    """The loss beside a primary metric."""
+    place, metric = name.rsplit("/", 1)
+    return 1.0 - value if metric == "r2" else metrics[f"{place}/nll"]
 
 
 def _primary(metrics: dict[str, float]) -> dict[str, float]:

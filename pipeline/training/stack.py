@@ -21,7 +21,7 @@ from pipeline.training.device_drive import DeviceDrive
 from pipeline.training.drive import Drive
 from pipeline.training.graph import Record, cuda_graph
 from pipeline.training.host_drive import HostDrive
-from pipeline.training.progress import note_look
+from pipeline.training.progress import LARGEST, note_look
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.tallies import Tally, metrics, tally_of
 from pipeline.training.task_losses import TaskLosses
@@ -175,9 +175,9 @@ class Stack:
         return {f"best.{name}": _copied(rows[k]) for name, rows in zip(("values", "buffers"), self._best, strict=True)}
 
     def _finite(self) -> list[bool]:
-        """Which slots have come out of their last update with finite values."""
-        finite = [rows.isfinite().all(1) for rows in (self._network.values, self._network.buffers)]
-        return (finite[0] & finite[1]).tolist()  # type: ignore[no-any-return]
+        """Which slots have come out of their last update with finite values, none of them absurdly large."""
+        finite = (self._network.values.abs() <= LARGEST).all(1) & self._network.buffers.isfinite().all(1)
+        return finite.tolist()  # type: ignore[no-any-return]
 
     def _step(self, batch: Batch, this: Pass) -> None:
         """The gradients of every slot, and what is counted of its losses."""

@@ -157,7 +157,7 @@ class NumberTally(Tally):
     Answers are clipped as the task says, unlike in the loss.
 
     R2 is 1 minus the squared errors over the squared deviations from the mean of the rows that are counted; NaN where
-    all their targets are equal.
+    all their targets are equal. An answer that is no number is infinitely wrong.
 
     Args:
         on: See `Tally`.
@@ -173,7 +173,8 @@ class NumberTally(Tally):
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
         there = labelled.double()
         targets = values.double()
-        errors = (within(logits.squeeze(2), *self._bounds) - targets).mul_(there)
+        errors = (within(logits.squeeze(2), *self._bounds) - targets).where(labelled > 0, 0.0)
+        errors.masked_fill_(errors.isnan(), torch.inf)
         kept = targets * there
         own = torch.stack([errors.square().sum(1), errors.abs().sum(1)])
         shared = torch.stack([there.sum(1), kept.sum(1), kept.square().sum(1)]).expand(-1, len(logits))

@@ -1,11 +1,26 @@
 """A slot can leave: it is cut out without touching the others, and keeps its own best epoch."""
 
-import numpy as np
+from pathlib import Path
+from typing import Any
 
-from pipeline.data.prepared import Prepared
+import numpy as np
+import pytest
+
+from pipeline.data.prepared import Prepared, inputs_file
+from pipeline.training.progress import LARGEST
 from pipeline.training.slot import Slot
 from pipeline.training.stack import Stack
-from tests.training.made import assert_same, by_name, experiment_on, seeds, trained, trials
+from tests.training.made import (
+    MIXED,
+    ODD,
+    assert_same,
+    by_name,
+    experiment_on,
+    random_data,
+    seeds,
+    trained,
+    trials,
+)
 
 
 def test_pruned_slot_keeps_its_best_look_and_trains_no_further(prepared: Prepared) -> None:
@@ -53,15 +68,61 @@ def test_slot_with_early_stopping_off_keeps_its_last_epoch(prepared: Prepared) -
     assert (state.status, state.looks, state.best_look) == ("finished", 3, 3)
 
 
-def test_slot_that_diverges_leaves_and_the_others_go_on(prepared: Prepared) -> None:
-    rates = (0.01, 1e38, 0.02)
+SURE = 1e26
+"""A rate whose first update makes some weight larger than 1e20: then or later it overflows, or stays there."""
+
+
+@pytest.mark.parametrize("rate", [SURE, 1e30, 1e38])
+def test_slot_that_diverges_leaves_and_the_others_go_on(rate: float, prepared: Prepared) -> None:
     sgd = {"training.optimizer": "sgd"}
-    slots = trials([experiment_on(prepared, sgd | {"training.learning_rate": rate}) for rate in rates])
+    slots = trials([experiment_on(prepared, sgd | {"training.learning_rate": it}) for it in (0.01, rate, 0.02)])
     found = trained(prepared, slots)
     assert [found[slot.name].status for slot in slots] == ["finished", "diverged", "finished"]
     assert found["trial/1"].looks == 1
     for name, slot in (("trial/0", slots[0]), ("trial/2", slots[2])):
         assert_same(found[name], trained(prepared, [slot])[name])
+
+
+DIVERGING: dict[str, dict[str, Any]] = {
+    **{name: {"training.optimizer": name} for name in ("sgd", "adam", "adamw", "rmsprop")},
+    "clipped": {"training.optimizer": "sgd", "training.clip_norm": 1.0},
+    "saturated": {"training.optimizer": "sgd", "model.trunk.activation": "tanh"},
+    "batch norm": {"training.optimizer": "sgd", "model.trunk.norm": "batch"},
+    "one layer": {"training.optimizer": "sgd", "model.trunk.widths": []},
+}
+"""Ways to have huge weights, some of them with losses that stay finite."""
+
+
+@pytest.mark.parametrize("variant", DIVERGING)
+@pytest.mark.parametrize("tasks", [ODD, MIXED], ids=["classes", "every kind"])
+def test_rate_that_is_sure_to_lose_a_network_is_told_diverged(
+    variant: str, tasks: dict[str, Any], tmp_path: Path
+) -> None:
+    prepared = random_data(tmp_path, tasks)
+    rates = (0.01, SURE, 1e30, 1e35)
+    slots = trials([experiment_on(prepared, DIVERGING[variant] | {"training.learning_rate": it}) for it in rates])
+    states = Stack(prepared, slots).advance()
+    assert [state.status for state in states] == ["running", *["diverged"] * 3]
+
+
+@pytest.mark.parametrize(("value", "status"), [(LARGEST, "running"), (-LARGEST, "running"), (-2 * LARGEST, "diverged"),
+                                               (1e37, "diverged"), (float("nan"), "diverged")])  # fmt: skip
+def test_one_weight_of_an_absurd_size_is_a_divergence_although_no_loss_feels_it(
+    value: float, status: str, prepared: Prepared
+) -> None:
+    # Its column of the inputs is always 0, so it is neither read nor moved.
+    for path in prepared.folder.glob(inputs_file("*", "*")):
+        rows = np.load(path)
+        rows[:, 0] = 0
+        np.save(path, rows)
+    sgd = {"training.optimizer": "sgd", "training.clip_norm": None, "training.weight_decay": 0.0}
+    stack = Stack(prepared, seeds(experiment_on(prepared, sgd), 2))
+    named = stack._network.named(stack._network.values, stack._network.buffers)
+    moved = {name: it.clone() for name, it in named.items()}
+    moved["trunk.0.weight"][0, 0, 0] = value
+    stack._network.load(moved)
+    states = {state.name: state for state in stack.advance()}
+    assert (states["seed/0"].status, states["seed/1"].status) == (status, "running")
 
 
 def test_slot_that_diverges_late_keeps_the_weights_of_its_best_look(prepared: Prepared) -> None:

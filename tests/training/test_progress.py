@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.config.training import EarlyStopping, TrainingSettings
 from pipeline.training.length import Length
-from pipeline.training.progress import LOSS, OBJECTIVE, note_look
+from pipeline.training.progress import LARGEST, LOSS, OBJECTIVE, note_look
 from pipeline.training.slot import SlotState
 
 NAN = float("nan")
@@ -80,12 +80,31 @@ def test_without_a_validation_split_there_is_no_objective_and_the_last_look_is_k
     assert (state.best_look, state.history[0].keys() & {OBJECTIVE, LOSS}) == (3, set())
 
 
-@pytest.mark.parametrize("nll", [NAN, float("inf")])
-def test_loss_that_is_not_finite_means_diverged(nll: float) -> None:
+@pytest.mark.parametrize("nll", [NAN, float("inf"), 2 * LARGEST])
+def test_loss_that_is_not_finite_or_absurdly_large_means_diverged(nll: float) -> None:
     state = SlotState("a")
     assert note_look(state, metrics(0.5), TrainingSettings(), NINE)
     assert not note_look(state, metrics(0.9, nll=nll), TrainingSettings(), NINE)
     assert (state.status, state.best_look, state.looks) == ("diverged", 1, 2)
+
+
+def test_large_loss_that_any_processor_can_square_is_no_divergence() -> None:
+    state = SlotState("a")
+    note_look(state, metrics(0.5, nll=LARGEST), TrainingSettings(), NINE)
+    assert state.status == "running"
+
+
+@pytest.mark.parametrize(
+    ("rmse", "r2", "status"),
+    [(1e30, 0.5, "running"), (1e30, -1.0, "running"), (1.0, -1e30, "running"), (1.0, -1e39, "diverged"),
+     (float("inf"), float("-inf"), "diverged"), (NAN, NAN, "running")],
+)  # fmt: skip
+def test_error_of_a_number_is_told_in_standard_deviations_whatever_its_unit(
+    rmse: float, r2: float, status: str
+) -> None:
+    state = SlotState("a")
+    note_look(state, {"validation/size/rmse": rmse, "validation/size/r2": r2}, TrainingSettings(), NINE)
+    assert state.status == status
 
 
 def test_weights_that_are_not_finite_mean_diverged() -> None:

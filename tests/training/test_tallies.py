@@ -131,6 +131,16 @@ def test_an_answer_that_is_no_number_is_not_clipped_away(answer: float) -> None:
     assert np.isfinite(right["task/r2"])
 
 
+def test_answer_that_is_no_number_is_infinitely_wrong_and_without_a_target_nothing() -> None:
+    logits, targets = made("regression", missing=0.0)
+    targets[0, 0], logits[:, 0] = torch.nan, torch.nan
+    assert np.isfinite(list(counted(tally_of(TASKS["regression"], HOST), logits, targets)[1].values())).all()
+    logits[1, 3] = torch.nan
+    fine, lost = counted(tally_of(TASKS["regression"], HOST), logits, targets)
+    assert np.isfinite(list(fine.values())).all()
+    assert lost == {"task/rmse": np.inf, "task/mae": np.inf, "task/r2": -np.inf}
+
+
 def test_right_answers_are_counted_among_labelled_rows_only() -> None:
     for kind, logits, targets, share in (
         ("multiclass", [[[2.0, 1.0, 0.0], [0.0, 1.0, 0.0], [5.0, 0.0, 0.0]]], [[0, 0, MISSING]], 1 / 2),
