@@ -1,6 +1,6 @@
 """Evaluate: open the test split once, for all frozen candidates together. Nothing else may import the test split."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -11,18 +11,21 @@ from pipeline.plugins import fingerprint
 from pipeline.steps.context import Context, Done
 from pipeline.steps.parameters import parameters
 from pipeline.steps.step import Step
+from pipeline.steps.took import took_s
 from pipeline.steps.train import HISTORY, Train, log_datasets
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
 
 if TYPE_CHECKING:
     from pipeline.analysis.candidate import Candidate
-    from pipeline.analysis.metrics import Scores
+    from pipeline.analysis.references import References
     from pipeline.data.prepared import Prepared
     from pipeline.data.test_split import TestSplit
     from pipeline.tracking.run import Run
 
 Trained = Sequence[tuple[Train, Done]]
+
+_LEAST_S = 5.0
 
 
 class Evaluate(Step):
@@ -89,8 +92,8 @@ class Evaluate(Step):
         log_datasets(run, context, self._prepared, ("test",))
         test = open_test_split(prepared)
         report = partial(_said, context)
-        references = self._references(prepared, test, report)
-        evaluation = evaluate(candidates, test.rows, report, references)
+        references = self._references(context, prepared, test)
+        evaluation = evaluate(candidates, test.rows, report, references.scores)
         evaluation.save(folder)
         for (step, _), candidate in zip(self._trained, candidates, strict=True):
             if candidate.role == "group":
@@ -104,23 +107,27 @@ class Evaluate(Step):
             child = context.tracker.start(f"evaluate {grouping}", own, run.id)
             child.metrics(evaluation.metrics(grouping, list(self.experiment.tasks)))
             child.end("FINISHED")
-        for method, scores in references.items():
+        for method, scores in references.scores.items():
             own = {tags.STEP: self.name, tags.ROLE: "reference"}
             child = context.tracker.start(f"evaluate {method}", own, run.id)
             child.metrics(evaluation.metrics(method, list(scores)))
             child.end("FINISHED")
+        run.tags({tags.NOTES: "; ".join(references.notes.values())} if references.notes else {})
         run.artifacts(folder)
 
-    def _references(
-        self, prepared: "Prepared", test: "TestSplit", report: Callable[[str], None]
-    ) -> dict[str, "Scores"]:
-        """What methods without a network make of the same rows."""
-        if not self.experiment.baselines.reference:
-            return {}
-        from pipeline.analysis.reference import references
+    def _references(self, context: Context, prepared: "Prepared", test: "TestSplit") -> "References":
+        """What the constant prediction, and methods without a network, make of the same rows."""
+        from pipeline.analysis.references import references
 
-        own = {name: it.metrics for name, it in self.experiment.tasks.items()}
-        return references(prepared, prepared.split("train"), test.rows, self.experiment.seed, report, own)
+        return references(
+            prepared,
+            prepared.split("train"),
+            test.rows,
+            self.experiment.seed,
+            reference_s(context) if self.experiment.baselines.reference else None,
+            partial(_said, context),
+            {name: it.metrics for name, it in self.experiment.tasks.items()},
+        )
 
     def _candidate(self, prepared: "Prepared", step: Train, done: Done) -> "Candidate":
         from pipeline.analysis.candidate import Candidate
@@ -135,6 +142,12 @@ class Evaluate(Step):
             task=step.task,
             groupings=tuple(name for name, titles in self._groupings.items() if step.candidate in titles),
         )
+
+
+def reference_s(context: Context) -> float:
+    """Seconds for methods without a network: half of what the steps before took, so a third of it all."""
+    took = [took_s(context, done) for done in context.done.values()]
+    return max(_LEAST_S, sum(seconds for seconds in took if seconds == seconds) / 2)
 
 
 def _said(context: Context, text: str) -> None:

@@ -11,6 +11,7 @@ from pipeline.config.comparing import TUNED
 from pipeline.steps.context import Context, Done
 from pipeline.steps.evaluate import Trained
 from pipeline.steps.step import Step
+from pipeline.steps.took import took_s
 from pipeline.steps.tune import TRIALS
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
@@ -122,13 +123,9 @@ def first_line(folder: Path) -> str:
 
 def _steps(context: Context) -> list[dict[str, Any]]:
     """What each step took when it ran, be it now or before."""
-    rows = []
-    for done in context.done.values():
-        run = context.tracker.get(done.run_id)
-        ended = run.info.end_time if run else None
-        seconds = (ended - run.info.start_time) / 1000 if run and ended else float("nan")
-        rows.append({"step": done.title, "seconds": seconds, "cached": done.cached})
-    return rows
+    return [
+        {"step": done.title, "seconds": took_s(context, done), "cached": done.cached} for done in context.done.values()
+    ]
 
 
 def openings(context: Context, prepared: str) -> list[dict[str, str]]:
