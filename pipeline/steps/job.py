@@ -7,7 +7,7 @@ from pipeline.steps.comparing import compare
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
-from pipeline.steps.explain import PAGE, Explain
+from pipeline.steps.explain import PAGE, Chosen, Explain
 from pipeline.steps.explain import first_line as explained_line
 from pipeline.steps.grouping import affinity
 from pipeline.steps.plan import candidates, to_explain
@@ -58,7 +58,7 @@ def run_to(context: Context, last: str) -> dict[str, Any]:
 
 
 def _explain(context: Context, prepared: str, device: str) -> dict[str, Any]:
-    chosen = [(step, perform(context, step), slot) for step, slot in to_explain(context, prepared, device)]
+    chosen = [Chosen(step, perform(context, step), places) for step, places in to_explain(context, prepared, device)]
     explained = perform(context, Explain(context.experiment, prepared, chosen))
     return {"answer": explained_line(explained.folder), "report": str(explained.folder / PAGE)}
 

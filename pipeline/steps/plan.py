@@ -9,7 +9,7 @@ from pipeline.steps.arms import arm_named, arms, job_arms
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, resolve_device
 from pipeline.steps.evaluate import Evaluate
-from pipeline.steps.explain import Explain
+from pipeline.steps.explain import Chosen, Explain
 from pipeline.steps.grouping import check_groups
 from pipeline.steps.own_parts import check_own_parts
 from pipeline.steps.prepare import Prepare
@@ -70,8 +70,8 @@ def candidates(experiment: Experiment, project: Path, prepared: str, device: str
     return steps
 
 
-def to_explain(context: Context, prepared: str, device: str) -> list[tuple[Train, str]]:
-    """The networks that are explained, each with the slot to look at first: those that were selected.
+def to_explain(context: Context, prepared: str, device: str) -> list[tuple[Train, tuple[int, int]]]:
+    """What is explained: the candidates of the networks that were selected, each with the places of these and of others.
 
     Where nothing was selected yet it is the experiment as written.
     """
@@ -79,10 +79,11 @@ def to_explain(context: Context, prepared: str, device: str) -> list[tuple[Train
     steps = dict(planned(context))
     select = steps.get("select")
     if select and (done := cached(context, select, select.key().digest)):
-        networks = selected(done.folder)["networks"]
-        return [(step, it["slot"]) for it in networks if isinstance(step := steps[it["step"]], Train)]
+        networks = {it["step"]: int(it["slot"].removeprefix("seed/")) for it in selected(done.folder)["networks"]}
+        chosen = {title: step for title in networks if isinstance(step := steps[title], Train)}
+        return [(step, (networks[title], int(not networks[title]))) for title, step in chosen.items()]
     context.say.line("select: the whole job is not done, so the experiment as written is explained")
-    return [(candidates(experiment, context.project, prepared, device)[0], "seed/0")]
+    return [(candidates(experiment, context.project, prepared, device)[0], (0, 1))]
 
 
 def explanation(context: Context) -> Explain:
@@ -90,7 +91,7 @@ def explanation(context: Context) -> Explain:
     experiment = context.experiment
     prepared = Prepare(experiment, context.project).key().digest
     chosen = to_explain(context, prepared, resolve_device(experiment))
-    return Explain(experiment, prepared, [(train, _foreseen(context, train), slot) for train, slot in chosen])
+    return Explain(experiment, prepared, [Chosen(train, _foreseen(context, train), at) for train, at in chosen])
 
 
 def separate(experiment: Experiment, project: Path) -> Experiment:
