@@ -23,7 +23,9 @@ from benchmarks.truth.families import FAMILIES, Family
 from benchmarks.truth.judged import checks, table
 from benchmarks.truth.truth import REPLICATES
 
-JOBS = ("family", "rows", "seed", "decision", "delta_m", "low", "high", "unfinished", "tasks", "cpu_s")
+JOBS = (
+    "family", "rows", "seed", "decision", "delta_m", "low", "high", "se", "rows_share", "unfinished", "tasks", "cpu_s",
+)  # fmt: skip
 TRUTHS = ("family", "rows", "number", "delta_m", "cpu_s")
 
 

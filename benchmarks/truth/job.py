@@ -1,7 +1,8 @@
 """One job: a table is written, drafted, and run through the steps of the product; only nothing is tracked."""
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.truth.families import Family
+from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.decision import decide_between
+from pipeline.analysis.evaluation import Evaluation
 from pipeline.config import Experiment, load
+from pipeline.config.comparing import TUNED
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
 from pipeline.steps.arms import job_arms
@@ -40,7 +45,7 @@ class _Nothing:
         return lambda *_, **__: None
 
     @contextmanager
-    def ended_truly(self) -> Any:
+    def ended_truly(self) -> Iterator["_Nothing"]:
         """As a run ends."""
         yield self
 
@@ -95,7 +100,7 @@ def drafted(family: Family, path: Path, project: Path, values: Mapping[str, Any]
 
 
 @contextmanager
-def project() -> Any:
+def project() -> Iterator[Path]:
     """A project's folder in memory where there is one."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
@@ -114,6 +119,24 @@ def trained(experiment: Experiment, folder: Path) -> Trained:
     return Trained(context, prepared, [*found, *((it.train, it.done) for it in arms)])
 
 
+def decided(evaluation: Evaluation, experiment: Experiment) -> dict[str, Any]:
+    """The decision of the tuned shared network against the single-task ones, as the report takes it."""
+    found = decide_between(evaluation, TUNED, SINGLE, experiment.decision.margin, replicates=experiment.replicates)
+    assert found.delta is not None
+    interval = found.delta.interval()
+    tasks = {task: {"mean": it.mean, "se": it.se, "p": found.p_tasks[task]} for task, it in found.tasks.items()}
+    return {
+        "decision": found.word,
+        "delta_m": found.delta.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "se": found.delta.se,
+        "rows_share": found.delta.rows_var / found.delta.se**2 if found.delta.se else 0.0,
+        "unfinished": bool(found.unfinished),
+        "tasks": json.dumps(tasks),
+    }
+
+
 def answered(family: Family, seed: int) -> dict[str, Any]:
     """Run a job to its answer: the decision, delta-m with its interval, and what it took."""
     began = time.process_time()
@@ -121,5 +144,5 @@ def answered(family: Family, seed: int) -> dict[str, Any]:
         experiment = drafted(family, written(family, seed, folder), folder, settings_of(family))
         done = trained(experiment, folder)
         evaluated = perform(done.context, Evaluate(experiment, done.prepared, done.trained))
-        found = decided(done, evaluated)
+        found = decided(Evaluation.load(evaluated.folder), experiment)
     return found | {"cpu_s": time.process_time() - began}

@@ -21,6 +21,7 @@ def table(jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] =
     Args:
         jobs: family, rows, seed, decision, delta_m, low, high, unfinished, cpu_s.
         truths: family, rows, number, delta_m.
+        families: Which.
 
     Returns:
         family, rows, kind, jobs, truth and its standard error, mean (of the estimates), sd (over jobs), half_width

@@ -1,4 +1,4 @@
-"""What is so of a family: the mean delta-m of whole replicates, each on a training set of its own, on many fresh rows."""
+"""What is so of a family: the mean delta-m of whole replicates, each on a training set of its own, on fresh rows."""
 
 import time
 from collections.abc import Mapping
@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.truth.families import Family
-from benchmarks.truth.job import SETTINGS, Trained, drafted, project, settings_of, trained, written
+from benchmarks.truth.job import NAME, SETTINGS, Trained, drafted, project, settings_of, trained, written
 from pipeline.analysis.candidate import Candidate
 from pipeline.analysis.compare import relative
 from pipeline.analysis.metrics import LOWER_IS_BETTER
 from pipeline.analysis.scores import score
 from pipeline.data.prepared import open_prepared
 from pipeline.data.test_split import open_test_split
+from pipeline.steps.train import HISTORY
 
 REPLICATES = 20
 """Training sets of each family."""
@@ -33,7 +34,7 @@ def replicate_of(family: Family, number: int) -> dict[str, Any]:
     began = time.process_time()
     learnt = family.rows * 4 // 5
     trials = SETTINGS["tuning.trials"] // 5
-    own = {"tuning.replicates": 1, "tuning.trials": trials, "training.seeds": 1, f"sources.{'made'}.split": "split"}
+    own = {"tuning.replicates": 1, "tuning.trials": trials, "training.seeds": 1, f"sources.{NAME}.split": "split"}
     with project() as folder:
         path = written(family, FIRST_SEED + number, folder, rows=learnt, tested=TESTED)
         experiment = drafted(family, path, folder, settings_of(family) | own | {"seed": number})
@@ -48,12 +49,13 @@ def _changes(done: Trained) -> dict[str, Any]:
     metrics: dict[str, str] = {}
     for step, did in done.trained:
         candidate = Candidate(
-            step.candidate,
-            step.role,
-            tuple(step.experiments),
-            prepared.only(step.experiment.tasks),
-            did.folder,
-            step.task,
+            title=step.candidate,
+            role=step.role,
+            experiments=tuple(step.experiments),
+            prepared=prepared.only(step.experiment.tasks),
+            folder=did.folder,
+            history=did.folder / HISTORY,
+            task=step.task,
         )
         for task, scores in score(candidate, rows).items():
             values.setdefault(step.role, {})[task] = float(scores.metrics[scores.primary].mean())
