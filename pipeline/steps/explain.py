@@ -1,5 +1,7 @@
 """Explain: what the network looks at for each task, on rows of the validation split."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,37 +25,52 @@ if TYPE_CHECKING:
 PAGE, ANSWER = "explain.html", "answer.txt"
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """A trained candidate, and which of its networks are looked at.
+
+    Attributes:
+        trained: The candidate.
+        done: What its training answered.
+        places: Of the network that is explained, then of another that is held against it, if it is there.
+    """
+
+    trained: Train
+    done: Done
+    places: tuple[int, ...] = (0, 1)
+
+
 class Explain(Step):
-    """One candidate's network.
+    """One candidate's network, or that of each task.
 
     Args:
         experiment: Whose tasks are explained.
         prepared: Key of the prepare step.
-        trained: The candidate.
-        done: What its training answered.
+        chosen: What answers these tasks: one candidate, or one a task.
     """
 
     name = title = "explain"
 
-    def __init__(self, experiment: Experiment, prepared: str, trained: Train, done: Done) -> None:
+    def __init__(self, experiment: Experiment, prepared: str, chosen: Sequence[Chosen]) -> None:
         self.experiment = experiment
-        self._prepared, self._trained, self._done = prepared, trained, done
+        self._prepared, self._chosen = prepared, chosen
 
     def key(self) -> Key:
-        """Code, how many rows, and the network."""
+        """Code, how many rows, and the networks."""
         return Key(
             {
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions("captum", "scipy", "plotly"),
                 "values": changed(self.experiment, ("explain", "seed")),
-                "upstream": {"prepare": self._prepared, self._trained.title: self._done.key},
+                "networks": {it.trained.title: list(it.places) for it in self._chosen},
+                "upstream": {"prepare": self._prepared} | {it.trained.title: it.done.key for it in self._chosen},
             }
         )
 
     def tags(self) -> dict[str, str]:
-        """Whose network it is."""
-        return {tags.ROLE: self._trained.role, tags.PREPARED: self._prepared}
+        """Whose networks they are."""
+        return {tags.ROLE: self._chosen[0].trained.role, tags.PREPARED: self._prepared}
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Attribute, compare, and draw the page."""
@@ -65,29 +82,40 @@ class Explain(Step):
         log_datasets(run, context, self._prepared, ("validation",))
         found = explain(self._subjects(context), self.experiment.seed, partial(_said, context))
         found.save(folder)
-        page = explained_page(self.experiment.name, self._trained.title.removeprefix("train "), found)
+        page = explained_page(self.experiment.name, self._whose(), found)
         (folder / PAGE).write_text(page, encoding="utf-8")
         (folder / ANSWER).write_text(said(found), encoding="utf-8")
         run.metrics(found.metrics())
         run.artifacts(folder)
 
     def _subjects(self, context: Context) -> dict[str, "Subject"]:
-        """Every task with the networks of the first two seeds, and rows of its source."""
+        """Every task with its network and another, and rows of its source that its network has not learnt from."""
         from pipeline.analysis.explanation import Subject
         from pipeline.data.prepared import open_prepared
         from pipeline.tracking.rebuilt import rebuilt
-        from pipeline.training.saved import FILE
+        from pipeline.training.saved import file_of
         from pipeline.training.slot import seed_slots
 
         prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
-        slots = seed_slots(self._trained.experiment, prepared.chained)[:2]
-        networks = [rebuilt(self._done.folder / FILE, slot.name) for slot in slots]
-        rows = _rows(prepared.holding_out(slots[0].fold), self.experiment)
+        rows: dict[int | None, dict[str, Tensor]] = {}
         subjects = {}
-        for task, about in prepared.tasks.items():
-            own, *others = [_explained(prepared, task, network[task]) for network in networks]
-            subjects[task] = Subject(about.source, own, others[0] if others else None, rows[about.source])
-        return subjects
+        for it in self._chosen:
+            every = seed_slots(it.trained.experiment, prepared.chained)
+            slots = [every[place] for place in it.places if place < len(every)]
+            networks = [rebuilt(file_of(it.done.folder, slot.name), slot.name) for slot in slots]
+            if (fold := slots[0].fold) not in rows:
+                rows[fold] = _rows(prepared.holding_out(fold), self.experiment)
+            for task in networks[0]:
+                own, *others = [_explained(prepared, task, network[task]) for network in networks]
+                source = prepared.tasks[task].source
+                subjects[task] = Subject(source, own, others[0] if others else None, rows[fold][source])
+        return {task: subjects[task] for task in prepared.tasks}
+
+    def _whose(self) -> str:
+        """The candidate, as the page calls it."""
+        from pipeline.analysis.candidate import SINGLE
+
+        return self._chosen[0].trained.title.removeprefix("train ") if len(self._chosen) == 1 else SINGLE
 
 
 def first_line(folder: Path) -> str:

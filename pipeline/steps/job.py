@@ -6,7 +6,7 @@ from pipeline.steps.comparing import compare
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
-from pipeline.steps.explain import PAGE, Explain
+from pipeline.steps.explain import PAGE, Chosen, Explain
 from pipeline.steps.explain import first_line as explained_line
 from pipeline.steps.grouping import affinity
 from pipeline.steps.plan import candidates, to_explain, winner
@@ -56,7 +56,8 @@ def run_to(context: Context, last: str) -> dict[str, Any]:
 
 def _explain(context: Context, prepared: str, device: str) -> dict[str, Any]:
     chosen = to_explain(context, prepared, device)
-    explained = perform(context, Explain(context.experiment, prepared, chosen, perform(context, chosen)))
+    networks = [Chosen(chosen, perform(context, chosen))]
+    explained = perform(context, Explain(context.experiment, prepared, networks))
     return {"answer": explained_line(explained.folder), "report": str(explained.folder / PAGE)}
 
 

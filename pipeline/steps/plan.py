@@ -8,7 +8,7 @@ from pipeline.steps.arms import arms
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, resolve_device
 from pipeline.steps.evaluate import Evaluate
-from pipeline.steps.explain import Explain
+from pipeline.steps.explain import Chosen, Explain
 from pipeline.steps.grouping import check_groups
 from pipeline.steps.own_parts import check_own_parts
 from pipeline.steps.prepare import Prepare
@@ -76,7 +76,7 @@ def explanation(context: Context) -> Explain:
     experiment = context.experiment
     prepared = Prepare(experiment, context.project).key().digest
     chosen = to_explain(context, prepared, resolve_device(experiment))
-    return Explain(experiment, prepared, chosen, _foreseen(context, chosen))
+    return Explain(experiment, prepared, [Chosen(chosen, _foreseen(context, chosen))])
 
 
 def separate(experiment: Experiment, project: Path) -> Experiment:
