@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from pipeline.analysis.attributions import Explained, agreement, attributions, randomised, strengths, targets
@@ -28,8 +29,8 @@ class Subject:
 
     Attributes:
         source: Whose rows it reads.
-        network: Of the first slot.
-        another: Of the second slot, trained with another seed; None where there is none.
+        network: Of the slot that is explained.
+        another: Of another slot, trained with another seed; None where there is none.
         rows: As prepared, float32 [B, F].
     """
 
@@ -37,6 +38,10 @@ class Subject:
     network: Explained
     another: Explained | None
     rows: Tensor
+
+    def reads_rows_of(self, other: "Subject") -> bool:
+        """Whether both are explained on the same rows; networks that hold out other folds are not."""
+        return self.source == other.source and torch.equal(self.rows, other.rows)
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,8 @@ def _explained(subject: Subject, wanted: Tensor, method: str, seed: int) -> _Fou
         attributions(randomised(network, seed_of(seed, "randomised", number)), *few) for number in range(_SHUFFLES)
     ]
     found.shuffled = [network.inputs.means(strengths(it), few[0]) for it in shuffles]
-    other = attributions(subject.another, *few) if subject.another else None
+    another = subject.another if subject.another and method in subject.another.methods else None
+    other = attributions(another, *few) if another else None
     found.check = {
         "another_seed": agreement(own, other) if other is not None else float("nan"),
         "randomised": _mean([agreement(own, it) for it in shuffles]),
@@ -207,7 +213,7 @@ def _sharing(
         both = [method for method in one.network.methods if method in two.network.methods]
         for method in both if one.network.inputs.like(two.network.inputs) else ():
             a, b = found[task, method], found[against, method]
-            same = agreement(a.strengths, b.strengths) if one.source == two.source else float("nan")
+            same = agreement(a.strengths, b.strengths) if one.reads_rows_of(two) else float("nan")
             shuffled = [agreement(*pair) for pair in zip(a.shuffled, b.shuffled, strict=True)]
             means = agreement(_averaged(one, a), _averaged(two, b))
             yield task, against, method, same, means, _mean(shuffled)
@@ -218,11 +224,14 @@ def _averaged(subject: Subject, found: _Found) -> np.ndarray:
 
 
 def _examples(subjects: Mapping[str, Subject], found: Mapping[tuple[str, str], _Found]) -> Iterator[Example]:
-    for source in dict.fromkeys(it.source for it in subjects.values()):
-        tasks = [task for task, it in subjects.items() if it.source == source]
-        first = subjects[tasks[0]]
+    left = dict(subjects)
+    while left:
+        first = next(iter(left.values()))
+        tasks = [task for task, it in left.items() if it.reads_rows_of(first)]
+        left = {task: it for task, it in left.items() if task not in tasks}
+        source = first.source
         inputs, shape = first.network.inputs, first.network.inputs.image
-        maps = {task: found[task, first.network.methods[0]].strengths for task in tasks}
+        maps = {task: found[task, subjects[task].network.methods[0]].strengths for task in tasks}
         told = np.any([~np.isnan(it).all(1) for it in maps.values()], axis=0)
         for place in np.flatnonzero(told)[:_EXAMPLES]:
             row = first.rows[place]

@@ -56,6 +56,28 @@ def test_tasks_of_one_source_are_compared_in_rows_and_those_of_several_by_words(
     assert level.loc[("loves", "far"), "means"] == pytest.approx(1.0)
 
 
+def test_tasks_whose_networks_hold_out_other_rows_are_compared_on_average_only() -> None:
+    found, _ = told(loves=reads(LOVE), later=reads(LOVE, x=X[:8]), other=reads(LOVE, x=X.flip(0)))
+    level = found.sharing.query("method == 'gradients'").set_index(["task", "against"])
+    for pair in (("loves", "later"), ("loves", "other"), ("later", "other")):
+        assert np.isnan(level.loc[pair, "rows"])
+        assert level.loc[pair, "means"] == pytest.approx(1.0)
+    assert [list(it.maps) for it in found.examples] == [["loves"]] * 4 + [["later"]] * 4 + [["other"]] * 4
+    assert [found.examples[place].tokens[2] for place in (0, 8)] == ["love", "the"]
+
+
+def test_networks_of_one_source_may_be_explained_by_other_methods_each() -> None:
+    plain = reads(HATE)
+    plain = replace(plain, network=replace(plain.network, embedded=None))
+    found, _ = told(loves=replace(reads(LOVE), another=plain.network), hates=plain)
+    checks = found.checks.set_index(["task", "method"])["another_seed"]
+    assert list(checks.index) == [("loves", "gradients"), ("loves", "occlusion"), ("hates", "occlusion")]
+    assert np.isnan(checks["loves", "gradients"])
+    assert checks["loves", "occlusion"] < 0
+    assert set(found.examples[0].maps) == {"loves", "hates"}
+    assert found.sharing["method"].tolist() == ["occlusion"]
+
+
 def test_rows_without_an_entity_are_left_out() -> None:
     it = tagger()
     x = torch.cat([X, rows("", "", "")])

@@ -1,19 +1,29 @@
 """What can be explained, and by which method."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
+import numpy as np
 import pytest
+import torch
 from torch import nn
 
-from pipeline.config import Experiment
+from pipeline.analysis.attributions import Explained
+from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.errors import UserError
 from pipeline.steps.budget import within
-from pipeline.steps.context import Done
-from pipeline.steps.explain import Explain, _explained
-from pipeline.steps.train import Train
+from pipeline.steps.context import Context, Done
+from pipeline.steps.explain import Chosen, Explain, _explained
+from pipeline.steps.train import Train, single_task
 from pipeline.tracking.rebuilt import Rebuilt
+from pipeline.training.saved import FILE, load_network, save
+from pipeline.training.slot import slots_of
+from tests.analysis.made import candidate, prepared
+from tests.analysis.made import experiment as made_experiment
+from tests.training.made import trained
 
 POSTS = {"kind": "text", "by": "words", "length": 2, "columns": 3, "words": ["the"], "buckets": 4, "ids": 7}
 PREPARED = Prepared(
@@ -29,7 +39,11 @@ PREPARED = Prepared(
 def step() -> Explain:
     experiment = Experiment.model_validate({"name": "tiny", "tasks": {"a": {"kind": "binary", "source": "x"}}})
     train = Train(experiment, "default", "prepared", "cpu")
-    return Explain(experiment, "prepared", train, Done("train default", "key", "run", Path(), cached=True))
+    return Explain(experiment, "prepared", [Chosen(train, done("key"))])
+
+
+def done(key: str, folder: Path = Path()) -> Done:
+    return Done("train default", key, "run", folder, cached=True)
 
 
 def test_a_task_is_explained_as_it_was_rebuilt() -> None:
@@ -49,8 +63,68 @@ def test_the_key_knows_the_network_and_the_number_of_rows() -> None:
     )
     assert one.key().digest != two.key().digest
     two = step()
-    two._done = Done("train default", "another key", "run", Path(), cached=True)
+    two._chosen = [replace(two._chosen[0], done=done("another key"))]
     assert one.key().digest != two.key().digest
+    two._chosen = [replace(one._chosen[0], places=(2, 0))]
+    assert one.key().digest != two.key().digest
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    made = prepared(tmp_path / "data")
+    monkeypatch.setattr("pipeline.data.prepared.open_prepared", lambda folder: made)
+    return made
+
+
+CONTEXT = cast(Context, SimpleNamespace(prepared_folder=Path))
+
+
+def assert_answers(explained: Explained, data: Prepared, path: Path, place: int, like: Experiment, task: str) -> None:
+    """It is the network of the slot at this place of a file."""
+    network, _ = load_network(path, data.only(like.tasks), like)
+    rows = torch.from_numpy(data.split("validation").inputs[data.tasks[task].source].astype(np.float32))
+    wanted = network.forward({data.tasks[task].source: rows.unsqueeze(0)})[task][place]
+    torch.testing.assert_close(explained.network(rows), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_each_task_is_explained_by_its_own_network(data: Prepared, tmp_path: Path) -> None:
+    many = made_experiment(explain={"rows": 20}, training={"epochs": 1, "seeds": 3, "batch_size": 32})
+    chosen, places = [], {"far": (2, 0), "side": (0, 1), "odd": (1, 2)}
+    for task, own in places.items():
+        like = single_task(many, task)
+        made = candidate(tmp_path / task, data, like, "single", task)
+        train = Train(like, "single", "prepared", "cpu", task=task)
+        chosen.append(Chosen(train, done("key", made.folder), own))
+    step = Explain(many, "prepared", chosen)
+    subjects = step._subjects(CONTEXT)
+    assert list(subjects) == ["side", "odd", "far"]
+    for (task, (first, second)), it in zip(places.items(), chosen, strict=True):
+        subject, path = subjects[task], it.done.folder / FILE
+        assert subject.rows.shape == (20, 5)
+        assert_answers(subject.network, data, path, first, it.trained.experiment, task)
+        assert_answers(subject.another, data, path, second, it.trained.experiment, task)
+    assert subjects["side"].reads_rows_of(subjects["odd"])
+    assert not subjects["side"].reads_rows_of(subjects["far"])
+    assert (step._whose(), step.tags()["headway.role"]) == ("single-task", "single")
+
+
+def test_networks_of_several_shapes_are_found_in_their_files(data: Prepared, tmp_path: Path) -> None:
+    like = made_experiment(training={"epochs": 1, "seeds": 2, "batch_size": 32})
+    wide = with_values(like, {"model.trunk.widths": [9, 4]})
+    slots = slots_of([like, wide])
+    save(tmp_path, data, [like, wide], [trained(data, [slot])[slot.name] for slot in slots])
+    step = Explain(like, "prepared", [Chosen(Train(like, "tuned", "prepared", "cpu"), done("key", tmp_path), (1, 0))])
+    for task, it in step._subjects(CONTEXT).items():
+        assert_answers(it.network, data, tmp_path / "model-1.safetensors", 0, wide, task)
+        assert_answers(it.another, data, tmp_path / FILE, 0, like, task)
+    assert step._whose() == "tuned"
+
+
+def test_where_there_is_no_other_network_none_is_held_against_it(data: Prepared, tmp_path: Path) -> None:
+    like = made_experiment(training={"epochs": 1, "seeds": 1, "batch_size": 32})
+    made = candidate(tmp_path, data, like)
+    step = Explain(like, "prepared", [Chosen(Train(like, "default", "prepared", "cpu"), done("key", made.folder))])
+    assert all(it.another is None for it in step._subjects(CONTEXT).values())
 
 
 def test_a_budget_is_for_training() -> None:
