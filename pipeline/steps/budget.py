@@ -1,4 +1,4 @@
-"""`--budget 10m`: plan trials so that the job ends in time, by the speed of this machine, and epochs where they are given.
+"""`--budget 10m`: plan trials, and epochs where they are given, so that the job ends in time on this machine.
 
 The plan becomes ordinary settings of the experiment, as if they had been given with `--set`, so keys and lineage are
 exact; and it is kept, so that the same command is answered by its cached runs the next time.

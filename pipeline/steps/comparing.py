@@ -80,8 +80,8 @@ def _expected_s(context: Context, planned: Sequence[Arm], prepared: str, device:
     A single-task network counts as much as one that shares.
     """
     from pipeline.data.prepared import open_prepared
-    from pipeline.training.slot import batch_slots
     from pipeline.training.length import length_of
+    from pipeline.training.slot import batch_slots
     from pipeline.tuning.pruners import expected_share
 
     equal = on_device(planned[0].experiment, device)
