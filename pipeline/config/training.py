@@ -71,8 +71,8 @@ class TrainingSettings(Settings):
 
     Attributes:
         epochs: Passes over the data, each with a look at validation after it; null counts `updates` in their place.
-        updates: Steps of the optimizer, with about twenty looks at validation on the way; `auto` follows the rows of the
-            longest source: 3 a training row, from 400 to 3,000 for up to 5,000 rows, 4,500 for 50,000.
+        updates: Steps of the optimizer, with about twenty looks at validation on the way; `auto` follows the training
+            rows of the longest source: 3 a row, from 400 to 3,000 for up to 5,000 rows, 4,500 for 50,000.
         batch_size: Rows of each source in a step.
         optimizer: Which rule updates the weights.
         learning_rate: Peak rate.
@@ -83,7 +83,8 @@ class TrainingSettings(Settings):
         epsilon: Added to the root of the second moment.
         weight_decay: L2 penalty (decoupled in AdamW).
         schedule: Course of the rate after the warm-up: `constant`; `cosine` to 0; `one_cycle` (up for 30 % of the
-            steps, then down); `plateau` (a tenth whenever the validation loss has not fallen for `plateau_patience` looks).
+            steps, then down); `plateau` (a tenth whenever the validation loss has not fallen for `plateau_patience`
+            looks).
         warmup_epochs: Epochs over which the rate rises linearly from 0; fractions allowed.
         plateau_patience: Looks without a fall of the loss before `plateau` lowers the rate.
         clip_norm: Largest norm of a slot's gradient; null for none.

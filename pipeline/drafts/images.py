@@ -77,8 +77,7 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
         *draft.tasks,
         *(f"  # left out: {line}" for line in draft.left_out),
         "model: {trunk: {widths: [256], dropout: 0.2}}  # one hidden layer; more widths are more layers",
-        "training: {epochs: 15}  # at most: it stops early where validation gets no better",
-        "tuning: {trials: 16, timeout: 300}  # at most so many trials and seconds; the report says what was cut",
+        "tuning: {trials: 16}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -62,8 +62,8 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
             *(_task_line(target, name, *kinds[target.name]) for target in targets),
             "# Two layers of 128 behind embeddings of every column suit most tables; rows decide the rest.",
             "model: {trunk: {kind: tabular, widths: [128, 128], dropout: 0.1}}",
-            line(f"training: {{epochs: 30, batch_size: {_batch_size(rows)}}}", "early stopping ends it before"),
-            line("tuning: {trials: 32, timeout: 600}", "the study ends after ten minutes, or 32 trials"),
+            line(f"training: {{batch_size: {_batch_size(rows)}}}", "its length follows the rows: training.updates"),
+            "tuning: {trials: 32}",
         ]
     )
 

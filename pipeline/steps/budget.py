@@ -116,11 +116,9 @@ class _Job:
 
     def seconds(self, trials: int) -> float:
         """Of the whole job with so many trials a replicate."""
-        networks = [(it, it.training.seeds) for it in self._others]
+        networks: list[tuple[Experiment, float]] = [(it, it.training.seeds) for it in self._others]
         for arm in self._arms:
-            folds = arm.experiment.training.folds or 1
-            own = trials * folds + 1 if arm.experiment.tuning else 1
-            networks.append((arm.experiment, own * arm.experiment.replicates))
+            networks.append((arm.experiment, (trials * self._share(arm) + 1) * arm.experiment.replicates))
         trained = sum(count * self._network_s(it) * it.balancing.about.cost for it, count in networks)
         told = _TRIAL_S * trials * sum(arm.experiment.replicates for arm in self._arms if arm.experiment.tuning)
         return _MARGIN * trained + told + _STEP_S * len(networks) + _EVALUATION_S
@@ -128,6 +126,18 @@ class _Job:
     def told(self, trials: int) -> str:
         """About how long it takes, where that was measured."""
         return f", about {_shown(self.seconds(trials))} in all on this machine" if self._measured else ""
+
+    def _share(self, arm: Arm) -> float:
+        """Networks that a trial of an arm trains, a pruned one for a part."""
+        from pipeline.training.length import length_of
+        from pipeline.tuning.pruners import expected_share
+
+        experiment = arm.experiment
+        if experiment.tuning is None:
+            return 0.0
+        looks = length_of(self._of(experiment), experiment).looks
+        share: float = expected_share(experiment.tuning.pruner, looks)
+        return share * (experiment.training.folds or 1)
 
     def _at_most(self, experiment: Experiment) -> float:
         """Seconds of a network's training that are hardly ever passed, without measuring."""

@@ -44,7 +44,7 @@ def test_dotted_keys_nest_and_a_dimension_keeps_its_dots():
 
 
 def test_leaves_are_keyed_by_their_path():
-    leaves = flatten(made(balancing={"weights": {"a": 1.5, "b": 0.5}}))
+    leaves = flatten(made(balancing={"weights": {"a": 1.5, "b": 0.5}}, training={"early_stopping": {"min_delta": 0.1}}))
     assert leaves["training.early_stopping.patience"] == 3
     assert leaves["model.trunk.widths"] == [128]
     assert leaves["balancing.weights.a"] == 1.5
@@ -75,12 +75,14 @@ def test_weights_given_one_by_one_replace_the_old_ones():
 
 
 def test_a_part_that_was_off_is_switched_on_by_one_of_its_values():
-    off = made(training={"early_stopping": None})
-    assert with_values(off, {"training.early_stopping.patience": 7}).training.early_stopping.patience == 7
+    assert made().training.early_stopping is None
+    assert with_values(made(), {"training.early_stopping.patience": 7}).training.early_stopping.patience == 7
 
 
 def test_defaults_are_no_change_however_they_are_written():
-    written_out = made(training={"epochs": 10}, balancing={"weights": "equal"}, tuning={"trials": 40})
+    written_out = made(
+        training={"updates": "auto", "epochs": None}, balancing={"weights": "equal"}, tuning={"trials": 40}
+    )
     assert changed(written_out, ALL) == changed(made(), ALL)
     assert set(changed(made(), ALL)) == {"name", "tasks.a.kind", "tasks.a.source", "tasks.b.kind", "tasks.b.source"}
 
@@ -93,7 +95,6 @@ def test_changes_are_those_under_the_prefixes_sorted():
 
 
 def test_a_part_switched_off_is_a_change():
-    assert changed(made(training={"early_stopping": None}), ("training",)) == {"training.early_stopping": None}
     assert changed(made(tuning=None), ("tuning",)) == {"tuning": None}
 
 

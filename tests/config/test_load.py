@@ -18,7 +18,7 @@ def test_an_experiment_that_ships_loads_by_name_and_by_path(name):
     assert by_name.name == name
 
 
-def test_the_flagship_is_the_documented_default_of_everything_it_does_not_say():
+def test_the_flagship_is_the_articles_recipe_and_else_the_documented_default():
     experiment = load("mnist_fashion", {}, REPOSITORY)
     assert list(experiment.tasks) == ["mnist", "fashion"]
     assert experiment.source_names == ["mnist", "fashion_mnist"]
@@ -26,7 +26,8 @@ def test_the_flagship_is_the_documented_default_of_everything_it_does_not_say():
     assert experiment.model.trunk.widths == (128,)
     assert experiment.model.trunk.dropout == 0.5
     assert (
-        experiment.training.model_dump() | {"seeds": 5, "epochs": 10, "batch_size": 64}
+        experiment.training.model_dump()
+        | {"seeds": 5, "epochs": 10, "batch_size": 64, "schedule": "constant", "learning_rate": 0.001}
         == experiment.training.model_dump()
     )
     assert list(experiment.tuning.space) == ["balancing.weights", "model.trunk.dropout", "training.learning_rate"]
@@ -64,6 +65,7 @@ def test_an_unknown_key_of_a_task_is_answered_with_the_nearest_match(problem):
         ("training: {epochs: 1.5}", "training.epochs: input should be a valid integer, found 1.5"),
         ("training: {epochs: '3'}", "training.epochs: input should be a valid integer, found '3'"),
         ("training: {epochs: yes}", "training.epochs: input should be a valid integer, found True"),
+        ("training: {updates: many}", "training.updates: input should be 'auto' or a valid integer, found 'many'"),
         ("training: {learning_rate: fast}", "training.learning_rate: input should be a valid number, found 'fast'"),
         ("training: {nesterov: 1}", "training.nesterov: input should be a valid boolean, found 1"),
         ("training: 3", "training: input should be a mapping of keys to values, found 3"),
@@ -87,6 +89,12 @@ def test_a_wrong_type_is_named_with_the_rule_and_what_was_found(problem, text, l
         ("seed: -1", "seed: input should be greater than or equal to 0, found -1"),
         ("seed: 4294967296", "seed: input should be less than 4294967296, found 4294967296"),
         ("training: {epochs: 0}", "training.epochs: input should be greater than or equal to 1, found 0"),
+        ("training: {updates: 0}", "training.updates: input should be 'auto' or greater than or equal to 1, found 0"),
+        (
+            "training: {epochs: 3, updates: 400}",
+            "training.epochs and training.updates exclude each other: "
+            "set training.epochs=null or training.updates=auto",
+        ),
         ("training: {learning_rate: 0}", "training.learning_rate: input should be greater than 0, found 0"),
         ("training: {learning_rate: .inf}", "training.learning_rate: input should be a finite number, found inf"),
         ("training: {weight_decay: .nan}", "training.weight_decay: input should be a finite number, found nan"),

@@ -44,7 +44,7 @@ def test_an_experiment_that_says_nothing_of_its_trunk_depends_on_nothing_new() -
 def test_any_kind_replaces_any_other_with_its_own_defaults(before: str, kind: str) -> None:
     found = with_values(experiment(trunk={"kind": before, "dropout": 0.1}), {"model.trunk.kind": kind})
     assert found == experiment(trunk={"kind": kind, "dropout": 0.1})
-    assert with_values(found, flatten({"training": {"epochs": 10}})) == found
+    assert with_values(found, flatten({"training": {"batch_size": 64}})) == found
 
 
 def test_what_a_kind_was_given_stays_with_it() -> None:

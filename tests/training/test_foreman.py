@@ -98,15 +98,15 @@ def test_memory_is_looked_at_before_anything_is_measured(
     assert calibrations == []
 
 
-def test_an_epoch_takes_as_long_as_the_largest_share(
+def test_training_takes_as_long_as_the_largest_share(
     prepared: Prepared, experiment: Experiment, tmp_path: Path, calibrations: list[str], two_cores: None
 ) -> None:
-    steps = 8  # 50 rows in batches of 7
-    assert Foreman(tmp_path / "c").epoch_s(prepared, seeds(experiment, 5)) == 3 * steps * 1.5
-    assert Foreman(tmp_path / "c").epoch_s(prepared, trials([experiment] * 16)) == 8 * steps * 1.25
+    steps = 3 * 8  # epochs of 50 rows in batches of 7
+    assert Foreman(tmp_path / "c").training_s(prepared, seeds(experiment, 5)) == 3 * steps * 1.5
+    assert Foreman(tmp_path / "c").training_s(prepared, trials([experiment] * 16)) == 8 * steps * 1.25
 
 
-def test_busy_neighbours_make_an_epoch_longer(
+def test_busy_neighbours_make_training_longer(
     prepared: Prepared,
     experiment: Experiment,
     tmp_path: Path,
@@ -115,7 +115,7 @@ def test_busy_neighbours_make_an_epoch_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(foreman, "load", lambda: 3.0)  # two of them, and this process
-    assert Foreman(tmp_path / "c").epoch_s(prepared, trials([experiment] * 16)) == 2 * 8 * 8 * 1.25
+    assert Foreman(tmp_path / "c").training_s(prepared, trials([experiment] * 16)) == 2 * 8 * 3 * 8 * 1.25
 
 
 def test_one_worker_serves_several_steps_and_what_its_start_took_is_remembered(

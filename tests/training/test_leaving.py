@@ -1,4 +1,4 @@
-"""A slot can leave: it is cut out without touching the others, and keeps its own best epoch."""
+"""A slot can leave: it is cut out without touching the others, and keeps its own best look."""
 
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,11 @@ def test_each_slot_keeps_the_weights_of_its_own_best_look(prepared: Prepared) ->
     found = by_name(stack)
     assert len({state.best_look for state in found.values()}) > 1
     for name, state in found.items():
-        objectives = [epoch["validation/all/objective"] for epoch in state.history]
-        assert state.best_look == 1 + int(np.argmax(objectives))
-        assert state.best_objective == max(objectives)
+        losses = [look["validation/all/loss"] for look in state.history]
+        assert state.best_look == 1 + int(np.argmin(losses))
+        assert state.best_loss == min(losses)
         assert state.best is state.history[state.best_look - 1]
+        assert state.best_objective == state.best["validation/all/objective"]
         assert np.array_equal(state.arrays["best.values"], weights[name, state.best_look])
 
 
