@@ -42,7 +42,8 @@ def seen(
     given = known if known is not None else jacobian
     slots = len(given) if given is not None else 1
     own = streams or [f"seed/{k}" for k in range(slots)]
-    gramian = jacobian @ jacobian.mT if jacobian is not None else None
+    # Each slot's from a copy of its own: a batched product of other size or alignment may round otherwise.
+    gramian = torch.stack([it.clone() @ it.mT.clone() for it in jacobian]) if jacobian is not None else None
     return Seen([Stream(0, name) for name in own], epoch, step, known, gramian, jacobian)
 
 

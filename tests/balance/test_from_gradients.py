@@ -91,13 +91,15 @@ def test_mgda_is_the_point_of_least_norm_between_two_gradients() -> None:
 
 
 @pytest.mark.parametrize("tasks", [3, 5])
-def test_mgda_is_where_torchjds_steps_go(tasks: int) -> None:
+def test_mgda_is_the_point_of_least_norm_which_torchjds_steps_come_near(tasks: int) -> None:
     for seed in range(5):
         jacobian = gradients(tasks, seed=seed)
-        theirs = jd.MGDA(1e-5, 5000)(jacobian[0])
         ours = direction("mgda", jacobian)
-        assert ours.norm() <= theirs.norm() * (1 + 1e-6)
-        torch.testing.assert_close(ours, theirs, rtol=0.0, atol=0.03)
+        # The duality gap, in float64: by no more could any other shares make the square of the norm smaller. It is
+        # never above the rounding of a Gramian and of shares in float32, 6e-8 of the largest entry at each of 20 sums.
+        gap = (ours.double().square().sum() - (jacobian[0].double() @ ours.double()).min()).item()
+        assert gap <= 1e-5 * jacobian[0].square().sum(1).max().item()
+        torch.testing.assert_close(ours, jd.MGDA(1e-5, 5000)(jacobian[0]), rtol=0.0, atol=0.03)
 
 
 def test_pcgrad_removes_what_conflicts() -> None:
