@@ -88,12 +88,14 @@ def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Ru
 
 def _plan(context: Context, name: str, request: Request, began: float) -> None:
     """Say how many trials there are, where the experiment leaves it open or a budget is given."""
-    from pipeline.steps.budget import planned
+    from pipeline.steps.budget import as_planned, planned
 
     values = planned(context, name, request.budget_s, began)
     if values:
         context.experiment = with_values(context.experiment, values)
         context.command = replace(request, values=request.values | values).as_command(name)
+    elif name == "explain":  # which looks for the job that was done
+        context.experiment = as_planned(context)
 
 
 @contextmanager

@@ -123,10 +123,12 @@ def _line(first: str, others: Iterable[str]) -> str:
 
 def _steps(experiment: Any, project: Path) -> list[dict[str, Any]]:
     from pipeline.commands.surroundings import quiet_context
+    from pipeline.steps.budget import as_planned
     from pipeline.steps.plan import planned
     from pipeline.steps.step import cached
 
     context = quiet_context(project, experiment)
+    context.experiment = as_planned(context)
     found = []
     for title, step in planned(context):
         key = step.key().digest if step else None

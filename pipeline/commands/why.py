@@ -22,10 +22,12 @@ def why(name: str, request: Request) -> None:
         UserError: There is no such step.
     """
     from pipeline.commands.surroundings import quiet_context
+    from pipeline.steps.budget import as_planned
     from pipeline.steps.plan import explanation, planned
 
     project = look_in(project_folder())
     context = quiet_context(project, load(request.experiment, request.values, project))
+    context.experiment = as_planned(context)
     title = "train default" if name == "train" else name
     steps = {title: explanation(context)} if title == "explain" else dict(planned(context))
     if title not in steps:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, with_values
 from pipeline.config.tuning import TRIALS_A_REPLICATE
 from pipeline.errors import UserError
 from pipeline.steps.arms import Arm, arms, job_arms
@@ -62,18 +62,12 @@ def planned(context: Context, last: str, budget_s: float | None, began: float) -
         )
     if not _is_open(experiment, last) and budget_s is None:
         return {}
-    device = resolve_device(experiment)
-    planned_for = arms(experiment) if last == "compare" else job_arms(experiment)
-    prepare = Prepare(experiment, context.project)
-    studies = [
-        Tune(arm, prepare.key().digest, device).identity().digest for arm in planned_for if arm.experiment.tuning
-    ]
-    file = context.work / "plans" / f"{digest([studies, budget_s])}.json"
-    key, replicates = ("compare.trials" if last == "compare" else "tuning.trials"), planned_for[0].experiment.replicates
+    file, key, planned_for = _place(context, last, budget_s)
+    replicates = planned_for[0].experiment.replicates
     if (known := _read(file)) is not None:
         context.say.line(f"{known * replicates} trials an arm, as planned before (--set {key}={known * replicates})")
         return {key: known * replicates}
-    job = _Job(context, planned_for, [] if last == "compare" else None, device)
+    job = _Job(context, planned_for, [] if last == "compare" else None)
     if budget_s is None:
         found = _within(job, LONG_S, TRIALS_A_REPLICATE) or LEAST
     else:
@@ -87,6 +81,26 @@ def planned(context: Context, last: str, budget_s: float | None, began: float) -
     return {key: found * replicates}
 
 
+def as_planned(context: Context) -> Experiment:
+    """The experiment with the trials of the whole job that were planned for it, if they were."""
+    experiment = context.experiment
+    if not _is_open(experiment, "run"):
+        return experiment
+    file, key, planned_for = _place(context, "run", None)
+    known = _read(file)
+    return with_values(experiment, {key: known * planned_for[0].experiment.replicates}) if known else experiment
+
+
+def _place(context: Context, last: str, budget_s: float | None) -> tuple[Path, str, list[Arm]]:
+    """Where a plan is kept, the setting that it is of, and the arms that it is for."""
+    experiment, device = context.experiment, resolve_device(context.experiment)
+    planned_for = arms(experiment) if last == "compare" else job_arms(experiment)
+    prepared = Prepare(experiment, context.project).key().digest
+    studies = [Tune(arm, prepared, device).identity().digest for arm in planned_for if arm.experiment.tuning]
+    file = context.work / "plans" / f"{digest([studies, budget_s])}.json"
+    return file, "compare.trials" if last == "compare" else "tuning.trials", planned_for
+
+
 class _Job:
     """What the whole job takes with so many trials a replicate.
 
@@ -94,13 +108,12 @@ class _Job:
         context: Of the command.
         planned: The arms.
         others: What is trained beside them; None for the candidates of the whole job.
-        device: Resolved.
     """
 
-    def __init__(self, context: Context, planned: Sequence[Arm], others: list[Experiment] | None, device: str) -> None:
+    def __init__(self, context: Context, planned: Sequence[Arm], others: list[Experiment] | None) -> None:
         from pipeline.data.prepared import open_prepared
 
-        experiment = context.experiment
+        experiment, device = context.experiment, resolve_device(context.experiment)
         self._context, self._arms, self._device = context, planned, device
         key = perform(context, Prepare(experiment, context.project)).key
         self._prepared = open_prepared(context.prepared_folder(key))
