@@ -13,11 +13,10 @@ from torch import nn
 from pipeline.analysis.attributions import Explained
 from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
-from pipeline.errors import UserError
-from pipeline.steps.budget import within
 from pipeline.steps.context import Context, Done
 from pipeline.steps.explain import Chosen, Explain, _explained
-from pipeline.steps.train import Train, single_task
+from pipeline.steps.restricted import single_task
+from pipeline.steps.train import Train
 from pipeline.tracking.rebuilt import Rebuilt
 from pipeline.training.saved import FILE, load_network, save
 from pipeline.training.slot import slots_of
@@ -125,8 +124,3 @@ def test_where_there_is_no_other_network_none_is_held_against_it(data: Prepared,
     made = candidate(tmp_path, data, like)
     step = Explain(like, "prepared", [Chosen(Train(like, "default", "prepared", "cpu"), done("key", made.folder))])
     assert all(it.another is None for it in step._subjects(CONTEXT).values())
-
-
-def test_a_budget_is_for_training() -> None:
-    with pytest.raises(UserError, match="give it to train or run"):
-        within(SimpleNamespace(experiment=None), 60.0, "explain", 0.0)
