@@ -6,8 +6,9 @@ from typing import Any
 from pipeline.config import with_values
 from pipeline.errors import Diverged, Failure
 from pipeline.steps.arms import SINGLE, Arm, arms
-from pipeline.steps.compare import PAGE, Compare, Compared, first_line
+from pipeline.steps.compare import PAGE, Compare, Compared, decisions, first_line
 from pipeline.steps.context import Context
+from pipeline.steps.decided import conclude
 from pipeline.steps.device import on_device
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.expected import in_words, seeds_s
@@ -25,7 +26,7 @@ def compare(context: Context, prepared: str, device: str) -> dict[str, Any]:
         device: Resolved.
 
     Returns:
-        `answer` and `report`.
+        `answer`, `decision`, `decisions` (candidate, against, decision: of every arm) and `report`.
 
     Raises:
         Failure: Not one arm that shares layers could be trained, or a step could not be done.
@@ -48,7 +49,12 @@ def compare(context: Context, prepared: str, device: str) -> dict[str, Any]:
     candidates = [(it.train, it.done) for it in trained]
     evaluated = perform(context, Evaluate(planned[0].experiment, prepared, candidates, "evaluate arms"))
     done = perform(context, Compare(context.experiment, prepared, trained, failed, evaluated))
-    return {"answer": first_line(done.folder), "report": str(done.folder / PAGE)}
+    return {
+        "answer": first_line(done.folder),
+        **conclude(context, done),
+        "decisions": decisions(done.folder),
+        "report": str(done.folder / PAGE),
+    }
 
 
 def _trained(context: Context, arm: Arm, prepared: str, device: str) -> Compared:

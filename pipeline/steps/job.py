@@ -4,6 +4,7 @@ from typing import Any
 
 from pipeline.steps.comparing import compare
 from pipeline.steps.context import Context, Done
+from pipeline.steps.decided import conclude
 from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.explain import PAGE, Explain
@@ -21,7 +22,7 @@ def run_to(context: Context, last: str) -> dict[str, Any]:
     """Do everything up to a step; `run` and `report` do all.
 
     Returns:
-        JSON-able results of the whole job: `answer`, `report`, `model`; empty where it ends earlier.
+        JSON-able results of the whole job: `answer`, `decision`, `report`, `model`; empty where it ends earlier.
 
     Raises:
         UserError: The experiment or its data are wrong.
@@ -65,6 +66,7 @@ def _results(context: Context, reported: Done, best: Done) -> dict[str, Any]:
 
     return {
         "answer": first_line(reported.folder),
+        **conclude(context, reported),
         "report": str(reported.folder / "report.html"),
         "model": uri_of_run(context.tracker.client, context.experiment.name, best.run_id),
     }
