@@ -6,11 +6,13 @@ three, of all tasks together or of the tasks one by one: within it p-values are 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
 from pipeline.analysis import tables
 from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.intervals import Estimate, holm
 from pipeline.analysis.metrics import LOWER_IS_BETTER
@@ -38,6 +40,8 @@ class Comparison:
         seeds: Of each arm.
         openings: when, candidates: one row each time that the test split of these data was opened.
         command: That makes this comparison again.
+        margin: See `pipeline.config.deciding`.
+        replicates: Of each arm, each the whole procedure; None where arms are seeds of one winner.
     """
 
     name: str
@@ -51,6 +55,8 @@ class Comparison:
     seeds: int
     openings: pd.DataFrame
     command: str = ""
+    margin: float = 0.01
+    replicates: int | None = None
 
     @property
     def metrics(self) -> dict[str, str]:
@@ -58,6 +64,28 @@ class Comparison:
         rows = tables.primary(self.evaluation.scores)
         shared = rows[rows["candidate"] == self.shared[0]]
         return dict(shared[["task", "metric"]].to_numpy().tolist())
+
+    @cached_property
+    def decisions(self) -> dict[tuple[str, str], Decision]:
+        """Of each arm (first) against the single-task networks and against equal weights (second).
+
+        P-values are corrected for all arms that are held against the same.
+        """
+        pairs = [(arm, against) for against in (SINGLE, EQUAL) for arm in self.shared if arm != against]
+        return {(arm, against): self._decided(arm, against) for arm, against in pairs}
+
+    @property
+    def decision(self) -> Decision:
+        """Whether sharing helps: of the tuned weights against the single-task networks."""
+        return self.decisions.get((TUNED, SINGLE), Decision("no_claim", "no_shared"))
+
+    def _decided(self, arm: str, against: str) -> Decision:
+        rows = self.contrasts
+        rows = rows[(rows["candidate"] == arm) & (rows["against"] == against)]
+        corrected = dict(zip(rows["task"], rows["p_holm"], strict=True))
+        return decide_between(
+            self.evaluation, arm, against, self.margin, replicates=self.replicates, corrected=corrected or None
+        )
 
     @property
     def shared(self) -> list[str]:

@@ -20,7 +20,7 @@ from pipeline.analysis.tables import primary
 from pipeline.config.tasks import ALL
 
 Word = Literal["no_claim", "no_difference", "mixed", "helps", "hurts", "unknown"]
-Lack = Literal["one_task", "nothing_shared", "no_single", "one_replicate", "unfinished"]
+Lack = Literal["one_task", "nothing_shared", "no_single", "no_shared", "one_replicate", "unfinished"]
 
 POWER = 0.8
 """Share of tries in which the smallest effect that is told of would have been shown."""

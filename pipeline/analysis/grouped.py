@@ -11,6 +11,7 @@ from pipeline.analysis.affinity import Affinities
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.compare import relative
 from pipeline.analysis.comparison import contrasts
+from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.grouping import Grouping, expected, titled, value
 from pipeline.analysis.metrics import LOWER_IS_BETTER
@@ -33,6 +34,7 @@ class Grouped:
         seeds: Of each network.
         openings: when, candidates: one row each time that the test split of these data was opened.
         command: That does all of it again.
+        margin: See `pipeline.config.deciding`.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Grouped:
     seeds: int
     openings: pd.DataFrame
     command: str = ""
+    margin: float = 0.01
 
     @property
     def tasks(self) -> list[str]:
@@ -60,6 +63,14 @@ class Grouped:
     def contrasts(self) -> pd.DataFrame:
         """See `pipeline.analysis.comparison.contrasts`: against single-task networks and all tasks together."""
         return contrasts(self.evaluation, (SINGLE, TOGETHER))
+
+    @cached_property
+    def decision(self) -> Decision:
+        """Whether the proposal (or, where that is to share nothing, all tasks together) beats single-task networks."""
+        candidate = TOGETHER if self.proposed == SINGLE else self.proposed
+        rows = self.contrasts[(self.contrasts["candidate"] == candidate) & (self.contrasts["against"] == SINGLE)]
+        corrected = dict(zip(rows["task"], rows["p_holm"], strict=True))
+        return decide_between(self.evaluation, candidate, SINGLE, self.margin, corrected=corrected or None)
 
     @cached_property
     def groupings(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.config import Experiment, changed
 from pipeline.config.grouping import AffinitySettings
 from pipeline.steps.context import Context, Done
+from pipeline.steps.decided import keep
 from pipeline.steps.report import openings
 from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train
@@ -53,7 +54,7 @@ class Affinity(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions("plotly", "scipy"),
-                "values": {"name": self.experiment.name} | changed(self.experiment, ("affinity",)),
+                "values": {"name": self.experiment.name} | changed(self.experiment, ("affinity", "decision")),
                 "upstream": {
                     "together": self._together.key,
                     "evaluate": self._evaluated.key,
@@ -72,6 +73,7 @@ class Affinity(Step):
 
         from pipeline.analysis import tables
         from pipeline.analysis.affinity import affinities
+        from pipeline.analysis.decision import unfinished_names
         from pipeline.analysis.evaluation import Evaluation
         from pipeline.analysis.grouped import Grouped
         from pipeline.analysis.report.grouped import answer, grouped_page, summary
@@ -90,6 +92,7 @@ class Affinity(Step):
             seeds=self.experiment.training.seeds,
             openings=pd.DataFrame(openings(context, self._prepared), columns=["when", "candidates"]),
             command=context.command,
+            margin=self.experiment.decision.margin,
         )
         tables.write(found.affinities.table(), folder / "affinities.csv")
         tables.write(found.contrasts, folder / "contrasts.csv")
@@ -98,6 +101,7 @@ class Affinity(Step):
         (folder / ANSWER).write_text(answer(found), encoding="utf-8")
         (folder / SUMMARY).write_text(json.dumps(summary(found), indent=1), encoding="utf-8")
         run.tags({tags.ANSWER: answer(found)})
+        keep(run, folder, found.decision.word, unfinished_names(found.evaluation.finished))
         run.metrics(found.metrics())
         run.artifacts(folder)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, changed
 from pipeline.config.comparing import TUNED
 from pipeline.steps.context import Context, Done
+from pipeline.steps.decided import keep
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.replicated import Replicated
 from pipeline.steps.report import openings
@@ -56,7 +57,7 @@ class Compare(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions("plotly", "scipy"),
-                "values": {"name": self.experiment.name},
+                "values": {"name": self.experiment.name} | changed(self.experiment, ("decision",)),
                 "failed": dict(self._failed),
                 "upstream": {"evaluate": self._evaluated.key}
                 | {done.title: done.key for it in self._compared for done in (it.tuned, it.done) if done},
@@ -70,6 +71,7 @@ class Compare(Step):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Test every difference, and draw the page."""
         from pipeline.analysis import tables
+        from pipeline.analysis.decision import unfinished_names
         from pipeline.analysis.figures.tradeoff import validated
         from pipeline.analysis.report.compared import answer, compared_page, summary
 
@@ -81,6 +83,7 @@ class Compare(Step):
         (folder / ANSWER).write_text(answer(found), encoding="utf-8")
         (folder / SUMMARY).write_text(json.dumps(summary(found), indent=1), encoding="utf-8")
         run.tags({tags.ANSWER: answer(found)})
+        keep(run, folder, found.decision.word, unfinished_names(found.evaluation.finished))
         run.artifacts(folder)
 
     def _comparison(self, context: Context) -> "Comparison":
@@ -108,6 +111,7 @@ class Compare(Step):
             seeds=first.replicates,
             openings=pd.DataFrame(openings(context, self._prepared), columns=["when", "candidates"]),
             command=context.command,
+            margin=self.experiment.decision.margin,
         )
 
     def _row(self, compared: Replicated, study: Any) -> dict[str, Any]:
@@ -139,3 +143,9 @@ class Compare(Step):
 def first_line(folder: Path) -> str:
     """The page's answer to whether sharing helps, and which method."""
     return (folder / ANSWER).read_text(encoding="utf-8").splitlines()[0]
+
+
+def decisions(folder: Path) -> list[dict[str, str]]:
+    """Of every arm: candidate, against, decision."""
+    found: list[dict[str, str]] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["decisions"]
+    return found

@@ -5,8 +5,9 @@ from typing import Any
 
 from pipeline.errors import Diverged, Failure
 from pipeline.steps.arms import SINGLE, Arm, arms
-from pipeline.steps.compare import PAGE, Compare, first_line
+from pipeline.steps.compare import PAGE, Compare, decisions, first_line
 from pipeline.steps.context import Context
+from pipeline.steps.decided import conclude
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.expected import in_words, seeds_s
 from pipeline.steps.replicated import Replicated, replicated
@@ -22,7 +23,7 @@ def compare(context: Context, prepared: str, device: str) -> dict[str, Any]:
         device: Resolved.
 
     Returns:
-        `answer` and `report`.
+        `answer`, `decision`, `decisions` (candidate, against, decision: of every arm) and `report`.
 
     Raises:
         Failure: Not one arm that shares layers could be trained, or a step could not be done.
@@ -45,7 +46,12 @@ def compare(context: Context, prepared: str, device: str) -> dict[str, Any]:
     candidates = [(it.train, it.done) for it in trained]
     evaluated = perform(context, Evaluate(planned[0].experiment, prepared, candidates, "evaluate arms"))
     done = perform(context, Compare(context.experiment, prepared, trained, failed, evaluated))
-    return {"answer": first_line(done.folder), "report": str(done.folder / PAGE)}
+    return {
+        "answer": first_line(done.folder),
+        **conclude(context, done),
+        "decisions": decisions(done.folder),
+        "report": str(done.folder / PAGE),
+    }
 
 
 def budget(context: Context, planned: Sequence[Arm], prepared: str, device: str) -> list[str]:

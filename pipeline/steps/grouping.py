@@ -13,6 +13,7 @@ from pipeline.config.training import WatchSettings
 from pipeline.errors import UserError
 from pipeline.steps.affinity import PAGE, Affinity, first_line, watched
 from pipeline.steps.context import Context
+from pipeline.steps.decided import conclude
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.expected import in_words, seeds_s
 from pipeline.steps.restricted import group_of, single_task
@@ -35,7 +36,7 @@ def affinity(context: Context, prepared: str, device: str) -> dict[str, Any]:
         device: Resolved.
 
     Returns:
-        `answer` and `report`.
+        `answer`, `decision` and `report`.
 
     Raises:
         UserError: There are no groups to find, or a group is nothing for the balancing method.
@@ -56,7 +57,7 @@ def affinity(context: Context, prepared: str, device: str) -> dict[str, Any]:
     groupings |= {titled(it): [_candidate_of(group, alone) for group in it] for it in checked}
     evaluated = perform(context, Evaluate(experiment, prepared, trained, "evaluate groups", groupings))
     done = perform(context, Affinity(experiment, prepared, trained[0][1], trained[1:], evaluated))
-    return {"answer": first_line(done.folder), "report": str(done.folder / PAGE)}
+    return {"answer": first_line(done.folder), **conclude(context, done), "report": str(done.folder / PAGE)}
 
 
 def check_groups(experiment: Experiment) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from pipeline.steps.arms import arm_named, job_arms
 from pipeline.steps.comparing import compare
 from pipeline.steps.context import Context, Done
+from pipeline.steps.decided import conclude
 from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.explain import PAGE, Chosen, Explain
@@ -24,7 +25,7 @@ def run_to(context: Context, last: str) -> dict[str, Any]:
     """Do everything up to a step; `run` and `report` do all.
 
     Returns:
-        JSON-able results of the whole job: `answer`, `report`, `model`; empty where it ends earlier.
+        JSON-able results of the whole job: `answer`, `decision`, `report`, `model`; empty where it ends earlier.
 
     Raises:
         UserError: The experiment or its data are wrong.
@@ -69,6 +70,7 @@ def _results(context: Context, reported: Done, selected: Done | None) -> dict[st
     name = context.experiment.name
     return {
         "answer": first_line(reported.folder),
+        **conclude(context, reported),
         "report": str(reported.folder / "report.html"),
         "model": uri_of_run(context.tracker.client, name, selected.run_id) if selected else None,
     }

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, changed
 from pipeline.config.comparing import TUNED
 from pipeline.steps.context import Context, Done
+from pipeline.steps.decided import keep
 from pipeline.steps.evaluate import Trained
 from pipeline.steps.step import Step
 from pipeline.steps.took import took_s
@@ -57,7 +58,7 @@ class Report(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions("plotly", "optuna"),
-                "values": {"name": self.experiment.name},
+                "values": {"name": self.experiment.name} | changed(self.experiment, ("decision",)),
                 "upstream": {"evaluate": self._evaluated.key, "select": self._selected.key if self._selected else None}
                 | {done.title: done.key for done in self._studies.values()}
                 | {step.title: done.key for step, done in self._trained},
@@ -66,12 +67,14 @@ class Report(Step):
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Draw the page."""
+        from pipeline.analysis.decision import unfinished_names
         from pipeline.analysis.report import render, verdict
 
         data = self._data(context)
         (folder / PAGE).write_text(render(data), encoding="utf-8")
         (folder / ANSWER).write_text(verdict(data), encoding="utf-8")
         run.tags({tags.ANSWER: verdict(data)})
+        keep(run, folder, data.decision.word, unfinished_names(data.evaluation.finished))
         run.artifacts(folder)
 
     def _data(self, context: Context) -> "ReportData":
@@ -94,6 +97,7 @@ class Report(Step):
             commands=(context.command, *(f"headway rerun {done.run_id}" for done in context.done.values()
                                          if done.title.startswith(("prepare", "train", "tune")))),
             facts=self._facts(context),
+            margin=self.experiment.decision.margin,
             manifest=json.loads((context.prepared_folder(self._prepared) / MANIFEST).read_text(encoding="utf-8")),
         )  # fmt: skip
 

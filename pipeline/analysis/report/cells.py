@@ -5,15 +5,17 @@ from html import escape
 
 import pandas as pd
 
+from pipeline.analysis.candidate import CONSTANT
 from pipeline.analysis.figures.style import colour
 from pipeline.analysis.report.data import ReportData
-from pipeline.analysis.report.decision import shown_p
-from pipeline.analysis.report.verdict import bounds
+from pipeline.analysis.report.words import bounds, shown_p
 from pipeline.analysis.tables import primary
 
+_REFERENCE = "a reference without a network: scikit-learn at its defaults, each task by itself"
+_ALWAYS = "always the same answer: the most frequent class, the share of each label, or the mean"
 _WHAT = {
     "default": "the experiment as written",
-    "single": "the same settings, one network a task",
+    "single": "one network a task",
     "separate": "the separate baseline",
     "tuned": "the settings that the search found",
 }
@@ -22,11 +24,12 @@ _WHAT = {
 def candidate_rows(data: ReportData) -> list[list[str]]:
     """Candidate, primary metric of each task, delta-m, what it is."""
     delta = {row["candidate"]: row for row in data.evaluation.delta_m.to_dict("records")}
-    levels = {(row["candidate"], row["task"]): row for row in primary(data.evaluation.scores).to_dict("records")}
+    levels = _by_task(primary(data.evaluation.scores))
+    balanced = _balanced(data.evaluation.scores)
     return [
         [
             name(row["candidate"]),
-            *(percent(levels[row["candidate"], task]) for task in data.tasks),
+            *(_level(levels, balanced, row["candidate"], task) for task in data.tasks),
             _delta(delta.get(row["candidate"])),
             escape(_what(row)),
         ]
@@ -36,16 +39,34 @@ def candidate_rows(data: ReportData) -> list[list[str]]:
 
 def _reference_rows(data: ReportData) -> list[list[str]]:
     table = primary(data.evaluation.references)
-    levels = {(row["candidate"], row["task"]): row for row in table.to_dict("records")}
+    levels, balanced = _by_task(table), _balanced(data.evaluation.references)
     return [
         [
             escape(method),
-            *(percent(levels[method, task]) if (method, task) in levels else "" for task in data.tasks),
+            *(_level(levels, balanced, method, task) for task in data.tasks),
             "",
-            "a reference without a network: scikit-learn at its defaults, each task by itself",
+            _ALWAYS if method == CONSTANT else _REFERENCE,
         ]
         for method in table["candidate"].drop_duplicates()
     ]
+
+
+def _by_task(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
+    return {(row["candidate"], row["task"]): row for row in table.to_dict("records")}
+
+
+def _balanced(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
+    """The balanced accuracies, of tasks that accuracy decides for."""
+    return _by_task(table[table["metric"] == "balanced_accuracy"])
+
+
+def _level(levels: dict, balanced: dict, candidate: str, task: str) -> str:
+    """A level with its interval, and beside an accuracy the balanced one; nothing where it was not scored."""
+    at = (candidate, task)
+    if at not in levels:
+        return ""
+    beside = f"<small>balanced {100 * balanced[at]['mean']:.2f} %</small>" if at in balanced else ""
+    return percent(levels[at]) + beside
 
 
 def front_rows(data: ReportData) -> list[list[str]]:

@@ -6,14 +6,15 @@ from typing import Any
 
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.comparison import ALL, REFERENCES, Comparison
+from pipeline.analysis.decision import unfinished_names
 from pipeline.analysis.figures.candidates import side_by_side
 from pipeline.analysis.figures.costs import cost_bars
 from pipeline.analysis.figures.tradeoff import trade_off
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.report.cells import name, opening_rows, percent, tested
-from pipeline.analysis.report.decision import called, decision, listed, shown, together
+from pipeline.analysis.report.decision import called, decided, decision, shown, together
 from pipeline.analysis.report.page import Page, folded, heading, items, paragraph, table
-from pipeline.analysis.report.verdict import bounds
+from pipeline.analysis.report.words import bounds, listed, still_improving
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.comparing import EQUAL
 
@@ -29,6 +30,10 @@ _FRONTIER = (
     "draw what weighted sums can reach. Each arm is the mean of its seeds. All on validation; up and to the right is "
     "better."
 )
+_LUCK = (
+    "The intervals know how much other seeds and other rows would change, not another study: with few trials an arm "
+    "may owe its place to luckier settings."
+)
 _COST = (
     "One network by itself, CPU time of one thread or the clock of a GPU, at the arm's chosen settings. Memory is the "
     "most that its tensors take in a step. For the single-task networks both are sums over the tasks."
@@ -37,7 +42,7 @@ _COST = (
 
 def answer(found: Comparison) -> str:
     """The answer, a first line and what it does not say."""
-    return "\n".join([decision(found.contrasts), *details(found)])
+    return "\n".join([decision(found), *details(found)])
 
 
 def details(found: Comparison) -> list[str]:
@@ -45,6 +50,8 @@ def details(found: Comparison) -> list[str]:
     said, rows = [], together(found.contrasts, EQUAL)
     if worse := [f"{called(row['candidate'])} ({shown(row)})" for row in rows if row["verdict"] == "worse"]:
         said.append(f"Worse than equal weights by more than noise: {listed(worse)}.")
+    if names := unfinished_names(found.evaluation.finished):
+        said.append(still_improving(names))
     said += [f"Left out: {arm}, because {reason}." for arm, reason in found.failed.items()]
     said.append(
         f"Percentages are the mean over tasks of the relative change in {_metrics(found)} on test, with {found.seeds} "
@@ -57,7 +64,9 @@ def summary(found: Comparison) -> dict[str, Any]:
     """All numbers as plain data."""
     return {
         "experiment": found.name,
-        "answer": decision(found.contrasts),
+        "answer": decision(found),
+        "decision": found.decision.word,
+        "decisions": decided(found),
         "trials": found.trials,
         "seeds": found.seeds,
         "space": {key: json.loads(it) for key, it in found.space.items()},
@@ -78,7 +87,7 @@ def compared_page(found: Comparison) -> str:
     _settings(page, found)
     _costs(page, found)
     _protocol(page, found)
-    head = heading(decision(found.contrasts), found.name, details(found))
+    head = heading(decision(found), found.name, details(found))
     return page.document(f"Headway: {found.name} compared", head)
 
 
@@ -124,12 +133,19 @@ def _against(found: Comparison, against: str) -> str:
     if not arms:
         return ""
     title = "single-task networks" if against == SINGLE else called(against)
+    words = {arm: it.word for (arm, other), it in found.decisions.items() if other == against}
     rows = found.contrasts[found.contrasts["against"] == against].to_dict("records")
     cells = {(row["candidate"], row["task"]): row for row in rows}
-    headers = ["arm", "all tasks, %", *(f"{task}, points" for task in found.metrics)]
-    return f"<h3>Against {title}</h3>" + table(
-        headers, [[name(arm), *(tested(cells[arm, task]) for task in (ALL, *found.metrics))] for arm in arms]
-    )
+    headers = ["arm", "all tasks, %", *(f"{task}, points" for task in found.metrics), *(["decision"] if words else [])]
+    body = [
+        [
+            name(arm),
+            *(tested(cells[arm, task]) for task in (ALL, *found.metrics)),
+            *([words[arm].replace("_", " ")] if words else []),
+        ]
+        for arm in arms
+    ]
+    return f"<h3>Against {title}</h3>" + table(headers, body)
 
 
 def _settings(page: Page, found: Comparison) -> None:
@@ -179,8 +195,10 @@ def _protocol(page: Page, found: Comparison) -> None:
     said = [
         f"Every arm had the same budget: a study of {found.trials} trials over the settings below, chosen on "
         f"validation, then {found.seeds} seeds of the best trial; the single-task networks as much for each task.",
-        "The intervals know how much other seeds and other rows would change, not another study: with few trials an "
-        "arm may owe its place to luckier settings.",
+        _LUCK
+        if found.replicates is None
+        else "The intervals know the rows of test and the luck of tuning: a "
+        f"replicate is the whole procedure, and each arm has {found.replicates}.",
         "Tuned weights are searched on the simplex along with these settings, in as many trials. Every method is at "
         "its own defaults, or as the experiment sets its own.",
         "The test split was opened for all arms at once; of these data "

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
-from pipeline.analysis.tables import primary
+from pipeline.analysis.tables import TUNED_AGAINST_UNTUNED, primary
 
 
 def _no_steps() -> pd.DataFrame:
@@ -35,6 +37,12 @@ class ReportData:
         commands: What makes these results again, a line each.
         facts: Short facts by name: data, rows, seeds, device, versions, date.
         manifest: `sources` and `tasks` of the prepared data, as `pipeline.data.prepare` writes them.
+        margin: See `pipeline.config.deciding`.
+        champion: The candidate that validation chose; None for the tuned one, or else that as written.
+        champion_why: How, in a sentence.
+        recipe: Which recipe the first line compares, in a sentence.
+        replicates: Of a tuned arm, each the whole procedure; None where arms are seeds of one configuration.
+        optimism: By arm, by how much its winners' validation score exceeded that of the same settings trained afresh.
     """
 
     name: str
@@ -48,6 +56,12 @@ class ReportData:
     commands: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=lambda: {"sources": {}, "tasks": {}})
+    margin: float = 0.01
+    champion: str | None = None
+    champion_why: str = ""
+    recipe: str = ""
+    replicates: int | None = None
+    optimism: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -58,7 +72,44 @@ class ReportData:
     @property
     def best(self) -> str:
         """The candidate whose configuration is recommended: what validation chose, else the experiment as written."""
-        return self.of_role("tuned") or self.of_role("default") or ""
+        return self.champion or self.of_role("tuned") or self.of_role("default") or ""
+
+    @cached_property
+    def compares_tuned(self) -> bool:
+        """Whether the first line is of networks that were tuned alike, and not of those as written."""
+        tuned, delta = self.of_role("tuned"), self.evaluation.delta_m
+        rows = delta[(delta["candidate"] == tuned) & (delta["against"] == SINGLE)]
+        return tuned is not None and len(rows) > 0 and not (rows["note"] == TUNED_AGAINST_UNTUNED).any()
+
+    @property
+    def shared(self) -> str | None:
+        """The candidate that the first line holds against the single-task networks."""
+        return self.of_role("tuned") if self.compares_tuned else self.of_role("default")
+
+    @cached_property
+    def decision(self) -> Decision:
+        """What may be said of sharing."""
+        if len(self.tasks) == 1:
+            return Decision("no_claim", "one_task")
+        return decide_between(
+            self.evaluation,
+            self.shared or "",
+            SINGLE,
+            self.margin,
+            replicates=self.replicates if self.compares_tuned else None,
+            shares=self.setting(self.shared, "model.sharing.kind") != '"separate"',
+        )
+
+    @property
+    def seeds(self) -> int:
+        """Networks of the compared arm."""
+        scores = self.evaluation.scores
+        return int(scores[scores["candidate"] == self.shared]["num_seeds"].min())
+
+    @property
+    def replicates_setting(self) -> str:
+        """The setting that says how many networks of an arm are compared."""
+        return "tuning.replicates" if self.compares_tuned else "training.seeds"
 
     def of_role(self, role: str) -> str | None:
         """The candidate of a role, if there is one."""

@@ -1,24 +1,32 @@
 """The first line of a comparison: does sharing help, which method, and is the difference more than noise?"""
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.comparison import ALL
-from pipeline.analysis.report.verdict import bounds
+from pipeline.analysis.comparison import ALL, Comparison
+from pipeline.analysis.decision import Word
+from pipeline.analysis.report.words import bounds, clearly, lacking, listed, settling, shown_p, shown_tasks
 from pipeline.config.comparing import EQUAL, TUNED
 
 _WEIGHTS = {EQUAL: "equal weights", TUNED: "tuned weights"}
+_SETTING = "tuning.replicates"
+_IT: dict[Word, str] = {"helps": "it helps", "hurts": "it hurts", "mixed": "it helps some tasks and hurts others"}
 
 
-def decision(contrasts: pd.DataFrame) -> str:
-    """One sentence.
+def decision(found: Comparison) -> str:
+    """Whether sharing with tuned weights helps, with which other arms it does, and whether a method is better.
 
     Args:
-        contrasts: See `pipeline.analysis.comparison.contrasts`; of a reference that is missing there are no rows.
+        found: Of a reference that is missing it has no contrasts.
     """
-    return f"{_sharing(together(contrasts, SINGLE))}; {_method(contrasts)}."
+    return f"{_sharing(found)}; {_method(found.contrasts)}."
+
+
+def decided(found: Comparison) -> list[dict[str, str]]:
+    """Every decision as plain data: candidate, against, decision."""
+    return [
+        {"candidate": arm, "against": against, "decision": it.word} for (arm, against), it in found.decisions.items()
+    ]
 
 
 def together(contrasts: pd.DataFrame, against: str) -> list[dict]:
@@ -33,45 +41,52 @@ def shown(row: dict) -> str:
     return f"{row['mean']:+.2f} % {bounds(row)}, {shown_p(row['p_holm'])}"
 
 
-def shown_p(p: float) -> str:
-    """`p = 0.004`, corrected."""
-    if p != p:
-        return "p unknown"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
 def called(arm: str) -> str:
     """An arm in a sentence."""
     return _WEIGHTS.get(arm, arm)
 
 
-def listed(words: Iterable[str], last: str = "and") -> str:
-    """`a, b and c`."""
-    *most, end = words
-    return f"{', '.join(most)} {last} {end}" if most else end
+def _sharing(found: Comparison) -> str:
+    """Of the tuned weights, and of the other arms of which something is claimed."""
+    it, others = found.decision, _others(found)
+    if it.word == "no_claim":
+        if it.lack == "no_single":
+            return "Whether sharing helps here is not known, since a single-task network could not be trained"
+        return f"No claim is made on whether sharing helps here: {lacking(it, _SETTING)}{others}"
+    row = next(row for row in together(found.contrasts, SINGLE) if row["candidate"] == TUNED)
+    numbers = f"({shown(row)}, against single-task networks tuned alike)"
+    clear = clearly(it)
+    if it.word == "mixed":
+        better, worse = (shown_tasks(it, tasks) for tasks in (it.better, it.worse))
+        return (
+            f"With tuned weights sharing helps some tasks here and hurts others {numbers}, better on {better} and "
+            f"worse on {worse}{others}"
+        )
+    if it.word == "no_difference":
+        return (
+            f"Sharing with tuned weights makes no difference here that matters {numbers}, within the margin of "
+            f"{100 * found.margin:g} % on every task{others}"
+        )
+    if it.word == "unknown":
+        though = f", though {clear}" if clear else ""
+        return (
+            f"Whether sharing with tuned weights helps here is not known yet {numbers}{though}; "
+            f"{settling(it, _SETTING)}{others}"
+        )
+    return f"Sharing {it.word} here with tuned weights {numbers}{f', {clear}' if clear else ''}{others}"
 
 
-def _sharing(rows: list[dict]) -> str:
-    if not rows:
-        return "Whether sharing helps here is not known, since a single-task network could not be trained"
-    better = [row for row in rows if row["verdict"] == "better"]
-    if better:
-        first, *others = better
-        also = f", as with {listed(called(row['candidate']) for row in others)}" if others else ""
-        return (
-            f"Sharing helps here by more than noise with {called(first['candidate'])} "
-            f"({shown(first)}, against single-task networks tuned alike){also}"
-        )
-    best = rows[0]
-    if best["verdict"] == "worse":
-        return (
-            f"Sharing hurts here by more than noise: single-task networks tuned alike are better than every arm, the "
-            f"best of which is {called(best['candidate'])} ({shown(best)})"
-        )
-    return (
-        f"It is unclear whether sharing helps here: the best arm, {called(best['candidate'])}, differs from "
-        f"single-task networks tuned alike by no more than noise ({shown(best)})"
-    )
+def _others(found: Comparison) -> str:
+    """What is claimed of the other arms against single-task networks."""
+    said = []
+    for word, told in _IT.items():
+        arms = [
+            arm for (arm, against), it in found.decisions.items()
+            if against == SINGLE and arm != TUNED and it.word == word
+        ]  # fmt: skip
+        if arms:
+            said.append(f"{told} with {listed(called(arm) for arm in arms)}")
+    return f"; {', '.join(said)}" if said else ""
 
 
 def _method(contrasts: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.analysis.affinity import over_training
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.comparison import ALL
+from pipeline.analysis.decision import unfinished_names
 from pipeline.analysis.figures.affinity import course_panel, gains_panel, matrix_panel
 from pipeline.analysis.figures.candidates import side_by_side
 from pipeline.analysis.grouped import Grouped
@@ -16,7 +17,7 @@ from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.report.cells import name, opening_rows, percent, tested
 from pipeline.analysis.report.decision import shown
 from pipeline.analysis.report.page import Page, folded, heading, items, paragraph, table
-from pipeline.analysis.report.verdict import bounds
+from pipeline.analysis.report.words import bounds, still_improving
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.grouping import TOGETHER
 
@@ -52,6 +53,7 @@ def summary(found: Grouped) -> dict[str, Any]:
     return {
         "experiment": found.name,
         "answer": _first(found),
+        "decision": found.decision.word,
         "proposal": [list(group) for group in found.proposal],
         "networks": found.networks,
         "seeds": found.seeds,
@@ -80,20 +82,23 @@ def _first(found: Grouped) -> str:
     others = [other for other in (TOGETHER, SINGLE) if other != proposed]
     if proposed == SINGLE:
         row = _against(found, TOGETHER, SINGLE)
-        return f"{said}; {_CALLED[TOGETHER]} is {_BEING[row['verdict']]} that on test ({shown(row)})."
+        being = f"{_CALLED[TOGETHER]} is {_BEING[row['verdict']]} that on test ({shown(row)})"
+        return f"{said}; as written, untuned, {being}."
     clauses = [
         f"{_BEING[row['verdict']]} {_CALLED[other]} ({shown(row)})"
         for other in others
         for row in [_against(found, proposed, other)]
     ]
-    return f"{said}: on test it is {' and '.join(clauses)}."
+    return f"{said}: as written, untuned, it is on test {' and '.join(clauses)}."
 
 
 def _details(found: Grouped) -> list[str]:
     """What the first line does not say."""
     order = list(found.groupings["candidate"])
     best, place = order[0], order.index(found.proposed) + 1
-    said = [
+    names = unfinished_names(found.evaluation.finished)
+    said = [still_improving(names)] if names else []
+    said += [
         f"Of {len(order)} groupings that were trained it is number {place} on test"
         + (f"; the first is {_CALLED.get(best, best)}." if place > 1 else ".")
     ]

@@ -6,7 +6,8 @@ from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page
 from pipeline.analysis.report.sections import SECTIONS
-from pipeline.analysis.report.verdict import bounds, details, verdict
+from pipeline.analysis.report.verdict import details, verdict
+from pipeline.analysis.report.words import bounds
 
 _WORDS = {"better": "better together", "worse": "better alone", "unclear": "no clear difference"}
 
@@ -21,7 +22,7 @@ def render(data: ReportData) -> str:
 
 def _head(data: ReportData) -> str:
     said = "".join(f'<p class="about">{escape(line)}</p>' for line in details(data))
-    rows = data.difference(data.of_role("default"), data.of_role("single"))
+    rows = data.difference(data.shared, data.of_role("single"))
     reach = float(rows[["low", "high"]].abs().max(axis=None)) if len(rows) else 0.0
     cards = "".join(_card(data, row, reach) for row in rows.to_dict("records"))
     about = f'<p class="about">Experiment <strong>{escape(data.name)}</strong></p>'

@@ -16,17 +16,19 @@ from pipeline.analysis.metrics import BATCH, TITLES
 from pipeline.analysis.report.cells import candidate_rows, front_rows, metric_rows, opening_rows, setting_rows
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page, folded, items, paragraph, table
+from pipeline.analysis.report.replicates import spread
 from pipeline.analysis.report.search import search
 
 
 def configuration(page: Page, data: ReportData) -> None:
     """The configuration to use, and what tuning changed in it."""
-    tuned = data.of_role("tuned")
-    said = (
-        "Found by the search, chosen by validation alone. What differs from the experiment as written:"
-        if tuned
-        else "There was no search: this is the experiment as written."
-    )
+    if data.best == SINGLE:
+        said = "Validation chose a network for each task, each with settings of its own; here stand those of the first."
+    elif data.best == data.of_role("default"):
+        there = "Validation chose it over what the search found" if data.of_role("tuned") else "There was no search"
+        said = f"{there}: this is the experiment as written."
+    else:
+        said = "Found by the search, chosen by validation alone. What differs from the experiment as written:"
     headers = ["setting", "value", "as written"]
     changed = setting_rows(data, changed_only=True)
     page.section(
@@ -57,6 +59,7 @@ def candidates(page: Page, data: ReportData) -> None:
         items(marked),
         page.panels(side_by_side(data.evaluation.scores)),
         "<h3>Paired differences</h3>" + page.panels(pairs) if pairs else "",
+        spread(data),
         folded(
             "All test metrics",
             table(["candidate", "task", "metric", "mean", "interval", "knows of"], metric_rows(data)),

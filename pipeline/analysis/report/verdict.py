@@ -1,43 +1,136 @@
-"""The first line: does sharing help here?"""
+"""The first line: does sharing help here, and what follows?"""
 
+from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.decision import unfinished_names
 from pipeline.analysis.metrics import TITLES
+from pipeline.analysis.report.constants import unbeaten
 from pipeline.analysis.report.data import ReportData
+from pipeline.analysis.report.words import (
+    bounds,
+    clearly,
+    lacking,
+    level,
+    points,
+    settling,
+    shown_delta,
+    shown_tasks,
+    some,
+    still_improving,
+)
 
 
 def verdict(data: ReportData) -> str:
-    """One plain sentence that answers, per task and with the interval, whether sharing helps."""
-    if len(data.tasks) == 1:
-        return f"There is one task, {data.tasks[0]}: nothing is shared, so sharing can neither help nor hurt."
-    rows = data.difference(data.of_role("default"), data.of_role("single"))
-    if rows.empty:
-        return (
-            "Whether sharing helps here is not known: no single-task baselines were trained "
-            "(baselines.single=true trains them)."
-        )
-    clauses = _clauses(rows.to_dict("records"))
-    if data.setting(data.of_role("default"), "model.sharing.kind") == '"separate"':
-        return f"Nothing is shared here (model.sharing=separate); against the single-task baselines: {clauses}."
-    return f"{_answer(set(rows['verdict']))}: {clauses}."
+    """Two plain sentences at most: the decision with what it is of, and what the champion reaches and follows."""
+    return f"{_decided(data)}. {_follows(data)}."
 
 
 def details(data: ReportData) -> list[str]:
-    """What the first line does not say: what was left out, all tasks together, tuning, what the intervals know."""
-    said = list(data.left_out)
+    """What the first line does not say: what was left out, the recipe, delta-m, tuning, what the intervals know."""
+    said = [*data.left_out, *filter(None, (data.recipe, data.champion_why, _disagreement(data), _unfinished(data)))]
+    said += unbeaten(data)
     said += [_delta_m(row) for row in data.evaluation.delta_m.to_dict("records") if row["candidate"] != "separate"]
     if len(tuned := data.difference(data.of_role("tuned"), data.of_role("default"))):
         said.append(f"Tuning, against the network as written: {_clauses(tuned.to_dict('records'))}.")
-    seeds = int(data.evaluation.scores["num_seeds"].min())
-    if seeds == 1:
-        said.append(
-            "There is one seed only: these 95 % intervals are a bootstrap over the rows of the test split and do not "
-            "know how much another training would change."
+    return [*said, _knowledge(data)]
+
+
+def _decided(data: ReportData) -> str:
+    """What is said of sharing, without its full stop."""
+    found, subject, against = data.decision, _subject(data), _against(data)
+    how = "" if data.compares_tuned else ", as written, untuned"
+    if found.word == "no_claim":
+        return _not_claimed(data, how)
+    delta, clear = shown_delta(found), clearly(found)
+    if found.word == "mixed":
+        better, worse = (shown_tasks(found, tasks) for tasks in (found.better, found.worse))
+        return (
+            f"Sharing helps some tasks here and hurts others{how}: against {against}, {subject} is better on {better} "
+            f"and worse on {worse}, {delta}"
         )
-    else:
-        said.append(
-            f"Points are percentage points of {_metrics(data)} on test. Every interval covers 95 %; of two, Student's "
-            f"t over {seeds} paired seeds and a paired bootstrap over the rows of the test split, the wider decides."
+    if found.word == "no_difference":
+        return (
+            f"Sharing makes no difference here that matters{how}: {subject} and {against} are alike within the margin "
+            f"of {100 * data.margin:g} % on every task, {delta}"
         )
-    return said
+    if found.word == "unknown":
+        though = f", though {clear}" if clear else ""
+        return f"Whether sharing helps here is not known yet{how}: {subject} against {against}, {delta}{though}"
+    word, is_so = ("helps", "better") if found.word == "helps" else ("hurts", "worse")
+    each = f", {clear}" if clear else ", though on no task by itself"
+    return f"Sharing {word} here{how}: {subject} is {is_so} than {against}, {delta}{each}"
+
+
+def _not_claimed(data: ReportData, how: str) -> str:
+    found = data.decision
+    because = lacking(found, data.replicates_setting)
+    if found.lack == "one_task":
+        return f"There is one task, {data.tasks[0]}: nothing is shared, so sharing can neither help nor hurt"
+    if found.lack == "no_single":
+        return f"Whether sharing helps here is not known: {because}"
+    seen = f"; {_subject(data)} against {_against(data)}: {shown_delta(found)}" if found.delta else ""
+    return f"No claim is made on whether sharing helps here{how}: {because}{seen}"
+
+
+def _follows(data: ReportData) -> str:
+    """What to do, and what the champion reaches, without its full stop."""
+    found = data.decision
+    reach = some([f"{level(data.level(data.best, task), metric)} on {task}" for task, metric in data.metrics.items()])
+    champion = f"the champion, {data.best}, reaches {reach}"
+    told = {
+        "helps": "Use the shared network",
+        "hurts": "Keep a network for each task",
+        "mixed": "Share only what gains by it (headway affinity looks for such groups)",
+        "no_difference": f"Take the cheaper one, {_cheaper(data)}",
+    }
+    if found.word in told:
+        return f"{told[found.word]}; {champion}"
+    settled = f"; {settling(found, data.replicates_setting)}" if found.word == "unknown" else ""
+    return f"{champion[0].upper()}{champion[1:]}{settled}"
+
+
+def _subject(data: ReportData) -> str:
+    return "the tuned shared network" if data.compares_tuned else "the shared network"
+
+
+def _against(data: ReportData) -> str:
+    return "single-task networks tuned alike" if data.compares_tuned else "single-task networks"
+
+
+def _cheaper(data: ReportData) -> str:
+    """Which of the two has fewer parameters."""
+    parameters = data.evaluation.costs.set_index("candidate")["parameters"]
+    alone = parameters.get(SINGLE, float("inf")) < parameters.get(data.shared, float("inf"))
+    return "a network for each task" if alone else "the shared network"
+
+
+def _disagreement(data: ReportData) -> str:
+    """That validation chose another than the first line advises; empty where they agree."""
+    word = data.decision.word
+    if word == "helps" and data.champion == SINGLE:
+        return "Validation chose the single-task networks as champion, although by test sharing helps."
+    if word == "hurts" and data.champion not in (SINGLE, None):
+        return f"Validation chose {data.champion}, which shares, as champion, although by test sharing hurts."
+    return ""
+
+
+def _unfinished(data: ReportData) -> str:
+    names = unfinished_names(data.evaluation.finished)
+    return still_improving(names) if names else ""
+
+
+def _knowledge(data: ReportData) -> str:
+    """What the intervals know."""
+    if int(data.evaluation.scores["num_seeds"].min()) == 1:
+        return (
+            "There is one seed only: these 95 % intervals know the rows of the test split, by resampling them, and not "
+            "how much another training would change."
+        )
+    what = f"{data.replicates} replicates" if data.replicates and data.compares_tuned else f"{data.seeds} seeds"
+    return (
+        f"Points are percentage points of {_metrics(data)} on test. Every interval covers 95 %; its standard error is "
+        f"that of the rows of the test split, by resampling them, and that between {what}, added. A task is clear, and "
+        "p small, after Holm's correction for the number of tasks."
+    )
 
 
 def _metrics(data: ReportData) -> str:
@@ -48,24 +141,6 @@ def _metrics(data: ReportData) -> str:
     if len(tasks) == 1:
         return next(iter(tasks))
     return " or ".join(f"{title} ({', '.join(its)})" for title, its in tasks.items())
-
-
-def points(row: dict) -> str:
-    """A difference in points with its interval: `-0.21 points [-0.30, -0.12]`."""
-    return f"{100 * row['mean']:+.2f} points {bounds(row, 100.0)}"
-
-
-def bounds(row: dict, scale: float = 1.0) -> str:
-    """`[-0.30, -0.12]`."""
-    return f"[{scale * row['low']:+.2f}, {scale * row['high']:+.2f}]"
-
-
-def _answer(verdicts: set[str]) -> str:
-    if {"better", "worse"} <= verdicts:
-        return "Sharing helps some tasks here and hurts others"
-    if "better" in verdicts:
-        return "Sharing helps here"
-    return "Sharing does not help here" if "worse" in verdicts else "It is unclear whether sharing helps here"
 
 
 def _clauses(rows: list[dict]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.comparison import Comparison, contrasts
 from pipeline.analysis.report.compared import answer, compared_page, summary
+from pipeline.analysis.tables import FINISHED
 from tests.analysis.made import drawn, evaluation
 
 ACCURACIES = {"equal": 0.7, "tuned": 0.72, "upgrad": 0.95, "<b>": 0.5, SINGLE: 0.71}
@@ -46,7 +48,8 @@ def page() -> str:
 def test_the_first_line_is_the_answer(page: str) -> None:
     found = comparison()
     first = answer(found).splitlines()[0]
-    assert first.startswith("Sharing helps here by more than noise with upgrad")
+    assert first.startswith("Whether sharing with tuned weights helps here is not known yet (+")
+    assert "; it helps with upgrad, it hurts with <b>; upgrad beats equal weights" in first
     assert f"<h1>{first}</h1>" in page.replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">")
 
 
@@ -86,3 +89,29 @@ def test_the_summary_is_plain_data() -> None:
     assert told["left_out"] == {"famo": "it diverged"}
     assert {row["candidate"] for row in told["test"]} == set(ACCURACIES)
     assert len(told["contrasts"]) == 3 * (4 + 3 + 3)
+    assert (told["decision"], told["answer"]) == ("unknown", answer(comparison()).splitlines()[0])
+    words = {(row["candidate"], row["against"]): row["decision"] for row in told["decisions"]}
+    assert len(words) == 4 + 3
+    assert words["upgrad", SINGLE] == words["upgrad", "equal"] == "helps"
+    assert words["<b>", SINGLE] == "hurts"
+    assert words["tuned", SINGLE] == told["decision"]
+
+
+def test_p_values_of_the_decisions_are_corrected_for_all_arms() -> None:
+    found = comparison()
+    rows = found.contrasts.set_index(["candidate", "against", "task"])
+    decided = found.decisions["tuned", SINGLE]
+    assert decided.p == rows.loc[("tuned", SINGLE, "all"), "p_holm"]
+    assert decided.p_tasks["a"] == rows.loc[("tuned", SINGLE, "a"), "p_holm"]
+
+
+def test_one_replicate_makes_no_claim_and_an_unfinished_arm_none_of_itself() -> None:
+    found = replace(comparison(), replicates=1)
+    assert {it.lack for it in found.decisions.values()} == {"one_replicate"}
+    assert answer(found).startswith("No claim is made on whether sharing helps here: of one replicate the luck of")
+    rows = pd.DataFrame([["upgrad", "all", 0.2, 0.1, 1.0, True]], columns=FINISHED)
+    found = comparison()
+    found = replace(found, evaluation=replace(found.evaluation, finished=rows))
+    assert found.decisions["upgrad", SINGLE].lack == "unfinished"
+    assert found.decisions["tuned", SINGLE].word == "unknown"
+    assert "Still improving when training ended was upgrad" in answer(found)

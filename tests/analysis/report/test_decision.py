@@ -1,10 +1,16 @@
 """The first line of a comparison for made-up numbers."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pandas as pd
 import pytest
 
-from pipeline.analysis.comparison import ALL
-from pipeline.analysis.report.decision import decision, shown_p
+from pipeline.analysis.comparison import ALL, Comparison
+from pipeline.analysis.decision import Decision, Word
+from pipeline.analysis.intervals import Estimate
+from pipeline.analysis.report.decision import decision
+from pipeline.analysis.report.words import shown_p
 
 SINGLE, EQUAL, TUNED = "single-task", "equal", "tuned"
 _VERDICT = {"+": "better", "-": "worse", "0": "unclear"}
@@ -23,46 +29,72 @@ def made(**means: dict[str, str]) -> pd.DataFrame:
 
 
 NONE = {"equal": {"tuned": "0.10", "upgrad": "0.20"}, "tuned": {"equal": "-0.10", "upgrad": "0.10"}}
+TASKS = {"a": Estimate(0.05, 1e-4, 1e-5, 20.0, 5), "b": Estimate(-0.05, 1e-4, 1e-5, 20.0, 5)}
 
 
-def test_no_difference_is_said_plainly() -> None:
-    said = decision(made(single_task={"equal": "0.10", "upgrad": "0.30"}, **NONE))
-    assert said == (
-        "It is unclear whether sharing helps here: the best arm, upgrad, differs from single-task networks tuned alike "
-        "by no more than noise (+0.30 % [-0.20, +0.80], p = 0.800); no method beats equal weights or tuned weights by "
-        "more than noise."
+def decided(word: Word, better: str = "", worse: str = "", **more: Any) -> Decision:
+    """A decision in which these tasks are clear."""
+    p_tasks = {task: 0.01 if task in better + worse else 0.9 for task in TASKS}
+    return Decision(word, tasks=TASKS, p_tasks=p_tasks, delta=Estimate(1.0, 0.2, 0.4, 9.0, 5), **more)
+
+
+def said(contrasts: pd.DataFrame, tuned: Decision | None = None, **others: Word) -> str:
+    """The first line where the tuned weights are decided of so, and other arms have these words."""
+    decisions = {(TUNED, SINGLE): tuned or decided("unknown", smallest=2.5, replicates=10, narrows="replicates")}
+    decisions |= {(arm, SINGLE): decided(word) for arm, word in others.items()}
+    found = SimpleNamespace(contrasts=contrasts, decisions=decisions, decision=decisions[TUNED, SINGLE], margin=0.01)
+    return decision(cast(Comparison, found))
+
+
+def single(mean: str) -> pd.DataFrame:
+    return made(single_task={"equal": "0.10", "tuned": mean, "upgrad": "0.20"}, **NONE)
+
+
+NO_METHOD = "; no method beats equal weights or tuned weights by more than noise."
+
+
+def test_what_is_not_known_is_said_with_what_would_settle_it() -> None:
+    assert said(single("0.30")) == (
+        "Whether sharing with tuned weights helps here is not known yet (+0.30 % [-0.20, +0.80], p = 0.800, against "
+        "single-task networks tuned alike); an effect of 2.50 % would have been seen in four of five tries, and "
+        f"tuning.replicates=10 would narrow it most{NO_METHOD}"
     )
-
-
-def test_a_method_that_beats_both_is_named_with_its_numbers() -> None:
-    said = decision(
-        made(
-            single_task={"equal": "0.10", "upgrad": "2.3+"},
-            equal={"tuned": "0.10", "upgrad": "2.2+"},
-            tuned={"equal": "-0.10", "upgrad": "2.1+"},
-        )
-    )
-    assert said == (
-        "Sharing helps here by more than noise with upgrad (+2.30 % [+1.80, +2.80], p = 0.010, against single-task "
-        "networks tuned alike); upgrad beats equal weights (+2.20 % [+1.70, +2.70], p = 0.010) and tuned weights "
-        "(+2.10 % [+1.60, +2.60], p = 0.010) by more than noise."
-    )
-
-
-def test_single_task_networks_that_are_better_mean_that_sharing_hurts() -> None:
-    said = decision(made(single_task={"equal": "-3.0-", "upgrad": "-2.0-"}, **NONE))
-    assert said.startswith(
-        "Sharing hurts here by more than noise: single-task networks tuned alike are better than every arm, the best "
-        "of which is upgrad (-2.00 % [-2.50, -1.50], p = 0.010); no method beats"
-    )
-
-
-def test_arms_that_are_worse_do_not_hide_one_that_may_not_be() -> None:
-    assert decision(made(single_task={"equal": "-0.20", "upgrad": "-2.0-"}, **NONE)).startswith("It is unclear")
+    rows = said(single("0.30"), decided("unknown", better="a", smallest=2.5))
+    assert ", though clearly better on a (+5.00 points); an effect" in rows
+    assert "more test rows would narrow it most, a larger tuning.replicates little" in rows
 
 
 @pytest.mark.parametrize(
-    ("equal", "tuned", "said"),
+    ("found", "start"),
+    [
+        (decided("helps", better="a"), "Sharing helps here with tuned weights (+2.00 % [+1.50, +2.50], p = 0.010, "
+         "against single-task networks tuned alike), clearly better on a (+5.00 points); no method"),
+        (decided("hurts"), "Sharing hurts here with tuned weights (+2.00 % [+1.50, +2.50], p = 0.010, against "
+         "single-task networks tuned alike); no method"),
+        (decided("mixed", better="a", worse="b"), "With tuned weights sharing helps some tasks here and hurts"),
+        (decided("no_difference"), "Sharing with tuned weights makes no difference here that matters (+2.00 % ["),
+        (decided("no_claim", lack="unfinished", unfinished=("tuned", "single a")), "No claim is made on whether "
+         "sharing helps here: tuned and single a were still improving when training ended (train longer:"),
+        (decided("no_claim", lack="no_shared"), "No claim is made on whether sharing helps here: no network with"),
+    ],
+)  # fmt: skip
+def test_each_word_has_its_sentence(found: Decision, start: str) -> None:
+    assert said(single("2.0+"), found).startswith(start)
+
+
+def test_both_sides_of_a_mixed_answer_are_named() -> None:
+    assert "better on a (+5.00 points) and worse on b (-5.00 points)" in said(
+        single("2.0+"), decided("mixed", better="a", worse="b")
+    )
+
+
+def test_what_is_claimed_of_other_arms_is_said() -> None:
+    line = said(single("2.0+"), decided("helps"), equal="helps", upgrad="helps", famo="hurts", random="unknown")
+    assert "; it helps with equal weights and upgrad, it hurts with famo; no method" in line
+
+
+@pytest.mark.parametrize(
+    ("equal", "tuned", "wanted"),
     [
         ({"tuned": "2.0+", "upgrad": "1.00"}, {"equal": "-2.0-", "upgrad": "-1.00"},
          "tuned weights beat equal ones by more than noise (+2.00 % [+1.50, +2.50], p = 0.010), and no method beats"),
@@ -76,12 +108,13 @@ def test_arms_that_are_worse_do_not_hide_one_that_may_not_be() -> None:
         ({}, {}, "there is nothing to hold the methods against"),
     ],
 )  # fmt: skip
-def test_what_beats_what_is_said(equal: dict[str, str], tuned: dict[str, str], said: str) -> None:
-    assert said in decision(made(single_task={"equal": "0.00"}, equal=equal, tuned=tuned))
+def test_what_beats_what_is_said(equal: dict[str, str], tuned: dict[str, str], wanted: str) -> None:
+    assert wanted in said(made(single_task={"tuned": "0.00"}, equal=equal, tuned=tuned))
 
 
 def test_without_single_task_networks_it_says_so() -> None:
-    assert decision(made(**NONE)).startswith("Whether sharing helps here is not known")
+    line = said(made(**NONE), decided("no_claim", lack="no_single"))
+    assert line.startswith("Whether sharing helps here is not known, since a single-task network could not be trained;")
 
 
 def test_a_tiny_p_is_no_zero() -> None:

@@ -1,5 +1,7 @@
 """The page of grouped tasks: the proposal in its first line, and every grouping with what was expected and found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.grouped import Grouped
 from pipeline.analysis.grouping import Grouping
 from pipeline.analysis.report.grouped import answer, grouped_page, summary
+from pipeline.analysis.tables import FINISHED
 from tests.analysis.made import drawn, evaluation
 
 TASKS = ["a", "b", "<c>"]
@@ -42,15 +45,36 @@ def grouped(proposal: Grouping, good: float = 0.95) -> Grouped:
 @pytest.mark.parametrize(
     ("proposal", "good", "wanted"),
     [
-        (PAIR, 0.95, "For at most 2 networks, a + b | <c> is proposed: on test it is better than one network for all"),
-        (PAIR, 0.5, "For at most 2 networks, a + b | <c> is proposed: on test it is worse than one network for all"),
-        (OTHER, 0.95, "a | b + <c> is proposed: on test it is worse than one network for all"),
-        (TOGETHER, 0.95, "one network for all tasks is proposed: on test it is not told apart from a network for each"),
-        (APART, 0.95, "a network for each task is proposed; one network for all tasks is not told apart from that on"),
+        (PAIR, 0.95, "For at most 2 networks, a + b | <c> is proposed: as written, untuned, it is on test better than"),
+        (PAIR, 0.5, "For at most 2 networks, a + b | <c> is proposed: as written, untuned, it is on test worse than"),
+        (OTHER, 0.95, "a | b + <c> is proposed: as written, untuned, it is on test worse than one network for all"),
+        (TOGETHER, 0.95, "one network for all tasks is proposed: as written, untuned, it is on test not told apart"),
+        (
+            APART,
+            0.95,
+            "a network for each task is proposed; as written, untuned, one network for all tasks is not",
+        ),
     ],
 )
 def test_the_first_line_names_the_proposal_and_whether_it_held(proposal: Grouping, good: float, wanted: str) -> None:
     assert wanted in answer(grouped(proposal, good)).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("proposal", "good", "word"), [(PAIR, 0.95, "helps"), (OTHER, 0.95, "hurts"), (APART, 0.95, "unknown")]
+)
+def test_the_decision_is_that_of_the_proposal_against_single_task_networks(
+    proposal: Grouping, good: float, word: str
+) -> None:
+    assert summary(grouped(proposal, good))["decision"] == word
+
+
+def test_networks_that_were_still_improving_are_named_and_nothing_is_claimed() -> None:
+    rows = pd.DataFrame([[SINGLE, "a", 0.2, 0.1, 1.0, True]], columns=FINISHED)
+    found = grouped(PAIR)
+    found = replace(found, evaluation=replace(found.evaluation, finished=rows))
+    assert (found.decision.word, found.decision.lack) == ("no_claim", "unfinished")
+    assert "Still improving when training ended was single a" in answer(found)
 
 
 def test_its_place_among_all_is_told() -> None:
