@@ -53,9 +53,21 @@ def test_a_study_gets_as_many_trials_as_fit_and_the_next_time_is_cached(
     assert "tune: cached" in same.out
 
 
+def test_where_updates_are_counted_only_trials_are_planned(project: Path, headway: Headway) -> None:
+    file = project / "experiments" / "debug.yaml"
+    file.write_text(file.read_text().replace("epochs: 2", "updates: 40"))
+    done = headway("tune", "debug", "--budget", "10m")  # a trial takes 46 s
+    assert (done.code, done.err) == (0, "")
+    plan = plan_in(project)
+    assert "training.epochs" not in plan
+    assert (plan["tuning.trials"], "the training of a trial 46 s" in done.out) == (12, True)
+
+
 def test_the_plan_is_what_the_runs_log(project: Path, headway: Headway) -> None:
     import mlflow
 
+    with (project / "experiments" / "digits.yaml").open("a") as file:
+        file.write("training: {epochs: 20}\n")
     done = headway("train", "digits", "--budget", "1000s", "--json")
     assert done.code == 0, done.err
     epochs = plan_in(project)["training.epochs"]

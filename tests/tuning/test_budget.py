@@ -1,10 +1,12 @@
 """What fits into a time is arithmetic."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from pipeline.config.tuning import TuningSettings
 from pipeline.tuning.budget import Costs, Plan, least, plan
-from pipeline.tuning.pruners import expected_epochs
+from pipeline.tuning.pruners import expected_share
 
 TUNING = TuningSettings(trials=40, batch=8, pruner="none")
 COSTS = Costs(fixed_s=20.0, epoch_s=10.0, trial_epoch_s=1.0, trial_s=0.5)
@@ -18,18 +20,19 @@ def planned(budget_s: float, tuning: TuningSettings | None = TUNING, epochs: int
 
 
 @pytest.mark.parametrize(
-    ("pruner", "epochs", "wanted"),
+    ("pruner", "looks", "wanted"),
     [
-        ("none", 10, 10.0),
-        ("median", 10, 10.0),
-        ("halving", 1, 1.0),
-        ("halving", 2, 2.0),
-        ("halving", 4, 3.0),
-        ("halving", 10, 2 + 2 / 2 + 4 / 4 + 2 / 8),
+        ("none", range(8, 81, 8), 1.0),
+        ("median", range(8, 81, 8), 1.0),
+        ("halving", [8], 1.0),
+        ("halving", [8, 16], 1.0),
+        ("halving", [8, 16, 24, 32], 3 / 4),
+        ("halving", range(8, 81, 8), (2 + 2 / 2 + 4 / 4 + 2 / 8) / 10),
+        ("halving", (10, 20, 27, 30), (20 + 10 / 2) / 30),
     ],
 )
-def test_halving_trains_half_as_many_trials_past_every_rung(pruner: str, epochs: int, wanted: float) -> None:
-    assert expected_epochs(pruner, epochs) == wanted
+def test_halving_trains_half_as_many_trials_past_every_rung(pruner: str, looks: Sequence[int], wanted: float) -> None:
+    assert expected_share(pruner, looks) == pytest.approx(wanted)
 
 
 def test_time_enough_takes_all_epochs_and_what_is_left_goes_to_trials() -> None:
