@@ -128,7 +128,6 @@ class SlotState:
         name: Of the slot.
         status: Whether it runs on, and if not, why.
         history: One mapping of metrics for each look at validation so far.
-        updates: How many updates were done by each look.
         best_look: Number of the look whose weights are kept, from 1; 0 before the first.
         best_objective: Its validation objective; NaN without a validation split.
         best_loss: Its validation loss; NaN without a validation split.
@@ -136,13 +135,13 @@ class SlotState:
         plateau_factor: What the plateau schedule multiplies the rate by.
         plateau_waited: Looks since the loss last fell, for the plateau schedule.
         plateau_best: Lowest loss that the plateau schedule has seen.
+        updates: How many updates were done by each look.
         arrays: Rows of the stacked tensors by name; of a slot that has left only `best.values` and `best.buffers`.
     """
 
     name: str
     status: Status = "running"
     history: list[dict[str, float]] = field(default_factory=list)
-    updates: list[int] = field(default_factory=list)
     best_look: int = 0
     best_objective: float = float("-inf")
     best_loss: float = float("inf")
@@ -150,6 +149,7 @@ class SlotState:
     plateau_factor: float = 1.0
     plateau_waited: int = 0
     plateau_best: float = float("inf")
+    updates: list[int] = field(default_factory=list)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property

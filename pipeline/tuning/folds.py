@@ -52,9 +52,9 @@ def joined(name: str, folds: Sequence[SlotState]) -> SlotState:
         name,
         status,
         [_mean([it.history[look] if look < it.looks else it.best for it in folds]) for look in looks],
-        longest.updates,
         best_objective=sum(state.best_objective for state in folds) / len(folds),
         best_loss=sum(state.best_loss for state in folds) / len(folds),
+        updates=longest.updates,
         folds=list(folds),
     )
 

@@ -39,7 +39,7 @@ AUTO = ("--set", "tuning.trials=auto")
 def test_a_study_gets_as_many_trials_as_fit_and_the_next_time_is_cached(
     project: Path, headway: Headway, calibrations: list[Any]
 ) -> None:
-    asked = ("tune", "debug", "--budget", "3000s", *AUTO)  # a network takes 40 s or so, of both arms
+    asked = ("tune", "debug", "--budget", "5000s")  # a network takes 46 s or so, of three arms
     first = headway(*asked)
     assert first.code == 0, first.err
     trials = 2 * plan_in(project)
@@ -88,7 +88,7 @@ def test_the_plan_is_what_the_runs_log(project: Path, headway: Headway) -> None:
 
 
 def test_a_budget_that_no_study_fits_into_is_refused_in_one_line(project: Path, headway: Headway) -> None:
-    short = headway("run", "debug", "--budget", "1s", *AUTO)
+    short = headway("run", "debug", "--budget", "1s")
     assert (short.code, len(short.err.splitlines())) == (2, 1)
     assert "--budget 1s is too short for debug: one trial a replicate, trained to its end, would take" in short.err
 

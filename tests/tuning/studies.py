@@ -18,8 +18,8 @@ from pipeline.tuning.study import open_study, table
 PROJECT = Path(__file__).parents[2]
 SMALL = {
     "model.trunk.widths": [8], "training.batch_size": 256, "training.epochs": 4, "training.learning_rate": 0.003,
-    "training.schedule": "constant", "tuning.trials": 12, "tuning.batch": 4, "tuning.replicates": 1,
-    "tuning.pruner": "halving",
+    "training.schedule": "constant", "training.early_stopping": {"patience": 3}, "tuning.trials": 12, "tuning.batch": 4,
+    "tuning.replicates": 1, "tuning.pruner": "halving",
 }  # fmt: skip
 
 

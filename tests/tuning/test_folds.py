@@ -28,6 +28,8 @@ from pipeline.tuning.study import ERROR, FOLDS, METRICS, REASON, VALUES
 from .studies import PROJECT, assert_equal, digits, prepared_at, searched, values_of
 
 OWN: dict[str, Any] = {"training.folds": 3, "tuning.trials": 8}
+SOON = {"patience": 1, "min_delta": 0.01}
+"""Early stopping that some folds of a trial meet at once, and others not at all."""
 
 
 def folded(**values: Any) -> Experiment:
@@ -134,7 +136,7 @@ def test_early_stopping_is_each_folds_own_and_the_trial_goes_on_until_the_last(
     in_folds: Prepared, tmp_path: Path
 ) -> None:
     seen: dict[int, SlotState] = {}
-    own = folded(training__epochs=12, training__early_stopping={"patience": 1}, tuning__pruner="none", tuning__trials=4)
+    own = folded(training__epochs=12, training__early_stopping=SOON, tuning__pruner="none", tuning__trials=4)
     callbacks = Callbacks(trial=lambda trial, state: seen.setdefault(trial.number, state) and None)
     searched(own, in_folds, tmp_path, callbacks=callbacks)
     lengths = {number: {fold.looks for fold in it.folds} for number, it in seen.items() if isinstance(it, FoldedState)}
@@ -148,7 +150,7 @@ def test_a_study_that_fails_where_some_folds_have_stopped_already_goes_on_as_if_
     epochs: int, in_folds: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.pace.Pace.due", lambda _: True)  # every epoch is kept
-    own = folded(training__epochs=12, training__early_stopping={"patience": 1}, tuning__trials=4)
+    own = folded(training__epochs=12, training__early_stopping=SOON, tuning__trials=4)
     unbroken = searched(own, in_folds, tmp_path / "unbroken")
     done: list[int] = []
 
