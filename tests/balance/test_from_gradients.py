@@ -33,7 +33,7 @@ def direction(method: str, jacobian: Tensor, losses: Tensor | None = None) -> Te
 
 
 @pytest.mark.parametrize("method", AGGREGATORS)
-@pytest.mark.parametrize("tasks", [3, 5])
+@pytest.mark.parametrize("tasks", [4, 5])  # of three, Krum's best two are a tie that rounding would decide
 def test_weighted_sum_is_what_torchjd_aggregates_from_the_gradients(method: str, tasks: int) -> None:
     for seed in range(5):
         jacobian = gradients(tasks, seed=seed)

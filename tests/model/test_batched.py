@@ -78,7 +78,8 @@ def test_batched_layer_agrees_with_a_call_a_slot(name: str, training: bool, slot
         back = layer.backward(grad)
         left = [it.tensor for held in (layer.grads, layer.buffers) for it in held.values()]
         found.append([y, *left] + ([back.tensor] if back else []))
-    tolerance = 2e-2 if layer_is_halved(name) else 2e-5
+    # A source of few rows may have them near each other: what is divided by their spread has that much more rounding.
+    tolerance = 2e-2 if layer_is_halved(name) else 1e-3 if "per source" in name else 2e-5
     torch.testing.assert_close(found[1], found[0], rtol=tolerance, atol=tolerance)
 
 

@@ -9,8 +9,8 @@ from tests.model.bound import batch, bound, training
 SLOTS = 3
 
 
-def close(found: Tensor, wanted: Tensor) -> None:
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+def close(found: Tensor, wanted: Tensor, rounding: float = 1e-5) -> None:
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=rounding)
 
 
 def modules(layer: BatchNorm | LayerNorm, of: str = "") -> list[nn.BatchNorm1d]:
@@ -39,11 +39,13 @@ def check_step(module: nn.Module, layer: BatchNorm | LayerNorm, k: int, x: Tenso
 def test_batch_norm_equals_torch_over_several_steps_and_in_evaluation(rows: int, width: int) -> None:
     layer = bound(BatchNorm(width), SLOTS)
     wanted = modules(layer)
+    # Two rows are normalised to 1 and -1 wherever they lie: their gradient is rounding, divided by how near they are.
+    rounding = 1e-3 if rows == 2 else 1e-5
     for step in range(3):
         x, grad = batch(SLOTS, rows, width, seed=step), batch(SLOTS, rows, width, seed=10 + step)
         y, back = layer.forward(x, training(SLOTS)), layer.backward(grad)
         for k, module in enumerate(wanted):
-            close(back.slots[k], check_step(module, layer, k, x.slots[k], y.slots[k], grad.slots[k]))
+            close(back.slots[k], check_step(module, layer, k, x.slots[k], y.slots[k], grad.slots[k]), rounding)
             close(layer.grads["weight"].slots[k], module.weight.grad)
             close(layer.grads["bias"].slots[k], module.bias.grad)
     for k, module in enumerate(wanted):

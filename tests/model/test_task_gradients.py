@@ -66,16 +66,17 @@ def test_jacobian_gramian_and_sum_are_those_of_one_task_at_a_time(trunk: str, sh
     wanted = one_by_one(made, slopes)
     assert wanted.abs().sum() > 0
     weights = torch.rand(2, len(tasks)) - 0.3
+    near = {"rtol": 1e-5, "atol": 5e-5}  # a bias before a batch norm has no gradient but rounding, 1e-5 of the others'
     for whole in (True, False):
         gradients = TaskGradients(made, whole=whole)
         made.grads.zero_()
         gradients.take({task: Stacked(slope) for task, slope in slopes.items()})
         if whole:
-            torch.testing.assert_close(gradients.jacobian(), wanted, rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(gradients.gramian(), wanted @ wanted.mT, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(gradients.jacobian(), wanted, **near)
+        torch.testing.assert_close(gradients.gramian(), wanted @ wanted.mT, rtol=1e-4, atol=1e-4)
         gradients.descend(weights)
         summed = (weights.unsqueeze(2) * wanted).sum(1)
-        torch.testing.assert_close(made.grads[:, : made.shared()], summed, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(made.grads[:, : made.shared()], summed, **near)
         heads = made.grads[:, made.shared() :].clone()
         made.backward(slopes)
         assert torch.equal(heads, made.grads[:, made.shared() :])

@@ -31,16 +31,20 @@ def batched(prepared: Prepared, slots: list[Slot], record: Any = None) -> dict[s
 def assert_agree(found: SlotState, wanted: SlotState, tolerance: float = 2e-4) -> None:
     """The same course within a tolerance."""
     assert (found.status, found.looks) == (wanted.status, wanted.looks)
-    for mine, other in zip(found.history, wanted.history, strict=True):
-        assert mine.keys() == other.keys()
-        for key, value in other.items():
-            # A row at the border between two classes may fall to either side.
-            assert mine[key] == pytest.approx(value, abs=0.05 if "accuracy" in key or "objective" in key else tolerance)
+    assert_same_course(found, wanted, tolerance)
     assert found.arrays.keys() == wanted.arrays.keys()
     for name in ("values", "buffers"):
         row, other_row = found.arrays[f"best.{name}"], wanted.arrays[f"best.{name}"]
         if found.best_look == wanted.best_look:
             assert np.linalg.norm(row - other_row) <= tolerance * max(1.0, float(np.linalg.norm(other_row)))
+
+
+def assert_same_course(found: SlotState, wanted: SlotState, tolerance: float = 2e-4, row: float = 0.05) -> None:
+    """The same history within a tolerance; a row at the border between two classes may fall to either side."""
+    for mine, other in zip(found.history, wanted.history, strict=True):
+        assert mine.keys() == other.keys()
+        for key, value in other.items():
+            assert mine[key] == pytest.approx(value, abs=row if "accuracy" in key or "objective" in key else tolerance)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -50,8 +54,9 @@ def test_batched_training_agrees_with_a_call_a_slot(variant: str, tmp_path: Path
     if "model.head" in values:
         values |= {"model.head": {"kind": "mlp", "widths": [5]}}
         values.pop("model.head.dropout")
-    if "batch" in variant or variant == "mtan":
-        # A bias before a batch norm has no gradient but rounding, which Adam makes as large as any.
+    if "batch" in variant or variant in ("mtan", "rmsprop"):
+        # A bias before a batch norm has no gradient but rounding, which Adam makes as large as any; RMSprop makes
+        # ten times as large a step of each at first.
         values |= {"training.epsilon": 1e-3}
     experiment = experiment_on(prepared, values)
     for slots in (seeds(experiment, 3), trials([experiment] * 3)):

@@ -21,6 +21,7 @@ from pipeline.training.thresholds import thresholds
 
 from .folds import by_hand, in_folds, of_fold, poison, trials_of
 from .made import MIXED, ODD, assert_same, by_name, experiment_on, trained
+from .test_device_drive import assert_same_course
 
 FOLDS = 3
 
@@ -179,7 +180,7 @@ def test_batches_that_lie_on_a_device_pass_the_fold_over_too(tmp_path: Path) -> 
     assert isinstance(on_device._drive._batches, ResidentBatches)
     plain = Stack(prepared, slots)
     for found, wanted in zip(on_device.advance(), plain.advance(), strict=True):
-        assert found.history[0] == pytest.approx(wanted.history[0], rel=1e-3)
+        assert_same_course(found, wanted, tolerance=1e-3, row=0.07)  # of 17 rows held out
 
 
 def test_memory_for_rows_is_that_of_the_mapped_files(tmp_path: Path) -> None:
