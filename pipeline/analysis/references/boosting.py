@@ -7,6 +7,7 @@ Shapes: N rows, F values a row, C classes.
 """
 
 import warnings
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ _MOST_BINS = 255  # scikit-learn's default, and the most categories that it take
 _LEAST_BINS = 8
 _CELLS = 1 << 20  # columns x bins of a histogram: some 20 bytes each in up to 31 leaves at once
 _VALUES = 1 << 25  # rows x (columns + classes): some 20 bytes each
+_FOR_ONE = 1 << 22  # values of rows
 _VALIDATED = 0.1  # the part of many rows that scikit-learn stops early by, of each class some
 
 
@@ -60,14 +62,24 @@ class Boosting:
         self._done += rounds
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The number of unique classes")  # few rows are tried first
-            self._model.set_params(max_iter=self._done).fit(self._rows, self._targets)
+            with _threads(self._rows):
+                self._model.set_params(max_iter=self._done).fit(self._rows, self._targets)
         return bool(self._model.n_iter_ < self._done)
 
     def answer(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities [N, C] or numbers [N]."""
-        if self._task.kind == "regression":
-            return np.asarray(self._model.predict(rows))
-        return spread(self._task, self._model.classes_, self._model.predict_proba(rows))
+        with _threads(rows):
+            if self._task.kind == "regression":
+                return np.asarray(self._model.predict(rows))
+            return spread(self._task, self._model.classes_, self._model.predict_proba(rows))
+
+
+def _threads(rows: np.ndarray) -> AbstractContextManager:
+    """One thread for few rows: several gain nothing there, and on a busy machine wait for one another all the time."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager = threadpool_limits(1 if rows.size < _FOR_ONE else None, "openmp")
+    return limits
 
 
 def most_rows(source: PreparedSource, classes: int) -> int:
