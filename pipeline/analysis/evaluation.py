@@ -14,7 +14,7 @@ from pipeline.analysis.candidate import SINGLE, Candidate, Role
 from pipeline.analysis.curves import curves_table
 from pipeline.analysis.hypervolume import estimated
 from pipeline.analysis.metrics import Scores
-from pipeline.analysis.settings import compared, differs_in
+from pipeline.analysis.settings import compared_all, differs_in
 from pipeline.analysis.unfinished import finished_table
 from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.config.grouping import TOGETHER
@@ -29,7 +29,7 @@ class Evaluation:
 
     Attributes:
         candidates: candidate, role, differs (from the default, in words).
-        settings: candidate, key, value_json: what each was trained with.
+        settings: candidate, key, value_json: what each was trained with; a list where its networks differ.
         scores: On test, a row a candidate, task and metric.
         seeds: The same a seed.
         differences: Paired: all minus single-task, tuned minus default, default minus separate; every arm minus those
@@ -202,7 +202,7 @@ def _candidates(default: Candidate, groups: dict[str, list[Candidate]]) -> pd.Da
     for name, its in groups.items():
         role = _role(name, its)
         told = {"single": "one network a task", "group": f"{len(its)} networks" if len(its) > 1 else "one network"}
-        differs = told.get(role) or differs_in(default.experiment, its[0].experiment)
+        differs = told.get(role) or differs_in(default.experiment, *its[0].experiments)
         rows.append({"candidate": name, "role": role, "differs": differs})
     return pd.DataFrame(rows, columns=["candidate", "role", "differs"])
 
@@ -211,7 +211,7 @@ def _settings(groups: dict[str, list[Candidate]]) -> pd.DataFrame:
     rows = [
         {"candidate": name, "key": key, "value_json": json.dumps(value)}
         for name, (first, *_) in groups.items()
-        for key, value in compared(first.experiment).items()
+        for key, value in compared_all(first.experiments).items()
     ]
     return pd.DataFrame(rows, columns=["candidate", "key", "value_json"])
 

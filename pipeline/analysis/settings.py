@@ -1,5 +1,8 @@
 """What two configurations differ in, in words."""
 
+from collections.abc import Sequence
+from itertools import chain
+
 from pipeline.config import Experiment, flatten
 from pipeline.training.slot import NUMERIC
 
@@ -25,15 +28,22 @@ def compared(experiment: Experiment) -> dict[str, object]:
     return without | {f"balancing.weights.{task}": round(weight, 6) for task, weight in weights.items()}
 
 
-def differs_in(one: Experiment, other: Experiment) -> str:
-    """`differs in optimizer and width (and in dropout and learning rate)`; empty where nothing differs.
+def compared_all(experiments: Sequence[Experiment]) -> dict[str, object]:
+    """The settings of several networks of a candidate: where these differ in one, a list of its values by network."""
+    each = [compared(it) for it in experiments]
+    found = {key: [it.get(key) for it in each] for key in dict.fromkeys(chain.from_iterable(each))}
+    return {key: its[0] if all(it == its[0] for it in its) else its for key, its in found.items()}
+
+
+def differs_in(one: Experiment, *others: Experiment) -> str:
+    """`differs in optimizer and width (and in dropout and learning rate)`; empty where none of the others differs.
 
     What changes the network or the rule comes first, mere numbers follow in brackets. That nothing is shared
     is not said: the candidate's name says it.
     """
-    before, after = compared(one), compared(other)
+    before, after = compared(one), compared_all(others)
     keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
-    apart = other.model.sharing.kind == "separate"
+    apart = others[0].model.sharing.kind == "separate"
     keys = [key for key in keys if key not in _LEFT_OUT and not (apart and key.startswith("model.sharing."))]
     kinds = _listed({_word(key) for key in keys if not key.startswith(NUMERIC)})
     numbers = _listed({_word(key) for key in keys if key.startswith(NUMERIC)})

@@ -154,7 +154,8 @@ def test_networks_of_several_shapes_are_evaluated_together(data: Prepared, tmp_p
         {"model.trunk.widths": [7], "model.trunk.dropout": 0.5, "training.learning_rate": 0.01},
         {"model.sharing": {"kind": "mmoe", "experts": 2}},
     )
-    found = evaluate([made, candidate(tmp_path / "more", data, experiment(), "separate")], open_split(data, "test"))
+    written = candidate(tmp_path / "written", data, with_values(experiment(), {"training.seeds": 4}))
+    found = evaluate([written, made], open_split(data, "test"))
     assert found.seeds[found.seeds["candidate"] == "tuned"]["seed"].max() == 3
     for place in range(4):
         slots = slots_of(made.experiments)
@@ -168,6 +169,11 @@ def test_networks_of_several_shapes_are_evaluated_together(data: Prepared, tmp_p
                 told = rows[(rows["metric"] == name) & (rows["seed"] == place)]["value"].item()
                 assert told == pytest.approx(value, rel=1e-5)
     assert set(found.gates["seed"]) == {3}
+    told = found.settings[found.settings["candidate"] == "tuned"].set_index("key")["value_json"].map(json.loads)
+    assert told["model.trunk.widths"] == [[7], [4, 4], [7], [6]]
+    assert told["training.epochs"] == 1
+    differs = found.candidates.set_index("candidate").loc["tuned", "differs"]
+    assert differs == "differs in batch size, epochs, sharing and width (and in dropout and learning rate)"
     assert found.gaps[found.gaps["candidate"] == "tuned"]["gap"].notna().all()
 
 
