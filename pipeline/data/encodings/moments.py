@@ -67,13 +67,16 @@ class ClippedMoments(Moments):
         self._each = max(1, math.ceil(sum(self._ends(rows)) / _MOST_ENDS))
         self._skip = 0  # of the next numbers, until one is taken
         self._lowest, self._highest = self._ends(math.ceil(rows / self._each))
+        self._above, self._below = math.inf, -math.inf  # from there to there nothing can be at an end any more
         self._waiting: list[np.ndarray] = []
         self._most = max(_LEAST_WAITING, 2 * (self._lowest + self._highest))
 
     def _learn(self, values: np.ndarray) -> None:
-        chosen = np.ascontiguousarray(values[self._skip :: self._each])
+        chosen = values[self._skip :: self._each]
         self._skip = (self._skip - len(values)) % self._each
-        self._waiting.append(chosen)
+        between = (chosen >= self._above) & (chosen <= self._below)
+        super()._learn(chosen[between])
+        self._waiting.append(chosen[~between])
         if sum(map(len, self._waiting)) > self._most:
             self._sort_out()
 
@@ -98,6 +101,7 @@ class ClippedMoments(Moments):
         values = np.sort(np.concatenate(self._waiting))
         lowest, between, highest = np.split(values, [self._lowest, len(values) - self._highest])
         super()._learn(between)
+        self._above, self._below = float(lowest[-1]), float(highest[0])
         self._waiting = [lowest.copy(), highest.copy()]  # a view would keep all of them
 
     def _quantile(self, ends: np.ndarray, quantile: float) -> float:
