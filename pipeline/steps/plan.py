@@ -71,7 +71,7 @@ def candidates(experiment: Experiment, project: Path, prepared: str, device: str
 
 
 def to_explain(context: Context, prepared: str, device: str) -> list[tuple[Train, tuple[int, int]]]:
-    """What is explained: the candidates of the networks that were selected, each with the places of these and of others.
+    """The candidates of the networks that were selected, each with the places of its network and of another.
 
     Where nothing was selected yet it is the experiment as written.
     """

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment, changed
@@ -11,9 +12,11 @@ from pipeline.config.comparing import TUNED
 from pipeline.steps.context import Context, Done
 from pipeline.steps.decided import keep
 from pipeline.steps.evaluate import Trained
+from pipeline.steps.select import selected
 from pipeline.steps.step import Step
 from pipeline.steps.took import took_s
-from pipeline.steps.tune import TRIALS
+from pipeline.steps.train import HISTORY
+from pipeline.steps.tune import TRIALS, won
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
 
@@ -98,8 +101,36 @@ class Report(Step):
                                          if done.title.startswith(("prepare", "train", "tune")))),
             facts=self._facts(context),
             margin=self.experiment.decision.margin,
+            recipe=_recipe(self.experiment),
+            replicates=self.experiment.replicates if tuned else None,
+            optimism=self._optimism(),
+            **self._champion(),
             manifest=json.loads((context.prepared_folder(self._prepared) / MANIFEST).read_text(encoding="utf-8")),
         )  # fmt: skip
+
+    def _champion(self) -> dict[str, Any]:
+        """Which candidate validation chose, as tables call it, and why."""
+        from pipeline.analysis.candidate import SINGLE
+
+        if self._selected is None:
+            return {}
+        told = selected(self._selected.folder)
+        role = SINGLE if told["role"] == "single" else told["role"]
+        return {"champion": role, "champion_why": f"{told['why'][0].upper()}{told['why'][1:]}."}
+
+    def _optimism(self) -> dict[str, float]:
+        """By arm, the winners' validation score in the study less that of the same settings trained afresh; means."""
+        import pandas as pd
+
+        from pipeline.training.progress import OBJECTIVE
+
+        trained = {step.title: done for step, done in self._trained}
+        found = {}
+        for title, study in self._studies.items():
+            history = pd.read_parquet(trained[f"train {title}"].folder / HISTORY)
+            afresh = float(history.loc[history["kept"], OBJECTIVE].mean())
+            found[title] = fmean(it["objective"] for it in won(study.folder)) - afresh
+        return found
 
     def _facts(self, context: Context) -> dict[str, str]:
         from pipeline.data.prepared import open_prepared
@@ -146,6 +177,15 @@ def openings(context: Context, prepared: str) -> list[dict[str, str]]:
         }
         for run in reversed(runs)
     ]
+
+
+def _recipe(experiment: Experiment) -> str:
+    """What the compared arms differ in from the experiment as written, in a sentence."""
+    base = experiment.tuning.base if experiment.tuning else {}
+    if not base:
+        return ""
+    told = ", ".join(f"{key}={json.dumps(value)}" for key, value in base.items())
+    return f"The arms that are compared are tuned and trained under tuning.base ({told}), not as the experiment is written."
 
 
 def _left_out(experiment: Experiment) -> tuple[str, ...]:
