@@ -185,7 +185,7 @@ def _recipe(experiment: Experiment) -> str:
     if not base:
         return ""
     told = ", ".join(f"{key}={json.dumps(value)}" for key, value in base.items())
-    return f"The arms that are compared are tuned and trained under tuning.base ({told}), not as the experiment is written."
+    return f"What is compared was tuned and trained under tuning.base ({told}), not as the experiment is written."
 
 
 def _left_out(experiment: Experiment) -> tuple[str, ...]:

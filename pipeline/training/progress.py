@@ -1,11 +1,14 @@
 """What a look at validation means for a slot: its history, the look it keeps, whether it stops, and its plateau."""
 
 import math
+from typing import TYPE_CHECKING
 
 from pipeline.config.tasks import ALL, PRIMARY
 from pipeline.config.training import TrainingSettings
-from pipeline.training.length import Length
 from pipeline.training.slot import SlotState
+
+if TYPE_CHECKING:  # which knows the data, and so imports torch
+    from pipeline.training.length import Length
 
 OBJECTIVE = f"validation/{ALL}/objective"
 """The unweighted mean over tasks of each task's primary validation metric; higher is better."""
@@ -27,7 +30,7 @@ _PLATEAU_DROP = 0.1
 
 
 def note_look(
-    state: SlotState, metrics: dict[str, float], settings: TrainingSettings, length: Length, finite: bool = True
+    state: SlotState, metrics: dict[str, float], settings: TrainingSettings, length: "Length", finite: bool = True
 ) -> bool:
     """Add the metrics of a look to a slot's state.
 

@@ -48,7 +48,7 @@ def test_leaves_are_keyed_by_their_path():
     assert leaves["training.early_stopping.patience"] == 3
     assert leaves["model.trunk.widths"] == [128]
     assert leaves["balancing.weights.a"] == 1.5
-    assert leaves["tuning.space.training.learning_rate.float"] == [1e-4, 1e-2]
+    assert leaves["tuning.space.training.learning_rate.float"] == [1e-3, 2e-2]
     assert leaves["tasks.a.kind"] == "multiclass"
     assert leaves["data.root"] is None
 
@@ -81,7 +81,7 @@ def test_a_part_that_was_off_is_switched_on_by_one_of_its_values():
 
 def test_defaults_are_no_change_however_they_are_written():
     written_out = made(
-        training={"updates": "auto", "epochs": None}, balancing={"weights": "equal"}, tuning={"trials": 40}
+        training={"updates": "auto", "epochs": None}, balancing={"weights": "equal"}, tuning={"trials": "auto"}
     )
     assert changed(written_out, ALL) == changed(made(), ALL)
     assert set(changed(made(), ALL)) == {"name", "tasks.a.kind", "tasks.a.source", "tasks.b.kind", "tasks.b.source"}
@@ -99,9 +99,9 @@ def test_a_part_switched_off_is_a_change():
 
 
 def test_a_space_with_fewer_dimensions_than_the_default_one_is_a_change():
-    rate = {"training.learning_rate": {"float": [1e-4, 1e-2], "log": True}}
+    rate = {"training.learning_rate": {"float": [1e-3, 2e-2], "log": True}}
     assert changed(made(tuning={"space": rate}), ("tuning",)) == {
-        "tuning.space.training.learning_rate.float": [1e-4, 1e-2],
+        "tuning.space.training.learning_rate.float": [1e-3, 2e-2],
         "tuning.space.training.learning_rate.log": True,
     }
     assert changed(made(), ("tuning",)) == {}

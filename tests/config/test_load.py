@@ -104,7 +104,7 @@ def test_a_wrong_type_is_named_with_the_rule_and_what_was_found(problem, text, l
         ("data: {validation: 1}", "data.validation: input should be less than 1, found 1"),
         ("data: {test: 0}", "data.test: input should be greater than 0, found 0"),
         ("slots: 0", "slots: auto, or a whole number of at least 1; found 0"),
-        ("tuning: {trials: 0}", "tuning.trials: input should be greater than or equal to 1, found 0"),
+        ("tuning: {trials: 0}", "tuning.trials: input should be 'auto' or greater than or equal to 1, found 0"),
         ("tuning: {timeout: -1}", "tuning.timeout: input should be greater than 0, found -1"),
         ("training: {nesterov: true}", "training: nesterov needs optimizer sgd and momentum above 0"),
     ],

@@ -5,6 +5,7 @@ import pytest
 from pipeline.config import load, with_values
 from pipeline.errors import UserError
 from pipeline.steps import device
+from pipeline.steps.arms import job_arms
 from pipeline.steps.device import exactness, on_device, resolve_device
 from pipeline.steps.train import Train
 from pipeline.steps.tune import Tune
@@ -37,7 +38,10 @@ def test_the_experiment_trains_on_the_resolved_device() -> None:
 def test_slots_are_part_of_a_key_on_a_gpu_only() -> None:
     other = with_values(DEBUG, {"slots": 4})
     assert exactness(DEBUG, "cpu") == exactness(other, "cpu")
-    for make in (lambda it, on: Train(it, "default", "prepared", on), lambda it, on: Tune(it, "prepared", on)):
+    for make in (
+        lambda it, on: Train(it, "default", "prepared", on),
+        lambda it, on: Tune(job_arms(it)[0], "prepared", on),
+    ):
         assert make(DEBUG, "cpu").key().digest == make(other, "cpu").key().digest
         assert make(DEBUG, "cuda").key().digest != make(other, "cuda").key().digest
         assert make(DEBUG, "cuda").key().digest != make(DEBUG, "cpu").key().digest

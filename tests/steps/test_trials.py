@@ -55,7 +55,7 @@ def told(number: int, state: TrialState, reason: str = "", **more: Any) -> Froze
 def grown(name: str, values: list[float], status: Any = "finished") -> SlotState:
     best = max(values, default=float("-inf"))
     kept = values.index(best) + 1 if values else 0
-    return SlotState(name, status, [{OBJECTIVE: value} for value in values], kept, best)
+    return SlotState(name, status, [{OBJECTIVE: value} for value in values], best_look=kept, best_objective=best)
 
 
 def runs_of(tracker: Tracker) -> dict[str, Any]:
