@@ -80,8 +80,11 @@ def test_what_is_drafted_runs_to_a_registered_model(finished: Finished) -> None:
     assert "R2 (price) or accuracy (sold, category) or ROC-AUC (marks)" in page
     assert "a reference without a network" in page
     folder = next(step["outputs"] for step in result.json["steps"] if step["step"] == "evaluate")
-    found = pd.read_csv(Path(folder) / "references.csv").query("primary").set_index("task")["mean"]
-    assert list(found.index) == ["price", "sold", "category", "marks"]
+    every = pd.read_csv(Path(folder) / "references.csv").query("primary").set_index(["candidate", "task"])["mean"]
+    found, constant = every["gradient boosting"], every["constant"]
+    assert list(found.index) == list(constant.index) == ["price", "sold", "category", "marks"]
+    assert constant["price"] <= 0.0
+    assert constant["marks"] == 0.5
     assert found["price"] > 0.5
     assert found["category"] > 0.7
 

@@ -113,33 +113,43 @@ def learnt(
         allowance: The time.
     """
     found = _in_rounds(method, _from_rows(method, start, order, allowance), asked, allowance)
-    while (count := _more(found, len(order), _SPARE * found.seconds, allowance.left)) > found.rows:
+    while (count := _worth(found.rows, _fit(found, allowance), len(order))) > found.rows:
         del found  # before the next takes its memory
         found = _in_rounds(method, _tried(start, order[:count], allowance), asked, allowance)
     return found
 
 
+def _fit(found: Learnt, allowance: Allowance) -> float:
+    """Rows that fit in what is left if they take their part of what was taken, and some more."""
+    return found.rows * allowance.left / (_SPARE * found.seconds)
+
+
 def _from_rows(
     method: Method, start: Callable[[np.ndarray], Learner], order: np.ndarray, allowance: Allowance
 ) -> Learnt:
-    """After one round, from as many rows as have room for all the rounds if each takes as long."""
+    """After one round, from as many rows as have room for some rounds."""
     legs = min(_LEGS, 2 * method.rounds)
-    count = _FEW
+    count, before, then = _FEW, 0, 0.0
     while True:
         found = _tried(start, order[:count], allowance)
         if 0 < allowance.left < legs * found.seconds:  # once more: the first loads libraries, any may be held up
             del found  # before the next takes its memory
             found = _tried(start, order[:count], allowance)
-        count = _more(found, len(order), legs * found.seconds, allowance.left)
-        if count == found.rows:
+        rows, took = found.rows, found.seconds
+        if rows == len(order):
             return found
+        each = (took - then) / (rows - before) if before else took / (2 * rows)  # half of the first is its start
+        count = _worth(rows, rows + (allowance.left / legs - took) / max(each, _INSTANT / rows), len(order))
+        if count == rows:
+            return found
+        before, then = rows, took
         del found
 
 
-def _more(found: Learnt, all_rows: int, seconds: float, left: float) -> int:
-    """How many rows come next where those that were tried take so many seconds; as many where no more are worth it."""
-    fit = min(found.rows * left / seconds, _GROWTH * found.rows, all_rows)
-    return int(fit) if fit >= min(_WORTH * found.rows, all_rows) else found.rows
+def _worth(rows: int, fit: float, all_rows: int) -> int:
+    """How many rows come next where so many fit; as many as were tried where no more are worth a start."""
+    found = min(fit, _GROWTH * rows, all_rows)
+    return int(found) if found >= min(_WORTH * rows, all_rows) else rows
 
 
 def _tried(start: Callable[[np.ndarray], Learner], rows: np.ndarray, allowance: Allowance) -> Learnt:

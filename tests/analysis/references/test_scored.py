@@ -100,6 +100,14 @@ def test_a_task_without_a_target_in_training_has_none() -> None:
         assert name not in constants
 
 
+def test_a_label_without_a_target_in_training_is_answered_by_chance() -> None:
+    train = split(0, 400)
+    train.labels["marks"] = np.where([True, False, True], train.labels["marks"], np.float32(np.nan))
+    found = references(PREPARED, train, split(400, 600), 0, LONG).scores["gradient boosting"]["marks"]
+    assert found.metrics["roc_auc.a"][0] > 0.95
+    assert found.metrics["roc_auc.b"][0] == 0.5
+
+
 def test_one_class_alone_in_training_is_what_is_answered() -> None:
     train = split(0, 400)
     train.labels["sign"] = np.ones(400, np.int64)
