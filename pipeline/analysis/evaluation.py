@@ -128,8 +128,9 @@ def evaluate(
     from pipeline.analysis.front import front
     from pipeline.analysis.gap import gaps
     from pipeline.analysis.gates import gates
-    from pipeline.analysis.scores import score
+    from pipeline.analysis.scores import grouped, score
 
+    references = {method: grouped(it, test) for method, it in references.items()}
     default = next(candidate for candidate in candidates if candidate.role != "single")
     groups: dict[str, list[Candidate]] = {}
     scores: dict[str, Scores] = {}

@@ -1,6 +1,7 @@
 """Scores: how good the answers of each seed of a candidate are on a split."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from pipeline.analysis.candidate import Candidate
@@ -52,7 +53,12 @@ def score_network(
         logits = network.forward(batch.inputs)
         for task, targets in batch.targets.items():
             scorers[task].take(logits[task], targets)
-    return {name: scorers[name].scores(seen.labels[name]) for name in tasks}
+    return grouped({name: scorers[name].scores(seen.labels[name]) for name in tasks}, rows)
+
+
+def grouped(scores: Scores, rows: Split) -> Scores:
+    """The scores of rows with the groups that these come in, where they do."""
+    return {task: replace(it, groups=rows.groups.get(it.source)) for task, it in scores.items()}
 
 
 def scorer_of(

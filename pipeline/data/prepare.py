@@ -18,7 +18,7 @@ from pipeline.config.tasks import TaskSettings
 from pipeline.data.encodings.text import most_of
 from pipeline.data.folds import Folded, folded, of_folds
 from pipeline.data.leaks import hashed, repeated
-from pipeline.data.prepared import MANIFEST, checksum, inputs_file, labels_file
+from pipeline.data.prepared import MANIFEST, checksum, groups_file, inputs_file, labels_file
 from pipeline.data.sources import Cutting, Encoder, Encoding, Examples, Part, Place, Report, source
 from pipeline.data.splitting import Chosen, split
 from pipeline.data.targets import Stored, fitted, label_of, targets_of
@@ -95,6 +95,7 @@ def _split_source(
     if folds:
         parts["train"] = folded(name, parts["train"], used, folds, experiment.seed)
     found = _Split(examples, parts)
+    _write_groups(folder, name, parts["test"])
     for task, settings in tasks.items():
         own = {it: chosen.labels(labels[task]) for it, chosen in parts.items()}
         if settings.kind == "tagging":
@@ -106,6 +107,13 @@ def _split_source(
         if examples.encoder is not None:
             part.labels.clear()  # their service is done, and the inputs need the room
     return found
+
+
+def _write_groups(folder: Path, name: str, test: Chosen) -> None:
+    """Number the groups of the test rows, of a source that has any: what is resampled there are whole groups."""
+    if test.part.group is not None:
+        _, numbers = np.unique(test.part.group[test.where], return_inverse=True)
+        _save(folder / groups_file(name), numbers)
 
 
 def _write_targets(folder: Path, task: str, settings: TaskSettings, stored: Stored, train: Chosen) -> dict[str, Any]:

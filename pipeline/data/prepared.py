@@ -1,6 +1,7 @@
 """Prepared data: checksummed arrays in one folder, opened as memory maps.
 
-A folder holds `<source>.<split>.inputs.npy` [N, F], `<task>.<split>.labels.npy` [N, ...], and `manifest.json`.
+A folder holds `<source>.<split>.inputs.npy` [N, F], `<task>.<split>.labels.npy` [N, ...], and `manifest.json`; of a
+source whose rows come in groups also `<source>.test.groups.npy` [N].
 The test split is opened by `pipeline.data.test_split` alone.
 """
 
@@ -31,11 +32,13 @@ class Split:
             the end of a row. Several labels at once: float32 [N, L], 1 or 0. Numbers: float32 [N], standardised (see
             `PreparedTask`). Both NaN where missing.
         without: By source, a range of these rows that is none of the split: a fold that is held out.
+        groups: Of the test split, by source whose rows come in groups, the group of each row, from 0: int64 [N].
     """
 
     inputs: dict[str, np.ndarray]
     labels: dict[str, np.ndarray]
     without: dict[str, range] = field(default_factory=dict)
+    groups: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def rows(self) -> dict[str, int]:
@@ -228,6 +231,11 @@ def inputs_file(source: str, split: str) -> str:
 def labels_file(task: str, split: str) -> str:
     """Name of a task's labels."""
     return f"{task}.{split}.labels.npy"
+
+
+def groups_file(source: str) -> str:
+    """Name of the groups of a source's test rows."""
+    return f"{source}.test.groups.npy"
 
 
 def open_prepared(folder: Path) -> Prepared:

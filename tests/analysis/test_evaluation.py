@@ -1,15 +1,18 @@
 """The evaluation of candidates that were really trained, from the opened test split to its files and back."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.analysis.evaluation import Evaluation, evaluate
+from pipeline.analysis.metrics import TaskScores
+from pipeline.analysis.tables import TUNED_AGAINST_UNTUNED
 from pipeline.config import with_values
-from pipeline.data.prepared import open_split
-from tests.analysis.made import candidate, experiment, prepared
+from pipeline.data.prepared import Split, open_split
+from tests.analysis.made import candidate, experiment, prepared, task_scores
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,15 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
         candidate(folder, data, separate, "separate"),
         candidate(folder, data, tuned, "tuned"),
     ]
-    return evaluate(candidates, open_split(data, "test"))
+    rows = replace(open_split(data, "test"), groups={"b": np.arange(80) // 2})
+    constant = {"constant": {"far": _constant(rows)}}
+    return evaluate(candidates, rows, references=constant, constants={"far": "x"})
+
+
+def _constant(rows: Split) -> TaskScores:
+    """Always answering the first class of the task `far`."""
+    right = rows.labels["far"] == 0
+    return task_scores(right[None], source="b")
 
 
 def test_single_task_baselines_stand_side_by_side_as_one(found: Evaluation) -> None:
@@ -62,6 +73,23 @@ def test_metrics_of_a_candidate_are_named_by_split_and_task(found: Evaluation) -
 
 def test_metrics_of_a_single_task_baseline_are_those_of_its_task(found: Evaluation) -> None:
     assert {name.split("/")[1] for name in found.metrics("single-task", ["odd"])} == {"odd"}
+
+
+def test_all_candidates_are_held_against_the_constant_prediction(found: Evaluation) -> None:
+    rows = found.constant_differences.set_index("candidate")
+    assert rows.index.tolist() == ["default", "single-task", "separate", "tuned"]
+    means = found.scores[(found.scores["task"] == "far") & found.scores["primary"]].set_index("candidate")["mean"]
+    constant = found.references["mean"].iloc[0]
+    for name, row in rows.iterrows():
+        assert row["mean"] == pytest.approx(means[name] - constant)
+        assert row["knows"] == "rows and trainings"
+    assert found.references["df"].iloc[0] == pytest.approx(39)  # of 40 groups
+    assert found.constants.to_numpy().tolist() == [["far", "x"]]
+
+
+def test_what_was_trained_with_tuned_settings_is_marked_against_what_was_not(found: Evaluation) -> None:
+    notes = found.delta_m.set_index("candidate")["note"]
+    assert notes.to_dict() == {"default": "", "separate": "", "tuned": TUNED_AGAINST_UNTUNED}
 
 
 def test_files_give_the_same_evaluation(found: Evaluation, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Scores against torchmetrics and scikit-learn, on networks that were really trained."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,3 +129,14 @@ def test_a_single_task_candidate_needs_its_own_rows_only(data: Prepared, test_ro
     found = score(candidate(tmp_path, data, experiment(), "single", "far"), test_rows)
     assert list(found) == ["far"]
     assert found["far"].source == "b"
+
+
+def test_scores_carry_the_groups_that_their_rows_come_in(data: Prepared, test_rows: Split, tmp_path: Path) -> None:
+    rows = replace(test_rows, groups={"a": np.arange(80) // 4})
+    found = score(candidate(tmp_path, data, experiment()), rows)
+    assert (found["side"].units, found["odd"].units, found["far"].units) == (20, 20, 80)
+    apart = score(candidate(tmp_path / "again", data, experiment()), test_rows)
+    assert found["side"].metrics["accuracy"] == pytest.approx(apart["side"].metrics["accuracy"])
+    assert len(found["side"].resampled) == len(apart["side"].resampled)
+    assert not np.array_equal(found["side"].resampled, apart["side"].resampled)
+    np.testing.assert_array_equal(found["far"].resampled, apart["far"].resampled)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from pipeline.data import prepare as module
 from pipeline.data.leaks import suspicions
 from pipeline.data.prepare import prepare
-from pipeline.data.prepared import open_prepared, open_split
+from pipeline.data.prepared import checksum, open_prepared, open_split
 from pipeline.data.sources import SOURCES, Examples
+from pipeline.data.test_split import open_test_split
 from pipeline.errors import Failure, UserError
 
 from .files import Toy, experiment, mnist_arrays, part, place, quiet, write_mnist
@@ -174,3 +176,22 @@ def test_a_task_without_any_label_is_refused(toy, tmp_path):
 def test_a_folder_that_cannot_be_written_is_a_failure(toy, tmp_path):
     with pytest.raises(Failure, match="cannot be written"):
         prepare(experiment(TASKS), place(tmp_path), tmp_path / "nowhere", quiet)
+
+
+def test_the_groups_of_test_rows_are_numbered_and_checksummed_with_the_other_files(monkeypatch, tmp_path):
+    groups = np.arange(90) // 6 * 1000 - 7
+    rows = replace(part({"a": A, "b": B}), group=groups)
+    monkeypatch.setitem(SOURCES, "toy", Toy(Examples(rows, None, CLASSES, scale=2.0)))
+    manifest, out = prepared(tmp_path)
+    opened = open_test_split(open_prepared(out)).rows
+    numbers, own = opened.groups["toy"], groups[opened.inputs["toy"][:, 0].astype(int)]
+    assert numbers.dtype == np.int64
+    assert set(numbers) == set(range(len(set(own))))
+    assert len(set(zip(numbers, own, strict=True))) == len(set(own))
+    assert manifest["files"]["toy.test.groups.npy"] == checksum(out / "toy.test.groups.npy")
+
+
+def test_rows_without_groups_leave_no_file_of_them(toy, tmp_path):
+    manifest, out = prepared(tmp_path)
+    assert not [name for name in manifest["files"] if "groups" in name]
+    assert open_test_split(open_prepared(out)).rows.groups == {}

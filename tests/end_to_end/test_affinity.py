@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def test_outputs_hold_together(again: Result) -> None:
     )
     assert gain["found"] == pytest.approx(100 * (own - alone) / alone)
     page = (folder / "affinity.html").read_text()
-    assert summary["answer"] in page.replace("&#x27;", "'")
+    assert escape(summary["answer"]) in page
+    assert again.json["decision"] == summary["decision"]
     assert page.count("<h2>") == 4
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_the_budget_is_said_before_anything_is_trained(said: Result) -> None:
     assert "2 single-task networks" in lines[at]
     assert "14 trials and 14 networks in all" in lines[at + 1]
     assert not any("arm" in line for line in lines[:at])
-    assert re.search(r"(helps|hurts) here", said.out)
+    assert re.search(r"sharing.*helps? here|Sharing.* here", said.out)
 
 
 def test_a_second_time_answers_from_the_cache(again: Result, said: Result) -> None:
@@ -68,16 +69,21 @@ def test_every_arm_is_tested_once_and_all_of_them_together(again: Result, place:
     assert {"test/digit/accuracy", "test/all/delta_m_percent"} <= set(runs["evaluate upgrad"].data.metrics)
     assert runs["tune arm upgrad"].data.params["tuning.trials"] == "2"
     assert runs["compare"].data.tags[tags.ANSWER].startswith(again.json["answer"])
+    for name in ("compare", "debug compare"):
+        assert runs[name].data.tags[tags.DECISION] == again.json["decision"]
 
 
 def test_the_outputs_hold_the_page_and_its_numbers(again: Result) -> None:
     folder = outputs(again, "compare")
     told = json.loads((folder / "comparison.json").read_text())
     assert told["answer"] == again.json["answer"]
+    assert told["decisions"] == again.json["decisions"]
+    words = {(row["candidate"], row["against"]): row["decision"] for row in told["decisions"]}
+    assert words["tuned", "single-task"] == told["decision"] == again.json["decision"]
     assert [row["arm"] for row in told["arms"]] == ARMS
     assert all(row["memory_bytes"] > 0 and row["step_us"] > 0 for row in told["arms"])
     assert len(pd.read_csv(folder / "contrasts.csv")) == 3 * (5 + 4 + 4)
-    assert again.json["answer"] in (folder / "compare.html").read_text()
+    assert escape(again.json["answer"]) in (folder / "compare.html").read_text()
 
 
 def test_seeds_of_all_arms_are_paired_and_start_from_the_same_weights(again: Result) -> None:

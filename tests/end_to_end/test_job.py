@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,19 @@ def test_the_test_split_was_opened_once_for_all(finished: tuple[Path, Result]) -
 def test_the_report_is_one_page_that_answers_first(finished: tuple[Path, Result]) -> None:
     _, result = finished
     page = Path(result.json["report"]).read_text()
-    assert result.json["answer"] in page
+    assert escape(result.json["answer"]) in page
     assert "sharing" in result.json["answer"].lower()
+
+
+def test_the_decision_is_in_the_results_and_a_tag_of_the_pipelines_run(finished: tuple[Path, Result]) -> None:
+    project, result = finished
+    word = result.json["decision"]
+    assert word in ("no_claim", "no_difference", "mixed", "helps", "hurts", "unknown")
+    top, report = (
+        next(run for run in runs(project) if run.info.run_name == name).data.tags for name in ("debug", "report")
+    )
+    assert top[tags.DECISION] == report[tags.DECISION] == word
+    assert (tags.UNFINISHED in top) == (tags.UNFINISHED in report)
 
 
 def test_data_sets_are_noted_with_their_digests(finished: tuple[Path, Result]) -> None:
