@@ -42,7 +42,7 @@ def _add_step(name: str, about: str) -> None:
     @click.option("--promote", is_flag=True, help="Make the new model champion without comparing.")
     @click.option("--trials", default="", help="Short for --set tuning.trials=N.")
     @click.option("--storage", default="", help="Short for --set tuning.storage=URL.")
-    @click.option("--budget", default="", metavar="TIME", help="Plan epochs and trials to fit, for example into 10m.")
+    @click.option("--budget", default="", metavar="TIME", help="Plan trials to fit, for example into 10m.")
     @output_options
     def command(**options: Any) -> None:
         from pipeline.commands.do import do

@@ -1,8 +1,8 @@
 """The logged table of trials as a study that Optuna can draw.
 
 Its columns: number, state, reason, value, seconds, `epoch_1`, `epoch_2`, ... (objectives reported), one for each
-searched setting by dotted key (empty where a trial does not search it), and maybe metrics of the kept epoch, which have
-a `/` in their name.
+searched setting by dotted key (empty where a trial does not search it), and maybe metrics of the look it keeps, which
+have a `/` in their name.
 """
 
 import re
