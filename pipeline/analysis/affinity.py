@@ -52,7 +52,7 @@ def affinities(history: pd.DataFrame, tasks: Sequence[str]) -> Affinities:
     """From the history of a training that was watched with a lookahead.
 
     Args:
-        history: One row a slot and epoch, see `pipeline.steps.curves.history`.
+        history: One row a slot and look, see `pipeline.steps.curves.history`.
         tasks: Which ones.
     """
     slots = history.groupby("slot", sort=False)
@@ -69,7 +69,7 @@ def affinities(history: pd.DataFrame, tasks: Sequence[str]) -> Affinities:
 
 
 def over_training(history: pd.DataFrame, tasks: Sequence[str], what: str) -> pd.DataFrame:
-    """One row an epoch and pair of tasks: epoch, task, other, value; mean over seeds.
+    """One row a look and pair of tasks: epoch (its number), task, other, value; mean over seeds.
 
     Args:
         history: As for `affinities`.

@@ -6,14 +6,14 @@ import pandas as pd
 
 from pipeline.analysis.candidate import Candidate
 
-COLUMNS = ["candidate", "split", "task", "metric", "epoch", "mean", "low", "high", "num_seeds", "kept"]
+COLUMNS = ["candidate", "split", "task", "metric", "epoch", "updates", "mean", "low", "high", "num_seeds", "kept"]
 
 
 def curves_table(candidates: Iterable[Candidate]) -> pd.DataFrame:
-    """One row a candidate, metric (`split`, `task`, `metric`) and epoch.
+    """One row a candidate, metric (`split`, `task`, `metric`) and look at validation, whose number is `epoch`.
 
-    `mean`, `low` and `high` are over the seeds that still train in that epoch (`num_seeds`); `kept` says for how many
-    seeds this is the epoch whose weights were kept.
+    `updates` are those done by then; `mean`, `low` and `high` are over the seeds that still trained (`num_seeds`);
+    `kept` says for how many seeds this is the look whose weights were kept.
     """
     parts = [_of(candidate) for candidate in candidates]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
@@ -22,10 +22,11 @@ def curves_table(candidates: Iterable[Candidate]) -> pd.DataFrame:
 def _of(candidate: Candidate) -> pd.DataFrame:
     history = pd.read_parquet(candidate.history)
     names = [name for name in history.columns if name.count("/") == 2]
-    values = history.melt(["slot", "epoch", "kept"], names, var_name="name", value_name="value").dropna()
+    values = history.melt(["slot", "epoch", "updates", "kept"], names, var_name="name", value_name="value").dropna()
     table = (
         values.groupby(["name", "epoch"], sort=False)
         .agg(
+            updates=("updates", "max"),
             mean=("value", "mean"),
             low=("value", "min"),
             high=("value", "max"),

@@ -47,7 +47,7 @@ def _data(run: Any, key: dict[str, Any]) -> dict[str, str]:
 
 
 def _paired(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
-    """Second minus first at the kept epochs, seed by seed, with Student's t interval; empty without two histories."""
+    """Second minus first at the kept looks, seed by seed, with Student's t interval; empty without two histories."""
     import numpy as np
     import pandas as pd
 

@@ -1,1 +1,1 @@
-"""The stack and what drives it: slots, epochs, optimizers, schedules, early stopping, checkpoints, saved weights."""
+"""The stack and what drives it: slots, length, optimizers, schedules, early stopping, checkpoints, saved weights."""

@@ -85,7 +85,7 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
         confusions=tables.confusions_table(scores, dict.fromkeys(tasks, CLASSES)),
         curves=pd.DataFrame(
             [
-                [name, "validation", task, "accuracy", epoch, 0.8, 0.7, 0.9, 5, epoch == 2]
+                [name, "validation", task, "accuracy", epoch, 10 * epoch, 0.8, 0.7, 0.9, 5, epoch == 2]
                 for name in groups
                 for task in tasks
                 for epoch in (1, 2)

@@ -116,7 +116,14 @@ def described(project: Path, by: dict[str, str]) -> str:
         "tasks": {"value": {"kind": "regression", "source": "visits"}, "high": {"kind": "binary", "source": "visits"}},
         "sources": {"visits": source},
         "model": {"trunk": {"widths": [8]}},
-        "training": {"folds": 3, "seeds": 2, "epochs": 6, "batch_size": 16, "learning_rate": 0.01},
+        "training": {
+            "folds": 3,
+            "seeds": 2,
+            "epochs": 6,
+            "batch_size": 16,
+            "learning_rate": 0.01,
+            "schedule": "constant",
+        },
         "tuning": {"trials": 2, "batch": 2, "space": {"training.learning_rate": {"float": [0.01, 0.02]}}},
         "baselines": {"single": False},
     }

@@ -19,7 +19,7 @@ EXPERIMENT: dict[str, Any] = {
     "tasks": TASKS | {"moods": {"kind": "multilabel", "source": "posts"}},
     "data": {"validation": 0.2},
     "model": {"trunk": {"kind": "huggingface", "model": "encoder"}},
-    "training": {"epochs": 2, "seeds": 2, "learning_rate": 0.003, "batch_size": 16},
+    "training": {"epochs": 2, "seeds": 2, "learning_rate": 0.003, "schedule": "constant", "batch_size": 16},
     "baselines": {"single": False},
     "tuning": {"trials": 2, "batch": 2},
 }

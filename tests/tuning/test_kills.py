@@ -95,7 +95,7 @@ def test_a_study_killed_around_epochs_checkpoints_and_callbacks_equals_an_unbrok
     told: list[int] = []
     callbacks = Callbacks(trial=lambda trial, state: told.append(trial.number))
     places: list[tuple[type, str]] = [
-        (Crew, "epoch"), (Crew, "leave"), (Checkpoint, "write"), (Checkpoint, "remove"), (Study, "tell"),
+        (Crew, "advance"), (Crew, "leave"), (Checkpoint, "write"), (Checkpoint, "remove"), (Study, "tell"),
     ]  # fmt: skip
     deaths = ((when, bool(when % 2)) for when in count(2))
     died = sessions(
@@ -123,7 +123,7 @@ def test_a_kill_after_the_last_trial_was_told_leaves_none_unheard_of(
         searched(experiment, prepared, tmp_path, callbacks=Callbacks(trial=on_trial))
     assert all(trial.state.is_finished() for trial in study_in(tmp_path).trials)
     trained: list[Crew] = []
-    monkeypatch.setattr(Crew, "epoch", lambda crew: trained.append(crew) or [])
+    monkeypatch.setattr(Crew, "advance", lambda crew: trained.append(crew) or [])
     for _ in range(2):
         searched(experiment, prepared, tmp_path, callbacks=Callbacks(trial=on_trial))
     assert heard == [0, 1, 2, 3, 0, 1, 2, 3]

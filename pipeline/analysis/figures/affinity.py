@@ -28,7 +28,7 @@ def matrix_panel(caption: str, tasks: list[str], values: np.ndarray, said: str, 
 
 
 def course_panel(caption: str, rows: pd.DataFrame, joined: str, y: str) -> Panel:
-    """A line a pair of tasks over the epochs; of many pairs those that move farthest from zero.
+    """A line a pair of tasks over the training; of many pairs those that move farthest from zero.
 
     Args:
         caption: What it shows.
@@ -51,7 +51,7 @@ def course_panel(caption: str, rows: pd.DataFrame, joined: str, y: str) -> Panel
         )
     figure.add_hline(y=0, line={"color": MUTED, "width": 1})
     shown = f"The {_MOST_LINES} pairs farthest from zero are shown." if len(order) > _MOST_LINES else ""
-    return Panel(caption, styled(figure, 320, "epoch", y), shown)
+    return Panel(caption, styled(figure, 320, "look at validation", y), shown)
 
 
 def gains_panel(gains: pd.DataFrame) -> Panel:

@@ -10,7 +10,6 @@ _METRICS = {name: (f"{title}, %", 100.0) for name, title in TITLES.items()} | {
     "nll": ("negative log-likelihood", 1.0),
     "rmse": ("root mean squared error", 1.0),
 }
-_EACH_EPOCH = 12  # more epochs than this are not numbered one by one
 
 
 def learning_curves(curves: pd.DataFrame) -> list[Panel]:
@@ -30,10 +29,10 @@ def _curves(rows: pd.DataFrame, metric: str) -> go.Figure:
     label, scale = _METRICS[metric]
     figure = go.Figure()
     for name, part in rows.groupby("candidate", sort=False):
-        part = part.sort_values("epoch")
+        part = part.sort_values("updates")
         ink = colour(str(name))
         figure.add_scatter(
-            x=[*part["epoch"], *part["epoch"][::-1]],
+            x=[*part["updates"], *part["updates"][::-1]],
             y=[*(scale * part["high"]), *(scale * part["low"])[::-1]],
             fill="toself",
             fillcolor=see_through(ink, 0.16),
@@ -44,7 +43,7 @@ def _curves(rows: pd.DataFrame, metric: str) -> go.Figure:
             legendgroup=name,
         )
         figure.add_scatter(
-            x=part["epoch"],
+            x=part["updates"],
             y=scale * part["mean"],
             customdata=part[["num_seeds", "kept"]],
             mode="lines+markers",
@@ -52,7 +51,6 @@ def _curves(rows: pd.DataFrame, metric: str) -> go.Figure:
             marker={"size": [9 if kept else 3 for kept in part["kept"]], "color": ink},
             name=text(name),
             legendgroup=name,
-            hovertemplate="epoch %{x}: %{y:.4g}<br>%{customdata[0]} seeds, kept by %{customdata[1]}<extra></extra>",
+            hovertemplate="%{x} updates: %{y:.4g}<br>%{customdata[0]} seeds, kept by %{customdata[1]}<extra></extra>",
         )
-    figure.update_xaxes(dtick=1 if rows["epoch"].max() <= _EACH_EPOCH else None)
-    return styled(figure, x="epoch", y=label)
+    return styled(figure, x="updates", y=label)

@@ -29,8 +29,8 @@ def history(study: "Study") -> list[Panel]:
     drawn.update_traces(name="best so far", line={"color": GOOD, "shape": "hv"}, selector={"mode": "lines"})
     panels = [Panel("Objective of each trial", drawn)]
     if any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
-        curves = styled(plot_intermediate_values(study), 340, "epoch", OBJECTIVE)
-        panels.append(Panel("Objective by epoch", _by_state(curves, study)))
+        curves = styled(plot_intermediate_values(study), 340, "look at validation", OBJECTIVE)
+        panels.append(Panel("Objective by look", _by_state(curves, study)))
     return panels
 
 

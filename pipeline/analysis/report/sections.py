@@ -100,7 +100,7 @@ def front(page: Page, data: ReportData) -> None:
 def curves(page: Page, data: ReportData) -> None:
     """Learning curves."""
     said = (
-        "Mean over seeds, with the range from the lowest to the highest; large dots are epochs whose weights were kept."
+        "Mean over seeds, with the range from the lowest to the highest; large dots are looks whose weights were kept."
     )
     page.section("curves", "Learning curves", paragraph(said), page.panels(learning_curves(data.evaluation.curves)))
 
