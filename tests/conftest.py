@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -44,11 +46,26 @@ def make_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copy(REPOSITORY / name, folder)
     shutil.copytree(REPOSITORY / "experiments", folder / "experiments", ignore=shutil.ignore_patterns("data"))
     (folder / "experiments" / "data").symlink_to(REPOSITORY / "experiments" / "data")
+    (folder / "mlflow.db").write_bytes(empty_database())
     monkeypatch.chdir(folder)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.setenv(name, "")  # so that what mlflow sets goes with the project
         monkeypatch.delenv(name)
     return folder
+
+
+@cache
+def empty_database() -> bytes:
+    """An mlflow.db without a run. MLflow takes a second to make one, so it is made once and copied."""
+    from pipeline.tracking.store import prepare_environment
+
+    prepare_environment()  # before mlflow is imported
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with TemporaryDirectory() as folder:
+        store = SqlAlchemyStore(f"sqlite:///{folder}/mlflow.db", folder)
+        store._dispose_engine()
+        return Path(folder, "mlflow.db").read_bytes()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 import torch
 from sklearn import metrics as sk
 from torch import Tensor
-from torchmetrics.functional import classification as tm
 
 from pipeline.analysis.class_scores import Answers
 from pipeline.analysis.class_scores import metrics as class_metrics
@@ -45,6 +44,8 @@ def both(data: Prepared, test_rows: Split, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("task", ["side", "odd", "far"])
 def test_metrics_are_those_of_torchmetrics(task: str, both: tuple[Scores, Probabilities], test_rows: Split) -> None:
+    from torchmetrics.functional import classification as tm  # seconds, of this test alone
+
     scores, probabilities = both
     labels = test_rows.labels[task]
     known = labels >= 0

@@ -19,6 +19,7 @@ from pipeline.tracking.model_package import log_package
 from pipeline.training import saved
 from pipeline.training.slot import SlotState
 from pipeline.training.stack import build_network
+from tests.conftest import empty_database
 
 SLOTS = ["seed/0", "seed/1"]
 
@@ -79,6 +80,7 @@ def probabilities(
 @contextmanager
 def store(folder: Path) -> Iterator[mlflow.MlflowClient]:
     """An empty store in a folder, for as long as it is needed MLflow's current one."""
+    (folder / "mlflow.db").write_bytes(empty_database())
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     client = mlflow.MlflowClient()

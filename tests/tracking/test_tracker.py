@@ -148,6 +148,7 @@ def test_the_launchers_run_is_the_parent_and_leaves_the_environment(
 
 
 def test_two_trackers_on_a_fresh_database_make_its_schema_once(project: Path) -> None:
+    (project / "mlflow.db").unlink()
     program = "from pathlib import Path\nfrom pipeline.tracking.tracker import Tracker\nTracker(Path.cwd(), 'e')"
     both = [subprocess.Popen([sys.executable, "-c", program], cwd=project) for _ in range(2)]
     assert [one.wait(timeout=120) for one in both] == [0, 0]

@@ -18,8 +18,8 @@ from tests.training.made import (
     assert_same,
     by_name,
     experiment_on,
+    few_data,
     images_for,
-    random_data,
     seeds,
     trained,
     trials,
@@ -33,7 +33,7 @@ GAPS = {"digit": 0.2, "marks": 0.3, "size": 0.3, "parity": 0.2}
 def test_a_slot_is_the_same_alone_and_beside_others_with_labels_missing(
     method: str, tasks: dict[str, Any], tmp_path: Path
 ) -> None:
-    prepared = random_data(tmp_path, tasks, missing={task: GAPS[task] for task in tasks if task in GAPS})
+    prepared = few_data(tmp_path, tasks, missing={task: GAPS[task] for task in tasks if task in GAPS})
     experiment = experiment_on(prepared, {"balancing.method": method, "training.epochs": 2})
     for slots in (lambda count: seeds(experiment, count), lambda count: trials([experiment] * count)):
         alone = next(iter(trained(prepared, slots(1)).values()))
@@ -44,7 +44,7 @@ def test_a_slot_is_the_same_alone_and_beside_others_with_labels_missing(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_resumed_equals_unbroken_after_a_neighbour_has_left(method: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path, missing={"digit": 0.3})
+    prepared = few_data(tmp_path, missing={"digit": 0.3})
     slots = seeds(experiment_on(prepared, {"balancing.method": method, "balancing.smoothing": 0.0}), 3)
     unbroken = trained(prepared, slots)
     first = Stack(prepared, slots)
@@ -61,7 +61,7 @@ def test_resumed_equals_unbroken_after_a_neighbour_has_left(method: str, tmp_pat
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_changes_what_is_learnt(method: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     plain, own = (
         trained(prepared, seeds(experiment_on(prepared, {"balancing.method": it, "training.epochs": 4}), 1))["seed/0"]
         for it in ("fixed", method)
@@ -72,7 +72,7 @@ def test_a_method_changes_what_is_learnt(method: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_of_one_task_every_method_is_plain_training(method: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path, {"digit": ODD["digit"]})
+    prepared = few_data(tmp_path, {"digit": ODD["digit"]})
     plain, own = (
         trained(prepared, seeds(experiment_on(prepared, {"balancing.method": it}), 1))["seed/0"]
         for it in ("fixed", method)
@@ -83,7 +83,7 @@ def test_of_one_task_every_method_is_plain_training(method: str, tmp_path: Path)
 @pytest.mark.parametrize("trunk", TRUNKS)
 @pytest.mark.parametrize("method", ["upgrad", "graddrop", "modo"])
 def test_gradients_are_told_apart_in_every_trunk(trunk: str, method: str, tmp_path: Path) -> None:
-    prepared = images_for(trunk, random_data(tmp_path, side=14))
+    prepared = images_for(trunk, few_data(tmp_path, side=14))
     values = {"model.trunk": TRUNKS[trunk], "balancing.method": method, "training.epochs": 2}
     alone = trained(prepared, seeds(experiment_on(prepared, values), 1))["seed/0"]
     assert alone.status == "finished"
@@ -97,7 +97,7 @@ def test_gradients_are_told_apart_in_every_trunk(trunk: str, method: str, tmp_pa
 @pytest.mark.parametrize("trunk", ["residual", "lenet"])
 @pytest.mark.parametrize("sharing", SHARINGS)
 def test_gradients_are_told_apart_however_tasks_share(sharing: str, trunk: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path, side=14)
+    prepared = few_data(tmp_path, side=14)
     values = {"model.sharing": SHARINGS[sharing], "model.trunk": TRUNKS[trunk], "balancing.method": "upgrad"}
     slots = seeds(experiment_on(prepared, values | {"training.epochs": 2}), 3)
     alone = trained(prepared, slots[:1])["seed/0"]
@@ -112,7 +112,7 @@ def test_gradients_are_told_apart_however_tasks_share(sharing: str, trunk: str, 
 def test_gradients_whose_tasks_all_weigh_one_are_those_of_equal_weights(tmp_path: Path) -> None:
     # PCGrad leaves gradients alone that do not conflict; with one task a source and no shared unit active for both
     # it is the plain sum, whichever way the trunk's gradient was computed.
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     found = {}
     for method, every in (("fixed", 1), ("trimmed_mean", 1)):
         experiment = experiment_on(prepared, {"balancing.method": method, "training.epochs": 1})
@@ -130,7 +130,7 @@ def test_trials_that_differ_in_a_setting_share_a_stack_and_do_not_feel_one_anoth
     default = BalancingSettings(method=method)
     value = 0.5 if name == "smoothing" else default.value(name)
     other = max(1, value // 2) if isinstance(value, int) else value * 0.5
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     slots = trials(
         [
             experiment_on(prepared, {"balancing.method": method, f"balancing.{name}": it, "training.epochs": 3})
@@ -144,7 +144,7 @@ def test_trials_that_differ_in_a_setting_share_a_stack_and_do_not_feel_one_anoth
 
 
 def test_trials_of_different_methods_do_not_share_a_stack(tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     one, other = trials([experiment_on(prepared, {"balancing.method": it}) for it in ("fixed", "upgrad")])
     assert one.shape() != other.shape()
 
@@ -153,7 +153,7 @@ def test_trials_of_different_methods_do_not_share_a_stack(tmp_path: Path) -> Non
     "method", ["uncertainty", "famo", "gls", "cosmos", "upgrad", "mgda", "graddrop", "nash_mtl", "modo"]
 )
 def test_a_slot_whose_weights_are_no_numbers_diverges_alone(method: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     slots = seeds(experiment_on(prepared, {"balancing.method": method}), 2)
     stack = Stack(prepared, slots)
     stack._network.values[1, 0] = torch.nan
@@ -165,7 +165,7 @@ def test_a_slot_whose_weights_are_no_numbers_diverges_alone(method: str, tmp_pat
 
 
 def test_history_tells_weights_norms_and_conflicts(tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     for method, wanted in {
         "fixed": set(),
         "uncertainty": {"weight"},

@@ -21,7 +21,7 @@ from tests.training.made import (
     assert_same,
     by_name,
     experiment_on,
-    random_data,
+    few_data,
     random_table,
     seeds,
     trained,
@@ -53,13 +53,13 @@ def _resumed_after_leaving(prepared: Prepared, slots: list[Slot]) -> Any:
 
 @pytest.mark.parametrize("trunk", OWN)
 def test_every_trunk_is_the_same_in_any_stack(trunk: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path, MIXED, side=14, missing=dict.fromkeys(MIXED, 0.2))
+    prepared = few_data(tmp_path, MIXED, side=14, missing=dict.fromkeys(MIXED, 0.2))
     check_in_stacks(prepared, experiment_on(prepared, COSMOS | {"model.trunk": OWN[trunk]}))
 
 
 @pytest.mark.parametrize("sharing", SHARINGS)
 def test_every_way_of_sharing_is_the_same_in_any_stack(sharing: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path, MIXED)
+    prepared = few_data(tmp_path, MIXED)
     check_in_stacks(prepared, experiment_on(prepared, COSMOS | {"model.sharing": SHARINGS[sharing]}))
 
 
@@ -70,7 +70,7 @@ def test_tables_are_the_same_in_any_stack(trunk: str, tmp_path: Path) -> None:
 
 
 def test_slots_draw_by_their_own_concentration(tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     own = [
         {"balancing.alpha": alpha, "balancing.gamma": gamma} for alpha, gamma in ((0.2, 0.5), (5.0, 0.5), (0.2, 3.0))
     ]
@@ -82,7 +82,7 @@ def test_slots_draw_by_their_own_concentration(tmp_path: Path) -> None:
 
 
 def test_networks_that_are_asked_for_other_preferences_do_not_share_a_stack(tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     one, other = trials(
         [experiment_on(prepared, COSMOS | {"balancing.preference": it}) for it in ([0.6, 0.2, 0.2], [0.2, 0.6, 0.2])]
     )
@@ -90,7 +90,7 @@ def test_networks_that_are_asked_for_other_preferences_do_not_share_a_stack(tmp_
 
 
 def test_validation_is_by_the_preference_that_is_set(tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     told = {}
     for name, shares in {"equal": "equal", "alike": [2, 2, 2], "uneven": {"digit": 8, "parity": 1, "other": 1}}.items():
         experiment = experiment_on(prepared, COSMOS | {"balancing.preference": shares})
@@ -104,7 +104,7 @@ def test_validation_is_by_the_preference_that_is_set(tmp_path: Path) -> None:
 
 
 def test_what_is_drawn_changes_nothing_where_all_tasks_are_one(tmp_path: Path) -> None:
-    prepared = random_data(tmp_path, {"digit": ("multiclass", "left", 3)})
+    prepared = few_data(tmp_path, {"digit": ("multiclass", "left", 3)})
     network = build_network(prepared, [experiment_on(prepared, COSMOS)])
     assert not [layer for _, layer in network.layers() if isinstance(layer, Preference)]
 

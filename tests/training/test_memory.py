@@ -32,7 +32,12 @@ WIDE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", WIDE)
+REPEATED = ("three layers, batch norm, AdamW", "residual blocks of images", "attention", "a preference given",
+            "large batches")  # fmt: skip
+"""Each made of parts that the other cases have."""
+
+
+@pytest.mark.parametrize("case", [pytest.param(it, marks=[pytest.mark.slow] if it in REPEATED else []) for it in WIDE])
 def test_the_prediction_is_within_30_percent_of_what_is_taken(case: str, tmp_path: Path) -> None:
     values, slots = WIDE[case]
     done = subprocess.run(

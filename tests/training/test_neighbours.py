@@ -18,6 +18,7 @@ from tests.training.made import (
     assert_same,
     by_name,
     experiment_on,
+    few_data,
     images_for,
     random_data,
     random_table,
@@ -51,7 +52,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_weights_are_the_same_for_any_number_of_seeds_and_of_trials(variant: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path, missing={"digit": 0.2})
+    prepared = few_data(tmp_path, missing={"digit": 0.2})
     experiment = experiment_on(prepared, VARIANTS[variant] | {"training.epochs": 2})
     for alone, together in (
         (trained(prepared, seeds(experiment, 1)), [trained(prepared, seeds(experiment, count)) for count in (2, 5)]),
@@ -74,7 +75,7 @@ def test_weights_are_the_same_at_awkward_sizes(features: int, width: int, batch_
 
 @pytest.mark.parametrize("kind", ["digit", "marks", "parity"])
 def test_weighted_classes_and_focal_losses_are_the_same_for_any_number_of_slots(kind: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path, MIXED, missing=dict.fromkeys(MIXED, 0.2))
+    prepared = few_data(tmp_path, MIXED, missing=dict.fromkeys(MIXED, 0.2))
     experiment = experiment_on(prepared, {f"tasks.{kind}.class_weights": "balanced", f"tasks.{kind}.focal": 1.5})
     alone = trained(prepared, seeds(experiment, 1))["seed/0"]
     assert alone.status == "finished"
@@ -91,7 +92,7 @@ def test_every_kind_of_task_is_the_same_alone_and_beside_all_others(
 ) -> None:
     # Alone and mixed with the others, shared and separate, with masks and without, in stacks of 1, 2 and 5.
     for tasks in ({kind: MIXED[kind]}, MIXED):
-        prepared = random_data(tmp_path, tasks, missing=dict.fromkeys(tasks, missing))
+        prepared = few_data(tmp_path, tasks, missing=dict.fromkeys(tasks, missing))
         experiment = experiment_on(prepared, {"model.sharing": sharing, "training.epochs": 2})
         alone = trained(prepared, seeds(experiment, 1))["seed/0"]
         assert alone.status == "finished"
@@ -140,8 +141,18 @@ SHARED_TRUNKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("trunk", SHARED_TRUNKS)
-@pytest.mark.parametrize("sharing", SHARINGS)
+LONG = ("cgc", "ple", "dselect_k", "mtan")
+"""Whose experts or attention are many layers of a resnet: seconds each, on the parts that the other cases have."""
+
+
+@pytest.mark.parametrize(
+    ("sharing", "trunk"),
+    [
+        pytest.param(sharing, trunk, marks=[pytest.mark.slow] if trunk == "resnet" and sharing in LONG else [])
+        for sharing in SHARINGS
+        for trunk in SHARED_TRUNKS
+    ],
+)
 def test_every_way_of_sharing_is_the_same_alone_beside_others_and_after_one_left(
     sharing: str, trunk: str, tmp_path: Path
 ) -> None:
@@ -193,7 +204,7 @@ def test_every_trunk_is_the_same_after_a_neighbour_left(trunk: str, tmp_path: Pa
 def test_augmented_images_are_the_same_alone_beside_others_and_after_one_left(
     own_batches: bool, tmp_path: Path
 ) -> None:
-    prepared = random_data(tmp_path, side=14)
+    prepared = few_data(tmp_path, side=14)
     augment = [{"RandomCrop": {"size": 14, "padding": 2}}, "RandomHorizontalFlip", {"GaussianNoise": {"sigma": 0.05}}]
     experiment = experiment_on(prepared, {"training.augment": augment})
     slots = seeds(experiment, 3) if own_batches else trials([experiment] * 3)
@@ -209,7 +220,7 @@ def test_augmented_images_are_the_same_alone_beside_others_and_after_one_left(
 
 def images(folder: Path, trunk: str) -> Prepared:
     """Every kind of task on images of 14 x 14, with some targets missing."""
-    return images_for(trunk, random_data(folder, MIXED, side=14, missing=dict.fromkeys(MIXED, 0.2)))
+    return images_for(trunk, few_data(folder, MIXED, side=14, missing=dict.fromkeys(MIXED, 0.2)))
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "batch_per_source", "layer"])
@@ -224,7 +235,7 @@ def test_weights_are_the_same_where_a_source_has_no_row_in_some_steps(norm: str,
 
 
 def test_every_slot_of_a_stack_equals_itself_alone_whatever_its_settings(tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     own = [
         {"model.trunk.dropout": 0.0, "training.learning_rate": 0.1},
         {"training.clip_norm": 0.01},
@@ -240,7 +251,7 @@ def test_every_slot_of_a_stack_equals_itself_alone_whatever_its_settings(tmp_pat
 
 @pytest.mark.parametrize("own_batches", [True, False])
 def test_weights_are_the_same_after_neighbours_left(own_batches: bool, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     experiment = experiment_on(prepared, {"training.epochs": 4, "model.trunk.norm": "batch"})
     slots = seeds(experiment, 5) if own_batches else trials([experiment] * 5)
     undisturbed = trained(prepared, slots)
@@ -256,7 +267,7 @@ def test_weights_are_the_same_after_neighbours_left(own_batches: bool, tmp_path:
         assert_same(found[slot.name], undisturbed[slot.name])
 
 
-@pytest.mark.parametrize("name", ["mnist_fashion", "digits"])
+@pytest.mark.parametrize("name", [pytest.param("mnist_fashion", marks=pytest.mark.slow), "digits"])
 def test_shipped_experiments_give_the_same_weights_for_1_2_5_and_16_slots_and_after_a_neighbour_left(
     name: str, request: pytest.FixtureRequest
 ) -> None:

@@ -15,8 +15,8 @@ from tests.training.made import (
     assert_same,
     by_name,
     experiment_on,
+    few_data,
     images_for,
-    random_data,
     seeds,
     trained,
     trials,
@@ -57,7 +57,7 @@ def interrupted(prepared: Prepared, slots: Sequence[Slot], after: int, groups: i
 
 @pytest.mark.parametrize("variant", OPTIMIZERS | COURSES)
 def test_resumed_equals_unbroken_in_one_stack_and_in_two(variant: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     experiment = experiment_on(prepared, {"training.epochs": 4} | (OPTIMIZERS | COURSES)[variant])
     slots = seeds(experiment, 4)
     unbroken = trained(prepared, slots)
@@ -69,7 +69,7 @@ def test_resumed_equals_unbroken_in_one_stack_and_in_two(variant: str, tmp_path:
 
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_every_trunk_resumes_as_if_unbroken(trunk: str, tmp_path: Path) -> None:
-    prepared = images_for(trunk, random_data(tmp_path, side=14))
+    prepared = images_for(trunk, few_data(tmp_path, side=14))
     slots = seeds(experiment_on(prepared, {"model.trunk": TRUNKS[trunk]}), 3)
     unbroken = trained(prepared, slots)
     found = interrupted(prepared, slots, after=1, groups=2)
@@ -79,7 +79,7 @@ def test_every_trunk_resumes_as_if_unbroken(trunk: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sharing", SHARINGS)
 def test_every_way_of_sharing_resumes_as_if_unbroken(sharing: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     slots = seeds(experiment_on(prepared, {"model.sharing": SHARINGS[sharing]}), 3)
     unbroken = trained(prepared, slots)
     found = interrupted(prepared, slots, after=1, groups=2)
@@ -88,7 +88,7 @@ def test_every_way_of_sharing_resumes_as_if_unbroken(sharing: str, tmp_path: Pat
 
 
 def test_trials_of_one_stack_resume_one_by_one(tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     slots = trials([experiment_on(prepared, {"training.learning_rate": rate}) for rate in (0.1, 0.01, 0.001)])
     unbroken = trained(prepared, slots)
     found = interrupted(prepared, slots, after=1, groups=3)
@@ -97,7 +97,7 @@ def test_trials_of_one_stack_resume_one_by_one(tmp_path: Path) -> None:
 
 
 def test_dying_after_every_epoch_changes_nothing(tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     slots = seeds(experiment_on(prepared, {"training.epochs": 4, "training.early_stopping": {"patience": 1}}), 3)
     unbroken = trained(prepared, slots)
     states: dict[str, SlotState] = {}
@@ -110,7 +110,7 @@ def test_dying_after_every_epoch_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_slots_that_left_stay_as_they_are_and_handed_in_states_are_not_changed(tmp_path: Path) -> None:
-    prepared = random_data(tmp_path)
+    prepared = few_data(tmp_path)
     slots = seeds(experiment_on(prepared), 3)
     first = Stack(prepared, slots)
     first.advance()

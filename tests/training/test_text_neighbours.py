@@ -62,7 +62,7 @@ def test_slots_with_rates_of_dropout_of_their_own_are_the_same_alone_and_after_a
         assert_same(by_name(stack)[slot.name], trained(prepared, [slot])[slot.name])
 
 
-@pytest.mark.parametrize("trunk", TRUNKS)
+@pytest.mark.parametrize("trunk", [pytest.param(it, marks=[pytest.mark.slow] if it == "gru" else []) for it in TRUNKS])
 def test_tags_are_learnt(trunk: str, tmp_path: Path) -> None:
     prepared = text_data(tmp_path, {"who": TASKS["who"]}, rows=150)
     values = {"training.epochs": 12, "training.learning_rate": 0.03, "model.trunk.dropout": 0.0}

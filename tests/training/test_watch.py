@@ -22,6 +22,7 @@ from tests.training.made import (
     TRUNKS,
     assert_same,
     experiment_on,
+    few_data,
     images_for,
     random_data,
     seeds,
@@ -32,9 +33,15 @@ from tests.training.test_against_torch import Reference, _loss, _optimizer, _tot
 WATCHED = {"training.watch": {"every": 2, "lookahead": True}}
 
 
-@pytest.mark.parametrize("network", [*TRUNKS, *SHARINGS])
+REPEATED = ("residual, layer norm", "lenet, tanh", "resnet per source")
+"""Of a kind that another trunk has."""
+
+
+@pytest.mark.parametrize(
+    "network", [pytest.param(it, marks=[pytest.mark.slow] if it in REPEATED else []) for it in (*TRUNKS, *SHARINGS)]
+)
 def test_training_does_not_feel_it(network: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path, side=14 if network in TRUNKS else 0, missing={"digit": 0.3})
+    prepared = few_data(tmp_path, side=14 if network in TRUNKS else 0, missing={"digit": 0.3})
     prepared = images_for(network, prepared)
     values = {"model.trunk": TRUNKS[network]} if network in TRUNKS else {"model.sharing": SHARINGS[network]}
     plain, watched = (trained(prepared, seeds(experiment_on(prepared, values | it), 2)) for it in ({}, WATCHED))
@@ -51,7 +58,7 @@ def test_training_does_not_feel_it(network: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["fixed", "famo", "upgrad", "modo", "graddrop"])
 def test_a_method_does_not_feel_it_and_a_slot_is_the_same_alone(method: str, tmp_path: Path) -> None:
-    prepared = random_data(tmp_path, MIXED, missing=dict.fromkeys(MIXED, 0.3))
+    prepared = few_data(tmp_path, MIXED, missing=dict.fromkeys(MIXED, 0.3))
     values = {"balancing.method": method}
     plain, watched = (experiment_on(prepared, values | it) for it in ({}, WATCHED))
     alone = trained(prepared, seeds(watched, 1))["seed/0"]
