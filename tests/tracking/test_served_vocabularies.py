@@ -69,7 +69,8 @@ def test_raw_texts_are_answered_as_the_network_answers_their_rows(served: Served
         logits = network.forward({source: torch.from_numpy(rows).float().transpose(0, 1)})[task][slots.index(SLOTS[0])]
         if task == "stars":
             about = served.data.tasks["stars"]
-            np.testing.assert_allclose(found["stars/value"], logits[:, 0] * about.std + about.mean, rtol=1e-4)
+            stars = (logits[:, 0] * about.std + about.mean).clip(about.low, about.high)
+            np.testing.assert_allclose(found["stars/value"], stars, rtol=1e-4)
             continue
         classes = served.data.tasks["who"].classes
         tags = logits.argmax(-1).view(len(TEXTS), -1)
