@@ -126,7 +126,7 @@ class Compare(Step):
             "trials": len(study),
             "diverged": int((study["reason"] == "diverged").sum()),
             "objective": fmean(it["objective"] for it in winners),
-            "values_json": json.dumps([it["values"] for it in winners]),
+            "winners_json": json.dumps([{name: it[name] for name in ("values", "objective")} for it in winners]),
         }
 
     def _costs(self, context: Context) -> list["StepCost"]:

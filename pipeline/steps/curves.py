@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.intervals import student
+from pipeline.analysis.intervals import Estimate
+from pipeline.analysis.metrics import bounds_of
 from pipeline.pace import Pace
 from pipeline.training.slot import SlotState
 
@@ -84,7 +85,9 @@ def summary(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
     result: dict[str, float] = {}
     for key in (key for key in metrics[0] if all(key in one for one in metrics)):
         values = np.array([one[key] for one in metrics])
-        result[key] = float(values.mean())
-        if interval := student(values):
+        found = Estimate.over_seeds(values, bounds_of(key.rpartition("/")[2]))
+        result[key] = found.mean
+        if found.knows != "nothing":
+            interval = found.interval()
             result |= {f"{key}_ci_low": interval.low, f"{key}_ci_high": interval.high}
     return result

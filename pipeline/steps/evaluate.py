@@ -140,6 +140,7 @@ class Evaluate(Step):
             folder=done.folder,
             history=done.folder / HISTORY,
             task=step.task,
+            tuned=bool(step.winners),
             groupings=tuple(name for name, titles in self._groupings.items() if step.candidate in titles),
         )
 

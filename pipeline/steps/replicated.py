@@ -47,6 +47,7 @@ def replicated(context: Context, arm: Arm, prepared: str, device: str) -> Replic
 def winners_trained(arm: Arm, tuned: Done | None, prepared: str, device: str) -> Train:
     """The step that trains the winner of each replicate."""
     role: Role = "single" if arm.name == SINGLE else "arm" if arm.compared else "tuned"
-    winners = winners_of(tuned.folder) if tuned else []
+    # With nothing to search each replicate's winner is the experiment itself.
+    winners = winners_of(tuned.folder) if tuned else [{}] * arm.experiment.replicates
     named = arm.name if arm.compared else ""
     return Train(arm.experiment, role, prepared, device, task=arm.task, winners=winners, arm=named)

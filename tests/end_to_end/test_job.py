@@ -182,6 +182,11 @@ def test_the_same_command_again_adds_one_parent_run_and_nothing_else(finished: t
     }
 
 
+def test_another_margin_draws_the_page_again_and_nothing_else(finished: tuple[Path, Result]) -> None:
+    again = call_headway("run", "debug", "--set", "decision.margin=0.02", "--json")
+    assert [step["step"] for step in again.json["steps"] if not step["cached"]] == ["report"]
+
+
 def test_steps_are_rebuilt_bit_for_bit(finished: tuple[Path, Result]) -> None:
     project, first = finished
     rebuilt = call_headway("rerun", first.json["run_id"], "--json")

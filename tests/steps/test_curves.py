@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pipeline.pace import Pace
-from pipeline.steps.curves import Live, history, kept
+from pipeline.steps.curves import Live, history, kept, summary
 from pipeline.tracking.run import Run
 from pipeline.training.slot import SlotState
 
@@ -49,6 +49,14 @@ def test_where_it_costs_much_the_rest_is_logged_at_the_end() -> None:
     assert run.calls == []
     curves.log()
     assert run.calls == [(1, [0.25, 0.5])]
+
+
+def test_the_interval_of_an_accuracy_stays_below_one_and_that_of_another_value_need_not() -> None:
+    told = summary([{KEY: 0.9, "validation/all/objective": 0.9}, {KEY: 1.0, "validation/all/objective": 1.0}])
+    assert told[KEY] == 0.95
+    assert told[f"{KEY}_ci_high"] == 1.0
+    assert told["validation/all/objective_ci_high"] > 1.0
+    assert summary([{KEY: 0.9}]) == {KEY: 0.9}
 
 
 def test_a_slot_that_stopped_counts_with_its_kept_epoch_however_late_that_is_logged() -> None:

@@ -149,19 +149,26 @@ def _against(found: Comparison, against: str) -> str:
 
 
 def _settings(page: Page, found: Comparison) -> None:
-    values = [json.loads(it) for it in found.arms["values_json"]]
-    keys = sorted({key for row in values for key in row})
+    chosen = {row["arm"]: json.loads(row["winners_json"]) for row in found.arms.to_dict("records")}
+    keys = sorted({key for winners in chosen.values() for winner in winners for key in winner["values"]})
+    trials = {
+        row["arm"]: f"{row['trials']}" + (f" ({row['diverged']} diverged)" if row["diverged"] else "")
+        for row in found.arms.to_dict("records")
+    }
     rows = [
         [
-            escape(arm["arm"]),
-            *(_value(row.get(key)) for key in keys),
-            f"{arm['objective']:.4f}",
-            f"{arm['trials']}" + (f" ({arm['diverged']} diverged)" if arm["diverged"] else ""),
+            escape(arm) if place == 0 else "",
+            str(place),
+            *(_value(winner["values"].get(key)) for key in keys),
+            f"{winner['objective']:.4f}",
+            trials[arm] if place == 0 else "",
         ]
-        for arm, row in zip(found.arms.to_dict("records"), values, strict=True)
+        for arm, winners in chosen.items()
+        for place, winner in enumerate(winners)
     ]
-    headers = ["arm", *(key.removeprefix("model.").removeprefix("training.") for key in keys), "validation", "trials"]
-    said = "The best trial of each arm's study, whose objective on validation is the mean over tasks."
+    short = (key.removeprefix("model.").removeprefix("training.") for key in keys)
+    headers = ["arm", "replicate", *short, "validation", "trials"]
+    said = "The best trial of each replicate of an arm, whose objective on validation is the mean over tasks."
     page.section("settings", "What each arm chose", paragraph(said), table(headers, rows))
 
 
