@@ -126,13 +126,14 @@ def _difference(row: dict[str, Any] | None) -> str:
 
 
 def _chosen(told: dict[str, Any]) -> str:
-    values = [json.loads(row["values_json"]) for row in told["arms"]]
-    keys = sorted({key for it in values for key in it})
+    chosen = {row["arm"]: json.loads(row["winners_json"]) for row in told["arms"]}
+    keys = sorted({key for winners in chosen.values() for winner in winners for key in winner["values"]})
     body = [
-        [row["arm"], *(_value(own.get(key)) for key in keys), f"{row['objective']:.4f}"]
-        for row, own in zip(told["arms"], values, strict=True)
+        [arm, str(place), *(_value(winner["values"].get(key)) for key in keys), f"{winner['objective']:.4f}"]
+        for arm, winners in chosen.items()
+        for place, winner in enumerate(winners)
     ]
-    return _table(["arm", *(key.split(".", 1)[1] for key in keys), "validation"], body)
+    return _table(["arm", "replicate", *(key.split(".", 1)[1] for key in keys), "validation"], body)
 
 
 def _value(value: Any) -> str:

@@ -32,16 +32,16 @@ class Comparison:
         name: Of the experiment.
         evaluation: Of all arms on test.
         contrasts: See `contrasts`.
-        arms: arm, group (its name in the evaluation), trials, diverged, objective, values_json, step_us, memory_bytes.
+        arms: arm, group (its name in the evaluation), trials, diverged, objective (of the winners, mean),
+            winners_json (values and objective of each replicate's), step_us, memory_bytes.
         failed: Why an arm was left out, by its title.
         frontier: The trials of the tuned weights; None where they failed.
         space: What every study searched, as JSON by dotted key.
         trials: Of each study.
-        seeds: Of each arm.
+        replicates: Of each arm, each the whole procedure.
         openings: when, candidates: one row each time that the test split of these data was opened.
         command: That makes this comparison again.
         margin: See `pipeline.config.deciding`.
-        replicates: Of each arm, each the whole procedure; None where arms are seeds of one winner.
     """
 
     name: str
@@ -52,11 +52,10 @@ class Comparison:
     frontier: pd.DataFrame | None
     space: Mapping[str, str]
     trials: int
-    seeds: int
+    replicates: int
     openings: pd.DataFrame
     command: str = ""
     margin: float = 0.01
-    replicates: int | None = None
 
     @property
     def metrics(self) -> dict[str, str]:

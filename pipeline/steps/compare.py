@@ -108,7 +108,7 @@ class Compare(Step):
             frontier=studies.get(TUNED),
             space={key: json.dumps(it) for key, it in space.items()},
             trials=first.trials,
-            seeds=first.replicates,
+            replicates=first.replicates,
             openings=pd.DataFrame(openings(context, self._prepared), columns=["when", "candidates"]),
             command=context.command,
             margin=self.experiment.decision.margin,

@@ -27,12 +27,8 @@ _TESTS = (
 )
 _FRONTIER = (
     "Grey dots are the trials of the tuned weights, one network each, pruned ones as far as they came: together they "
-    "draw what weighted sums can reach. Each arm is the mean of its seeds. All on validation; up and to the right is "
+    "draw what weighted sums can reach. Each arm is the mean of its replicates. All on validation; up and to the right is "
     "better."
-)
-_LUCK = (
-    "The intervals know how much other seeds and other rows would change, not another study: with few trials an arm "
-    "may owe its place to luckier settings."
 )
 _COST = (
     "One network by itself, CPU time of one thread or the clock of a GPU, at the arm's chosen settings. Memory is the "
@@ -54,8 +50,9 @@ def details(found: Comparison) -> list[str]:
         said.append(still_improving(names))
     said += [f"Left out: {arm}, because {reason}." for arm, reason in found.failed.items()]
     said.append(
-        f"Percentages are the mean over tasks of the relative change in {_metrics(found)} on test, with {found.seeds} "
-        f"paired seeds; each arm chose its settings by {found.trials} trials on validation."
+        f"Percentages are the mean over tasks of the relative change in {_metrics(found)} on test, with "
+        f"{found.replicates} replicates; each chose its settings by {found.trials // found.replicates} trials of its "
+        "own on validation."
     )
     return said
 
@@ -68,7 +65,7 @@ def summary(found: Comparison) -> dict[str, Any]:
         "decision": found.decision.word,
         "decisions": decided(found),
         "trials": found.trials,
-        "seeds": found.seeds,
+        "replicates": found.replicates,
         "space": {key: json.loads(it) for key, it in found.space.items()},
         "arms": plain(found.arms),
         "test": plain(found.evaluation.scores),
@@ -200,12 +197,10 @@ def _costs(page: Page, found: Comparison) -> None:
 def _protocol(page: Page, found: Comparison) -> None:
     count = len(found.openings)
     said = [
-        f"Every arm had the same budget: a study of {found.trials} trials over the settings below, chosen on "
-        f"validation, then {found.seeds} seeds of the best trial; the single-task networks as much for each task.",
-        _LUCK
-        if found.replicates is None
-        else "The intervals know the rows of test and the luck of tuning: a "
-        f"replicate is the whole procedure, and each arm has {found.replicates}.",
+        f"Every arm had the same budget: a study of {found.trials} trials over the settings below, dealt out to "
+        f"{found.replicates} replicates, each of which chose its best on validation and trained it once more from a "
+        "fresh seed; the single-task networks as much for each task.",
+        "The intervals know the rows of test and the luck of tuning, for a replicate is the whole procedure.",
         "Tuned weights are searched on the simplex along with these settings, in as many trials. Every method is at "
         "its own defaults, or as the experiment sets its own.",
         "The test split was opened for all arms at once; of these data "

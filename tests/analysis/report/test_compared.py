@@ -28,14 +28,14 @@ def comparison(failed: dict[str, str] | None = None) -> Comparison:
     arms = pd.DataFrame(
         [
             {"arm": it, "group": SINGLE if it.startswith("single") else it, "trials": 4, "diverged": int(it == "tuned"),
-             "objective": 0.8, "values_json": json.dumps(chosen), "step_us": 100.0, "memory_bytes": 2**20}
+             "objective": 0.8, "winners_json": json.dumps([{"values": chosen, "objective": 0.8}] * 2), "step_us": 100.0, "memory_bytes": 2**20}
             for it in titles
         ]
     )  # fmt: skip
     trials = {"number": range(3), "validation/a/accuracy": [0.6, 0.7, 0.8], "validation/b/accuracy": [0.8, 0.7, np.nan]}
     return Comparison(
         "made", found, contrasts(found), arms, failed or {}, pd.DataFrame(trials),
-        {"training.learning_rate": '{"float": [0.1, 0.2]}'}, 4, 5,
+        {"training.learning_rate": '{"float": [0.1, 0.2]}'}, 20, 5,
         pd.DataFrame({"when": ["today"], "candidates": ["all"]}), "headway compare made",
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def test_what_is_worse_and_what_was_left_out_is_said() -> None:
     said = answer(comparison({"famo": "it diverged"}))
     assert re.search(r"Worse than equal weights by more than noise: <b> \(-\d", said)
     assert "Left out: famo, because it diverged." in said
-    assert "relative change in accuracy on test, with 5 paired seeds; each arm chose its settings by 4 trials" in said
+    assert "relative change in accuracy on test, with 5 replicates; each chose its settings by 4 trials of its" in said
 
 
 def test_every_arm_is_there_against_every_reference_and_names_are_escaped(page: str) -> None:
