@@ -20,7 +20,7 @@ from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.config.grouping import TOGETHER
 from pipeline.data.prepared import Split
 
-_FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates", "front")
+_FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates", "front", "finished")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from html import escape
 
 import pandas as pd
 
-from pipeline.analysis.candidate import CONSTANT
+from pipeline.analysis.candidate import CONSTANT, SINGLE
 from pipeline.analysis.figures.style import colour
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.words import bounds, shown_p
@@ -78,6 +78,20 @@ def front_rows(data: ReportData) -> list[list[str]]:
         shares = ", ".join(f"{share:.2f}" for share in means["share"])
         rows.append([name(str(candidate)), shares, *(f"{value:.4f}" for value in values)])
     return rows
+
+
+def finished_rows(data: ReportData) -> list[list[str]]:
+    """Whether the validation loss of each arm was still falling, see `pipeline.analysis.unfinished`."""
+    return [
+        [
+            escape(f"single {row['task']}") if row["candidate"] == SINGLE else name(row["candidate"]),
+            f"{row['fall']:.4f}",
+            f"{row['sd']:.4f}" if row["sd"] == row["sd"] else "",
+            f"{row['final']:.4f}",
+            '<span class="changed">no</span>' if row["unfinished"] else "yes",
+        ]
+        for row in data.evaluation.finished.to_dict("records")
+    ]
 
 
 def metric_rows(data: ReportData) -> list[list[str]]:

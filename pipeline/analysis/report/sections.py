@@ -13,7 +13,14 @@ from pipeline.analysis.figures.gaps import gap_dots
 from pipeline.analysis.figures.gates import gate_maps
 from pipeline.analysis.figures.tradeoff import trade_off
 from pipeline.analysis.metrics import BATCH, TITLES
-from pipeline.analysis.report.cells import candidate_rows, front_rows, metric_rows, opening_rows, setting_rows
+from pipeline.analysis.report.cells import (
+    candidate_rows,
+    finished_rows,
+    front_rows,
+    metric_rows,
+    opening_rows,
+    setting_rows,
+)
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page, folded, items, paragraph, table
 from pipeline.analysis.report.replicates import spread
@@ -102,7 +109,15 @@ def curves(page: Page, data: ReportData) -> None:
     said = (
         "Mean over seeds, with the range from the lowest to the highest; large dots are looks whose weights were kept."
     )
-    page.section("curves", "Learning curves", paragraph(said), page.panels(learning_curves(data.evaluation.curves)))
+    rows = finished_rows(data)
+    headers = ["network", "fall over the last tenth", "between networks (sd)", "loss at the end", "trained to its end"]
+    page.section(
+        "curves",
+        "Learning curves",
+        paragraph(said),
+        page.panels(learning_curves(data.evaluation.curves)),
+        table(headers, rows, "Validation loss, mean over tasks and networks") if rows else "",
+    )
 
 
 def gap(page: Page, data: ReportData) -> None:

@@ -158,6 +158,8 @@ def test_of_unfinished_networks_nothing_is_claimed_and_they_are_named() -> None:
     data = replace(data, evaluation=replace(data.evaluation, finished=rows))
     assert "tuned and single b were still improving when training ended (train longer:" in verdict(data)
     assert "Still improving when training ended were default, tuned and single b:" in " ".join(details(data))
+    page = render(data)
+    assert "<td>single b</td><td>0.2000</td><td>0.1000</td><td>1.0000</td>" in page
 
 
 def test_an_unfinished_network_that_is_not_compared_is_named_below_only() -> None:
