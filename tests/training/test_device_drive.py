@@ -50,16 +50,16 @@ def assert_same_course(found: SlotState, wanted: SlotState, tolerance: float = 2
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_batched_training_agrees_with_a_call_a_slot(variant: str, tmp_path: Path) -> None:
     prepared = random_data(tmp_path, missing={"digit": 0.2})
-    values = VARIANTS[variant] | NO_DROPOUT
+    values, tolerance = VARIANTS[variant] | NO_DROPOUT, 2e-4
     if "model.head" in values:
         values |= {"model.head": {"kind": "mlp", "widths": [5]}}
         values.pop("model.head.dropout")
     if "batch" in variant or variant in ("mtan", "rmsprop"):
         # A bias before a batch norm has no gradient but rounding, which Adam makes as large as any; RMSprop makes
-        # ten times as large a step of each at first.
+        # ten times as large a step of each at first. And the spread of few rows divides what rounding there is.
         values |= {"training.epsilon": 1e-3}
+        tolerance = 1e-3
     experiment = experiment_on(prepared, values)
-    tolerance = 2e-4 if "training.epsilon" not in values else 1e-3
     for slots in (seeds(experiment, 3), trials([experiment] * 3)):
         wanted = trained(prepared, slots)
         for name, state in batched(prepared, slots).items():
