@@ -93,7 +93,7 @@ class Evaluate(Step):
         test = open_test_split(prepared)
         report = partial(_said, context)
         references = self._references(context, prepared, test)
-        evaluation = evaluate(candidates, test.rows, report, references.scores)
+        evaluation = evaluate(candidates, test.rows, report, references.scores, references.constants)
         evaluation.save(folder)
         for (step, _), candidate in zip(self._trained, candidates, strict=True):
             if candidate.role == "group":

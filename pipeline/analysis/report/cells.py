@@ -11,7 +11,7 @@ from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.words import bounds, shown_p
 from pipeline.analysis.tables import primary
 
-_REFERENCE = "a reference without a network: scikit-learn at its defaults, each task by itself"
+_REFERENCE = "a reference without a network: scikit-learn, each task by itself"
 _ALWAYS = "always the same answer: the most frequent class, the share of each label, or the mean"
 _WHAT = {
     "default": "the experiment as written",
