@@ -15,7 +15,10 @@ from pipeline.tracking.tracker import Tracker
 from tests.conftest import Result, call_headway, make_project
 from tests.data import texts
 
-SMALL = ("--set", "training.epochs=15", "--set", "training.seeds=2", "--set", "explain.rows=80")
+SMALL = (
+    "--set", "training.epochs=15", "--set", "training.schedule=constant", "--set", "training.early_stopping.patience=3",
+    "--set", "training.seeds=2", "--set", "explain.rows=80",
+)  # fmt: skip
 HOUSES = """
 name: houses
 sources:
