@@ -64,7 +64,7 @@ def test_columns_of_0_and_1_become_one_task_and_others_their_own(drawn: Path) ->
     }  # fmt: skip
     assert "# left out: 'note', 300 different values" in text
     assert "300 of its 300 values looked at are images" in text
-    assert (experiment.tuning.trials, experiment.tuning.timeout) == (16, None)
+    assert (experiment.tuning.trials, experiment.tuning.timeout) == ("auto", None)
     assert experiment.training.epochs is None
     rows = prepared(drawn, experiment)["sources"]["scans"]["rows"]
     assert sum(rows.values()) == 300

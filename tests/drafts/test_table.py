@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from pipeline.config import load
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
 from pipeline.errors import UserError
@@ -33,6 +34,14 @@ def drafted(folder: Path, targets: str, frame: pd.DataFrame = FRAME) -> tuple[st
     frame.to_csv(folder / "it.csv", index=False)
     text = draft_table(folder / "it.csv", parse(targets), "it", folder)
     return text, yaml.safe_load(text)
+
+
+def test_a_draft_is_an_experiment_whose_trials_are_planned(tmp_path: Path) -> None:
+    text, _ = drafted(tmp_path, "level,price (CHF)")
+    (tmp_path / "it.yaml").write_text(text)
+    experiment = load(str(tmp_path / "it.yaml"), {}, tmp_path)
+    assert experiment.tuning is not None
+    assert (experiment.tuning.trials, experiment.tuning.timeout) == ("auto", None)
 
 
 def test_columns_are_guessed_by_what_is_in_them(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ def test_texts_with_labels_are_drafted(tmp_path: Path) -> None:
     found = load(str(folder / "mine.yaml"), {}, folder)
     assert (found.sources["mine"].path, found.sources["mine"].text) == ("posts.jsonl", "body")
     assert {name: task.kind for name, task in found.tasks.items()} == {"mood": "binary", "stars": "multiclass"}
+    assert found.tuning is not None
+    assert (found.tuning.trials, found.tuning.timeout) == ("auto", None)
     assert "% have none" in text
     assert "tokens in the middle" in text
 
