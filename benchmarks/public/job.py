@@ -1,0 +1,171 @@
+"""One job: public data, a recipe and a seed, through the steps of the product; only nothing is tracked."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.common.project import REPOSITORY
+from benchmarks.public.loop import RUNS, looped
+from benchmarks.public.recipes import LOOP, Recipe
+from benchmarks.public.tables import Public
+from benchmarks.truth.job import Untracked, project
+from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.comparison import Comparison, contrasts
+from pipeline.analysis.decision import Decision, decide_between
+from pipeline.analysis.evaluation import Evaluation
+from pipeline.analysis.references import references
+from pipeline.analysis.tables import primary
+from pipeline.config import Experiment, load, under_base, with_values
+from pipeline.config.comparing import TUNED
+from pipeline.data.prepared import Prepared, open_prepared
+from pipeline.data.test_split import open_test_split
+from pipeline.drafts.table import draft_table
+from pipeline.drafts.targets import parse
+from pipeline.steps.arms import arms, job_arms
+from pipeline.steps.context import Context
+from pipeline.steps.evaluate import Evaluate
+from pipeline.steps.prepare import Prepare
+from pipeline.steps.replicated import replicated
+from pipeline.steps.say import Say
+from pipeline.steps.step import perform
+from pipeline.training.length import length_of
+
+SETTINGS: Mapping[str, Any] = {"baselines.reference": False, "slots": 8, "processes": 1, "device": "cpu"}
+"""Of every job, as `--set` gives them. The reference is computed here, without a limit of time that matters."""
+
+REFERENCE_S = 1_800.0
+_REPLICATES = 5
+
+
+def answered(public: Public, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Run a job to its answer.
+
+    Returns:
+        rows, updates, trials; decision, delta_m, low, high, se, unfinished; as JSON by task: `tasks` (mean, se and p of
+        the differences), `networks` (each replicate's score of both arms, in the metric that decides), `references`;
+        cpu_s.
+    """
+    began = time.process_time()
+    with project() as folder:
+        found = _looped if recipe.name == LOOP else _run
+        told = found(written(public, recipe, seed, folder), recipe, folder)
+    return told | {"cpu_s": round(time.process_time() - began, 1)}
+
+
+def written(public: Public, recipe: Recipe, seed: int, folder: Path) -> Experiment:
+    """The experiment that ships or is drafted, as a recipe runs it, in a project's folder."""
+    (folder / "MLproject").touch()
+    file = folder / "experiments" / f"{public.name.replace(' ', '_')}.yaml"
+    file.parent.mkdir()
+    table = folder / f"{file.stem}.csv"
+    if public.frame:
+        public.frame().to_csv(table, index=False)
+    if public.ships:
+        shutil.copy(REPOSITORY / "experiments" / file.name, file)
+        (file.parent / "data").symlink_to(REPOSITORY / "experiments" / "data")
+    else:
+        file.write_text(draft_table(table, parse(public.asked), file.stem, folder), encoding="utf-8")
+    trials = {"tuning.trials": _REPLICATES * (3 if public.many else 6)}
+    return load(str(file), {**SETTINGS, **trials, **public.settings, **recipe.settings, "seed": seed}, folder)
+
+
+def _run(experiment: Experiment, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    prepared = _prepared(experiment, folder)
+    updates = recipe.times * length_of(prepared, under_base(experiment)).updates
+    if recipe.times != 1:
+        assert experiment.tuning is not None
+        longer = {"tuning.base": {**experiment.tuning.base, "training.epochs": None, "training.updates": updates}}
+        experiment = with_values(experiment, longer)
+    context = _context(experiment, folder)
+    key = perform(context, Prepare(experiment, folder)).key
+    planned = arms(experiment) if recipe.compares else job_arms(experiment)
+    done = [replicated(context, arm, key, "cpu") for arm in planned]
+    evaluated = perform(context, Evaluate(planned[0].experiment, key, [(it.train, it.done) for it in done]))
+    evaluation = Evaluation.load(evaluated.folder)
+    assert experiment.tuning is not None
+    return {
+        "rows": sum(prepared.train_rows.values()),
+        "updates": updates,
+        "trials": experiment.tuning.trials,
+        **_told(_decision(evaluation, experiment, recipe)),
+        "networks": json.dumps(_networks(evaluation)),
+        "references": json.dumps(_references(prepared, experiment) if recipe.has_references else {}),
+    }
+
+
+def _looped(experiment: Experiment, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """The plain loop on each task alone."""
+    prepared = _prepared(experiment, folder)
+    scores = {task: {LOOP: looped(prepared, task, RUNS)} for task in experiment.tasks}
+    return {"rows": sum(prepared.train_rows.values()), "networks": json.dumps(scores)}
+
+
+def _prepared(experiment: Experiment, folder: Path) -> Prepared:
+    context = _context(experiment, folder)
+    return open_prepared(context.prepared_folder(perform(context, Prepare(experiment, folder)).key))
+
+
+def _context(experiment: Experiment, folder: Path) -> Context:
+    assert experiment.tuning is not None
+    storage = {"storage": f"journal://{folder / 'studies.log'}"}
+    kept = experiment.model_copy(update={"tuning": experiment.tuning.model_copy(update=storage)})
+    return Context(folder, kept, Untracked(), Say(quiet=True))  # type: ignore[arg-type]
+
+
+def _decision(evaluation: Evaluation, experiment: Experiment, recipe: Recipe) -> Decision:
+    """As the report takes it, or the page of a comparison."""
+    margin, replicates = experiment.decision.margin, experiment.replicates
+    if not recipe.compares:
+        return decide_between(evaluation, TUNED, SINGLE, margin, replicates=replicates)
+    nothing = pd.DataFrame()
+    return Comparison(
+        experiment.name, evaluation, contrasts(evaluation), nothing, {}, None, {}, experiment.trials, replicates,
+        nothing, margin=margin,
+    ).decision  # fmt: skip
+
+
+def _told(found: Decision) -> dict[str, Any]:
+    assert found.delta is not None
+    interval = found.delta.interval()
+    tasks = {task: {"mean": it.mean, "se": it.se, "p": found.p_tasks[task]} for task, it in found.tasks.items()}
+    return {
+        "decision": found.word,
+        "delta_m": round(found.delta.mean, 4),
+        "low": round(interval.low, 4),
+        "high": round(interval.high, 4),
+        "se": round(found.delta.se, 4),
+        "unfinished": "; ".join(found.unfinished),
+        "tasks": json.dumps(_rounded(tasks)),
+    }
+
+
+def _networks(evaluation: Evaluation) -> dict[str, dict[str, list[float]]]:
+    """Scores of each replicate on test, by task and arm, in the metric that decides."""
+    decisive = primary(evaluation.scores)[["task", "metric"]].drop_duplicates()
+    found: dict[str, dict[str, list[float]]] = {}
+    for (task, arm), rows in evaluation.seeds.merge(decisive).groupby(["task", "candidate"], sort=False):
+        found.setdefault(str(task), {})[str(arm)] = _rounded(rows.sort_values("seed")["value"].tolist())
+    return found
+
+
+def _references(prepared: Prepared, experiment: Experiment) -> dict[str, dict[str, float]]:
+    """Scores on test of the constant prediction, and of what learns without a network, by task."""
+    found = references(
+        prepared, prepared.split("train"), open_test_split(prepared).rows, experiment.seed, REFERENCE_S
+    ).scores
+    return {
+        task: {method: round(float(its[task].metrics[its[task].primary].mean()), 5) for method, its in found.items()
+               if task in its}
+        for task in experiment.tasks
+    }  # fmt: skip
+
+
+def _rounded(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {name: _rounded(it) for name, it in values.items()}
+    return [_rounded(it) for it in values] if isinstance(values, list) else round(values, 5)
