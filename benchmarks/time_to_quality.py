@@ -2,8 +2,8 @@
 
 The target is the best last-epoch validation mean in the script's log; the script's times, to it and for all trials, are
 the epochs it did, at the seconds an epoch takes it in this run. Ours is the real command, from its start to the moment
-a trial of that value is told. Two studies show what each part gives: ours as the script does it (throughput), and with a
-short one-cycle schedule on top. Both see the same validation rows.
+a trial of that value is told. Two studies show what each part gives: ours as the script does it (throughput), and with
+a short one-cycle schedule on top. Both see the same validation rows.
 
     python -m benchmarks.time_to_quality [--data FOLDER]
 """

@@ -77,7 +77,6 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
         *draft.tasks,
         *(f"  # left out: {line}" for line in draft.left_out),
         "model: {trunk: {widths: [256], dropout: 0.2}}  # one hidden layer; more widths are more layers",
-        "tuning: {trials: 16}",
     ]
     return "\n".join(lines) + "\n"
 

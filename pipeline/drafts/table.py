@@ -63,7 +63,6 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
             "# Two layers of 128 behind embeddings of every column suit most tables; rows decide the rest.",
             "model: {trunk: {kind: tabular, widths: [128, 128], dropout: 0.1}}",
             line(f"training: {{batch_size: {_batch_size(rows)}}}", "its length follows the rows: training.updates"),
-            "tuning: {trials: 32}",
         ]
     )
 

@@ -22,7 +22,7 @@ _USUAL = ("text", "tweet", "post", "sentence", "comment", "message", "review", "
 _TRAINING = [
     "model: {trunk: {kind: gru, embedding: 64, widths: [64], dropout: 0.5}}  # lstm and transformer are others",
     "training: {seeds: 3}",
-    "tuning: {trials: 8, batch: 2}",
+    "tuning: {batch: 2}",
 ]
 
 
