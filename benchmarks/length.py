@@ -118,7 +118,8 @@ def _trained(prepared: Prepared, experiment: Experiment) -> list[SlotState]:
 
 def _scores(prepared: Prepared, experiment: Experiment, states: Sequence[SlotState]) -> np.ndarray:
     """Each network's mean over tasks on test [K]."""
-    network, _ = load_network(save(prepared.folder, prepared, experiment, states), prepared, experiment)
+    (path,) = save(prepared.folder, prepared, [experiment] * len(states), states)
+    network, _ = load_network(path, prepared, experiment)
     scored = score_network(network, prepared, open_test_split(prepared).rows)
     found: np.ndarray = np.mean([it.metrics[it.primary] for it in scored.values()], axis=0)
     return found

@@ -83,8 +83,8 @@ def _ours(data: Data, size: Size) -> Iterator[Contender]:
 def study_values(size: Size) -> dict[str, object]:
     """The study as the others do it: every trial trains all its epochs."""
     return {
-        "tuning.trials": size.trials, "tuning.batch": size.batch, "tuning.pruner": "none",
-        "training.epochs": size.epochs, "training.early_stopping": None,
+        "tuning.trials": size.trials, "tuning.batch": size.batch, "tuning.replicates": 1, "tuning.base": {},
+        "training.epochs": size.epochs,
     }  # fmt: skip
 
 

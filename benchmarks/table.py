@@ -75,7 +75,7 @@ def of_time_to_quality(table: pd.DataFrame) -> Lines:
         "sooner than the script",
         "than its whole study",
     )
-    for name in (study.SCRIPT, time_to_quality.THROUGHPUT, time_to_quality.SCHEDULE, time_to_quality.PRUNING):
+    for name in (study.SCRIPT, time_to_quality.THROUGHPUT, time_to_quality.SCHEDULE):
         part = table[table["name"] == name]
         middle = part[["seconds", "start_up", "whole", "than_seconds", "than_whole"]].median()
         sooner = ["" if name == study.SCRIPT else f"{middle[it]:.0f}" for it in ("than_seconds", "than_whole")]

@@ -2,8 +2,8 @@
 
 The target is the best last-epoch validation mean in the script's log; the script's times, to it and for all trials, are
 the epochs it did, at the seconds an epoch takes it in this run. Ours is the real command, from its start to the moment
-a trial of that value is told. Three studies show what each part gives: ours as the script does it (throughput), with a
-short one-cycle schedule (schedule), and with pruning on top. All see the same validation rows.
+a trial of that value is told. Two studies show what each part gives: ours as the script does it (throughput), and with
+a short one-cycle schedule on top. Both see the same validation rows.
 
     python -m benchmarks.time_to_quality [--data FOLDER]
 """
@@ -31,7 +31,7 @@ from benchmarks.networks import precisions
 from benchmarks.study import SCRIPT, Size, scripts, study_values
 
 RECORD = Path(__file__).parent / "records" / "usual_study.jsonl"
-THROUGHPUT, SCHEDULE, PRUNING = "throughput", "and schedule", "and pruning"
+THROUGHPUT, SCHEDULE = "throughput", "and schedule"
 _PEAKS = (  # of one-cycle: constant rates are searched from 1e-4 on
     "{balancing.weights: simplex, model.trunk.dropout: {float: [0.0, 0.7]}, "
     "training.learning_rate: {float: [1e-3, 1e-2], log: true}}"
@@ -103,7 +103,6 @@ def target_of(record: Path) -> Target:
 def _studies(size: Size, epochs: int, quick: bool) -> dict[str, dict[str, Any]]:
     schedule = {"training.schedule": "one_cycle", "training.epochs": epochs, "tuning.space": _PEAKS}
     return {  # the one that counts comes first: it makes the project's databases
-        PRUNING: study_values(size) | schedule | {"tuning.pruner": "halving"},
         SCHEDULE: study_values(size) | schedule,
         THROUGHPUT: study_values(size if quick else Size()),
     }
@@ -122,7 +121,7 @@ def _turns(
             script = _script(project, target)
             yield {"name": SCRIPT, "seed": seed, **script}
             for name, settings in values.items():
-                if name == PRUNING or seed < split_repeats:
+                if name == SCHEDULE or seed < split_repeats:
                     row = _ours(project, settings | {"seed": seed}, target)
                     click.echo(f"  seed {seed}, {name}: {row['seconds']:.1f} s, best {row['best']:.4f}", err=True)
                     sooner = {f"than_{it}": script[it] / row["seconds"] for it in ("seconds", "whole")}

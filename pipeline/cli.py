@@ -60,8 +60,8 @@ for _name, _about in _STEPS.items():
 @cli.command(context_settings={"ignore_unknown_options": True})
 @experiment_options
 @click.option("--methods", default="", metavar="all|NAME,...", help="Of `headway show --balancers`.")
-@click.option("--seeds", "compared_seeds", default="", help="Networks of each arm; 5 by default.")
-@click.option("--trials", "compared_trials", default="", help="Of each arm's study; 16 by default.")
+@click.option("--seeds", "compared_seeds", default="", help="Replicates of each arm; by default the study's.")
+@click.option("--trials", "compared_trials", default="", help="Of each arm; by default the study's.")
 @click.option("--resume", is_flag=True, help="Go on with interrupted steps, each in its own run.")
 @click.option("--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached.")
 @click.option("--storage", default="", help="Short for --set tuning.storage=URL.")

@@ -21,6 +21,7 @@ import pandas as pd
 from benchmarks.common import machine, results
 from benchmarks.truth.families import FAMILIES, Family
 from benchmarks.truth.judged import checks, table
+from benchmarks.truth.part import Part, row
 from benchmarks.truth.truth import REPLICATES
 
 JOBS = (
@@ -36,7 +37,7 @@ TRUTHS = ("family", "rows", "number", "delta_m", "cpu_s")
 @click.option("--family", "names", multiple=True, help="Those whose names begin so; by default all.")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=results.FOLDER / "truth",
               show_default="beside this", help="Where the rows are.")  # fmt: skip
-def main(parts: tuple[str, ...], hours: float, processes: int, names: tuple[str, ...], folder: Path) -> None:
+def main(parts: tuple[Part, ...], hours: float, processes: int, names: tuple[str, ...], folder: Path) -> None:
     """Run what has no row yet, and judge."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {"truths": folder / "truths.csv", "jobs": folder / "jobs.csv"}
@@ -55,13 +56,13 @@ def main(parts: tuple[str, ...], hours: float, processes: int, names: tuple[str,
     sys.exit(0 if hold else 1)
 
 
-def _run(part: str, file: Path, names: tuple[str, ...], until: float, processes: int) -> None:
+def _run(part: Part, file: Path, names: tuple[str, ...], until: float, processes: int) -> None:
     waiting = _left(part, file, names)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         running: set[Future[dict[str, Any]]] = set()
         while True:
             while len(running) < processes and time.monotonic() < until and (job := next(waiting, None)):
-                running.add(pool.submit(_done, part, *job))
+                running.add(pool.submit(row, part, *job))
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -69,7 +70,7 @@ def _run(part: str, file: Path, names: tuple[str, ...], until: float, processes:
                 _append(file, JOBS if part == "jobs" else TRUTHS, it.result())
 
 
-def _left(part: str, file: Path, names: tuple[str, ...]) -> Iterator[tuple[Family, int]]:
+def _left(part: Part, file: Path, names: tuple[str, ...]) -> Iterator[tuple[Family, int]]:
     """What has no row yet: a turn of every family at a time, so that a part of it tells something of all."""
     number = "seed" if part == "jobs" else "number"
     known = set()
@@ -83,26 +84,15 @@ def _left(part: str, file: Path, names: tuple[str, ...]) -> Iterator[tuple[Famil
                 yield family, turn
 
 
-def _done(part: str, family: Family, number: int) -> dict[str, Any]:
-    from benchmarks.truth.job import answered
-    from benchmarks.truth.truth import replicate_of
-    from pipeline.training.numerics import settle
-
-    settle()
-    about = {"family": family.name, "rows": family.rows}
-    if part == "jobs":
-        return about | {"seed": number} | answered(family, number)
-    return about | {"number": number} | replicate_of(family, number)
-
-
-def _append(file: Path, columns: tuple[str, ...], row: dict[str, Any]) -> None:
+def _append(file: Path, columns: tuple[str, ...], found: dict[str, Any]) -> None:
     new = not file.exists()
     with file.open("a", newline="", encoding="utf-8") as out:
         writer = csv.DictWriter(out, columns, extrasaction="ignore")
         if new:
             writer.writeheader()
-        writer.writerow(row)
-    click.echo(f"{row['family']} {row['rows']}: {row.get('decision', '')} {row['delta_m']:+.2f} ({row['cpu_s']:.0f} s)")
+        writer.writerow(found)
+    said = f"{found['family']} {found['rows']}: {found.get('decision', '')} {found['delta_m']:+.2f}"
+    click.echo(f"{said} ({found['cpu_s']:.0f} s)")
 
 
 if __name__ == "__main__":

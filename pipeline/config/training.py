@@ -72,7 +72,7 @@ class TrainingSettings(Settings):
     Attributes:
         epochs: Passes over the data, each with a look at validation after it; null counts `updates` in their place.
         updates: Steps of the optimizer, with about twenty looks at validation on the way; `auto` follows the training
-            rows of the longest source: 3 a row, from 400 to 3,000 for up to 5,000 rows, 4,500 for 50,000.
+            rows of the longest source: one a row, from 200 to 3,000 for up to 5,000 rows, 4,500 for 50,000.
         batch_size: Rows of each source in a step.
         optimizer: Which rule updates the weights.
         learning_rate: Peak rate.

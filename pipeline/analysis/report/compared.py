@@ -27,8 +27,8 @@ _TESTS = (
 )
 _FRONTIER = (
     "Grey dots are the trials of the tuned weights, one network each, pruned ones as far as they came: together they "
-    "draw what weighted sums can reach. Each arm is the mean of its replicates. All on validation; up and to the right is "
-    "better."
+    "draw what weighted sums can reach. Each arm is the mean of its replicates. All on validation; up and to the right "
+    "is better."
 )
 _COST = (
     "One network by itself, CPU time of one thread or the clock of a GPU, at the arm's chosen settings. Memory is the "

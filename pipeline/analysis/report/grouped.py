@@ -190,7 +190,7 @@ def _protocol(page: Page, found: Grouped) -> None:
     count = len(found.openings)
     said = [
         "The affinities are of training rows: the proposal knows nothing of validation or test.",
-        "Every network has the same settings, and its own early stopping on validation.",
+        "Every network has the same settings and is trained for as many updates.",
         "The test split was opened for all groupings at once; of these data "
         f"{'once' if count == 1 else f'{count} times'} in all.",
     ]

@@ -191,7 +191,7 @@ def openings(page: Page, data: ReportData) -> None:
         "test",
         "The test split",
         paragraph(
-            f"It was opened {times}. Nothing was chosen by it: early stopping, trials and weights saw validation only."
+            f"It was opened {times}. Nothing was chosen by it: trials, weights and the champion saw validation only."
         ),
         table(["opened", "for"], rows) if rows else "",
     )

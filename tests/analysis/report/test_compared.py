@@ -28,7 +28,8 @@ def comparison(failed: dict[str, str] | None = None) -> Comparison:
     arms = pd.DataFrame(
         [
             {"arm": it, "group": SINGLE if it.startswith("single") else it, "trials": 4, "diverged": int(it == "tuned"),
-             "objective": 0.8, "winners_json": json.dumps([{"values": chosen, "objective": 0.8}] * 2), "step_us": 100.0, "memory_bytes": 2**20}
+             "objective": 0.8, "winners_json": json.dumps([{"values": chosen, "objective": 0.8}] * 2),
+             "step_us": 100.0, "memory_bytes": 2**20}
             for it in titles
         ]
     )  # fmt: skip
