@@ -18,6 +18,11 @@ from pipeline.analysis.report.words import (
     still_improving,
 )
 
+_CALLED = {"default": "the experiment as written", "tuned": "the tuned network", SINGLE: "a network for each task"}
+"""What candidates are called where nothing beside the sentence says what they are."""
+
+_DELTA_M = "Delta-m is the mean over tasks of the change relative to the single-task networks; positive is better. "
+
 
 def verdict(data: ReportData) -> str:
     """Two plain sentences at most: the decision with what it is of, and what the champion reaches and follows."""
@@ -75,7 +80,7 @@ def _follows(data: ReportData) -> str:
     """What to do, and what the champion reaches, without its full stop."""
     found = data.decision
     reach = some([f"{level(data.level(data.best, task), metric)} on {task}" for task, metric in data.metrics.items()])
-    champion = f"the champion, {data.best}, reaches {reach}"
+    champion = f"the champion, {_CALLED.get(data.best, data.best)}, reaches {reach}"
     told = {
         "helps": "Use the shared network",
         "hurts": "Keep a network for each task",
@@ -109,7 +114,8 @@ def _disagreement(data: ReportData) -> str:
     if word == "helps" and data.champion == SINGLE:
         return "Validation chose the single-task networks as champion, although by test sharing helps."
     if word == "hurts" and data.champion not in (SINGLE, None):
-        return f"Validation chose {data.champion}, which shares, as champion, although by test sharing hurts."
+        called = _CALLED.get(data.champion, data.champion)
+        return f"Validation chose {called}, which shares, as champion, although by test sharing hurts."
     return ""
 
 
@@ -126,10 +132,11 @@ def _knowledge(data: ReportData) -> str:
             "how much another training would change."
         )
     what = f"{data.replicates} replicates" if data.replicates and data.compares_tuned else f"{data.seeds} seeds"
+    delta = _DELTA_M if len(data.evaluation.delta_m) else ""
     return (
-        f"Points are percentage points of {_metrics(data)} on test. Every interval covers 95 %; its standard error is "
-        f"that of the rows of the test split, by resampling them, and that between {what}, added. A task is clear, and "
-        "p small, after Holm's correction for the number of tasks."
+        f"{delta}Points are percentage points of {_metrics(data)} on test. Every interval covers 95 %; its standard "
+        f"error is that of the rows of the test split, by resampling them, and that between {what}, added. A task is "
+        "clear, and p small, after Holm's correction for the number of tasks."
     )
 
 

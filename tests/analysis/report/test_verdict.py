@@ -44,8 +44,8 @@ def test_it_helps() -> None:
     assert data.decision.word == "helps"
     assert re.fullmatch(
         rf"Sharing helps here, as written, untuned: the shared network is better than single-task networks, {DELTA}, "
-        rf"clearly better on a \({NUMBER} points\)\. Use the shared network; the champion, default, reaches "
-        r"\d+\.\d\d % accuracy on a and \d+\.\d\d % accuracy on b\.",
+        rf"clearly better on a \({NUMBER} points\)\. Use the shared network; the champion, the experiment as "
+        r"written, reaches \d+\.\d\d % accuracy on a and \d+\.\d\d % accuracy on b\.",
         verdict(data),
     )
 
@@ -55,7 +55,7 @@ def test_it_hurts() -> None:
     assert data.decision.word == "hurts"
     line = verdict(data)
     assert line.startswith("Sharing hurts here, as written, untuned: the shared network is worse than single-task")
-    assert f". Keep a network for each task; the champion, {data.best}, reaches " in line
+    assert ". Keep a network for each task; the champion, the experiment as written, reaches " in line
 
 
 def test_tuned_networks_are_compared_with_those_tuned_alike() -> None:
@@ -63,8 +63,9 @@ def test_tuned_networks_are_compared_with_those_tuned_alike() -> None:
     line = verdict(data)
     assert line.startswith("Sharing helps here: the tuned shared network is better than single-task networks tuned")
     assert "untuned" not in line
-    assert "the champion, tuned, reaches" in line
+    assert "the champion, the tuned network, reaches" in line
     assert "between 5 replicates" in details(data)[-1]
+    assert details(data)[-1].startswith("Delta-m is the mean over tasks")
 
 
 def test_tuned_networks_are_not_compared_with_untuned_ones() -> None:
@@ -115,14 +116,16 @@ def test_the_margin_decides_what_matters() -> None:
 def test_one_task_shares_nothing() -> None:
     line = verdict(report_data({"a": 0.6}, {"a": 0.6}))
     assert line.startswith(
-        "There is one task, a: nothing is shared, so sharing can neither help nor hurt. The champion, default, reaches "
+        "There is one task, a: nothing is shared, so sharing can neither help nor hurt. The champion, the experiment "
+        "as written, reaches "
     )
     assert report_data({"a": 0.6}, {"a": 0.6}).decision.word == "no_claim"
 
 
 def test_without_baselines_the_answer_is_not_known() -> None:
-    line = verdict(report_data({"a": 0.6, "b": 0.7}, {}))
-    assert "not known: no single-task baselines were trained (baselines.single=true trains them)" in line
+    data = report_data({"a": 0.6, "b": 0.7}, {})
+    assert "not known: no single-task baselines were trained (baselines.single=true trains them)" in verdict(data)
+    assert details(data)[-1].startswith("Points are")
 
 
 def test_a_network_that_shares_nothing_is_not_said_to_share() -> None:
@@ -192,7 +195,7 @@ def test_what_was_left_out_is_said_first_then_the_recipe_and_the_champions_choic
     ("tuned", "single", "champion", "said"),
     [
         (0.9, 0.6, SINGLE, "chose the single-task networks as champion, although by test sharing helps"),
-        (0.6, 0.9, "tuned", "chose tuned, which shares, as champion, although by test sharing hurts"),
+        (0.6, 0.9, "tuned", "chose the tuned network, which shares, as champion, although by test sharing hurts"),
         (0.9, 0.6, "tuned", ""),
         (0.6, 0.9, SINGLE, ""),
     ],
@@ -202,7 +205,8 @@ def test_a_champion_against_the_first_line_is_told_of(tuned: float, single: floa
     lines = " ".join(details(data))
     assert said in lines
     assert ("although by test" in lines) == bool(said)
-    assert f"the champion, {champion}, reaches" in verdict(data)
+    called = "a network for each task" if champion == SINGLE else "the tuned network"
+    assert f"the champion, {called}, reaches" in verdict(data)
 
 
 def with_constant(data: ReportData, accuracy: float, answer: str = "no") -> ReportData:
