@@ -82,6 +82,7 @@ def _run(experiment: Experiment, recipe: Recipe, folder: Path) -> dict[str, Any]
         longer = {"tuning.base": {**experiment.tuning.base, "training.epochs": None, "training.updates": updates}}
         experiment = with_values(experiment, longer)
     context = _context(experiment, folder)
+    experiment = context.experiment
     key = perform(context, Prepare(experiment, folder)).key
     planned = arms(experiment) if recipe.compares else job_arms(experiment)
     done = [replicated(context, arm, key, "cpu") for arm in planned]

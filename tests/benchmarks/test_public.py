@@ -12,7 +12,7 @@ from benchmarks.common.tables import made
 from benchmarks.public import __main__ as command
 from benchmarks.public import tables
 from benchmarks.public.drawn import kind_of
-from benchmarks.public.job import answered
+from benchmarks.public.job import _run, answered, written
 from benchmarks.public.judged import FAILED, answers, checks, claims
 from benchmarks.public.loop import looped
 from benchmarks.public.recipes import COMPARE, DEFAULTS, FOLDS, LONGER, LOOP, SPLITS, WHOLE, Recipe, planned
@@ -92,6 +92,13 @@ def test_a_job_tells_its_decision_and_each_replicates_scores(recipe: Recipe, arm
     assert {name for by in references.values() for name in by} == (
         {CONSTANT, "gradient boosting"} if recipe.name == DEFAULTS else set()
     )
+
+
+def test_a_study_is_kept_in_a_journal(tmp_path: Path) -> None:
+    recipe = Recipe(FOLDS, SMALL)
+    _run(written(MADE, recipe, 0, tmp_path), recipe, tmp_path)
+    assert (tmp_path / "studies.log").exists()
+    assert not list(tmp_path.glob("*.db"))
 
 
 def test_the_plain_loop_learns_digits(monkeypatch: pytest.MonkeyPatch) -> None:
