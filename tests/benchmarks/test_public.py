@@ -129,7 +129,7 @@ def test_what_is_missing_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_
     shown = CliRunner().invoke(command.main, ["--record", str(tmp_path / "jobs.csv")])
     assert (shown.exit_code, shown.output.splitlines()) == (
         1,
-        ["Error: the public tables are missing: python -m pip install no_such_package"],
+        ["Error: the public tables are missing: python -m pip install -c requirements.txt no_such_package"],
     )
 
 

@@ -51,7 +51,7 @@ def test_every_seed_is_validated_on_rows_that_it_has_not_seen(finished: tuple[Pa
     project, result = finished
     found = runs(project)
     assert {f"validation/digit/accuracy{it}" for it in ("", "_ci_low")} <= set(found["train default"].data.metrics)
-    assert found["select"].data.tags[tags.GATE] == "champion: there was none"
+    assert found["select"].data.tags[tags.GATE] == "champion: there was no champion before"
     assert {"digit", "parity"} == {it.split("/")[1] for it in found["evaluate tuned"].data.metrics} - {"all"}
     gaps = pd.read_csv(
         next(Path(it["outputs"]) for it in result.json["steps"] if it["step"] == "evaluate") / "gaps.csv"
