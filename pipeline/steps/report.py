@@ -198,8 +198,8 @@ def _left_out(experiment: Experiment) -> tuple[str, ...]:
         return ("The search was left out: tuning=null.",)
     if experiment.baselines.single and len(experiment.tasks) > MOST_ALONE:
         return (
-            f"With more than {MOST_ALONE} tasks the single-task networks have one study together: a trial sets the same "
-            "values for all of them.",
+            f"With more than {MOST_ALONE} tasks the single-task networks have one study together: a trial sets the "
+            "same values for all of them.",
         )
     return ()
 
