@@ -46,9 +46,9 @@ def answered(public: Public, recipe: Recipe, seed: int) -> dict[str, Any]:
     """Run a job to its answer.
 
     Returns:
-        rows (of training), updates, trials; decision, delta_m, low, high, se, unfinished; as JSON by task `tasks`
+        rows (of training), updates, trials; decision, delta_m, low, high, se, unfinished; as JSON by task: `tasks`
         (mean, se and p of the differences), `networks` (each replicate's score of both arms, in the metric that
-        decides) and `references`; cpu_s.
+        decides), `references`; cpu_s.
     """
     began = time.process_time()
     with project() as folder:

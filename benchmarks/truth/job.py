@@ -17,6 +17,7 @@ from pipeline.config import Experiment, load
 from pipeline.config.comparing import TUNED
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
+from pipeline.errors import UserError
 from pipeline.steps.arms import job_arms
 from pipeline.steps.context import Context, Done
 from pipeline.steps.evaluate import Evaluate
@@ -31,6 +32,8 @@ SETTINGS: Mapping[str, Any] = {
     "tuning.trials": 15, "baselines.reference": False, "slots": 8, "processes": 1, "seed": 0, "device": "cpu",
 }  # fmt: skip
 """Of every job, as `--set` gives them: three trials a replicate, five replicates."""
+
+_REDRAWN = 10_000  # from a seed to the next that is tried in its place
 
 NAME = "made"
 """Of the experiment and its source."""
@@ -138,7 +141,17 @@ def decided(evaluation: Evaluation, experiment: Experiment) -> dict[str, Any]:
 
 
 def answered(family: Family, seed: int) -> dict[str, Any]:
-    """Run a job to its answer: the decision, delta-m with its interval, and what it took."""
+    """Run a job to its answer: the decision, delta-m with its interval, and what it took.
+
+    Where by chance no row of a split has a label of some task, which is refused, the table is drawn once more.
+    """
+    try:
+        return _answered(family, seed)
+    except UserError:
+        return answered(family, seed + _REDRAWN)
+
+
+def _answered(family: Family, seed: int) -> dict[str, Any]:
     began = time.process_time()
     with project() as folder:
         experiment = drafted(family, written(family, seed, folder), folder, settings_of(family))

@@ -6,35 +6,47 @@ through it again until they fall inside, which keeps it one (cycle walking: Blac
 arbitrary finite domains").
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 _ROUNDS = 8
 _MIX = (0x7FEB352D, 0x846CA68B)  # the multipliers of a 32-bit finaliser with low bias (Wellons, "hash-prospector")
 
 
-def shuffled(rows: int, seed: int, start: int, stop: int) -> np.ndarray:
-    """Row numbers at some places of a random order.
+def shuffled(rows: int, seeds: Sequence[int], start: int, stop: int) -> np.ndarray:
+    """Row numbers at some places of random orders.
 
     Args:
         rows: How many there are, below 2^32.
-        seed: Of the order, below 2^64.
+        seeds: Of the S orders, each below 2^64.
         start: First place, from 0.
         stop: Behind the last place, at most `rows`.
 
     Returns:
-        int64 [stop - start], no number twice.
+        int64 [S, stop - start], no number twice in an order.
     """
     bits = max((rows - 1).bit_length(), 2)
     low = bits // 2
-    keys = np.random.SeedSequence(seed).generate_state(_ROUNDS)
-    found = _encrypted(np.arange(start, stop, dtype=np.uint32), keys, low, bits - low)
-    while len(outside := np.flatnonzero(found >= rows)):
-        found[outside] = _encrypted(found[outside], keys, low, bits - low)
+    # All orders at a time: for few rows a call costs more than what it computes.
+    keys = np.stack([np.random.SeedSequence(seed).generate_state(_ROUNDS) for seed in seeds], 1)  # [rounds, S]
+    places = np.broadcast_to(np.arange(start, stop, dtype=np.uint32), (len(seeds), stop - start))
+    found = _encrypted(places, keys[:, :, None], low, bits - low)
+    while (outside := found >= rows).any():
+        order, _ = np.nonzero(outside)
+        found[outside] = _encrypted(found[outside], keys[:, order], low, bits - low)
     return found.astype(np.int64)
 
 
 def _encrypted(numbers: np.ndarray, keys: np.ndarray, low: int, high: int) -> np.ndarray:
-    """Numbers below 2^(low + high), each to another one: the halves take turns in changing each other."""
+    """Numbers below 2^(low + high), each to another one: the halves take turns in changing each other.
+
+    Args:
+        numbers: Of any shape.
+        keys: One a round, of a shape that goes with that of the numbers.
+        low: Bits of the lower half.
+        high: Bits of the higher half.
+    """
     right, left = numbers & np.uint32((1 << low) - 1), numbers >> np.uint32(low)
     masks = np.uint32((1 << low) - 1), np.uint32((1 << high) - 1)
     for turn, key in enumerate(keys):
@@ -45,8 +57,9 @@ def _encrypted(numbers: np.ndarray, keys: np.ndarray, low: int, high: int) -> np
     return (left << np.uint32(low)) | right
 
 
-def _mixed(numbers: np.ndarray, key: np.uint32) -> np.ndarray:
+def _mixed(numbers: np.ndarray, key: np.ndarray) -> np.ndarray:
     x = numbers ^ key
     x = (x ^ (x >> np.uint32(16))) * np.uint32(_MIX[0])
     x = (x ^ (x >> np.uint32(15))) * np.uint32(_MIX[1])
-    return x ^ (x >> np.uint32(16))
+    mixed: np.ndarray = x ^ (x >> np.uint32(16))
+    return mixed

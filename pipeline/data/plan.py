@@ -86,19 +86,16 @@ class Plan:
     def _order(self, source: str, streams: Sequence[Stream], epoch: int, start: int, stop: int) -> Tensor:
         """Row numbers [S, stop - start]; a source shorter than the epoch is shuffled anew each time round."""
         rows = self._rows[source]
-        orders = []
-        for stream in streams:
-            rounds = [
-                shuffled(
-                    rows,
-                    stream.seed_of("order", source, epoch, turn),
-                    max(start - turn * rows, 0),
-                    min(stop - turn * rows, rows),
-                )
-                for turn in range(start // rows, -(-stop // rows))
-            ]
-            orders.append(np.concatenate(rounds) if rounds else np.empty(0, np.int64))
-        found = np.stack(orders)
+        rounds = [
+            shuffled(
+                rows,
+                [stream.seed_of("order", source, epoch, turn) for stream in streams],
+                max(start - turn * rows, 0),
+                min(stop - turn * rows, rows),
+            )
+            for turn in range(start // rows, -(-stop // rows))
+        ]
+        found = np.concatenate(rounds, 1) if rounds else np.empty((len(streams), 0), np.int64)
         if gap := self._without.get(source):
             found[found >= gap.start] += len(gap)
         return torch.from_numpy(found)

@@ -192,7 +192,7 @@ def _random_order(rows: int, draw: np.random.Generator, seed: int) -> Iterator[n
         yield draw.permutation(rows)
         return
     for start in range(0, rows, _AT_ONCE):
-        yield shuffled(rows, seed, start, min(start + _AT_ONCE, rows))
+        yield shuffled(rows, [seed], start, min(start + _AT_ONCE, rows))[0]
 
 
 def _patterns(columns: list[np.ndarray]) -> np.ndarray:

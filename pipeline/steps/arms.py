@@ -129,11 +129,9 @@ def as_compared(experiment: Experiment) -> Experiment:
 
 
 def _replicated(experiment: Experiment) -> Experiment:
-    """Its arms train as many networks as there are replicates, and nothing beside them."""
+    """Its arms train as many networks as there are replicates."""
     training = experiment.training.model_copy(update={"seeds": experiment.replicates})
-    return experiment.model_copy(
-        update={"training": training, "baselines": Baselines(single=False, separate=None, reference=False)}
-    )
+    return experiment.model_copy(update={"training": training})
 
 
 def _alone(begun: Experiment, compared: bool = False) -> list[Arm]:
@@ -166,7 +164,11 @@ def _plain(experiment: Experiment) -> Experiment:
     # Under no condition: what it would name may not be searched here.
     space = {key: tuning.space.get(key, it).model_copy(update={"when": {}}) for key, it in SPACE.items()}
     return begun.model_copy(
-        update={"balancing": BalancingSettings(), "tuning": tuning.model_copy(update={"space": space})}
+        update={
+            "balancing": BalancingSettings(),
+            "baselines": Baselines(single=False, separate=None, reference=False),
+            "tuning": tuning.model_copy(update={"space": space}),
+        }
     )
 
 

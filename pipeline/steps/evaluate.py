@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pipeline.config import Experiment, changed
 from pipeline.plugins import fingerprint
 from pipeline.steps.context import Context, Done
-from pipeline.steps.parameters import parameters
 from pipeline.steps.step import Step
 from pipeline.steps.took import took_s
 from pipeline.steps.train import HISTORY, Train, log_datasets
@@ -99,7 +98,7 @@ class Evaluate(Step):
             if candidate.role == "group":
                 continue  # it is told of as a part of its groupings
             child = context.tracker.start(f"evaluate {candidate.title}", {tags.STEP: self.name, **step.tags()}, run.id)
-            child.params(parameters(step.experiment))
+            child.params(step.parameters())
             child.metrics(evaluation.metrics(candidate.group, list(step.experiment.tasks)))
             child.end("FINISHED")
         for grouping in self._groupings:

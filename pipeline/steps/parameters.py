@@ -1,10 +1,18 @@
 """An experiment as the parameters of a run: the same keys whether weights are equal, given or searched."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.config import Experiment, flatten
 
 _OF_TASKS = {"weights", "preference"}
+
+
+def parameters_of(experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """Those of several networks: where they differ in a value it is a list, in their order."""
+    every = [parameters(it) for it in experiments]
+    found = {key: [it.get(key) for it in every] for key in dict.fromkeys(key for it in every for key in it)}
+    return {key: its[0] if all(it == its[0] for it in its) else its for key, its in found.items()}
 
 
 def parameters(experiment: Experiment) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment, changed
 from pipeline.config.comparing import TUNED
+from pipeline.steps.arms import MOST_ALONE
 from pipeline.steps.context import Context, Done
 from pipeline.steps.decided import keep
 from pipeline.steps.evaluate import Trained
@@ -194,7 +195,12 @@ def _left_out(experiment: Experiment) -> tuple[str, ...]:
             "Tuning, the winner and its registration were left out: data.validation=0 leaves nothing to choose by.",
         )
     if experiment.tuning is None:
-        return ("The search was left out: tuning=null. The experiment as written was registered.",)
+        return ("The search was left out: tuning=null.",)
+    if experiment.baselines.single and len(experiment.tasks) > MOST_ALONE:
+        return (
+            f"With more than {MOST_ALONE} tasks the single-task networks have one study together: a trial sets the "
+            "same values for all of them.",
+        )
     return ()
 
 

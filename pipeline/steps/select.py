@@ -100,8 +100,11 @@ def selected(folder: Path) -> Mapping[str, Any]:
 
 def _best(history: "pd.DataFrame") -> str:
     """The slot whose kept look has the highest objective on validation; of equal ones the first."""
+    import numpy as np
+
     from pipeline.training.progress import OBJECTIVE
 
     kept = history[history["kept"]]
-    slot: str = kept.loc[kept[OBJECTIVE].idxmax(), "slot"]
+    # Of a task without a label in validation none is known.
+    slot: str = kept.loc[kept[OBJECTIVE].fillna(-np.inf).idxmax(), "slot"]
     return slot

@@ -4,7 +4,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.steps.context import Context, Done
@@ -45,6 +45,10 @@ class Step(ABC):
     def tags(self) -> dict[str, str]:
         """Tags beside those of every step."""
         return {}
+
+    def parameters(self) -> dict[str, Any]:
+        """What its run logs of the experiment, by dotted key."""
+        return parameters(self.experiment)
 
     def folder(self, context: Context, key: str) -> Path:
         """Where the outputs go."""
@@ -95,7 +99,7 @@ def _run(context: Context, step: Step, key: Key) -> Done:
     folder = step.folder(context, digest)
     run = _begin(context, step, digest)
     with run.ended_truly():
-        run.params(parameters(step.experiment))
+        run.params(step.parameters())
         run.text(step.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
         run.text(json.dumps(key.parts, indent=1, sort_keys=True, default=str), KEY_FILE)
         with outputs.published(folder) as partial:

@@ -11,6 +11,7 @@ from pipeline.config.tasks import OF_EVALUATION
 from pipeline.errors import Diverged
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, on_device
+from pipeline.steps.parameters import parameters_of
 from pipeline.steps.step import Step
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, digest, versions
@@ -93,6 +94,10 @@ class Train(Step):
         own = {tags.ROLE: self.role, tags.PREPARED: self._prepared}
         own |= {tags.TASK: self.task} if self.task else {}
         return own | ({tags.ARM: self._arm} if self._arm else {})
+
+    def parameters(self) -> dict[str, Any]:
+        """Of all its networks."""
+        return parameters_of(self.experiments)
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Train all seeds or replicates, log curves, save weights."""

@@ -1,6 +1,7 @@
 """Tune: the study. Optuna's storage is the truth about trials, MLflow a projection of it."""
 
 import json
+import math
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -168,7 +169,7 @@ def _told(trial: "FrozenTrial") -> dict[str, Any]:
     told = {
         "replicate": trial.user_attrs[REPLICATE],
         "number": trial.number,
-        "objective": trial.value,
+        "objective": math.nan if trial.value is None else trial.value,
         "values": trial.user_attrs[VALUES],
     }
     return told | ({"standard_error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {})

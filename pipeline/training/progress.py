@@ -65,20 +65,20 @@ def note_look(
 
 
 def _objective(metrics: dict[str, float]) -> float | None:
-    """The mean over the tasks that validation has labels for; None without a validation split."""
+    """The mean over the tasks that validation has labels for, NaN for none; None without a validation split."""
     return _mean([value for name, value in _primary(metrics).items() if name.startswith("validation/")])
 
 
 def _loss(metrics: dict[str, float]) -> float | None:
-    """The mean loss over the tasks that validation has labels for; None without a validation split."""
+    """The mean loss over the tasks that validation has labels for, NaN for none; None without a validation split."""
     seen = {name: value for name, value in _primary(metrics).items() if name.startswith("validation/")}
-    return _mean([_beside(metrics, name, value) for name, value in seen.items() if not math.isnan(value)])
+    return _mean([value if math.isnan(value) else _beside(metrics, name, value) for name, value in seen.items()])
 
 
 def _mean(values: list[float]) -> float | None:
-    """Of those that are known."""
+    """Of those that are known; NaN where none is, None of nothing."""
     known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else None
+    return sum(known) / len(known) if known else math.nan if values else None
 
 
 def _lost(metrics: dict[str, float]) -> bool:

@@ -34,7 +34,7 @@ from pipeline.tuning.folds import FoldedState, joined
 from pipeline.tuning.pruners import PRUNERS, Curves
 from pipeline.tuning.space import trial_experiment
 from pipeline.tuning.storage import storage_failures
-from pipeline.tuning.study import ERROR, FOLDS, METRICS, REASON, VALUES
+from pipeline.tuning.study import ERROR, FOLDS, METRICS, REASON, UNMEASURED, VALUES
 
 _HERE_AND_NOW = (Failure, OSError, MemoryError, StorageInternalError)
 """Errors that say nothing about a trial: it stays unfinished, and a resume trains it."""
@@ -144,10 +144,10 @@ class _Job:
         if isinstance(state, FoldedState) and state.status != "diverged":
             trial.set_user_attr(FOLDS, [fold.best_objective for fold in state.folds])
             trial.set_user_attr(ERROR, state.best[STANDARD_ERROR])
-        if state.status == "finished":
+        if state.status == "finished" and not math.isnan(state.best_objective):
             self.study.tell(trial, state.best_objective)
             return
-        trial.set_user_attr(REASON, state.status)
+        trial.set_user_attr(REASON, UNMEASURED if state.status == "finished" else state.status)
         self.study.tell(trial, state=TrialState.PRUNED)
 
     def _hear(self, trials: Sequence[FrozenTrial], told: Mapping[int, SlotState], checkpoint: Checkpoint) -> None:

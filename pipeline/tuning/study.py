@@ -29,7 +29,9 @@ FOLDS = "trial.folds"
 ERROR = "trial.standard_error"
 """Attribute of the same: the standard error of their mean, which is the trial's value."""
 REASON = "trial.reason"
-"""Attribute of a trial that did not complete: `pruned`, `diverged`, or what failed."""
+"""Attribute of a trial that did not complete: `pruned`, `diverged`, `unmeasured`, or what failed."""
+UNMEASURED = "unmeasured"
+"""Reason of a trial that was trained to its end, where validation has no label of its tasks."""
 
 _DIFFERENCES = 5
 
@@ -55,6 +57,8 @@ def open_study(name: str, url: str, lock: Path) -> Study:
 def winners(study: Study, trials: int, replicates: int) -> list[FrozenTrial]:
     """The best complete trial of each replicate among the first so many trials; of equal ones the lowest number.
 
+    Where validation can measure none it is the first, which is the experiment as written.
+
     Raises:
         Diverged: A replicate has none that is complete.
     """
@@ -62,7 +66,9 @@ def winners(study: Study, trials: int, replicates: int) -> list[FrozenTrial]:
     found = []
     for replicate in range(replicates):
         own = first[replicate::replicates]
-        complete = [trial for trial in own if trial.state == TrialState.COMPLETE]
+        complete = [trial for trial in own if trial.state == TrialState.COMPLETE] or [
+            trial for trial in own if trial.user_attrs.get(REASON) == UNMEASURED
+        ]
         if not complete:
             reasons = [_outcome(trial) for trial in own]
             counts = ", ".join(f"{reasons.count(reason)} {reason}" for reason in sorted(set(reasons))) or "no trials"
@@ -120,7 +126,9 @@ def _outcome(trial: FrozenTrial) -> str:
 
 
 def _value(trial: FrozenTrial) -> float:
-    return trial.value if trial.value is not None else float("-inf")
+    """Its value; of a pruned one Optuna has the last that was reported, which may be none."""
+    known = trial.state == TrialState.COMPLETE and trial.value is not None
+    return float(trial.value) if known else float("-inf")  # type: ignore[arg-type]
 
 
 def _numbers(values: Iterable[float | None]) -> list[float]:

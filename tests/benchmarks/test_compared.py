@@ -39,7 +39,7 @@ def test_the_page_holds_the_answer_every_arm_and_the_figure(written: Path) -> No
     assert "On made-up data." in page
     assert "![delta-m and the frontier](made.svg)" in page
     rows = [line for line in page.splitlines() if line.startswith("| upgrad |")]
-    assert len(rows) == 3  # on test, against the references, what it chose
+    assert len(rows) == 4  # on test, against the references, what its two replicates chose
     against = found.contrasts.set_index(["candidate", "against", "task"]).loc[("upgrad", "equal", "all")]
     assert f"**{against['mean']:+.2f}**" in rows[1]
     svg = to.with_suffix(".svg").read_text()

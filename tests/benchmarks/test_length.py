@@ -17,8 +17,8 @@ def test_jobs_go_to_the_record_which_a_later_run_goes_on_with(tmp_path: Path) ->
         CliRunner().invoke(length.main, [*words, *more], catch_exceptions=False)
     found = pd.read_csv(record)
     assert found[["table", "times", "rows", "updates", "seeds"]].values.tolist() == [
-        ["iris", 0.05, 108, 20, 2],
-        ["iris", 0.1, 108, 40, 2],
+        ["iris", 0.05, 108, 10, 2],
+        ["iris", 0.1, 108, 20, 2],
     ]
     assert (found["score"] <= 1.0).all()
 

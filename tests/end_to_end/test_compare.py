@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.data import test_split
 from pipeline.errors import Diverged
-from pipeline.steps import comparing
+from pipeline.steps import replicated
 from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
 from tests.conftest import Result, call_headway, make_project
@@ -94,14 +94,14 @@ def test_seeds_of_all_arms_are_paired_and_start_from_the_same_weights(again: Res
 def test_an_arm_that_diverges_is_left_out_and_the_rest_goes_on(
     said: Result, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = comparing.perform
+    before = replicated.perform
 
     def perform(context: Any, step: Any) -> Any:
         if step.title in ("tune arm upgrad", "train arm single digit"):
             raise Diverged("all trials diverged")
         return before(context, step)
 
-    monkeypatch.setattr(comparing, "perform", perform)
+    monkeypatch.setattr(replicated, "perform", perform)
     told = call_headway("compare", *SMALL)
     assert told.code == 0
     assert "upgrad: left out of the comparison, all trials diverged" in told.out
@@ -116,11 +116,15 @@ def test_where_all_diverge_it_ends_in_one_line_and_leaves_test_closed(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(test_split, "open_test_split", None)
-    huge = "tuning.space={training.learning_rate: {float: [1e30, 1e31]}}"
-    told = call_headway("compare", "debug", "--methods", "famo", "--trials", "1", "--seeds", "2", "--set", huge)
+    huge = (
+        "tuning.space={training.learning_rate: {float: [1e30, 1e31]}}",
+        "tuning.base={training.learning_rate: 1e30}",
+    )
+    settings = [word for it in huge for word in ("--set", it)]
+    told = call_headway("compare", "debug", "--methods", "famo", "--trials", "2", "--seeds", "2", *settings)
     assert told.code == 1
     assert told.err.count("\n") == 1
-    assert "compare: not one arm could be trained: the study has no winner (1 diverged)" in told.err
+    assert "compare: not one arm could be trained: replicate 0 of the study has no winner (1 diverged)" in told.err
 
 
 @pytest.mark.parametrize(

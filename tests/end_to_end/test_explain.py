@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from pipeline.data import prepared
+from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
 from tests.conftest import Result, call_headway, make_project
 from tests.data import texts
@@ -182,13 +183,17 @@ def test_only_training_and_validation_are_read_and_a_second_time_nothing(
     assert one == two
 
 
-def test_the_winner_is_explained_once_the_study_is_done(place: Path) -> None:
+def test_what_was_selected_is_explained_once_the_job_is_done(place: Path) -> None:
     small = ("--set", "training.epochs=1", "--set", "tuning.trials=2", "--set", "explain.rows=20")
     before = call_headway("explain", "debug", *small)
-    assert "the study is not done, so the experiment as written is explained" in before.out
-    assert call_headway("tune", "debug", *small).code == 0
+    assert "the whole job is not done, so the experiment as written is explained" in before.out
+    assert call_headway("evaluate", "debug", *small).code == 0
+    chosen = next(run for run in Tracker(place, "debug").runs() if run.info.run_name == "select").data.tags[
+        tags.SELECTED
+    ]
+    titles = [f"train single {task}" for task in ("digit", "parity")] if chosen == "single" else [f"train {chosen}"]
     after = call_headway("explain", "debug", *small, "--json").json
-    assert [step["step"] for step in after["steps"]] == ["prepare", "train tuned", "explain"]
+    assert [step["step"] for step in after["steps"]] == ["prepare", *titles, "explain"]
 
 
 def test_why_says_what_changed(digits: Result, place: Path) -> None:

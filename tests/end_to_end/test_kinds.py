@@ -101,8 +101,8 @@ def test_another_winner_is_held_against_the_champion_in_all_metrics(finished: tu
         "run", "digits_present", *SMALL, "--set", "tuning.space={training.learning_rate: {float: [1e-7, 1e-6]}}"
     )
     assert worse.code == 0, worse
-    tuned = [run for run in Tracker(project, "digits_present").runs() if run.info.run_name == "train tuned"]
-    assert sorted(run.data.tags[tags.GATE].split(":")[0] for run in tuned) == ["challenger", "champion"]
+    chosen = [run for run in Tracker(project, "digits_present").runs() if run.info.run_name == "select"]
+    assert sorted(run.data.tags[tags.GATE].split(":")[0] for run in chosen) == ["challenger", "champion"]
 
 
 def test_losses_of_ones_own_are_trained_on_the_same_prepared_data(finished: tuple[Path, Result]) -> None:

@@ -113,6 +113,13 @@ def test_weights_that_are_not_finite_mean_diverged() -> None:
     assert (state.status, state.best_look) == ("diverged", 1)
 
 
+def test_where_validation_can_measure_no_task_neither_mean_is_known_and_nothing_diverged() -> None:
+    state = SlotState("a")
+    none = {"validation/a/accuracy": NAN, "validation/a/nll": NAN, "train/a/accuracy": 0.5, "train/a/nll": 0.6}
+    assert note_look(state, none, TrainingSettings(), NINE)
+    assert (state.status, math.isnan(state.best_objective), math.isnan(state.best_loss)) == ("running", True, True)
+
+
 def test_task_without_labels_is_left_out_of_both_means_and_is_no_divergence() -> None:
     state = SlotState("a")
     note_look(state, metrics(0.5, NAN), TrainingSettings(), NINE)

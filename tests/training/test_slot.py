@@ -31,8 +31,8 @@ def test_each_seed_may_train_settings_of_its_own(experiment: Experiment) -> None
     assert {slot.fold for slot in slots_of(own, chained=True)} == {2}
 
 
-def test_trials_share_the_order_of_the_data_and_nothing_with_seeds(experiment: Experiment) -> None:
-    slots = [trial_slot(number, experiment) for number in (0, 7)]
+def test_trials_of_a_replicate_share_the_order_of_the_data_and_nothing_with_seeds(experiment: Experiment) -> None:
+    slots = [trial_slot(number, experiment) for number in (0, 5 * 7)]
     assert slots[0].data_stream == slots[1].data_stream
     assert slots[0].stream != slots[1].stream
     used = {slot.stream for slot in seed_slots(experiment)} | {slot.data_stream for slot in seed_slots(experiment)}

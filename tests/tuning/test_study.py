@@ -45,6 +45,25 @@ def test_a_study_without_a_winner_says_what_became_of_its_trials() -> None:
         winners(study_of(), 5, 1)[0]
 
 
+def test_each_replicate_has_a_winner_among_its_own_trials() -> None:
+    values = [0.9, 0.1, 0.5, 0.3, 0.2, 0.4, 0.8]
+    study = study_of(*((TrialState.COMPLETE, value, None) for value in values))
+    assert [trial.number for trial in winners(study, 7, 2)] == [0, 5]
+    assert [trial.number for trial in winners(study, 4, 2)] == [0, 3]
+    assert [trial.number for trial in winners(study, 7, 3)] == [0, 4, 2]
+
+
+def test_a_replicate_without_a_winner_is_named() -> None:
+    study = study_of((TrialState.COMPLETE, 0.5, None), (TrialState.PRUNED, 0.9, "diverged"))
+    with pytest.raises(Failure, match=r"replicate 1 of the study has no winner \(1 diverged\)"):
+        winners(study, 2, 2)
+
+
+def test_where_validation_measures_nothing_the_first_trial_wins_which_is_as_written() -> None:
+    study = study_of((TrialState.PRUNED, None, "diverged"), *[(TrialState.PRUNED, None, "unmeasured")] * 3)
+    assert [trial.number for trial in winners(study, 4, 2)] == [2, 1]
+
+
 def test_what_a_trial_did_not_search_is_empty_in_the_table_and_whole_numbers_stay_whole() -> None:
     study = optuna.create_study(direction="maximize")
     own: tuple[dict[str, object], ...] = ({"a": 3, "b": True}, {"b": False, "c": 0.5}, {"d": "x"})

@@ -9,6 +9,7 @@ from pipeline.analysis.figures.style import BAD, BLUE, GOOD, Panel, see_through,
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.importance import BaseImportanceEvaluator
 
 OBJECTIVE = "objective"
 
@@ -54,7 +55,7 @@ def importance(study: "Study") -> list[Panel]:
 
     What some trials do not search PED-ANOVA weighs by how often it is searched; fANOVA leaves it out.
     """
-    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
     if len(_values(study)) < FEWEST or len(set(_values(study))) < 2 or not _params(study):
         return [_too_few("Importance", study)]
@@ -66,7 +67,9 @@ def importance(study: "Study") -> list[Panel]:
         warnings.filterwarnings(
             "ignore", "Some regimes for parameter"
         )  # a setting searched in one trial, or in all but one
-        found = {way: get_param_importances(study, evaluator=evaluator) for way, evaluator in ways.items()}
+        found = {way: it for way, evaluator in ways.items() if (it := _weighed(study, evaluator))}
+    if not found:
+        return [_too_few("Importance", study)]
     figure = go.Figure()
     for index, (way, values) in enumerate(found.items()):
         figure.add_bar(
@@ -77,10 +80,20 @@ def importance(study: "Study") -> list[Panel]:
             marker={"color": series(index)},
             hovertemplate="%{x:.2f}<extra>%{y}</extra>",
         )
-    everywhere, anywhere = sorted(map(len, found.values()))
+    everywhere, anywhere = min(map(len, found.values())), max(map(len, found.values()))
     drawn = styled(figure, 130 + 48 * anywhere, "importance")
     note = "fANOVA knows only the settings that every trial searches." if everywhere < anywhere else ""
     return [Panel("Importance of the searched settings", drawn, note, wide=True)]
+
+
+def _weighed(study: "Study", evaluator: "BaseImportanceEvaluator") -> dict[str, float]:
+    """The importance of each setting; empty where all trees of a forest see trials of one value."""
+    from optuna.importance import get_param_importances
+
+    try:
+        return get_param_importances(study, evaluator=evaluator)
+    except RuntimeError:
+        return {}
 
 
 def parallel_coordinates(study: "Study") -> list[Panel]:
