@@ -1,6 +1,6 @@
 """Run jobs whose truth is known, append a row a job, and hold the answers against what is asked.
 
-    python -m benchmarks.truth [--part jobs|truths] [--hours H] [--processes N]
+    python -m benchmarks.truth [--part truths|jobs|compared|told] [--hours H] [--processes N]
 
 It goes on where it stopped: jobs that have a row are not run again. Without parts left to run it prints the table and
 exits with 1 where something that is asked does not hold.
@@ -18,45 +18,40 @@ from typing import Any
 import click
 import pandas as pd
 
-from benchmarks.common import machine, results
+from benchmarks.common import machine
 from benchmarks.truth.families import FAMILIES, Family
 from benchmarks.truth.judged import checks, table
-from benchmarks.truth.part import Part, row
-from benchmarks.truth.truth import REPLICATES
+from benchmarks.truth.part import PARTS, row
 
-JOBS = (
-    "family", "rows", "seed", "decision", "delta_m", "low", "high", "se", "rows_share", "unfinished", "tasks", "cpu_s",
-)  # fmt: skip
-TRUTHS = ("family", "rows", "number", "delta_m", "cpu_s")
+RECORD = Path(__file__).parents[1] / "records" / "truth"
 
 
 @click.command()
-@click.option("--part", "parts", multiple=True, type=click.Choice(["truths", "jobs"]), help="By default both.")
+@click.option("--part", "parts", multiple=True, type=click.Choice(list(PARTS)), help="By default all.")
 @click.option("--hours", default=12.0, show_default=True, help="After which no further job is begun.")
 @click.option("--processes", default=machine.cores(), show_default="one a core", help="Jobs at a time.")
 @click.option("--family", "names", multiple=True, help="Those whose names begin so; by default all.")
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=results.FOLDER / "truth",
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=RECORD,
               show_default="beside this", help="Where the rows are.")  # fmt: skip
-def main(parts: tuple[Part, ...], hours: float, processes: int, names: tuple[str, ...], folder: Path) -> None:
+def main(parts: tuple[str, ...], hours: float, processes: int, names: tuple[str, ...], folder: Path) -> None:
     """Run what has no row yet, and judge."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {"truths": folder / "truths.csv", "jobs": folder / "jobs.csv"}
     until = time.monotonic() + 3600 * hours
-    for part in parts or ("truths", "jobs"):
-        _run(part, files[part], names, until, processes)
-    if not all(file.exists() for file in files.values()):
+    for part in parts or PARTS:
+        _run(part, folder / f"{part}.csv", names, until, processes)
+    found = {part: pd.read_csv(folder / f"{part}.csv") for part in PARTS if (folder / f"{part}.csv").exists()}
+    if not {"truths", "jobs"} <= found.keys():
         return
-    truths, jobs = (pd.read_csv(file) for file in files.values())
-    click.echo(table(jobs, truths).round(2).to_string(index=False))
+    click.echo(table(found["jobs"], found["truths"]).round(2).to_string(index=False))
     hold = True
-    for said, holds in checks(jobs, truths):
+    for said, holds in checks(found):
         click.echo(f"{'yes' if holds else 'NO '}  {said}")
         hold &= holds
-    click.echo(f"{(truths['cpu_s'].sum() + jobs['cpu_s'].sum()) / 3600:.1f} CPU hours")
+    click.echo(f"{sum(it['cpu_s'].sum() for it in found.values()) / 3600:.1f} CPU hours")
     sys.exit(0 if hold else 1)
 
 
-def _run(part: Part, file: Path, names: tuple[str, ...], until: float, processes: int) -> None:
+def _run(part: str, file: Path, names: tuple[str, ...], until: float, processes: int) -> None:
     waiting = _left(part, file, names)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         running: set[Future[dict[str, Any]]] = set()
@@ -67,17 +62,16 @@ def _run(part: Part, file: Path, names: tuple[str, ...], until: float, processes
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for it in done:
-                _append(file, JOBS if part == "jobs" else TRUTHS, it.result())
+                _append(file, ("family", "rows", "number", *PARTS[part].columns), it.result())
 
 
-def _left(part: Part, file: Path, names: tuple[str, ...]) -> Iterator[tuple[Family, int]]:
+def _left(part: str, file: Path, names: tuple[str, ...]) -> Iterator[tuple[Family, int]]:
     """What has no row yet: a turn of every family at a time, so that a part of it tells something of all."""
-    number = "seed" if part == "jobs" else "number"
     known = set()
     if file.exists():
-        known = set(pd.read_csv(file)[["family", "rows", number]].itertuples(index=False, name=None))
+        known = set(pd.read_csv(file)[["family", "rows", "number"]].itertuples(index=False, name=None))
     families = [it for it in FAMILIES if not names or it.title.startswith(names)]
-    counts = {it.title: it.jobs if part == "jobs" else 0 if it.kind == "coin" else REPLICATES for it in families}
+    counts = {it.title: PARTS[part].count(it) for it in families}
     for turn in range(max(counts.values(), default=0)):
         for family in families:
             if turn < counts[family.title] and (family.name, family.rows, turn) not in known:

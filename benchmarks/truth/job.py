@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ SETTINGS: Mapping[str, Any] = {
 }  # fmt: skip
 """Of every job, as `--set` gives them: three trials a replicate, five replicates."""
 
-_REDRAWN = 10_000  # from a seed to the next that is tried in its place
+_REDRAWN, _DRAWS = 10_000, 5  # from a seed to the next that is tried in its place, and how many are
 
 NAME = "made"
 """Of the experiment and its source."""
@@ -112,14 +112,20 @@ def project() -> Iterator[Path]:
 
 def trained(experiment: Experiment, folder: Path) -> Trained:
     """Prepare, run every arm's study, train the winners, and the experiment as written."""
-    storage = {"storage": f"journal://{folder / 'studies.log'}"}
-    if experiment.tuning:
-        experiment = experiment.model_copy(update={"tuning": experiment.tuning.model_copy(update=storage)})
-    context = Context(folder, experiment, Untracked(), Say(quiet=True))  # type: ignore[arg-type]
+    context = untracked(experiment, folder)
+    experiment = context.experiment
     prepared = perform(context, Prepare(experiment, folder)).key
     found = [(step, perform(context, step)) for step in candidates(experiment, folder, prepared, "cpu")]
     arms = [replicated(context, arm, prepared, "cpu") for arm in job_arms(experiment)]
     return Trained(context, prepared, [*found, *((it.train, it.done) for it in arms)])
+
+
+def untracked(experiment: Experiment, folder: Path) -> Context:
+    """Of steps of which nothing is tracked; their studies are kept in a journal, which costs less than a database."""
+    if experiment.tuning:
+        storage = {"storage": f"journal://{folder / 'studies.log'}"}
+        experiment = experiment.model_copy(update={"tuning": experiment.tuning.model_copy(update=storage)})
+    return Context(folder, experiment, Untracked(), Say(quiet=True))  # type: ignore[arg-type]
 
 
 def decided(evaluation: Evaluation, experiment: Experiment) -> dict[str, Any]:
@@ -141,14 +147,24 @@ def decided(evaluation: Evaluation, experiment: Experiment) -> dict[str, Any]:
 
 
 def answered(family: Family, seed: int) -> dict[str, Any]:
-    """Run a job to its answer: the decision, delta-m with its interval, and what it took.
+    """Run a job to its answer: the decision, delta-m with its interval, and what it took."""
+    return redrawn(_answered, family, seed, UserError)
 
-    Where by chance no row of a split has a label of some task, which is refused, the table is drawn once more.
+
+def redrawn(
+    run: Callable[[Family, int], dict[str, Any]], family: Family, seed: int, refused: type[Exception]
+) -> dict[str, Any]:
+    """Run a job; where by chance no row of a split has a label of some task, which is refused, draw the table again.
+
+    Raises:
+        Exception: `refused`, where that happens each time.
     """
-    try:
-        return _answered(family, seed)
-    except UserError:
-        return answered(family, seed + _REDRAWN)
+    for again in range(_DRAWS - 1):
+        try:
+            return run(family, seed + again * _REDRAWN)
+        except refused:
+            continue
+    return run(family, seed + (_DRAWS - 1) * _REDRAWN)
 
 
 def _answered(family: Family, seed: int) -> dict[str, Any]:

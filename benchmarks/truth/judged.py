@@ -1,6 +1,6 @@
 """What is asked of the answers, fixed before the first run; and the table by family and size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,14 @@ MARGIN = 1.0
 CLAIMS = ("helps", "hurts", "mixed")
 _SURE = 4.0  # standard deviations over jobs that an effect has to be away from zero to be expected to be seen
 _RIGHT = 0.8
+_SAME_DELTA = 1e-6  # percent
 
 
 def table(jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] = FAMILIES) -> pd.DataFrame:
     """One row a family and size.
 
     Args:
-        jobs: family, rows, seed, decision, delta_m, low, high, unfinished, cpu_s.
+        jobs: family, rows, number, decision, delta_m, low, high, unfinished, cpu_s.
         truths: family, rows, number, delta_m.
         families: Which.
 
@@ -54,10 +55,38 @@ def table(jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] =
     return pd.DataFrame(found)
 
 
-def checks(
-    jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family] = FAMILIES
-) -> Iterator[tuple[str, bool]]:
-    """What is asked, in words with what was found, and whether it holds."""
+def checks(parts: Mapping[str, pd.DataFrame], families: Sequence[Family] = FAMILIES) -> Iterator[tuple[str, bool]]:
+    """What is asked, in words with what was found, and whether it holds.
+
+    Args:
+        parts: The rows of `truths` and `jobs`, and of the other parts that were run.
+        families: Which.
+    """
+    yield from _of_jobs(parts["jobs"], parts["truths"], families)
+    if "compared" in parts:
+        yield from _of_comparisons(parts["compared"])
+    if "told" in parts:
+        yield from _of_commands(parts["told"], parts["jobs"])
+
+
+def _of_comparisons(compared: pd.DataFrame) -> Iterator[tuple[str, bool]]:
+    claimed = int(compared["claims"].notna().sum())
+    most = 9 * len(compared) / 100
+    yield f"{claimed} of {len(compared)} comparisons without a difference claim one (at most 9 of 100)", claimed <= most
+
+
+def _of_commands(told: pd.DataFrame, jobs: pd.DataFrame) -> Iterator[tuple[str, bool]]:
+    both = told.merge(jobs, on=["family", "rows", "number"], suffixes=("", "_of_job"))
+    same = (both["decision"] == both["decision_of_job"]) & (
+        (both["delta_m"] - both["delta_m_of_job"]).abs() <= _SAME_DELTA
+    )
+    yield (
+        f"{int(same.sum())} of {len(told)} jobs answer by `headway run` what they do here",
+        bool(same.sum() == len(told)),
+    )
+
+
+def _of_jobs(jobs: pd.DataFrame, truths: pd.DataFrame, families: Sequence[Family]) -> Iterator[tuple[str, bool]]:
     by = {(family.name, family.rows): family for family in families}
     own = jobs.assign(kind=[by[it].kind for it in zip(jobs["family"], jobs["rows"], strict=True)])
     found = table(jobs, truths, families)

@@ -15,9 +15,6 @@ from pipeline.data.prepared import open_prepared
 from pipeline.data.test_split import open_test_split
 from pipeline.steps.evaluate import candidate_of
 
-REPLICATES = 20
-"""Training sets of each family."""
-
 TESTED = 100_000
 """Fresh rows that a replicate is scored on."""
 
