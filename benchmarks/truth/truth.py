@@ -8,13 +8,12 @@ import numpy as np
 
 from benchmarks.truth.families import Family
 from benchmarks.truth.job import NAME, SETTINGS, Trained, drafted, project, settings_of, trained, written
-from pipeline.analysis.candidate import Candidate
 from pipeline.analysis.compare import relative
 from pipeline.analysis.metrics import LOWER_IS_BETTER
 from pipeline.analysis.scores import score
 from pipeline.data.prepared import open_prepared
 from pipeline.data.test_split import open_test_split
-from pipeline.steps.train import HISTORY
+from pipeline.steps.evaluate import candidate_of
 
 REPLICATES = 20
 """Training sets of each family."""
@@ -48,16 +47,7 @@ def _changes(done: Trained) -> dict[str, Any]:
     values: dict[str, dict[str, float]] = {}
     metrics: dict[str, str] = {}
     for step, did in done.trained:
-        candidate = Candidate(
-            title=step.candidate,
-            role=step.role,
-            experiments=tuple(step.experiments),
-            prepared=prepared.only(step.experiment.tasks),
-            folder=did.folder,
-            history=did.folder / HISTORY,
-            task=step.task,
-        )
-        for task, scores in score(candidate, rows).items():
+        for task, scores in score(candidate_of(prepared, step, did), rows).items():
             values.setdefault(step.role, {})[task] = float(scores.metrics[scores.primary].mean())
             metrics[task] = scores.primary
     return {"delta_m": _delta_m(values, metrics)} | {

@@ -86,7 +86,7 @@ class Evaluate(Step):
 
         settle()
         prepared = open_prepared(context.prepared_folder(self._prepared))
-        candidates = [self._candidate(prepared, step, done) for step, done in self._trained]
+        candidates = [candidate_of(prepared, step, done, self._groupings) for step, done in self._trained]
         _record_opening(context, run, self._prepared, [candidate.title for candidate in candidates])
         log_datasets(run, context, self._prepared, ("test",))
         test = open_test_split(prepared)
@@ -128,20 +128,31 @@ class Evaluate(Step):
             {name: it.metrics for name, it in self.experiment.tasks.items()},
         )
 
-    def _candidate(self, prepared: "Prepared", step: Train, done: Done) -> "Candidate":
-        from pipeline.analysis.candidate import Candidate
 
-        return Candidate(
-            title=step.candidate,
-            role=step.role,
-            experiments=tuple(step.experiments),
-            prepared=prepared.only(step.experiment.tasks),
-            folder=done.folder,
-            history=done.folder / HISTORY,
-            task=step.task,
-            tuned=bool(step.winners),
-            groupings=tuple(name for name, titles in self._groupings.items() if step.candidate in titles),
-        )
+def candidate_of(
+    prepared: "Prepared", step: Train, done: Done, groupings: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> "Candidate":
+    """What a train step left, as it is scored.
+
+    Args:
+        prepared: The data.
+        step: It.
+        done: What it answered.
+        groupings: See `Evaluate`.
+    """
+    from pipeline.analysis.candidate import Candidate
+
+    return Candidate(
+        title=step.candidate,
+        role=step.role,
+        experiments=tuple(step.experiments),
+        prepared=prepared.only(step.experiment.tasks),
+        folder=done.folder,
+        history=done.folder / HISTORY,
+        task=step.task,
+        tuned=bool(step.winners),
+        groupings=tuple(name for name, titles in groupings.items() if step.candidate in titles),
+    )
 
 
 def reference_s(context: Context) -> float:
