@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from benchmarks.common.project import REPOSITORY
 from benchmarks.public.loop import RUNS, looped
 from benchmarks.public.recipes import LOOP, Recipe
 from benchmarks.public.tables import Public
-from benchmarks.truth.job import Untracked, project
+from benchmarks.truth.compared import comparison_of
+from benchmarks.truth.job import project, untracked
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.comparison import Comparison, contrasts
 from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.references import references
@@ -27,11 +25,9 @@ from pipeline.data.test_split import open_test_split
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
 from pipeline.steps.arms import arms, job_arms
-from pipeline.steps.context import Context
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.replicated import replicated
-from pipeline.steps.say import Say
 from pipeline.steps.step import perform
 from pipeline.training.length import length_of
 
@@ -81,7 +77,7 @@ def _run(experiment: Experiment, recipe: Recipe, folder: Path) -> dict[str, Any]
         assert experiment.tuning is not None
         longer = {"tuning.base": {**experiment.tuning.base, "training.epochs": None, "training.updates": updates}}
         experiment = with_values(experiment, longer)
-    context = _context(experiment, folder)
+    context = untracked(experiment, folder)
     experiment = context.experiment
     key = perform(context, Prepare(experiment, folder)).key
     planned = arms(experiment) if recipe.compares else job_arms(experiment)
@@ -107,15 +103,8 @@ def _looped(experiment: Experiment, recipe: Recipe, folder: Path) -> dict[str, A
 
 
 def _prepared(experiment: Experiment, folder: Path) -> Prepared:
-    context = _context(experiment, folder)
+    context = untracked(experiment, folder)
     return open_prepared(context.prepared_folder(perform(context, Prepare(experiment, folder)).key))
-
-
-def _context(experiment: Experiment, folder: Path) -> Context:
-    assert experiment.tuning is not None
-    storage = {"storage": f"journal://{folder / 'studies.log'}"}
-    kept = experiment.model_copy(update={"tuning": experiment.tuning.model_copy(update=storage)})
-    return Context(folder, kept, Untracked(), Say(quiet=True))  # type: ignore[arg-type]
 
 
 def _decision(evaluation: Evaluation, experiment: Experiment, recipe: Recipe) -> Decision:
@@ -123,11 +112,7 @@ def _decision(evaluation: Evaluation, experiment: Experiment, recipe: Recipe) ->
     margin, replicates = experiment.decision.margin, experiment.replicates
     if not recipe.compares:
         return decide_between(evaluation, TUNED, SINGLE, margin, replicates=replicates)
-    nothing = pd.DataFrame()
-    return Comparison(
-        experiment.name, evaluation, contrasts(evaluation), nothing, {}, None, {}, experiment.trials, replicates,
-        nothing, margin=margin,
-    ).decision  # fmt: skip
+    return comparison_of(evaluation, experiment).decision
 
 
 def _told(found: Decision) -> dict[str, Any]:
