@@ -166,7 +166,7 @@ def _plain(experiment: Experiment) -> Experiment:
     return begun.model_copy(
         update={
             "balancing": BalancingSettings(),
-            "baselines": Baselines(single=False, separate=None, reference=False),
+            "baselines": Baselines(single=False, separate=None, reference=begun.baselines.reference),
             "tuning": tuning.model_copy(update={"space": space}),
         }
     )

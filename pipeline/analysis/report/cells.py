@@ -1,11 +1,13 @@
 """Rows of the page's tables: numbers with their intervals, as HTML."""
 
 import json
+from collections.abc import Iterable
 from html import escape
 
 import pandas as pd
 
 from pipeline.analysis.candidate import CONSTANT, SINGLE
+from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.figures.style import colour
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.words import bounds, shown_p
@@ -34,21 +36,20 @@ def candidate_rows(data: ReportData) -> list[list[str]]:
             escape(_what(row)),
         ]
         for row in data.evaluation.candidates.to_dict("records")
-    ] + _reference_rows(data)
-
-
-def _reference_rows(data: ReportData) -> list[list[str]]:
-    table = primary(data.evaluation.references)
-    levels, balanced = _by_task(table), _balanced(data.evaluation.references)
-    return [
-        [
-            escape(method),
-            *(_level(levels, balanced, method, task) for task in data.tasks),
-            "",
-            _ALWAYS if method == CONSTANT else _REFERENCE,
-        ]
-        for method in table["candidate"].drop_duplicates()
+    ] + [
+        [escape(method), *levels, "", _ALWAYS if method == CONSTANT else _REFERENCE]
+        for method, levels in reference_levels(data.evaluation, data.tasks).items()
     ]
+
+
+def reference_levels(evaluation: Evaluation, tasks: Iterable[str]) -> dict[str, list[str]]:
+    """Primary metric of each task of the constant prediction, and of what learns without a network, by their names."""
+    table = primary(evaluation.references)
+    levels, balanced = _by_task(table), _balanced(evaluation.references)
+    return {
+        method: [_level(levels, balanced, method, task) for task in tasks]
+        for method in table["candidate"].drop_duplicates()
+    }
 
 
 def _by_task(table: pd.DataFrame) -> dict[tuple[str, str], dict]:

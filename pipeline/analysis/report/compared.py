@@ -11,7 +11,8 @@ from pipeline.analysis.figures.candidates import side_by_side
 from pipeline.analysis.figures.costs import cost_bars
 from pipeline.analysis.figures.tradeoff import trade_off
 from pipeline.analysis.metrics import TITLES
-from pipeline.analysis.report.cells import name, opening_rows, percent, tested
+from pipeline.analysis.report.cells import name, opening_rows, percent, reference_levels, tested
+from pipeline.analysis.report.constants import unbeaten
 from pipeline.analysis.report.decision import called, decided, decision, shown, together
 from pipeline.analysis.report.page import Page, folded, heading, items, paragraph, table
 from pipeline.analysis.report.words import bounds, listed, still_improving
@@ -48,6 +49,7 @@ def details(found: Comparison) -> list[str]:
         said.append(f"Worse than equal weights by more than noise: {listed(worse)}.")
     if names := unfinished_names(found.evaluation.finished):
         said.append(still_improving(names))
+    said += unbeaten(found.evaluation, found.metrics)
     said += [f"Left out: {arm}, because {reason}." for arm, reason in found.failed.items()]
     said.append(
         f"Percentages are the mean over tasks of the relative change in {_metrics(found)} on test, with "
@@ -69,6 +71,7 @@ def summary(found: Comparison) -> dict[str, Any]:
         "space": {key: json.loads(it) for key, it in found.space.items()},
         "arms": plain(found.arms),
         "test": plain(found.evaluation.scores),
+        "references": plain(found.evaluation.references),
         "contrasts": plain(found.contrasts),
         "left_out": dict(found.failed),
     }
@@ -100,6 +103,8 @@ def _arms(page: Page, found: Comparison) -> None:
         ]
         for arm in names
     ]
+    references = reference_levels(found.evaluation, found.metrics)
+    rows += [[escape(method), *levels, ""] for method, levels in references.items()]
     headers = ["arm", *(f"{task}: {TITLES[metric]}" for task, metric in found.metrics.items()), "delta-m"]
     all_rows = [
         [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), f"{row['mean']:.4f}",

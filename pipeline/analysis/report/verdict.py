@@ -32,7 +32,7 @@ def verdict(data: ReportData) -> str:
 def details(data: ReportData) -> list[str]:
     """What the first line does not say: what was left out, the recipe, delta-m, tuning, what the intervals know."""
     said = [*data.left_out, *filter(None, (data.recipe, data.champion_why, _disagreement(data), _unfinished(data)))]
-    said += unbeaten(data)
+    said += unbeaten(data.evaluation, data.metrics)
     said += [_delta_m(row) for row in data.evaluation.delta_m.to_dict("records") if row["candidate"] != "separate"]
     if len(tuned := data.difference(data.of_role("tuned"), data.of_role("default"))):
         said.append(f"Tuning, against the network as written: {_clauses(tuned.to_dict('records'))}.")

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis import tables
+from pipeline.analysis.candidate import CONSTANT, SINGLE
 from pipeline.analysis.comparison import Comparison, contrasts
 from pipeline.analysis.report.compared import answer, compared_page, summary
 from pipeline.analysis.tables import FINISHED
@@ -59,6 +60,26 @@ def test_what_is_worse_and_what_was_left_out_is_said() -> None:
     assert re.search(r"Worse than equal weights by more than noise: <b> \(-\d", said)
     assert "Left out: famo, because it diverged." in said
     assert "relative change in accuracy on test, with 5 replicates; each chose its settings by 4 trials of its" in said
+
+
+def test_references_stand_beside_the_arms_and_a_constant_that_is_not_beaten_is_named() -> None:
+    found = comparison()
+    networks = {"equal": {task: drawn(0.6, seed=1, source=task) for task in ("a", "b")}}
+    constant = {CONSTANT: {"a": drawn(0.9, 1, seed=9, source="a"), "b": drawn(0.2, 1, seed=9, source="b")}}
+    its = replace(
+        found.evaluation,
+        references=tables.scores_table(constant),
+        constants=pd.DataFrame([["a", "no"], ["b", "yes"]], columns=tables.CONSTANTS),
+        constant_differences=tables.constant_differences_table(networks, constant),
+    )
+    found = replace(found, evaluation=its)
+    said = answer(found)
+    assert "On a no network beats always predicting 'no'." in said
+    assert "always predicting 'yes'" not in said
+    table = re.sub("<[^>]+>", " ", compared_page(found).split('id="differences"')[0])
+    level = 100 * float(its.references.query("task == 'a' and primary")["mean"].iloc[0])
+    assert re.search(rf"constant\s+{level:.2f}", table)
+    assert {row["task"] for row in summary(found)["references"]} == {"a", "b"}
 
 
 def test_every_arm_is_there_against_every_reference_and_names_are_escaped(page: str) -> None:
