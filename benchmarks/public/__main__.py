@@ -7,7 +7,6 @@ It goes on where it stopped: jobs that have a row are not run again. What is ask
 it exits with 1 where something does not hold.
 """
 
-import csv
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import click
 import pandas as pd
 
+from benchmarks.common import records
 from benchmarks.public.judged import FAILED, answers, checks, claims
 from benchmarks.public.recipes import RECIPES, planned
 from benchmarks.public.tables import missing, publics
@@ -59,12 +59,10 @@ def _run(record: Path, names: tuple[str, ...], recipes: tuple[str, ...], until: 
 
     settle()
     every = publics()
-    known: set[Any] = set()
-    if record.exists():
-        known = set(pd.read_csv(record)[["table", "recipe", "seed"]].itertuples(index=False, name=None))
+    done = records.known(record, ("table", "recipe", "seed"))
     for name, recipe, seed in planned(list(every)):
         asked = (not names or name in names) and (not recipes or recipe in recipes)
-        if asked and (name, recipe, seed) not in known and time.monotonic() < until:
+        if asked and (name, recipe, seed) not in done and time.monotonic() < until:
             about = {"table": name, "recipe": recipe, "seed": seed}
             try:
                 found = answered(every[name], RECIPES[recipe], seed)
@@ -74,12 +72,7 @@ def _run(record: Path, names: tuple[str, ...], recipes: tuple[str, ...], until: 
 
 
 def _append(record: Path, row: dict[str, Any]) -> None:
-    new = not record.exists()
-    with record.open("a", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, COLUMNS)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    records.append(record, COLUMNS, row)
     shown = [f"{row.get(name):+.2f}" if name == "delta_m" else str(row.get(name)) for name in _SHOWN if name in row]
     click.echo(", ".join(shown))
 

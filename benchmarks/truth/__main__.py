@@ -6,7 +6,6 @@ It goes on where it stopped: jobs that have a row are not run again. Without par
 exits with 1 where something that is asked does not hold.
 """
 
-import csv
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from benchmarks.common import machine
+from benchmarks.common import machine, records
 from benchmarks.truth.families import FAMILIES, Family
 from benchmarks.truth.judged import checks, table
 from benchmarks.truth.part import PARTS, row
@@ -67,24 +66,17 @@ def _run(part: str, file: Path, names: tuple[str, ...], until: float, processes:
 
 def _left(part: str, file: Path, names: tuple[str, ...]) -> Iterator[tuple[Family, int]]:
     """What has no row yet: a turn of every family at a time, so that a part of it tells something of all."""
-    known = set()
-    if file.exists():
-        known = set(pd.read_csv(file)[["family", "rows", "number"]].itertuples(index=False, name=None))
+    done = records.known(file, ("family", "rows", "number"))
     families = [it for it in FAMILIES if not names or it.title.startswith(names)]
     counts = {it.title: PARTS[part].count(it) for it in families}
     for turn in range(max(counts.values(), default=0)):
         for family in families:
-            if turn < counts[family.title] and (family.name, family.rows, turn) not in known:
+            if turn < counts[family.title] and (family.name, family.rows, turn) not in done:
                 yield family, turn
 
 
 def _append(file: Path, columns: tuple[str, ...], found: dict[str, Any]) -> None:
-    new = not file.exists()
-    with file.open("a", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, columns, extrasaction="ignore")
-        if new:
-            writer.writeheader()
-        writer.writerow(found)
+    records.append(file, columns, found)
     said = f"{found['family']} {found['rows']}: {found.get('decision', '')} {found['delta_m']:+.2f}"
     click.echo(f"{said} ({found['cpu_s']:.0f} s)")
 
