@@ -70,7 +70,7 @@ def test_a_train_step_killed_three_times_leaves_the_same_weights_in_the_same_run
 def test_a_study_killed_twice_is_finished_in_the_same_run_with_the_same_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = ["tune", "mnist_fashion", "--trials", "8", "--set", "tuning.batch=4", "--set", "training.epochs=8"]
+    command = ["tune", "mnist_fashion", "--trials", "10"]
     unbroken = make_project(tmp_path / "unbroken", monkeypatch)
     finish(headway(unbroken, *command))
     broken = make_project(tmp_path / "broken", monkeypatch)
@@ -82,7 +82,7 @@ def test_a_study_killed_twice_is_finished_in_the_same_run_with_the_same_table(
     states = [(run.info.run_name, run.info.status) for run in Tracker(broken, "mnist_fashion").runs()]
     assert states.count(("tune", "FINISHED")) == 1
     assert [name for name, _ in states].count("tune") == 1
-    assert sorted(name for name, _ in states if name.startswith("trial")) == [f"trial {number}" for number in range(8)]
+    assert sorted(name for name, _ in states if name.startswith("trial")) == [f"trial {number}" for number in range(10)]
 
 
 @pytest.mark.slow

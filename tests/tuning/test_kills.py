@@ -172,8 +172,8 @@ def test_a_study_killed_by_sigkill_equals_an_unbroken_one(prepared: Prepared, re
 
 
 @pytest.mark.slow
-def test_48_trials_on_mnist_and_fashion_are_equal_for_any_stacks_processes_and_two_kills(tmp_path: Path) -> None:
-    values = {"tuning.trials": 48, "tuning.batch": 8, "training.epochs": 4}
+def test_50_trials_on_mnist_and_fashion_are_equal_for_any_stacks_processes_and_two_kills(tmp_path: Path) -> None:
+    values = {"tuning.trials": 50, "tuning.batch": 10, "training.epochs": 4}
     experiment = load("mnist_fashion", values, PROJECT)
     prepared = prepared_at(experiment, tmp_path / "prepared")
     reference = searched(experiment, prepared, tmp_path / "reference")
