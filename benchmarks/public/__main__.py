@@ -43,10 +43,7 @@ def main(hours: float, names: tuple[str, ...], recipes: tuple[str, ...], record:
     jobs = pd.read_csv(record)
     for shown in (answers(jobs), claims(jobs).rename("claims").to_frame().T):
         click.echo(shown.to_string() + "\n")
-    hold = True
-    for said, holds in checks(jobs):
-        click.echo(f"{'yes' if holds else 'NO '}  {said}")
-        hold &= holds
+    hold = records.judged(checks(jobs))
     click.echo(f"{jobs['cpu_s'].sum() / 3600:.1f} CPU hours")
     sys.exit(0 if hold else 1)
 

@@ -12,7 +12,7 @@ from benchmarks.public.loop import RUNS, looped
 from benchmarks.public.recipes import LOOP, Recipe
 from benchmarks.public.tables import Public
 from benchmarks.truth.compared import comparison_of
-from benchmarks.truth.job import project, untracked
+from benchmarks.truth.job import project, told, untracked
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
@@ -49,8 +49,8 @@ def answered(public: Public, recipe: Recipe, seed: int) -> dict[str, Any]:
     began = time.process_time()
     with project() as folder:
         found = _looped if recipe.name == LOOP else _run
-        told = found(written(public, recipe, seed, folder), recipe, folder)
-    return told | {"cpu_s": round(time.process_time() - began, 1)}
+        row = found(written(public, recipe, seed, folder), recipe, folder)
+    return row | {"cpu_s": round(time.process_time() - began, 1)}
 
 
 def written(public: Public, recipe: Recipe, seed: int, folder: Path) -> Experiment:
@@ -116,17 +116,11 @@ def _decision(evaluation: Evaluation, experiment: Experiment, recipe: Recipe) ->
 
 
 def _told(found: Decision) -> dict[str, Any]:
-    assert found.delta is not None
-    interval = found.delta.interval()
-    tasks = {task: {"mean": it.mean, "se": it.se, "p": found.p_tasks[task]} for task, it in found.tasks.items()}
-    return {
-        "decision": found.word,
-        "delta_m": round(found.delta.mean, 4),
-        "low": round(interval.low, 4),
-        "high": round(interval.high, 4),
-        "se": round(found.delta.se, 4),
+    said = told(found)
+    return said | {
+        **{name: round(said[name], 4) for name in ("delta_m", "low", "high", "se")},
         "unfinished": "; ".join(found.unfinished),
-        "tasks": json.dumps(_rounded(tasks)),
+        "tasks": json.dumps(_rounded(said["tasks"])),
     }
 
 

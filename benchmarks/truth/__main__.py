@@ -42,10 +42,7 @@ def main(parts: tuple[str, ...], hours: float, processes: int, names: tuple[str,
     if not {"truths", "jobs"} <= found.keys():
         return
     click.echo(table(found["jobs"], found["truths"]).round(2).to_string(index=False))
-    hold = True
-    for said, holds in checks(found):
-        click.echo(f"{'yes' if holds else 'NO '}  {said}")
-        hold &= holds
+    hold = records.judged(checks(found))
     click.echo(f"{sum(it['cpu_s'].sum() for it in found.values()) / 3600:.1f} CPU hours")
     sys.exit(0 if hold else 1)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.truth.families import Family
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import decide_between
+from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.config import Experiment, load
 from pipeline.config.comparing import TUNED
@@ -131,18 +131,26 @@ def untracked(experiment: Experiment, folder: Path) -> Context:
 def decided(evaluation: Evaluation, experiment: Experiment) -> dict[str, Any]:
     """The decision of the tuned shared network against the single-task ones, as the report takes it."""
     found = decide_between(evaluation, TUNED, SINGLE, experiment.decision.margin, replicates=experiment.replicates)
+    said = told(found)
+    assert found.delta is not None
+    return said | {
+        "rows_share": found.delta.rows_var / found.delta.se**2 if found.delta.se else 0.0,
+        "unfinished": bool(found.unfinished),
+        "tasks": json.dumps(said["tasks"]),
+    }
+
+
+def told(found: Decision) -> dict[str, Any]:
+    """Decision, delta_m, low, high and se in percent; `tasks`: mean, se and p of each task's difference."""
     assert found.delta is not None
     interval = found.delta.interval()
-    tasks = {task: {"mean": it.mean, "se": it.se, "p": found.p_tasks[task]} for task, it in found.tasks.items()}
     return {
         "decision": found.word,
         "delta_m": found.delta.mean,
         "low": interval.low,
         "high": interval.high,
         "se": found.delta.se,
-        "rows_share": found.delta.rows_var / found.delta.se**2 if found.delta.se else 0.0,
-        "unfinished": bool(found.unfinished),
-        "tasks": json.dumps(tasks),
+        "tasks": {task: {"mean": it.mean, "se": it.se, "p": found.p_tasks[task]} for task, it in found.tasks.items()},
     }
 
 

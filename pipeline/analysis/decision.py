@@ -6,7 +6,7 @@ Delta-m decides, with the tasks beside it under Holm's correction; all by the on
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -218,7 +218,5 @@ def _worded(found: Decision, word: Word) -> Decision:
         most = _MOST * count
         balanced = math.ceil(count * between / rows) if rows > 0.0 else most
         more = max(count + 1, min(balanced, most))
-    return Decision(
-        word, None, found.unfinished, delta, found.p, found.tasks, found.p_tasks, smallest_effect(delta),
-        "replicates" if more else "rows", more,
-    )  # fmt: skip
+    narrows: Literal["rows", "replicates"] = "replicates" if more else "rows"
+    return replace(found, word=word, lack=None, smallest=smallest_effect(delta), narrows=narrows, replicates=more)
