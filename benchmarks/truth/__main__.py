@@ -2,8 +2,8 @@
 
     python -m benchmarks.truth [--part truths|jobs|compared|told] [--hours H] [--processes N]
 
-It goes on where it stopped: jobs that have a row are not run again. Without parts left to run it prints the table and
-exits with 1 where something that is asked does not hold.
+It goes on where it stopped: jobs that have a row are not run again. Then it prints the table, and exits with 1 where
+something that is asked does not hold, or a job has no row.
 """
 
 import sys
@@ -21,6 +21,7 @@ from benchmarks.common import machine, records
 from benchmarks.truth.families import FAMILIES, Family
 from benchmarks.truth.judged import checks, table
 from benchmarks.truth.part import PARTS, row
+from pipeline.errors import Failure, UserError
 
 RECORD = Path(__file__).parents[1] / "records" / "truth"
 
@@ -58,7 +59,10 @@ def _run(part: str, file: Path, names: tuple[str, ...], until: float, processes:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for it in done:
-                _append(file, ("family", "rows", "number", *PARTS[part].columns), it.result())
+                try:
+                    _append(file, ("family", "rows", "number", *PARTS[part].columns), it.result())
+                except (UserError, Failure) as error:
+                    click.echo(f"a job of {part} has no row: {error}", err=True)
 
 
 def _left(part: str, file: Path, names: tuple[str, ...]) -> Iterator[tuple[Family, int]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.truth.families import FAMILIES, Family
+from benchmarks.truth.part import PARTS
 
 MARGIN = 1.0
 """Percent of delta-m within which a difference does not matter."""
@@ -62,6 +63,9 @@ def checks(parts: Mapping[str, pd.DataFrame], families: Sequence[Family] = FAMIL
         parts: The rows of `truths` and `jobs`, and of the other parts that were run.
         families: Which.
     """
+    for name, part in PARTS.items():
+        count, asked = len(parts.get(name, ())), sum(part.count(it) for it in families)
+        yield f"{count} of {asked} rows of {name} are there", count == asked
     yield from _of_jobs(parts["jobs"], parts["truths"], families)
     if "compared" in parts:
         yield from _of_comparisons(parts["compared"])

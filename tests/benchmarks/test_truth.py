@@ -74,6 +74,12 @@ def test_a_table_is_what_its_tasks_say() -> None:
     assert number.table(1, rows=20_000)["t0"].std() == pytest.approx(1.0, abs=0.05)
 
 
+def test_a_row_that_is_missing_is_told() -> None:
+    every = jobs(COPIES, *["unknown"] * 40)
+    assert holds("rows of jobs", COPIES, every)
+    assert not holds("rows of jobs", COPIES, every.iloc[1:])
+
+
 def test_claims_where_nothing_differs_are_counted() -> None:
     few, many = (jobs(COPIES, *["helps"] * n, *["unknown"] * (40 - n)) for n in (2, 3))
     assert holds("claim a difference", COPIES, few)
