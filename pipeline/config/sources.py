@@ -75,7 +75,7 @@ class TableSettings(SplitBy, Clipped):
     def _sees_no_split(self) -> "TableSettings":
         if self.split in self.inputs:
             raise ValueError(
-                f"inputs: column '{self.split}' says which split a row is in, which is another word in each: leave it out"
+                f"inputs: column '{self.split}' says which split a row is in, another word in each: leave it out"
             )
         return self
 
