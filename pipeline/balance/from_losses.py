@@ -127,22 +127,39 @@ class Famo(Balancer):
 
 
 class SmoothMaximum(Balancer):
-    """The gradient of mu log sum exp(p_i L_i / mu), p the preferred weights that sum to 1.
+    """The gradient of T mu log sum exp(x_i / mu), x_i = p_i log(L_i / n_i), p preferred weights that sum to T.
 
-    STCH, Lin et al. 2024 (arXiv 2402.19078), with the ideal point at 0.
+    STCH, Lin et al. 2024 (arXiv 2402.19078), as its authors train networks: their code's
+    STCH_MTL/LibMTL/weighting/STCH.py. The first epochs descend on the sum of log L_i; the mean losses of the last of
+    them are the nadir n, which brings tasks of unlike losses to a like size. Their code has no preferred weights, which
+    is p = 1. With `nadir` given there is nothing to estimate, and the warm-up is an epoch shorter.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
         super().__init__(settings, tasks, device)
-        self._preferred = preferred(settings, tasks, device) / len(tasks)
-        self._mu = self.column("mu")
+        self._preferred = preferred(settings, tasks, device)
+        self._mu, self._warmup = self.column("mu"), settings[0].value("warmup")
+        given = settings[0].value("nadir")
+        self._estimates = given == "warmup"
+        self._sums, self._counts = self.rows("sums", len(tasks)), self.rows("counts", len(tasks))
+        if not self._estimates:
+            self._sums.copy_(torch.tensor([given[task] for task in tasks]))
+            self._counts.fill_(1.0)
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`."""
         assert seen.losses is not None
         there = seen.losses != 0
-        scaled = (self._preferred * seen.losses / self._mu).masked_fill(~there, _NEVER)
-        return self._preferred * torch.softmax(scaled, 1) * there
+        slopes = torch.where(there, 1 / seen.losses, 0.0)
+        if self._estimates and seen.epoch == self._warmup:
+            self._sums.add_(seen.losses)
+            self._counts.add_(there)
+        if seen.epoch < self._warmup + self._estimates:
+            return slopes
+        nadir = torch.where(self._counts > 0, self._sums / self._counts, 1.0)
+        scaled = self._preferred * torch.log(seen.losses / nadir) / self._mu
+        shares = torch.softmax(scaled.masked_fill(~there, _NEVER), 1)
+        return len(self.tasks) * self._preferred * shares * slopes
 
 
 class Boundary(Balancer):
@@ -163,7 +180,8 @@ class Boundary(Balancer):
         direction, _ = _directed(self._direction * (seen.losses != 0))
         along = (seen.losses * direction).sum(1, keepdim=True)
         away = torch.addcmul(seen.losses, along, direction, value=-1.0)
-        distance = away.square().sum(1, keepdim=True).add_(1e-12).sqrt_()
+        # On the ray itself the distance has no gradient: there it counts as a millionth of the losses.
+        distance = (away.square().sum(1, keepdim=True) + 1e-12 * seen.losses.square().sum(1, keepdim=True)).sqrt_()
         return torch.addcdiv(direction, self._theta * away, distance)
 
 

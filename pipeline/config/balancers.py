@@ -94,10 +94,10 @@ METHODS: dict[str, Method] = {
         cost=1.55,
     ),
     "stch": Method(
-        "descends on a smooth maximum of the weighted losses (smooth Tchebycheff)",
+        "descends on a smooth maximum of the losses, each over its mean at the end of a warm-up (smooth Tchebycheff)",
         "Lin et al. 2024, arXiv 2402.19078",
         ("losses",),
-        _with(weights="equal", mu=0.1),
+        _with(weights="equal", mu=1.0, warmup=4, nadir="warmup"),
         cost=1.04,
     ),
     "pbi": Method(
@@ -221,7 +221,7 @@ METHODS: dict[str, Method] = {
         "more to tasks whose excess risk is estimated to be large",
         "He et al. 2024, arXiv 2402.02009",
         ("jacobian",),
-        _with(learning_rate=1.0),
+        _with(learning_rate=0.01),
         cost=1.9,
     ),
     "graddrop": Method(
