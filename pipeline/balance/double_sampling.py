@@ -8,7 +8,8 @@ from torch import Tensor
 class DoubleSampled:
     """Weights that descend, on the simplex, on the norm of the sum by two independent halves of the batch (MoDo).
 
-    Chen et al. 2023 (arXiv 2305.20057), equation 5: the new weights are those of the step.
+    Chen et al. 2023 (arXiv 2305.20057), equation 5: the new weights are those of the step, as in the authors'
+    LibMTL/weighting/MoDo.py (heshandevaka/Trade-Off-MOL). Its direction is that of the two halves, as there.
 
     Args:
         learning_rate: Of the weights (the paper's gamma).

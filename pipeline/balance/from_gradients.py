@@ -29,7 +29,7 @@ class GradNorm(Balancer):
 
     Chen et al. 2018 (arXiv 1711.02257), algorithm 1: w descends, by Adam, on sum |w_i n_i - mean(w n) r_i^alpha| with n
     the norms of the gradients and r how far each loss is from its first, against the others; then it is brought to sum
-    to T. The norms are those on everything shared; the paper takes the last shared layer.
+    to T. The norms are those on everything shared; the paper takes the last shared layer. Its code is not public.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:

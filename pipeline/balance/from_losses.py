@@ -21,8 +21,8 @@ _NEVER = -1e30  # a logarithm whose exponential is 0
 class Uncertainty(Balancer):
     """Trained noise: weights exp(-s) / 2, while s descends on exp(-s) L / 2 + s / 2.
 
-    Kendall et al. 2018 (arXiv 1705.07115), section 3, with s the logarithm of the variance. It descends by Adam at a
-    rate of its own.
+    Kendall et al. 2018 (arXiv 1705.07115), equation 7, with s the logarithm of the variance, from 0 as in
+    yaringal/multi-task-learning-example. It descends by Adam at a rate of its own instead of the network's.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
@@ -45,7 +45,10 @@ class Uncertainty(Balancer):
 
 
 class LearntScale(Uncertainty):
-    """Trained scales: weights exp(s), while s descends on exp(s) L - s (IMTL-L; Liu et al. 2021, ICLR, section 3.2)."""
+    """Trained scales: weights exp(s), while s descends on exp(s) L - s (IMTL-L; Liu et al. 2021, ICLR, equation 6).
+
+    Algorithm 1 descends at the network's rate; this by Adam at one of its own.
+    """
 
     def _weights(self) -> Tensor:
         return torch.exp(self._s)
@@ -57,7 +60,8 @@ class LearntScale(Uncertainty):
 class DynamicAverage(Balancer):
     """T times the softmax of each loss's ratio between the last two epochs, over a temperature.
 
-    DWA, Liu et al. 2019 (arXiv 1803.10704), equation 7. The first two epochs have equal weights.
+    DWA, Liu et al. 2019 (arXiv 1803.10704), equation 7. The first two epochs have equal weights, as in the authors'
+    im2im_pred/utils.py (lorenmt/mtan).
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
@@ -84,7 +88,7 @@ class DynamicAverage(Balancer):
 
 
 class GeometricMean(Balancer):
-    """The gradient of the geometric mean of the losses (GLS; Chennupati et al. 2019)."""
+    """The gradient of the geometric mean of the losses (GLS; Chennupati et al. 2019, whose code is not public)."""
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`."""
@@ -99,7 +103,8 @@ class GeometricMean(Balancer):
 class Famo(Balancer):
     """Weights z_i / L_i over their sum, z = softmax(w): every loss falls at a like rate (Liu et al. 2023).
 
-    arXiv 2306.03792. After the step w follows how far each logarithm of a loss fell, by Adam.
+    arXiv 2306.03792, algorithm 1. After the step w follows how far each logarithm of a loss fell, by Adam as in the
+    authors' famo.py (Cranial-XIX/FAMO), which clips the gradient besides.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
@@ -165,8 +170,8 @@ class SmoothMaximum(Balancer):
 class Boundary(Balancer):
     """The gradient of d1 + theta d2: along the preferred direction of losses, and away from it.
 
-    PBI, Zhang and Li 2007 (MOEA/D), with the ideal point at 0. A task whose loss is far smaller than
-    preferred can get a negative weight.
+    PBI, Zhang and Li 2007 (MOEA/D), section II.C, with the ideal point at 0 and a direction of length 1 in both terms.
+    A task whose loss is far smaller than preferred can get a negative weight.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
@@ -188,7 +193,8 @@ class Boundary(Balancer):
 class Cosmos(Balancer):
     """The gradient of r L - gamma cos(q, L), r the preference that the network is given in this step, q a ray.
 
-    COSMOS, Ruchte and Grabocka 2021 (arXiv 2103.13392), where q is r itself. Of the two terms the first then asks for
+    COSMOS, Ruchte and Grabocka 2021 (arXiv 2103.13392), where q is r itself, as in the authors'
+    methods/cosmos/cosmos.py (ruchtem/cosmos). Of the two terms the first then asks for
     less loss where the share is larger and the second for more, and which of them wins depends on gamma and on how
     large the losses are. So here q is 1 - r unless `ray` says otherwise. A task whose loss is far below the ray can get
     a negative weight.

@@ -20,7 +20,8 @@ _TINY = 1e-8
 def least_norm(gramian: Tensor) -> Tensor:
     """Shares of the simplex for which the sum of the gradients is shortest (MGDA).
 
-    Desideri 2012; Sener and Koltun 2018 (arXiv 1810.04650), equation 3. Their code comes near it by Frank-Wolfe steps.
+    Desideri 2012; Sener and Koltun 2018 (arXiv 1810.04650), equation 3. The latter's multi_task/min_norm_solvers.py
+    comes near it by steps, and gives no task less than 0.001.
     """
     return as_tensor(nearest(Gradients.of(gramian).rows), gramian)
 
@@ -28,7 +29,8 @@ def least_norm(gramian: Tensor) -> Tensor:
 def dual_projection(gramian: Tensor) -> Tensor:
     """The mean gradient, projected to where it conflicts with none.
 
-    Lopez-Paz and Ranzato 2017 (arXiv 1706.08840), equation 11.
+    Lopez-Paz and Ranzato 2017 (arXiv 1706.08840), equation 11, of the mean instead of the newest task's gradient
+    (Quinton and Rey 2024). Their model/gem.py adds 1e-3 to the Gramian.
     """
     return as_tensor(projections(Gradients.of(gramian), np.full(len(gramian), 1 / len(gramian))), gramian)
 
@@ -36,7 +38,8 @@ def dual_projection(gramian: Tensor) -> Tensor:
 def unconflicting(gramian: Tensor) -> Tensor:
     """The mean of the gradients, each projected to where it conflicts with none (UPGrad).
 
-    Quinton and Rey 2024 (arXiv 2406.16232), equation 5.
+    Quinton and Rey 2024 (arXiv 2406.16232), proposition 1. Their TorchJD adds 1e-4 to the Gramian, and gives the plain
+    mean where gradients are shorter than 0.01.
     """
     count = len(gramian)
     return as_tensor(projections(Gradients.of(gramian), np.eye(count) / count).sum(0), gramian)
@@ -62,8 +65,9 @@ def impartial(gramian: Tensor) -> Tensor:
 def conflict_free(jacobian: Tensor) -> Tensor:
     """A direction [P] at equal angles to all gradients [T, P], as long as their projections on it together (ConFIG).
 
-    Liu et al. 2025 (arXiv 2408.11104), equations 2 and 3. The pseudoinverse of the units is taken through their cosines
-    in float64: of so wide a matrix torch's own, in float32, leaves out directions that are no rounding.
+    Liu et al. 2025 (arXiv 2408.11104), equations 2 and 3; conflictfree/grad_operator.py of tum-pbs/ConFIG. The
+    pseudoinverse of the units is taken through their cosines in float64: of so wide a matrix torch's own, in float32,
+    leaves out directions that are no rounding.
     """
     rows = jacobian.double()
     gradients = Gradients.of(rows @ rows.T)
@@ -77,8 +81,9 @@ def conflict_free(jacobian: Tensor) -> Tensor:
 class Krum:
     """The gradients that lie closest to the others, with equal weights.
 
-    Blanchard et al. 2017 (arXiv 1703.02757), section 4: a gradient's score is the sum of its squared distances to the
-    T - f - 2 that are closest to it. Of equal scores the first task's gradient is taken.
+    Blanchard et al. 2017 (arXiv 1703.02757), section 4, and aggregators/krum.py of LPD-EPFL/AggregaThor: a gradient's
+    score is the sum of its squared distances to the T - f - 2 that are closest to it. Of equal scores the first task's
+    gradient is taken.
 
     Args:
         byzantine: f, how many gradients may be corrupt.
@@ -138,7 +143,8 @@ class Fair:
     With alpha 1 they are the Nash bargaining solution (Navon et al. 2022, arXiv 2202.01017, claim 3.1). They are where
     a convex function is least, a'Ga / 2 less the sum of a^(1 - p) / (1 - p) with p = 1 / alpha, or of log a where p is
     1; Newton steps find that, each cut until it descends. Nash-MTL approaches it by a series of linearised problems,
-    which can miss it; FairGrad by least squares. Gradients that cancel out have no solution; they get one by a ridge on
+    which can miss it (methods/weight_methods.py of AvivNavon/nash-mtl); FairGrad by least squares (of
+    OptMN-Lab/fairgrad). Gradients that cancel out have no solution; they get one by a ridge on
     the cosines, so that it is the same whatever the lengths.
 
     Args:
@@ -203,9 +209,9 @@ class ConflictAverse:
 
     Equation 4: its dual problem is the least of g_w'g_0 + r |g_w| over the simplex, r = c |g_0|. As r |g_w| is the
     least of r (|g_w|^2 / t + t) / 2 over t, w is the nearest point of a hull for each t, and t = |g_w| is a root in one
-    variable. The authors take sequential least squares, and scale the result, which is left to `normalise`. Where
-    gradients cancel out, so that g_w is 0, no descent is left, and of those that hurt no task the one nearest to the
-    mean is taken.
+    variable. The authors' nyuv2/utils.py (Cranial-XIX/CAGrad) takes sequential least squares, and scales the result,
+    which is left to `normalise`. Where gradients cancel out, so that g_w is 0, no descent is left, and of those that
+    hurt no task the one nearest to the mean is taken.
 
     Args:
         c: Radius of the ball, as a share of the mean gradient's norm.
