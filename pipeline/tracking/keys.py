@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.tracking import parsed
+
 _PACKAGE = Path(__file__).parents[1]
 _ROOT = _PACKAGE.name
 _ARITHMETIC = ("torch", "numpy", "torchvision")
@@ -55,8 +57,9 @@ def code_of(module: str) -> dict[str, str]:
         name = waiting.pop()
         path = _file(name) if name not in found else None
         if path is not None:
-            found[name], imported = _parsed(path)
-            waiting += imported
+            found[name], names = _parsed(path)
+            waiting += [name for name in names if _file(name)]
+    parsed.keep()
     return dict(sorted(found.items()))
 
 
@@ -87,15 +90,19 @@ _version = functools.cache(importlib.metadata.version)
 
 
 @functools.cache
-def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Hash of a module's syntax tree without docstrings, and the modules of this package that it imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def _parsed(path: Path) -> parsed.Parsed:
+    """Hash of a module's syntax tree without docstrings, and names that may be modules which it imports."""
+    return parsed.of(path.read_bytes(), _parse)
+
+
+def _parse(source: bytes) -> parsed.Parsed:
+    tree = ast.parse(source)
     imported: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            imported.update(name for name in _names(node) if _file(name))
+            imported.update(_names(node))
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], tuple(sorted(imported))
 
 
