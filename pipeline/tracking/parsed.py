@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pipeline.user_cache import cache_folder, write_whole
@@ -40,8 +41,7 @@ def keep() -> None:
     path = _file()
     if path is not None:
         every = _kept() | _met | _new
-        whole = json.dumps(every if len(every) <= _MOST else _met | _new)
-        write_whole(path, lambda made: made.write_text(whole, encoding="utf-8"))
+        write_whole(path, partial(_write, every if len(every) <= _MOST else _met | _new))
     _met.update(_new)
     _new.clear()
     forget()
@@ -72,6 +72,10 @@ def _kept() -> dict[str, object]:
 def _file() -> Path | None:
     folder = cache_folder()
     return folder / f"code-{_VERSION}-{sys.implementation.cache_tag}.json" if folder else None
+
+
+def _write(entries: dict[str, object], path: Path) -> None:
+    path.write_text(json.dumps(entries), encoding="utf-8")
 
 
 def _read(content: str, entry: object) -> Parsed | None:
