@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 from torch import Tensor
 
 _PASSES = 30  # times T: most iterations of a non-negative least squares problem, which takes about T
@@ -123,6 +122,8 @@ def projections(gradients: Gradients, shares: np.ndarray) -> np.ndarray:
 
 def _least_squares(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The x >= 0 for which |Ax - b| is least."""
+    from scipy.optimize import nnls  # late: to import it takes a fifth of a second
+
     try:
         found: np.ndarray = nnls(matrix, target, maxiter=_PASSES * matrix.shape[1])[0]
     except RuntimeError as error:

@@ -6,7 +6,6 @@ dependent, to weights [T] of its dtype.
 
 import numpy as np
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
 from pipeline.balance.geometry import Gradients, Unsolved, nearest, projections
@@ -251,6 +250,8 @@ def _dual(rows: np.ndarray, mean: np.ndarray, radius: float) -> tuple[float, np.
     low, high = float(np.log(_EXACT)), 1.0  # no gradient is longer than 1, so that no log is above 0
     if excess(low) <= 0.0:
         return 0.0, at(0.0)
+    from scipy.optimize import brentq
+
     root, result = brentq(excess, low, high, xtol=1e-12, full_output=True, disp=False)
     if not result.converged:
         raise Unsolved("the dual problem has no root")

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from pipeline.balance import Aggregated, double_sampling
-from pipeline.balance import geometry as gradients_of
 from pipeline.config.balancers import METHODS
 from tests.balance.made import CROSSED, GRAMIAN, gradients, made, seen
 
@@ -21,7 +20,7 @@ def refuse(error: Exception) -> Callable:
     return called
 
 
-NNLS = (gradients_of, "nnls", refuse(RuntimeError("Maximum number of iterations reached.")))
+NNLS = ("scipy.optimize.nnls", None, refuse(RuntimeError("Maximum number of iterations reached.")))
 SINGULAR = (np.linalg, "eigh", refuse(np.linalg.LinAlgError("Eigenvalues did not converge")))
 NO_NUMBERS = (double_sampling, "on_simplex", lambda point: np.full_like(point, np.nan))
 FORCED = {

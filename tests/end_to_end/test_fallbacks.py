@@ -22,7 +22,7 @@ def test_steps_without_a_solution_are_told_at_the_end_and_in_the_report(
             raise RuntimeError("Maximum number of iterations reached.")
         return nnls(*given, **values)
 
-    monkeypatch.setattr("pipeline.balance.geometry.nnls", every_tenth)
+    monkeypatch.setattr("scipy.optimize.nnls", every_tenth)
     own = ("--set", "balancing.method=mgda", "--set", "tuning=null", "--set", "processes=1")
     ended = headway("run", "debug", *own)
     assert ended.code == 0, ended.err

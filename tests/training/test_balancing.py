@@ -175,7 +175,7 @@ def test_history_counts_the_steps_in_which_a_solver_fell_back(tmp_path: Path, mo
             raise RuntimeError("Maximum number of iterations reached.")
         return nnls(*given, **values)
 
-    monkeypatch.setattr("pipeline.balance.geometry.nnls", every_fourth)
+    monkeypatch.setattr("scipy.optimize.nnls", every_fourth)
     told = [look["train/all/fallbacks"] for look in trained(prepared, slots[:1])["seed/0"].history]
     assert np.mean(told) == pytest.approx(0.25, abs=0.05)
 

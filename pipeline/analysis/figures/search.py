@@ -1,7 +1,9 @@
 """The search: Optuna's own figures in the page's look."""
 
+import sys
 import warnings
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
@@ -15,22 +17,24 @@ OBJECTIVE = "objective"
 
 _SCALE = ["#a3a8ad", "#3f8fd2", "#1fa37a"]
 
-FEWEST = 4
+FEWEST = 10
 """Completed trials below which importance says nothing."""
+
+MOST = 200
+"""Completed trials up to which fANOVA is computed: its forests take 16 seconds at 500."""
 
 
 def history(study: "Study") -> list[Panel]:
     """Every trial's objective and the best so far; and how far each trial came."""
-    from optuna.visualization import plot_intermediate_values, plot_optimization_history
-
+    plots = _plots()
     if not _values(study):
         return [_too_few("Optimisation history", study)]
-    drawn = styled(plot_optimization_history(study, target_name=OBJECTIVE), 340, "trial", OBJECTIVE)
+    drawn = styled(plots.plot_optimization_history(study, target_name=OBJECTIVE), 340, "trial", OBJECTIVE)
     drawn.update_traces(marker={"color": BLUE, "size": 7}, line={"color": GOOD}, selector={"mode": "markers"})
     drawn.update_traces(name="best so far", line={"color": GOOD, "shape": "hv"}, selector={"mode": "lines"})
     panels = [Panel("Objective of each trial", drawn)]
     if any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
-        curves = styled(plot_intermediate_values(study), 340, "look at validation", OBJECTIVE)
+        curves = styled(plots.plot_intermediate_values(study), 340, "look at validation", OBJECTIVE)
         panels.append(Panel("Objective by look", _by_state(curves, study)))
     return panels
 
@@ -55,14 +59,16 @@ def importance(study: "Study") -> list[Panel]:
 
     What some trials do not search PED-ANOVA weighs by how often it is searched; fANOVA leaves it out.
     """
-    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
-
     if len(_values(study)) < FEWEST or len(set(_values(study))) < 2 or not _params(study):
         return [_too_few("Importance", study)]
-    ways = {
-        "PED-ANOVA: reaching the best quarter": PedAnovaImportanceEvaluator(target_quantile=0.25),
-        "fANOVA: share of the variance": FanovaImportanceEvaluator(seed=0),
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+
+    ways: dict[str, BaseImportanceEvaluator] = {
+        "PED-ANOVA: reaching the best quarter": PedAnovaImportanceEvaluator(target_quantile=0.25)
     }
+    few = len(_values(study)) <= MOST
+    if few:
+        ways["fANOVA: share of the variance"] = FanovaImportanceEvaluator(seed=0)
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", "Some regimes for parameter"
@@ -83,6 +89,7 @@ def importance(study: "Study") -> list[Panel]:
     everywhere, anywhere = min(map(len, found.values())), max(map(len, found.values()))
     drawn = styled(figure, 130 + 48 * anywhere, "importance")
     note = "fANOVA knows only the settings that every trial searches." if everywhere < anywhere else ""
+    note = note if few else f"fANOVA is left out beyond {MOST} trials, where it takes long."
     return [Panel("Importance of the searched settings", drawn, note, wide=True)]
 
 
@@ -98,12 +105,11 @@ def _weighed(study: "Study", evaluator: "BaseImportanceEvaluator") -> dict[str, 
 
 def parallel_coordinates(study: "Study") -> list[Panel]:
     """Every completed trial as a line through its settings."""
-    from optuna.visualization import plot_parallel_coordinate
     from plotly.colors import sample_colorscale
 
     if len(_values(study)) < 2 or not _params(study):
         return [_too_few("Parallel coordinates", study)]
-    figure = styled(plot_parallel_coordinate(study, target_name=OBJECTIVE), 440)
+    figure = styled(_plots().plot_parallel_coordinate(study, target_name=OBJECTIVE), 440)
     for line in figure.select_traces({"mode": "lines"}):
         # Optuna's darkest blue would vanish on a dark page; y[0] is the objective's place on its axis, from 0 to 1.
         line.update(line={"color": sample_colorscale(_SCALE, line.y[0])[0]}, opacity=0.3 + 0.6 * line.y[0])
@@ -117,16 +123,25 @@ def parallel_coordinates(study: "Study") -> list[Panel]:
 
 def slices(study: "Study") -> list[Panel]:
     """Objective against each setting on its own."""
-    from optuna.visualization import plot_slice
-
     if len(_values(study)) < 2:
         return [_too_few("Slices", study)]
-    return [Panel(name, _slice(plot_slice(study, params=[name], target_name=OBJECTIVE))) for name in _params(study)]
+    plot = _plots().plot_slice
+    return [Panel(name, _slice(plot(study, params=[name], target_name=OBJECTIVE))) for name in _params(study)]
 
 
 def _slice(figure: go.Figure) -> go.Figure:
     marker = {"color": BLUE, "size": 8, "opacity": 0.7, "line": {"width": 0}, "showscale": False}
     return styled(figure.update_traces(marker=marker), 280, "", OBJECTIVE, legend=False)
+
+
+def _plots() -> Any:
+    """Optuna's figures by Plotly; its module would import those by matplotlib too, which takes half a second."""
+    hidden = sys.modules.setdefault("matplotlib", None) is None  # type: ignore[arg-type]
+    try:
+        return import_module("optuna.visualization")
+    finally:
+        if hidden:
+            del sys.modules["matplotlib"]
 
 
 def _params(study: "Study") -> list[str]:
