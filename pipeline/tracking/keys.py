@@ -57,8 +57,8 @@ def code_of(module: str) -> dict[str, str]:
         name = waiting.pop()
         path = _file(name) if name not in found else None
         if path is not None:
-            found[name], names = _parsed(path)
-            waiting += [name for name in names if _file(name)]
+            found[name], imported = _parsed(path)
+            waiting += imported
     parsed.keep()
     return dict(sorted(found.items()))
 
@@ -91,11 +91,13 @@ _version = functools.cache(importlib.metadata.version)
 
 @functools.cache
 def _parsed(path: Path) -> parsed.Parsed:
-    """Hash of a module's syntax tree without docstrings, and names that may be modules which it imports."""
-    return parsed.of(path.read_bytes(), _parse)
+    """Hash of a module's syntax tree without docstrings, and the modules of this package that it imports."""
+    found, names = parsed.of(path.read_bytes(), _parse)
+    return found, tuple(name for name in names if _file(name))
 
 
 def _parse(source: bytes) -> parsed.Parsed:
+    """The hash, and all names that may be modules of this package: which are there is no matter of the source."""
     tree = ast.parse(source)
     imported: set[str] = set()
     for node in ast.walk(tree):
