@@ -224,7 +224,7 @@ def resampled_sums(columns: np.ndarray, draws: np.random.Generator) -> np.ndarra
 def distinct_rows(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The distinct ones of rows [N, M] of float64, [U, M], and how often each is there, [U]."""
     hashed = np.zeros(len(columns), dtype=np.uint64)
-    factors: np.ndarray = np.random.default_rng(0).integers(1 << 63, size=columns.shape[1], dtype=np.uint64) * np.uint64(2)
+    factors = np.random.default_rng(0).integers(1 << 63, size=(columns.shape[1],), dtype=np.uint64) * np.uint64(2)
     for place in range(columns.shape[1]):  # bits of round numbers end in zeros: they are mixed, then summed up
         bits = np.ascontiguousarray(columns[:, place]).view(np.uint64)
         bits = (bits ^ (bits >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)

@@ -2,11 +2,11 @@
 
 import sys
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import plotly.graph_objects as go
-
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import BAD, BLUE, GOOD, Panel, see_through, series, styled, text
 
 if TYPE_CHECKING:
@@ -29,27 +29,29 @@ def history(study: "Study") -> list[Panel]:
     plots = _plots()
     if not _values(study):
         return [_too_few("Optimisation history", study)]
-    drawn = styled(plots.plot_optimization_history(study, target_name=OBJECTIVE), 340, "trial", OBJECTIVE)
-    drawn.update_traces(marker={"color": BLUE, "size": 7}, line={"color": GOOD}, selector={"mode": "markers"})
-    drawn.update_traces(name="best so far", line={"color": GOOD, "shape": "hv"}, selector={"mode": "lines"})
+    drawn = styled(Figure.of(plots.plot_optimization_history(study, target_name=OBJECTIVE)), 340, "trial", OBJECTIVE)
+    drawn.update_traces(_of_mode("markers"), marker={"color": BLUE, "size": 7}, line={"color": GOOD})
+    drawn.update_traces(_of_mode("lines"), name="best so far", line={"color": GOOD, "shape": "hv"})
     panels = [Panel("Objective of each trial", drawn)]
     if any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
-        curves = styled(plots.plot_intermediate_values(study), 340, "look at validation", OBJECTIVE)
+        curves = styled(Figure.of(plots.plot_intermediate_values(study)), 340, "look at validation", OBJECTIVE)
         panels.append(Panel("Objective by look", _by_state(curves, study)))
     return panels
 
 
-def _by_state(curves: go.Figure, study: "Study") -> go.Figure:
+def _by_state(curves: Figure, study: "Study") -> Figure:
     """Colour each trial's curve by how the trial ended; one legend entry a colour."""
     from optuna.trial import TrialState
 
     states = {f"Trial{trial.number}": trial.state for trial in study.get_trials(deepcopy=False)}
     seen: set[str] = set()
     for curve in curves.data:
-        kind = "completed" if states.get(curve.name) == TrialState.COMPLETE else "pruned"
+        kind = "completed" if states.get(curve["name"]) == TrialState.COMPLETE else "pruned"
         ink = see_through(BLUE, 0.4) if kind == "completed" else BAD
-        curve.update(line={"color": ink, "width": 1.2}, marker={"color": ink, "size": 3}, text=curve.name)
-        curve.update(name=kind, legendgroup=kind, showlegend=kind not in seen, hovertemplate="%{text}: %{y:.4f}")
+        curve["line"] = curve.get("line", {}) | {"color": ink, "width": 1.2}
+        curve["marker"] = curve.get("marker", {}) | {"color": ink, "size": 3}
+        curve |= {"text": curve["name"], "name": kind, "legendgroup": kind, "showlegend": kind not in seen}
+        curve |= {"hovertemplate": "%{text}: %{y:.4f}"}
         seen.add(kind)
     return curves
 
@@ -76,7 +78,7 @@ def importance(study: "Study") -> list[Panel]:
         found = {way: it for way, evaluator in ways.items() if (it := _weighed(study, evaluator))}
     if not found:
         return [_too_few("Importance", study)]
-    figure = go.Figure()
+    figure = Figure()
     for index, (way, values) in enumerate(found.items()):
         figure.add_bar(
             x=list(values.values())[::-1],
@@ -109,13 +111,16 @@ def parallel_coordinates(study: "Study") -> list[Panel]:
 
     if len(_values(study)) < 2 or not _params(study):
         return [_too_few("Parallel coordinates", study)]
-    figure = styled(_plots().plot_parallel_coordinate(study, target_name=OBJECTIVE), 440)
-    for line in figure.select_traces({"mode": "lines"}):
+    figure = styled(Figure.of(_plots().plot_parallel_coordinate(study, target_name=OBJECTIVE)), 440)
+    for line in filter(_of_mode("lines"), figure.data):
         # Optuna's darkest blue would vanish on a dark page; y[0] is the objective's place on its axis, from 0 to 1.
-        line.update(line={"color": sample_colorscale(_SCALE, line.y[0])[0]}, opacity=0.3 + 0.6 * line.y[0])
-    figure.update_traces(visible=False, selector={"mode": "markers"})  # a scale that the first axis gives too
+        place = line["y"][0]
+        line["line"] = line.get("line", {}) | {"color": sample_colorscale(_SCALE, place)[0]}
+        line["opacity"] = 0.3 + 0.6 * place
+    figure.update_traces(_of_mode("markers"), visible=False)  # a scale that the first axis gives too
     figure.update_layout(margin={"l": 44})
-    figure.for_each_annotation(lambda note: note.update(font={"size": 10, "color": None}))
+    for note in figure.layout.get("annotations", []):
+        note["font"] = {"size": 10}
     names = [OBJECTIVE, *_params(study)]  # Optuna shortens them, to the same words
     figure.update_xaxes(ticktext=[text(name).replace(".", ".<br>") for name in names], tickfont={"size": 11})
     return [Panel("Parallel coordinates: each line is a trial, the better the greener", figure, wide=True)]
@@ -126,12 +131,17 @@ def slices(study: "Study") -> list[Panel]:
     if len(_values(study)) < 2:
         return [_too_few("Slices", study)]
     plot = _plots().plot_slice
-    return [Panel(name, _slice(plot(study, params=[name], target_name=OBJECTIVE))) for name in _params(study)]
+    drawn = {name: Figure.of(plot(study, params=[name], target_name=OBJECTIVE)) for name in _params(study)}
+    return [Panel(name, _slice(figure)) for name, figure in drawn.items()]
 
 
-def _slice(figure: go.Figure) -> go.Figure:
+def _slice(figure: Figure) -> Figure:
     marker = {"color": BLUE, "size": 8, "opacity": 0.7, "line": {"width": 0}, "showscale": False}
     return styled(figure.update_traces(marker=marker), 280, "", OBJECTIVE, legend=False)
+
+
+def _of_mode(mode: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda trace: trace.get("mode") == mode
 
 
 def _plots() -> Any:
