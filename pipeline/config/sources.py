@@ -71,6 +71,14 @@ class TableSettings(SplitBy, Clipped):
     missing: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     categories: int = Field(default=1000, ge=1)
 
+    @model_validator(mode="after")
+    def _sees_no_split(self) -> "TableSettings":
+        if self.split in self.inputs:
+            raise ValueError(
+                f"inputs: column '{self.split}' says which split a row is in, another word in each: leave it out"
+            )
+        return self
+
 
 class Separated(Settings):
     """Several labels in one column, such as `mass|nodule`: each different word is a label.

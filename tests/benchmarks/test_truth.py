@@ -49,13 +49,13 @@ def holds(about: str, family: Family, own: pd.DataFrame, truth: float = 0.0, **p
 
 
 def test_as_much_is_run_as_was_fixed() -> None:
-    assert sum(it.jobs for it in FAMILIES) == 625
+    assert sum(it.jobs for it in FAMILIES) == 645
     assert sum(it.jobs for it in FAMILIES if it.is_null) >= 300
     assert sum(it.jobs for it in FAMILIES if not it.is_null) >= 300
     assert sum(it.jobs for it in FAMILIES if it.kind == "coin") >= 100
     assert sum(it.jobs for it in FAMILIES if it.is_null and it.rows >= 10_000) >= 40
     counts = {name: sum(part.count(it) for it in FAMILIES) for name, part in PARTS.items()}
-    assert counts == {"truths": 18 * 20, "jobs": 625, "compared": 100, "told": 40}
+    assert counts == {"truths": 18 * 20, "jobs": 645, "compared": 100, "told": 40}
     assert len({it.title for it in FAMILIES}) == len(FAMILIES)
 
 

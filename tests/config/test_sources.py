@@ -28,6 +28,10 @@ def declared(text: str, name: str = "own") -> str:
         ("{kind: images, path: x, size: 8}", "sources.own.size: input should be a list, found 8"),
         (f"{{{LABELLED}}}", "sources.own: id is missing: the column of labels_file that says which image"),
         ("{kind: images, path: x, group: y}", "sources.own: id, labels, group, time and split are columns"),
+        (
+            "{kind: table, path: x, inputs: {a: numeric, part: categorical}, split: part}",
+            "sources.own: inputs: column 'part' says which split a row is in",
+        ),
         (f"{{{LABELLED}, id: i, labels: {{f: {{colum: a}}}}}}", "unknown key 'sources.own.labels.f.colum' (did you"),
         (f"{{{LABELLED}, id: i, labels: {{f: [1]}}}}", "sources.own.labels.f.0: input should be a valid string"),
         ("{kind: medmnist}", "sources.own: give either path, of a file, or name"),
