@@ -10,7 +10,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
-from mlflow.utils import environment
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -33,6 +31,7 @@ from pipeline.plugins import distribution
 from pipeline.plugins import files as code_files
 from pipeline.pretrained import PACKAGES
 from pipeline.tracking.merged import merged
+from pipeline.tracking.requirements import without_scan
 from pipeline.tracking.served_text import COLUMN, is_text
 
 METADATA = "headway"
@@ -119,7 +118,7 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
     slots: dict[str, Any] = {name: spec[name] for name in ("slot", "slots") if name in spec}
     about = {**slots, "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}
     preference = _preference(spec["network"])
-    with _without_scan():
+    with without_scan():
         mlflow.pyfunc.save_model(
             folder / "model",
             mlflow_model=model,
@@ -132,24 +131,6 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
             metadata={METADATA: about | ({"preference": preference} if preference else {})},
         )
     return model
-
-
-@contextmanager
-def _without_scan() -> Iterator[None]:
-    """MLflow holds requirements against a scan of all installed packages, which takes .35 s; these come from there.
-
-    What it calls for that had this name in MLflow 3.10 to 3.17.
-    """
-    name = "warn_dependency_requirement_mismatches"
-    before = getattr(environment, name, None)
-    if before is None:
-        yield
-        return
-    setattr(environment, name, lambda requirements: None)
-    try:
-        yield
-    finally:
-        setattr(environment, name, before)
 
 
 def _described(it: Any) -> Iterator[dict[str, Any]]:
