@@ -1,4 +1,4 @@
-"""What is kept for a user saves time and changes nothing: it is whole or not there, and made again where it is broken."""
+"""What is kept for a user saves time and changes nothing: it is whole or absent, and made again where it is broken."""
 
 import json
 import os
