@@ -211,7 +211,8 @@ def _same_rows(folder: Path, tasks: int) -> Prepared:
 
 def _experiment(prepared: Prepared, method: str) -> Experiment:
     tasks = {name: {"kind": "multiclass", "source": "rows"} for name in prepared.tasks}
-    own = {"data": {"validation": 0.0}, "training": {"early_stopping": None, "batch_size": _BATCH}}
+    # In epochs, so that a stretch of training is one of them.
+    own = {"data": {"validation": 0.0}, "training": {"early_stopping": None, "batch_size": _BATCH, "epochs": 1000}}
     given = {"name": "rows", "tasks": tasks, "balancing": {"method": method}, "tuning": None, **own}
     return Experiment.model_validate(given)
 

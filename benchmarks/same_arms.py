@@ -21,7 +21,7 @@ from pipeline.analysis import tables
 from pipeline.analysis.compare import changes
 from pipeline.analysis.comparison import contrasts
 from pipeline.analysis.evaluation import Evaluation
-from pipeline.analysis.metrics import Scores, TaskScores
+from pipeline.analysis.metrics import Scores, TaskScores, draw_together
 from pipeline.analysis.scores import score_network
 from pipeline.config import Experiment, load
 from pipeline.config.comparing import EQUAL
@@ -67,6 +67,7 @@ def judged(arms: Sequence[Scores]) -> pd.DataFrame:
     """What `headway compare` says of arms against the first of them, see `pipeline.analysis.comparison.contrasts`."""
     scores = {EQUAL: arms[0], **{f"arm {number}": it for number, it in enumerate(arms[1:], 1)}}
     pairs = [(name, EQUAL) for name in scores if name != EQUAL]
+    draw_together(it for own in scores.values() for it in own.values())
     told = {it.name: pd.DataFrame() for it in fields(Evaluation)}
     told["differences"] = tables.differences_table(scores, pairs)
     told["delta_m"] = tables.delta_m_table(scores, pairs, ())
@@ -79,7 +80,7 @@ def paired(scores: Scores, against: Scores) -> np.ndarray:
 
 
 def planted(scores: Scores, against: Scores, percent: float) -> Scores:
-    """The scores of an arm that is better by so much than it is: in delta-m, for every seed and resample of the rows.
+    """The scores of an arm that is better by so much than it is: in delta-m, for every seed, whatever rows are drawn.
 
     In every task it is right more often by this share of how often the other arm is right.
     """

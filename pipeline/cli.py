@@ -1,6 +1,5 @@
 """The command line: names, options and help. Nothing heavy is imported until a step runs."""
 
-import gc
 import sys
 from functools import partial
 from pathlib import Path
@@ -8,11 +7,9 @@ from typing import Any
 
 import click
 
+from pipeline import garbage
 from pipeline.commands.failing import guarded
 from pipeline.commands.options import as_request, experiment_options, output_options
-
-_OBJECTS_A_COLLECTION = 10_000
-"""Made between two collections of garbage. At Python's own 700 these are a seventh of all that imports cost."""
 
 _STEPS = {
     "run": "Do the whole job: prepare, train, tune, select, evaluate and report.",
@@ -180,12 +177,12 @@ def predict(model: str, source: Path, output: Path, preference: str, **options: 
 
 def main() -> None:
     """Run the command line; a problem is one line on stderr and an exit code."""
-    gc.set_threshold(_OBJECTS_A_COLLECTION)
+    garbage.collect_seldom()
     try:
         guarded(cli)
     finally:
         if "triton" not in sys.modules:  # it complains of objects that are left at the end
-            gc.freeze()  # or the interpreter's last collections look through all that was imported, in vain
+            garbage.keep_all()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 
+# Tests leave the user's own cache alone, and share one among them.
+os.environ["HEADWAY_CACHE"] = str(REPOSITORY / ".headway" / "cache")
+
 
 @dataclass(frozen=True)
 class Result:

@@ -73,9 +73,16 @@ def test_tracking_is_used_by_steps_and_above_and_imports_nothing_of_them() -> No
             if parts[0] == "pipeline" and parts[1] == "tracking" and here != "tracking":
                 assert here in TRACKING_IS_USED_BY, f"{path} imports {name}"
             if here == "tracking" and parts[0] == "pipeline":
-                assert parts[1] in ("tracking", "data", "errors", "plugins", "pretrained", "sqlite", ""), (
-                    f"{path} imports {name}"
-                )
+                assert parts[1] in (
+                    "tracking",
+                    "data",
+                    "errors",
+                    "plugins",
+                    "pretrained",
+                    "sqlite",
+                    "user_cache",
+                    "",
+                ), f"{path} imports {name}"
 
 
 def test_only_tracking_imports_mlflow() -> None:

@@ -89,7 +89,17 @@ MISTAKES = {
         "leave gradients out",
     ),
     "weights that are none": (
-        ["train", "digits", "--set", "balancing.method=graddrop", "--set", "balancing.every=2"], "leave every out"
+        ["train", "digits", "--set", "balancing.method=graddrop", "--set", "balancing.every=2"], "does not use every=2"
+    ),
+    "a scale of what has none": (
+        ["train", "digits", "--set", "balancing.method=graddrop", "--set", "balancing.normalise=true"],
+        "does not use normalise=True",
+    ),
+    "a norm that is scaled away": (
+        ["train", "digits", "--set", "balancing.method=nash_mtl", "--set", "balancing.max_norm=2"], "normalise=false"
+    ),
+    "a nadir of another task": (
+        ["train", "digits", "--set", "balancing.method=stch", "--set", "balancing.nadir={digit: 1}"], "the tasks are"
     ),
     "nothing to show": (["show"], "EXPERIMENT"),
     "storage of no kind": (["tune", "debug", "--storage", "nosuchdb://user:secret@host/x"], "tuning.storage"),

@@ -120,9 +120,8 @@ def test_to_tune_takes_optuna_too(steps: dict[str, set[str]]) -> None:
     assert steps["tune"] - steps["train"] == {"optuna"}
 
 
-def test_to_evaluate_takes_scikit_learn_too(steps: dict[str, set[str]]) -> None:
-    assert "sklearn" in steps["evaluate"]
-    assert steps["evaluate"] - steps["tune"] <= {"rich", "scipy.stats", "sklearn"}
+def test_to_evaluate_takes_nothing_more(steps: dict[str, set[str]]) -> None:
+    assert steps["evaluate"] - steps["tune"] <= {"rich"}
 
 
 def test_to_report_takes_no_torch(again: dict[str, set[str]]) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.analysis.counts import average_precision, balanced_accuracy, confusion_matrix, macro_f1, roc_auc
 from pipeline.analysis.metrics import TaskScores
 from pipeline.data.prepared import PreparedTask, known
 from pipeline.stacked import Targets
@@ -85,8 +86,6 @@ def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, 
     confidence, weighted by rows (Naeini et al. 2015; Guo et al. 2017, arXiv 1706.04599). The balanced accuracy is the
     mean over classes of the share of their rows that are answered right.
     """
-    from sklearn import metrics as sk  # late: only a step that really scores should pay for it
-
     names = ["accuracy", "balanced_accuracy", "macro_f1", "nll", "ece"]
     names += ["roc_auc", "average_precision"] if task.kind == "binary" else []
     if len(targets) == 0:
@@ -94,18 +93,18 @@ def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, 
     true, predicted, confidence, positive = (
         it.numpy() for it in (targets, answers.predicted, answers.confidence, answers.positive)
     )
-    right = predicted == true
+    right, count = predicted == true, len(task.classes)
     values = {
         "accuracy": right.mean(),
-        "balanced_accuracy": sk.recall_score(true, predicted, labels=np.unique(true), average="macro"),
-        "macro_f1": sk.f1_score(true, predicted, average="macro"),
+        "balanced_accuracy": balanced_accuracy(true, predicted, count),
+        "macro_f1": macro_f1(true, predicted, count),
         "nll": answers.nll.mean(),
         "ece": calibration_error(confidence, right),
     }
     if task.kind == "binary":
         both = 0 < true.sum() < len(true)  # a ranking needs rows of both classes
-        values["roc_auc"] = sk.roc_auc_score(true, positive) if both else np.nan
-        values["average_precision"] = sk.average_precision_score(true, positive) if both else np.nan
+        values["roc_auc"] = roc_auc(true, positive) if both else np.nan
+        values["average_precision"] = average_precision(true, positive) if both else np.nan
     return {name: float(values[name]) for name in names}
 
 
@@ -116,11 +115,5 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 
 
 def _confusion(task: PreparedTask, targets: Tensor, predicted: Tensor) -> np.ndarray:
-    from sklearn.metrics import confusion_matrix
-
-    count = len(task.classes)
-    if len(targets) == 0:
-        return np.zeros((count, count), dtype=np.int64)
-    everyone = targets.expand(predicted.shape).flatten()
-    matrix: np.ndarray = confusion_matrix(everyone, predicted.flatten(), labels=range(count))
-    return matrix
+    everyone = targets.expand(predicted.shape).flatten().numpy()
+    return confusion_matrix(everyone, predicted.flatten().numpy(), len(task.classes))

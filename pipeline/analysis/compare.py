@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.analysis.intervals import Estimate, Part, between, over_rows
-from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores, TaskScores, bounds_of
+from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores, TaskScores, bounds_of, pair
 
 SMALLEST = 0.01
 """A baseline nearer to zero counts as this much in delta-m, which would otherwise leave every bound."""
@@ -33,6 +33,8 @@ def difference(scores: TaskScores, against: TaskScores, metric: str) -> Estimate
     _check_paired(scores, against)
     one, other = scores.metrics[metric], against.metrics[metric]
     is_primary = metric == scores.primary
+    if is_primary:
+        pair([scores, against])
     rows = over_rows(scores.resampled - against.resampled, scores.units) if is_primary else None
     return Estimate.of(float(one.mean() - other.mean()), [rows], apart(one, -other), min(len(one), len(other)))
 
@@ -76,7 +78,7 @@ def delta_m(scores: Scores, baselines: Mapping[str, TaskScores]) -> Estimate:
     rows = [_rows(own, len(pairs)) for own in by_source.values()]
     # Of a source whose rows tell nothing the sum would be too small, so that nothing is known of any.
     known = rows if None not in rows else []
-    seeds = min(side.seeds for pair in pairs for side in pair)
+    seeds = min(side.seeds for both in pairs for side in both)
     return Estimate.of(float(np.mean(moved)), known, _between(pairs), seeds)
 
 
@@ -110,9 +112,9 @@ def _between(pairs: Sequence[tuple[TaskScores, TaskScores]]) -> list[Part | None
 
 def _first_order(pairs: Sequence[tuple[TaskScores, TaskScores]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """What each seed of either side makes of each task's change, T times [K] and [K'], but for a constant."""
-    slopes = [_slopes(*pair) for pair in pairs]
+    slopes = [_slopes(*both) for both in pairs]
     one, other = (
-        [slope[side] * pair[side].metrics[pair[side].primary] for slope, pair in zip(slopes, pairs, strict=True)]
+        [slope[side] * both[side].metrics[both[side].primary] for slope, both in zip(slopes, pairs, strict=True)]
         for side in (0, 1)
     )
     return one, other
@@ -120,10 +122,11 @@ def _first_order(pairs: Sequence[tuple[TaskScores, TaskScores]]) -> tuple[list[n
 
 def _rows(pairs: Sequence[tuple[TaskScores, TaskScores]], tasks: int) -> Part | None:
     """What the rows of one source add to delta-m over so many tasks."""
+    pair([it for both in pairs for it in both])
     parts = []
-    for pair in pairs:
-        slope, of_baseline = _slopes(*pair)
-        parts.append(slope * pair[0].resampled + of_baseline * pair[1].resampled)
+    for both in pairs:
+        slope, of_baseline = _slopes(*both)
+        parts.append(slope * both[0].resampled + of_baseline * both[1].resampled)
     return over_rows(np.sum(parts, axis=0) / tasks, min(it.units for it, _ in pairs))
 
 

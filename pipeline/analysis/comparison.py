@@ -42,6 +42,7 @@ class Comparison:
         openings: when, candidates: one row each time that the test split of these data was opened.
         command: That makes this comparison again.
         margin: See `pipeline.config.deciding`.
+        notes: What a reader should know, a sentence each.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Comparison:
     openings: pd.DataFrame
     command: str = ""
     margin: float = 0.01
+    notes: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> dict[str, str]:

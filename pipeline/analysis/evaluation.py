@@ -13,7 +13,7 @@ from pipeline.analysis import tables
 from pipeline.analysis.candidate import SINGLE, Candidate, Role
 from pipeline.analysis.curves import curves_table
 from pipeline.analysis.hypervolume import estimated
-from pipeline.analysis.metrics import Scores
+from pipeline.analysis.metrics import Scores, draw_together
 from pipeline.analysis.settings import compared_all, differs_in
 from pipeline.analysis.unfinished import finished_table
 from pipeline.config.comparing import EQUAL, TUNED
@@ -144,6 +144,7 @@ def evaluate(
             measured.setdefault(name, {}).update(gap)
     scores = {name: _in_order(it, default) for name, it in scores.items()}
     measured = {name: _in_order(it, default) for name, it in measured.items()}
+    draw_together(it for own in (*scores.values(), *references.values()) for it in own.values())
     report("measuring costs")
     arms = _arms(groups)
     tuned = [name for name, its in groups.items() if all(it.is_tuned for it in its)]

@@ -21,6 +21,7 @@ RESAMPLES = 2000
 
 _SAME = 1e-9  # what rounding may make of equals, as a share
 _HELD = 1 << 20  # row numbers in memory at a time
+_FEW = 4  # times as many rows as distinct ones: then these are drawn
 
 Verdict = Literal["better", "worse", "unclear"]
 Knows = Literal["rows and trainings", "rows", "trainings", "nothing"]
@@ -193,7 +194,9 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def resampled_sums(columns: np.ndarray, draws: np.random.Generator) -> np.ndarray:
-    """Column sums of N rows drawn with replacement, R times; the draws depend on N alone.
+    """Column sums of N rows drawn with replacement, R times.
+
+    Of few distinct rows only how often each is drawn: a multinomial, which is the same distribution.
 
     Args:
         columns: Numbers [N, M]; values of one row stay together, so what they are compared by is paired.
@@ -202,14 +205,35 @@ def resampled_sums(columns: np.ndarray, draws: np.random.Generator) -> np.ndarra
     Returns:
         Sums float64 [R, M].
     """
-    rows, columns = len(columns), columns.astype(np.float64)
+    columns = columns.astype(np.float64)
+    rows, (distinct, counts) = len(columns), distinct_rows(columns)
+    if _FEW * len(distinct) <= rows:
+        shares = counts / rows
+        step = max(1, _HELD // len(distinct))
+        sizes = [min(step, RESAMPLES - start) for start in range(0, RESAMPLES, step)]
+        return np.concatenate([draws.multinomial(rows, shares, size) @ distinct for size in sizes])
     parts = []
     step = max(1, _HELD // rows)
     for start in range(0, RESAMPLES, step):
         drawn = draws.integers(rows, size=(min(step, RESAMPLES - start), rows))
-        counts = np.stack([np.bincount(one, minlength=rows) for one in drawn])
-        parts.append(counts.astype(np.float64) @ columns)
+        times = np.stack([np.bincount(one, minlength=rows) for one in drawn])
+        parts.append(times.astype(np.float64) @ columns)
     return np.concatenate(parts)
+
+
+def distinct_rows(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct ones of rows [N, M] of float64, [U, M], and how often each is there, [U]."""
+    hashed = np.zeros(len(columns), dtype=np.uint64)
+    factors = np.random.default_rng(0).integers(1 << 63, size=(columns.shape[1],), dtype=np.uint64) * np.uint64(2)
+    for place in range(columns.shape[1]):  # bits of round numbers end in zeros: they are mixed, then summed up
+        bits = np.ascontiguousarray(columns[:, place]).view(np.uint64)
+        bits = (bits ^ (bits >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+        hashed += (bits ^ (bits >> np.uint64(29))) * (factors[place] + np.uint64(1))
+    _, first, counts = np.unique(hashed, return_index=True, return_counts=True)
+    distinct = columns[first]
+    if not np.allclose(counts @ distinct, columns.sum(0), rtol=1e-9, atol=1e-9 * abs(columns).max(initial=0.0)):
+        distinct, counts = np.unique(columns, axis=0, return_counts=True)  # two rows met in one hash
+    return distinct, counts
 
 
 def _sum(parts: Sequence[Part]) -> float:

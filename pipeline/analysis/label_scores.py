@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.analysis.class_scores import calibration_error
+from pipeline.analysis.counts import average_precision, f1_score, roc_auc
 from pipeline.analysis.metrics import TaskScores, by_label, mean_of_known
 from pipeline.data.prepared import PreparedTask, known
 from pipeline.stacked import Targets
@@ -59,15 +60,13 @@ def _metrics(
     `accuracy` (of answers), `nll` and `ece` (of probabilities) are over all labels of all rows, the others means over
     labels; a label without rows of both kinds is left out of `roc_auc` and `average_precision`.
     """
-    from sklearn import metrics as sk
-
     answers = torch.sigmoid(logits).numpy() > thresholds
     found = {
         name: by_label(metric, labels, logits.numpy(), present)
-        for name, metric in (("roc_auc", sk.roc_auc_score), ("average_precision", sk.average_precision_score))
+        for name, metric in (("roc_auc", roc_auc), ("average_precision", average_precision))
     }
     f1 = [
-        sk.f1_score(true[rows], said[rows], zero_division=0.0) if rows.any() else np.nan
+        f1_score(true[rows], said[rows]) if rows.any() else np.nan
         for true, said, rows in zip(labels.T, answers.T, present.T, strict=True)
     ]
     values = {name: mean_of_known(its) for name, its in (found | {"macro_f1": f1}).items()}

@@ -3,7 +3,7 @@
 Shapes: K seeds, N rows of a task's source, C classes, L labels at once, R resamples.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -61,20 +61,23 @@ class TaskScores:
         """K."""
         return len(self.metrics[self.primary])
 
-    @cached_property
+    @property
     def resampled(self) -> np.ndarray:
-        """The primary metric, mean over seeds, of R resamples of the rows [R]: the same ones for all of a source."""
-        columns = self.columns if self.groups is None else summed(self.columns, self.groups)
-        sums = resampled_sums(columns, np.random.default_rng(seed_of("bootstrap", self.source)))
-        with np.errstate(invalid="ignore", divide="ignore"):  # no labelled row: NaN, which has no interval
-            return _OF_SUMS[self.primary](sums)
+        """The primary metric, mean over seeds, of R resamples of the rows [R]; NaN of one of which nothing is known.
+
+        They are the same rows for scores that were drawn together.
+        """
+        if _RESAMPLES not in self.__dict__:
+            draw_together([self])
+        found: np.ndarray = self.__dict__[_RESAMPLES]
+        return found
 
     @cached_property
     def units(self) -> int:
         """How many labelled rows, or groups with one, there are: what is drawn."""
         return int(self.labelled.sum()) if self.groups is None else len(np.unique(self.groups[self.labelled]))
 
-    @cached_property
+    @property
     def over_rows(self) -> Part | None:
         """What the rows tell of the primary metric."""
         return over_rows(self.resampled, self.units)
@@ -82,6 +85,33 @@ class TaskScores:
 
 Scores = dict[str, TaskScores]
 """By task."""
+
+_RESAMPLES, _DRAW = "_resamples", "_draw"
+
+
+def draw_together(scores: Iterable[TaskScores]) -> None:
+    """Resample the rows of each source once for all these scores, so that those of a source are paired."""
+    by_source: dict[str, list[TaskScores]] = {}
+    for it in scores:
+        by_source.setdefault(it.source, []).append(it)
+    for source, own in by_source.items():
+        columns = [it.columns if it.groups is None else summed(it.columns, it.groups) for it in own]
+        sums = resampled_sums(np.concatenate(columns, 1), np.random.default_rng(seed_of("bootstrap", source)))
+        ends, draw = np.cumsum([it.shape[1] for it in columns]), object()
+        for it, part in zip(own, np.split(sums, ends[:-1], axis=1), strict=True):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                found = _OF_SUMS[it.primary](part)
+            it.__dict__[_RESAMPLES] = np.where(np.isfinite(found), found, np.nan)
+            it.__dict__[_DRAW] = draw
+
+
+def pair(scores: Sequence[TaskScores]) -> None:
+    """See to it that all scores of a source were drawn together."""
+    draws: dict[str, set[object]] = {}
+    for it in scores:
+        draws.setdefault(it.source, set()).add(it.__dict__.get(_DRAW))
+    if any(len(own) > 1 or None in own for own in draws.values()):
+        draw_together(scores)
 
 
 def joined(parts: Sequence[tuple[TaskScores, Sequence[int]]]) -> TaskScores:

@@ -46,11 +46,14 @@ class Balancer(ABC):
 
     Attributes:
         state: What it remembers from step to step, a row a slot; whoever holds a balancer may write to these rows.
+        fallbacks: Of the last step, [K]: 1 where the method's own answer could not be computed; None of methods that
+            solve nothing.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
         self.settings, self.tasks, self.device = settings, tasks, device
         self.state: dict[str, Tensor] = {}
+        self.fallbacks: Tensor | None = None
 
     @abstractmethod
     def weights(self, seen: Seen) -> Tensor:
@@ -70,7 +73,7 @@ class Balancer(ABC):
         """A setting of every slot, [K, 1]."""
         return torch.tensor([[float(it.value(name))] for it in self.settings], device=self.device)
 
-    def rows(self, name: str, *shape: int, of: float = 0.0) -> Tensor:
+    def rows(self, name: str, *shape: int, of: float = 0.0, dtype: torch.dtype = torch.float32) -> Tensor:
         """New rows [K, *shape] of the state."""
-        self.state[name] = torch.full((len(self.settings), *shape), of, device=self.device)
+        self.state[name] = torch.full((len(self.settings), *shape), of, dtype=dtype, device=self.device)
         return self.state[name]

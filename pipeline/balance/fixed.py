@@ -29,7 +29,7 @@ class Fixed(Balancer):
 
 
 class Random(Balancer):
-    """The softmax of normal draws, in every step anew (Lin et al. 2022, arXiv 2111.10603)."""
+    """The softmax of normal draws, in every step anew (RLW; Lin et al. 2022, arXiv 2111.10603; LibMTL's RLW.py)."""
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`: they sum to 1."""

@@ -3,11 +3,9 @@
 A task without a labelled row has gradient 0 in that step: a method sees no row of it, and its weight is 0.
 """
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,14 +13,15 @@ from torch import Tensor
 
 from pipeline.balance.adam import Adam
 from pipeline.balance.base import Balancer, Seen
+from pipeline.balance.geometry import Unsolved
 from pipeline.config.balancing import BalancingSettings
 from pipeline.draws import seeded
 
-if TYPE_CHECKING:
-    from torchjd.aggregation import Aggregator
+Weighting = Callable[..., Tensor]
+"""From a Gramian [T, T], and a source of chance where the method draws, to weights [T]."""
 
-Weighting = Callable[[Tensor], Tensor]
-"""From a Gramian [T, T] to weights [T]."""
+Aggregation = Callable[[Tensor], Tensor]
+"""From gradients [T, P] to a direction [P]."""
 
 
 class GradNorm(Balancer):
@@ -30,7 +29,7 @@ class GradNorm(Balancer):
 
     Chen et al. 2018 (arXiv 1711.02257), algorithm 1: w descends, by Adam, on sum |w_i n_i - mean(w n) r_i^alpha| with n
     the norms of the gradients and r how far each loss is from its first, against the others; then it is brought to sum
-    to T. The norms are those on everything shared; the paper takes the last shared layer.
+    to T. The norms are those on everything shared; the paper takes the last shared layer. Its code is not public.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
@@ -58,25 +57,28 @@ class GradNorm(Balancer):
 
 @dataclass(frozen=True)
 class Kept:
-    """What a weighting of TorchJD remembers between its calls.
+    """What a weighting remembers between its calls.
 
     Attributes:
-        attribute: Its name there.
+        attribute: Its name there; what the weighting leaves in it is kept.
         axes: How many axes of tasks it has: 1 of a value a task, 2 of one a pair, 0 of a single value.
         of: What it is at the start.
         per_task: Whether that is divided by the number of tasks.
+        made_by_call: Whether it is there after a first call only, as in TorchJD's.
     """
 
     attribute: str
     axes: int
     of: float = 0.0
     per_task: bool = False
+    made_by_call: bool = False
 
 
 class SlotBySlot(Balancer):
-    """A weighting that looks at one Gramian at a time, such as TorchJD's.
+    """A weighting that looks at one Gramian at a time.
 
-    What it draws comes from torch's generator, seeded for the slot and step. Where its solver fails, all weigh alike.
+    Where it cannot be computed the best that its solver came to is taken, or else all tasks weigh alike; either counts
+    as a fallback.
 
     Args:
         settings: See `Balancer`.
@@ -84,6 +86,7 @@ class SlotBySlot(Balancer):
         device: See `Balancer`.
         make: From a slot's settings to the weighting.
         kept: What that remembers.
+        draws: Whether it draws: from a generator that is seeded for the slot and step.
     """
 
     def __init__(
@@ -94,17 +97,20 @@ class SlotBySlot(Balancer):
         *,
         make: Callable[[BalancingSettings], Weighting],
         kept: Sequence[Kept] = (),
+        draws: bool = False,
     ) -> None:
         super().__init__(settings, tasks, device)
-        self._make, self._kept = make, kept
+        self._make, self._kept, self._draws = make, kept, draws
         self._made: dict[tuple[int, int], Weighting] = {}
         for it in kept:
-            self.rows(it.attribute, *[len(tasks)] * it.axes or [1], of=it.of / (len(tasks) if it.per_task else 1))
+            of = it.of / (len(tasks) if it.per_task else 1)
+            self.rows(it.attribute, *[len(tasks)] * it.axes or [1], of=of, dtype=torch.float64)
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`."""
         assert seen.gramian is not None
         answers = torch.zeros(seen.gramian.shape[:2], device=self.device)
+        self._fallbacks = self.fallbacks = torch.zeros(len(answers))
         for k, (gramian, stream) in enumerate(zip(seen.gramian.unbind(), seen.streams, strict=True)):
             if not gramian.isfinite().all():
                 answers[k] = torch.nan
@@ -113,46 +119,43 @@ class SlotBySlot(Balancer):
             if len(there) == 1:
                 answers[k, there] = 1.0
             elif len(there):
-                weighting = self._weighting(k, len(there))
-                with seeded(stream.seed_of("balancing", seen.epoch, seen.step), self.device):
-                    answers[k, there] = self._of_slot(k, weighting, gramian, there)
+                seed = stream.seed_of("balancing", seen.epoch, seen.step) if self._draws else None
+                draws = () if seed is None else (np.random.default_rng(seed),)
+                answers[k, there] = self._of_slot(k, gramian, there, draws)
         return answers
 
     def _weighting(self, k: int, count: int) -> Weighting:
         """A slot's weighting of so many tasks: TorchJD's forget what they remember when the number changes."""
         if (k, count) not in self._made:
             self._made[k, count] = weighting = self._make(self.settings[k])
-            if self._kept:
-                with seeded(0, self.device), _quietly():  # its first call makes what it remembers
-                    weighting(torch.eye(count, device=self.device))
+            if any(it.made_by_call for it in self._kept):
+                weighting(torch.eye(count, device=self.device))
         return self._made[k, count]
 
-    def _of_slot(self, k: int, weighting: Weighting, gramian: Tensor, there: Tensor) -> Tensor:
+    def _of_slot(self, k: int, gramian: Tensor, there: Tensor, draws: tuple[np.random.Generator, ...]) -> Tensor:
         """The weights of the tasks that are there."""
+        weighting = self._weighting(k, len(there))
         part = gramian if len(there) == len(gramian) else gramian[there][:, there]
         for it in self._kept:
             rows = self.state[it.attribute][k]
             setattr(weighting, it.attribute, _at(rows, there, it.axes).clone())
-        try:
-            with _quietly():
-                weights: Tensor = weighting(part)
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError):
-            weights = torch.full((len(there),), torch.nan)
-        if not weights.isfinite().all():
-            return gramian.new_full((len(there),), 1 / len(there))
-        for it in self._kept:
+        weights, solved = _tried(partial(weighting, part, *draws), part)
+        self._fallbacks[k] = float(not solved)
+        for it in self._kept if solved else ():
             _put(self.state[it.attribute][k], there, getattr(weighting, it.attribute), it.axes)
         return weights
 
 
 class Aggregated(Balancer):
-    """An aggregator of TorchJD that is no weighting: it answers what the shared values descend along.
+    """A method that gives no weights: it answers what the shared values descend along.
+
+    Where it cannot, that is the sum of the gradients, which counts as a fallback.
 
     Args:
         settings: See `Balancer`.
         tasks: See `Balancer`.
         device: See `Balancer`.
-        make: From a slot's settings to the aggregator.
+        make: From a slot's settings to a function of gradients [T, P], none of which is 0, to a direction [P].
     """
 
     def __init__(
@@ -161,7 +164,7 @@ class Aggregated(Balancer):
         tasks: Sequence[str],
         device: str = "cpu",
         *,
-        make: "Callable[[BalancingSettings], Aggregator]",
+        make: Callable[[BalancingSettings], Aggregation],
     ) -> None:
         super().__init__(settings, tasks, device)
         self._made = [make(it) for it in settings]
@@ -173,18 +176,26 @@ class Aggregated(Balancer):
     def direction(self, seen: Seen) -> Tensor:
         """In place of the weighted sum of the gradients, [K, P]."""
         assert seen.jacobian is not None
+        self.fallbacks = torch.zeros(len(self._made))
         answers = []
-        for aggregator, jacobian, stream in zip(self._made, seen.jacobian.unbind(), seen.streams, strict=True):
+        for k, (jacobian, stream) in enumerate(zip(seen.jacobian.unbind(), seen.streams, strict=True)):
             there = jacobian.abs().amax(1) != 0
+            gradients = jacobian if there.all() else jacobian[there]
+            if len(gradients) < 2 or not _is_finite(gradients):
+                answers.append(gradients.sum(0))
+                continue
             with seeded(stream.seed_of("balancing", seen.epoch, seen.step), self.device):
-                answers.append(_aggregated(aggregator, jacobian if there.all() else jacobian[there]))
+                answer, solved = _aggregated(self._made[k], gradients)
+            answers.append(answer)
+            self.fallbacks[k] = float(not solved)
         return torch.stack(answers)
 
 
 class ExcessRisk(Balancer):
     """More to tasks whose excess risk is large, which is estimated by Adagrad's scaling of their gradients.
 
-    ExcessMTL, He et al. 2024 (arXiv 2402.02009), algorithm 1; as TorchJD has it, for all slots at once.
+    ExcessMTL, He et al. 2024 (arXiv 2402.02009), as its authors' LibMTL/weighting/ExcessMTL.py: a task's first step
+    only records its risk, by which those of later steps are divided.
 
     Args:
         settings: See `Balancer`.
@@ -199,39 +210,47 @@ class ExcessRisk(Balancer):
         super().__init__(settings, tasks, device)
         count = len(tasks)
         self._squares, self._first = self.rows("squares", count, shared), self.rows("first", count)
-        self._w = self.rows("w", count, of=1 / count)
+        self._w = self.rows("w", count, of=1.0)
         self._rate = self.column("learning_rate")
 
     def weights(self, seen: Seen) -> Tensor:
-        """See `Balancer`: they sum to 1."""
+        """See `Balancer`: they sum to T."""
         assert seen.jacobian is not None
         squares = seen.jacobian.square()
         self._squares.add_(squares)
         risks = squares.div_((self._squares + 1e-7).sqrt_()).sum(2)
-        first = self._first == 0
-        shares = torch.where(first, risks, risks / (self._first + 1e-7))
-        self._first.copy_(torch.where(first, risks, self._first))
-        self._w.copy_(torch.softmax(self._w.log() + self._rate * shares, 1))
+        known = self._first != 0
+        shares = torch.where(known, risks / self._first, 0.0)
+        self._first.copy_(torch.where(known, self._first, risks))
+        self._w.copy_(len(self.tasks) * torch.softmax(self._w.log() + self._rate * shares, 1))
         return self._w.clone()
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without a solver's advice, which is nothing that a user could follow."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _aggregated(aggregator: "Aggregator", gradients: Tensor) -> Tensor:
-    """Its answer, or the sum where it takes more tasks than have a gradient in this step, or meets no number."""
-    if not gradients.isfinite().all():
-        return gradients.sum(0)
+def _tried(weighting: Callable[[], Tensor], gramian: Tensor) -> tuple[Tensor, bool]:
+    """Weights [T], and whether they are those of the method."""
+    equal = gramian.new_full((len(gramian),), 1 / len(gramian))
     try:
-        answer: Tensor = aggregator(gradients)
-    except ValueError:
-        return gradients.sum(0)
-    return answer
+        weights = weighting()
+    except Unsolved as error:
+        best = equal if error.weights is None else torch.from_numpy(error.weights).to(gramian)
+        return (best if best.isfinite().all() else equal), False
+    except (ValueError, ArithmeticError, RuntimeError):  # the first of them is numpy's and scipy's of singular matrices
+        return equal, False
+    return (weights, True) if weights.isfinite().all() else (equal, False)
+
+
+def _aggregated(aggregation: Aggregation, gradients: Tensor) -> tuple[Tensor, bool]:
+    """A direction [P], and whether it is that of the method."""
+    try:
+        answer = aggregation(gradients)
+    except (ValueError, ArithmeticError, RuntimeError):  # such as of more tasks than have a gradient in this step
+        return gradients.sum(0), False
+    return (answer, True) if _is_finite(answer) else (gradients.sum(0), False)
+
+
+def _is_finite(values: Tensor) -> bool:
+    """Whether all values are, which their sum tells at less cost."""
+    return bool(values.sum().isfinite())
 
 
 def _at(rows: Tensor, there: Tensor, axes: int) -> Tensor:

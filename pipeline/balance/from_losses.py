@@ -21,8 +21,8 @@ _NEVER = -1e30  # a logarithm whose exponential is 0
 class Uncertainty(Balancer):
     """Trained noise: weights exp(-s) / 2, while s descends on exp(-s) L / 2 + s / 2.
 
-    Kendall et al. 2018 (arXiv 1705.07115), section 3, with s the logarithm of the variance. It descends by Adam at a
-    rate of its own.
+    Kendall et al. 2018 (arXiv 1705.07115), equation 7, with s the logarithm of the variance, from 0 as in
+    yaringal/multi-task-learning-example. It descends by Adam at a rate of its own instead of the network's.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
@@ -45,7 +45,10 @@ class Uncertainty(Balancer):
 
 
 class LearntScale(Uncertainty):
-    """Trained scales: weights exp(s), while s descends on exp(s) L - s (IMTL-L; Liu et al. 2021, ICLR, section 3.2)."""
+    """Trained scales: weights exp(s), while s descends on exp(s) L - s (IMTL-L; Liu et al. 2021, ICLR, equation 6).
+
+    Algorithm 1 descends at the network's rate; this by Adam at one of its own.
+    """
 
     def _weights(self) -> Tensor:
         return torch.exp(self._s)
@@ -57,7 +60,8 @@ class LearntScale(Uncertainty):
 class DynamicAverage(Balancer):
     """T times the softmax of each loss's ratio between the last two epochs, over a temperature.
 
-    DWA, Liu et al. 2019 (arXiv 1803.10704), equation 7. The first two epochs have equal weights.
+    DWA, Liu et al. 2019 (arXiv 1803.10704), equation 7. The first two epochs have equal weights, as in the authors'
+    im2im_pred/utils.py (lorenmt/mtan).
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
@@ -84,7 +88,7 @@ class DynamicAverage(Balancer):
 
 
 class GeometricMean(Balancer):
-    """The gradient of the geometric mean of the losses (GLS; Chennupati et al. 2019)."""
+    """The gradient of the geometric mean of the losses (GLS; Chennupati et al. 2019, whose code is not public)."""
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`."""
@@ -99,7 +103,8 @@ class GeometricMean(Balancer):
 class Famo(Balancer):
     """Weights z_i / L_i over their sum, z = softmax(w): every loss falls at a like rate (Liu et al. 2023).
 
-    arXiv 2306.03792. After the step w follows how far each logarithm of a loss fell, by Adam.
+    arXiv 2306.03792, algorithm 1. After the step w follows how far each logarithm of a loss fell, by Adam as in the
+    authors' famo.py (Cranial-XIX/FAMO), which clips the gradient besides.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
@@ -127,29 +132,46 @@ class Famo(Balancer):
 
 
 class SmoothMaximum(Balancer):
-    """The gradient of mu log sum exp(p_i L_i / mu), p the preferred weights that sum to 1.
+    """The gradient of T mu log sum exp(x_i / mu), x_i = p_i log(L_i / n_i), p preferred weights that sum to T.
 
-    STCH, Lin et al. 2024 (arXiv 2402.19078), with the ideal point at 0.
+    STCH, Lin et al. 2024 (arXiv 2402.19078), as its authors train networks: their code's
+    STCH_MTL/LibMTL/weighting/STCH.py. The first epochs descend on the sum of log L_i; the mean losses of the last of
+    them are the nadir n, which brings tasks of unlike losses to a like size. Their code has no preferred weights, which
+    is p = 1. With `nadir` given there is nothing to estimate, and the warm-up is an epoch shorter.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
         super().__init__(settings, tasks, device)
-        self._preferred = preferred(settings, tasks, device) / len(tasks)
-        self._mu = self.column("mu")
+        self._preferred = preferred(settings, tasks, device)
+        self._mu, self._warmup = self.column("mu"), settings[0].value("warmup")
+        given = settings[0].value("nadir")
+        self._estimates = given == "warmup"
+        self._sums, self._counts = self.rows("sums", len(tasks)), self.rows("counts", len(tasks))
+        if not self._estimates:
+            self._sums.copy_(torch.tensor([given[task] for task in tasks]))
+            self._counts.fill_(1.0)
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`."""
         assert seen.losses is not None
         there = seen.losses != 0
-        scaled = (self._preferred * seen.losses / self._mu).masked_fill(~there, _NEVER)
-        return self._preferred * torch.softmax(scaled, 1) * there
+        slopes = torch.where(there, 1 / seen.losses, 0.0)
+        if self._estimates and seen.epoch == self._warmup:
+            self._sums.add_(seen.losses)
+            self._counts.add_(there)
+        if seen.epoch < self._warmup + self._estimates:
+            return slopes
+        nadir = torch.where(self._counts > 0, self._sums / self._counts, 1.0)
+        scaled = self._preferred * torch.log(seen.losses / nadir) / self._mu
+        shares = torch.softmax(scaled.masked_fill(~there, _NEVER), 1)
+        return len(self.tasks) * self._preferred * shares * slopes
 
 
 class Boundary(Balancer):
     """The gradient of d1 + theta d2: along the preferred direction of losses, and away from it.
 
-    PBI, Zhang and Li 2007 (MOEA/D), with the ideal point at 0. A task whose loss is far smaller than
-    preferred can get a negative weight.
+    PBI, Zhang and Li 2007 (MOEA/D), section II.C, with the ideal point at 0 and a direction of length 1 in both terms.
+    A task whose loss is far smaller than preferred can get a negative weight.
     """
 
     def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
@@ -163,14 +185,16 @@ class Boundary(Balancer):
         direction, _ = _directed(self._direction * (seen.losses != 0))
         along = (seen.losses * direction).sum(1, keepdim=True)
         away = torch.addcmul(seen.losses, along, direction, value=-1.0)
-        distance = away.square().sum(1, keepdim=True).add_(1e-12).sqrt_()
+        # On the ray itself the distance has no gradient: there it counts as a millionth of the losses.
+        distance = (away.square().sum(1, keepdim=True) + 1e-12 * seen.losses.square().sum(1, keepdim=True)).sqrt_()
         return torch.addcdiv(direction, self._theta * away, distance)
 
 
 class Cosmos(Balancer):
     """The gradient of r L - gamma cos(q, L), r the preference that the network is given in this step, q a ray.
 
-    COSMOS, Ruchte and Grabocka 2021 (arXiv 2103.13392), where q is r itself. Of the two terms the first then asks for
+    COSMOS, Ruchte and Grabocka 2021 (arXiv 2103.13392), where q is r itself, as in the authors'
+    methods/cosmos/cosmos.py (ruchtem/cosmos). Of the two terms the first then asks for
     less loss where the share is larger and the second for more, and which of them wins depends on gamma and on how
     large the losses are. So here q is 1 - r unless `ray` says otherwise. A task whose loss is far below the ray can get
     a negative weight.

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from pipeline.balance.base import Balancer, Seen
+from pipeline.balance.double_sampling import DirectionOriented, DoubleSampled
 from pipeline.balance.fixed import Fixed, Random
-from pipeline.balance.from_gradients import Aggregated, ExcessRisk, GradNorm, Kept, SlotBySlot, Weighting
+from pipeline.balance.from_gradients import Aggregated, Aggregation, ExcessRisk, GradNorm, Kept, SlotBySlot, Weighting
 from pipeline.balance.from_losses import (
     Boundary,
     Cosmos,
@@ -20,11 +20,19 @@ from pipeline.balance.from_losses import (
     SmoothMaximum,
     Uncertainty,
 )
-from pipeline.balance.solvers import ConflictAverse, Fair, LeastNorm
+from pipeline.balance.solvers import (
+    Aligned,
+    ConflictAverse,
+    Fair,
+    Krum,
+    conflict_free,
+    dual_projection,
+    impartial,
+    least_norm,
+    unconflicting,
+)
+from pipeline.balance.surgery import Surgery, Vaccine
 from pipeline.config.balancing import BalancingSettings
-
-if TYPE_CHECKING:
-    from torchjd.aggregation import Aggregator
 
 _TINY = 1e-12
 
@@ -42,11 +50,13 @@ _OWN: dict[str, type[Balancer]] = {
 }
 
 _KEPT = {
-    "gradvac": (Kept("_phi_t", 2),),
-    "pcd": (Kept("_sq_norm_ema", 1), Kept("_n_steps", 0)),
-    "modo": (Kept("_lambda", 1, of=1.0, per_task=True),),
-    "sdmgrad": (Kept("_w", 1, of=1.0, per_task=True),),
+    "gradvac": (Kept("targets", 2),),
+    "pcd": (Kept("_sq_norm_ema", 1, made_by_call=True), Kept("_n_steps", 0, made_by_call=True)),
+    "modo": (Kept("shares", 1, of=1.0, per_task=True),),
+    "sdmgrad": (Kept("shares", 1, of=1.0, per_task=True),),
 }
+
+_DRAWING = ("pcgrad", "gradvac")
 
 
 def balancer(
@@ -64,7 +74,7 @@ def balancer(
     if len(tasks) == 1 or first.method == "fixed":
         return Fixed(settings if len(tasks) > 1 else [BalancingSettings()] * len(settings), tasks, device)
     if not first.about.weighs:
-        return Aggregated(settings, tasks, device, make=partial(_aggregator, first.method))
+        return Aggregated(settings, tasks, device, make=partial(_aggregation, first.method))
     return Steadied(_method(first.method, settings, tasks, device, shared))
 
 
@@ -75,7 +85,9 @@ def _method(
         return _OWN[name](settings, tasks, device)
     if name == "excess_mtl":
         return ExcessRisk(settings, tasks, device, shared=shared)
-    return SlotBySlot(settings, tasks, device, make=partial(_weighting, name), kept=_KEPT.get(name, ()))
+    return SlotBySlot(
+        settings, tasks, device, make=partial(_weighting, name), kept=_KEPT.get(name, ()), draws=name in _DRAWING
+    )
 
 
 class Steadied(Balancer):
@@ -102,6 +114,7 @@ class Steadied(Balancer):
         if not self.due(seen.step):
             return self._scaled(self._last)
         weights = self._method.weights(seen)
+        self.fallbacks = self._method.fallbacks
         if self._smooth:
             share = self._smoothing * self._begun
             weights = share * self._last + (1 - share) * weights
@@ -116,7 +129,7 @@ class Steadied(Balancer):
 
     def _scaled(self, weights: Tensor) -> Tensor:
         """Weights whose absolute values sum to T, where that is wanted and there are any."""
-        if not self.settings[0].normalise:
+        if self.settings[0].normalise is False:
             return weights.clone()
         total = torch.linalg.vector_norm(weights, 1.0, 1, keepdim=True)
         return weights.mul(len(self.tasks)).div_(total.clamp_min_(_TINY))
@@ -128,28 +141,28 @@ def _weighting(name: str, settings: BalancingSettings) -> Weighting:
 
     it = settings.value
     makers: dict[str, Callable[[], Weighting]] = {
-        "mgda": LeastNorm,
-        "pcgrad": jd.PCGradWeighting,
-        "gradvac": lambda: jd.GradVacWeighting(it("beta")),
+        "mgda": lambda: least_norm,
+        "pcgrad": Surgery,
+        "gradvac": lambda: Vaccine(it("beta")),
         "cagrad": lambda: ConflictAverse(it("c")),
-        "imtl_g": jd.IMTLGWeighting,
+        "imtl_g": lambda: impartial,
         "nash_mtl": lambda: Fair(1.0, it("iterations"), it("max_norm")),
-        "aligned_mtl": lambda: jd.AlignedMTLWeighting(scale_mode=it("scale")),
-        "dualproj": jd.DualProjWeighting,
-        "upgrad": jd.UPGradWeighting,
+        "aligned_mtl": lambda: Aligned(it("scale")),
+        "dualproj": lambda: dual_projection,
+        "upgrad": lambda: unconflicting,
         "fairgrad": lambda: Fair(it("alpha"), it("iterations")),
-        "krum": lambda: jd.KrumWeighting(it("byzantine"), it("selected")),
+        "krum": lambda: Krum(it("byzantine"), it("selected")),
         "pcd": lambda: jd.PCDWeighting(it("tau"), it("beta")),
-        "modo": lambda: jd.MoDoWeighting(it("learning_rate"), it("rho")),
-        "sdmgrad": lambda: jd.SDMGradWeighting(it("learning_rate"), it("momentum"), it("iterations"), it("pull")),
+        "modo": lambda: DoubleSampled(it("learning_rate"), it("rho")),
+        "sdmgrad": lambda: DirectionOriented(it("learning_rate"), it("momentum"), it("iterations"), it("pull")),
     }
     return makers[name]()
 
 
-def _aggregator(name: str, settings: BalancingSettings) -> "Aggregator":
-    """TorchJD's aggregator of one slot."""
+def _aggregation(name: str, settings: BalancingSettings) -> Aggregation:
+    """What one slot descends along."""
     from torchjd import aggregation as jd
 
     if name == "trimmed_mean":
         return jd.TrimmedMean(settings.value("trimmed"))
-    return jd.GradDrop() if name == "graddrop" else jd.ConFIG()
+    return jd.GradDrop() if name == "graddrop" else conflict_free

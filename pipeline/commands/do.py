@@ -19,6 +19,7 @@ from pipeline.lifetime import end_with_parent
 from pipeline.plugins import look_in
 from pipeline.steps.context import Context
 from pipeline.steps.job import run_to
+from pipeline.steps.notes import notes
 from pipeline.steps.parameters import parameters
 from pipeline.steps.plan import check, expanded
 from pipeline.steps.say import Say
@@ -133,12 +134,19 @@ def _as_json(context: Context, result: dict[str, Any]) -> dict[str, Any]:
         {"step": done.title, "key": done.key, "run_id": done.run_id, "cached": done.cached, "outputs": str(done.folder)}
         for done in context.done.values()
     ]
-    return {"experiment": context.experiment.name, "run_id": context.parent, "steps": steps, **result}
+    about = {"experiment": context.experiment.name, "run_id": context.parent, "steps": steps}
+    return {**about, **result, "notes": _fallbacks(context)}
+
+
+def _fallbacks(context: Context) -> list[str]:
+    """Of which networks a balancing method's solver often had no solution, a sentence each."""
+    return notes(context, (tags.FALLBACKS,), "train")
 
 
 def _where_to_look(context: Context, result: dict[str, Any]) -> Iterator[str]:
     if answer := result.get("answer"):
         yield answer
+    yield from _fallbacks(context)
     if report := result.get("report"):
         yield f"report: {_short(Path(report), context.project)}"
     if model := result.get("model"):

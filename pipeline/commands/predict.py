@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from pipeline import garbage
 from pipeline.config import project_folder
 from pipeline.steps.say import Say
 from pipeline.tracking.store import check_store, tracking_uri
@@ -20,6 +21,7 @@ def predict(model: str, source: Path, output: Path, preference: str, quiet: bool
     from pipeline.steps.predict import predict as score
     from pipeline.tracking.tracker import Tracker
 
+    garbage.collect()
     Tracker(project, None)  # points mlflow at this project's store
     say = Say(quiet or as_json)
     with say.bar("predict", None) as bar:

@@ -18,9 +18,6 @@ OF_SLOTS = (
 )  # fmt: skip
 """Settings in which networks that train side by side may differ."""
 
-_OF_ALL = ("method", "smoothing", "normalise")
-_OF_GRADIENTS = ("gradients", "every")
-
 
 def known_method(name: str) -> str:
     """A method's name as it is.
@@ -41,7 +38,8 @@ class BalancingSettings(Settings):
     Attributes:
         method: Such as `fixed`, weights that do not change during training.
         normalise: Scale each step's weights so that their absolute values sum to the number of tasks, which keeps the
-            learning rate's meaning from method to method; false keeps the scale that the method's paper gives.
+            learning rate's meaning from method to method; false keeps the scale that the method's paper gives. Null is
+            true, of methods that give weights.
         smoothing: Share of the last weights in the new ones, in [0, 1) (CR-MOGM; Zhou et al. 2022, NeurIPS).
         gradients: Of methods that read them: with respect to the shared `parameters`, or to the `representation` that
             the shared layers answer, which is cheaper (Sener and Koltun 2018, section 3.3). Tasks on different rows
@@ -52,6 +50,9 @@ class BalancingSettings(Settings):
         learning_rate: Of the weights, or of what they come from.
         decay: Of `famo`, its weight decay.
         mu: Of `stch`: the smaller, the closer to the maximum.
+        warmup: Of `stch`, epochs that descend on the sum of the losses' logarithms; one more follows where the nadir is
+            estimated.
+        nadir: Of `stch`, what each loss is divided by: its mean in the epoch after the `warmup`, or numbers by task.
         theta: Of `pbi`, the price of a distance from the preferred direction.
         alpha: Of `gradnorm`, the strength that brings lagging tasks back; of `fairgrad`, what is fair; of `cosmos`, the
             concentration of the preferences that are drawn: below 1 nearer to single tasks, above 1 to equal shares.
@@ -75,7 +76,7 @@ class BalancingSettings(Settings):
     """
 
     method: str = "fixed"
-    normalise: bool = True
+    normalise: bool | None = None
     smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     gradients: Literal["parameters", "representation"] = "parameters"
     every: int = Field(default=1, ge=1)
@@ -84,6 +85,8 @@ class BalancingSettings(Settings):
     learning_rate: _Positive | None = None
     decay: Weight | None = None
     mu: _Positive | None = None
+    warmup: Annotated[int, Field(ge=0)] | None = None
+    nadir: Literal["warmup"] | dict[str, _Positive] | None = None
     theta: Weight | None = None
     alpha: Weight | None = None
     beta: _Share | None = None
@@ -109,15 +112,20 @@ class BalancingSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "BalancingSettings":
-        own = (*_OF_ALL, *self.about.settings, *(_OF_GRADIENTS if self.about.of_gradients else ()))
+        about = self.about
+        own = {"method", *about.settings}
+        own |= {"smoothing", "normalise"} if about.weighs else set()
+        own |= {"gradients"} | ({"every"} if about.weighs else set()) if about.of_gradients else set()
         for name, field in type(self).model_fields.items():
             if name not in own and (value := getattr(self, name)) != field.default:
                 raise ValueError(f"method '{self.method}' does not use {name}={shown(value)}: leave it out")
         if self.gradients == "representation" and self.about.needs != ("gramian",) and self.method != "gradnorm":
             raise ValueError(f"method '{self.method}' reads the gradients of parameters only: leave gradients out")
-        for name, plain in (("smoothing", 0.0), ("every", 1)):
-            if not self.about.weighs and getattr(self, name) != plain:
-                raise ValueError(f"method '{self.method}' answers no weights: leave {name} out")
+        if self.normalise is not False and self.max_norm is not None:
+            raise ValueError(
+                "normalise sets the scale of the weights, so that max_norm does nothing: leave it out, or set "
+                "normalise=false"
+            )
         if self.about.conditions and self.alpha == 0.0:
             raise ValueError(f"method '{self.method}' draws from a Dirichlet distribution: alpha is more than 0")
         return self

@@ -8,7 +8,9 @@ from pydantic import BaseModel
 from pipeline.config.experiment import Experiment
 from pipeline.config.tasks import TaskSettings
 
-REPLACED = ("tasks", "sources", "balancing.weights", "balancing.preference", "tuning.space", "tuning.base")
+REPLACED = (
+    "tasks", "sources", "balancing.weights", "balancing.preference", "balancing.nadir", "tuning.space", "tuning.base",
+)  # fmt: skip
 """Mappings that a file or `--set` gives whole; all others merge with their defaults."""
 
 _OF_KINDS = ("tasks", "sources")

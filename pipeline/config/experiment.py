@@ -114,9 +114,9 @@ class Experiment(Settings):
         return self
 
     def _check_weights(self) -> None:
-        for name in ("weights", "preference"):
+        for name in ("weights", "preference", "nadir"):
             given = getattr(self.balancing, name)
-            if given == "equal":
+            if given in (None, "equal", "warmup"):
                 continue
             if isinstance(given, dict) and set(given) != set(self.tasks):
                 named, known = (", ".join(sorted(it)) for it in (given, self.tasks))

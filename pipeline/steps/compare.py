@@ -11,6 +11,7 @@ from pipeline.config.comparing import TUNED
 from pipeline.steps.context import Context, Done
 from pipeline.steps.decided import keep
 from pipeline.steps.device import on_device, resolve_device
+from pipeline.steps.notes import notes
 from pipeline.steps.replicated import Replicated
 from pipeline.steps.report import openings
 from pipeline.steps.step import Step
@@ -112,6 +113,7 @@ class Compare(Step):
             openings=pd.DataFrame(openings(context, self._prepared), columns=["when", "candidates"]),
             command=context.command,
             margin=self.experiment.decision.margin,
+            notes=tuple(notes(context, (tags.FALLBACKS,), "train")),
         )
 
     def _row(self, compared: Replicated, study: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from pipeline.analysis.counts import r2_score, roc_auc
 from pipeline.analysis.metrics import by_label, mean_of_known
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedTask, Split, known, open_prepared
@@ -75,8 +76,6 @@ def _objective(uri: str, data: Prepared) -> float:
 
 def _primary(task: str, about: PreparedTask, answers: pd.DataFrame, split: Split) -> float:
     """A task's primary metric, from what the served model answers; a label without rows of both kinds is left out."""
-    from sklearn import metrics
-
     truth = np.asarray(split.labels[task][:_ROWS])
     present = known(truth)
     if about.kind == "tagging":
@@ -85,9 +84,9 @@ def _primary(task: str, about: PreparedTask, answers: pd.DataFrame, split: Split
         return float(f1(counts.sum((0, 2))))
     if about.kind == "multilabel":
         chances = answers[[f"{task}/probability/{index}" for index in range(len(about.classes))]].to_numpy()
-        return mean_of_known(by_label(metrics.roc_auc_score, truth, chances, present))
+        return mean_of_known(by_label(roc_auc, truth, chances, present))
     column = "value" if about.kind == "regression" else "label"
     answered = answers[f"{task}/{column}"].to_numpy()[present]
     if about.kind == "regression":
-        return float(metrics.r2_score(truth[present], (answered - about.mean) / about.std))
+        return float(r2_score(truth[present], (answered - about.mean) / about.std))
     return float((answered == truth[present]).mean())

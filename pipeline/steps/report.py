@@ -13,6 +13,7 @@ from pipeline.steps.arms import MOST_ALONE
 from pipeline.steps.context import Context, Done
 from pipeline.steps.decided import keep
 from pipeline.steps.evaluate import Trained
+from pipeline.steps.notes import notes
 from pipeline.steps.select import selected
 from pipeline.steps.step import Step
 from pipeline.steps.took import took_s
@@ -97,7 +98,7 @@ class Report(Step):
             steps=pd.DataFrame(_steps(context), columns=["step", "seconds", "cached"]),
             openings=pd.DataFrame(openings(context, self._prepared), columns=["when", "candidates"]),
             left_out=_left_out(self.experiment),
-            notes=tuple(_notes(context)),
+            notes=tuple(notes(context)),
             commands=(context.command, *(f"headway rerun {done.run_id}" for done in context.done.values()
                                          if done.title.startswith(("prepare", "train", "tune")))),
             facts=self._facts(context),
@@ -202,13 +203,3 @@ def _left_out(experiment: Experiment) -> tuple[str, ...]:
             "same values for all of them.",
         )
     return ()
-
-
-def _notes(context: Context) -> list[str]:
-    """What runs have to tell a reader."""
-    told = []
-    for done in context.done.values():
-        run = context.tracker.get(done.run_id)
-        own = run.data.tags if run else {}
-        told += [f"{done.title}: {own[name]}." for name in (tags.NOTES, tags.CUT, tags.GATE) if own.get(name)]
-    return told

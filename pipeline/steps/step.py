@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import garbage
 from pipeline.config import Experiment
 from pipeline.steps.context import Context, Done
 from pipeline.steps.parameters import parameters
@@ -95,6 +96,7 @@ def cached(context: Context, step: Step, digest: str, aloud: bool = True) -> Don
 
 def _run(context: Context, step: Step, key: Key) -> Done:
     started = time.monotonic()
+    garbage.collect()
     digest = key.digest
     folder = step.folder(context, digest)
     run = _begin(context, step, digest)

@@ -101,6 +101,7 @@ class Train(Step):
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Train all seeds or replicates, log curves, save weights."""
+        from pipeline.analysis.fallbacks import told
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.curves import history, kept
         from pipeline.training import saved
@@ -120,7 +121,10 @@ class Train(Step):
             )
         run.metrics(kept(states), step=max(state.looks for state in states) + 1)
         saved.save(folder, prepared, self.experiments, states, [slot.fold for slot in slots])
-        history(states).to_parquet(folder / HISTORY, index=False)
+        learnt = history(states)
+        if said := told(self.experiment.balancing.method, learnt):
+            run.tags({tags.FALLBACKS: said})
+        learnt.to_parquet(folder / HISTORY, index=False)
         run.artifacts(folder)
 
     def settle(self, context: Context, done: Done) -> None:

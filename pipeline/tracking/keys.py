@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.tracking import parsed
+
 _PACKAGE = Path(__file__).parents[1]
 _ROOT = _PACKAGE.name
 _ARITHMETIC = ("torch", "numpy", "torchvision")
@@ -57,6 +59,7 @@ def code_of(module: str) -> dict[str, str]:
         if path is not None:
             found[name], imported = _parsed(path)
             waiting += imported
+    parsed.keep()
     return dict(sorted(found.items()))
 
 
@@ -87,15 +90,21 @@ _version = functools.cache(importlib.metadata.version)
 
 
 @functools.cache
-def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
+def _parsed(path: Path) -> parsed.Parsed:
     """Hash of a module's syntax tree without docstrings, and the modules of this package that it imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found, names = parsed.of(path.read_bytes(), _parse)
+    return found, tuple(name for name in names if _file(name))
+
+
+def _parse(source: bytes) -> parsed.Parsed:
+    """The hash, and all names that may be modules of this package: which are there is no matter of the source."""
+    tree = ast.parse(source)
     imported: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            imported.update(name for name in _names(node) if _file(name))
+            imported.update(_names(node))
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], tuple(sorted(imported))
 
 

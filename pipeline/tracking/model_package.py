@@ -31,6 +31,7 @@ from pipeline.plugins import distribution
 from pipeline.plugins import files as code_files
 from pipeline.pretrained import PACKAGES
 from pipeline.tracking.merged import merged
+from pipeline.tracking.requirements import without_scan
 from pipeline.tracking.served_text import COLUMN, is_text
 
 METADATA = "headway"
@@ -117,17 +118,18 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
     slots: dict[str, Any] = {name: spec[name] for name in ("slot", "slots") if name in spec}
     about = {**slots, "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}
     preference = _preference(spec["network"])
-    mlflow.pyfunc.save_model(
-        folder / "model",
-        mlflow_model=model,
-        python_model=_CODE,
-        artifacts={name: str(path) for name, path in files.items()},
-        signature=_signature(spec, preference),
-        input_example=_example(next(iter(spec["sources"].values()))),
-        code_paths=[str(path) for path in sorted((folder / "code").glob("*"))] or None,
-        pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *sorted(installed))],
-        metadata={METADATA: about | ({"preference": preference} if preference else {})},
-    )
+    with without_scan():
+        mlflow.pyfunc.save_model(
+            folder / "model",
+            mlflow_model=model,
+            python_model=_CODE,
+            artifacts={name: str(path) for name, path in files.items()},
+            signature=_signature(spec, preference),
+            input_example=_example(next(iter(spec["sources"].values()))),
+            code_paths=[str(path) for path in sorted((folder / "code").glob("*"))] or None,
+            pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *sorted(installed))],
+            metadata={METADATA: about | ({"preference": preference} if preference else {})},
+        )
     return model
 
 

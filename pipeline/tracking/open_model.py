@@ -17,6 +17,7 @@ from mlflow.pyfunc import PyFuncModel
 
 from pipeline.errors import Failure, UserError
 from pipeline.tracking.model_package import METADATA
+from pipeline.tracking.requirements import without_scan
 from pipeline.tracking.store import check_store
 
 _FORMS = "models:/NAME@champion, models:/NAME/1, models:/m-... or runs:/RUN/NAME"
@@ -101,7 +102,7 @@ def _refuse(uri: str, why: str) -> None:
 
 def _load(uri: str, path: Path) -> PyFuncModel:
     try:
-        with _no_unpickling():
+        with _no_unpickling(), without_scan():
             model: PyFuncModel = mlflow.pyfunc.load_model(str(path))
     except Exception as error:  # a model's own code may raise anything
         raise Failure(f"model {uri} cannot be loaded here: {_line(error)}") from error

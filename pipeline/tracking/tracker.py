@@ -16,7 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from pipeline.tracking import process
 from pipeline.tracking.run import Run, milliseconds
-from pipeline.tracking.store import quicken, store_lock, tracking_uri
+from pipeline.tracking.store import begin, quicken, store_lock, tracking_uri
 from pipeline.tracking.tags import KEY, OUTCOME, PROCESS
 
 _PAGE = 1000
@@ -34,6 +34,7 @@ class Tracker:
         uri = tracking_uri(project)
         mlflow.set_tracking_uri(uri)
         with store_lock(project, "mlflow"):  # MLflow's own schema code does not bear two at once
+            begin(project, uri)
             quicken(project, uri)
             self.client = mlflow.MlflowClient()
             self.launcher_run = os.environ.pop("MLFLOW_RUN_ID", None)

@@ -76,7 +76,7 @@ class Descent:
     def told(self) -> list[dict[str, float]]:
         """What was noted since the last call, a mapping a slot: means over the steps that chose weights, and the first.
 
-        `TASK/weight`, and what `Noted.gramian` says where a Gramian was looked at.
+        `TASK/weight`; of a Gramian, what `Noted.gramian` says of it; of methods with a solver, `all/fallbacks`.
         """
         self._silent = True
         return self._noted.told()
@@ -99,12 +99,15 @@ class Descent:
         gradients.take(self._losses.slopes(logits, targets))
         if isinstance(self._balancer, Aggregated):
             gradients.along(self._balancer.direction(replace(seen, jacobian=gradients.jacobian())))
+            self._note_fallbacks()
             return
         if due and "jacobian" in self._needs:
             seen = replace(seen, jacobian=gradients.jacobian())
         elif due and "gramian" in self._needs:
             seen = replace(seen, gramian=gradients.gramian())
         weights = self._balancer.weights(seen)
+        if due:
+            self._note_fallbacks()
         if due or self._silent:
             self._note_weights(weights)
         if due and "gramian" in self._needs:
@@ -116,6 +119,10 @@ class Descent:
         self._silent = False
         if self._varying:
             self._noted.of_tasks("weight", weights)
+
+    def _note_fallbacks(self) -> None:
+        if self._balancer.fallbacks is not None:
+            self._noted.fallbacks(self._balancer.fallbacks)
 
     def _crossed(self, gradients: TaskGradients, logits: Logits, targets: Mapping[str, Targets]) -> Tensor:
         """Inner products of the gradients of the batch's first half and of its second, [K, T, T]."""

@@ -24,6 +24,7 @@ class Noted:
             "cosine": [f"{one}/cosine_{other}" for one, other in combinations(tasks, 2)],
             "affinity": [f"{by}/affinity_{of}" for by in tasks for of in tasks],
             "conflicts": ["all/conflicts"],
+            "fallbacks": ["all/fallbacks"],
         }
         self._sums: dict[str, tuple[Tensor, Tensor | int]] = {}
 
@@ -49,6 +50,10 @@ class Noted:
         products = gramian[:, self._one, self._other]
         self._add("conflicts", (products < 0).float().mean(1, keepdim=True))
         self._known("cosine", products / (norms[:, self._one] * norms[:, self._other]))
+
+    def fallbacks(self, fell: Tensor) -> None:
+        """`all/fallbacks`: the share of steps whose weights were not those of the method, of 0 and 1 a slot, [K]."""
+        self._add("fallbacks", fell.unsqueeze(1))
 
     def told(self) -> list[dict[str, float]]:
         """The means since the last call, a mapping a slot; what no step knew is left out."""

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
 from pipeline.analysis import tables
 from pipeline.analysis.candidate import SINGLE, Candidate, Role
 from pipeline.analysis.curves import COLUMNS
 from pipeline.analysis.evaluation import Evaluation
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.intervals import Estimate
 from pipeline.analysis.metrics import Scores, TaskScores
 from pipeline.analysis.report import ReportData
@@ -38,6 +40,15 @@ def task_scores(
     confusion = np.array([[right, correct.size - right], [0, 0]])
     columns = np.stack([labelled, correct.mean(0) * labelled], 1).astype(np.float64)
     return TaskScores(source, "accuracy", all_metrics, labelled, columns, confusion, groups=groups)
+
+
+def by_plotly(figure: Figure | None) -> go.Figure:
+    """A figure as Plotly reads it, which checks every value; what it would write of it is what is in the page."""
+    assert figure is not None
+    whole = json.loads(figure.to_json())
+    read = go.Figure(whole)
+    assert json.loads(read.to_json()) == whole
+    return read
 
 
 def drawn(accuracy: float, seeds: int = 5, rows: int = 400, seed: int = 0, source: str = "rows") -> TaskScores:

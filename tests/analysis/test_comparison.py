@@ -8,7 +8,7 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.compare import delta_m, difference
 from pipeline.analysis.comparison import ALL, contrasts
 from pipeline.analysis.intervals import holm
-from pipeline.analysis.metrics import Scores
+from pipeline.analysis.metrics import Scores, draw_together
 from pipeline.config.comparing import EQUAL, TUNED
 from tests.analysis.made import drawn, evaluation
 
@@ -22,12 +22,14 @@ def scores(*accuracies: float, seed: int) -> Scores:
 
 @pytest.fixture(scope="module")
 def groups() -> dict[str, Scores]:
-    return {
+    found = {
         EQUAL: scores(0.7, 0.7, seed=0),
         TUNED: scores(0.7, 0.7, seed=10),
         "good": scores(0.95, 0.95, seed=0),
         SINGLE: scores(0.7, 0.7, seed=20),
     }
+    draw_together(it for own in found.values() for it in own.values())
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -209,9 +209,8 @@ def test_an_errors_margin_is_a_share_of_what_the_constant_prediction_has_and_les
         values = np.linspace(level - 0.001, level + 0.001, 5)
         found = {task: replace(drawn(0.7, seed=seed), primary="mae", metrics={"mae": values}) for task in "ab"}
         for it in found.values():
-            it.__dict__["resampled"] = level + np.linspace(
-                -1e-3, 1e-3, 2000
-            )  # no task's primary metric is an error yet
+            # No task's primary metric is an error yet.
+            it.__dict__.update(_resamples=level + np.linspace(-1e-3, 1e-3, 2000), _draw="all")
         return found
 
     one, other = scores(0.50, 1), scores(0.51, 1)

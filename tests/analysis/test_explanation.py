@@ -12,6 +12,7 @@ from pipeline.analysis.explanation import Subject, explain
 from pipeline.analysis.figures.attributions import example_panels, word_panels
 from pipeline.analysis.report.explained import explained_page
 from pipeline.errors import UserError
+from tests.analysis.made import by_plotly
 from tests.analysis.test_text_attributions import LOVE, Knows, explained, rows, tagger
 
 HATE = LOVE + 1
@@ -118,9 +119,9 @@ def test_the_page_tints_tokens_and_draws_words() -> None:
     assert example_panels(found.examples) == []
     (panel, _) = word_panels(found.words)
     assert panel.caption == "loves: words"
-    assert [bar.name for bar in panel.figure.data] == ["integrated gradients", "occlusion"]
-    assert panel.figure.data[0].y[0] == "love (9)"
-    assert panel.figure.data[0].x[0] == pytest.approx(48 / 9)
+    assert [bar.name for bar in by_plotly(panel.figure).data] == ["integrated gradients", "occlusion"]
+    assert by_plotly(panel.figure).data[0].y[0] == "love (9)"
+    assert by_plotly(panel.figure).data[0].x[0] == pytest.approx(48 / 9)
     page = explained_page("tiny", "default", found)
     assert 'rgba(63,143,210,1.0)" title="1.00 of the most">love</span>' in page
     assert 'rgba(63,143,210,0.0)" title="0.00 of the most">film</span>' in page

@@ -19,7 +19,7 @@ from pipeline.model.layers import Preference
 from pipeline.training.assess import assess
 from pipeline.training.saved import FILE, load_network, save
 from pipeline.training.slot import seed_slots
-from tests.analysis.made import candidate, experiment, prepared
+from tests.analysis.made import by_plotly, candidate, experiment, prepared
 from tests.training.folds import in_folds
 from tests.training.made import ODD, experiment_on, trained
 
@@ -158,10 +158,10 @@ def test_two_tasks_have_a_line_of_losses_and_one_of_metrics() -> None:
     losses, metrics = fronts(known([(0.2, 0.8), (0.4, 0.6)], [(0.4, 0.8), (0.6, 0.6)]))
     assert losses.figure is not None
     assert metrics.figure is not None
-    (line,) = losses.figure.data
+    (line,) = by_plotly(losses.figure).data
     assert (list(line.x), list(line.y)) == (pytest.approx([0.3, 0.5]), pytest.approx([0.8, 0.6]))
     assert list(line.text) == ["a 1.00, b 0.00", "a 0.90, b 0.10"]
-    assert list(metrics.figure.data[0].x) == pytest.approx([0.7, 0.5])
+    assert list(by_plotly(metrics.figure).data[0].x) == pytest.approx([0.7, 0.5])
     assert losses.sentence.startswith("Hypervolume of the losses up to (2.0, 2.0), larger is better: default 2.3")
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,7 +14,7 @@ from pipeline.config import with_values
 from pipeline.data.batches import in_order
 from pipeline.data.prepared import open_split
 from pipeline.training.saved import FILE, load_network
-from tests.analysis.made import candidate, experiment, prepared
+from tests.analysis.made import by_plotly, candidate, experiment, prepared
 
 
 def test_gates_are_the_mean_over_the_rows_of_the_readers_source(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_attention_is_drawn_by_unit_and_told_on_average() -> None:
     assert (attention.caption, alike.caption) == ("attention", "how far tasks read alike")
     assert attention.sentence == "On average: a 0.50, b 0.50. Most: a 0.90 of channel 0, b 0.90 of channel 1."
     assert attention.figure is not None
-    assert list(attention.figure.data[0].x) == ["channel 0", "channel 1"]
+    assert list(by_plotly(attention.figure).data[0].x) == ["channel 0", "channel 1"]
     assert likeness(table).loc["a", "b"] == pytest.approx(0.18 / 0.82)
 
 
@@ -107,7 +108,7 @@ def test_tasks_that_read_the_same_experts_are_alike() -> None:
     gates_shown, alike_shown = gate_maps(table, "default")
     assert gates_shown.sentence == "Most: a 0.50 of 0, b 0.50 of 0, c 1.00 of 2."
     assert gates_shown.figure is not None
-    assert gates_shown.figure.data[0].z.shape == (3, 3)
+    assert np.shape(by_plotly(gates_shown.figure).data[0].z) == (3, 3)
     assert alike_shown.caption == "how far tasks read alike"
 
 

@@ -9,6 +9,7 @@ from pipeline.analysis.intervals import (
     Estimate,
     Part,
     between,
+    distinct_rows,
     holm,
     over_rows,
     resampled_sums,
@@ -135,6 +136,31 @@ def test_resampling_is_the_same_every_time() -> None:
     columns = np.random.default_rng(0).integers(0, 3, (50, 2))
     first, second = (resampled_sums(columns, np.random.default_rng(7)) for _ in range(2))
     assert (first == second).all()
+
+
+def test_of_few_distinct_rows_how_often_each_is_drawn_has_the_same_distribution() -> None:
+    draws = np.random.default_rng(1)
+    columns = draws.integers(0, 3, (600, 2)) / 7.0
+    distinct, counts = distinct_rows(columns)
+    wanted, times = np.unique(columns, axis=0, return_counts=True)
+    order = np.lexsort(distinct.T[::-1])
+    np.testing.assert_array_equal(distinct[order], wanted)
+    np.testing.assert_array_equal(counts[order], times)
+    sums = resampled_sums(columns, np.random.default_rng(0))
+    np.testing.assert_allclose(sums.mean(0), columns.sum(0), rtol=0.01)
+    np.testing.assert_allclose(np.cov(sums.T), 600 * np.cov(columns.T, bias=True), rtol=0.15, atol=0.3)
+
+
+@pytest.mark.parametrize("rows", [3, 50, 4000])
+def test_distinct_rows_are_those_of_numpy_whatever_their_bits(rows: int) -> None:
+    draws = np.random.default_rng(rows)
+    values = np.array([0.0, -0.0, 0.5, 1.0, 2.0, 4.0, 1e-300, -1.0, 3.0])
+    columns = values[draws.integers(len(values), size=(rows, 5))] + 0.0
+    wanted, times = np.unique(columns, axis=0, return_counts=True)
+    distinct, counts = distinct_rows(columns)
+    order = np.lexsort(distinct.T[::-1])
+    np.testing.assert_array_equal(distinct[order], wanted)
+    np.testing.assert_array_equal(counts[order], times)
 
 
 def test_columns_of_one_row_stay_together() -> None:

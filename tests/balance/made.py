@@ -19,7 +19,8 @@ WEIGHING = [name for name, it in METHODS.items() if it.weighs]
 
 def settings(method: str, slots: int = 1, **values: Any) -> list[BalancingSettings]:
     """The same for every slot, as the paper scales weights."""
-    return [BalancingSettings.model_validate({"method": method, "normalise": False} | values)] * slots
+    scale = {"normalise": False} if METHODS[method].weighs else {}
+    return [BalancingSettings.model_validate({"method": method} | scale | values)] * slots
 
 
 def made(method: str, tasks: int, slots: int = 1, shared: int = 0, **values: Any) -> Balancer:

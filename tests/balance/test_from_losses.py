@@ -61,25 +61,6 @@ def test_dynamic_average_follows_torchjds_over_epochs() -> None:
         theirs.step()
 
 
-@pytest.mark.parametrize("losses", [[0.5, 2.0, 1.0], [1e-4, 3.0, 0.2], [0.7, 0.7, 0.71]])
-def test_closed_forms_are_the_gradients_of_torchjds_scalarisations(losses: list[float]) -> None:
-    third = torch.full((3,), 1 / 3)
-    for method, theirs in {
-        "gls": jd.GeometricMean(),
-        "stch": jd.STCH(mu=0.1, weights=third),
-        "pbi": jd.PBI(theta=0.5, weights=third),
-    }.items():
-        torch.testing.assert_close(made(method, 3).weights(seen([losses]))[0], slopes(theirs, losses))
-
-
-def test_preferred_weights_count_where_a_method_takes_them() -> None:
-    chosen = {"task0": 3.0, "task1": 1.0}
-    half = torch.tensor([0.75, 0.25])
-    for method, theirs in {"stch": jd.STCH(0.1, half), "pbi": jd.PBI(0.5, half)}.items():
-        weights = made(method, 2, weights=chosen).weights(seen([[0.4, 0.9]]))[0]
-        torch.testing.assert_close(weights, slopes(theirs, [0.4, 0.9]))
-
-
 def test_random_weights_are_a_softmax_of_normal_draws_of_the_slot_and_step() -> None:
     random = made("random", 3, slots=2)
     drawn = torch.stack([random.weights(seen(torch.ones(2, 3), step=step)) for step in range(3000)])

@@ -65,7 +65,8 @@ def test_a_planted_difference_moves_delta_m_by_just_that_for_every_seed_and_over
     np.testing.assert_allclose(paired(better, first), paired(one, first) + 2.5)
     before, after = delta_m(one, first), delta_m(better, first)
     assert after.mean == pytest.approx(before.mean + 2.5)
-    assert (after.rows_var, after.between_var) == pytest.approx((before.rows_var, before.between_var))
+    assert after.between_var == pytest.approx(before.between_var)
+    assert after.rows_var == pytest.approx(before.rows_var, rel=0.25)  # of other resamples
     np.testing.assert_array_equal(one["a"].columns, made(10)["a"].columns)
 
 

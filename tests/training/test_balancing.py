@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import nnls
 
 from pipeline.config.balancers import METHODS
 from pipeline.config.balancing import OF_SLOTS, BalancingSettings
@@ -131,12 +132,10 @@ def test_trials_that_differ_in_a_setting_share_a_stack_and_do_not_feel_one_anoth
     value = 0.5 if name == "smoothing" else default.value(name)
     other = max(1, value // 2) if isinstance(value, int) else value * 0.5
     prepared = few_data(tmp_path)
-    slots = trials(
-        [
-            experiment_on(prepared, {"balancing.method": method, f"balancing.{name}": it, "training.epochs": 3})
-            for it in (value, other)
-        ]
+    own = {"balancing.method": method, "training.epochs": 3} | (
+        {"balancing.normalise": False} if name == "max_norm" else {}
     )
+    slots = trials([experiment_on(prepared, own | {f"balancing.{name}": it}) for it in (value, other)])
     assert slots[0].shape() == slots[1].shape()
     together = trained(prepared, slots)
     for slot in slots:
@@ -162,6 +161,23 @@ def test_a_slot_whose_weights_are_no_numbers_diverges_alone(method: str, tmp_pat
     found = by_name(stack)
     assert found["seed/1"].status == "diverged"
     assert_same(found["seed/0"], trained(prepared, slots[:1])["seed/0"])
+
+
+def test_history_counts_the_steps_in_which_a_solver_fell_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = few_data(tmp_path)
+    slots = seeds(experiment_on(prepared, {"balancing.method": "mgda"}), 2)
+    whole = trained(prepared, slots)["seed/1"]
+    assert [look["train/all/fallbacks"] for look in whole.history] == [0.0] * 3
+    calls = iter(range(1000))
+
+    def every_fourth(*given: Any, **values: Any) -> Any:
+        if next(calls) % 4 == 0:
+            raise RuntimeError("Maximum number of iterations reached.")
+        return nnls(*given, **values)
+
+    monkeypatch.setattr("scipy.optimize.nnls", every_fourth)
+    told = [look["train/all/fallbacks"] for look in trained(prepared, slots[:1])["seed/0"].history]
+    assert np.mean(told) == pytest.approx(0.25, abs=0.05)
 
 
 def test_history_tells_weights_norms_and_conflicts(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.matrix import matrix
 from pipeline.analysis.figures.style import BAD, GOOD, MUTED, Panel, see_through, series, styled, text
 
@@ -38,7 +38,7 @@ def course_panel(caption: str, rows: pd.DataFrame, joined: str, y: str) -> Panel
     """
     pairs = rows.groupby(["task", "other"], sort=False)
     order = pairs["value"].apply(lambda values: values.abs().mean()).sort_values(ascending=False, kind="stable")
-    figure = go.Figure()
+    figure = Figure()
     for place, pair in enumerate(order.index[:_MOST_LINES]):
         part = pairs.get_group(pair)
         figure.add_scatter(
@@ -56,7 +56,7 @@ def course_panel(caption: str, rows: pd.DataFrame, joined: str, y: str) -> Panel
 
 def gains_panel(gains: pd.DataFrame) -> Panel:
     """What was expected of each task in each network against what was found."""
-    figure = go.Figure()
+    figure = Figure()
     for place, (task, rows) in enumerate(gains.groupby("task", sort=False)):
         figure.add_scatter(
             x=rows["expected"],

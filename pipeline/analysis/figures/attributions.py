@@ -1,12 +1,14 @@
 """What the tasks look at: heat maps of images, bars of columns and words, and how far tasks look at the same."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from pipeline.analysis.attributions import METHODS
 from pipeline.analysis.explanation import Example, Explanation
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import BLUE, MUTED, Panel, see_through, series, styled, text
 from pipeline.analysis.inputs import OFTEN
 
@@ -63,9 +65,9 @@ def _by_method(rows: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
     return found.loc[found.mean(axis=1).sort_values(ascending=False, kind="stable").index]
 
 
-def _bars(values: pd.DataFrame, x: str, hover: str) -> go.Figure:
+def _bars(values: pd.DataFrame, x: str, hover: str) -> Figure:
     """Each method's values of the names that count most."""
-    most, figure = values[:_MOST], go.Figure()
+    most, figure = values[:_MOST], Figure()
     for index, method in enumerate(most):
         figure.add_bar(
             y=[text(name) for name in most.index],
@@ -83,24 +85,24 @@ def _omitted(count: int, what: str) -> str:
     return f"{count - _MOST} {what} that count less are not shown." if count > _MOST else ""
 
 
-def _map(pixels: np.ndarray) -> go.Figure:
-    figure = go.Figure(_heat(pixels, _SCALE))
+def _map(pixels: np.ndarray) -> Figure:
+    figure = Figure().add_heatmap(**_heat(pixels, _SCALE))
     return _square(styled(figure, 300, legend=False))
 
 
-def _heat(pixels: np.ndarray, colours: list) -> go.Heatmap:
-    return go.Heatmap(
-        z=np.round(pixels / (pixels.max() or 1.0), 3), colorscale=colours, zmin=0, zmax=1, showscale=False,
-        hovertemplate="row %{y}, column %{x}: %{z:.2f} of the most<extra></extra>",
-    )  # fmt: skip
+def _heat(pixels: np.ndarray, colours: list) -> dict[str, Any]:
+    return {
+        "z": np.round(pixels / (pixels.max() or 1.0), 3), "colorscale": colours, "zmin": 0, "zmax": 1,
+        "showscale": False, "hovertemplate": "row %{y}, column %{x}: %{z:.2f} of the most<extra></extra>",
+    }  # fmt: skip
 
 
-def _square(figure: go.Figure) -> go.Figure:
+def _square(figure: Figure) -> Figure:
     """Pixels as high as wide, the first row on top, no axes."""
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(visible=False, autorange="reversed", constrain="domain")
-    for place, axis in enumerate(figure.select_yaxes(), start=1):
-        axis.scaleanchor = "x" if place == 1 else f"x{place}"
+    for name in [it for it in figure.layout if it.startswith("yaxis")]:
+        figure.layout[name]["scaleanchor"] = name.replace("yaxis", "x")
     return figure
 
 
@@ -111,31 +113,29 @@ def _where(pixels: np.ndarray) -> str:
     return f"Half of all that counts lies on {100 * half / pixels.size:.0f} % of the pixels."
 
 
-def _side_by_side(example: Example) -> go.Figure:
+def _side_by_side(example: Example) -> Figure:
     titles = ["the image", *(text(task) for task in example.maps)]
-    figure = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.02)
+    figure = Figure.of(make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.02))
     assert example.image is not None
-    figure.add_trace(_heat(example.image - example.image.min(), _GREYS), 1, 1)
+    figure.add_heatmap(**_heat(example.image - example.image.min(), _GREYS), xaxis="x", yaxis="y")
     for column, pixels in enumerate(example.maps.values(), start=2):
-        figure.add_trace(_heat(pixels, _SCALE), 1, column)
+        figure.add_heatmap(**_heat(pixels, _SCALE), xaxis=f"x{column}", yaxis=f"y{column}")
     _square(styled(figure, 260, legend=False))
     return figure.update_layout(margin={"t": 28})
 
 
-def _matrix(rows: pd.DataFrame) -> go.Figure:
+def _matrix(rows: pd.DataFrame) -> Figure:
     names = list(dict.fromkeys([*rows["task"], *rows["against"]]))
     cells = pd.DataFrame(np.nan, names, names)
     for row in rows.to_dict("records"):
         cells.loc[row["against"], row["task"]] = row["means"]
         cells.loc[row["task"], row["against"]] = row["means"]
     shown = [[f"{value:.2f}" if value == value else "" for value in row] for row in cells.to_numpy()]
-    figure = go.Figure(
-        go.Heatmap(
+    figure = Figure().add_heatmap(
             z=cells.to_numpy(), x=[text(it) for it in names], y=[text(it) for it in names], zmin=-1, zmax=1,
             colorscale=[[0, see_through("#d4593f", 0.85)], [0.5, see_through(BLUE, 0.0)], [1, see_through(BLUE, 0.85)]],
             text=shown, texttemplate="%{text}", xgap=1, ygap=1, showscale=False, hoverongaps=False,
             hovertemplate="%{x} and %{y}: %{z:.2f}<extra></extra>",
-        )
     )  # fmt: skip
     figure.update_xaxes(type="category").update_yaxes(type="category", autorange="reversed")
     styled(figure, min(140 + 40 * len(names), 640), legend=False)

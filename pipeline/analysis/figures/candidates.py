@@ -1,8 +1,8 @@
 """Candidates side by side, and their differences against the single-task baselines."""
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import BAD, GOOD, MUTED, Panel, colour, styled, symbol, text
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.tables import primary
@@ -15,8 +15,8 @@ def side_by_side(scores: pd.DataFrame) -> list[Panel]:
     return [Panel(str(task), _levels(rows)) for task, rows in primary(scores).groupby("task", sort=False)]
 
 
-def _levels(rows: pd.DataFrame) -> go.Figure:
-    figure = go.Figure()
+def _levels(rows: pd.DataFrame) -> Figure:
+    figure = Figure()
     for row in rows.to_dict("records"):
         name = row["candidate"]
         figure.add_scatter(
@@ -41,8 +41,8 @@ def differences(table: pd.DataFrame) -> list[Panel]:
     ]
 
 
-def _forest(rows: pd.DataFrame) -> go.Figure:
-    figure = go.Figure()
+def _forest(rows: pd.DataFrame) -> Figure:
+    figure = Figure()
     for row in rows.to_dict("records"):
         figure.add_scatter(
             x=[100 * row["mean"]],

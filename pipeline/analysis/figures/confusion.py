@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import BAD, BLUE, Panel, see_through, styled, text
 
 _MOST_LABELS = 20  # more classes are drawn without numbers in the cells
@@ -21,12 +21,12 @@ def _square(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.pivot(index="true", columns="answered", values="count").loc[classes, classes]
 
 
-def _matrix(rows: pd.DataFrame) -> go.Figure:
+def _matrix(rows: pd.DataFrame) -> Figure:
     counts = _square(rows)
     share = 100 * counts.to_numpy() / np.maximum(counts.to_numpy().sum(1, keepdims=True), 1)
     names = [text(name) for name in counts.columns]
     diagonal = np.eye(len(names), dtype=bool)
-    figure = go.Figure()
+    figure = Figure()
     worst = max(float(share[~diagonal].max(initial=0.0)), 1.0)
     for cells, ink, most, said in (
         (diagonal, BLUE, 100.0, "%{y} answered right: %{z:.1f} %"),
@@ -48,8 +48,8 @@ def _matrix(rows: pd.DataFrame) -> go.Figure:
             hovertemplate=f"{said}<extra></extra>",
             hoverongaps=False,
         )
-    figure.update_xaxes(type="category", tickangle=-45 if max(map(len, names)) > 3 else 0, title_text="answered")
-    figure.update_yaxes(type="category", autorange="reversed", title_text="true")
+    figure.update_xaxes(type="category", tickangle=-45 if max(map(len, names)) > 3 else 0, title={"text": "answered"})
+    figure.update_yaxes(type="category", autorange="reversed", title={"text": "true"})
     styled(figure, height=min(220 + 24 * len(names), 640), legend=False)
     return figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False)
 

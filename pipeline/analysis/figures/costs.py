@@ -1,8 +1,8 @@
 """Time and cost: what an answer costs, and where the time of the pipeline went."""
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import BLUE, FAINT, Panel, colour, styled, text
 
 _COSTS = {
@@ -17,8 +17,8 @@ def cost_bars(costs: pd.DataFrame) -> list[Panel]:
     return [Panel(title, _bars(costs, column, form, unit)) for column, (title, form, unit) in _COSTS.items()]
 
 
-def _bars(costs: pd.DataFrame, column: str, form: str, unit: str) -> go.Figure:
-    figure = go.Figure()
+def _bars(costs: pd.DataFrame, column: str, form: str, unit: str) -> Figure:
+    figure = Figure()
     figure.add_bar(
         x=costs[column],
         y=[text(name) for name in costs["candidate"]],
@@ -36,7 +36,7 @@ def step_times(steps: pd.DataFrame) -> list[Panel]:
     """Seconds of each step; those answered from an earlier run are pale, with the time they took then."""
     if steps.empty:
         return []
-    figure = go.Figure()
+    figure = Figure()
     figure.add_bar(
         x=steps["seconds"],
         y=[text(step) for step in steps["step"]],

@@ -1,8 +1,8 @@
 """Learning curves: the mean over seeds of every candidate, with the range from the lowest to the highest seed."""
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import Panel, colour, see_through, styled, text
 from pipeline.analysis.metrics import TITLES
 
@@ -25,9 +25,9 @@ def learning_curves(curves: pd.DataFrame) -> list[Panel]:
     ]
 
 
-def _curves(rows: pd.DataFrame, metric: str) -> go.Figure:
+def _curves(rows: pd.DataFrame, metric: str) -> Figure:
     label, scale = _METRICS[metric]
-    figure = go.Figure()
+    figure = Figure()
     for name, part in rows.groupby("candidate", sort=False):
         part = part.sort_values("updates")
         ink = colour(str(name))

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import plotly.graph_objects as go
-
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import Panel, series, styled, text
 
 _MOST = 30  # classes that are drawn, the most frequent ones of train
@@ -36,9 +35,9 @@ def _told(split: str, task: Mapping[str, Any], rows: int) -> str:
     return f"{there:,.0f} of {rows:,} in {split}{missing}"
 
 
-def _bars(task: Mapping[str, Any], order: list[int]) -> go.Figure:
+def _bars(task: Mapping[str, Any], order: list[int]) -> Figure:
     names = [text(task["classes"][place]) for place in order]
-    figure = go.Figure()
+    figure = Figure()
     for index, (split, counts) in enumerate(task["counts"].items()):
         known = task["labelled"][split]
         whole = known if task["kind"] == "multilabel" else [sum(counts)] * len(counts)

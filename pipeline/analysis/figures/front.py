@@ -3,8 +3,8 @@
 from itertools import combinations
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import Panel, colour, styled, symbol, text
 from pipeline.analysis.hypervolume import REFERENCE, estimated
 from pipeline.analysis.metrics import TITLES
@@ -29,8 +29,8 @@ def fronts(front: pd.DataFrame) -> list[Panel]:
     ]
 
 
-def _lines(front: pd.DataFrame, one: str, other: str, column: str) -> go.Figure:
-    figure = go.Figure()
+def _lines(front: pd.DataFrame, one: str, other: str, column: str) -> Figure:
+    figure = Figure()
     for candidate, rows in front.groupby("candidate", sort=False):
         means = rows.groupby(["point", "task"])[[column, "share"]].mean().unstack("task")
         shares = means["share"].reindex(columns=rows["task"].unique())

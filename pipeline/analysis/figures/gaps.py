@@ -1,8 +1,8 @@
 """The gap between training and validation: how much a network has learnt by heart."""
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import MUTED, Panel, colour, styled, symbol, text
 from pipeline.analysis.metrics import TITLES
 
@@ -12,8 +12,8 @@ def gap_dots(gaps: pd.DataFrame) -> list[Panel]:
     return [Panel(str(task), _dots(rows)) for task, rows in gaps.groupby("task", sort=False)]
 
 
-def _dots(rows: pd.DataFrame) -> go.Figure:
-    figure = go.Figure()
+def _dots(rows: pd.DataFrame) -> Figure:
+    figure = Figure()
     for row in rows.to_dict("records"):
         name = row["candidate"]
         bars = [100 * (row["gap_high"] - row["gap"])]

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.matrix import matrix
 from pipeline.analysis.figures.style import BLUE, Panel, see_through
 
@@ -45,7 +45,7 @@ def _matrix(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.pivot(index="reader", columns="expert", values="gate").reindex(index=readers, columns=experts)
 
 
-def _map(values: pd.DataFrame, said: str, across: str) -> go.Figure:
+def _map(values: pd.DataFrame, said: str, across: str) -> Figure:
     highest = max(1.0, float(np.nanmax(values.to_numpy())))
     return matrix(values, said, (0.0, highest), _COLOURS, across=across)
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import styled, text
 
 _MOST_NAMES = 20  # more are drawn without numbers in the cells
@@ -15,7 +15,7 @@ Colours = Sequence[tuple[float, str]]
 
 def matrix(
     values: pd.DataFrame, said: str, span: tuple[float, float], colours: Colours, shown: str = ".2f", across: str = ""
-) -> go.Figure:
+) -> Figure:
     """The cells; empty where a value is NaN.
 
     Args:
@@ -26,7 +26,7 @@ def matrix(
         shown: Format of the number in a cell.
         across: Title of the columns.
     """
-    figure = go.Figure()
+    figure = Figure()
     figure.add_heatmap(
         z=values.to_numpy(),
         x=[text(name) for name in values.columns],
@@ -42,7 +42,7 @@ def matrix(
         hovertemplate=f"{said}<extra></extra>",
         hoverongaps=False,
     )
-    figure.update_xaxes(type="category", title_text=across)
+    figure.update_xaxes(type="category", title={"text": across})
     figure.update_yaxes(type="category", autorange="reversed")
     styled(figure, height=110 + 36 * len(values), legend=False)
     return figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from html import escape
 
-import plotly.graph_objects as go
-
+from pipeline.analysis.figures.figure import Figure
 from pipeline.config.balancers import METHODS
 
 _CANDIDATES = {
@@ -45,7 +44,7 @@ class Panel:
     """
 
     caption: str
-    figure: go.Figure | None = None
+    figure: Figure | None = None
     sentence: str = ""
     wide: bool = False
 
@@ -77,13 +76,15 @@ def text(value: object) -> str:
     return escape(str(value), quote=False)
 
 
-def styled(figure: go.Figure, height: int = 300, x: str = "", y: str = "", legend: bool = True) -> go.Figure:
+def styled(figure: Figure, height: int = 300, x: str = "", y: str = "", legend: bool = True) -> Figure:
     """Give a figure the page's look: no background of its own, thin grid, legend above, titles x and y.
 
     The page sets the colour of the text, which depends on its theme.
     """
+    figure.layout.pop("template", None)
+    figure.layout.pop("title", None)
     figure.update_layout(
-        template="none",
+        template={"data": {"scatter": [{"type": "scatter"}]}},  # Plotly's "none"
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
@@ -94,7 +95,6 @@ def styled(figure: go.Figure, height: int = 300, x: str = "", y: str = "", legen
         hoverlabel={"font": {"size": 12}},
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": BLUE},
         dragmode=False,  # a finger that scrolls the page must not zoom
-        title=None,
     )
     axis = {"automargin": True, "gridcolor": FAINT, "zerolinecolor": FAINT, "linecolor": FAINT, "tickcolor": FAINT}
     figure.update_xaxes(**axis)

@@ -5,8 +5,8 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import MUTED, Panel, colour, styled, symbol, text
 from pipeline.analysis.metrics import TITLES
 
@@ -83,9 +83,9 @@ def _frame(values: pd.Series) -> list[float]:
     return [float(kept.min()) - margin, float(kept.max()) + margin]
 
 
-def _scatter(points: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
+def _scatter(points: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     one, other = titles
-    figure = go.Figure()
+    figure = Figure()
     front = points[pareto_front(points[one].to_numpy(), points[other].to_numpy())].sort_values(one)
     figure.add_scatter(
         x=front[one],
@@ -117,6 +117,5 @@ def _scatter(points: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
             name=text(name),
             hovertemplate="%{x:.2f} / %{y:.2f} %",
         )
-    for axis, values in ((figure.layout.xaxis, points[one]), (figure.layout.yaxis, points[other])):
-        axis.range = _frame(values)
+    figure.update_xaxes(range=_frame(points[one])).update_yaxes(range=_frame(points[other]))
     return styled(figure, 420, text(titles[one]), text(titles[other]))

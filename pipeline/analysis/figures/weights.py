@@ -1,8 +1,8 @@
 """The weights that the search gave to the tasks."""
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import MUTED, Panel, series, styled, text
 from pipeline.analysis.trials import WEIGHT
 
@@ -14,7 +14,7 @@ def weights_over_trials(trials: pd.DataFrame) -> list[Panel]:
         return [Panel("Task weights", sentence="The search did not move the weights of the tasks.")]
     complete = trials[trials["state"] == "COMPLETE"]
     best = complete.loc[complete["value"].idxmax()] if len(complete) else None
-    figure = go.Figure()
+    figure = Figure()
     for index, task in enumerate(tasks):
         figure.add_bar(
             x=trials["number"],

@@ -50,6 +50,7 @@ def details(found: Comparison) -> list[str]:
     if names := unfinished_names(found.evaluation.finished):
         said.append(still_improving(names))
     said += unbeaten(found.evaluation, found.metrics)
+    said += found.notes
     said += [f"Left out: {arm}, because {reason}." for arm, reason in found.failed.items()]
     said.append(
         f"Percentages are the mean over tasks of the relative change in {_metrics(found)} on test, with "

@@ -70,7 +70,7 @@ class Page:
         # A `<` inside the data could end the script element.
         data = panel.figure.to_json().replace("<", "\\u003c")
         self._figures.append(f'<script type="application/json" id="{name}">{data}</script>')
-        height = panel.figure.layout.height or 300
+        height = panel.figure.height
         return (
             f'<div class="plot" data-figure="{name}" style="height:{height}px" role="img" '
             f'aria-label="{escape(panel.caption)}"></div>'

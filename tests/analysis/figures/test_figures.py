@@ -11,7 +11,7 @@ from pipeline.analysis.figures.curves import learning_curves
 from pipeline.analysis.figures.data import shares
 from pipeline.analysis.figures.gaps import gap_dots
 from pipeline.analysis.figures.weights import weights_over_trials
-from tests.analysis.made import report_data
+from tests.analysis.made import by_plotly, report_data
 
 DATA = report_data({"a": 0.7, "b": 0.6}, {"a": 0.8, "b": 0.6}).evaluation
 
@@ -21,12 +21,12 @@ def test_each_task_has_a_panel_with_every_candidate() -> None:
     assert [panel.caption for panel in panels] == ["a", "b"]
     for panel in panels:
         assert panel.figure is not None
-        assert [trace.name for trace in panel.figure.data] == ["default", "single-task"]
+        assert [trace.name for trace in by_plotly(panel.figure).data] == ["default", "single-task"]
 
 
 def test_error_bars_reach_to_the_ends_of_the_interval() -> None:
     row = DATA.scores[(DATA.scores["metric"] == "accuracy") & (DATA.scores["task"] == "a")].iloc[0]
-    figure = side_by_side(DATA.scores)[0].figure
+    figure = by_plotly(side_by_side(DATA.scores)[0].figure)
     assert figure is not None
     bar = figure.data[0]
     assert bar.x[0] + bar.error_x.array[0] == pytest.approx(100 * row["high"])
@@ -37,7 +37,7 @@ def test_a_pair_of_candidates_has_a_panel_of_differences() -> None:
     (panel,) = differences(DATA.differences)
     assert panel.caption == "default minus single-task"
     assert panel.figure is not None
-    assert [trace.y[0] for trace in panel.figure.data] == ["a", "b"]
+    assert [trace.y[0] for trace in by_plotly(panel.figure).data] == ["a", "b"]
 
 
 def test_confusion_is_in_percent_of_the_true_class_and_names_the_worst_mistake() -> None:
@@ -48,7 +48,7 @@ def test_confusion_is_in_percent_of_the_true_class_and_names_the_worst_mistake()
     )  # fmt: skip
     (panel,) = confusion_matrices(counts, "default")
     assert panel.figure is not None
-    right, wrong = panel.figure.data
+    right, wrong = by_plotly(panel.figure).data
     assert right.z[0][0] == 75.0
     assert wrong.z[1][0] == 25.0
     assert list(right.x) == ["x", "&lt;y&gt;"]
@@ -79,12 +79,12 @@ def test_weights_are_shown_only_where_they_were_searched() -> None:
     trials = pd.DataFrame({"number": [0, 1], "state": ["COMPLETE", "PRUNED"], "value": [0.5, 0.9]})
     assert weights_over_trials(trials)[0].figure is None
     wider = trials.assign(**{"balancing.weights.a": [0.5, 1.2], "balancing.weights.b": [1.5, 0.8]})
-    figure = weights_over_trials(wider)[0].figure
+    figure = by_plotly(weights_over_trials(wider)[0].figure)
     assert figure is not None
     assert [trace.name for trace in figure.data] == ["a", "b"]
     assert figure.layout.annotations[0].x == 0  # a pruned trial is not the best, whatever it had reached
     elsewhere = wider.assign(**{"balancing.weights.a": [np.nan, 1.2], "balancing.weights.b": [np.nan, 0.8]})
-    figure = weights_over_trials(elsewhere)[0].figure
+    figure = by_plotly(weights_over_trials(elsewhere)[0].figure)
     assert figure is not None
     assert figure.layout.annotations[0].y == 0  # the best one did not search them
 
@@ -103,10 +103,10 @@ def test_the_data_are_drawn_by_split_and_class() -> None:
     }  # fmt: skip
     one, several, number = shares({"sources": {"it": {"rows": rows}}, "tasks": tasks})
     assert one.figure is not None
-    assert [list(trace.y) for trace in one.figure.data] == [[75.0, 25.0], [75.0, 25.0]]
-    assert list(one.figure.data[0].x) == ["&lt;b&gt;", "a"]
+    assert [list(trace.y) for trace in by_plotly(one.figure).data] == [[75.0, 25.0], [75.0, 25.0]]
+    assert list(by_plotly(one.figure).data[0].x) == ["&lt;b&gt;", "a"]
     assert "60 of 80 in train (25.0 % missing), 20 of 20 in validation." in one.sentence
     assert several.figure is not None
-    assert list(several.figure.data[0].y) == [50.0, 10.0]
+    assert list(by_plotly(several.figure).data[0].y) == [50.0, 10.0]
     assert number.figure is None
     assert "Mean 3.5, standard deviation 2" in number.sentence

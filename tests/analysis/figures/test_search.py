@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.analysis.figures.search import history, importance, parallel_coordinates, slices
 from pipeline.analysis.figures.style import Panel
+from tests.analysis.made import by_plotly
 
 FIGURES = (history, importance, parallel_coordinates, slices)
 
@@ -57,7 +58,7 @@ def test_a_setting_that_some_trials_lack_has_its_importance_and_the_page_says_wh
     (panel,) = importance(studied(40, conditional=True))
     assert panel.figure is not None
     assert panel.sentence == "fANOVA knows only the settings that every trial searches."
-    assert ["training.<br>momentum" in bars.y for bars in panel.figure.data] == [True, False]
+    assert ["training.<br>momentum" in bars.y for bars in by_plotly(panel.figure).data] == [True, False]
     (panel,) = importance(studied(40))
     assert panel.sentence == ""
 
@@ -65,7 +66,7 @@ def test_a_setting_that_some_trials_lack_has_its_importance_and_the_page_says_wh
 def test_importance_finds_the_setting_that_matters() -> None:
     (panel,) = importance(studied(40))
     assert panel.figure is not None
-    for bars in panel.figure.data:
+    for bars in by_plotly(panel.figure).data:
         values = dict(zip(bars.y, bars.x, strict=True))
         assert values["model.<br>trunk.<br>dropout"] > 0.6
 
@@ -78,11 +79,11 @@ def test_trials_that_are_all_alike_say_nothing_of_importance() -> None:
 def test_names_of_settings_are_shown_as_text() -> None:
     (panel,) = importance(studied(12))
     assert panel.figure is not None
-    assert any("&lt;b&gt;optimizer" in name for name in panel.figure.data[0].y)
+    assert any("&lt;b&gt;optimizer" in name for name in by_plotly(panel.figure).data[0].y)
 
 
 def test_pruned_trials_have_a_colour_of_their_own() -> None:
-    curves = history(studied(12))[1].figure
+    curves = by_plotly(history(studied(12))[1].figure)
     assert curves is not None
     shown = {trace.name for trace in curves.data if trace.showlegend}
     assert shown == {"completed", "pruned"}

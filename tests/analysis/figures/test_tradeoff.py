@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis.figures.tradeoff import pareto_front, trade_off
+from tests.analysis.made import by_plotly
 
 METRICS = {"a": "accuracy", "b": "accuracy"}
 GAPS = pd.DataFrame({"candidate": ["default"] * 2, "task": ["a", "b"], "validation": [0.8, 0.7]})
@@ -52,11 +53,11 @@ def test_outliers_are_named_outside_the_frame() -> None:
     )
     (panel,) = trade_off(trials, GAPS, METRICS)
     assert panel.figure is not None
-    assert panel.figure.layout.xaxis.range[0] > 70
+    assert by_plotly(panel.figure).layout.xaxis.range[0] > 70
     assert panel.sentence == "Outside the frame, below or to the left: 1 trial."
 
 
 def test_trials_without_accuracies_of_their_own_leave_the_candidates() -> None:
     (panel,) = trade_off(pd.DataFrame({"number": [0], "value": [0.5]}), GAPS, METRICS)
     assert panel.figure is not None
-    assert "trials" not in {trace.name for trace in panel.figure.data}
+    assert "trials" not in {trace.name for trace in by_plotly(panel.figure).data}
