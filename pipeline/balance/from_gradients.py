@@ -1,4 +1,4 @@
-"""Weights from the Gramian of the tasks' gradients, one slot after the other; GradNorm; and from the gradients themselves.
+"""Weights from the Gramian of the tasks' gradients, slot by slot; GradNorm; and from the gradients themselves.
 
 A task without a labelled row has gradient 0 in that step: a method sees no row of it, and its weight is 0.
 """
