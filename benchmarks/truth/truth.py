@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.truth.families import Family
-from benchmarks.truth.job import NAME, SETTINGS, Trained, drafted, project, settings_of, trained, written
+from benchmarks.truth.job import NAME, SETTINGS, Trained, drafted, project, redrawn, settings_of, trained, written
 from pipeline.analysis.compare import relative
 from pipeline.analysis.metrics import LOWER_IS_BETTER
 from pipeline.analysis.scores import score
 from pipeline.data.prepared import open_prepared
 from pipeline.data.test_split import open_test_split
+from pipeline.errors import UserError
 from pipeline.steps.evaluate import candidate_of
 
 TESTED = 100_000
@@ -27,6 +28,10 @@ def replicate_of(family: Family, number: int) -> dict[str, Any]:
 
     A replicate of a job has a fifth of the job's trials, and trains on four fifths of its rows.
     """
+    return redrawn(_replicate_of, family, number, UserError)
+
+
+def _replicate_of(family: Family, number: int) -> dict[str, Any]:
     began = time.process_time()
     learnt = family.rows * 4 // 5
     trials = SETTINGS["tuning.trials"] // 5
