@@ -119,8 +119,9 @@ class SlotBySlot(Balancer):
             if len(there) == 1:
                 answers[k, there] = 1.0
             elif len(there):
-                seed = stream.seed_of("balancing", seen.epoch, seen.step) if self._draws else None
-                draws = () if seed is None else (np.random.default_rng(seed),)
+                draws = (
+                    (np.random.default_rng(stream.seed_of("balancing", seen.epoch, seen.step)),) if self._draws else ()
+                )
                 answers[k, there] = self._of_slot(k, gramian, there, draws)
         return answers
 
