@@ -4,6 +4,7 @@ By default sqlite flushes the disk three or four times a commit (20 ms on a busy
 writes. Logged ahead, a commit takes one flush or none, and readers such as a dashboard hold up nobody.
 """
 
+import contextlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -28,6 +29,24 @@ def log_ahead(file: Path) -> bool:
             return bool(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal")
     except sqlite3.Error:  # in use, or no database: whoever opens it next says what is wrong
         return False
+
+
+def write_back(file: Path) -> None:
+    """Bring what lies in the log into the file, as far as nobody reads it: then the file alone is all there is."""
+    with contextlib.suppress(sqlite3.Error), closing(_opened(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def remove_leftovers(file: Path) -> None:
+    """Remove the logs of a file that is gone: a new one of its name would be taken to go on from them."""
+    if not file.exists():
+        for end in ("-wal", "-shm", "-journal"):
+            file.with_name(file.name + end).unlink(missing_ok=True)
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """An existing file; one that is missing is not made."""
+    return sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True, timeout=_BUSY_S)
 
 
 def _is_local(file: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import sqlite
-from pipeline.sqlite import log_ahead
+from pipeline.sqlite import log_ahead, remove_leftovers, write_back
 
 
 def mode(file: Path) -> str:
@@ -58,3 +58,30 @@ def test_a_file_in_use_or_of_another_kind_is_left_to_who_opens_it(
         other.execute("BEGIN IMMEDIATE")
         assert not log_ahead(tmp_path / "busy.db")
     assert mode(tmp_path / "busy.db") == "delete"
+
+
+def test_what_lies_in_the_log_is_brought_into_the_file(mounts: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    log_ahead(file)
+    with closing(sqlite3.connect(file)) as other, other:
+        other.execute("CREATE TABLE t (a)")
+        other.commit()
+        write_back(file)
+        (tmp_path / "copy.db").write_bytes(file.read_bytes())
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    write_back(tmp_path / "none.db")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_logs_go_with_their_file_alone(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    logs = [tmp_path / f"a.db{end}" for end in ("-wal", "-shm", "-journal")]
+    for path in (file, *logs):
+        path.write_text("")
+    remove_leftovers(file)
+    assert all(it.exists() for it in logs)
+    file.unlink()
+    remove_leftovers(file)
+    assert not any(it.exists() for it in logs)
+    remove_leftovers(file)

@@ -108,6 +108,34 @@ def test_a_project_begins_with_mlflows_schema_and_nothing_in_it(cache: Path, tmp
     assert tables(other / "mlflow.db") == tables(project / "mlflow.db")
 
 
+TRACKED = """
+import os, sys
+from pathlib import Path
+from pipeline.tracking.store import prepare_environment
+prepare_environment()
+from pipeline.tracking.tracker import Tracker
+Tracker(Path(sys.argv[1]), "one").start("a", {}).end("FINISHED")
+if sys.argv[2] == "killed":
+    os.kill(os.getpid(), 9)
+"""
+
+
+def tracked(project: Path, cache: Path, end: str) -> int:
+    own = os.environ | {FOLDER: str(cache), "PYTHONPATH": str(REPOSITORY)}
+    own.pop("MLFLOW_TRACKING_URI", None)
+    return subprocess.run([sys.executable, "-c", TRACKED, str(project), end], env=own, check=False).returncode
+
+
+def test_a_store_that_was_deleted_is_begun_anew_and_one_that_was_left_is_whole(cache: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    tracked(tmp_path, cache, "killed")
+    file.unlink()  # its log stays
+    assert tracked(tmp_path, cache, "ended") == 0
+    (tmp_path / "copy.db").write_bytes(file.read_bytes())
+    with sqlite3.connect(tmp_path / "copy.db") as base:
+        assert base.execute("SELECT status FROM runs").fetchall() == [("FINISHED",)]
+
+
 def test_a_store_that_is_there_or_elsewhere_is_left_alone(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("mine")
     begin(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}")

@@ -1,5 +1,6 @@
 """The MLflow store: where it is, whether it answers, and its schema, made once."""
 
+import atexit
 import contextlib
 import logging
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.errors import Failure, UserError
-from pipeline.sqlite import log_ahead
+from pipeline.sqlite import log_ahead, remove_leftovers, write_back
 from pipeline.tracking.reach import check_answers, check_reachable, shown
 from pipeline.user_cache import cache_folder, write_whole
 
@@ -66,10 +67,14 @@ def check_store(uri: str) -> None:
 
 
 def quicken(project: Path, uri: str) -> None:
-    """Have sqlite log ahead where runs are tracked in a file of the project; other people's files stay as they are."""
+    """Have sqlite log ahead where runs are tracked in a file of the project; other people's files stay as they are.
+
+    MLflow leaves its connections open, so at the end of this process the log is brought into the file, which then can
+    be copied or sent alone.
+    """
     file = Path(uri.removeprefix(_SQLITE)).resolve()
-    if uri.startswith(_SQLITE) and file.is_relative_to(project.resolve()):
-        log_ahead(file)
+    if uri.startswith(_SQLITE) and file.is_relative_to(project.resolve()) and log_ahead(file):
+        atexit.register(write_back, file)
 
 
 def begin(project: Path, uri: str) -> None:
@@ -81,6 +86,7 @@ def begin(project: Path, uri: str) -> None:
     file = Path(uri.removeprefix(_SQLITE)).resolve()
     if not uri.startswith(_SQLITE) or file.exists() or not file.is_relative_to(project.resolve()):
         return
+    remove_leftovers(file)
     if template := _template():
         write_whole(file, partial(_copy, template))
 
