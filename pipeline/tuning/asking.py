@@ -10,7 +10,6 @@ trials, and what was asked before an interruption is asked no more.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import optuna
 from optuna.distributions import BaseDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -19,6 +18,7 @@ from pipeline.config import Experiment
 from pipeline.errors import Failure
 from pipeline.training.slot import replicate_of
 from pipeline.tuning import samplers
+from pipeline.tuning.mirror import mirrored
 from pipeline.tuning.space import conditional, distributions, drawn, resolve, trial_experiment, written
 from pipeline.tuning.study import BATCH, REPLICATE, VALUES
 
@@ -49,11 +49,12 @@ def ask(study: Study, experiment: Experiment, batch: range) -> list[FrozenTrial]
     Raises:
         UserError: The values of a proposal do not go together.
     """
-    trials = study.get_trials(deepcopy=False)
+    trials = list(study.get_trials(deepcopy=False))
     for number in range(len(trials), batch.stop):
         proposed = _proposed(trials, experiment, number, batch)
         study.add_trial(proposed)
-        trials = [*trials, proposed]
+        proposed.number = number
+        trials.append(proposed)
     return study.get_trials(deepcopy=False)
 
 
@@ -94,8 +95,7 @@ def _learnt(
 ) -> Mapping[str, Any]:
     """What a sampler proposes that has seen these trials."""
     assert experiment.tuning is not None
-    mirror = optuna.create_study(direction="maximize")
-    mirror.add_trials(own)
+    mirror = mirrored(own)
     # Trials that differ in what they search are modelled in groups: of those drawn, and of the experiment itself,
     # which may lie outside of the space.
     apart = conditional(experiment) or any(set(it.params) != set(space) for it in own)
