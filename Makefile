@@ -58,6 +58,7 @@ bench-all: install
 	$(MAKE) bench
 	python -m benchmarks.balancers
 	python -m benchmarks.sharing
+	python -m benchmarks.growth --of training
 	python -m benchmarks.growth
 	python -m benchmarks.table
 	python -m benchmarks.claims

@@ -1,6 +1,6 @@
 """One point of the growth curves: some slots trained on made-up data, in this process.
 
-python -m benchmarks.growth_point FOLDER '{"slots": 8, "tasks": 2, "examples": 6000, "width": 128, "features": 784}'
+python -m benchmarks.growth.point FOLDER '{"slots": 8, "tasks": 2, "examples": 6000, "width": 128, "features": 784}'
 """
 
 import json

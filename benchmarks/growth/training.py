@@ -1,9 +1,7 @@
-"""How time and memory grow with slots, tasks, examples and width, and the exponents fitted to the upper half.
+"""How time and memory of training grow with slots, tasks, examples and width.
 
 Every point is a process of its own that trains with `fit` on one core, on made-up memory-mapped arrays; its anonymous
 memory (RssAnon) is sampled while it trains. Points are visited in order, range after range, in every repeat.
-
-    python -m benchmarks.growth
 """
 
 import json
@@ -17,16 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import click
-import numpy as np
 import pandas as pd
-import plotly.express as px
 
-from benchmarks.common import machine, measuring, results
+from benchmarks.common import measuring
 from benchmarks.common.measuring import Contender, Spent
-from benchmarks.common.options import shared
 from benchmarks.common.project import environment
-from benchmarks.growth_point import Point, anonymous, make_data
+from benchmarks.growth.point import Point, anonymous, make_data
 
 _SAMPLED_EVERY_S = 0.02
 _BASE = Point(slots=8, tasks=2, examples=6_000, width=128, features=784)
@@ -40,42 +34,21 @@ _NARROW = Point(slots=1, tasks=2, examples=6_000, width=64, features=64)
 """Where examples grow: 6,000,000 rows of 64 bytes are 384 MB on disk."""
 
 
-@click.command()
-@shared(repeats=3)
-@click.option("--only", default="", help="Only ranges whose names contain this.")
-def main(data: Path | None, repeats: int, quick: bool, folder: Path, only: str) -> None:
-    """Measure all points and fit."""
-    del data  # always made up here
-    about = {"machine": machine.describe(), "data": "made-up bytes"}
+def grown(repeats: int, quick: bool, only: str) -> pd.DataFrame:
+    """Cost and most anonymous memory of all points whose range has this in its name, a row a turn."""
     with TemporaryDirectory() as scratch:
         points = [(name, point) for name, point in _points(quick) if only in name]
         contenders = [Contender(_title(*it), partial(measure, it[1], Path(scratch))) for it in points]
         table = measuring.take_turns(contenders, 1 if quick else repeats)
     places = {_title(name, point): (name, asdict(point)[name]) for name, point in points}
     table[["range", "at"]] = [places[name] for name in table["name"]]
-    exponents = {name: fitted(part) for name, part in table.groupby("range", sort=False)}
-    click.echo(pd.DataFrame(exponents).T.round(3).to_string())
-    figure = px.line(table, x="at", y=["cpu_seconds", "memory_mib"], facet_col="range", log_x=True, log_y=True)
-    figure.update_xaxes(matches=None)
-    results.save("growth", table, about | {"exponents": exponents}, figure, folder)
-
-
-def fitted(table: pd.DataFrame) -> dict[str, float]:
-    """Exponents of processor time and memory over the upper half of a range (of its logarithm); both ends of memory."""
-    medians = table.groupby("at")[["cpu_seconds", "memory_mib"]].median()
-    upper = medians[medians.index >= np.sqrt(medians.index.min() * medians.index.max())]
-    slopes = {
-        column: float(np.polyfit(np.log(upper.index), np.log(upper[column]), 1)[0]) if len(upper) > 1 else float("nan")
-        for column in upper
-    }
-    ends = {"memory_first_mib": medians["memory_mib"].iloc[0], "memory_last_mib": medians["memory_mib"].iloc[-1]}
-    return {"time": slopes["cpu_seconds"], "memory": slopes["memory_mib"], **ends}
+    return table
 
 
 def measure(point: Point, scratch: Path) -> Spent:
     """Train a point in a process of its own: cost of an epoch, and the most anonymous memory that training took."""
     make_data(point, scratch)
-    words = [sys.executable, "-m", "benchmarks.growth_point", str(scratch), json.dumps(asdict(point))]
+    words = [sys.executable, "-m", "benchmarks.growth.point", str(scratch), json.dumps(asdict(point))]
     process = subprocess.Popen(words, env=environment(), text=True, stdout=subprocess.PIPE)
     peak = 0
     while process.poll() is None:
@@ -99,7 +72,3 @@ def _points(quick: bool) -> Iterator[tuple[str, Point]]:
 
 def _title(name: str, point: Point) -> str:
     return f"{name} {asdict(point)[name]:,}"
-
-
-if __name__ == "__main__":
-    main()

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 from benchmarks import (
     balancers,
-    growth,
     lenet,
     one_model,
     overhead,
@@ -22,7 +21,9 @@ from benchmarks import (
     time_to_quality,
 )
 from benchmarks.common.measuring import Spent
-from benchmarks.growth_point import Point, make_data, train
+from benchmarks.growth import jobs
+from benchmarks.growth.fits import above_fixed, fitted
+from benchmarks.growth.point import Point, make_data, train
 from benchmarks.networks import REPOSITORY
 from pipeline.config import load, with_values
 from pipeline.config.balancers import METHODS
@@ -90,10 +91,28 @@ def test_a_point_is_trained_and_timed(tmp_path: Path) -> None:
 def test_exponents_are_fitted_to_the_upper_half() -> None:
     at = [1, 10, 100, 1000]
     table = pd.DataFrame({"at": at, "cpu_seconds": [5.0, 5.0, 5.0, 50.0], "memory_mib": [3.0] * 4})
-    fit = growth.fitted(table)
+    fit = fitted(table)
     assert fit["time"] == pytest.approx(1.0)
     assert fit["memory"] == pytest.approx(0.0, abs=1e-9)
-    assert math.isnan(growth.fitted(table[:1])["time"])
+    assert math.isnan(fitted(table[:1])["time"])
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 1.3])
+def test_growth_is_fitted_above_what_is_fixed(exponent: float) -> None:
+    sizes = [10.0, 100.0, 1_000.0, 10_000.0]
+    fixed, found = above_fixed(pd.Series({it: 8.0 + 0.01 * it**exponent for it in sizes}))
+    assert fixed == pytest.approx(8.0, rel=0.01)
+    assert found == pytest.approx(exponent, abs=0.011)
+
+
+@pytest.mark.slow
+def test_a_whole_job_is_measured_at_every_axis() -> None:
+    for axis in jobs.AXES.values():
+        spent = jobs.measure(axis, axis.quick[0])
+        assert spent["user_s"] > 0
+        assert spent["imports"] > 1
+        assert spent["memory_mib"] > 50
+        assert 0.1 < spent["report_mb"] < 5
 
 
 def test_what_is_not_training_is_waiting_and_work_behind() -> None:

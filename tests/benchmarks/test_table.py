@@ -4,8 +4,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from click.testing import CliRunner
 
-from benchmarks import growth, one_model, overhead, study, table, time_to_quality
+from benchmarks import one_model, overhead, study, table, time_to_quality
 from benchmarks.common import results
+from benchmarks.growth.fits import fitted
 
 MACHINE = {
     "processor": "one", "units": ["avx2"], "cores": 2, "memory_gib": 4, "python": "3", "torch": "2",
@@ -61,7 +62,7 @@ def test_time_to_quality_is_the_median_over_seeds(tmp_path: Path) -> None:
 
 def test_growth_is_its_exponents(tmp_path: Path) -> None:
     frame = pd.DataFrame({"range": "slots", "at": [1, 16, 256], "cpu_seconds": [1.0, 2.0, 4.0], "memory_mib": 3.0})
-    lines = printed(tmp_path, "growth", frame, {"exponents": {"slots": growth.fitted(frame)}})
+    lines = printed(tmp_path, "growth", frame, {"exponents": {"slots": fitted(frame)}})
     assert "| slots 1 to 256 | 0.25 | 0.00 | 3 | 3 |" in lines
 
 
