@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.analysis.counts import average_precision, balanced_accuracy, confusion_matrix, macro_f1, roc_auc
+from pipeline.analysis.counts import average_precision, balanced_accuracy, confusions, macro_f1, roc_auc
 from pipeline.analysis.metrics import TaskScores
 from pipeline.data.prepared import PreparedTask, known
 from pipeline.stacked import Targets
@@ -75,7 +75,7 @@ class ClassScorer:
             metrics={name: np.array([one[name] for one in each]) for name in each[0]},
             labelled=labelled,
             columns=columns,
-            confusion=_confusion(self._task, targets, answers.predicted),
+            confusions=_confusions(self._task, targets, answers.predicted),
         )
 
 
@@ -114,6 +114,6 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     return float(np.abs(distances).sum() / len(right))
 
 
-def _confusion(task: PreparedTask, targets: Tensor, predicted: Tensor) -> np.ndarray:
+def _confusions(task: PreparedTask, targets: Tensor, predicted: Tensor) -> np.ndarray:
     everyone = targets.expand(predicted.shape).flatten().numpy()
-    return confusion_matrix(everyone, predicted.flatten().numpy(), len(task.classes))
+    return confusions(everyone, predicted.flatten().numpy(), len(task.classes))

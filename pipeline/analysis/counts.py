@@ -3,13 +3,26 @@
 Each is what scikit-learn's function of the same name answers, which a test holds to 1e-12. Shapes: N rows, C classes.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def confusion_matrix(true: np.ndarray, predicted: np.ndarray, count: int) -> np.ndarray:
-    """How many rows of each class (first axis) were answered as each: int64 [C, C]."""
-    pairs = true.astype(np.int64) * count + predicted.astype(np.int64)
-    return np.bincount(pairs, minlength=count * count).reshape(count, count)
+def confusions(true: np.ndarray, predicted: np.ndarray, count: int) -> np.ndarray:
+    """The cells of the confusion matrix that are not 0, in its order: true class, answered class, rows; int64 [M, 3].
+
+    A matrix of 20,000 classes has 400 million cells; no more than N of them are taken.
+    """
+    cells, rows = np.unique(true.astype(np.int64) * count + predicted, return_counts=True)
+    return np.stack([cells // max(count, 1), cells % max(count, 1), rows], 1)
+
+
+def added(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The sum of several `confusions`."""
+    every = np.concatenate(parts)
+    cells, place = np.unique(every[:, :2], axis=0, return_inverse=True)
+    rows = np.bincount(place.ravel(), every[:, 2], len(cells)).astype(np.int64)
+    return np.column_stack([cells, rows])
 
 
 def balanced_accuracy(true: np.ndarray, predicted: np.ndarray, count: int) -> float:

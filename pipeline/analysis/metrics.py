@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from pipeline.analysis.counts import added
 from pipeline.analysis.intervals import UNBOUNDED, Bounds, Part, over_rows, resampled_sums
 from pipeline.draws import seed_of
 
@@ -40,8 +41,8 @@ class TaskScores:
             error. Of a ROC-AUC, for each label: having it; not having it; the row's placement in either case (the share
             of the other rows that it is ranked rightly against), less half the AUC. Of an entity F1, for each seed:
             entities that are right; those answered and those that are true, together.
-        confusion: Rows of each true class (down) by the answered one (across), summed over seeds: int64 [C, C]; None
-            where there are no classes.
+        confusions: How often which class is answered for which, over all seeds: true class, answered class, rows, of
+            pairs that occur; int64 [M, 3]; None where there are no classes.
         undirected: Names of metrics of which nobody has said whether higher is better.
         groups: The group of each row, from 0, int64 [N]: rows of one are drawn together; None where rows are
             independent.
@@ -52,7 +53,7 @@ class TaskScores:
     metrics: dict[str, np.ndarray]
     labelled: np.ndarray
     columns: np.ndarray
-    confusion: np.ndarray | None = None
+    confusions: np.ndarray | None = None
     undirected: frozenset[str] = frozenset()
     groups: np.ndarray | None = None
 
@@ -130,8 +131,8 @@ def joined(parts: Sequence[tuple[TaskScores, Sequence[int]]]) -> TaskScores:
         columns = np.concatenate(each, 1)[:, order].reshape(len(first.columns), -1)
     else:
         columns = np.sum([it.seeds * it.columns for it, _ in parts], axis=0) / len(order)
-    counts = [it.confusion for it, _ in parts if it.confusion is not None]
-    return replace(first, metrics=metrics, columns=columns, confusion=np.sum(counts, axis=0) if counts else None)
+    counts = [it.confusions for it, _ in parts if it.confusions is not None]
+    return replace(first, metrics=metrics, columns=columns, confusions=added(counts) if counts else None)
 
 
 def bounds_of(metric: str) -> Bounds:

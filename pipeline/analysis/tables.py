@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.analysis.candidate import CONSTANT
 from pipeline.analysis.compare import delta_m, difference, level
+from pipeline.analysis.counts import added
 from pipeline.analysis.intervals import Estimate, holm
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores
 
@@ -144,14 +145,20 @@ def gaps_table(gaps: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFr
 
 
 def confusions_table(scores: Mapping[str, Scores], classes: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-    """One row a candidate, task, true class and answered class: how many rows, summed over seeds."""
-    rows = [
-        {"candidate": name, "task": task, "true": classes[task][true], "answered": classes[task][answered], "count": n}
-        for name, task, it in _each(scores)
-        if it.confusion is not None
-        for (true, answered), n in np.ndenumerate(it.confusion)
-    ]
-    return pd.DataFrame(rows, columns=["candidate", "task", "true", "answered", "count"])
+    """One row a candidate, task, true class and answered class: how many rows, summed over seeds.
+
+    Mistakes are there where they occur; right answers of every class, in the classes' order.
+    """
+    columns = ["candidate", "task", "true", "answered", "count"]
+    parts = []
+    for name, task, it in _each(scores):
+        if it.confusions is not None:
+            right = np.arange(len(classes[task])).repeat(2).reshape(-1, 2)
+            cells = added([np.pad(right, ((0, 0), (0, 1))), it.confusions])
+            names = np.array(classes[task], object)
+            values = [name, task, names[cells[:, 0]], names[cells[:, 1]], cells[:, 2]]
+            parts.append(pd.DataFrame(dict(zip(columns, values, strict=True))))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def gates_table(gates: Mapping[str, Sequence[Mapping[tuple[int, str, str], float]]]) -> pd.DataFrame:

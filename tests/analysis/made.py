@@ -37,9 +37,17 @@ def task_scores(
     labelled = np.ones(correct.shape[1], dtype=bool) if labelled is None else np.asarray(labelled, dtype=bool)
     all_metrics = {"accuracy": correct[:, labelled].mean(1)} | {name: np.array(it) for name, it in metrics.items()}
     right = int(correct.sum())
-    confusion = np.array([[right, correct.size - right], [0, 0]])
+    confusion = np.array([[0, 0, right], [0, 1, correct.size - right]])
     columns = np.stack([labelled, correct.mean(0) * labelled], 1).astype(np.float64)
     return TaskScores(source, "accuracy", all_metrics, labelled, columns, confusion, groups=groups)
+
+
+def square(confusions: np.ndarray | None, count: int) -> np.ndarray:
+    """The confusion matrix [C, C] whose cells these are."""
+    assert confusions is not None
+    found = np.zeros((count, count), np.int64)
+    found[confusions[:, 0], confusions[:, 1]] = confusions[:, 2]
+    return found
 
 
 def by_plotly(figure: Figure | None) -> go.Figure:

@@ -74,10 +74,10 @@ def assert_same(found: TaskScores, wanted: TaskScores) -> None:
     np.testing.assert_array_equal(found.labelled, wanted.labelled)
     np.testing.assert_allclose(found.columns, wanted.columns, rtol=0, atol=1e-12)
     np.testing.assert_allclose(found.resampled, wanted.resampled, rtol=0, atol=1e-12)
-    assert (found.confusion is None) == (wanted.confusion is None)
-    if wanted.confusion is not None:
-        np.testing.assert_array_equal(found.confusion, wanted.confusion)
-        assert found.confusion.dtype == wanted.confusion.dtype
+    assert (found.confusions is None) == (wanted.confusions is None)
+    if wanted.confusions is not None:
+        np.testing.assert_array_equal(found.confusions, wanted.confusions)
+        assert found.confusions.dtype == wanted.confusions.dtype
 
 
 @pytest.mark.parametrize("parts", [[[0], [1], [2], [3]], [[1, 3], [0, 2]], [[2], [0, 1, 3]]], ids=str)
@@ -118,7 +118,7 @@ def test_what_is_told_is_the_same_of_one_file_and_of_one_a_slot(data: Prepared, 
     test = open_split(data, "test")
     one, two = (score(it, test) for it in (made, other))
     for task, scores in one.items():
-        np.testing.assert_array_equal(two[task].confusion, scores.confusion)
+        np.testing.assert_array_equal(two[task].confusions, scores.confusions)
         for name, own in scores.metrics.items():
             np.testing.assert_allclose(two[task].metrics[name], own, rtol=1e-5)
     assert len(gates(made)) == len(front(made)) == 3

@@ -7,24 +7,38 @@ from pipeline.analysis.figures.figure import Figure
 from pipeline.analysis.figures.style import BAD, BLUE, Panel, see_through, styled, text
 
 _MOST_LABELS = 20  # more classes are drawn without numbers in the cells
+_MOST = 50  # classes that are drawn, those with most mistakes
 
 
 def confusion_matrices(confusions: pd.DataFrame, candidate: str) -> list[Panel]:
-    """One panel a task of a candidate: right answers blue, mistakes red, in percent of the true class."""
+    """One panel a task of a candidate: right answers blue, mistakes red, in percent of the true class.
+
+    Args:
+        confusions: As `pipeline.analysis.tables.confusions_table` makes them.
+        candidate: Whose.
+    """
     rows = confusions[confusions["candidate"] == candidate]
-    return [Panel(str(task), _matrix(part), _worst(part)) for task, part in rows.groupby("task", sort=False)]
+    return [_panel(str(task), part) for task, part in rows.groupby("task", sort=False)]
 
 
-def _square(rows: pd.DataFrame) -> pd.DataFrame:
-    """Counts, true classes down, answered across, in the classes' own order."""
-    classes = rows["true"].drop_duplicates()
-    return rows.pivot(index="true", columns="answered", values="count").loc[classes, classes]
+def _panel(task: str, rows: pd.DataFrame) -> Panel:
+    classes = rows.loc[rows["true"] == rows["answered"], "true"]
+    drawn, said = classes, ""
+    if len(classes) > _MOST:
+        mistakes = rows[rows["true"] != rows["answered"]]
+        count = mistakes.groupby("true")["count"].sum().add(mistakes.groupby("answered")["count"].sum(), fill_value=0)
+        worst = count.reindex(classes, fill_value=0).nlargest(_MOST).index
+        drawn = classes[classes.isin(worst)]
+        said = f" The {_MOST} most confused of {len(classes):,} classes are drawn; confusions.csv has all."
+    return Panel(task, _matrix(rows, drawn), _worst(rows) + said)
 
 
-def _matrix(rows: pd.DataFrame) -> Figure:
-    counts = _square(rows)
-    share = 100 * counts.to_numpy() / np.maximum(counts.to_numpy().sum(1, keepdims=True), 1)
-    names = [text(name) for name in counts.columns]
+def _matrix(rows: pd.DataFrame, classes: pd.Series) -> Figure:
+    totals = rows.groupby("true")["count"].sum().reindex(classes, fill_value=0).to_numpy()
+    cells = rows[rows["true"].isin(classes) & rows["answered"].isin(classes)]
+    counts = cells.pivot(index="true", columns="answered", values="count").reindex(index=classes, columns=classes)
+    share = 100 * counts.fillna(0).to_numpy() / np.maximum(totals, 1)[:, None]
+    names = [text(name) for name in classes]
     diagonal = np.eye(len(names), dtype=bool)
     figure = Figure()
     worst = max(float(share[~diagonal].max(initial=0.0)), 1.0)
@@ -32,7 +46,8 @@ def _matrix(rows: pd.DataFrame) -> Figure:
         (diagonal, BLUE, 100.0, "%{y} answered right: %{z:.1f} %"),
         (~diagonal, BAD, worst, "%{y} taken for %{x}: %{z:.1f} %"),
     ):
-        shown = np.where(cells, share, np.nan)
+        shown = np.where(cells, share.round(2), np.nan)
+        numbers = [[f"{value:.0f}" if value >= 0.5 else "" for value in row] for row in shown]
         figure.add_heatmap(
             z=shown,
             x=names,
@@ -43,8 +58,7 @@ def _matrix(rows: pd.DataFrame) -> Figure:
             showscale=False,
             xgap=1,
             ygap=1,
-            text=[[f"{value:.0f}" if value >= 0.5 else "" for value in row] for row in shown],
-            texttemplate="%{text}" if len(names) <= _MOST_LABELS else None,
+            **({"text": numbers, "texttemplate": "%{text}"} if len(names) <= _MOST_LABELS else {}),
             hovertemplate=f"{said}<extra></extra>",
             hoverongaps=False,
         )

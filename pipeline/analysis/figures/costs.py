@@ -11,6 +11,8 @@ _COSTS = {
     "rows_per_second": ("Throughput in batches of 256", "%{x:,.0f}", "rows a second"),
 }
 
+_MOST_STEPS = 30
+
 
 def cost_bars(costs: pd.DataFrame) -> list[Panel]:
     """Parameters, latency and throughput of each candidate answering all tasks."""
@@ -36,6 +38,9 @@ def step_times(steps: pd.DataFrame) -> list[Panel]:
     """Seconds of each step; those answered from an earlier run are pale, with the time they took then."""
     if steps.empty:
         return []
+    slowest = steps.loc[steps["seconds"].nlargest(_MOST_STEPS).index.sort_values()]
+    more = f" The {_MOST_STEPS} slowest of {len(steps)} steps are shown." if len(steps) > len(slowest) > 0 else ""
+    steps = slowest if more else steps
     figure = Figure()
     figure.add_bar(
         x=steps["seconds"],
@@ -50,5 +55,10 @@ def step_times(steps: pd.DataFrame) -> list[Panel]:
     figure.update_yaxes(autorange="reversed", showgrid=False)
     sentence = "Pale bars were answered by an earlier run." if steps["cached"].any() else ""
     return [
-        Panel("Seconds by step", styled(figure, 80 + 30 * len(steps), "seconds", legend=False), sentence, wide=True)
+        Panel(
+            "Seconds by step",
+            styled(figure, 80 + 30 * len(steps), "seconds", legend=False),
+            f"{sentence}{more}".strip(),
+            wide=True,
+        )
     ]

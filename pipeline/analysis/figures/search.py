@@ -25,18 +25,22 @@ MOST = 200
 
 
 def history(study: "Study") -> list[Panel]:
-    """Every trial's objective and the best so far; and how far each trial came."""
+    """Every trial's objective and the best so far."""
     plots = _plots()
     if not _values(study):
         return [_too_few("Optimisation history", study)]
     drawn = styled(Figure.of(plots.plot_optimization_history(study, target_name=OBJECTIVE)), 340, "trial", OBJECTIVE)
     drawn.update_traces(_of_mode("markers"), marker={"color": BLUE, "size": 7}, line={"color": GOOD})
     drawn.update_traces(_of_mode("lines"), name="best so far", line={"color": GOOD, "shape": "hv"})
-    panels = [Panel("Objective of each trial", drawn)]
-    if any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
-        curves = styled(Figure.of(plots.plot_intermediate_values(study)), 340, "look at validation", OBJECTIVE)
-        panels.append(Panel("Objective by look", _by_state(curves, study)))
-    return panels
+    return [Panel("Objective of each trial", drawn)]
+
+
+def looks(study: "Study") -> list[Panel]:
+    """How far each trial came."""
+    if not _values(study) or not any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
+        return []
+    curves = styled(Figure.of(_plots().plot_intermediate_values(study)), 340, "look at validation", OBJECTIVE)
+    return [Panel("Objective by look", _by_state(curves, study))]
 
 
 def _by_state(curves: Figure, study: "Study") -> Figure:

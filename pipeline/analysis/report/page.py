@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from html import escape
 
 from pipeline.analysis.figures import Panel
+from pipeline.analysis.report.library import packed
 from pipeline.analysis.report.style import SCRIPT, STYLE
+
+_FIGURES, _TEXT, _CELLS = 2_000_000, 900_000, 6_000
+"""Most letters of figures and of sections, so that with plotly.js a page has less than 5 MB; most cells of a table."""
 
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
@@ -23,6 +27,8 @@ class Page:
     def section(self, anchor: str, title: str, *parts: str) -> None:
         """Add a section that can be folded away; without any part it is left out."""
         if body := "".join(parts):
+            if sum(len(it) for _, _, it in self._sections) + len(body) > _TEXT:
+                body = paragraph("Left out, since the page would be too large: the tables of the run hold it.")
             self._sections.append((anchor, title, body))
 
     def panels(self, panels: Iterable[Panel]) -> str:
@@ -38,8 +44,6 @@ class Page:
             title: Of the browser's tab.
             head: HTML of what comes before the sections.
         """
-        from plotly.offline import get_plotlyjs
-
         links = "".join(f'<a href="#{anchor}">{anchor.capitalize()}</a>' for anchor, _, _ in self._sections)
         sections = "".join(
             f'<details class="section" id="{anchor}" open><summary><h2>{escape(name)}</h2></summary>{body}</details>'
@@ -53,8 +57,14 @@ class Page:
             f"<style>{STYLE}</style></head>"
             f"<body><header>{head}</header><nav>{links}</nav><main>{sections}</main>"
             "<noscript><p>The figures need JavaScript; the tables do not.</p></noscript>"
-            f"{''.join(self._figures)}<script>{get_plotlyjs()}</script><script>{SCRIPT}</script></body></html>\n"
+            f"{''.join(self._figures)}{self._scripts()}</body></html>\n"
         )
+
+    def _scripts(self) -> str:
+        """What draws the figures; nothing for none."""
+        if not self._figures:
+            return ""
+        return f'<script type="text/plain" id="plotly">{packed()}</script><script>{SCRIPT}</script>'
 
     def _panel(self, panel: Panel) -> str:
         said = f"<p>{escape(panel.sentence)}</p>" if panel.sentence else ""
@@ -69,6 +79,8 @@ class Page:
         name = f"figure-{len(self._figures)}"
         # A `<` inside the data could end the script element.
         data = panel.figure.to_json().replace("<", "\\u003c")
+        if sum(map(len, self._figures)) + len(data) > _FIGURES:
+            return "<p>Not drawn, since the page would be too large: the tables of the run hold it.</p>"
         self._figures.append(f'<script type="application/json" id="{name}">{data}</script>')
         height = panel.figure.height
         return (
@@ -86,10 +98,15 @@ def heading(answer: str, experiment: str, details: Iterable[str]) -> str:
 
 def table(headers: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
     """A table of cells that are HTML already; headers and caption are plain text."""
+    rows, headers = list(rows), list(headers)
     head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    shown = rows[: max(_CELLS // len(headers), 1)]
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in shown)
     said = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f'<div class="scroll"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    more = (
+        paragraph(f"{len(rows) - len(shown):,} more rows are in the tables of the run.") if rows[len(shown) :] else ""
+    )
+    return f'<div class="scroll"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
 
 
 def paragraph(text: str) -> str:

@@ -6,6 +6,7 @@ from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page
 from pipeline.analysis.report.sections import SECTIONS
+from pipeline.analysis.report.shown import narrowed
 from pipeline.analysis.report.verdict import details, verdict
 from pipeline.analysis.report.words import bounds
 
@@ -15,14 +16,16 @@ _WORDS = {"better": "better together", "worse": "better alone", "unclear": "no c
 def render(data: ReportData) -> str:
     """The report as one HTML document without external requests; its first line answers whether sharing helps."""
     page = Page()
+    shown, said = narrowed(data)
     for section in SECTIONS:
-        section(page, data)
-    return page.document(f"Headway: {data.name}", _head(data))
+        section(page, shown)
+    return page.document(f"Headway: {data.name}", _head(data, shown, said))
 
 
-def _head(data: ReportData) -> str:
-    said = "".join(f'<p class="about">{escape(line)}</p>' for line in details(data))
-    rows = data.difference(data.shared, data.of_role("single"))
+def _head(data: ReportData, shown: ReportData, narrower: str) -> str:
+    """What is said of all tasks, and a card for each that is shown."""
+    said = "".join(f'<p class="about">{escape(line)}</p>' for line in filter(None, (*details(data), narrower)))
+    rows = shown.difference(data.shared, data.of_role("single"))
     reach = float(rows[["low", "high"]].abs().max(axis=None)) if len(rows) else 0.0
     cards = "".join(_card(data, row, reach) for row in rows.to_dict("records"))
     about = f'<p class="about">Experiment <strong>{escape(data.name)}</strong></p>'

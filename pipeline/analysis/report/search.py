@@ -4,11 +4,12 @@ from collections import Counter
 
 import pandas as pd
 
-from pipeline.analysis.figures.search import history, importance, parallel_coordinates, slices
+from pipeline.analysis.figures.search import history, importance, looks, parallel_coordinates, slices
 from pipeline.analysis.figures.weights import weights_over_trials
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.page import Page, folded, paragraph
+from pipeline.analysis.report.shown import drawn
 from pipeline.analysis.trials import study_of
 from pipeline.training.progress import STANDARD_ERROR
 
@@ -18,6 +19,8 @@ def search(page: Page, data: ReportData) -> None:
     if data.trials is None or data.trials.empty:
         return
     study = study_of(data.trials, data.space)
+    few, fewer = drawn(data.trials)
+    single = study_of(few, data.space)
     ended = Counter(_end(row) for row in data.trials[["state", "reason"]].to_dict("records"))
     said = ", ".join(f"{count} {how}" for how, count in ended.most_common())
     measured = ", ".join(f"{TITLES[metric]} of {task}" for task, metric in data.metrics.items())
@@ -26,11 +29,12 @@ def search(page: Page, data: ReportData) -> None:
         "search",
         "The search",
         paragraph(f"{len(data.trials)} trials: {said}. {objective}"),
-        page.panels(history(study)),
+        paragraph(fewer) if fewer else "",
+        page.panels([*history(study), *looks(single)]),
         page.panels(importance(study)),
-        page.panels(parallel_coordinates(study)),
-        page.panels(weights_over_trials(data.trials)),
-        folded("Slices: the objective against each setting on its own", page.panels(slices(study))),
+        page.panels(parallel_coordinates(single)),
+        page.panels(weights_over_trials(few)),
+        folded("Slices: the objective against each setting on its own", page.panels(slices(single))),
     )
 
 

@@ -84,12 +84,23 @@ function draw(place) {
   const displayModeBar = matchMedia("(hover: hover)").matches ? "hover" : false;
   Plotly.react(place, data, layout, {displaylogo: false, displayModeBar, modeBarButtons: [["toImage"]]});
 }
-const places = document.querySelectorAll(".plot");
-const seen = new IntersectionObserver(entries => entries.forEach(
-  entry => entry.isIntersecting && !drawn.has(entry.target) && draw(entry.target)), {rootMargin: "600px"});
-const sized = new ResizeObserver(entries => entries.forEach(
-  entry => drawn.has(entry.target) && entry.contentRect.width && Plotly.Plots.resize(entry.target)));
-places.forEach(place => { seen.observe(place); sized.observe(place); });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach(draw));
-addEventListener("beforeprint", () => places.forEach(draw));
+async function unpacked(id) {
+  const packed = Uint8Array.from(atob(document.getElementById(id).textContent), letter => letter.charCodeAt(0));
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+function begin(library) {
+  const script = document.createElement("script");
+  script.textContent = library;
+  document.head.append(script);
+  const places = document.querySelectorAll(".plot");
+  const seen = new IntersectionObserver(entries => entries.forEach(
+    entry => entry.isIntersecting && !drawn.has(entry.target) && draw(entry.target)), {rootMargin: "600px"});
+  const sized = new ResizeObserver(entries => entries.forEach(
+    entry => drawn.has(entry.target) && entry.contentRect.width && Plotly.Plots.resize(entry.target)));
+  places.forEach(place => { seen.observe(place); sized.observe(place); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach(draw));
+  addEventListener("beforeprint", () => places.forEach(draw));
+}
+unpacked("plotly").then(begin).catch(error => document.querySelectorAll(".plot").forEach(
+  place => { place.textContent = `This figure needs a browser of 2023 or later (${error}).`; }));
 """

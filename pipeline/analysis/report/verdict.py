@@ -6,6 +6,7 @@ from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.report.constants import unbeaten
 from pipeline.analysis.report.data import ReportData
 from pipeline.analysis.report.words import (
+    MOST,
     bounds,
     clearly,
     lacking,
@@ -32,7 +33,7 @@ def verdict(data: ReportData) -> str:
 def details(data: ReportData) -> list[str]:
     """What the first line does not say: what was left out, the recipe, delta-m, tuning, what the intervals know."""
     said = [*data.left_out, *filter(None, (data.recipe, data.champion_why, _disagreement(data), _unfinished(data)))]
-    said += unbeaten(data.evaluation, data.metrics)
+    said += _some(unbeaten(data.evaluation, data.metrics), "On {} more tasks no network beats the constant prediction.")
     said += [_delta_m(row) for row in data.evaluation.delta_m.to_dict("records") if row["candidate"] != "separate"]
     if len(tuned := data.difference(data.of_role("tuned"), data.of_role("default"))):
         said.append(f"Tuning, against the network as written: {_clauses(tuned.to_dict('records'))}.")
@@ -147,7 +148,7 @@ def _metrics(data: ReportData) -> str:
         tasks.setdefault(TITLES[metric], []).append(task)
     if len(tasks) == 1:
         return next(iter(tasks))
-    return " or ".join(f"{title} ({', '.join(its)})" for title, its in tasks.items())
+    return " or ".join(f"{title} ({some(its)})" for title, its in tasks.items())
 
 
 def _clauses(rows: list[dict]) -> str:
@@ -158,10 +159,15 @@ def _clauses(rows: list[dict]) -> str:
         if row["verdict"] != "unclear"
     ]
     unclear = [f"{row['task']} ({points(row)})" for row in rows if row["verdict"] == "unclear"]
+    said = _some(said, "clear differences on {} more tasks")
     if unclear:
-        *most, last = unclear
-        said.append(f"no clear difference on {', '.join(most) + ' or ' if most else ''}{last}")
+        said.append(f"no clear difference on {some(unclear, 'or')}")
     return ", ".join(said)
+
+
+def _some(said: list[str], more: str) -> list[str]:
+    """The first few, and how many more there are."""
+    return said if len(said) <= MOST else [*said[:MOST], more.format(len(said) - MOST)]
 
 
 def _delta_m(row: dict) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from pipeline.analysis.decision import Decision
 from pipeline.analysis.metrics import TITLES, of_one
 
-_MOST = 4  # tasks in a sentence; the page has them all
+MOST = 4
+"""Tasks in a sentence; the page has more of them."""
 
 
 def bounds(row: dict, scale: float = 1.0) -> str:
@@ -33,9 +34,9 @@ def listed(words: Iterable[str], last: str = "and") -> str:
 
 def some(words: Sequence[str], last: str = "and") -> str:
     """As `listed`, but of many the first few and how many more there are."""
-    if len(words) <= _MOST:
+    if len(words) <= MOST:
         return listed(words, last)
-    return f"{', '.join(words[:_MOST])} {last} {len(words) - _MOST} more tasks"
+    return f"{', '.join(words[:MOST])} {last} {len(words) - MOST} more tasks"
 
 
 def level(value: float, metric: str) -> str:

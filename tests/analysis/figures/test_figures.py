@@ -55,6 +55,20 @@ def test_confusion_is_in_percent_of_the_true_class_and_names_the_worst_mistake()
     assert panel.sentence == "Most often: x taken for <y> in 25 %, <y> taken for x in 25 %."
 
 
+def test_of_many_classes_the_most_confused_are_drawn() -> None:
+    names = [f"c{number:03}" for number in range(300)]
+    cells = [["default", "a", name, name, 9] for name in names]
+    cells += [["default", "a", names[it], names[it + 200], 1 + it] for it in range(100)]
+    (panel,) = confusion_matrices(
+        pd.DataFrame(cells, columns=["candidate", "task", "true", "answered", "count"]), "default"
+    )
+    right, wrong = by_plotly(panel.figure).data
+    assert list(right.x) == names[75:100] + names[275:]
+    assert wrong.z[24][49] == pytest.approx(100 * 100 / 109, abs=0.01)
+    assert panel.sentence.endswith("The 50 most confused of 300 classes are drawn; confusions.csv has all.")
+    assert right.text is None
+
+
 def test_curves_show_validation_where_there_is_one_and_else_train() -> None:
     assert [panel.caption for panel in learning_curves(DATA.curves)] == [
         "a: validation accuracy",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import optuna
 import pytest
 
-from pipeline.analysis.figures.search import history, importance, parallel_coordinates, slices
+from pipeline.analysis.figures.search import history, importance, looks, parallel_coordinates, slices
 from pipeline.analysis.figures.style import Panel
 from tests.analysis.made import by_plotly
 
@@ -83,7 +83,7 @@ def test_names_of_settings_are_shown_as_text() -> None:
 
 
 def test_pruned_trials_have_a_colour_of_their_own() -> None:
-    curves = by_plotly(history(studied(12))[1].figure)
+    curves = by_plotly(looks(studied(12))[0].figure)
     assert curves is not None
     shown = {trace.name for trace in curves.data if trace.showlegend}
     assert shown == {"completed", "pruned"}

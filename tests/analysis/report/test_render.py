@@ -1,13 +1,19 @@
 """The page: complete by itself, safe with any text, and whole whatever is missing."""
 
+import base64
+import gzip
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from plotly.offline import get_plotlyjs
 
 from pipeline.analysis.report import ReportData, render, verdict
+from pipeline.analysis.report.library import packed
+from pipeline.user_cache import FOLDER
 from tests.analysis.made import report_data
 
 SPACE = {"balancing.weights": {"simplex": True}, "training.learning_rate": {"float": [1e-4, 1e-2], "log": True}}
@@ -79,8 +85,24 @@ def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
 
 
 def test_there_is_one_copy_of_plotly(page: str) -> None:
-    assert page.count("plotly.js v") == 1
-    assert len(page) < 6_000_000
+    (packed,) = re.findall(r'<script type="text/plain" id="plotly">([^<]*)</script>', page)
+    assert gzip.decompress(base64.b64decode(packed)).decode() == get_plotlyjs()
+    assert len(page) < 2_500_000
+
+
+@pytest.mark.parametrize("spoilt", ["", "half", "other"])
+def test_a_kept_copy_of_plotly_that_is_not_whole_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: str
+) -> None:
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    made = packed()
+    (kept,) = tmp_path.iterdir()
+    text = kept.read_text()
+    kept.write_text({"half": text[: len(text) // 2], "other": text[:64] + "\n" + made[:-4]}.get(spoilt, spoilt))
+    assert packed() == made
+    assert kept.read_text() == text
+    monkeypatch.setenv(FOLDER, "")
+    assert packed() == made
 
 
 def test_texts_are_shown_as_they_are(page: str) -> None:
