@@ -19,7 +19,7 @@ from pipeline.config.project import experiment_files
 from pipeline.config.space import check_space
 from pipeline.errors import UserError
 
-_MOST_VALUES = 10_000
+_FEW = 10_000  # values, which aliases may make of a short text
 
 
 class _Loader(yaml.SafeLoader):
@@ -117,10 +117,11 @@ def parse_value(text: str) -> Any:
 
 
 def _plain(text: str) -> Any:
-    """What a YAML text says, unless aliases within aliases make it say too much."""
+    """What a YAML text says, unless aliases within aliases make it say more values than it has letters."""
     value = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-    if any(True for _ in islice(_values(value), _MOST_VALUES, None)):
-        raise ValueError(f"it holds more than {_MOST_VALUES} values")
+    most = max(len(text), _FEW)
+    if any(True for _ in islice(_values(value), most, None)):
+        raise ValueError(f"it holds more than {most} values")
     return value
 
 

@@ -9,7 +9,7 @@ from pipeline.config.clipping import Clipped
 from pipeline.config.own import OwnPath, is_own
 from pipeline.config.tasks import named
 
-ColumnKind = Literal["numeric", "categorical"]
+ColumnKind = Literal["numeric", "categorical", "auto"]
 
 
 def _listed(columns: object) -> object:
@@ -53,9 +53,12 @@ class TableSettings(SplitBy, Clipped):
     Attributes:
         kind: `table`.
         path: Of the file or folder, from `data.root` where that is given, else from the project folder.
-        inputs: The columns that the network sees, and how. `numeric`: clipped, and standardised; where training rows
-            lack values, these become the mean, and a column of its own says so. `categorical`: each value has a trained
-            embedding; missing values and those that training never showed share one.
+        inputs: The columns that the network sees, and how; a name may be a pattern with `*` and `?`, which then stands
+            for what no label, split or `exclude` takes. `numeric`: clipped, and standardised; where training rows lack
+            values, these become the mean, and a column of its own says so. `categorical`: each value has a trained
+            embedding; missing values and those that training never showed share one. `auto`: as `headway init` would
+            choose by the first rows, without identifiers, times and columns of one value. Left out it is all, `auto`.
+        exclude: Columns that a pattern leaves out, by name or pattern.
         labels: Names for groups of 0/1 columns that a multilabel task predicts at once. A column by itself is a label
             of its own name, and need not be listed.
         separator: Between the fields of a CSV file.
@@ -65,7 +68,8 @@ class TableSettings(SplitBy, Clipped):
 
     kind: Literal["table"]
     path: str
-    inputs: dict[str, ColumnKind] = Field(min_length=1)
+    inputs: dict[str, ColumnKind] = Field(default={"*": "auto"}, min_length=1)
+    exclude: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     labels: dict[str, Columns] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)
     missing: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pipeline.data.decoding import decoded, size_of
 from pipeline.data.sources.image_folder import ImageFolder, same_image
+from pipeline.data.sources.looked import Column, look
 from pipeline.data.tables.typed import TableFile, open_table
-from pipeline.drafts.columns import Column, look
 from pipeline.drafts.targets import check_targets
 from pipeline.drafts.writing import flow, from_project, said
 from pipeline.errors import UserError

@@ -1,15 +1,18 @@
 """The draft of an experiment on a table."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
+from pipeline.data.sources.looked import LOOKED_AT, Column, look
 from pipeline.data.tables.typed import open_table
-from pipeline.drafts.columns import LOOKED_AT, Column, giving_away, look
+from pipeline.drafts.leaks import giving_away
 from pipeline.drafts.targets import Target, guessed
 from pipeline.drafts.writing import document, flow, from_project, line
 from pipeline.errors import UserError
 
-_MOST_CATEGORIES = 1000
+_MOST_LISTED = 200  # inputs, beyond which they are chosen by what is in them
 
 
 def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path) -> str:
@@ -55,7 +58,7 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
                 else []
             ),
             *_input_lines(inputs, columns, given_away),
-            *(f"    # Left out: {flow(column)}, {why}" for column, why in left_out.items()),
+            *_left_out_lines(left_out),
             *_split_lines(columns, used),
             *_group_lines(targets),
             "tasks:",
@@ -71,33 +74,38 @@ def _inputs(columns: Mapping[str, Column]) -> tuple[dict[str, str], dict[str, st
     """Kinds of the columns that are inputs, and why the others are not."""
     inputs, left_out = {}, {}
     for name, column in columns.items():
-        if why := _unfit(column):
+        if why := column.unfit:
             left_out[name] = why
         else:
             inputs[name] = "numeric" if column.is_number else "categorical"
     return inputs, left_out
 
 
-def _unfit(column: Column) -> str | None:
-    if column.different < 2:
-        return "the same in every row" if column.different else "empty"
-    if column.is_identifier:
-        return "of which every row has its own: an identifier"
-    if column.is_time:
-        return "a time: to predict later rows from earlier ones, write `time:` and its name"
-    if not column.is_number and column.different > _MOST_CATEGORIES:
-        return f"text with {column.different:,} different values"
-    return None
-
-
 def _input_lines(
     inputs: Mapping[str, str], columns: Mapping[str, Column], given_away: Mapping[str, str]
 ) -> Iterator[str]:
+    if len(inputs) > _MOST_LISTED:
+        yield line('    inputs: {"*": auto}', f"{_counted(inputs)}; `exclude: [name, pattern*]` leaves some out")
+        for name, target in given_away.items():
+            yield f"    # Each value of {flow(name)} goes with a single {target}: does it give the answer away?"
+        return
     yield "    inputs:"
     for name, kind in inputs.items():
         if name in given_away:
             yield f"      # Each value of the next goes with a single {given_away[name]}: does it give the answer away?"
         yield line(f"      {flow(name)}: {kind}", columns[name].described())
+
+
+def _counted(inputs: Mapping[str, str]) -> str:
+    """`9,000 numeric, 12 categorical`."""
+    return ", ".join(f"{count:,} {kind}" for kind, count in Counter(inputs.values()).items())
+
+
+def _left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
+    for column, why in islice(left_out.items(), _MOST_LISTED):
+        yield f"    # Left out: {flow(column)}, {why}"
+    if len(left_out) > _MOST_LISTED:
+        yield f"    # and {len(left_out) - _MOST_LISTED:,} more columns"
 
 
 def _split_lines(columns: Mapping[str, Column], used: set[str]) -> Iterator[str]:

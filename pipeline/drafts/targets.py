@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from pipeline.config.tasks import Kind, named
-from pipeline.drafts.columns import Column
+from pipeline.data.sources.looked import Column
 from pipeline.errors import UserError
 
 

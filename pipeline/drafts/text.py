@@ -9,10 +9,10 @@ from typing import Any
 
 from pipeline.data.conll import OUTSIDE, sentences
 from pipeline.data.encodings.words import WORDS, tokens_of
+from pipeline.data.sources.looked import LOOKED_AT, Column, look
 from pipeline.data.sources.text import open_texts
 from pipeline.data.tables.lines import JsonLines
 from pipeline.data.tables.typed import TableFile
-from pipeline.drafts.columns import LOOKED_AT, Column, look
 from pipeline.drafts.targets import check_targets
 from pipeline.drafts.writing import flow, from_project, said
 from pipeline.errors import UserError

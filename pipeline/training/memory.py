@@ -16,13 +16,14 @@ from pipeline.training.machine import available_memory
 from pipeline.training.optimizers import STATE
 from pipeline.training.slot import Slot
 from pipeline.training.stack import build_network
-from pipeline.training.tallies import COUNTED
+from pipeline.training.tallies import counted
 
 WORKER = 350 * 2**20
 """Bytes of a worker process with everything imported."""
 
 _FLOAT = 4
-_TALLIED = 3  # arrays [C, COUNTED] of logits: of training, of evaluation, and their logarithms
+_MANY = 1_000  # outputs of a task
+_TALLIED = 3  # arrays [C, counted] of logits: of training, of evaluation, and their logarithms
 _COPIES = 2  # of a slot's state while a checkpoint is written: itself and its bytes
 _MOVED = 1  # of a slot's state on a GPU, while others leave its stack
 _CARRIED = 2  # more of them while it goes from one process to another
@@ -49,7 +50,7 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
     size, passed = training.batch_size, evaluated_rows(evaluated)
     rows = size * len(prepared.sources) + sum(it.rows.get("train", 0) % size for it in prepared.sources.values())
     answered = passed + sum({it.rows.get("validation", 0) % passed for it in prepared.sources.values()})
-    tallied = _TALLIED * COUNTED * sum(task.outputs for task in prepared.tasks.values())
+    tallied = _TALLIED * sum(counted(task.outputs) * task.outputs for task in prepared.tasks.values())
     activations = rows * trained + answered * evaluated  # a smaller last batch has memory of its own
     if slot.data_stream == slot.stream or training.augment:  # a batch of its own
         activations += training.batch_size * sum(source.features for source in prepared.sources.values())
@@ -98,9 +99,11 @@ def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = Non
     each = max(slot_memory(prepared, slot, copies) for slot in slots)
     fitting = available // each
     if fitting == 0:
+        name, task = max(prepared.tasks.items(), key=lambda it: it[1].outputs)
+        many = f" (task {name} has {task.outputs:,} classes: is it a number?)" if task.outputs > _MANY else ""
         raise Failure(
             f"a network needs {_shown(each)} of memory to train and {_shown(available)} are free: "
-            "choose smaller widths or a smaller training.batch_size"
+            f"choose smaller widths or a smaller training.batch_size{many}"
         )
     folds = slots[0].experiment.training.folds or 1
     key, at_once = ("training.seeds", 1) if slots[0].name.startswith("seed/") else ("tuning.batch", folds)

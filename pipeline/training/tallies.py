@@ -15,8 +15,16 @@ from pipeline.model import BinaryCrossEntropy, CrossEntropy, Loss
 from pipeline.stacked import On, Targets
 from pipeline.training.spans import Spans, f1
 
-COUNTED = 2048
-"""Rows that are counted at a time: a call for many costs little more than one for few."""
+_COUNTED, _LOGITS = 2048, 2048 * 2048
+
+
+def counted(outputs: int) -> int:
+    """Rows that are counted at a time: a call for many costs little more than one for few.
+
+    Of very many outputs they are fewer, or they would take more memory than training.
+    """
+    return max(min(_COUNTED, _LOGITS // max(outputs, 1)), 1)
+
 
 _BINS = 1024
 _PER_LOGIT = 32  # bins: a ranking of logits 1/32 apart is a tie
@@ -37,7 +45,7 @@ class Tally(ABC):
 
     def __init__(self, on: On) -> None:
         self._on = on
-        self._room: Tensor | None = None  # [K, C, COUNTED]
+        self._room: Tensor | None = None  # [K, C, counted]
         self._taken = 0
         self._targets: list[Targets] = []
         self._totals: Tensor | None = None
@@ -45,13 +53,14 @@ class Tally(ABC):
     def take(self, logits: Tensor, targets: Targets) -> None:
         """Take the logits [K, B, C] of a batch."""
         slots, rows, outputs = logits.shape
-        if self._on.batched or rows > COUNTED:
+        most = counted(outputs)
+        if self._on.batched or rows > most:
             self._add(logits, targets.values, targets.labelled)
             return
-        if self._taken + rows > COUNTED:
+        if self._taken + rows > most:
             self._add_taken()
         if self._room is None:
-            self._room = logits.new_empty(slots, outputs, COUNTED)
+            self._room = logits.new_empty(slots, outputs, most)
         self._room.narrow(2, self._taken, rows).copy_(logits.mT)
         self._taken += rows
         self._targets.append(targets)

@@ -103,6 +103,13 @@ def test_a_file_that_says_more_by_aliases_than_anyone_means_is_refused(problem):
         assert problem(settings(text)) == "not plain YAML: it holds more than 10000 values"
 
 
+def test_a_file_may_list_very_many_columns(written):
+    columns = ", ".join(f"x{place}: numeric" for place in range(20_000))
+    source = f"{{kind: table, path: a.csv, inputs: {{{columns}}}}}"
+    text = f"sources: {{rows: {source}}}\ntasks: {{a: {{kind: binary, source: rows}}}}\n"
+    assert len(written(text).sources["rows"].inputs) == 20_000
+
+
 def test_a_long_value_is_cut_short(problem):
     assert len(problem(settings(f"device: {'x' * 5000}"))) < 200
     assert len(problem(settings(f"device: {list(range(5000))}"))) < 200

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pipeline.config import Experiment
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared, open_split
 from pipeline.data.sources import Place, source
+from pipeline.data.sources.labels import ClassReader
 from pipeline.errors import UserError
 
 from .files import quiet
@@ -98,6 +100,17 @@ def test_labels_and_inputs_of_every_kind_are_those_of_the_table(tmp_path: Path) 
     assert (split.labels["sold"][~missing] == (own["sold"] == "yes")).all()
     stored = split.labels["price"] * data.tasks["price"].std + data.tasks["price"].mean
     np.testing.assert_allclose(stored[~missing], own["price"], rtol=1e-5)
+
+
+def test_inputs_by_pattern_are_those_that_are_listed(tmp_path: Path) -> None:
+    written(tmp_path)
+    listed = prepared(tmp_path, said(), "listed")
+    experiment = said(inputs={"*": "auto"}, exclude=["id", "seller", "day"])
+    by_pattern = prepared(tmp_path, experiment, "pattern")
+    assert by_pattern.sources["houses"].encoding == listed.sources["houses"].encoding
+    for split in ("train", "test"):
+        one, two = (open_split(it, split).inputs["houses"] for it in (listed, by_pattern))
+        np.testing.assert_array_equal(one, two)
 
 
 def test_statistics_come_from_the_training_rows_alone(tmp_path: Path) -> None:
@@ -307,6 +320,19 @@ def test_one_label_cannot_be_a_number_and_a_class(tmp_path: Path) -> None:
         "two": {"kind": "multiclass", "source": "houses", "label": "grade"},
     }
     assert "label 'grade' is a number for one task and a class for another" in refused(tmp_path, said(tasks=tasks))
+
+
+@pytest.mark.parametrize(("count", "kind"), [(32_766, np.int16), (40_000, np.int32)])
+def test_a_column_may_have_very_many_classes(count: int, kind: type) -> None:
+    reader = ClassReader("word", ["word"])
+    words = [f"{place:05}" for place in np.random.default_rng(0).permutation(count)] + [None]
+    for start in range(0, len(words), 10_000):
+        part = pa.RecordBatch.from_pydict({"word": words[start : start + 10_000]})
+        reader.take(Path("t.csv"), start, part)
+    labels = reader.labels()
+    assert labels.dtype == kind
+    assert reader.classes == [f"{place:05}" for place in range(count)]
+    assert labels.tolist() == [*(int(word) for word in words if word), -1]
 
 
 def test_a_multilabel_task_lists_its_columns(tmp_path: Path) -> None:

@@ -66,6 +66,15 @@ def test_columns_are_guessed_by_what_is_in_them(tmp_path: Path) -> None:
     assert all(len(line) <= 120 for line in text.splitlines())
 
 
+def test_of_a_wide_table_the_columns_are_not_listed(tmp_path: Path) -> None:
+    wide = pd.DataFrame(DRAWS.normal(size=(ROWS, 300)), columns=[f"x{place}" for place in range(300)])
+    text, said = drafted(tmp_path, "level", pd.concat([wide, FRAME], axis=1))
+    assert said["sources"]["it"]["inputs"] == {"*": "auto"}
+    assert "# 303 numeric, 3 categorical; `exclude: [name, pattern*]` leaves some out" in text
+    assert "# Each value of word goes with a single level: does it give the answer away?" in text
+    assert len(text.splitlines()) < 40
+
+
 def test_an_input_that_gives_an_answer_away_is_told(tmp_path: Path) -> None:
     text, _ = drafted(tmp_path, "level")
     lines = text.splitlines()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,13 @@ def test_a_gpu_holds_no_copies_for_a_checkpoint(prepared: Prepared) -> None:
 def test_a_network_that_does_not_fit_is_said_with_figures(prepared: Prepared, experiment: Experiment) -> None:
     with pytest.raises(Failure, match=r"^a network needs \d+ MiB .* and 0 MiB are free: .* training.batch_size$"):
         check(prepared, seeds(experiment, 5), available=1000)
+
+
+def test_a_task_of_very_many_classes_is_named(prepared: Prepared, experiment: Experiment) -> None:
+    name, task = next(iter(prepared.tasks.items()))
+    many = replace(prepared, tasks=prepared.tasks | {name: replace(task, classes=tuple(map(str, range(200_000))))})
+    with pytest.raises(Failure, match=rf"training.batch_size \(task {name} has 200,000 classes: is it a number\?\)$"):
+        check(many, seeds(experiment, 1), available=1000)
 
 
 @pytest.mark.parametrize(("kind", "key"), [(seeds, "training.seeds"), (trials, "tuning.batch")])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.data.prepared import PreparedTask
 from pipeline.stacked import HOST, MISSING, On, Targets
+from pipeline.training import tallies
 from pipeline.training.tallies import Tally, metrics, tally_of
 
 SLOTS, ROWS, LABELS = 2, 5000, 3
@@ -73,6 +74,16 @@ def test_metrics_are_those_of_all_rows_together(kind: str, on: On) -> None:
         expected = {f"task/{name}": it for name, it in wanted(kind, logits[k].numpy(), targets[0].numpy()).items()}
         # Binned logits that are closer than 1/32 count as ties.
         assert found[k] == pytest.approx(expected, abs=2e-4 if kind == "multilabel" else 1e-5)
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_of_very_many_outputs_fewer_rows_are_counted_at_a_time(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, targets = made(kind)
+    whole = counted(tally_of(TASKS[kind], HOST), logits, targets)
+    monkeypatch.setattr(tallies, "_LOGITS", 1_000 * TASKS[kind].outputs)
+    assert tallies.counted(TASKS[kind].outputs) == 1_000
+    for found, expected in zip(counted(tally_of(TASKS[kind], HOST), logits, targets), whole, strict=True):
+        assert found == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", TASKS)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.data.tables.typed import numbers, place_of
 from pipeline.errors import UserError
 
-_MOST_CLASSES = 10_000
+_SHORT = np.iinfo(np.int16).max  # classes that fit into the smaller labels
 
 
 class Growing:
@@ -110,25 +110,20 @@ class ClassReader(LabelReader):
 
     def __init__(self, label: str, columns: Sequence[str]) -> None:
         super().__init__(label, columns)
-        self._values = Growing(np.int16)
+        self._values = Growing(np.int32)
         self._codes: dict[str | None, int] = {None: -1}
 
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
         """See `LabelReader`."""
         encoded = batch.column(self.columns[0]).dictionary_encode()
         words = encoded.dictionary.to_pylist()
-        codes = np.array([self._codes.setdefault(word, len(self._codes) - 1) for word in words] + [-1], np.int16)
-        if len(self._codes) > _MOST_CLASSES:
-            raise UserError(
-                f"{path}: column '{self.columns[0]}' has more than {_MOST_CLASSES:,} classes: "
-                "if it holds numbers, its task's kind is regression"
-            )
+        codes = np.array([self._codes.setdefault(word, len(self._codes) - 1) for word in words] + [-1], np.int32)
         places = encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
         self._values.take(codes[places])
 
     def labels(self) -> np.ndarray:
-        """int16 [N], numbered in the order of `classes`."""
-        order = np.full(len(self._codes), -1, np.int16)
+        """int16 [N], numbered in the order of `classes`; int32 where these are too many."""
+        order = np.full(len(self._codes), -1, np.int16 if len(self._codes) <= _SHORT else np.int32)
         for place, word in enumerate(self.classes):
             order[self._codes[word]] = place
         labels: np.ndarray = order[self._values.array()]  # -1 finds the last, which stays -1

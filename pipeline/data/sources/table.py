@@ -14,6 +14,7 @@ from pipeline.config.tasks import TaskSettings
 from pipeline.data.encodings.columns import ColumnsEncoder, types_of
 from pipeline.data.sources import idx
 from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.chosen import chosen
 from pipeline.data.sources.labels import LabelReader
 from pipeline.data.sources.reading import gather, readers_of
 from pipeline.data.sources.split_by import SplitReader
@@ -47,14 +48,13 @@ class Table:
         readers = readers_of(self.name, self.tasks, self.settings.labels)
         self._check_inputs(readers)
         split_by = SplitReader.of(self.settings, file)
+        taken = {column for reader in readers.values() for column in reader.columns} | set(split_by.columns)
+        inputs = chosen(self.name, self.settings, file, taken, report)
         rows = gather(file, readers, split_by)
         labels = {name: reader.labels() for name, reader in readers.items()}
-        inputs = TableRows(file, self.settings.inputs, rows)
-        part = Part(inputs, labels, **split_by.found())
+        part = Part(TableRows(file, inputs, rows), labels, **split_by.found())
         it = self.settings
-        encoder = ColumnsEncoder(
-            self.name, file.path, it.inputs, it.categories, rows, it.clip, it.separator, it.missing
-        )
+        encoder = ColumnsEncoder(self.name, file.path, inputs, it.categories, rows, it.clip, it.separator, it.missing)
         return Examples(part, None, {name: reader.classes for name, reader in readers.items()}, encoder=encoder)
 
     def _open(self, place: Place) -> TableFile:

@@ -1,11 +1,11 @@
 """A look at the columns of a table: what is in them, what they could be, and in words why.
 
-Identifiers, groups, splits, numbers, times, classes, several labels: a draft decides by these.
+Identifiers, groups, splits, numbers, times, classes, several labels: a draft decides by these, and `inputs: auto`.
 """
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,10 +17,11 @@ from pipeline.data.tables.typed import TableFile, numbers, words
 from pipeline.errors import UserError
 
 LOOKED_AT = 200_000
-"""Rows that a draft is made from, the first ones."""
+"""Rows that are looked at, the first ones."""
 
 _SHOWN = 4
 _MOST_DIFFERENT = 1 << 17  # values that are counted
+_MOST_CATEGORIES = 1000
 _MOST_CLASSES = 50
 _MOST_LABELS = 100
 _FEW_NUMBERS = 20  # so few different whole numbers are classes
@@ -128,6 +129,19 @@ class Column:
         return {word.strip() for value in self.counts for word in value.split(mark)}
 
     @property
+    def unfit(self) -> str | None:
+        """Why it is no input, in words; None where it can be one."""
+        if self.different < 2:
+            return "the same in every row" if self.different else "empty"
+        if self.is_identifier:
+            return "of which every row has its own: an identifier"
+        if self.is_time:
+            return "a time: to predict later rows from earlier ones, write `time:` and its name"
+        if not self.is_number and self.different > _MOST_CATEGORIES:
+            return f"text with {self.different:,} different values"
+        return None
+
+    @property
     def kind(self) -> str | None:
         """Of a task that predicts it; None where it is none to predict."""
         if self.different < 2:
@@ -159,17 +173,21 @@ class Column:
         return text + (f"; {self.missing / (self.rows + self.missing):.1%} missing" if self.missing else "")
 
 
-def look(file: TableFile) -> dict[str, Column]:
+def look(file: TableFile, names: Iterable[str] | None = None) -> dict[str, Column]:
     """The columns of a table, by name, from its first rows.
+
+    Args:
+        file: The table.
+        names: Of the columns; None for all.
 
     Raises:
         UserError: It has no row.
     """
-    columns = {name: Column(name, kind) for name, kind in file.types.items()}
+    columns = {name: Column(name, file.types[name]) for name in (file.types if names is None else names)}
     wanted: Mapping[str, pa.DataType] = {
         # As they are spelled: an identifier may begin with zeros, and numbers may turn into words in later rows.
-        name: kind if column.is_time else pa.string()
-        for (name, kind), column in zip(file.types.items(), columns.values(), strict=True)
+        name: column.type if column.is_time else pa.string()
+        for name, column in columns.items()
     }
     rows = 0
     for batch in file.batches(wanted):
@@ -181,25 +199,3 @@ def look(file: TableFile) -> dict[str, Column]:
     if not rows:
         raise UserError(f"{file.path}: no rows")
     return columns
-
-
-def giving_away(file: TableFile, inputs: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
-    """Columns each of whose values goes with one value of a target, and which target that is.
-
-    Args:
-        file: The table, of which the first rows are looked at.
-        inputs: Columns that might give something away.
-        targets: Columns that are to be predicted.
-    """
-    seen: dict[tuple[str, str], dict[str, str | None]] = {(name, target): {} for name in inputs for target in targets}
-    rows = 0
-    for batch in file.batches(dict.fromkeys([*inputs, *targets], pa.string())):
-        values = {name: batch.column(name).to_pylist() for name in (*inputs, *targets)}
-        for (name, target), own in list(seen.items()):
-            pairs = {pair for pair in zip(values[name], values[target], strict=True) if None not in pair}
-            if any(own.setdefault(value, answer) != answer for value, answer in pairs):
-                del seen[name, target]
-        rows += batch.num_rows
-        if rows >= LOOKED_AT or not seen:
-            break
-    return {name: target for (name, target), own in seen.items() if len(own) > 1}
