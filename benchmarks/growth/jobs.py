@@ -51,7 +51,7 @@ def _of_tasks(count: int) -> tuple[pd.DataFrame, Mapping[str, Any]]:
 
 
 def _of_classes(count: int) -> tuple[pd.DataFrame, Mapping[str, Any]]:
-    inputs, draws = _inputs(max(5_000, 3 * count), 10)
+    inputs, draws = _inputs(20_000, 10)
     ranks = (inputs @ draws.normal(size=10)).argsort().argsort()
     labels = {"y": ranks * count // len(ranks), "z": (inputs @ draws.normal(size=10) > 0).astype(int)}
     return _table(inputs, labels), _WRITTEN | _asked(inputs, {"y": "multiclass", "z": "binary"})

@@ -15,13 +15,13 @@ from pipeline.model import BinaryCrossEntropy, CrossEntropy, Loss
 from pipeline.stacked import On, Targets
 from pipeline.training.spans import Spans, f1
 
-_COUNTED, _LOGITS = 2048, 2048 * 2048
+_COUNTED, _LOGITS = 2048, 1 << 18
 
 
 def counted(outputs: int) -> int:
     """Rows that are counted at a time: a call for many costs little more than one for few.
 
-    Of very many outputs they are fewer, or they would take more memory than training.
+    Of many outputs they are fewer: what does not fit into a processor's cache takes five times as long.
     """
     return max(min(_COUNTED, _LOGITS // max(outputs, 1)), 1)
 
