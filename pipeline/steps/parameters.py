@@ -1,11 +1,15 @@
 """An experiment as the parameters of a run: the same keys whether weights are equal, given or searched."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config import Experiment, flatten
 
 _OF_TASKS = {"weights", "preference"}
+_MOST_COLUMNS = 50  # that are listed in one parameter
 
 
 def parameters_of(experiments: Sequence[Experiment]) -> dict[str, Any]:
@@ -18,7 +22,7 @@ def parameters_of(experiments: Sequence[Experiment]) -> dict[str, Any]:
 def parameters(experiment: Experiment) -> dict[str, Any]:
     """Dotted keys and values; of balancing those that are set, weights and preference as normalised, one key a task."""
     balancing, tasks = experiment.balancing, list(experiment.tasks)
-    values = {key: it for key, it in flatten(experiment).items() if not key.startswith("balancing.")}
+    values = {key: it for key, it in flatten(_in_short(experiment)).items() if not key.startswith("balancing.")}
     own = balancing.model_dump(mode="json", exclude=_OF_TASKS, exclude_none=True)
     values |= {f"balancing.{name}": value for name, value in own.items()}
     values |= {f"balancing.{name}": balancing.value(name) for name in balancing.about.settings if name not in _OF_TASKS}
@@ -27,3 +31,21 @@ def parameters(experiment: Experiment) -> dict[str, Any]:
     if balancing.about.conditions:
         values |= {f"balancing.preference.{task}": share for task, share in balancing.preferred(tasks).items()}
     return values
+
+
+def _in_short(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as plain data, the columns of each table in one value: their names are no keys."""
+    tree = experiment.model_dump(mode="json")
+    for source in tree["sources"].values():
+        if isinstance(columns := source.get("inputs"), dict):
+            source["inputs"] = _columns(columns)
+    return tree
+
+
+def _columns(kinds: Mapping[str, str]) -> str:
+    """Names and kinds; of many how many of each, and what tells others of the same number apart."""
+    whole = json.dumps(kinds, ensure_ascii=False)
+    if len(kinds) <= _MOST_COLUMNS:
+        return whole
+    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds.values()).items())
+    return f"{counts} (sha256 {hashlib.sha256(whole.encode()).hexdigest()[:12]})"

@@ -3,6 +3,7 @@
 Rows are counted from 1 in every message, the line of names not counted.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pipeline.data.tables.csv import explained
 from pipeline.errors import UserError
 
 _BLOCK = 1 << 20  # bytes of text parsed at a time
+_OF_COLUMN = 1 << 11  # the same, at least, of each column: a wide table has few rows in a block
 _LINE = 1 << 25  # bytes of the longest line that is tried
 _ROWS = 1 << 14
 _BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError, KeyError)  # what pyarrow raises on damaged files
@@ -85,7 +87,7 @@ class CsvFile:
             raise UserError(f"{self.path}: is empty")
         with explained(self.path, []):
             schema = self._reader({}).schema
-        if twice := sorted({name for name in schema.names if schema.names.count(name) > 1}):
+        if twice := sorted(name for name, count in Counter(schema.names).items() if count > 1):
             raise UserError(f"{self.path}: {some(twice)} there twice: give every column a name of its own")
         return {field.name: field.type for field in schema}
 
@@ -93,7 +95,7 @@ class CsvFile:
         """See `TableFile`."""
         _check_there(self.path, wanted, self.types)
         with explained(self.path, list(self.types)):  # pyarrow numbers the columns of the file
-            for batch in self._reader(wanted):
+            for batch in self._reader(wanted, max(_BLOCK, _OF_COLUMN * len(self.types))):
                 for start in range(0, batch.num_rows, _ROWS):
                     yield batch.slice(start, _ROWS)
 
@@ -101,9 +103,8 @@ class CsvFile:
         """The one."""
         return [self.path]
 
-    def _reader(self, wanted: Mapping[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
+    def _reader(self, wanted: Mapping[str, pa.DataType], block: int = _BLOCK) -> pa.csv.CSVStreamingReader:
         """A reader; its block grows until it holds the longest line."""
-        block = _BLOCK
         while True:
             try:
                 return self._open(wanted, block)
