@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.model.layers import Linear, Pass
+from pipeline.model.layers import Linear, Pass, rounding
 from pipeline.stacked import Stacked
 from tests.model.bound import batch, bound
 
@@ -40,6 +40,35 @@ def test_a_slot_has_the_same_bfloat16_products_bit_for_bit_whatever_its_neighbou
         assert mine is not None
         assert torch.equal(mine.tensor[0], back.tensor[k])
         assert torch.equal(alone.grads["weight"].tensor[0], layer.grads["weight"].tensor[k])
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 / 255])
+def test_with_matrix_units_the_library_rounds_the_factors_of_wide_layers(
+    scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matmul = torch.backends.mkldnn.matmul
+    before, seen = matmul.fp32_precision, set()
+    plain, added = torch.mm, torch.addmm
+    monkeypatch.setattr(rounding, "has_units", lambda: True)
+    for name, product in (("mm", plain), ("addmm", added)):
+        monkeypatch.setattr(
+            torch, name, lambda *a, product=product, **b: (seen.add(matmul.fp32_precision), product(*a, **b))[1]
+        )
+    layer, narrow = halved(3, scale), halved(3, scale, outputs=10)
+    exact = bound(Linear(96, 64, scale=scale), 3)
+    x, grad = batch(3, 33, 96), batch(3, 33, 64, seed=2)
+    found = layer.forward(x, Pass({}))
+    back = layer.backward(grad)
+    assert (seen, matmul.fp32_precision) == ({"bf16"}, before)
+    seen.clear()
+    narrow.forward(x, Pass({}))
+    wanted, wanted_back = exact.forward(x, Pass({})), exact.backward(grad)
+    assert seen == {before}
+    assert back is not None
+    assert wanted_back is not None
+    for one, other in ((found, wanted), (back, wanted_back), (layer.grads["weight"], exact.grads["weight"])):
+        assert (one.tensor - other.tensor).norm() / other.tensor.norm() < 0.01
+    assert not layer.rowwise
 
 
 def test_a_narrow_layer_stays_float32() -> None:

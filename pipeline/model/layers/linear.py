@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.model.layers import rounding
 from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.stacked import HOST, On, Stacked
 
@@ -22,7 +23,8 @@ class Linear(Layer):
         outputs: O.
         first: Nobody needs the gradient of its input.
         scale: What the inputs are multiplied by; the products do it on the side.
-        half: Products of bfloat16 copies; values, gradients and everything else stay float32.
+        half: Products of bfloat16: of copies, or where a processor has matrix units rounded by the library. Values,
+            gradients and everything else stay float32.
         last: Nothing but a loss reads its output, which then lies in memory as [K, O, B].
     """
 
@@ -50,12 +52,14 @@ class Linear(Layer):
         self._bias = self.values["bias"].tensor.unsqueeze(1)
         self._column = self.values["bias"].tensor.unsqueeze(2)
         # The copies take longer than the products of a narrow layer.
-        self._halved = self.half and min(self.inputs, self.outputs) >= _WORTH_HALVING
+        worth = self.half and min(self.inputs, self.outputs) >= _WORTH_HALVING
+        self._rounded = worth and on == HOST and rounding.has_units()
+        self._halved = worth and not self._rounded
 
     @property
     def rowwise(self) -> bool:
         """See `Layer`."""
-        return not self._halved
+        return not (self._halved or self._rounded)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""
@@ -115,6 +119,13 @@ class Linear(Layer):
 
     def _products(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...], out: tuple[Tensor, ...]) -> None:
         """Products of each slot's two matrices, times the scale."""
+        if self._rounded:
+            with rounding.rounded():
+                self._scaled(left, right, out)
+        else:
+            self._scaled(left, right, out)
+
+    def _scaled(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...], out: tuple[Tensor, ...]) -> None:
         if self.scale == 1.0:
             self._plain(left, right, out)
             return
