@@ -20,11 +20,17 @@ _COSTS = ["user_s", "imports", "memory_mib", "report_mb"]
 
 @click.command()
 @shared(repeats=1)
-@click.option("--of", "what", type=click.Choice(["jobs", "training"]), default="jobs", show_default=True)
+@click.option("--of", "what", type=click.Choice(["jobs", "training", "bookkeeping"]), default="jobs", show_default=True)
 @click.option("--only", default="", help="Only axes whose names contain this.")
 def main(data: Path | None, repeats: int, quick: bool, folder: Path, what: str, only: str) -> None:
     """Measure all points and fit."""
     del data  # always made up here
+    if what == "bookkeeping":
+        for row in jobs.bookkeeping((4, 8) if quick else (32, 500, 2_000)):
+            click.echo(
+                ", ".join(f"{key} {it:.4f}" if isinstance(it, float) else f"{key} {it}" for key, it in row.items())
+            )
+        return
     (_of_training if what == "training" else _of_jobs)(repeats, quick, folder, only)
 
 

@@ -25,8 +25,9 @@ from benchmarks.growth.point import anonymous
 _SAMPLED_EVERY_S = 0.1
 _IMPORTS = [sys.executable, "-c", "import torch, mlflow"]
 _NETWORK = {"model": {"trunk": {"widths": [16]}}, "slots": 4, "processes": 1, "device": "cpu"}
-_WRITTEN = _NETWORK | {"tuning": None, "training": {"epochs": 10, "seeds": 2}}
-_TUNED = _NETWORK | {"training": {"epochs": 10, "seeds": 2}, "baselines": {"single": False}}
+_TRAINING = {"epochs": 10, "seeds": 2}
+_WRITTEN = _NETWORK | {"tuning": None, "training": _TRAINING}
+_TUNED = _NETWORK | {"training": _TRAINING, "baselines": {"single": False}}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def _of_columns(count: int) -> tuple[pd.DataFrame, Mapping[str, Any]]:
 
 def _of_rows(count: int) -> tuple[pd.DataFrame, Mapping[str, Any]]:
     inputs, draws = _inputs(count, 10)
-    return _two_tasks(inputs, draws, _WRITTEN)
+    size = 64 if count < 20_000 else 256 if count < 200_000 else 1024  # as `headway init` drafts them
+    return _two_tasks(inputs, draws, _WRITTEN | {"training": {**_TRAINING, "batch_size": size}})
 
 
 def _of_trials(count: int) -> tuple[pd.DataFrame, Mapping[str, Any]]:
@@ -89,6 +91,22 @@ def grown(repeats: int, quick: bool, only: str) -> Iterator[dict[str, Any]]:
                 yield {"repeat": repeat, "axis": name, "size": size, **measure(axis, size)}
 
 
+def bookkeeping(sizes: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    """User CPU seconds a trial that are not training: what a study's trials cost, less as many networks by themselves.
+
+    Both are slopes above the first of the sizes, so that what is fixed plays no part.
+    """
+    spent: dict[str, list[float]] = {"tune": [], "train": []}
+    for place, size in enumerate(sizes):
+        for command, settings in (("tune", {}), ("train", {"training.seeds": size})):
+            with TemporaryDirectory() as folder:
+                _written(Path(folder), *AXES["trials"].made(size))
+                spent[command].append(_watched(_headway(command, settings), Path(folder))[0])
+        if place:
+            slopes = {name: (its[-1] - its[0]) / (size - sizes[0]) for name, its in spent.items()}
+            yield {"trials": size, **slopes, "bookkeeping": slopes["tune"] - slopes["train"]}
+
+
 def measure(axis: Axis, size: int) -> dict[str, Any]:
     """What a job costs.
 
@@ -100,17 +118,26 @@ def measure(axis: Axis, size: int) -> dict[str, Any]:
     """
     with TemporaryDirectory() as place:
         folder = Path(place)
-        table, experiment = axis.made(size)
-        (folder / "experiments").mkdir()
-        (folder / "MLproject").touch()
-        table.to_csv(folder / "rows.csv", index=False)
-        (folder / "experiments" / "grown.yaml").write_text(json.dumps(experiment))  # JSON is YAML
-        del table
+        _written(folder, *axis.made(size))
         imports, _ = _watched(_IMPORTS, folder)
-        user_s, memory = _watched([sys.executable, "-m", "pipeline", "run", "grown", "--quiet"], folder)
+        user_s, memory = _watched(_headway("run", {}), folder)
         reports = [it.stat().st_size for it in (folder / ".headway").rglob("*.html")]
         return {"user_s": user_s, "imports": user_s / imports, "memory_mib": memory / 2**20,
                 "report_mb": max(reports) / 1e6}  # fmt: skip
+
+
+def _written(folder: Path, table: pd.DataFrame, experiment: Mapping[str, Any]) -> None:
+    """A project with the experiment `grown`."""
+    (folder / "experiments").mkdir()
+    (folder / "MLproject").touch()
+    table.to_csv(folder / "rows.csv", index=False)
+    (folder / "experiments" / "grown.yaml").write_text(json.dumps(experiment))  # JSON is YAML
+
+
+def _headway(command: str, settings: Mapping[str, Any]) -> list[str]:
+    """`headway COMMAND grown` with these values."""
+    values = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    return [sys.executable, "-m", "pipeline", command, "grown", "--quiet", *values]
 
 
 def _watched(words: list[str], folder: Path) -> tuple[float, int]:

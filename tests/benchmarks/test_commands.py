@@ -106,6 +106,13 @@ def test_growth_is_fitted_above_what_is_fixed(exponent: float) -> None:
 
 
 @pytest.mark.slow
+def test_bookkeeping_is_what_trials_cost_beside_training() -> None:
+    (row,) = jobs.bookkeeping((4, 24))
+    assert row["trials"] == 24
+    assert 0 < row["bookkeeping"] == pytest.approx(row["tune"] - row["train"])
+
+
+@pytest.mark.slow
 def test_a_whole_job_is_measured_at_every_axis() -> None:
     for axis in jobs.AXES.values():
         spent = jobs.measure(axis, axis.quick[0])
