@@ -35,6 +35,8 @@ from pipeline.tracking.requirements import without_scan
 from pipeline.tracking.served_text import COLUMN, is_text
 
 METADATA = "headway"
+IN_SPEC = "in_spec"
+"""Names what the metadata leave to the spec: they are YAML, of which ten thousand columns take seconds each time."""
 """The entry that a saved stack and a logged model describe themselves under."""
 
 _CODE = Path(__file__).with_name("served_model.py")
@@ -47,6 +49,7 @@ EMBEDDINGS = {
 }
 """Layers that `served_table` has: their classes, and what these are made of."""
 _VOCABULARY = ("words", "tokenizer")
+_LONG = 50_000  # letters of JSON
 _MADE_BY = {
     **dict.fromkeys(("mixtures", "softmax", "constant", "selection", "attended"), "served_sharing"),
     "preference": "served_preference",
@@ -116,7 +119,7 @@ def _write(folder: Path, spec: dict[str, Any], tensors: Mapping[str, Tensor], mo
         installed |= set(PACKAGES)
     _copy(folder / "code", sorted(path for path in modules if not distribution(path)))
     slots: dict[str, Any] = {name: spec[name] for name in ("slot", "slots") if name in spec}
-    about = {**slots, "sources": _in_short(spec["sources"]), "tasks": spec["tasks"]}
+    about = slots | _in_short(spec)
     preference = _preference(spec["network"])
     with without_scan():
         mlflow.pyfunc.save_model(
@@ -213,13 +216,15 @@ def _copied(file: Path, folder: Path) -> str:
     return name
 
 
-def _in_short(sources: Mapping[str, Any]) -> dict[str, Any]:
-    """Sources as the description has them, without a vocabulary."""
-    short = {name: dict(source) for name, source in sources.items()}
+def _in_short(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Sources and tasks as the metadata have them, without vocabularies; what is long is left to the spec."""
+    short = {name: dict(source) for name, source in spec["sources"].items()}
     for source in short.values():
         if is_text(source):
             source["encoding"] = {name: it for name, it in source["encoding"].items() if name not in _VOCABULARY}
-    return short
+    parts = {"sources": short, "tasks": spec["tasks"]}
+    long = [name for name, it in parts.items() if len(json.dumps(it)) > _LONG]
+    return {name: it for name, it in parts.items() if name not in long} | ({IN_SPEC: long} if long else {})
 
 
 def is_table(source: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
 
 from pipeline.errors import Failure, UserError
-from pipeline.tracking.model_package import METADATA
+from pipeline.tracking.model_package import IN_SPEC, METADATA
 from pipeline.tracking.requirements import without_scan
 from pipeline.tracking.store import check_store
 
@@ -65,6 +65,9 @@ def described(model: PyFuncModel) -> dict[str, Any]:
     if METADATA not in metadata:
         raise UserError("this model was not logged by Headway: it does not say which sources and tasks it knows")
     about: dict[str, Any] = metadata[METADATA]
+    if IN_SPEC in about:
+        spec = model.unwrap_python_model()._spec
+        about = about | {name: spec[name] for name in about[IN_SPEC]}
     return about
 
 

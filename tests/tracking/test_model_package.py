@@ -14,6 +14,7 @@ import yaml
 from safetensors import safe_open
 
 from pipeline.errors import Failure, UserError
+from pipeline.tracking import model_package
 from pipeline.tracking.model_package import log_package
 from pipeline.tracking.open_model import described, open_model
 from tests.tracking.packages import SLOTS, experiment, frame, log, rows, save, start_run, store
@@ -81,6 +82,19 @@ def test_the_model_describes_its_tasks_and_sources(package: tuple[str, Path]) ->
     assert about["slot"] == SLOTS[0]
     assert about["tasks"]["colour"] == {"kind": "multiclass", "source": "plain", "classes": ["red", "green", "blue"]}
     assert about["sources"]["plain"] == {"shape": [2, 3], "scale": 255.0}
+
+
+def test_a_long_description_is_left_to_the_spec(
+    client: mlflow.MlflowClient, saved: Path, package: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_package, "_LONG", 60)
+    long = open_model(log_package(client, start_run(client), [(saved, SLOTS[0])], "long").model_uri)
+    told = long.metadata.metadata["headway"]
+    assert told["in_spec"] == ["sources", "tasks"]
+    assert not {"sources", "tasks"} & set(told)
+    about = described(long)
+    del about["in_spec"]
+    assert about == described(open_model(package[0]))
 
 
 def test_the_example_can_be_served(package: tuple[str, Path]) -> None:
