@@ -22,7 +22,7 @@ LAYERS = [
     {"config"},
     {"stacked"},
     {"pretrained"},
-    {"draws", "lifetime", "pace", "plugins", "sqlite"},
+    {"draws", "lifetime", "pace", "plugins", "sqlite", "user_cache"},
     {"errors"},
 ]
 SELDOM = {"captum", "rich", "sklearn", "tokenizers", "torchmetrics", "torchvision", "transformers"}

@@ -68,7 +68,7 @@ def publics() -> dict[str, Public]:
         Public("census", ships=True, frame=partial(_some, _census), settings=census, many=True),
         Public("mnist_fashion", ships=True, settings={"baselines.separate": None}, many=True),
         # Clarity is an input here: without it the price cannot be told (R2 of boosting .916, with it .981).
-        Public("all of diamonds", frame=_diamonds, targets={it: diamonds[it] for it in ("cut", "price")}, many=True),
+        Public("all of diamonds", frame=_diamonds, targets={it: diamonds[it] for it in ("cut", "price")}),
     ]
     return {it.name: it for it in found}
 

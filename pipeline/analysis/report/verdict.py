@@ -148,7 +148,7 @@ def _metrics(data: ReportData) -> str:
         tasks.setdefault(TITLES[metric], []).append(task)
     if len(tasks) == 1:
         return next(iter(tasks))
-    return " or ".join(f"{title} ({some(its)})" for title, its in tasks.items())
+    return " or ".join(f"{title} ({some(its) if len(its) > MOST else ', '.join(its)})" for title, its in tasks.items())
 
 
 def _clauses(rows: list[dict]) -> str:
