@@ -9,7 +9,9 @@ DEFAULTS, LONGER, FOLDS, COMPARE, LOOP = "defaults", "four times the updates", "
 SPLITS = 10
 """Of penguins, as drafted."""
 
-WHOLE = "all of diamonds"
+WHOLE, WITHOUT = "all of diamonds", "all of diamonds without clarity"
+AS_DRAFTED = (WHOLE, WITHOUT)
+"""Data that are run with the defaults only."""
 METHODS = ("uncertainty", "famo")
 """Two that cost little."""
 
@@ -57,6 +59,6 @@ def planned(names: list[str]) -> Iterator[tuple[str, str, int]]:
     jobs = [("penguins", recipe, 0) for recipe in RECIPES if recipe != LOOP]
     jobs += [("penguins", DEFAULTS, seed) for seed in range(1, SPLITS)]
     jobs += [("digits", recipe, 0) for recipe in (LOOP, *(it for it in RECIPES if it != LOOP))]
-    others = [name for name in names if name not in ("penguins", "digits", WHOLE)]
+    others = [name for name in names if name not in ("penguins", "digits", *AS_DRAFTED)]
     jobs += [(name, recipe, 0) for name in others for recipe in RECIPES if recipe != LOOP]
-    yield from [*jobs, (WHOLE, DEFAULTS, 0)]
+    yield from [*jobs, *((name, DEFAULTS, 0) for name in AS_DRAFTED if name in names)]

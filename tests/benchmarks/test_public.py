@@ -15,7 +15,7 @@ from benchmarks.public.drawn import kind_of
 from benchmarks.public.job import _run, answered, written
 from benchmarks.public.judged import FAILED, answers, checks, claims
 from benchmarks.public.loop import looped
-from benchmarks.public.recipes import COMPARE, DEFAULTS, FOLDS, LONGER, LOOP, SPLITS, WHOLE, Recipe, planned
+from benchmarks.public.recipes import COMPARE, DEFAULTS, FOLDS, LONGER, LOOP, SPLITS, WHOLE, WITHOUT, Recipe, planned
 from benchmarks.public.tables import Public
 from pipeline.analysis.candidate import CONSTANT, SINGLE
 from pipeline.config.comparing import TUNED
@@ -176,6 +176,8 @@ def test_all_of_diamonds_reach_what_is_asked(cut: list[float], price: float, hol
     networks = {"cut": {TUNED: cut, SINGLE: [0.8, 0.8]}, "price": {TUNED: [price] * 2, SINGLE: [price] * 2}}
     jobs = rows((WHOLE, DEFAULTS, "unknown", {"networks": json.dumps(networks)}))
     assert told(jobs, f"{WHOLE}, ") == holds
+    without = jobs.assign(table=WITHOUT)
+    assert told(without, f"{WITHOUT}, ") == [holds[0], *holds[3:]]
 
 
 @pytest.mark.parametrize(("single", "holds"), [(0.986, True), (0.970, False), (0.999, False)])
