@@ -22,13 +22,18 @@ from pipeline.errors import UserError
 _FEW = 10_000  # values, which aliases may make of a short text
 
 
+_NAMES = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "null", "timestamp")}
+
+
 class _Loader(yaml.SafeLoader):
-    """Safe YAML, in which 1e-3 is a number (YAML 1.2) and a key given twice is an error."""
+    """Safe YAML, in which 1e-3 is a number (YAML 1.2), keys are names and one that is given twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key_node, _ in node.value:
             key = key_node.value
+            if isinstance(key_node, yaml.ScalarNode) and key_node.tag in _NAMES:
+                key_node.tag = "tag:yaml.org,2002:str"  # a column called NO, on or 2024 is no truth value or number
             if not isinstance(key, str):
                 continue  # a list or mapping as a key: the safe loader says so
             if key in seen:
@@ -37,11 +42,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+FLOATS = ("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
+"""What else is a number, as PyYAML takes it."""
+
+_Loader.add_implicit_resolver(*FLOATS)
 
 
 def load(name_or_path: str, values: Mapping[str, Any], project: Path) -> Experiment:

@@ -37,10 +37,10 @@ class _Draft:
     def task(self, label: str, kind: str, comment: str, source: str) -> None:
         """A task that predicts a label."""
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", label).strip("_") or "label"
-        while name == "all" or any(line.startswith(f"  {name}: ") for line in self.tasks):
+        while name == "all" or any(line.startswith(f"  {flow(name)}: ") for line in self.tasks):
             name += "_"
         settings = {"kind": kind, "source": source} | ({"label": label} if name != label else {})
-        self.tasks.append(f"  {name}: {flow(settings)}{said(comment)}")
+        self.tasks.append(f"  {flow(name)}: {flow(settings)}{said(comment)}")
 
 
 def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], name: str, project: Path) -> str:
@@ -69,7 +69,7 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
         f"# Drafted from {len(found.names):,} images in {folder.name}{of}. Guesses are explained: mend what is wrong.",
         f"name: {flow(name)}",
         "sources:",
-        f"  {source}:",
+        f"  {flow(source)}:",
         *(f"    {line}" for line in draft.source),
         *(["    labels:"] if draft.labels else []),
         *(f"      {line}" for line in draft.labels),

@@ -47,9 +47,9 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
         [
             f"# {', '.join(kinds)} from {path.name}, together in one network.",
             f"# Drafted from {'the first ' if rows >= LOOKED_AT else ''}{rows:,} rows; change whatever it got wrong.",
-            f"name: {name}",
+            f"name: {flow(name)}",
             "sources:",
-            f"  {name}:",
+            f"  {flow(name)}:",
             "    kind: table",
             f"    path: {flow(from_project(path, project))}",
             *(
@@ -120,7 +120,7 @@ def _group_lines(targets: Sequence[Target]) -> Iterator[str]:
     if several:
         yield "    labels:"
     for target in several:
-        yield f"      {target.name}: [{', '.join(map(flow, target.columns))}]"
+        yield f"      {flow(target.name)}: [{', '.join(map(flow, target.columns))}]"
 
 
 def _task_line(target: Target, source: str, kind: str, why: str) -> str:
@@ -129,7 +129,7 @@ def _task_line(target: Target, source: str, kind: str, why: str) -> str:
         if target.columns not in ((target.name,),) and kind != "multilabel"
         else ""
     )
-    return line(f"  {target.name}: {{kind: {kind}, source: {source}{label}}}", why)
+    return line(f"  {flow(target.name)}: {{kind: {kind}, source: {flow(source)}{label}}}", why)
 
 
 def _batch_size(rows: int) -> int:

@@ -45,7 +45,7 @@ def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) ->
         f"# Drafted from {count} in {path.name}. Guesses are explained: mend what is wrong.",
         f"name: {flow(name)}",
         "sources:",
-        f"  {source}:",
+        f"  {flow(source)}:",
         f"    kind: {'tokens' if path.name.endswith(_CONLL) else 'text'}",
         f"    path: {flow(from_project(path, project))}",
         *(f"    {line}" for line in settings),
@@ -77,7 +77,11 @@ def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str
         "# test: test.conll",
         f"# {_long(lengths)}",
     ]
-    return f"{len(found):,} sentences", settings, [f"{task}: {{kind: tagging, source: {source}}}{said(known)}"]
+    return (
+        f"{len(found):,} sentences",
+        settings,
+        [f"{flow(task)}: {{kind: tagging, source: {flow(source)}}}{said(known)}"],
+    )
 
 
 def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
@@ -119,7 +123,7 @@ def _task(name: str, kind: str, column: Column, rows: int, source: str) -> str:
     missing = f"; {100 * column.missing / rows:.1f} % have none" if column.missing else ""
     task = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
     settings = {"kind": kind, "source": source} | ({"label": name} if task != name else {})
-    return f"{task}: {flow(settings)}{said(found + missing)}"
+    return f"{flow(task)}: {flow(settings)}{said(found + missing)}"
 
 
 def _text_of(path: Path, columns: Mapping[str, Column], targets: Mapping[str, str]) -> str:

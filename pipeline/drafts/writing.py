@@ -7,13 +7,24 @@ from typing import Any
 
 import yaml
 
+from pipeline.config.load import FLOATS
+
 _COMMENT = 44  # column at which comments begin where there is room
 _WIDTH = 120
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes all words that experiment files would be read as something else."""
+
+
+_Dumper.add_implicit_resolver(*FLOATS)
+
+
 def flow(value: Any) -> str:
     """A value as YAML on one line."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True)
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, width=float("inf"), sort_keys=False, allow_unicode=True
+    )
     return text.removesuffix("...\n").strip()
 
 

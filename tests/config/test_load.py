@@ -70,7 +70,6 @@ def test_an_unknown_key_of_a_task_is_answered_with_the_nearest_match(problem):
         ("training: {nesterov: 1}", "training.nesterov: input should be a valid boolean, found 1"),
         ("training: 3", "training: input should be a mapping of keys to values, found 3"),
         ("training:", "training: input should be a mapping of keys to values, found None"),
-        ("training: {1: 2}", "training.1: keys should be strings, found 1"),
         ("name: 12", "name: input should be a valid string, found 12"),
         ("device: gpu", "device: input should be 'auto', 'cpu' or 'cuda', found 'gpu'"),
         ("slots: 0.5", "slots: input should be 'auto' or a valid integer, found 0.5"),

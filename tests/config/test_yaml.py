@@ -82,9 +82,17 @@ def test_code_in_a_file_is_not_run(problem, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("text", ["", "[1, 2]", "hello", "3", "1: 2", "on: {a: b}"])
+@pytest.mark.parametrize("text", ["", "[1, 2]", "hello", "3"])
 def test_a_file_that_is_no_mapping_of_keys_is_refused(problem, text):
     assert problem(text) == "an experiment is a mapping of keys to values, such as 'name: my_experiment'"
+
+
+@pytest.mark.parametrize("name", ["NO", "on", "2024", "1e3", "null", "yes", "2024-01-02"])
+def test_a_key_is_a_name_whatever_it_looks_like(written, problem, name):
+    text = f"sources: {{rows: {{kind: table, path: a.csv, inputs: {{{name}: numeric}}}}}}\n"
+    found = written(f"{text}tasks: {{{name}: {{kind: binary, source: rows, label: y}}}}\n")
+    assert list(found.tasks) == list(found.sources["rows"].inputs) == [name]
+    assert problem(f"{name}: 1").startswith(f"unknown key '{name}'")
 
 
 def test_a_file_that_is_not_utf8_names_the_byte(problem):

@@ -75,6 +75,16 @@ def test_of_a_wide_table_the_columns_are_not_listed(tmp_path: Path) -> None:
     assert len(text.splitlines()) < 40
 
 
+@pytest.mark.parametrize("name", ["NO", "on", "2024", "y", "1e3", "null"])
+def test_names_that_yaml_reads_otherwise_are_names(name: str, tmp_path: Path) -> None:
+    FRAME.rename(columns={"level": name, "town": "yes"}).to_csv(tmp_path / "it.csv", index=False)
+    text = draft_table(tmp_path / "it.csv", parse(f"{name}:multiclass"), name, tmp_path)
+    (tmp_path / "it.yaml").write_text(text)
+    found = load(str(tmp_path / "it.yaml"), {}, tmp_path)
+    assert (found.name, list(found.tasks), list(found.sources)) == (name, [name], [name])
+    assert "yes" in found.sources[name].inputs
+
+
 def test_an_input_that_gives_an_answer_away_is_told(tmp_path: Path) -> None:
     text, _ = drafted(tmp_path, "level")
     lines = text.splitlines()
