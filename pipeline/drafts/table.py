@@ -77,7 +77,7 @@ def _inputs(columns: Mapping[str, Column]) -> tuple[dict[str, str], dict[str, st
         if why := column.unfit:
             left_out[name] = why
         else:
-            inputs[name] = "numeric" if column.is_number else "categorical"
+            inputs[name] = column.input_kind
     return inputs, left_out
 
 

@@ -76,7 +76,7 @@ def _matching(where: str, keys: Iterable[str], columns: Collection[str]) -> Iter
 
 
 def _kind(kind: str, seen: Column | None) -> str:
-    return kind if seen is None else "numeric" if seen.is_number else "categorical"
+    return seen.input_kind if seen else kind
 
 
 def _is_pattern(key: str) -> bool:

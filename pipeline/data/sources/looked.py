@@ -142,6 +142,11 @@ class Column:
         return None
 
     @property
+    def input_kind(self) -> str:
+        """How it is read where it is an input."""
+        return "numeric" if self.is_number else "categorical"
+
+    @property
     def kind(self) -> str | None:
         """Of a task that predicts it; None where it is none to predict."""
         if self.different < 2:
