@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 from pipeline.commands.lookup import find_run, tracker_here
+from pipeline.config import flatten
+from pipeline.steps.step import EXPERIMENT_FILE, KEY_FILE
+from pipeline.tracking import tags
 
 
 def diff(first: str, second: str, as_json: bool) -> None:
@@ -16,14 +19,12 @@ def diff(first: str, second: str, as_json: bool) -> None:
     Raises:
         UserError: One of them is not there.
     """
-    from pipeline.steps.step import KEY_FILE
-
     tracker = tracker_here()
     runs = [find_run(tracker, name) for name in (first, second)]
     keys = [tracker.json_artifact(run.info.run_id, KEY_FILE) or {} for run in runs]
     told = {
         "runs": [{"run_id": run.info.run_id, "name": run.info.run_name} for run in runs],
-        "configuration": _differing(*(run.data.params for run in runs)),
+        "configuration": _differing(*(_settings(tracker, run) for run in runs)),
         "data": _differing(*(_data(run, key) for run, key in zip(runs, keys, strict=True))),
         "code": _differing(*({**key.get("code", {}), **key.get("versions", {})} for key in keys)),
         "metrics": _paired(tracker, runs) or _last(runs),
@@ -37,6 +38,13 @@ def diff(first: str, second: str, as_json: bool) -> None:
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
     names = sorted(before.keys() | after.keys())
     return {name: [before.get(name), after.get(name)] for name in names if before.get(name) != after.get(name)}
+
+
+def _settings(tracker: Any, run: Any) -> dict[str, str]:
+    """All settings of a run as text: its parameters, else those of the experiment; a trial has its study's."""
+    of = run.data.tags["mlflow.parentRunId"] if run.data.tags.get(tags.ROLE) == "trial" else run.info.run_id
+    every = flatten(tracker.json_artifact(of, EXPERIMENT_FILE) or {})
+    return {**{key: str(value) for key, value in every.items()}, **run.data.params}
 
 
 def _data(run: Any, key: dict[str, Any]) -> dict[str, str]:

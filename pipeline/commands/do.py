@@ -23,6 +23,7 @@ from pipeline.steps.notes import notes
 from pipeline.steps.parameters import parameters
 from pipeline.steps.plan import check, expanded
 from pipeline.steps.say import Say
+from pipeline.steps.step import EXPERIMENT_FILE
 from pipeline.tracking import tags
 from pipeline.tracking.keys import digest
 from pipeline.tracking.store import check_store, tracking_uri
@@ -56,6 +57,7 @@ def do(name: str, request: Request) -> None:
     with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as run:
         _plan(context, name, request, began)
         run.params(parameters(context.experiment))
+        run.text(context.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
         result = run_to(context, name)
     _conclude(context, result, request)
 

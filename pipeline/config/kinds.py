@@ -41,12 +41,16 @@ class OfKind(Settings):
 
     @model_validator(mode="after")
     def _uses_all(self) -> "OfKind":
-        used = (*self._always, *self._used["" if is_own(self.kind) else self.kind])
         for name, field in type(self).model_fields.items():
-            if name not in used and getattr(self, name) != field.get_default(call_default_factory=True):
+            if name not in self.used and getattr(self, name) != field.get_default(call_default_factory=True):
                 value = shown(getattr(self, name))
                 raise ValueError(f"{self._part} '{self.kind}' does not use {name}={value}: leave it out")
         return self
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Names of the settings that the kind reads, itself among them."""
+        return (*self._always, *self._used["" if is_own(self.kind) else self.kind])
 
     def given(self) -> dict[str, Any]:
         """The kind, and what is not at that kind's defaults, as JSON: all that makes the same settings again."""

@@ -1,4 +1,7 @@
-"""An experiment as the parameters of a run: the same keys whether weights are equal, given or searched."""
+"""An experiment as the parameters of a run: the same keys whether weights are equal, given or searched.
+
+They are what a reader compares: the rest is at its defaults and stands in the run's `experiment.json`.
+"""
 
 import hashlib
 import json
@@ -9,6 +12,7 @@ from typing import Any
 from pipeline.config import Experiment, flatten
 
 _OF_TASKS = {"weights", "preference"}
+_TRAINING = ("batch_size", "optimizer", "learning_rate", "weight_decay", "schedule")
 _MOST_COLUMNS = 50  # that are listed in one parameter
 
 
@@ -20,10 +24,15 @@ def parameters_of(experiments: Sequence[Experiment]) -> dict[str, Any]:
 
 
 def parameters(experiment: Experiment) -> dict[str, Any]:
-    """Dotted keys and values; of balancing those that are set, weights and preference as normalised, one key a task."""
+    """Dotted keys and values of what differs from the defaults, what the chosen parts have, and what is searched.
+
+    Of balancing those that are set, weights and preference as normalised, one key a task.
+    """
     balancing, tasks = experiment.balancing, list(experiment.tasks)
-    values = {key: it for key, it in flatten(_in_short(experiment)).items() if not key.startswith("balancing.")}
-    own = balancing.model_dump(mode="json", exclude=_OF_TASKS, exclude_none=True)
+    wanted = _compared(experiment)
+    every = flatten(_in_short(experiment))
+    values = {key: it for key, it in every.items() if key in wanted and not key.startswith("balancing.")}
+    own = balancing.model_dump(mode="json", exclude=_OF_TASKS, exclude_defaults=True) | {"method": balancing.method}
     values |= {f"balancing.{name}": value for name, value in own.items()}
     values |= {f"balancing.{name}": balancing.value(name) for name in balancing.about.settings if name not in _OF_TASKS}
     if balancing.weighted:
@@ -33,10 +42,20 @@ def parameters(experiment: Experiment) -> dict[str, Any]:
     return values
 
 
-def _in_short(experiment: Experiment) -> dict[str, Any]:
+def _compared(experiment: Experiment) -> set[str]:
+    """Keys of the experiment that say something about it."""
+    model, training = experiment.model, experiment.training
+    keys = set(flatten(_in_short(experiment, exclude_defaults=True)))
+    keys |= {f"model.trunk.{name}" for name in model.trunk.used}
+    keys |= {f"model.sharing.{name}" for name in model.sharing.used}
+    keys |= {f"training.{name}" for name in (*_TRAINING, "epochs" if training.epochs else "updates")}
+    return keys | {"seed", "model.head.kind"} | set(experiment.tuning.space if experiment.tuning else ())
+
+
+def _in_short(experiment: Experiment, exclude_defaults: bool = False) -> dict[str, Any]:
     """The experiment as plain data, the columns of each table in one value: their names are no keys."""
-    tree = experiment.model_dump(mode="json")
-    for source in tree["sources"].values():
+    tree = experiment.model_dump(mode="json", exclude_defaults=exclude_defaults)
+    for source in tree.get("sources", {}).values():
         if isinstance(columns := source.get("inputs"), dict):
             source["inputs"] = _columns(columns)
     return tree

@@ -218,6 +218,17 @@ def test_diff_pairs_metrics_by_seed(finished: tuple[Path, Result]) -> None:
     assert told["metrics"]["validation/digit/accuracy"]["pairs"] == 2
 
 
+def test_diff_of_trials_is_what_they_try(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    ids = {run.info.run_name: run.info.run_id for run in runs(project)}
+    told = call_headway("diff", ids["trial 2"], ids["trial 3"], "--json").json
+    assert set(told["configuration"]) == {
+        "training.learning_rate", "model.trunk.dropout", "balancing.weights.digit", "balancing.weights.parity",
+    }  # fmt: skip
+    whole = call_headway("diff", ids["trial 2"], ids["tune"], "--json").json
+    assert "training.momentum" not in whole["configuration"]  # at its default in both, a parameter of neither
+
+
 def test_damaged_outputs_are_made_again(finished: tuple[Path, Result]) -> None:
     project, first = finished
     folder = Path(next(step for step in first.json["steps"] if step["step"] == "train default")["outputs"])
