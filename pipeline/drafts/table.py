@@ -1,11 +1,11 @@
 """The draft of an experiment on a table."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 from pipeline.data.sources.looked import LOOKED_AT, Column, look
+from pipeline.data.tables.columns import counted
 from pipeline.data.tables.typed import open_table
 from pipeline.drafts.leaks import giving_away
 from pipeline.drafts.targets import Target, guessed
@@ -85,7 +85,7 @@ def _input_lines(
     inputs: Mapping[str, str], columns: Mapping[str, Column], given_away: Mapping[str, str]
 ) -> Iterator[str]:
     if len(inputs) > _MOST_LISTED:
-        yield line('    inputs: {"*": auto}', f"{_counted(inputs)}; `exclude: [name, pattern*]` leaves some out")
+        yield line('    inputs: {"*": auto}', f"{counted(inputs)}; `exclude: [name, pattern*]` leaves some out")
         for name, target in given_away.items():
             yield f"    # Each value of {flow(name)} goes with a single {target}: does it give the answer away?"
         return
@@ -94,11 +94,6 @@ def _input_lines(
         if name in given_away:
             yield f"      # Each value of the next goes with a single {given_away[name]}: does it give the answer away?"
         yield line(f"      {flow(name)}: {kind}", columns[name].described())
-
-
-def _counted(inputs: Mapping[str, str]) -> str:
-    """`9,000 numeric, 12 categorical`."""
-    return ", ".join(f"{count:,} {kind}" for kind, count in Counter(inputs.values()).items())
 
 
 def _left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:

@@ -5,11 +5,11 @@ They are what a reader compares: the rest is at its defaults and stands in the r
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config import Experiment, flatten
+from pipeline.data.tables.columns import counted
 
 _OF_TASKS = {"weights", "preference"}
 _TRAINING = ("batch_size", "optimizer", "learning_rate", "weight_decay", "schedule")
@@ -66,5 +66,4 @@ def _columns(kinds: Mapping[str, str]) -> str:
     whole = json.dumps(kinds, ensure_ascii=False)
     if len(kinds) <= _MOST_COLUMNS:
         return whole
-    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds.values()).items())
-    return f"{counts} (sha256 {hashlib.sha256(whole.encode()).hexdigest()[:12]})"
+    return f"{counted(kinds)} (sha256 {hashlib.sha256(whole.encode()).hexdigest()[:12]})"

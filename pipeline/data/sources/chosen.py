@@ -1,13 +1,12 @@
 """Which columns of a table are inputs: those that are named, and what patterns stand for."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pipeline.config.sources import TableSettings
 from pipeline.data.sources.base import Report
 from pipeline.data.sources.looked import Column, look
-from pipeline.data.tables.columns import some
+from pipeline.data.tables.columns import counted, some
 from pipeline.data.tables.typed import TableFile
 from pipeline.errors import UserError
 
@@ -40,9 +39,8 @@ def chosen(
     if not kinds:
         raise UserError(f"{file.path}: no column is left to predict from")
     if any(by_pattern for _, by_pattern in found.values()):
-        counts = ", ".join(f"{count:,} {kind}" for kind, count in Counter(kinds.values()).items())
         left = f"; left out: {_told(unfit)}" if unfit else ""
-        report(f"{name}: {len(kinds):,} of {len(file.types):,} columns are inputs ({counts}){left}")
+        report(f"{name}: {len(kinds):,} of {len(file.types):,} columns are inputs ({counted(kinds)}){left}")
     return kinds
 
 

@@ -1,7 +1,8 @@
 """The columns of a table of rows to score: `pixel_0` ... `pixel_{F-1}`, in any order, among others or alone."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,11 @@ def choose_columns(path: Path, found: Sequence[str], sizes: Sequence[int]) -> Co
     if twice := sorted(name for name in pixels if found.count(name) > 1):
         raise UserError(f"{path}: {some(twice)} there twice")
     return Columns(expected, [name for name in found if name not in pixels])
+
+
+def counted(kinds: Mapping[str, str]) -> str:
+    """How many columns are of each kind: `9,000 numeric, 12 categorical`."""
+    return ", ".join(f"{count:,} {kind}" for kind, count in Counter(kinds.values()).items())
 
 
 def some(names: Sequence[str]) -> str:
