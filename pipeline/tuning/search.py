@@ -15,7 +15,7 @@ from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.config import Experiment
 from pipeline.config.tuning import TuningSettings
@@ -35,6 +35,7 @@ from pipeline.tuning.pruners import PRUNERS, Curves
 from pipeline.tuning.space import trial_experiment
 from pipeline.tuning.storage import storage_failures
 from pipeline.tuning.study import ERROR, FOLDS, METRICS, REASON, UNMEASURED, VALUES
+from pipeline.tuning.writer import TrialWriter
 
 _HERE_AND_NOW = (Failure, OSError, MemoryError, StorageInternalError)
 """Errors that say nothing about a trial: it stays unfinished, and a resume trains it."""
@@ -93,7 +94,9 @@ def search(
     deadline = time.monotonic() + (settings.timeout or float("inf"))
     start, pace = 0, Pace()
     with storage_failures(), Behind() as reporting, Behind() as hearing:
-        job = _Job(study, experiment, prepared, crew, callbacks or Callbacks(), reporting, hearing)
+        job = _Job(
+            study, TrialWriter(study), experiment, prepared, crew, callbacks or Callbacks(), reporting, hearing
+        )  # fmt: skip
         while start < experiment.trials:
             trials = study.get_trials(deepcopy=False)
             batch = batch_at(trials, start, experiment)
@@ -116,6 +119,7 @@ class _Job:
     """
 
     study: Study
+    writer: TrialWriter
     experiment: Experiment
     prepared: Prepared
     crew: Crew
@@ -127,7 +131,7 @@ class _Job:
         """Ask, train and tell one batch, as far as that is not done yet."""
         trials = ask(self.study, self.experiment, batch)
         self.callbacks.batch(trials[batch.start : batch.stop])
-        barrier = _Barrier(self.study, trials, batch, self.experiment, resumed, self.callbacks, self.reporting)
+        barrier = _Barrier(self.writer, trials, batch, self.experiment, resumed, self.callbacks, self.reporting)
         tried = {it: trial_experiment(self.experiment, trials[it].user_attrs[VALUES]) for it in batch}
         with self._failing(barrier, checkpoint):
             states = fit(self.crew, self.prepared, batch_slots(tried), barrier, checkpoint, resumed)
@@ -138,18 +142,19 @@ class _Job:
             self._tell(trial, told[number])
         self.hearing.do(partial(self._hear, self.study.get_trials(deepcopy=False), told, checkpoint))
 
-    def _tell(self, trial: Trial, state: SlotState) -> None:
+    def _tell(self, trial: FrozenTrial, state: SlotState) -> None:
         """Complete with the kept look's objective, or pruned with the last one reported."""
-        trial.set_user_attr(METRICS, {key: value for key, value in state.best.items() if math.isfinite(value)})
+        metrics = {key: value for key, value in state.best.items() if math.isfinite(value)}
+        self.writer.attribute(trial, METRICS, metrics)
         if isinstance(state, FoldedState) and state.status != "diverged":
-            trial.set_user_attr(FOLDS, [fold.best_objective for fold in state.folds])
-            trial.set_user_attr(ERROR, state.best[STANDARD_ERROR])
+            self.writer.attribute(trial, FOLDS, [fold.best_objective for fold in state.folds])
+            self.writer.attribute(trial, ERROR, state.best[STANDARD_ERROR])
         if state.status == "finished" and not math.isnan(state.best_objective):
-            _end(trial, TrialState.COMPLETE, state.best_objective)
+            self.writer.end(trial, TrialState.COMPLETE, state.best_objective)
             return
-        trial.set_user_attr(REASON, UNMEASURED if state.status == "finished" else state.status)
+        self.writer.attribute(trial, REASON, UNMEASURED if state.status == "finished" else state.status)
         curve = _curve(state)
-        _end(trial, TrialState.PRUNED, curve[-1] if curve else None)
+        self.writer.end(trial, TrialState.PRUNED, curve[-1] if curve else None)
 
     def _hear(self, trials: Sequence[FrozenTrial], told: Mapping[int, SlotState], checkpoint: Checkpoint) -> None:
         """Hand on what a batch came to; only then its checkpoint can go."""
@@ -167,8 +172,9 @@ class _Job:
         except Exception as error:
             self.reporting.wait()
             for trial in barrier.unfinished.values():
-                trial.set_user_attr(REASON, f"{type(error).__name__}: {' '.join(str(error).split())}")
-                _end(trial, TrialState.FAIL)
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                self.writer.attribute(trial, REASON, reason)
+                self.writer.end(trial, TrialState.FAIL)
             self._hear(self.study.get_trials(deepcopy=False), barrier.states, checkpoint)
             raise
 
@@ -185,7 +191,7 @@ class _Barrier:
 
     def __init__(
         self,
-        study: Study,
+        writer: TrialWriter,
         trials: Sequence[FrozenTrial],
         batch: range,
         experiment: Experiment,
@@ -199,12 +205,10 @@ class _Barrier:
         self.take([])
         self._earlier = trials[: batch.start]
         self._reported = {number: set(trials[number].intermediate_values) for number in batch}
-        self.unfinished = {
-            number: Trial(study, trials[number]._trial_id) for number in batch if not trials[number].state.is_finished()
-        }
+        self.unfinished = {number: trials[number] for number in batch if not trials[number].state.is_finished()}
         self._experiment = experiment
         self._prune = PRUNERS[_settings(experiment).pruner]
-        self._callbacks, self._reporting = callbacks, reporting
+        self._writer, self._callbacks, self._reporting = writer, callbacks, reporting
 
     def __call__(self, states: list[SlotState]) -> list[str]:
         """The names of the slots that leave; a trial that diverged has no value to report or to compete with."""
@@ -236,17 +240,14 @@ class _Barrier:
 
     def report(self, curves: Curves) -> None:
         """Tell the storage what it does not know yet: of a resumed trial perhaps more than the last look."""
-        for number, curve in curves.items():
-            for look, objective in enumerate(curve, start=1):
-                if number in self.unfinished and look not in self._reported[number]:
-                    self.unfinished[number].report(objective, look)
-                    self._reported[number].add(look)
-
-
-def _end(trial: Trial, state: TrialState, value: float | None = None) -> None:
-    """Tell the storage how a trial ended; `Study.tell` reads it twice besides, which takes three times as long."""
-    values = None if value is None or math.isnan(value) else [float(value)]
-    trial.storage.set_trial_state_values(trial._trial_id, state, values)
+        new = [
+            (number, look, objective)
+            for number, curve in curves.items() if number in self.unfinished
+            for look, objective in enumerate(curve, start=1) if look not in self._reported[number]
+        ]  # fmt: skip
+        self._writer.report([(self.unfinished[number], look, objective) for number, look, objective in new])
+        for number, look, _ in new:
+            self._reported[number].add(look)
 
 
 def _curve(state: SlotState) -> list[float]:

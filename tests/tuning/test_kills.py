@@ -21,10 +21,14 @@ from pipeline.training.crew import Crew
 from pipeline.training.slot import SlotState
 from pipeline.tuning import samplers
 from pipeline.tuning.search import Callbacks
+from pipeline.tuning.writer import TrialWriter
 
 from .studies import PROJECT, assert_equal, digits, prepared_at, searched, study_in
 
-WRITES = ("create_new_trial", "set_trial_intermediate_value", "set_trial_user_attr", "set_trial_state_values")
+WRITES: list[tuple[type, str]] = [
+    (_CachedStorage, "create_new_trial"), (_CachedStorage, "set_trial_user_attr"),
+    (_CachedStorage, "set_trial_state_values"), (TrialWriter, "report"),
+]  # fmt: skip
 QUICK = {"training.epochs": 3}
 
 
@@ -81,10 +85,9 @@ def sessions(
 def test_a_study_killed_at_every_fifth_write_of_its_storage_equals_an_unbroken_one(
     before: bool, prepared: Prepared, reference: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places: list[tuple[type, str]] = [(_CachedStorage, name) for name in WRITES]
-    deaths = ((5, before) for _ in count())  # a trial is told in three: fewer would get nowhere
-    died = sessions(monkeypatch, places, lambda: searched(digits(QUICK), prepared, tmp_path), deaths)
-    assert died > 10
+    deaths = ((5, before) for _ in count())  # a trial is told in four: fewer would get nowhere
+    died = sessions(monkeypatch, WRITES, lambda: searched(digits(QUICK), prepared, tmp_path), deaths)
+    assert died > 8
     assert_equal(study_in(tmp_path), reference)
 
 
@@ -95,7 +98,7 @@ def test_a_study_killed_around_epochs_checkpoints_and_callbacks_equals_an_unbrok
     told: list[int] = []
     callbacks = Callbacks(trial=lambda trial, state: told.append(trial.number))
     places: list[tuple[type, str]] = [
-        (Crew, "advance"), (Crew, "leave"), (Checkpoint, "write"), (Checkpoint, "remove"), (Study, "tell"),
+        (Crew, "advance"), (Crew, "leave"), (Checkpoint, "write"), (Checkpoint, "remove"), (TrialWriter, "end"),
     ]  # fmt: skip
     deaths = ((when, bool(when % 2)) for when in count(2))
     died = sessions(
