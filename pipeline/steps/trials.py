@@ -27,7 +27,7 @@ class Projection:
     """
 
     def __init__(self, context: Context, run: Run, experiment: Experiment, study: str, prepared: str, bar: Bar) -> None:
-        self._context, self._run, self._experiment = context, run, experiment
+        self._context, self._run = context, run
         self._tags = {
             tags.STEP: "tune", tags.ROLE: "trial", tags.STUDY: study, tags.PREPARED: prepared,
             tags.EXPERIMENT: experiment.name,
@@ -51,9 +51,8 @@ class Projection:
         """Show that a batch begins."""
         self._show(trials[0].number)
 
-    def trial(self, trial: Any, state: Any) -> None:
-        """Write one told trial."""
-        from pipeline.tuning.space import trial_experiment
+    def trial(self, trial: Any, state: Any, tried: Experiment) -> None:
+        """Write one told trial, and the experiment that it tries."""
         from pipeline.tuning.study import REASON, VALUES
 
         if state.status == "finished":
@@ -72,7 +71,7 @@ class Projection:
             f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
         )
         curves = [*state.history, state.best] if state.history else []  # one that failed may have none
-        child.fill(parameters(trial_experiment(self._experiment, values)), curves)
+        child.fill(parameters(tried), curves)
         child.end(_STATUS[trial.state.name], trial.datetime_complete)
 
     def _show(self, done: int) -> None:

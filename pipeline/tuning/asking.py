@@ -69,7 +69,8 @@ def _proposed(trials: Sequence[FrozenTrial], experiment: Experiment, number: int
         state=TrialState.RUNNING,
         params={name: params[name] for name in searched},
         distributions=searched,
-        user_attrs={BATCH: [batch.start, batch.stop], REPLICATE: replicate, VALUES: values},
+        user_attrs=({BATCH: [batch.start, batch.stop]} if number == batch.start else {})
+        | {REPLICATE: replicate, VALUES: values},
     )
 
 

@@ -8,7 +8,7 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.draws import seed_of
 
@@ -41,7 +41,9 @@ def sampler(
     match kind:
         case "tpe":
             with _experimental():
-                return TPESampler(n_startup_trials=STARTUP_TRIALS, seed=own, group=conditional is not None)
+                if conditional is None:
+                    return _Everywhere(n_startup_trials=STARTUP_TRIALS, seed=own)
+                return TPESampler(n_startup_trials=STARTUP_TRIALS, seed=own, group=True)
         case "gp":
             return GPSampler(n_startup_trials=STARTUP_TRIALS, seed=own)
         case "random":
@@ -58,6 +60,16 @@ def _experimental() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield
+
+
+class _Everywhere(TPESampler):
+    """Of trials that all search the same; Optuna compares them all in every proposal to find that out."""
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """What the first one searched."""
+        ended = (it for it in study.get_trials(deepcopy=False) if it.state in (TrialState.COMPLETE, TrialState.PRUNED))
+        first = next(ended, trial)
+        return {name: it for name, it in sorted(first.distributions.items()) if not it.single()}
 
 
 class _Sequence(QMCSampler):

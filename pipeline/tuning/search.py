@@ -52,14 +52,15 @@ class Callbacks:
     Attributes:
         batch: Called with a batch's trials before it is trained.
         look: Called after each look with the states, without arrays, of the trials that took part.
-        trial: Called with each trial of a batch once all are told, and its state with the metrics of every look (of a
-            failed one perhaps none, of one with folds their means); after an interruption again with all trials of that
-            batch. It is called from another thread, while the next batch trains.
+        trial: Called with each trial of a batch once all are told, its state with the metrics of every look (of a
+            failed one perhaps none, of one with folds their means), and the experiment that it tries; after an
+            interruption again with all trials of that batch. It is called from another thread, while the next batch
+            trains.
     """
 
     batch: Callable[[Sequence[FrozenTrial]], None] = _ignore
     look: Callable[[Sequence[SlotState]], None] = _ignore
-    trial: Callable[[FrozenTrial, SlotState], None] = _ignore
+    trial: Callable[[FrozenTrial, SlotState, Experiment], None] = _ignore
 
 
 def search(
@@ -133,37 +134,38 @@ class _Job:
         self.callbacks.batch(trials[batch.start : batch.stop])
         barrier = _Barrier(self.writer, trials, batch, self.experiment, resumed, self.callbacks, self.reporting)
         tried = {it: trial_experiment(self.experiment, trials[it].user_attrs[VALUES]) for it in batch}
-        with self._failing(barrier, checkpoint):
+        with self._failing(barrier, tried, checkpoint):
             states = fit(self.crew, self.prepared, batch_slots(tried), barrier, checkpoint, resumed)
         self.reporting.wait()
         told = barrier.take(states)
         barrier.report({number: _curve(state) for number, state in told.items()})
-        for number, trial in barrier.unfinished.items():
-            self._tell(trial, told[number])
-        self.hearing.do(partial(self._hear, self.study.get_trials(deepcopy=False), told, checkpoint))
+        self._tell(barrier.unfinished, told)
+        self.hearing.do(partial(self._hear, self.study.get_trials(deepcopy=False), tried, told, checkpoint))
 
-    def _tell(self, trial: FrozenTrial, state: SlotState) -> None:
+    def _tell(self, unfinished: Mapping[int, FrozenTrial], told: Mapping[int, SlotState]) -> None:
         """Complete with the kept look's objective, or pruned with the last one reported."""
-        metrics = {key: value for key, value in state.best.items() if math.isfinite(value)}
-        self.writer.attribute(trial, METRICS, metrics)
-        if isinstance(state, FoldedState) and state.status != "diverged":
-            self.writer.attribute(trial, FOLDS, [fold.best_objective for fold in state.folds])
-            self.writer.attribute(trial, ERROR, state.best[STANDARD_ERROR])
-        if state.status == "finished" and not math.isnan(state.best_objective):
-            self.writer.end(trial, TrialState.COMPLETE, state.best_objective)
-            return
-        self.writer.attribute(trial, REASON, UNMEASURED if state.status == "finished" else state.status)
-        curve = _curve(state)
-        self.writer.end(trial, TrialState.PRUNED, curve[-1] if curve else None)
+        self.writer.attributes([(trial, _attributes(told[number])) for number, trial in unfinished.items()])
+        for number, trial in unfinished.items():
+            state = told[number]
+            if _is_complete(state):
+                self.writer.end(trial, TrialState.COMPLETE, state.best_objective)
+            else:
+                self.writer.end(trial, TrialState.PRUNED, next(reversed(_curve(state)), None))
 
-    def _hear(self, trials: Sequence[FrozenTrial], told: Mapping[int, SlotState], checkpoint: Checkpoint) -> None:
+    def _hear(
+        self,
+        trials: Sequence[FrozenTrial],
+        tried: Mapping[int, Experiment],
+        told: Mapping[int, SlotState],
+        checkpoint: Checkpoint,
+    ) -> None:
         """Hand on what a batch came to; only then its checkpoint can go."""
         for number, state in told.items():
-            self.callbacks.trial(trials[number], state)
+            self.callbacks.trial(trials[number], state, tried[number])
         checkpoint.remove()
 
     @contextmanager
-    def _failing(self, barrier: "_Barrier", checkpoint: Checkpoint) -> Iterator[None]:
+    def _failing(self, barrier: "_Barrier", tried: Mapping[int, Experiment], checkpoint: Checkpoint) -> Iterator[None]:
         """Let a batch fail by an error of ours, so that the study can go on without it."""
         try:
             yield
@@ -171,11 +173,11 @@ class _Job:
             raise
         except Exception as error:
             self.reporting.wait()
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            self.writer.attributes([(trial, {REASON: reason}) for trial in barrier.unfinished.values()])
             for trial in barrier.unfinished.values():
-                reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                self.writer.attribute(trial, REASON, reason)
                 self.writer.end(trial, TrialState.FAIL)
-            self._hear(self.study.get_trials(deepcopy=False), barrier.states, checkpoint)
+            self._hear(self.study.get_trials(deepcopy=False), tried, barrier.states, checkpoint)
             raise
 
 
@@ -248,6 +250,21 @@ class _Barrier:
         self._writer.report([(self.unfinished[number], look, objective) for number, look, objective in new])
         for number, look, _ in new:
             self._reported[number].add(look)
+
+
+def _is_complete(state: SlotState) -> bool:
+    """Whether it was trained to its end, and has an objective."""
+    return state.status == "finished" and not math.isnan(state.best_objective)
+
+
+def _attributes(state: SlotState) -> dict[str, Any]:
+    """What a trial's attributes say of how it went."""
+    found: dict[str, Any] = {METRICS: {key: value for key, value in state.best.items() if math.isfinite(value)}}
+    if isinstance(state, FoldedState) and state.status != "diverged":
+        found |= {FOLDS: [fold.best_objective for fold in state.folds], ERROR: state.best[STANDARD_ERROR]}
+    if not _is_complete(state):
+        found[REASON] = UNMEASURED if state.status == "finished" else state.status
+    return found
 
 
 def _curve(state: SlotState) -> list[float]:

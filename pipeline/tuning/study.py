@@ -17,7 +17,7 @@ from pipeline.errors import Diverged
 from pipeline.tuning.storage import connect, storage_failures
 
 BATCH = "trial.batch"
-"""Attribute of a trial: first number of its batch, and the number after the last."""
+"""Attribute of the first trial of a batch: its number, and the number after the batch's last."""
 REPLICATE = "headway.replicate"
 """Attribute of a trial: the number of the replicate that it belongs to."""
 VALUES = "trial.values"

@@ -5,8 +5,9 @@ private parts of Optuna that this takes are used here alone (tried with 5.0). St
 through their public methods.
 """
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from optuna.exceptions import StorageInternalError
@@ -36,35 +37,49 @@ class TrialWriter:
         Raises:
             StorageInternalError: The storage failed.
         """
-        database = getattr(self._storage, "_backend", None)  # which Optuna wraps in a cache
-        if not (looks and isinstance(database, RDBStorage) and _insert(database, looks)):
+        if not (looks and self._insert("TrialIntermediateValueModel", map(_look, looks))):
             for trial, number, objective in looks:
                 self._storage.set_trial_intermediate_value(trial._trial_id, number, objective)
 
-    def attribute(self, trial: FrozenTrial, name: str, value: Any) -> None:
-        """Set an attribute."""
-        self._storage.set_trial_user_attr(trial._trial_id, name, value)
+    def attributes(self, values: Sequence[tuple[FrozenTrial, Mapping[str, Any]]]) -> None:
+        """Set attributes of several trials, as `report` stores looks."""
+        each = [(trial, name, value) for trial, own in values for name, value in own.items()]
+        if not (each and self._insert("TrialUserAttributeModel", map(_attribute, each))):
+            for trial, name, value in each:
+                self._storage.set_trial_user_attr(trial._trial_id, name, value)
 
     def end(self, trial: FrozenTrial, state: TrialState, value: float | None = None) -> None:
         """Store how a trial ended."""
         values = None if value is None or math.isnan(value) else [float(value)]
         self._storage.set_trial_state_values(trial._trial_id, state, values)
 
+    def _insert(self, model: str, rows: Iterable[Mapping[str, Any]]) -> bool:
+        """Insert rows in one transaction; False where this is no database, or has one of them, and none was stored."""
+        from optuna.storages._rdb import models
 
-def _insert(database: RDBStorage, looks: Sequence[Look]) -> bool:
-    """Store looks in one transaction; False where one of them is there already, and none was stored."""
-    from optuna.storages._rdb.models import TrialIntermediateValueModel as Stored
+        database = getattr(self._storage, "_backend", None)  # which Optuna wraps in a cache
+        if not isinstance(database, RDBStorage):
+            return False
+        try:
+            with database.engine.begin() as connection:
+                connection.execute(insert(getattr(models, model)), list(rows))
+        except IntegrityError:
+            return False
+        except SQLAlchemyError as error:
+            raise StorageInternalError("what came of a batch could not be stored") from error
+        return True
 
-    rows = []
-    for trial, number, objective in looks:
-        value, kind = Stored.intermediate_value_to_stored_repr(objective)
-        own = {"intermediate_value": value, "intermediate_value_type": kind}
-        rows.append({"trial_id": trial._trial_id, "step": number} | own)
-    try:
-        with database.engine.begin() as connection:
-            connection.execute(insert(Stored), rows)
-    except IntegrityError:
-        return False
-    except SQLAlchemyError as error:
-        raise StorageInternalError("the looks of a batch could not be stored") from error
-    return True
+
+def _look(look: Look) -> dict[str, Any]:
+    from optuna.storages._rdb.models import TrialIntermediateValueModel
+
+    trial, number, objective = look
+    value, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(objective)
+    return {
+        "trial_id": trial._trial_id, "step": number, "intermediate_value": value, "intermediate_value_type": kind,
+    }  # fmt: skip
+
+
+def _attribute(it: tuple[FrozenTrial, str, Any]) -> dict[str, Any]:
+    trial, name, value = it
+    return {"trial_id": trial._trial_id, "key": name, "value_json": json.dumps(value)}

@@ -16,6 +16,7 @@ from pipeline.tracking.run import Run
 from pipeline.tracking.tracker import Tracker
 from pipeline.training.progress import OBJECTIVE
 from pipeline.training.slot import SlotState
+from pipeline.tuning.space import trial_experiment
 from pipeline.tuning.study import REASON, VALUES
 from tests.conftest import REPOSITORY
 
@@ -52,6 +53,10 @@ def told(number: int, state: TrialState, reason: str = "", **more: Any) -> Froze
     return trial
 
 
+def written(own: Projection, trial: FrozenTrial, state: SlotState) -> None:
+    own.trial(trial, state, trial_experiment(DEBUG, trial.user_attrs[VALUES]))
+
+
 def grown(name: str, values: list[float], status: Any = "finished") -> SlotState:
     best = max(values, default=float("-inf"))
     kept = values.index(best) + 1 if values else 0
@@ -64,9 +69,9 @@ def runs_of(tracker: Tracker) -> dict[str, Any]:
 
 def test_a_trials_run_has_its_values_its_curve_its_state_and_its_times(tracker: Tracker, project: Path) -> None:
     own = projection(tracker, project)
-    own.trial(told(0, TrialState.COMPLETE, value=0.75), grown("trial/0", [0.5, 0.75, 0.25]))
-    own.trial(told(1, TrialState.PRUNED, "pruned"), grown("trial/1", [0.25], "pruned"))
-    own.trial(told(2, TrialState.FAIL, "OSError: no luck"), SlotState("trial/2"))
+    written(own, told(0, TrialState.COMPLETE, value=0.75), grown("trial/0", [0.5, 0.75, 0.25]))
+    written(own, told(1, TrialState.PRUNED, "pruned"), grown("trial/1", [0.25], "pruned"))
+    written(own, told(2, TrialState.FAIL, "OSError: no luck"), SlotState("trial/2"))
     found = runs_of(tracker)
     assert {name: run.info.status for name, run in found.items()} == {
         "trial 0": "FINISHED", "trial 1": "KILLED", "trial 2": "FAILED",
@@ -83,7 +88,7 @@ def test_a_trial_that_is_told_of_again_has_one_run(tracker: Tracker, project: Pa
     for _ in range(2):
         own = projection(tracker, project)
         for number in range(2):
-            own.trial(told(number, TrialState.COMPLETE, value=0.5), grown(f"trial/{number}", [0.5]))
+            written(own, told(number, TrialState.COMPLETE, value=0.5), grown(f"trial/{number}", [0.5]))
     assert len(list(tracker.runs(f"tags.`{tags.ROLE}` = 'trial'"))) == 2
 
 
@@ -94,10 +99,10 @@ def test_a_run_that_a_killed_process_left_half_written_is_written_anew(
     with monkeypatch.context() as patch:
         patch.setattr(Run, "fill", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            own.trial(told(0, TrialState.COMPLETE, value=0.5), grown("trial/0", [0.5]))
+            written(own, told(0, TrialState.COMPLETE, value=0.5), grown("trial/0", [0.5]))
     monkeypatch.setattr("pipeline.tracking.process.is_gone", lambda _: True)
     tracker.mend()
-    projection(tracker, project).trial(told(0, TrialState.COMPLETE, value=0.5), grown("trial/0", [0.5]))
+    written(projection(tracker, project), told(0, TrialState.COMPLETE, value=0.5), grown("trial/0", [0.5]))
     (run,) = tracker.runs(f"tags.`{tags.ROLE}` = 'trial'")
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {OBJECTIVE: 0.5}
@@ -110,6 +115,6 @@ def test_the_bar_never_goes_back_when_a_batch_begins_before_the_last_one_is_writ
     own = projection(tracker, project, bar)
     own.batch(cast(Any, [told(2, TrialState.RUNNING)]))
     for number, value in ((0, 0.5), (1, 0.25)):
-        own.trial(told(number, TrialState.COMPLETE, value=value), grown(f"trial/{number}", [value]))
-    own.trial(told(2, TrialState.COMPLETE, value=0.75), grown("trial/2", [0.75]))
+        written(own, told(number, TrialState.COMPLETE, value=value), grown(f"trial/{number}", [value]))
+    written(own, told(2, TrialState.COMPLETE, value=0.75), grown("trial/2", [0.75]))
     assert bar.shown == [(2, ""), (2, "best 0.5000"), (2, "best 0.5000"), (3, "best 0.7500")]

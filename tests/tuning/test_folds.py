@@ -137,7 +137,7 @@ def test_early_stopping_is_each_folds_own_and_the_trial_goes_on_until_the_last(
 ) -> None:
     seen: dict[int, SlotState] = {}
     own = folded(training__epochs=12, training__early_stopping=SOON, tuning__pruner="none", tuning__trials=4)
-    callbacks = Callbacks(trial=lambda trial, state: seen.setdefault(trial.number, state) and None)
+    callbacks = Callbacks(trial=lambda trial, state, _: seen.setdefault(trial.number, state) and None)
     searched(own, in_folds, tmp_path, callbacks=callbacks)
     lengths = {number: {fold.looks for fold in it.folds} for number, it in seen.items() if isinstance(it, FoldedState)}
     assert len(lengths) == 4
@@ -171,7 +171,7 @@ def test_a_trial_with_a_diverged_fold_is_told_as_diverged_and_ends_at_once(
     monkeypatch.setattr("pipeline.training.stack.note_look", _diverging("trial/1/fold/2", 2))
     heard: list[tuple[int, str]] = []
 
-    def on_trial(trial: FrozenTrial, state: SlotState) -> None:
+    def on_trial(trial: FrozenTrial, state: SlotState, tried: Experiment) -> None:
         heard.append((trial.number, state.status))
 
     own = folded(tuning__pruner="none", tuning__trials=3, tuning__batch=3)

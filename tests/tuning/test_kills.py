@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import count, product
+from itertools import count, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from pipeline.tuning.writer import TrialWriter
 from .studies import PROJECT, assert_equal, digits, prepared_at, searched, study_in
 
 WRITES: list[tuple[type, str]] = [
-    (_CachedStorage, "create_new_trial"), (_CachedStorage, "set_trial_user_attr"),
-    (_CachedStorage, "set_trial_state_values"), (TrialWriter, "report"),
+    (_CachedStorage, "create_new_trial"), (_CachedStorage, "set_trial_state_values"), (TrialWriter, "report"),
+    (TrialWriter, "attributes"),
 ]  # fmt: skip
 QUICK = {"training.epochs": 3}
 
@@ -70,7 +70,7 @@ def sessions(
     deaths: Iterator[tuple[int, bool]],
 ) -> int:
     """Run again and again, each time killed where `deaths` says, until a run lives to its end; how many died."""
-    for died, (when, before) in enumerate(deaths):
+    for died, (when, before) in enumerate(islice(deaths, 100)):
         with monkeypatch.context() as patch:
             kill_at(patch, places, when, before)
             try:
@@ -82,12 +82,12 @@ def sessions(
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-def test_a_study_killed_at_every_fifth_write_of_its_storage_equals_an_unbroken_one(
+def test_a_study_killed_at_any_write_of_its_storage_equals_an_unbroken_one(
     before: bool, prepared: Prepared, reference: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deaths = ((5, before) for _ in count())  # a trial is told in four: fewer would get nowhere
+    deaths = ((1 + died % 8, before) for died in count())  # the first of a batch is told in six
     died = sessions(monkeypatch, WRITES, lambda: searched(digits(QUICK), prepared, tmp_path), deaths)
-    assert died > 8
+    assert died > 10
     assert_equal(study_in(tmp_path), reference)
 
 
@@ -96,7 +96,7 @@ def test_a_study_killed_around_epochs_checkpoints_and_callbacks_equals_an_unbrok
 ) -> None:
     monkeypatch.setattr(Checkpoint, "due", lambda _: True)  # after every epoch, not every two seconds
     told: list[int] = []
-    callbacks = Callbacks(trial=lambda trial, state: told.append(trial.number))
+    callbacks = Callbacks(trial=lambda trial, *_: told.append(trial.number))
     places: list[tuple[type, str]] = [
         (Crew, "advance"), (Crew, "leave"), (Checkpoint, "write"), (Checkpoint, "remove"), (TrialWriter, "end"),
     ]  # fmt: skip
@@ -116,7 +116,7 @@ def test_a_kill_after_the_last_trial_was_told_leaves_none_unheard_of(
     experiment = digits(QUICK | {"tuning.trials": 4})
     heard: list[int] = []
 
-    def on_trial(trial: FrozenTrial, state: SlotState) -> None:
+    def on_trial(trial: FrozenTrial, state: SlotState, tried: Experiment) -> None:
         assert list(trial.intermediate_values) == list(range(1, state.looks + 1))
         heard.append(trial.number)
         if heard == [0, 1, 2, 3]:

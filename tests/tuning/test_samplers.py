@@ -1,6 +1,9 @@
+from functools import partial
+
 import optuna
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.samplers import TPESampler
 from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
@@ -65,8 +68,20 @@ def test_tpe_models_together_what_is_searched_together() -> None:
     both = SPACE | {"u": FloatDistribution(0.0, 1.0), "v": FloatDistribution(0.0, 1.0)}
     study.add_trial(create_trial(params={"x": 0.1, "u": 0.2, "v": 0.3}, distributions=_some(both, "xuv"), value=0.0))
     last = study.trials[-1]
-    assert sampler("tpe", 0, 0, 13).infer_relative_search_space(study, last) == _some(both, "x")
     assert sampler("tpe", 0, 0, 13, both).infer_relative_search_space(study, last) == both
+
+
+@pytest.mark.parametrize(("complete", "running"), [(0, 0), (0, 2), (12, 0), (30, 4)])
+def test_tpe_proposes_as_optunas_own_does_where_all_trials_search_the_same(complete: int, running: int) -> None:
+    ours = sampler("tpe", 0, 0, 13)
+    study = history(complete, running)
+    study.sampler = ours
+    found = study.ask(SPACE).params
+    theirs = sampler("tpe", 0, 0, 13)
+    theirs.infer_relative_search_space = partial(TPESampler.infer_relative_search_space, theirs)  # type: ignore[method-assign, arg-type]
+    study = history(complete, running)
+    study.sampler = theirs
+    assert study.ask(SPACE).params == found
 
 
 @pytest.mark.parametrize("kind", KINDS)

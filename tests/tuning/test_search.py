@@ -110,10 +110,10 @@ def test_a_short_last_batch_stays_short_when_the_study_goes_on(
     prepared: Prepared, reference: Study, tmp_path: Path
 ) -> None:
     short = searched(digits({"tuning.trials": 6}), prepared, tmp_path)
-    assert [trial.user_attrs[BATCH] for trial in short.trials[3:]] == [[0, 4], [4, 6], [4, 6]]
+    assert [trial.user_attrs.get(BATCH) for trial in short.trials[3:]] == [None, [4, 6], None]
     before = values_of(short)
     longer = searched(digits(), prepared, tmp_path)
-    assert [trial.user_attrs[BATCH] for trial in longer.trials[5:9]] == [[4, 6], [6, 8], [6, 8], [8, 12]]
+    assert [trial.user_attrs.get(BATCH) for trial in longer.trials[5:9]] == [None, [6, 8], None, [8, 12]]
     pd.testing.assert_frame_equal(values_of(longer)[:6], before, check_dtype=False)
     pd.testing.assert_frame_equal(values_of(longer)[:4], values_of(reference)[:4])
 
@@ -121,7 +121,7 @@ def test_a_short_last_batch_stays_short_when_the_study_goes_on(
 def test_a_study_with_enough_trials_asks_for_nothing(prepared: Prepared, reference: Study, tmp_path: Path) -> None:
     shutil.copytree(Path(str(reference._storage._backend.engine.url.database)).parent, tmp_path, dirs_exist_ok=True)
     told: list[int] = []
-    callbacks = Callbacks(trial=lambda trial, _: told.append(trial.number))
+    callbacks = Callbacks(trial=lambda trial, *_: told.append(trial.number))
     study = searched(digits({"tuning.trials": 8}), prepared, tmp_path, callbacks=callbacks)
     assert_equal(study, reference)
     assert told == []
@@ -150,7 +150,7 @@ def test_callbacks_hear_of_batches_epochs_and_trials_in_order(prepared: Prepared
     def on_epoch(states: Sequence[SlotState]) -> None:
         heard.append((states[0].looks, [state.name for state in states]))
 
-    def on_trial(trial: FrozenTrial, state: SlotState) -> None:
+    def on_trial(trial: FrozenTrial, state: SlotState, tried: Experiment) -> None:
         assert trial.state.is_finished()
         assert trial.intermediate_values == {epoch: it[OBJECTIVE] for epoch, it in enumerate(state.history, start=1)}
         trials.append(trial.number)
@@ -170,7 +170,7 @@ def test_trials_are_told_of_while_the_next_batch_trains(prepared: Prepared, tmp_
         if states[0].name == "trial/2":
             trained.set()
 
-    def on_trial(trial: FrozenTrial, _: SlotState) -> None:
+    def on_trial(trial: FrozenTrial, _: SlotState, tried: Experiment) -> None:
         if trial.number == 0:
             assert trained.wait(60)
 
@@ -182,7 +182,7 @@ def test_trials_are_told_of_while_the_next_batch_trains(prepared: Prepared, tmp_
 def test_a_tracker_that_fails_costs_no_trial_and_is_told_again(prepared: Prepared, tmp_path: Path) -> None:
     told: list[int] = []
 
-    def on_trial(trial: FrozenTrial, _: SlotState) -> None:
+    def on_trial(trial: FrozenTrial, _: SlotState, tried: Experiment) -> None:
         told.append(trial.number)
         if told == [0, 1]:
             raise RuntimeError("tracker gone")
@@ -246,8 +246,9 @@ def test_an_error_of_ours_fails_the_batch_and_the_study_goes_on(
     heard: list[str] = []
     with monkeypatch.context() as patch:
         break_training(patch, RuntimeError("no\nluck"))
+        callbacks = Callbacks(trial=lambda trial, *_: heard.append(trial.state.name))
         with pytest.raises(RuntimeError, match="no\nluck"):
-            searched(digits(), prepared, tmp_path, callbacks=Callbacks(trial=lambda it, _: heard.append(it.state.name)))
+            searched(digits(), prepared, tmp_path, callbacks=callbacks)
     assert heard == ["FAIL"] * 4
     frame = values_of(study_in(tmp_path))
     assert frame["state"].tolist() == ["FAIL"] * 4

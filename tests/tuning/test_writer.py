@@ -61,14 +61,17 @@ def test_looks_that_are_there_already_are_kept_and_the_others_stored(study: Stud
 def test_a_trial_ends_as_told(study: Study) -> None:
     done, pruned, failed = asked(study, 3)
     writer = TrialWriter(study)
-    writer.attribute(done, "trial.metrics", {"loss": 0.5})
+    writer.attributes([(done, {"trial.metrics": {"loss": 0.5}}), (failed, {"a": 1, "b": [0.25, "c"]})])
+    writer.attributes([(done, {"trial.metrics": {"loss": 0.25}, "d": None}), (pruned, {})])
     writer.end(done, TrialState.COMPLETE, 0.5)
     writer.end(pruned, TrialState.PRUNED, math.nan)
     writer.end(failed, TrialState.FAIL)
     found = study.get_trials()
     assert [it.state for it in found] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
     assert [it.value for it in found] == [0.5, None, None]
-    assert found[0].user_attrs == {"trial.metrics": {"loss": 0.5}}
+    assert [it.user_attrs for it in found] == [
+        {"trial.metrics": {"loss": 0.25}, "d": None}, {}, {"a": 1, "b": [0.25, "c"]},
+    ]  # fmt: skip
     assert all(it.datetime_complete for it in found)
 
 
