@@ -27,7 +27,7 @@ class Projection:
     """
 
     def __init__(self, context: Context, run: Run, experiment: Experiment, study: str, prepared: str, bar: Bar) -> None:
-        self._context, self._run = context, run
+        self._context, self._run, self._experiment = context, run, experiment
         self._tags = {
             tags.STEP: "tune", tags.ROLE: "trial", tags.STUDY: study, tags.PREPARED: prepared,
             tags.EXPERIMENT: experiment.name,
@@ -71,7 +71,8 @@ class Projection:
             f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
         )
         curves = [*state.history, state.best] if state.history else []  # one that failed may have none
-        child.fill(parameters(tried), curves)
+        as_written = tried.model_copy(update={"device": self._experiment.device})  # trained on the one it stands for
+        child.fill(parameters(as_written), curves)
         child.end(_STATUS[trial.state.name], trial.datetime_complete)
 
     def _show(self, done: int) -> None:

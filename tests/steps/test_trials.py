@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from pipeline.config import load
 from pipeline.steps.context import Context
+from pipeline.steps.device import on_device
 from pipeline.steps.say import Bar, Say
 from pipeline.steps.trials import Projection
 from pipeline.tracking import tags
@@ -54,7 +55,7 @@ def told(number: int, state: TrialState, reason: str = "", **more: Any) -> Froze
 
 
 def written(own: Projection, trial: FrozenTrial, state: SlotState) -> None:
-    own.trial(trial, state, trial_experiment(DEBUG, trial.user_attrs[VALUES]))
+    own.trial(trial, state, on_device(trial_experiment(DEBUG, trial.user_attrs[VALUES]), "cpu"))
 
 
 def grown(name: str, values: list[float], status: Any = "finished") -> SlotState:
@@ -78,6 +79,7 @@ def test_a_trials_run_has_its_values_its_curve_its_state_and_its_times(tracker: 
     }  # fmt: skip
     first = found["trial 0"]
     assert first.data.params["training.learning_rate"] == "0.01"
+    assert "device" not in first.data.params
     assert tracker.metric_history(first.info.run_id, OBJECTIVE) == [(1, 0.5), (2, 0.75), (3, 0.25), (4, 0.75)]
     assert first.info.end_time - first.info.start_time == 5000
     assert found["trial 1"].data.tags[tags.TRIAL_REASON] == "pruned"
