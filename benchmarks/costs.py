@@ -9,8 +9,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,7 +18,7 @@ from tempfile import TemporaryDirectory
 import click
 import pandas as pd
 
-from benchmarks.common.project import REPOSITORY, environment
+from benchmarks.common.project import REPOSITORY, checkout, environment
 
 HERE, THERE = "here", "there"
 _MODEL = "models:/debug@champion"
@@ -101,8 +100,8 @@ COMMANDS: Mapping[str, Callable[[Side, int], float]] = {
 @click.option("--only", default="", help="Only commands whose names contain this.")
 def main(against: str, pairs: int, only: str) -> None:
     """Time both sides in turns."""
-    with TemporaryDirectory() as folder, _checkout(against, Path(folder) / "checkout") as checkout:
-        sides = {HERE: Side(REPOSITORY, Path(folder) / HERE), THERE: Side(checkout, Path(folder) / THERE)}
+    with TemporaryDirectory() as folder, checkout(against) as other:
+        sides = {HERE: Side(REPOSITORY, Path(folder) / HERE), THERE: Side(other, Path(folder) / THERE)}
         rows = []
         for name in [it for it in COMMANDS if only in it or it == "run debug"]:  # the others stand on it
             found: dict[str, list[float]] = {HERE: [], THERE: []}
@@ -116,16 +115,6 @@ def main(against: str, pairs: int, only: str) -> None:
                          "lowest": min(ratios), "highest": max(ratios)})  # fmt: skip
             click.echo(", ".join(f"{key} {it:.3f}" if key != "command" else str(it) for key, it in rows[-1].items()))
     click.echo(pd.DataFrame(rows).round(3).to_string(index=False))
-
-
-@contextmanager
-def _checkout(commit: str, folder: Path) -> Iterator[Path]:
-    git = ["git", "-C", str(REPOSITORY), "worktree"]
-    subprocess.run([*git, "add", "--detach", str(folder), commit], check=True, capture_output=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run([*git, "remove", "--force", str(folder)], check=True, capture_output=True)
 
 
 if __name__ == "__main__":

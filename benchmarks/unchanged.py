@@ -12,8 +12,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +21,7 @@ import click
 import safetensors
 
 from benchmarks.common import machine
-from benchmarks.common.project import REPOSITORY, environment
+from benchmarks.common.project import REPOSITORY, checkout, environment
 
 RECORD = Path(__file__).parent / "records" / "unchanged.json"
 _STUDY = ("tuning.trials=10",)  # `auto` follows this machine's speed
@@ -62,8 +61,8 @@ def main(record: bool, text: Path | None, only: str) -> None:
     here, there = {name: _sums(REPOSITORY, it, text) for name, it in cases.items()}, recorded["sums"]
     if any(recorded[name] != value for name, value in about.items()):
         click.echo(f"recorded on another machine or torch: {recorded['commit'][:7]} is trained here first")
-        with _checkout(recorded["commit"]) as checkout:
-            there = {name: _sums(checkout, it, text) for name, it in cases.items()}
+        with checkout(recorded["commit"]) as place:
+            there = {name: _sums(place, it, text) for name, it in cases.items()}
     differing = [name for name in cases if here[name] != there.get(name)]
     for name in cases:
         click.echo(f"{name}: {'DIFFERS' if name in differing else 'equal'}")
@@ -71,33 +70,33 @@ def main(record: bool, text: Path | None, only: str) -> None:
         raise SystemExit(1)
 
 
-def _sums(checkout: Path, case: tuple[str, ...], text: Path | None) -> dict[str, str]:
+def _sums(place: Path, case: tuple[str, ...], text: Path | None) -> dict[str, str]:
     """Checksums of the model as written and of the study, trained by a checkout's code."""
     name, *values = case
     if name == "social_text":
         values.append(f"data.root={text}")
     steps = {"train": "model.safetensors"} | ({} if "tuning=null" in values else {"tune": "trials.csv"})
     with TemporaryDirectory() as folder:
-        project = _project(checkout, Path(folder))
-        made = {step: _outputs(checkout, project, step, name, values) / file for step, file in steps.items()}
+        project = _project(place, Path(folder))
+        made = {step: _outputs(place, project, step, name, values) / file for step, file in steps.items()}
         return {step: _of_model(it) if it.suffix == ".safetensors" else _of_file(it) for step, it in made.items()}
 
 
-def _project(checkout: Path, folder: Path) -> Path:
+def _project(place: Path, folder: Path) -> Path:
     """A project with the checkout's experiments, and nothing done in it yet."""
-    (folder / "MLproject").write_bytes((checkout / "MLproject").read_bytes())
-    (folder / "experiments").symlink_to(checkout / "experiments")
+    (folder / "MLproject").write_bytes((place / "MLproject").read_bytes())
+    (folder / "experiments").symlink_to(place / "experiments")
     return folder
 
 
-def _outputs(checkout: Path, project: Path, step: str, name: str, values: list[str]) -> Path:
+def _outputs(place: Path, project: Path, step: str, name: str, values: list[str]) -> Path:
     """The folder of outputs of a step's run.
 
     Raises:
         RuntimeError: The command failed.
     """
     words = [sys.executable, "-m", "pipeline", step, name, "--json", *(word for it in values for word in ("--set", it))]
-    told = subprocess.run(words, cwd=project, env=environment() | {"PYTHONPATH": str(checkout)}, capture_output=True,
+    told = subprocess.run(words, cwd=project, env=environment() | {"PYTHONPATH": str(place)}, capture_output=True,
                           text=True, check=False)  # fmt: skip
     if told.returncode:
         raise RuntimeError(f"{' '.join(words)} failed:\n{told.stdout}{told.stderr}")
@@ -124,17 +123,6 @@ def _git(*words: str) -> str:
     return subprocess.run(
         ["git", "-C", str(REPOSITORY), *words], check=True, capture_output=True, text=True
     ).stdout.strip()
-
-
-@contextmanager
-def _checkout(commit: str) -> Iterator[Path]:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "checkout"
-        _git("worktree", "add", "--detach", str(path), commit)
-        try:
-            yield path
-        finally:
-            _git("worktree", "remove", "--force", str(path))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,19 @@ def scratch_project(data: Data) -> Iterator[Project]:
         yield Project(Path(folder), data)
 
 
+@contextmanager
+def checkout(commit: str) -> Iterator[Path]:
+    """A worktree of another commit, in a temporary folder."""
+    git = ["git", "-C", str(REPOSITORY), "worktree"]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "checkout"
+        subprocess.run([*git, "add", "--detach", str(path), commit], check=True, capture_output=True)
+        try:
+            yield path
+        finally:
+            subprocess.run([*git, "remove", "--force", str(path)], check=True, capture_output=True)
+
+
 def run(words: Sequence[str], folder: Path) -> Spent:
     """Run a program in a folder; what it cost, and the last line it said.
 
