@@ -64,13 +64,16 @@ class Projection:
         own = {
             tags.TRIAL_NUMBER: str(trial.number),
             tags.TRIAL_STATE: trial.state.name,
-            tags.TRIAL_REASON: trial.user_attrs.get(REASON, ""),
             tags.TRIAL_VALUES: json.dumps(values, sort_keys=True),
         }
+        if REASON in trial.user_attrs:
+            own[tags.TRIAL_REASON] = trial.user_attrs[REASON]
         child = self._context.tracker.start(
             f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
         )
-        curves = [*state.history, state.best] if state.history else []  # one that failed may have none
+        curves = state.history  # MLflow shows the last point of a curve: that of the kept look
+        if state.history and state.best != state.history[-1]:
+            curves = [*state.history, state.best]
         as_written = tried.model_copy(update={"device": self._experiment.device})  # trained on the one it stands for
         child.fill(parameters(as_written), curves)
         child.end(_STATUS[trial.state.name], trial.datetime_complete)
