@@ -30,8 +30,7 @@ from benchmarks.networks import Case, deep, flagship
 from benchmarks.rivals.torchjd_mtl import jacobian_of, step_of
 from pipeline.balance import Seen, balancer
 from pipeline.config import Experiment, with_values
-from pipeline.config.balancers import METHODS
-from pipeline.config.balancing import BalancingSettings
+from pipeline.config.balancing import Balancing
 from pipeline.data.batches import Batches
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, labels_file
 from pipeline.draws import Stream
@@ -68,15 +67,15 @@ _PLAIN = {
 def main(methods: str | None, data: Path | None, repeats: int, quick: bool, folder: Path) -> None:
     """Time a training step with every method, and the gradient-based ones against TorchJD."""
     settle()
-    asked = methods.split(",") if methods else list(METHODS)
-    if unknown := set(asked) - set(METHODS):
+    asked = methods.split(",") if methods else list(Balancing.choices)
+    if unknown := set(asked) - set(Balancing.choices):
         raise click.BadParameter(f"unknown: {', '.join(sorted(unknown))}", param_hint="--methods")
     repeats = 1 if quick else repeats
     tables, costs = [], []
     with data_folder(data, (1000, 200) if quick else (6000, 1000)) as found:
         about = {"machine": machine.describe(), "data": found.in_words}
         for network, fewest in ((flagship, (1, 2)), (deep, (3,))):
-            ours = [name for name in asked if METHODS[name].tasks in fewest]
+            ours = [name for name in asked if Balancing.choices[name].least in fewest]
             if not ours:
                 continue
             with network(found) as case:
@@ -125,11 +124,11 @@ def _costs(table: pd.DataFrame, methods: Sequence[str], tasks: int) -> pd.DataFr
 
 def _weighting(method: str, tasks: int) -> float:
     """Median seconds of the weights of one slot from losses and a Gramian that are there."""
-    about = METHODS[method]
+    about = Balancing.choices[method]
     if not about.weighs or "jacobian" in about.needs:
         return float("nan")
     draws = torch.Generator().manual_seed(0)
-    own = balancer([BalancingSettings(method=method)], [str(task) for task in range(tasks)])
+    own = balancer([Balancing.of(method)], [str(task) for task in range(tasks)])
     jacobian = torch.randn(1, tasks, 200, generator=draws)
     losses = torch.rand(1, tasks, generator=draws) + 0.1
     seen = Seen([Stream(0, "seed/0")], 0, 1, losses, jacobian @ jacobian.mT)

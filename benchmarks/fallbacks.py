@@ -18,7 +18,7 @@ from benchmarks.truth.families import Family, Task
 from benchmarks.truth.job import drafted, untracked, written
 from pipeline.analysis.fallbacks import share_of
 from pipeline.config import Experiment, load, with_values
-from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import Balancing
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.steps.curves import history
 from pipeline.steps.prepare import Prepare
@@ -42,7 +42,7 @@ _EPOCHS = {"training.epochs": 3, "training.updates": "auto", "tuning": None, "tr
 def main(methods: str | None) -> None:
     """Train, and print the share of steps in percent."""
     settle()
-    asked = methods.split(",") if methods else [name for name, it in METHODS.items() if it.of_gradients]
+    asked = methods.split(",") if methods else [name for name, it in Balancing.choices.items() if it.of_gradients]
     rows = {}
     with TemporaryDirectory() as folder:
         for experiment, prepared in _experiments(Path(folder)):
@@ -72,7 +72,7 @@ def _prepared(experiment: Experiment, project: Path, folder: Path) -> tuple[Expe
 
 def _share(experiment: Experiment, prepared: Prepared, method: str) -> float:
     """Of the steps of three epochs; NaN where the experiment does not admit the method, or it solves nothing."""
-    if len(experiment.tasks) < METHODS[method].tasks:
+    if len(experiment.tasks) < Balancing.choices[method].least:
         return float("nan")
     own = with_values(experiment, _EPOCHS | {"balancing": {"method": method}})
     stack = Stack(prepared, [trial_slot(0, own)])

@@ -18,7 +18,7 @@ from benchmarks.common.measuring import Contender, timed
 from benchmarks.common.options import shared
 from benchmarks.networks import Case, flagship
 from pipeline.config import Experiment, with_values
-from pipeline.config.sharing import KINDS
+from pipeline.config.sharing import Sharing
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
 from pipeline.training.stack import Stack, build_network
@@ -41,7 +41,7 @@ def main(data: Path | None, repeats: int, quick: bool, folder: Path) -> None:
             _contender(case, network, kind, models)
             for network, (_, sizes) in NETWORKS.items()
             for models in sizes
-            for kind in KINDS
+            for kind in Sharing.choices
         ]
         table = measuring.take_turns(contenders, 1 if quick else repeats, warm_ups=1)
         click.echo(_costs(case, table).to_string())
@@ -65,7 +65,7 @@ def _costs(case: Case, table: pd.DataFrame) -> pd.DataFrame:
     """Of each network and way to share the parameters, and median microseconds in times those of one trunk."""
     medians, rows = measuring.summary(table, "cpu_seconds")["median"], {}
     for network, (_, sizes) in NETWORKS.items():
-        for kind in KINDS:
+        for kind in Sharing.choices:
             count = build_network(case.prepared, [_experiment(case, network, kind)]).count()
             row: dict[str, float] = {"parameters": count}
             for models in sizes:

@@ -4,8 +4,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from .conftest import REPOSITORY
 
 # A package may import those on later lines only.
@@ -95,8 +93,3 @@ def test_what_is_seldom_needed_and_slow_is_imported_where_it_is_used() -> None:
     for path, tree in modules():
         top = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
         assert not SELDOM & {name.split(".")[0] for name in imported(top)}, path
-
-
-@pytest.mark.parametrize("path", [path for path, _ in modules()], ids=str)
-def test_no_file_is_longer_than_350_lines(path: Path) -> None:
-    assert len((REPOSITORY / path).read_text().splitlines()) <= 350

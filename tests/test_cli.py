@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import Balancing
 
 from .conftest import REPOSITORY, Headway
 
@@ -35,12 +35,12 @@ def test_list_names_the_experiments_that_ship(project: object, headway: Headway)
 
 def test_show_names_every_balancing_method_with_what_it_needs(project: object, headway: Headway) -> None:
     told = {it["method"]: it for it in headway("show", "--balancers", "--json").json}
-    assert told.keys() == METHODS.keys()
+    assert told.keys() == Balancing.choices.keys()
     assert told["famo"]["needs"] == ["losses", "losses_after"]
     assert told["cagrad"]["settings"] == {"c": 0.4}
     assert all(it["paper"] and it["about"] and it["cost_of_a_step"] >= 1.0 for it in told.values())
     lines = headway("show", "--balancers").out
-    assert all(name in lines for name in METHODS)
+    assert all(name in lines for name in Balancing.choices)
 
 
 SPACE = "tuning.space={model.trunk.dropout: {float: [0.5, 0.1]}}"
@@ -86,7 +86,7 @@ MISTAKES = {
     ),
     "representation without a Gramian": (
         ["train", "debug", "--set", "balancing.method=graddrop", "--set", "balancing.gradients=representation"],
-        "leave gradients out",
+        "balancing.gradients: input should be 'parameters'",
     ),
     "weights that are none": (
         ["train", "digits", "--set", "balancing.method=graddrop", "--set", "balancing.every=2"], "does not use every=2"

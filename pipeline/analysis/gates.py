@@ -7,7 +7,6 @@ from torch import Tensor
 
 from pipeline.analysis.candidate import Candidate
 from pipeline.analysis.networks import Networks, each_slot
-from pipeline.config.sharing import PLAIN
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network
@@ -23,7 +22,7 @@ def gates(candidate: Candidate) -> list[dict[At, float]]:
     A reader is a task, or `all` for what goes to the experts of all tasks in the next level. The rows are those of the
     reader's source that are held out for validation, or where none are, those of train.
     """
-    if all(it.model.sharing.kind in PLAIN for it in candidate.experiments):
+    if all(it.model.sharing.plain for it in candidate.experiments):
         return []
     split = "validation" if candidate.experiment.validates else "train"
     return each_slot(candidate, lambda networks: _each(networks, candidate.prepared, split))
@@ -32,7 +31,7 @@ def gates(candidate: Candidate) -> list[dict[At, float]]:
 def _each(networks: Networks, prepared: Prepared, split: str) -> list[dict[At, float]]:
     """The mean gates of each slot, on the rows that it holds out; none of networks that mix nothing."""
     slots = networks.slots
-    if networks.experiment.model.sharing.kind in PLAIN:
+    if networks.experiment.model.sharing.plain:
         return [{} for _ in slots]
     folds = {slot.fold for slot in slots}
     found = {fold: _means(networks.network, prepared.holding_out(fold), split) for fold in folds}

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from itertools import chain
 
-from pipeline.config import Experiment, flatten
-from pipeline.training.slot import NUMERIC
+from pipeline.config import Experiment, facts, flatten, is_of_choice
 
 _COMPARED = ("model.", "balancing.", "training.")
 _LEFT_OUT = ("training.seeds",)
@@ -38,15 +37,16 @@ def compared_all(experiments: Sequence[Experiment]) -> dict[str, object]:
 def differs_in(one: Experiment, *others: Experiment) -> str:
     """`differs in optimizer and width (and in dropout and learning rate)`; empty where none of the others differs.
 
-    What changes the network or the rule comes first, mere numbers follow in brackets. That nothing is shared
-    is not said: the candidate's name says it.
+    What changes the network or the rule comes first, mere numbers follow in brackets. Settings that one of them does
+    not have are left out, as is that nothing is shared: the candidate's name says it.
     """
     before, after = compared(one), compared_all(others)
     keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+    keys = [key for key in keys if (key in before and key in after) or not is_of_choice(key)]
     apart = others[0].model.sharing.kind == "separate"
     keys = [key for key in keys if key not in _LEFT_OUT and not (apart and key.startswith("model.sharing."))]
-    kinds = _listed({_word(key) for key in keys if not key.startswith(NUMERIC)})
-    numbers = _listed({_word(key) for key in keys if key.startswith(NUMERIC)})
+    kinds = _listed({_word(key) for key in keys if not facts(key).per_slot})
+    numbers = _listed({_word(key) for key in keys if facts(key).per_slot})
     if kinds and numbers:
         return f"differs in {kinds} (and in {numbers})"
     return f"differs in {kinds or numbers}" if kinds or numbers else ""

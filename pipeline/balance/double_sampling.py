@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.balance.base import Kept
+
 
 class DoubleSampled:
     """Weights that descend, on the simplex, on the norm of the sum by two independent halves of the batch (MoDo).
@@ -18,6 +20,8 @@ class DoubleSampled:
     Attributes:
         shares: The weights of the last step, [T].
     """
+
+    kept = (Kept("shares", 1, of=1.0, per_task=True),)
 
     def __init__(self, learning_rate: float, rho: float) -> None:
         self._rate, self._rho = learning_rate, rho
@@ -46,6 +50,8 @@ class DirectionOriented:
     Attributes:
         shares: Where the last search ended, [T].
     """
+
+    kept = (Kept("shares", 1, of=1.0, per_task=True),)
 
     def __init__(self, learning_rate: float, momentum: float, iterations: int, pull: float) -> None:
         self._rate, self._momentum, self._iterations, self._pull = learning_rate, momentum, iterations, pull

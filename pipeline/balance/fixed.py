@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from pipeline.balance.base import Balancer, Seen
-from pipeline.config.balancing import BalancingSettings
+from pipeline.config.balancing import Balancing
 from pipeline.draws import generator
 
 
-def preferred(settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> Tensor:
+def preferred(settings: Sequence[Balancing], tasks: Sequence[str], device: str = "cpu") -> Tensor:
     """The weights that each slot's settings give, [K, T], which sum to T."""
     given = [it.normalised(list(tasks)) for it in settings]
     return torch.tensor([[slot[task] for task in tasks] for slot in given], device=device)
@@ -19,9 +19,9 @@ def preferred(settings: Sequence[BalancingSettings], tasks: Sequence[str], devic
 class Fixed(Balancer):
     """The same weights in every step (linear scalarisation; Kurin et al. 2022, arXiv 2201.04122)."""
 
-    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
-        super().__init__(settings, tasks, device)
-        self._chosen = preferred(settings, tasks, device)
+    def begin(self) -> None:
+        """See `Balancer`."""
+        self._chosen = preferred(self.settings, self.tasks, self.device)
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`: always the same."""

@@ -4,17 +4,18 @@ A task without a labelled row has gradient 0 in that step: a method sees no row 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torchjd.aggregation import PCDWeighting
 
 from pipeline.balance.adam import Adam
-from pipeline.balance.base import Balancer, Seen
+from pipeline.balance.base import Balancer, Kept, Seen
 from pipeline.balance.geometry import Unsolved
-from pipeline.config.balancing import BalancingSettings
+from pipeline.config.balancing import Balancing
 from pipeline.draws import seeded
 
 Weighting = Callable[..., Tensor]
@@ -32,9 +33,10 @@ class GradNorm(Balancer):
     to T. The norms are those on everything shared; the paper takes the last shared layer. Its code is not public.
     """
 
-    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
-        super().__init__(settings, tasks, device)
-        self._w, self._first = self.rows("w", len(tasks), of=1.0), self.rows("first", len(tasks))
+    def begin(self) -> None:
+        """See `Balancer`."""
+        count = len(self.tasks)
+        self._w, self._first = self.rows("w", count, of=1.0), self.rows("first", count)
         self._alpha = self.column("alpha")
         self._adam = Adam(self, self._w, self.column("learning_rate"))
 
@@ -55,23 +57,15 @@ class GradNorm(Balancer):
         return weights
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What a weighting remembers between its calls.
+def made(implementation: Any, settings: Balancing) -> Any:
+    """A function as it is, a class made with the method's settings in the order of their declaration."""
+    return implementation(*settings.values().values()) if isinstance(implementation, type) else implementation
 
-    Attributes:
-        attribute: Its name there; what the weighting leaves in it is kept.
-        axes: How many axes of tasks it has: 1 of a value a task, 2 of one a pair, 0 of a single value.
-        of: What it is at the start.
-        per_task: Whether that is divided by the number of tasks.
-        made_by_call: Whether it is there after a first call only, as in TorchJD's.
-    """
 
-    attribute: str
-    axes: int
-    of: float = 0.0
-    per_task: bool = False
-    made_by_call: bool = False
+class PriorityConstrained(PCDWeighting):
+    """TorchJD's, with what it remembers (PCD; arXiv 2606.29521, TMLR 2026)."""
+
+    kept = (Kept("_sq_norm_ema", 1, made_by_call=True), Kept("_n_steps", 0, made_by_call=True))
 
 
 class SlotBySlot(Balancer):
@@ -84,25 +78,17 @@ class SlotBySlot(Balancer):
         settings: See `Balancer`.
         tasks: See `Balancer`.
         device: See `Balancer`.
-        make: From a slot's settings to the weighting.
-        kept: What that remembers.
-        draws: Whether it draws: from a generator that is seeded for the slot and step.
+        weighting: A function from a Gramian [T, T] to weights [T], or a class of such functions, made with the method's
+            settings. Where it has `kept`, that is what it remembers; where its `draws` is true, it is also given a
+            generator that is seeded for the slot and step.
     """
 
-    def __init__(
-        self,
-        settings: Sequence[BalancingSettings],
-        tasks: Sequence[str],
-        device: str = "cpu",
-        *,
-        make: Callable[[BalancingSettings], Weighting],
-        kept: Sequence[Kept] = (),
-        draws: bool = False,
-    ) -> None:
+    def __init__(self, settings: Sequence[Balancing], tasks: Sequence[str], device: str, weighting: Any) -> None:
         super().__init__(settings, tasks, device)
-        self._make, self._kept, self._draws = make, kept, draws
+        self._of, self._kept = weighting, getattr(weighting, "kept", ())
+        self._draws = getattr(weighting, "draws", False)
         self._made: dict[tuple[int, int], Weighting] = {}
-        for it in kept:
+        for it in self._kept:
             of = it.of / (len(tasks) if it.per_task else 1)
             self.rows(it.attribute, *[len(tasks)] * it.axes or [1], of=of, dtype=torch.float64)
 
@@ -128,7 +114,7 @@ class SlotBySlot(Balancer):
     def _weighting(self, k: int, count: int) -> Weighting:
         """A slot's weighting of so many tasks: TorchJD's forget what they remember when the number changes."""
         if (k, count) not in self._made:
-            self._made[k, count] = weighting = self._make(self.settings[k])
+            self._made[k, count] = weighting = made(self._of, self.settings[k])
             if any(it.made_by_call for it in self._kept):
                 weighting(torch.eye(count, device=self.device))
         return self._made[k, count]
@@ -156,19 +142,13 @@ class Aggregated(Balancer):
         settings: See `Balancer`.
         tasks: See `Balancer`.
         device: See `Balancer`.
-        make: From a slot's settings to a function of gradients [T, P], none of which is 0, to a direction [P].
+        aggregation: A function from gradients [T, P], none of which is 0, to a direction [P], or a class of such
+            functions, made with the method's settings.
     """
 
-    def __init__(
-        self,
-        settings: Sequence[BalancingSettings],
-        tasks: Sequence[str],
-        device: str = "cpu",
-        *,
-        make: Callable[[BalancingSettings], Aggregation],
-    ) -> None:
+    def __init__(self, settings: Sequence[Balancing], tasks: Sequence[str], device: str, aggregation: Any) -> None:
         super().__init__(settings, tasks, device)
-        self._made = [make(it) for it in settings]
+        self._made: list[Aggregation] = [made(aggregation, it) for it in settings]
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`: there are none."""
@@ -197,20 +177,12 @@ class ExcessRisk(Balancer):
 
     ExcessMTL, He et al. 2024 (arXiv 2402.02009), as its authors' LibMTL/weighting/ExcessMTL.py: a task's first step
     only records its risk, by which those of later steps are divided.
-
-    Args:
-        settings: See `Balancer`.
-        tasks: See `Balancer`.
-        device: See `Balancer`.
-        shared: P.
     """
 
-    def __init__(
-        self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu", *, shared: int
-    ) -> None:
-        super().__init__(settings, tasks, device)
-        count = len(tasks)
-        self._squares, self._first = self.rows("squares", count, shared), self.rows("first", count)
+    def begin(self) -> None:
+        """See `Balancer`."""
+        count = len(self.tasks)
+        self._squares, self._first = self.rows("squares", count, self.shared), self.rows("first", count)
         self._w = self.rows("w", count, of=1.0)
         self._rate = self.column("learning_rate")
 

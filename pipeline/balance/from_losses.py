@@ -4,15 +4,12 @@ A method that descends on f(L) has the weights df/dL_i. A task without a labelle
 no part, and nothing is learnt of it.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from pipeline.balance.adam import Adam
 from pipeline.balance.base import Balancer, Seen
 from pipeline.balance.fixed import preferred
-from pipeline.config.balancing import BalancingSettings
 
 _TINY = 1e-8
 _NEVER = -1e30  # a logarithm whose exponential is 0
@@ -25,9 +22,9 @@ class Uncertainty(Balancer):
     yaringal/multi-task-learning-example. It descends by Adam at a rate of its own instead of the network's.
     """
 
-    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
-        super().__init__(settings, tasks, device)
-        self._s = self.rows("s", len(tasks))
+    def begin(self) -> None:
+        """See `Balancer`."""
+        self._s = self.rows("s", len(self.tasks))
         self._adam = Adam(self, self._s, self.column("learning_rate"))
 
     def weights(self, seen: Seen) -> Tensor:
@@ -64,10 +61,10 @@ class DynamicAverage(Balancer):
     im2im_pred/utils.py (lorenmt/mtan).
     """
 
-    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
-        super().__init__(settings, tasks, device)
+    def begin(self) -> None:
+        """See `Balancer`."""
         names = ("sums", "counts", "newer", "older")
-        self._sums, self._counts, self._newer, self._older = (self.rows(name, len(tasks)) for name in names)
+        self._sums, self._counts, self._newer, self._older = (self.rows(name, len(self.tasks)) for name in names)
         self._temperature = self.column("temperature")
         self._chosen: Tensor | None = None
 
@@ -107,9 +104,9 @@ class Famo(Balancer):
     authors' famo.py (Cranial-XIX/FAMO), which clips the gradient besides.
     """
 
-    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
-        super().__init__(settings, tasks, device)
-        self._w = self.rows("w", len(tasks))
+    def begin(self) -> None:
+        """See `Balancer`."""
+        self._w = self.rows("w", len(self.tasks))
         self._adam = Adam(self, self._w, self.column("learning_rate"), self.column("decay"))
 
     def weights(self, seen: Seen) -> Tensor:
@@ -140,15 +137,15 @@ class SmoothMaximum(Balancer):
     is p = 1. With `nadir` given there is nothing to estimate, and the warm-up is an epoch shorter.
     """
 
-    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
-        super().__init__(settings, tasks, device)
-        self._preferred = preferred(settings, tasks, device)
-        self._mu, self._warmup = self.column("mu"), settings[0].value("warmup")
-        given = settings[0].value("nadir")
+    def begin(self) -> None:
+        """See `Balancer`."""
+        self._preferred = preferred(self.settings, self.tasks, self.device)
+        self._mu, self._warmup = self.column("mu"), self.value("warmup")
+        given = self.value("nadir")
         self._estimates = given == "warmup"
-        self._sums, self._counts = self.rows("sums", len(tasks)), self.rows("counts", len(tasks))
+        self._sums, self._counts = self.rows("sums", len(self.tasks)), self.rows("counts", len(self.tasks))
         if not self._estimates:
-            self._sums.copy_(torch.tensor([given[task] for task in tasks]))
+            self._sums.copy_(torch.tensor([given[task] for task in self.tasks]))
             self._counts.fill_(1.0)
 
     def weights(self, seen: Seen) -> Tensor:
@@ -174,9 +171,9 @@ class Boundary(Balancer):
     A task whose loss is far smaller than preferred can get a negative weight.
     """
 
-    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
-        super().__init__(settings, tasks, device)
-        self._direction, _ = _directed(preferred(settings, tasks, device))
+    def begin(self) -> None:
+        """See `Balancer`."""
+        self._direction, _ = _directed(preferred(self.settings, self.tasks, self.device))
         self._theta = self.column("theta")
 
     def weights(self, seen: Seen) -> Tensor:
@@ -200,11 +197,11 @@ class Cosmos(Balancer):
     a negative weight.
     """
 
-    def __init__(self, settings: Sequence[BalancingSettings], tasks: Sequence[str], device: str = "cpu") -> None:
-        super().__init__(settings, tasks, device)
-        self._alphas = [it.value("alpha") for it in settings]
+    def begin(self) -> None:
+        """See `Balancer`."""
+        self._alphas = [it.values()["alpha"] for it in self.settings]
         self._gamma = self.column("gamma")
-        self._mirrored = settings[0].value("ray") == "mirrored"
+        self._mirrored = self.value("ray") == "mirrored"
 
     def weights(self, seen: Seen) -> Tensor:
         """See `Balancer`."""

@@ -203,6 +203,18 @@ class Fair:
         return at, False
 
 
+class Nash(Fair):
+    """The Nash bargaining solution of the tasks (Nash-MTL; Navon et al. 2022, arXiv 2202.01017): alpha is 1.
+
+    Args:
+        max_norm: Largest norm of the shared gradient.
+        iterations: See `Fair`.
+    """
+
+    def __init__(self, max_norm: float, iterations: int) -> None:
+        super().__init__(1.0, iterations, max_norm)
+
+
 class ConflictAverse:
     """The best worst descent of any task within c of the mean gradient (CAGrad; Liu et al. 2021, arXiv 2110.14048).
 

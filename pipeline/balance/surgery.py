@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.balance.base import Kept
+
 _SHORT = 1e-8  # of a unit: what is left of a gradient that others took away
 
 
@@ -13,6 +15,8 @@ class Surgery:
     Yu et al. 2020 (arXiv 2001.06782), algorithm 1: the sum of what is left of all. The authors' PCGrad_tf.py takes the
     same order for every task.
     """
+
+    draws = True
 
     def __call__(self, gramian: Tensor, draws: np.random.Generator) -> Tensor:
         """From the Gramian [T, T] to weights [T]."""
@@ -41,6 +45,9 @@ class Vaccine:
     Attributes:
         targets: These averages, [T, T], of a task (first axis) as it meets another.
     """
+
+    kept = (Kept("targets", 2),)
+    draws = True
 
     def __init__(self, beta: float) -> None:
         self._beta = beta

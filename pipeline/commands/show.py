@@ -10,7 +10,7 @@ import yaml
 
 from pipeline.commands.options import Request
 from pipeline.config import experiment_files, load, project_folder
-from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import Balancing
 from pipeline.errors import UserError
 from pipeline.plugins import look_in
 
@@ -31,26 +31,26 @@ def show_balancers(as_json: bool) -> None:
         found = [
             {
                 "method": name,
-                "about": it.about,
+                "about": it.summary(),
                 "needs": it.needs,
-                "settings": dict(it.settings),
-                "least_tasks": it.tasks,
+                "settings": it.settings(),
+                "least_tasks": it.least,
                 "trainable_by_default": it.trainable,
                 "cost_of_a_step": it.cost,
                 "paper": it.paper,
             }
-            for name, it in METHODS.items()
+            for name, it in Balancing.choices.items()
         ]
         print(json.dumps(found))
         return
-    for name, it in METHODS.items():
-        settings = ", ".join(f"{key}={value}" for key, value in it.settings.items())
+    for name, it in Balancing.choices.items():
+        settings = ", ".join(f"{key}={value}" for key, value in it.settings().items())
         needs = " and ".join(need.replace("_", " ") for need in it.needs) or "nothing"
         told = [f"needs {needs}", f"a step {it.cost:g}x that of equal weights"]
         told += [f"settings {settings}"] if settings else []
-        told += [f"{it.tasks} tasks or more"] if it.tasks > 1 else []
+        told += [f"{it.least} tasks or more"] if it.least > 1 else []
         told += [] if it.trainable else ["its defaults are no good start"]
-        click.echo(f"{name:14} {it.about}\n{'':14} {'; '.join(told)}\n{'':14} {it.paper}")
+        click.echo(f"{name:14} {it.summary()}\n{'':14} {'; '.join(told)}\n{'':14} {it.paper}")
 
 
 def show_experiment(request: Request) -> None:

@@ -3,19 +3,22 @@
 Nothing here imports anything heavy: the command line reads experiments before it knows whether a step must run.
 """
 
-from pipeline.config.dotted import changed, flatten, under_base, with_values
+from pipeline.config.dotted import facts, flatten, is_of_choice, read_stored, under_base, values_read, with_values
 from pipeline.config.experiment import Experiment
 from pipeline.config.load import load, parse_value
 from pipeline.config.project import experiment_files, project_folder
 
 __all__ = [
     "Experiment",
-    "changed",
     "experiment_files",
+    "facts",
     "flatten",
+    "is_of_choice",
     "load",
     "parse_value",
     "project_folder",
+    "read_stored",
     "under_base",
+    "values_read",
     "with_values",
 ]

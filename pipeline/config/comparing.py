@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from pipeline.config.balancing import known_method
+from pipeline.config.balancing import Balancing
 from pipeline.config.base import Settings, listed
 
 EQUAL, TUNED = "equal", "tuned"
@@ -39,7 +39,9 @@ class CompareSettings(Settings):
     def _known(cls, methods: str | tuple[str, ...]) -> str | tuple[str, ...]:
         if methods == "all":
             return methods
-        return tuple(dict.fromkeys(known_method(method) for method in methods))
+        for method in methods:
+            Balancing.choice(method)
+        return tuple(dict.fromkeys(methods))
 
     @field_validator("seeds")
     @classmethod

@@ -1,10 +1,11 @@
 """What an experiment may say about its data."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from pipeline.config.base import Settings
+from pipeline.config.facts import read_by
 
 _USED = {"words": ("words", "buckets"), "subwords": ("subwords",)}
 """What each kind of vocabulary reads beside `kind`, `length` and `min_count`."""
@@ -62,11 +63,11 @@ class DataSettings(Settings):
     variant: Literal["sample", "full"] = "sample"
     root: str | None = None
     prepared: str = ".headway"
-    validation: float = Field(default=0.1, ge=0.0, lt=1.0)
-    test: float = Field(default=0.2, gt=0.0, lt=1.0)
-    mix: Literal["longest", "proportional", "shortest", "temperature"] = "longest"
-    temperature: float = Field(default=2.0, ge=1.0)
-    text: VocabularySettings = VocabularySettings()
+    validation: Annotated[float, read_by("prepare", "train", "study")] = Field(default=0.1, ge=0.0, lt=1.0)
+    test: Annotated[float, read_by("prepare")] = Field(default=0.2, gt=0.0, lt=1.0)
+    mix: Annotated[Literal["longest", "proportional", "shortest", "temperature"], read_by("train", "study")] = "longest"
+    temperature: Annotated[float, read_by("train", "study")] = Field(default=2.0, ge=1.0)
+    text: Annotated[VocabularySettings, read_by("prepare")] = VocabularySettings()
 
     @property
     def heat(self) -> float:

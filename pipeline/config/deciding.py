@@ -1,8 +1,11 @@
 """What an experiment may say about when sharing helps, hurts, or makes no difference that matters."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from pipeline.config.base import Settings
+from pipeline.config.facts import read_by
 
 
 class DecisionSettings(Settings):
@@ -13,4 +16,4 @@ class DecisionSettings(Settings):
             R2, one percent of delta-m, and of an error one percent of what always answering the mean has.
     """
 
-    margin: float = Field(default=0.01, gt=0.0)
+    margin: Annotated[float, read_by("select", "report", "compare", "affinity")] = Field(default=0.01, gt=0.0)

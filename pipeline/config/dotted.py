@@ -1,21 +1,78 @@
 """Dotted keys: `training.learning_rate` names one value of an experiment."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
 from pipeline.config.experiment import Experiment
-from pipeline.config.tasks import TaskSettings
-
-REPLACED = (
-    "tasks", "sources", "balancing.weights", "balancing.preference", "balancing.nadir", "tuning.space", "tuning.base",
-)  # fmt: skip
-"""Mappings that a file or `--set` gives whole; all others merge with their defaults."""
+from pipeline.config.facts import Facts, Step
+from pipeline.config.parts import Part, without_others
 
 _OF_KINDS = ("tasks", "sources")
 _OF_KEYS = ("tuning.space.", "tuning.base.")
-_SHORT = ("model.sharing", "model.trunk", "model.head")
+
+
+@dataclass
+class _Declared:
+    """A setting as it is declared: its facts, and the settings in it by name, `*` for those of any name."""
+
+    facts: Facts = field(default_factory=Facts)
+    inside: dict[str, "_Declared"] = field(default_factory=dict)
+    parts: list[type[Part]] = field(default_factory=list)
+
+
+@cache
+def _declared() -> _Declared:
+    root = _Declared()
+    _declare(root, Experiment)
+    return root
+
+
+def _declare(at: _Declared, annotation: Any) -> None:
+    """Note all settings of a type below a setting."""
+    if get_origin(annotation) is dict:
+        at.inside["*"] = member = _Declared(at.facts.within(()))
+        _declare(member, get_args(annotation)[1])
+        return
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        for one in get_args(annotation):
+            _declare(at, one)
+        return
+    if issubclass(annotation, Part) and annotation is annotation.family:
+        at.parts.append(annotation)
+        for choice in annotation.classes():
+            _declare(at, choice)
+        return
+    for name, it in annotation.model_fields.items():
+        found = at.inside.setdefault(name, _Declared())
+        found.facts = at.facts.within(it.metadata)
+        _declare(found, it.annotation)
+
+
+def _at(key: str) -> _Declared:
+    """The innermost declared setting that a dotted key leads to."""
+    node = _declared()
+    for part in key.split("."):
+        inner = node.inside.get(part) or node.inside.get("*")
+        if inner is None:
+            return node
+        node = inner
+    return node
+
+
+@cache
+def facts(key: str) -> Facts:
+    """What is declared of the setting that a dotted key names, or lies in."""
+    return _at(key).facts
+
+
+def is_of_choice(key: str) -> bool:
+    """Whether a dotted key names a setting that only some choices of a part have."""
+    parent, _, name = key.rpartition(".")
+    return bool(parent) and (any(name != part.by for part in _at(parent).parts) or is_of_choice(parent))
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -54,17 +111,13 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any], prefix: str = "") -
     result = dict(base)
     for key, value in over.items():
         path = f"{prefix}.{key}" if prefix else key
-        old = _long(path, result.get(key), value)
+        declared, old = _at(path), result.get(key)
+        for part in declared.parts if isinstance(old, str) and isinstance(value, Mapping) else ():
+            old = {} if part.by in value else {part.by: old}  # given in short, such as `trunk: lenet`
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merge = both and (path not in REPLACED or (path in _OF_KINDS and not _says_kinds(value)))
+        merge = both and (not declared.facts.whole or (path in _OF_KINDS and not _says_kinds(value)))
         result[key] = merged(old, value, path) if merge else value  # type: ignore[arg-type]
     return result
-
-
-def _long(path: str, old: Any, value: Any) -> Any:
-    """A kind given in short, such as `trunk: lenet`, as the mapping that further settings belong to."""
-    short = path in _SHORT and isinstance(old, str) and isinstance(value, Mapping) and "kind" not in value
-    return {"kind": old} if short else old
 
 
 def _says_kinds(members: Mapping[str, Any]) -> bool:
@@ -77,35 +130,42 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
     Raises:
         pydantic.ValidationError: A key is unknown or a value is out of its range.
     """
-    tree = experiment.model_dump(mode="json")
-    for part in ("sharing", "trunk"):  # another kind has defaults of its own
-        tree["model"][part] = getattr(experiment.model, part).given()
-    return Experiment.model_validate(merged(tree, nested(values)))
+    return Experiment.model_validate(merged(_given(experiment), nested(values)))
 
 
-def changed(experiment: Experiment, prefixes: tuple[str, ...]) -> dict[str, Any]:
-    """The values under `prefixes` that differ from the documented defaults, by dotted key, sorted.
+def _given(experiment: Experiment) -> dict[str, Any]:
+    """What differs from the defaults: another choice of a part has defaults of its own."""
+    return experiment.model_dump(mode="json", exclude_defaults=True)
 
-    Keeping defaults out means that a new setting, at its default, changes no key.
+
+def read_stored(tree: Mapping[str, Any]) -> Experiment:
+    """An experiment as a run stored it, perhaps by an earlier version.
+
+    Raises:
+        pydantic.ValidationError: It is none.
     """
-    own = experiment.sources
-    values = {key: value for key, value in flatten(experiment).items() if not key.startswith("sources")}
-    values |= flatten({name: it.model_dump(mode="json", exclude_defaults=True) for name, it in own.items()}, "sources")
-    plain = {name: TaskSettings(kind=task.kind, source=task.source) for name, task in experiment.tasks.items()}
-    given = ("name", *(f"tasks.{name}.{key}" for name in plain for key in ("kind", "source")))
-    defaults = {key: value for key, value in flatten(Experiment(name="x", tasks=plain)).items() if key not in given}
-    # A mapping that replaces counts whole: a space with fewer dimensions than the default one differs from it.
-    whole = [key for key in REPLACED if key not in _OF_KINDS]
-    differing = tuple(f"{key}." for key in whole if _under(key, values) != _under(key, defaults))
+    return Experiment.model_validate(_upgraded(tree, _declared()))
+
+
+def _upgraded(tree: Any, declared: _Declared) -> Any:
+    for part in declared.parts:
+        tree = without_others(part, tree)
+    if not isinstance(tree, Mapping):
+        return tree
+    return {key: _upgraded(it, declared.inside[key]) if key in declared.inside else it for key, it in tree.items()}
+
+
+def values_read(experiment: Experiment, step: Step) -> dict[str, Any]:
+    """The values that a step's result depends on and that differ from the defaults, by dotted key, sorted.
+
+    Keeping defaults out means that a new setting, at its default, changes no key. Settings of which the key has what
+    they stand for are left out.
+    """
     return {
         key: value
-        for key, value in sorted(values.items())
-        if key.startswith(prefixes) and (key.startswith(differing) or key not in defaults or defaults[key] != value)
+        for key, value in sorted(flatten(_given(experiment)).items())
+        if step in (found := facts(key)).read_by and not found.resolved
     }
-
-
-def _under(parent: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key.startswith(f"{parent}.")}
 
 
 def under_base(experiment: Experiment) -> Experiment:

@@ -1,22 +1,24 @@
 """The experiment: one YAML file, read into a frozen, typed, validated tree."""
 
 import re
-from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
-from pipeline.config.balancing import BalancingSettings
+from pipeline.config.balancers import Fixed
+from pipeline.config.balancing import Balancing
 from pipeline.config.base import Settings, unknown
 from pipeline.config.comparing import CompareSettings
 from pipeline.config.data import DataSettings, VocabularySettings
 from pipeline.config.deciding import DecisionSettings
 from pipeline.config.explaining import ExplainSettings
+from pipeline.config.facts import PER_SLOT, RESOLVED, SAME_COST, WHOLE, read_by
 from pipeline.config.grouping import AffinitySettings
-from pipeline.config.model import WIDENED, ModelSettings
+from pipeline.config.model import ModelSettings
 from pipeline.config.sources import SourceName, SourceSettings
 from pipeline.config.tasks import TaskName, TaskSettings
 from pipeline.config.training import TrainingSettings
+from pipeline.config.trunks import HuggingFace, Trunk
 from pipeline.config.tuning import TRIALS_A_REPLICATE, TuningSettings
 
 
@@ -32,7 +34,7 @@ class Baselines(Settings):
 
     single: bool = True
     separate: str | None = None
-    reference: bool = True
+    reference: Annotated[bool, read_by("evaluate")] = True
 
 
 class Gate(Settings):
@@ -55,25 +57,29 @@ class Experiment(Settings):
         sources: By name, where the experiment's own data are, beside the sources that are built in.
     """
 
-    name: str
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    name: Annotated[str, read_by("select", "report", "compare", "affinity")]
+    seed: Annotated[int, read_by("prepare", "train", "study", "explain"), PER_SLOT, SAME_COST] = Field(
+        default=0, ge=0, lt=2**32
+    )
+    device: Annotated[Literal["auto", "cpu", "cuda"], read_by("train", "study"), RESOLVED] = "auto"
+    precision: Annotated[Literal["float32", "bfloat16"], read_by("train", "study")] = "float32"
     slots: Literal["auto"] | int = "auto"
     processes: Literal["auto"] | int = "auto"
     data: DataSettings = DataSettings()
     baselines: Baselines = Baselines()
     gate: Gate = Gate()
-    sources: dict[SourceName, SourceSettings] = Field(default={})
-    tasks: dict[TaskName, TaskSettings] = Field(min_length=1)
-    model: ModelSettings = ModelSettings()
-    balancing: BalancingSettings = BalancingSettings()
-    training: TrainingSettings = TrainingSettings()
+    sources: Annotated[dict[SourceName, SourceSettings], read_by("prepare"), WHOLE] = Field(default={})
+    tasks: Annotated[dict[TaskName, TaskSettings], read_by("prepare", "train", "study"), WHOLE] = Field(min_length=1)
+    model: Annotated[ModelSettings, read_by("train", "study")] = ModelSettings()
+    balancing: Annotated[SerializeAsAny[Balancing], BeforeValidator(Balancing.of), read_by("train", "study")] = Fixed(
+        method="fixed"
+    )
+    training: Annotated[TrainingSettings, read_by("train", "study")] = TrainingSettings()
     tuning: TuningSettings | None = TuningSettings()
-    decision: DecisionSettings = DecisionSettings()
-    explain: ExplainSettings = ExplainSettings()
+    decision: Annotated[DecisionSettings, read_by("report", "compare", "affinity")] = DecisionSettings()
+    explain: Annotated[ExplainSettings, read_by("explain")] = ExplainSettings()
     compare: CompareSettings = CompareSettings()
-    affinity: AffinitySettings = AffinitySettings()
+    affinity: Annotated[AffinitySettings, read_by("affinity")] = AffinitySettings()
 
     @field_validator("name")
     @classmethod
@@ -91,7 +97,7 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Experiment":
-        self._check_weights()
+        self.balancing.check(self.tasks)
         self._check_method()
         self._check_trials()
         self._check_augmented()
@@ -113,36 +119,23 @@ class Experiment(Settings):
             raise ValueError("training.schedule=plateau needs a validation split: give data.validation a share")
         return self
 
-    def _check_weights(self) -> None:
-        for name in ("weights", "preference", "nadir"):
-            given = getattr(self.balancing, name)
-            if given in (None, "equal", "warmup"):
-                continue
-            if isinstance(given, dict) and set(given) != set(self.tasks):
-                named, known = (", ".join(sorted(it)) for it in (given, self.tasks))
-                raise ValueError(f"balancing.{name} names {named}; the tasks are {known}")
-            if len(given) != len(self.tasks):
-                raise ValueError(f"balancing.{name} has {len(given)} values; the tasks are {', '.join(self.tasks)}")
-            if sum(given.values() if isinstance(given, dict) else given) <= 0.0:
-                what = "weight" if name == "weights" else "share"
-                raise ValueError(f"balancing.{name} are all 0: give at least one task a positive {what}")
-
     def _check_method(self) -> None:
         """Hold the balancing method against the tasks and the network that it is for."""
-        method, about = self.balancing.method, self.balancing.about
-        if len(self.tasks) == 1:
-            return  # nothing to balance: every method is plain training then
-        least = self._least_tasks()
+        balancing = self.balancing
+        if len(self.tasks) == 1 or balancing.own_path:
+            return  # of a single task there is nothing to balance; one's own method is not imported here
+        method, least = balancing.method, balancing.least_tasks()
         if len(self.tasks) < least:
             raise ValueError(f"balancing.method '{method}' needs at least {least} tasks; found {len(self.tasks)}")
-        if about.of_gradients:
+        if balancing.of_gradients:
             self._check_shared(f"balancing.method '{method}' reads gradients on", "a method that needs no gradients")
-        if about.conditions:
+        if balancing.conditions:
             self._check_shared(f"balancing.method '{method}' gives a preference to", "a method that needs none")
-            if self.model.trunk.kind not in WIDENED:
+            if not self.model.trunk.widened:
+                *others, last = (name for name, it in Trunk.choices.items() if it.widened)
                 raise ValueError(
                     f"balancing.method '{method}' appends a preference to the rows, which a trunk "
-                    f"'{self.model.trunk.kind}' cannot take: use {', '.join(WIDENED[:-1])} or {WIDENED[-1]}"
+                    f"'{self.model.trunk.kind}' cannot take: use {', '.join(others)} or {last}"
                 )
 
     def _check_trials(self) -> None:
@@ -170,19 +163,10 @@ class Experiment(Settings):
                 f"{does} layers that the tasks share, and model.sharing=separate shares none: use "
                 f"model.sharing=shared, or {otherwise}"
             )
-        if self.model.trunk.kind == "mlp" and not self.model.trunk.widths:
+        if not self.model.trunk.layered:
             raise ValueError(
                 f"{does} layers that the tasks share, and model.trunk.widths=[] leaves none: give the trunk a width"
             )
-
-    def _least_tasks(self) -> int:
-        """How many tasks the balancing method takes at least."""
-        it = self.balancing
-        asked: dict[str, Callable[[], tuple[int, ...]]] = {
-            "krum": lambda: (it.value("byzantine") + 3, it.value("selected")),
-            "trimmed_mean": lambda: (2 * it.value("trimmed") + 1,),
-        }
-        return max((it.about.tasks, *asked.get(it.method, tuple)()))
 
     @property
     def replicates(self) -> int:
@@ -205,7 +189,7 @@ class Experiment(Settings):
     def tokenizer(self) -> str | None:
         """The encoder whose tokenizer makes numbers of text; None where a vocabulary of the training rows does."""
         trunk = self.model.trunk
-        return trunk.model if trunk.kind == "huggingface" else None
+        return trunk.model if isinstance(trunk, HuggingFace) else None
 
     @property
     def source_names(self) -> list[str]:

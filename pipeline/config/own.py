@@ -1,7 +1,7 @@
 """Parts of the user's own, which an experiment names as `package.module:Name`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -16,7 +16,7 @@ def is_own(name: str) -> bool:
     return ":" in name
 
 
-def known(what: str, name: str, names: Sequence[str]) -> str:
+def known(what: str, name: str, names: Collection[str], advice: str = "") -> str:
     """The name of a part: one that is built in, or the path of one's own.
 
     Raises:
@@ -24,7 +24,7 @@ def known(what: str, name: str, names: Sequence[str]) -> str:
     """
     if name in names or _PATH.fullmatch(name):
         return name
-    raise unknown(what, name, names, f"{', '.join(names)} or package.module:Class")
+    raise unknown(what, name, names, f"{advice or ', '.join(names)} or package.module:Class")
 
 
 def _path(path: str) -> str:

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.config.base import shown
 from pipeline.config.experiment import Experiment
+from pipeline.config.parts import Part
 
 _WORDS = {
     r"a valid dictionary( or instance of \w+| or object to extract fields from)?": "a mapping of keys to values",
@@ -66,7 +67,9 @@ def _unknown_kind(key: str, about: dict[str, Any]) -> str:
 def _unknown_key(loc: tuple[int | str, ...]) -> str:
     (*parents, key), _ = _followed(loc)
     _, annotation = _followed(loc[:-1])
-    known = list(next(iter(_models(annotation))).model_fields)
+    first = next(iter(_models(annotation)))
+    classes = first.classes() if issubclass(first, Part) else [first]
+    known = list(dict.fromkeys(name for it in classes for name in it.model_fields))
     path = ".".join(str(part) for part in (*parents, key))
     return f"unknown key '{path}' ({_hint(str(key), known)})"
 

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Posi
 
 from pipeline.config.base import Settings
 from pipeline.config.clipping import Clipped
+from pipeline.config.facts import RESOLVED
 from pipeline.config.own import OwnPath, is_own
 from pipeline.config.tasks import named
 
@@ -67,7 +68,7 @@ class TableSettings(SplitBy, Clipped):
     """
 
     kind: Literal["table"]
-    path: str
+    path: Annotated[str, RESOLVED]
     inputs: dict[str, ColumnKind] = Field(default={"*": "auto"}, min_length=1)
     exclude: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     labels: dict[str, Columns] = Field(default={})
@@ -130,8 +131,8 @@ class ImagesSettings(SplitBy):
     """
 
     kind: Literal["images"]
-    path: str
-    labels_file: str | None = None
+    path: Annotated[str, RESOLVED]
+    labels_file: Annotated[str | None, RESOLVED] = None
     id: str | None = None
     size: Size | None = None
     channels: Literal["grey", "rgb"] = "rgb"
@@ -161,7 +162,7 @@ class MedMnistSettings(Settings):
     """
 
     kind: Literal["medmnist"]
-    path: str | None = None
+    path: Annotated[str | None, RESOLVED] = None
     name: str | None = None
     classes: Columns | None = None
 
@@ -186,7 +187,7 @@ class TorchvisionSettings(Settings):
 
     kind: Literal["torchvision"]
     dataset: str
-    path: str | None = None
+    path: Annotated[str | None, RESOLVED] = None
     size: Size | None = None
 
 
@@ -209,9 +210,9 @@ class GivenSplits(Settings):
         test: Path of the test rows.
     """
 
-    path: str
-    validation: str | None = None
-    test: str | None = None
+    path: Annotated[str, RESOLVED]
+    validation: Annotated[str | None, RESOLVED] = None
+    test: Annotated[str | None, RESOLVED] = None
 
     def paths(self) -> dict[str, str]:
         """Those of all splits that are given, by split."""
@@ -237,10 +238,10 @@ class TextSettings(GivenSplits, SplitBy):
     text: str = "text"
     labels: dict[str, Several] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)
-    labels_file: str | None = None
-    validation_labels_file: str | None = None
-    test_labels_file: str | None = None
-    classes_file: str | None = None
+    labels_file: Annotated[str | None, RESOLVED] = None
+    validation_labels_file: Annotated[str | None, RESOLVED] = None
+    test_labels_file: Annotated[str | None, RESOLVED] = None
+    classes_file: Annotated[str | None, RESOLVED] = None
 
     @model_validator(mode="after")
     def _lines(self) -> "TextSettings":
@@ -283,12 +284,6 @@ def _there(paths: dict[str, str | None]) -> dict[str, str]:
     return {split: path for split, path in paths.items() if path}
 
 
-PATHS = (
-    "path", "validation", "test", "labels_file", "validation_labels_file", "test_labels_file", "classes_file"
-)  # fmt: skip
-"""The settings of sources that say where files are, whose content counts and not their names."""
-
-
 class OwnSettings(Settings):
     """A source of one's own, see `pipeline.data.sources.own`.
 
@@ -300,7 +295,7 @@ class OwnSettings(Settings):
     """
 
     kind: OwnPath
-    path: str | None = None
+    path: Annotated[str | None, RESOLVED] = None
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 

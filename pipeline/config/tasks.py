@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from pipeline.config.base import Settings, listed
+from pipeline.config.facts import RESOLVED, SAME_COST, read_by
 from pipeline.config.own import OwnPath, is_own, known
 
 ALL = "all"
@@ -45,12 +46,6 @@ PRIMARY: dict[str, str] = {
 """The metric that decides, by kind of task: higher is better, 1 is perfect, so that a mean over tasks makes sense."""
 
 
-OF_TRAINING = ("loss", "loss_arguments", "class_weights", "focal")
-"""The settings of a task that training reads and prepared data do not depend on."""
-
-OF_EVALUATION = ("metrics",)
-"""The settings of a task that evaluation alone reads."""
-
 _OWN_PARTS = ("multiclass", "binary", "multilabel", "regression")  # kinds whose answer a part of one's own can take
 
 
@@ -80,13 +75,13 @@ class TaskSettings(Settings):
 
     kind: Kind
     source: str
-    label: str | None = None
-    loss: str = "squared"
-    loss_arguments: dict[str, Any] = Field(default_factory=dict)
+    label: Annotated[str | None, SAME_COST] = None
+    loss: Annotated[str, read_by("train", "study")] = "squared"
+    loss_arguments: Annotated[dict[str, Any], read_by("train", "study")] = Field(default_factory=dict)
     clip: Literal["range"] | None = "range"
-    class_weights: Literal["equal", "balanced"] = "equal"
-    focal: float = Field(default=0.0, ge=0.0)
-    metrics: Annotated[tuple[OwnPath, ...], BeforeValidator(listed)] = ()
+    class_weights: Annotated[Literal["equal", "balanced"], read_by("train", "study")] = "equal"
+    focal: Annotated[float, read_by("train", "study")] = Field(default=0.0, ge=0.0)
+    metrics: Annotated[tuple[OwnPath, ...], BeforeValidator(listed), read_by("evaluate"), RESOLVED] = ()
 
     @property
     def own_loss(self) -> str | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config.base import Settings, shown
+from pipeline.config.facts import PER_SLOT, SAME_COST, read_by
 
 Augmentation = dict[str, dict[str, Any]]
 """One transform of `torchvision.transforms.v2`: its name with its keyword arguments."""
@@ -99,24 +100,24 @@ class TrainingSettings(Settings):
         watch: null looks at no gradients beside those that the balancing method reads.
     """
 
-    epochs: int | None = Field(default=None, ge=1)
-    updates: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    epochs: Annotated[int | None, SAME_COST] = Field(default=None, ge=1)
+    updates: Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], SAME_COST] = "auto"
     batch_size: int = Field(default=64, ge=1)
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "adam"
-    learning_rate: float = Field(default=0.005, gt=0.0)
-    momentum: float = Field(default=0.0, ge=0.0, lt=1.0)
-    nesterov: bool = False
-    beta1: float = Field(default=0.9, ge=0.0, lt=1.0)
-    beta2: float = Field(default=0.999, ge=0.0, lt=1.0)
-    epsilon: float = Field(default=1e-8, gt=0.0)
-    weight_decay: float = Field(default=0.0, ge=0.0)
-    schedule: Literal["constant", "cosine", "one_cycle", "plateau"] = "one_cycle"
-    warmup_epochs: float = Field(default=0.0, ge=0.0)
-    plateau_patience: int = Field(default=2, ge=1)
-    clip_norm: float | None = Field(default=None, gt=0.0)
-    seeds: int = Field(default=5, ge=1)
-    folds: int | None = Field(default=None, ge=2, le=100)
-    early_stopping: EarlyStopping | None = None
+    learning_rate: Annotated[float, PER_SLOT] = Field(default=0.005, gt=0.0)
+    momentum: Annotated[float, PER_SLOT] = Field(default=0.0, ge=0.0, lt=1.0)
+    nesterov: Annotated[bool, PER_SLOT] = False
+    beta1: Annotated[float, PER_SLOT] = Field(default=0.9, ge=0.0, lt=1.0)
+    beta2: Annotated[float, PER_SLOT] = Field(default=0.999, ge=0.0, lt=1.0)
+    epsilon: Annotated[float, PER_SLOT] = Field(default=1e-8, gt=0.0)
+    weight_decay: Annotated[float, PER_SLOT] = Field(default=0.0, ge=0.0)
+    schedule: Annotated[Literal["constant", "cosine", "one_cycle", "plateau"], SAME_COST] = "one_cycle"
+    warmup_epochs: Annotated[float, SAME_COST] = Field(default=0.0, ge=0.0)
+    plateau_patience: Annotated[int, PER_SLOT, SAME_COST] = Field(default=2, ge=1)
+    clip_norm: Annotated[float | None, PER_SLOT] = Field(default=None, gt=0.0)
+    seeds: Annotated[int, read_by("train"), SAME_COST] = Field(default=5, ge=1)
+    folds: Annotated[int | None, read_by("prepare", "train", "study"), SAME_COST] = Field(default=None, ge=2, le=100)
+    early_stopping: Annotated[EarlyStopping | None, PER_SLOT, SAME_COST] = None
     augment: Annotated[Augmentations | dict[str, Augmentations], BeforeValidator(_augment)] = ()
     watch: WatchSettings | None = None
 

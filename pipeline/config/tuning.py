@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config.base import Settings, shown
+from pipeline.config.facts import RESOLVED, SECRET, WHOLE, read_by
 
 _Positive = Annotated[float, Field(gt=0.0)]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -72,7 +73,7 @@ class Choice(_Dimension):
 class Simplex(_Dimension):
     """One weight a task, uniform on the simplex. `simplex` alone is short for `{simplex: true}`."""
 
-    simplex: Literal[True] = True
+    simplex: Literal[True]
 
 
 def _check_bounds(low: float, high: float, log: bool) -> None:
@@ -91,7 +92,7 @@ def _dimension(value: Any) -> Any:
     if isinstance(value, Settings):
         return value
     if value == "simplex":
-        return Simplex()
+        return Simplex(simplex=True)
     kinds = [kind for kind in _KINDS if isinstance(value, dict) and kind in value]
     if len(kinds) != 1:
         raise ValueError(
@@ -114,7 +115,7 @@ def seconds(value: Any) -> Any:
 
 def _default_space() -> dict[str, Any]:
     return {
-        "balancing.weights": Simplex(),
+        "balancing.weights": Simplex(simplex=True),
         "model.trunk.dropout": FloatRange(float=(0.0, 0.7)),
         "training.learning_rate": FloatRange(float=(1e-3, 2e-2), log=True),
     }
@@ -143,12 +144,14 @@ class TuningSettings(Settings):
         space: Dotted keys of the experiment, each with the range to search, and maybe `when` it is searched.
     """
 
-    replicates: int | None = Field(default=None, ge=1)
-    trials: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    base: dict[str, Any] = Field(default={})
-    batch: int = Field(default=8, ge=1)
-    sampler: Literal["tpe", "gp", "random", "qmc"] = "tpe"
-    pruner: Literal["halving", "median", "none"] = "none"
-    storage: str | None = None
-    timeout: Annotated[_Positive | None, BeforeValidator(seconds)] = None
-    space: dict[str, Dimension] = Field(default_factory=_default_space, min_length=1)
+    replicates: Annotated[int | None, read_by("study"), RESOLVED] = Field(default=None, ge=1)
+    trials: Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], read_by("tune"), RESOLVED] = "auto"
+    base: Annotated[dict[str, Any], WHOLE] = Field(default={})
+    batch: Annotated[int, read_by("study")] = Field(default=8, ge=1)
+    sampler: Annotated[Literal["tpe", "gp", "random", "qmc"], read_by("study")] = "tpe"
+    pruner: Annotated[Literal["halving", "median", "none"], read_by("study")] = "none"
+    storage: Annotated[str | None, SECRET] = None
+    timeout: Annotated[_Positive | None, BeforeValidator(seconds), read_by("tune"), RESOLVED] = None
+    space: Annotated[dict[str, Dimension], read_by("study"), WHOLE] = Field(
+        default_factory=_default_space, min_length=1
+    )

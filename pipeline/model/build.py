@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.config.model import OF_TEXT, HeadSettings, TrunkSettings
-from pipeline.config.sharing import PLAIN, SharingSettings
+from pipeline.config.model import Head, MLPHead, OwnHead
+from pipeline.config.sharing import Sharing
+from pipeline.config.trunks import Trunk
 from pipeline.errors import UserError
 from pipeline.model.layers import (
     Activation,
@@ -21,7 +22,7 @@ from pipeline.model.layers import (
 )
 from pipeline.model.network import Branch, Network
 from pipeline.model.sharing import make_shared
-from pipeline.model.trunks import EMBEDDING, Rows, make_trunk
+from pipeline.model.trunks import Rows, make_trunk
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class TaskShape:
 
 
 def build(
-    sharing: SharingSettings,
-    trunks: list[TrunkSettings],
-    heads: list[HeadSettings],
+    sharing: Sharing,
+    trunks: list[Trunk],
+    heads: list[Head],
     tasks: dict[str, TaskShape],
     precision: str = "float32",
     conditioning: Conditioning | None = None,
@@ -89,9 +90,9 @@ def build(
 
 def _branch(
     name: str,
-    sharing: SharingSettings,
-    trunks: list[TrunkSettings],
-    heads: list[HeadSettings],
+    sharing: Sharing,
+    trunks: list[Trunk],
+    heads: list[Head],
     tasks: dict[str, TaskShape],
     conditioning: Conditioning | None,
 ) -> Branch:
@@ -102,8 +103,8 @@ def _branch(
     like = next(iter(tasks.values()))
     if any(shape.categories != like.categories for shape in tasks.values()):
         raise UserError(f"a shared trunk needs the same categories in {', '.join(sizes)}: use model.sharing=separate")
-    rows, reads = replace(_rows(trunks[0].kind, tasks), conditioning=conditioning), {}
-    if sharing.kind in PLAIN:
+    rows, reads = replace(_rows(trunks[0], tasks), conditioning=conditioning), {}
+    if sharing.plain:
         trunk, width = make_trunk(name, trunks, rows)
     else:
         trunk, width = make_shared(name, sharing, trunks, rows, {task: it.source for task, it in tasks.items()})
@@ -111,38 +112,38 @@ def _branch(
     own = {
         task: [*parts, *_head(f"head.{task}", units, heads, shape, first=not trunk)]
         for task, shape in tasks.items()
-        for parts, units in [_read(trunks[0].kind, width, shape)]
+        for parts, units in [_read(trunks[0], width, shape)]
     }
     branch = Branch(name, tuple(sizes), trunk, own, reads)
     _normalise(branch, {shape.source: 1.0 / shape.scale for shape in tasks.values()})
     return branch
 
 
-def _read(kind: str, width: int, shape: TaskShape) -> tuple[list[Layer], int]:
+def _read(trunk: Trunk, width: int, shape: TaskShape) -> tuple[list[Layer], int]:
     """The part of the trunk's answer that a task's head reads, and its width; of all but text it is the whole.
 
     Raises:
         UserError: The task wants an answer for every token, and the trunk gives none.
     """
-    if kind not in OF_TEXT and not shape.tagging:
+    if not trunk.text and not shape.tagging:
         return [], width
     length = shape.row[0]
     units, rest = divmod(width, length + 1)
     if not shape.ids or rest:
         raise UserError(
             f"tagging {shape.source} needs a trunk of text, or a module of one's own that answers "
-            f"({length} tokens + 1) * H values; this one, '{kind}', answers {width}"
+            f"({length} tokens + 1) * H values; this one, '{trunk.kind}', answers {width}"
         )
     return [(Tokens if shape.tagging else Pooled)(length, units)], units
 
 
-def _rows(kind: str, tasks: dict[str, TaskShape]) -> Rows:
+def _rows(trunk: Trunk, tasks: dict[str, TaskShape]) -> Rows:
     """What passes through the trunk of these tasks, whose rows are of one size."""
     first = next(iter(tasks.values()))
     sources = {shape.source: shape.row for shape in tasks.values()}
-    if kind not in EMBEDDING and len(set(sources.values())) > 1:
+    if not trunk.embeds and len(set(sources.values())) > 1:
         found = ", ".join(f"{source} has {list(shape)}" for source, shape in sources.items())
-        raise UserError(f"a shared trunk '{kind}' needs rows of one shape; {found}: use model.sharing=separate")
+        raise UserError(f"a shared trunk '{trunk.kind}' needs rows of one shape; {found}: use model.sharing=separate")
     ids = min(shape.ids for shape in tasks.values())
     return Rows(tuple(sources), first.features, first.row, first.categories, ids, first.frame)
 
@@ -159,19 +160,20 @@ def _normalise(branch: Branch, factors: dict[str, float]) -> None:
         branch.factors = factors if set(factors.values()) != {1.0} else {}
 
 
-def _head(name: str, width: int, heads: list[HeadSettings], shape: TaskShape, first: bool) -> list[Layer]:
-    if heads[0].module:
+def _head(name: str, width: int, heads: list[Head], shape: TaskShape, first: bool) -> list[Layer]:
+    if isinstance(heads[0], OwnHead):
         return [_own_head(name, width, heads[0], shape.outputs, first)]
     layers: list[Layer] = []
-    for index, units in enumerate(heads[0].widths if heads[0].kind == "mlp" else ()):
+    hidden = [head for head in heads if isinstance(head, MLPHead)]
+    for index, units in enumerate(hidden[0].widths if hidden else ()):
         layers += [Linear(width, units, first=first and index == 0), Activation("relu")]
-        layers.append(Dropout([head.dropout for head in heads], f"{name}.{index}"))
+        layers.append(Dropout([head.dropout for head in hidden], f"{name}.{index}"))
         width = units
     layers.append(Linear(width, shape.outputs, first=first and not layers, last=True))
     return layers
 
 
-def _own_head(name: str, width: int, head: HeadSettings, outputs: int, first: bool) -> Layer:
+def _own_head(name: str, width: int, head: OwnHead, outputs: int, first: bool) -> Layer:
     """A module of the user's own as a head.
 
     Raises:

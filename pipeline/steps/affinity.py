@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.config import Experiment, changed
+from pipeline.config import Experiment, values_read
 from pipeline.config.grouping import AffinitySettings
 from pipeline.steps.context import Context, Done
 from pipeline.steps.decided import keep
@@ -54,7 +54,7 @@ class Affinity(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions("plotly", "scipy"),
-                "values": {"name": self.experiment.name} | changed(self.experiment, ("affinity", "decision")),
+                "values": values_read(self.experiment, "affinity"),
                 "upstream": {
                     "together": self._together.key,
                     "evaluate": self._evaluated.key,

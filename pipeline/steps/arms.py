@@ -11,12 +11,11 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from pipeline.config import Experiment, under_base, with_values
-from pipeline.config.balancers import METHODS
-from pipeline.config.balancing import BalancingSettings
+from pipeline.config.balancing import Balancing
 from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.config.experiment import Baselines
 from pipeline.config.problems import one_line
-from pipeline.config.sharing import SharingSettings
+from pipeline.config.sharing import Sharing
 from pipeline.config.space import WEIGHTS
 from pipeline.config.tuning import Dimension, FloatRange, Simplex, TuningSettings
 from pipeline.errors import UserError
@@ -64,7 +63,7 @@ class Arm:
     @property
     def cost(self) -> float:
         """How many times as long as with equal weights a step takes, roughly."""
-        return self.experiment.balancing.about.cost
+        return self.experiment.balancing.cost
 
 
 def job_arms(experiment: Experiment) -> list[Arm]:
@@ -105,7 +104,7 @@ def arms(experiment: Experiment) -> list[Arm]:
         raise UserError("compare: arms are chosen by the validation split: give data.validation a share")
     plain = _plain(as_compared(experiment))
     assert plain.tuning is not None
-    searched = plain.tuning.model_copy(update={"space": {**plain.tuning.space, WEIGHTS: Simplex()}})
+    searched = plain.tuning.model_copy(update={"space": {**plain.tuning.space, WEIGHTS: Simplex(simplex=True)}})
     shared = [Arm(EQUAL, plain, compared=True)]
     shared += [Arm(TUNED, plain.model_copy(update={"tuning": searched}), compared=True)]
     shared += [Arm(method, it, compared=True) for method, it in _methods(experiment, plain).items()]
@@ -144,9 +143,9 @@ def _alone(begun: Experiment, compared: bool = False) -> list[Arm]:
     }
     tuning = {"tuning": begun.tuning.model_copy(update={"space": space}) if space else None}
     if len(begun.tasks) > MOST_ALONE:
-        sharing = begun.model.model_copy(update={"sharing": SharingSettings(kind="separate")})
+        sharing = begun.model.model_copy(update={"sharing": Sharing.of("separate")})
         training = begun.training.model_copy(update={"watch": None})
-        apart = {"model": sharing, "balancing": BalancingSettings(), "training": training}
+        apart = {"model": sharing, "balancing": Balancing.of("fixed"), "training": training}
         return [Arm(SINGLE, begun.model_copy(update=apart | tuning), compared=compared)]
     alone = {task: single_task(begun, task).model_copy(update=tuning) for task in begun.tasks}
     return [Arm(SINGLE, it, task, compared) for task, it in alone.items()]
@@ -165,7 +164,7 @@ def _plain(experiment: Experiment) -> Experiment:
     space = {key: tuning.space.get(key, it).model_copy(update={"when": {}}) for key, it in SPACE.items()}
     return begun.model_copy(
         update={
-            "balancing": BalancingSettings(),
+            "balancing": Balancing.of("fixed"),
             "baselines": Baselines(single=False, separate=None, reference=begun.baselines.reference),
             "tuning": tuning.model_copy(update={"space": space}),
         }
@@ -180,9 +179,9 @@ def _methods(experiment: Experiment, plain: Experiment) -> dict[str, Experiment]
     """
     asked = experiment.compare.methods
     found = {}
-    for method in METHODS if asked == "all" else dict.fromkeys(("random", *asked)):
+    for method in Balancing.choices if asked == "all" else dict.fromkeys(("random", *asked)):
         own = experiment.balancing.method == method
-        settings = experiment.balancing if own else BalancingSettings(method=method)
+        settings = experiment.balancing if own else Balancing.of(method)
         try:
             found[method] = with_values(plain.model_copy(update={"balancing": settings}), {})
         except ValidationError as error:

@@ -131,7 +131,7 @@ class _Job:
         """Of the whole job with so many trials a replicate."""
         networks: list[tuple[Experiment, float]] = [(it, it.training.seeds) for it in self._others]
         networks += [(it.experiment, (trials * self._share(it) + 1) * it.experiment.replicates) for it in self._arms]
-        trained = sum(count * self._network_s(it) * it.balancing.about.cost for it, count in networks)
+        trained = sum(count * self._network_s(it) * it.balancing.cost for it, count in networks)
         told = _TRIAL_S * trials * sum(arm.experiment.replicates for arm in self._arms if arm.experiment.tuning)
         return _MARGIN * trained + told + _STEP_S * len(networks) + _EVALUATION_S
 

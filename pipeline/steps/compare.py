@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment, changed
+from pipeline.config import Experiment, values_read
 from pipeline.config.comparing import TUNED
 from pipeline.steps.context import Context, Done
 from pipeline.steps.decided import keep
@@ -58,7 +58,7 @@ class Compare(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions("plotly", "scipy"),
-                "values": {"name": self.experiment.name} | changed(self.experiment, ("decision",)),
+                "values": values_read(self.experiment, "compare"),
                 "failed": dict(self._failed),
                 "upstream": {"evaluate": self._evaluated.key}
                 | {done.title: done.key for it in self._compared for done in (it.tuned, it.done) if done},

@@ -6,6 +6,7 @@ import importlib.metadata
 
 from pipeline import pretrained
 from pipeline.config import Experiment
+from pipeline.config.trunks import Torchvision
 from pipeline.errors import UserError
 from pipeline.plugins import fingerprint
 
@@ -36,7 +37,7 @@ def exactness(experiment: Experiment, device: str) -> dict[str, object]:
     A GPU's batched products agree for other sizes of the stack within a tolerance only, so there the size counts.
     """
     slots = {"slots": experiment.slots} if device == "cuda" else {}
-    return {"device": device, "precision": experiment.precision, **slots, **_plugins(experiment)}
+    return {"device": device, **slots, **_plugins(experiment)}
 
 
 def _plugins(experiment: Experiment) -> dict[str, object]:
@@ -47,11 +48,12 @@ def _plugins(experiment: Experiment) -> dict[str, object]:
     """
     trunk = experiment.model.trunk
     losses = [task.own_loss for task in experiment.tasks.values()]
-    found = {path: fingerprint(path) for path in (trunk.module, experiment.model.head.module, *losses) if path}
+    own = (trunk.own_path, experiment.model.head.own_path, experiment.balancing.own_path, *losses)
+    found = {path: fingerprint(path) for path in own if path}
     if experiment.tokenizer:
         versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in pretrained.PACKAGES)
         found[experiment.tokenizer] = f"{pretrained.fingerprint(experiment.tokenizer, weights=True)}, {versions}"
-    if trunk.weights not in (None, "default"):
+    if isinstance(trunk, Torchvision) and trunk.weights not in (None, "default"):
         found[trunk.weights] = _checksum(trunk.weights)
     return {"plugins": found} if found else {}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pipeline.config import Experiment, changed
+from pipeline.config import Experiment, values_read
 from pipeline.plugins import fingerprint
 from pipeline.steps.context import Context, Done
 from pipeline.steps.step import Step
@@ -58,7 +58,7 @@ class Evaluate(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions("scikit-learn", "scipy"),
-                "values": changed(self.experiment, ("baselines.reference",)),
+                "values": values_read(self.experiment, "evaluate"),
                 **self._own_metrics(),
                 **(
                     {"groupings": {name: list(its) for name, its in self._groupings.items()}} if self._groupings else {}

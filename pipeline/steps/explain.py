@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.config import Experiment, changed
+from pipeline.config import Experiment, values_read
 from pipeline.steps.context import Context, Done
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train, log_datasets
@@ -62,7 +62,7 @@ class Explain(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions("captum", "scipy", "plotly"),
-                "values": changed(self.experiment, ("explain", "seed")),
+                "values": values_read(self.experiment, "explain"),
                 "networks": {it.trained.title: list(it.places) for it in self._chosen},
                 "upstream": {"prepare": self._prepared} | {it.trained.title: it.done.key for it in self._chosen},
             }

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.config import Experiment, flatten
 from pipeline.data.tables.columns import counted
 
-_OF_TASKS = {"weights", "preference"}
+_OF_TASKS = ("balancing.weights", "balancing.preference")
 _TRAINING = ("batch_size", "optimizer", "learning_rate", "weight_decay", "schedule")
 _MOST_COLUMNS = 50  # that are listed in one parameter
 
@@ -26,18 +26,15 @@ def parameters_of(experiments: Sequence[Experiment]) -> dict[str, Any]:
 def parameters(experiment: Experiment) -> dict[str, Any]:
     """Dotted keys and values of what differs from the defaults, what the chosen parts have, and what is searched.
 
-    Of balancing those that are set, weights and preference as normalised, one key a task.
+    Weights and preference as normalised, one key a task.
     """
     balancing, tasks = experiment.balancing, list(experiment.tasks)
     wanted = _compared(experiment)
     every = flatten(_in_short(experiment))
-    values = {key: it for key, it in every.items() if key in wanted and not key.startswith("balancing.")}
-    own = balancing.model_dump(mode="json", exclude=_OF_TASKS, exclude_defaults=True) | {"method": balancing.method}
-    values |= {f"balancing.{name}": value for name, value in own.items()}
-    values |= {f"balancing.{name}": balancing.value(name) for name in balancing.about.settings if name not in _OF_TASKS}
+    values = {key: it for key, it in every.items() if key in wanted and not key.startswith(_OF_TASKS)}
     if balancing.weighted:
         values |= {f"balancing.weights.{task}": weight for task, weight in balancing.normalised(tasks).items()}
-    if balancing.about.conditions:
+    if balancing.conditions:
         values |= {f"balancing.preference.{task}": share for task, share in balancing.preferred(tasks).items()}
     return values
 
@@ -46,8 +43,9 @@ def _compared(experiment: Experiment) -> set[str]:
     """Keys of the experiment that say something about it."""
     model, training = experiment.model, experiment.training
     keys = set(flatten(_in_short(experiment, exclude_defaults=True)))
-    keys |= {f"model.trunk.{name}" for name in model.trunk.used}
-    keys |= {f"model.sharing.{name}" for name in model.sharing.used}
+    keys |= {f"model.trunk.{name}" for name in type(model.trunk).model_fields}
+    keys |= {f"model.sharing.{name}" for name in type(model.sharing).model_fields}
+    keys |= {f"balancing.{name}" for name in ("method", *experiment.balancing.settings())}
     keys |= {f"training.{name}" for name in (*_TRAINING, "epochs" if training.epochs else "updates")}
     return keys | {"seed", "model.head.kind"} | set(experiment.tuning.space if experiment.tuning else ())
 

@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import pretrained
-from pipeline.config import Experiment, changed
-from pipeline.config.sources import PATHS
-from pipeline.config.tasks import OF_EVALUATION, OF_TRAINING
+from pipeline.config import Experiment, values_read
 from pipeline.data.prepared import MANIFEST, inputs_file, labels_file
 from pipeline.data.sources import Fingerprint, Place, source
 from pipeline.steps.context import Context
@@ -18,8 +16,6 @@ from pipeline.tracking.keys import Key, code_of, digest, versions
 
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
-
-_READS = ("tasks", "sources", "data.validation", "data.test", "data.text", "training.folds", "seed")
 
 
 class Prepare(Step):
@@ -43,9 +39,7 @@ class Prepare(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions(),
-                "values": {
-                    key: value for key, value in changed(self.experiment, _READS).items() if not _elsewhere(key)
-                },
+                "values": values_read(self.experiment, "prepare"),
                 "data": {name: fingerprint.checksums for name, fingerprint in self._fingerprints.items()},
                 **self._learnt_elsewhere(),
             }
@@ -104,13 +98,6 @@ class Prepare(Step):
         if declared:
             return str(place.downloads)
         return str(place.shipped if place.variant == "sample" else place.root or place.downloads)
-
-
-def _elsewhere(key: str) -> bool:
-    """Whether it is a setting of a task that only later steps read, or where a source's files are, which are hashed."""
-    if key.startswith("sources."):
-        return key.split(".")[2] in PATHS
-    return key.startswith("tasks.") and key.split(".")[2] in (*OF_TRAINING, *OF_EVALUATION)
 
 
 def place(experiment: Experiment, project: Path) -> Place:

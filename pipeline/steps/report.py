@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment, changed
+from pipeline.config import Experiment, values_read
 from pipeline.config.comparing import TUNED
 from pipeline.steps.arms import MOST_ALONE
 from pipeline.steps.context import Context, Done
@@ -63,7 +63,7 @@ class Report(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions("plotly", "optuna"),
-                "values": {"name": self.experiment.name} | changed(self.experiment, ("decision",)),
+                "values": values_read(self.experiment, "report"),
                 "upstream": {"evaluate": self._evaluated.key, "select": self._selected.key if self._selected else None}
                 | {done.title: done.key for done in self._studies.values()}
                 | {step.title: done.key for step, done in self._trained},

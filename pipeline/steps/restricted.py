@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.config import Experiment, with_values
-from pipeline.config.balancing import BalancingSettings
+from pipeline.config.balancing import Balancing
 from pipeline.config.experiment import Baselines
-from pipeline.config.sharing import PLAIN, SharingSettings
+from pipeline.config.sharing import Sharing
 
 
 def group_of(experiment: Experiment, tasks: Sequence[str]) -> Experiment:
@@ -15,12 +15,11 @@ def group_of(experiment: Experiment, tasks: Sequence[str]) -> Experiment:
     Raises:
         ValidationError: Its balancing method or its weights are nothing for these tasks.
     """
-    it, every = experiment.balancing, list(experiment.tasks)
-    own: dict[str, Any] = {}
-    if it.weights != "equal":
-        own["weights"] = {task: it.weights[task] for task in tasks}
-    if it.preference != "equal":
-        own["preference"] = {task: share for task, share in it.preferred(every).items() if task in tasks}
+    it, own = experiment.balancing, {}
+    for name, given in it.values().items():
+        if isinstance(given, dict | tuple):
+            by_task = given if isinstance(given, dict) else dict(zip(experiment.tasks, given, strict=True))
+            own[name] = {task: by_task[task] for task in tasks}
     return with_values(_restricted(experiment, tasks, balancing=it.model_copy(update=own)), {})
 
 
@@ -29,10 +28,10 @@ def single_task(experiment: Experiment, task: str) -> Experiment:
 
     It has one trunk however the tasks share theirs, so that all ways to share are held against the same baseline.
     """
-    plain = experiment.model.sharing.kind in PLAIN
+    plain = experiment.model.sharing.plain
     training = experiment.training.model_copy(update={"watch": None})
-    model = experiment.model if plain else experiment.model.model_copy(update={"sharing": SharingSettings()})
-    return _restricted(experiment, [task], model=model, training=training, balancing=BalancingSettings())
+    model = experiment.model if plain else experiment.model.model_copy(update={"sharing": Sharing.of("shared")})
+    return _restricted(experiment, [task], model=model, training=training, balancing=Balancing.of("fixed"))
 
 
 def _restricted(experiment: Experiment, tasks: Sequence[str], **own: Any) -> Experiment:

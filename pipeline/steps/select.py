@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, values_read
 from pipeline.config.tasks import PRIMARY
 from pipeline.steps.context import Context, Done
 from pipeline.steps.step import Step
@@ -47,7 +47,7 @@ class Select(Step):
                 "step": self.name,
                 "code": code_of(__name__),
                 "versions": versions(),
-                "values": {"name": self.experiment.name, "margin": self.experiment.decision.margin},
+                "values": values_read(self.experiment, "select"),
                 "upstream": {"prepare": self._prepared}
                 | {step.title: done.key for its in self._trained.values() for step, done in its},
             }

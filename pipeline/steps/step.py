@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import garbage
-from pipeline.config import Experiment
+from pipeline.config import Experiment, read_stored
 from pipeline.steps.context import Context, Done
 from pipeline.steps.parameters import parameters
 from pipeline.tracking import outputs, tags
@@ -126,4 +126,4 @@ def _begin(context: Context, step: Step, digest: str) -> "Run":
 def logged_experiment(tracker: "Tracker", run_id: str) -> Experiment | None:
     """The experiment as a run read it; None where the run logged none."""
     tree = tracker.json_artifact(run_id, EXPERIMENT_FILE)
-    return Experiment.model_validate(tree) if tree else None
+    return read_stored(tree) if tree else None

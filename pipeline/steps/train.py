@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.config import Experiment, changed, with_values
-from pipeline.config.tasks import OF_EVALUATION
+from pipeline.config import Experiment, values_read, with_values
 from pipeline.errors import Diverged
 from pipeline.steps.context import Context, Done
 from pipeline.steps.device import exactness, on_device
@@ -23,7 +22,6 @@ Role = Literal["default", "separate", "single", "tuned", "arm", "group"]
 
 HISTORY = "history.parquet"
 WINNERS = "winners.json"
-READS = ("tasks", "model", "balancing", "training", "data.mix", "data.temperature", "data.validation", "seed")
 
 
 class Train(Step):
@@ -82,7 +80,7 @@ class Train(Step):
                 "task": self.task,
                 "code": code_of(__name__),
                 "versions": versions(),
-                "values": read_values(self.experiment, READS),
+                "values": values_read(self.experiment, "train"),
                 **({"winners": list(self.winners)} if self.winners else {}),
                 **exactness(self.experiment, self._device),
                 "upstream": {"prepare": self._prepared},
@@ -163,16 +161,6 @@ class Train(Step):
             states = fit(crew, prepared, slots, at_barrier, checkpoint, resumed)
             live.log()
             return states
-
-
-def read_values(experiment: Experiment, reads: tuple[str, ...]) -> dict[str, Any]:
-    """The values that differ from the defaults, but for those of tasks that evaluation alone reads."""
-    values = changed(experiment, reads)
-    return {key: it for key, it in values.items() if not _evaluated(key)}
-
-
-def _evaluated(key: str) -> bool:
-    return key.startswith("tasks.") and key.split(".")[2] in OF_EVALUATION
 
 
 def log_datasets(run: "Run", context: Context, prepared: str, splits: tuple[str, ...]) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, values_read
 from pipeline.config.comparing import TUNED
 from pipeline.steps.arms import Arm
 from pipeline.steps.context import Context
 from pipeline.steps.device import exactness, on_device
 from pipeline.steps.step import KEY_FILE, Step
-from pipeline.steps.train import READS, log_datasets, read_values
+from pipeline.steps.train import log_datasets
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key, code_of, versions
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 WINNERS, TRIALS = "winners.json", "trials.parquet"
 _TUNE_RUNS = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.KEY}` LIKE '%'"
 _SQLITE = "sqlite:///"
-_SEARCHES = (*READS, "tuning.space", "tuning.batch", "tuning.sampler", "tuning.pruner")
 
 
 class Tune(Step):
@@ -47,9 +46,7 @@ class Tune(Step):
 
     def identity(self) -> Key:
         """What makes it this study: all but the number of trials and the time it may take."""
-        values = read_values(self.experiment, _SEARCHES)
-        values.pop("training.seeds", None)  # trials have streams of their own
-        values["tuning.replicates"] = self.experiment.replicates
+        values = values_read(self.experiment, "study") | {"tuning.replicates": self.experiment.replicates}
         return Key(
             {
                 "step": self.name,

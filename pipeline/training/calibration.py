@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from pipeline.config import Experiment, with_values
+from pipeline.config import Experiment, facts, flatten, with_values
 from pipeline.data.plan import plan_of
 from pipeline.data.prepared import Prepared, Split
 from pipeline.draws import Stream
@@ -201,23 +201,26 @@ def _device(experiment: Experiment) -> str:
 def _about(prepared: Prepared, slot: Slot) -> dict[str, Any]:
     """All that the speed depends on: the machine, and the shape of a step."""
     experiment = slot.experiment
-    training = experiment.training
     return {
         "processor": torch.cuda.get_device_name() if experiment.device == "cuda" else processor(),
         "cores": cores(),
         "versions": {name: version(name) for name in ("headway", "torch")},
         "layers": [layer.describe() for _, layer in build_network(prepared, [experiment]).layers()],
-        "dropout": [experiment.model.trunk.dropout > 0.0, experiment.model.head.dropout > 0.0],
         "sources": [source.features for source in prepared.sources.values()],
         "outputs": [task.outputs for task in prepared.tasks.values()],
-        "batch_size": training.batch_size,
-        "mix": [experiment.data.mix, experiment.data.heat],
+        "settings": _timed(experiment),
         "rows": plan_of(prepared, experiment).largest,
         "own_batches": slot.data_stream == slot.stream,
-        "optimizer": training.optimizer,
-        "clipped": training.clip_norm is not None,
-        "precision": experiment.precision,
-        **({"augment": training.augment} if training.augment else {}),
+    }
+
+
+def _timed(experiment: Experiment) -> dict[str, Any]:
+    """The settings on which the time of a step depends; of those in which slots may differ whether they are zero."""
+    every = {key: (value, facts(key)) for key, value in flatten(experiment).items()}
+    return {
+        key: bool(value) if declared.per_slot else value
+        for key, (value, declared) in every.items()
+        if "train" in declared.read_by and not declared.same_cost
     }
 
 

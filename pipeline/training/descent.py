@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.balance import Aggregated, Seen, balancer
-from pipeline.config.balancing import BalancingSettings
+from pipeline.config.balancing import Balancing
 from pipeline.data.batches import Batch
 from pipeline.model import Network, Pass, TaskGradients
 from pipeline.stacked import Targets
@@ -30,19 +30,19 @@ class Descent:
         settings: How each slot chooses its weights.
     """
 
-    def __init__(self, network: Network, losses: TaskLosses, settings: Sequence[BalancingSettings]) -> None:
+    def __init__(self, network: Network, losses: TaskLosses, settings: Sequence[Balancing]) -> None:
         self._network, self._losses = network, losses
         tasks = list(losses.of)
         self._balancer = balancer(settings, tasks, network.on.device, network.shared())
-        self._needs = set(settings[0].about.needs) if len(tasks) > 1 else set()
+        self._needs = set(settings[0].needs) if len(tasks) > 1 else set()
         self._reads_losses = bool({"losses", "losses_after"} & self._needs)
         self._weights: Tensor | None = None
         self._varying = len(tasks) > 1 and settings[0].method != "fixed"
         self._noted, self._silent = Noted(tasks, len(settings)), True
         self._gradients: TaskGradients | None = None
-        if len(tasks) > 1 and settings[0].about.of_gradients:
+        if len(tasks) > 1 and settings[0].of_gradients:
             whole = bool({"jacobian", "cross_gramian"} & self._needs)
-            self._gradients = TaskGradients(network, settings[0].gradients, whole)
+            self._gradients = TaskGradients(network, getattr(settings[0], "gradients", "parameters"), whole)
 
     @property
     def state(self) -> dict[str, Tensor]:

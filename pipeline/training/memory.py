@@ -60,15 +60,15 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
 
 def _balanced(experiment: Experiment, shared: int) -> tuple[int, int]:
     """Values of the tasks' gradients on what they share, at most, and of what is remembered of them."""
-    about, gradients = experiment.balancing.about, len(experiment.tasks) * shared
+    balancing, gradients = experiment.balancing, len(experiment.tasks) * shared
     if len(experiment.tasks) == 1:
         return 0, 0
     watch = experiment.training.watch
     watched = gradients + (6 * shared if watch.lookahead else 0) if watch else 0  # the step that is tried, and its rule
-    if experiment.balancing.gradients == "representation" or not about.of_gradients:
+    if not balancing.of_gradients or getattr(balancing, "gradients", "") == "representation":
         return watched, 0
-    more = 2 if "cross_gramian" in about.needs or not about.weighs else 0  # of both halves of the batch, or of work
-    return watched + (1 + more) * gradients, gradients if experiment.balancing.method == "excess_mtl" else 0
+    more = 2 if "cross_gramian" in balancing.needs or not balancing.weighs else 0  # of both halves, or of work
+    return watched + (1 + more) * gradients, balancing.kept_gradients() * gradients
 
 
 def fitting_processes(prepared: Prepared, slots: Sequence[Slot], wanted: int, available: int | None = None) -> int:

@@ -6,31 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.config import Experiment, flatten
-from pipeline.config.balancing import OF_SLOTS
+from pipeline.config import Experiment, facts, flatten
 from pipeline.draws import Stream
 
 Status = Literal["running", "finished", "pruned", "diverged"]
-
-NUMERIC = (
-    "balancing.weights",
-    *(f"balancing.{name}" for name in OF_SLOTS),
-    "model.trunk.dropout",
-    "model.head.dropout",
-    "training.learning_rate",
-    "training.momentum",
-    "training.nesterov",
-    "training.beta1",
-    "training.beta2",
-    "training.epsilon",
-    "training.weight_decay",
-    "training.clip_norm",
-    "training.early_stopping",
-    "training.plateau_patience",
-)
-"""Settings in which the slots of one stack may differ."""
-
-_SHAPING = ("tasks", "model", "balancing", "training", "data.mix", "data.temperature", "device", "precision")
 
 
 @dataclass(frozen=True)
@@ -56,7 +35,7 @@ class Slot:
         settings = (
             (key, str(value))
             for key, value in flatten(self.experiment).items()
-            if key.startswith(_SHAPING) and not key.startswith(NUMERIC) and key != "training.seeds"
+            if "study" in (found := facts(key)).read_by and not found.per_slot and not key.startswith("tuning.")
         )
         return ("fold", str(self.fold)), *settings
 

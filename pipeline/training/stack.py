@@ -231,9 +231,9 @@ def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Netw
 def conditioning(prepared: Prepared, experiments: Sequence[Experiment]) -> Conditioning | None:
     """What the slots of these experiments tell their network of preferences; None where there is nothing to prefer."""
     first = experiments[0].balancing
-    if len(prepared.tasks) == 1 or not first.about.conditions:
+    if len(prepared.tasks) == 1 or not first.conditions:
         return None
     shares = first.preferred(list(experiments[0].tasks))
     tasks = tuple(prepared.tasks)
-    alphas = [experiment.balancing.value("alpha") for experiment in experiments]
+    alphas = [experiment.balancing.values()["alpha"] for experiment in experiments]
     return Conditioning(tasks, tuple(shares[task] for task in tasks), alphas)

@@ -24,7 +24,7 @@ def test_the_articles_separate_baseline_differs_in_optimizer_and_width() -> None
         ({"model.sharing": {"kind": "mmoe", "experts": 3}}, "differs in sharing"),
         ({"model.trunk.widths": [7]}, "differs in width"),
         ({"model.trunk.dropout": 0.3, "training.learning_rate": 0.1}, "differs in dropout and learning rate"),
-        ({"model.head": {"kind": "mlp", "widths": [3]}}, "differs in head and head width"),
+        ({"model.head": {"kind": "mlp", "widths": [3]}}, "differs in head"),
         ({"balancing.weights": {"side": 2.0, "odd": 1.0, "far": 1.0}}, "differs in task weights"),
         ({"balancing.weights": {"side": 2.0, "odd": 2.0, "far": 2.0}}, ""),
         ({"training.early_stopping.patience": 9}, "differs in early stopping"),

@@ -7,20 +7,19 @@ import torch
 from torch import Tensor
 
 from pipeline.balance import Balancer, Seen, balancer
-from pipeline.config.balancers import METHODS
-from pipeline.config.balancing import BalancingSettings
+from pipeline.config.balancing import Balancing
 from pipeline.draws import Stream
 
-LOSSES = [name for name, it in METHODS.items() if "losses" in it.needs and not it.of_gradients]
-GRAMIAN = [name for name, it in METHODS.items() if it.needs == ("gramian",)]
-CROSSED = [name for name, it in METHODS.items() if "cross_gramian" in it.needs]
-WEIGHING = [name for name, it in METHODS.items() if it.weighs]
+LOSSES = [name for name, it in Balancing.choices.items() if "losses" in it.needs and not it.of_gradients]
+GRAMIAN = [name for name, it in Balancing.choices.items() if it.needs == ("gramian",)]
+CROSSED = [name for name, it in Balancing.choices.items() if "cross_gramian" in it.needs]
+WEIGHING = [name for name, it in Balancing.choices.items() if it.weighs]
 
 
-def settings(method: str, slots: int = 1, **values: Any) -> list[BalancingSettings]:
+def settings(method: str, slots: int = 1, **values: Any) -> list[Balancing]:
     """The same for every slot, as the paper scales weights."""
-    scale = {"normalise": False} if METHODS[method].weighs else {}
-    return [BalancingSettings.model_validate({"method": method} | scale | values)] * slots
+    scale = {"normalise": False} if Balancing.choices[method].weighs else {}
+    return [Balancing.of({"method": method} | scale | values)] * slots
 
 
 def made(method: str, tasks: int, slots: int = 1, shared: int = 0, **values: Any) -> Balancer:

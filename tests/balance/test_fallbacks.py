@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from pipeline.balance import Aggregated, double_sampling
-from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import Balancing
 from tests.balance.made import CROSSED, GRAMIAN, gradients, made, seen
 
-DIRECTIONS = [name for name, it in METHODS.items() if not it.weighs]
+DIRECTIONS = [name for name, it in Balancing.choices.items() if not it.weighs]
 
 
 def refuse(error: Exception) -> Callable:

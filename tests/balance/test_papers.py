@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pipeline.balance import Aggregated
-from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import Balancing
 from pipeline.draws import Stream
 from tests.balance.made import made, seen
 from tests.balance.papers import gradients as of_gradients
@@ -360,7 +360,7 @@ def test_directions_are_those_of_the_papers(kind: str, tasks: int) -> None:
         assert_agree("trimmed_mean", direction("trimmed_mean"), of_losses.trimmed_mean(part, 1), size)
 
 
-SCALE_FREE = [it for it in METHODS if it not in ("uncertainty", "imtl_l", "cosmos", "modo")]
+SCALE_FREE = [it for it in Balancing.choices if it not in ("uncertainty", "imtl_l", "cosmos", "modo")]
 """Whose weights on paper do not follow a common factor on all losses, but for one on all weights."""
 
 
@@ -369,7 +369,7 @@ SCALE_FREE = [it for it in METHODS if it not in ("uncertainty", "imtl_l", "cosmo
 def test_a_common_factor_on_all_losses_changes_nothing_but_the_scale(method: str, factor: float) -> None:
     if method == "excess_mtl" and factor < 1.0:  # the authors' code adds 1e-7 to squares of gradients
         return
-    tasks, about = 5, METHODS[method]
+    tasks, about = 5, Balancing.choices[method]
     plain, scaled = made(method, tasks, shared=VALUES), made(method, tasks, shared=VALUES)
     (losses,) = course(tasks)
     for step, jacobian in over_steps("conflicting", tasks):
@@ -392,4 +392,5 @@ FLOORED = ("excess_mtl", "pcd", "famo", "gradnorm")
 
 
 def test_no_method_is_left_out() -> None:
-    assert not [it for it in METHODS if it != "fixed" and f'"{it}"' not in Path(__file__).read_text(encoding="utf-8")]
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert not [it for it in Balancing.choices if it != "fixed" and f'"{it}"' not in text]

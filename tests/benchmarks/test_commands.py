@@ -26,8 +26,8 @@ from benchmarks.growth.fits import above_fixed, fitted
 from benchmarks.growth.point import Point, make_data, train
 from benchmarks.networks import REPOSITORY
 from pipeline.config import load, with_values
-from pipeline.config.balancers import METHODS
-from pipeline.config.sharing import KINDS, SharingSettings
+from pipeline.config.balancing import Balancing
+from pipeline.config.sharing import Sharing
 from pipeline.data.sources import Examples, Part
 from pipeline.data.splitting import split
 from pipeline.model import TaskShape, build
@@ -53,7 +53,7 @@ def test_the_lenets_step_is_held_against_its_floor(tmp_path: Path) -> None:
 def test_the_floor_counts_the_network_that_is_trained() -> None:
     ours = with_values(load("mnist_fashion", {}, REPOSITORY), {"model.trunk.kind": "lenet"})
     shape = TaskShape("mnist", 784, 10, shape=(28, 28))
-    count = build(SharingSettings(), [ours.model.trunk], [ours.model.head], {"a": shape, "b": shape}).count()
+    count = build(Sharing.of("shared"), [ours.model.trunk], [ours.model.head], {"a": shape, "b": shape}).count()
     assert count == sum(it.numel() for it in lenet.LeNet(0.5).parameters())
 
 
@@ -148,7 +148,8 @@ def test_a_study_runs_with_parts_switched_off(project: Path) -> None:
 
 
 def test_a_method_is_timed_against_equal_weights_and_torchjd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(balancers, "METHODS", {name: METHODS[name] for name in ("fixed", "famo", "upgrad")})
+    few = {name: Balancing.choices[name] for name in ("fixed", "famo", "upgrad")}
+    monkeypatch.setattr(balancers.Balancing, "choices", few)
     monkeypatch.setattr(balancers, "RIVALS", {"upgrad": balancers.RIVALS["upgrad"]})
     monkeypatch.setattr(balancers, "TASKS", (2, 3))
     told = CliRunner().invoke(balancers.main, ["--quick", "--results", str(tmp_path)], catch_exceptions=False)
@@ -169,8 +170,8 @@ def test_methods_by_name_are_timed_alone() -> None:
 def test_every_way_to_share_is_timed_against_one_trunk(tmp_path: Path) -> None:
     told = CliRunner().invoke(sharing.main, ["--quick", "--results", str(tmp_path)], catch_exceptions=False)
     table = pd.read_parquet(tmp_path / "sharing.parquet")
-    wanted = {f"784-128, {kind}, stack of {models}" for kind in KINDS for models in (1, 4)}
-    assert set(table["name"]) == wanted | {f"LeNet, {kind}, stack of 1" for kind in KINDS}
+    wanted = {f"784-128, {kind}, stack of {models}" for kind in Sharing.choices for models in (1, 4)}
+    assert set(table["name"]) == wanted | {f"LeNet, {kind}, stack of 1" for kind in Sharing.choices}
     assert (table["cpu_seconds"] > 0).all()
     (shared,) = (line.split() for line in told.output.splitlines() if line.startswith("784-128, shared "))
     assert float(shared[2]) == 784 * 128 + 128 + 2 * (128 * 10 + 10)

@@ -2,7 +2,9 @@
 
 import pytest
 
-from pipeline.config.dotted import changed, with_values
+from pipeline.config import with_values
+
+from .files import read
 
 TABLE = "kind: table, path: x, inputs: {a: numeric}"
 TASKS = "tasks: {it: {kind: regression, source: own}}\n"
@@ -57,6 +59,6 @@ def test_a_task_knows_no_other_clipping(problem):
 def test_clipping_as_it_is_by_default_changes_no_key(written):
     given = declared(", clip: [0.001, 0.999]").replace("source: own}", "source: own, clip: range}")
     experiment = written(given)
-    assert not [key for key in changed(experiment, ("tasks", "sources")) if key.endswith("clip")]
+    assert not [key for key in read(experiment, "prepare") if key.endswith("clip")]
     other = with_values(experiment, {"sources.own.clip": None, "tasks.it.clip": None})
-    assert changed(other, ("tasks", "sources")).items() >= {"sources.own.clip": None, "tasks.it.clip": None}.items()
+    assert read(other, "prepare").items() >= {"sources.own.clip": None, "tasks.it.clip": None}.items()

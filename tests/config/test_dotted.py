@@ -1,11 +1,15 @@
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config import Experiment, changed, flatten, with_values
+from pipeline.config import Experiment, flatten, values_read, with_values
 from pipeline.config.dotted import merged, nested
+from pipeline.config.facts import Step
+
+from .files import read
 
 TASKS = {"a": {"kind": "multiclass", "source": "s"}, "b": {"kind": "binary", "source": "s"}}
-ALL = ("",)
 
 
 def made(**settings) -> Experiment:
@@ -83,33 +87,30 @@ def test_defaults_are_no_change_however_they_are_written():
     written_out = made(
         training={"updates": "auto", "epochs": None}, balancing={"weights": "equal"}, tuning={"trials": "auto"}
     )
-    assert changed(written_out, ALL) == changed(made(), ALL)
-    assert set(changed(made(), ALL)) == {"name", "tasks.a.kind", "tasks.a.source", "tasks.b.kind", "tasks.b.source"}
+    for step in get_args(Step):
+        assert values_read(written_out, step) == values_read(made(), step)
+    assert set(values_read(made(), "train")) == {"tasks.a.kind", "tasks.a.source", "tasks.b.kind", "tasks.b.source"}
 
 
-def test_changes_are_those_under_the_prefixes_sorted():
+def test_changes_are_those_that_the_step_reads_sorted():
     experiment = made(training={"seeds": 2, "epochs": 3}, seed=1, data={"mix": "shortest"})
-    assert list(changed(experiment, ("training", "seed")).items()) == [
-        ("seed", 1), ("training.epochs", 3), ("training.seeds", 2)
-    ]  # fmt: skip
-
-
-def test_a_part_switched_off_is_a_change():
-    assert changed(made(tuning=None), ("tuning",)) == {"tuning": None}
+    found = [it for it in values_read(experiment, "train").items() if not it[0].startswith("tasks.")]
+    assert found == [("data.mix", "shortest"), ("seed", 1), ("training.epochs", 3), ("training.seeds", 2)]
+    assert "training.seeds" not in values_read(experiment, "study")
 
 
 def test_a_space_with_fewer_dimensions_than_the_default_one_is_a_change():
     rate = {"training.learning_rate": {"float": [1e-3, 2e-2], "log": True}}
-    assert changed(made(tuning={"space": rate}), ("tuning",)) == {
+    assert read(made(tuning={"space": rate}), "study", "tuning") == {
         "tuning.space.training.learning_rate.float": [1e-3, 2e-2],
         "tuning.space.training.learning_rate.log": True,
     }
-    assert changed(made(), ("tuning",)) == {}
+    assert read(made(), "study", "tuning") == {}
 
 
 def test_given_weights_are_a_change():
-    assert changed(made(balancing={"weights": {"a": 1.0, "b": 1.0}}), ("balancing",)) == {
-        "balancing.weights.a": 1.0, "balancing.weights.b": 1.0
+    assert read(made(balancing={"weights": {"a": 1.0, "b": 1.0}}), "train", "balancing") == {
+        "balancing.method": "fixed", "balancing.weights.a": 1.0, "balancing.weights.b": 1.0
     }  # fmt: skip
 
 

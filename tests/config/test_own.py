@@ -2,8 +2,10 @@
 
 import pytest
 
-from pipeline.config.dotted import changed, with_values
+from pipeline.config import with_values
 from pipeline.config.sources import OwnSettings
+
+from .files import read
 
 HEAD = "tasks: {it: {kind: binary, source: own}}\nmodel: {head: "
 
@@ -23,7 +25,7 @@ def tasks(more: str, kind: str = "binary") -> str:
         (tasks("metrics: [f1]"), "tasks.it.metrics.0: a part of your own is named as package.module:Name, found 'f1'"),
         (tasks("metrics: 'a:b'"), "tasks.it.metrics: input should be a list, found 'a:b'"),
         (f"{HEAD}{{arguments: {{a: 1}}}}}}", "model.head: head 'linear' does not use arguments={'a': 1}: leave it out"),
-        (f"{HEAD}{{kind: 'a:B', widths: [3]}}}}", "model.head: head 'a:B' does not use widths=(3,): leave it out"),
+        (f"{HEAD}{{kind: 'a:B', widths: [3]}}}}", "model.head: head 'a:B' does not use widths=[3]: leave it out"),
         (
             tasks("focal: 0.0") + "\nsources: {own: {kind: 'a:B', argumens: {}}}",
             "unknown key 'sources.own.argumens' (did you mean 'arguments'?)",
@@ -42,12 +44,12 @@ def test_a_source_of_ones_own_survives_being_written_and_changed(written):
     experiment = written(tasks("focal: 0.0") + "\nsources: {own: {kind: 'a.b:C', path: x, arguments: {n: 3}}}")
     again = with_values(experiment, {"sources.own.arguments.n": 4})
     assert again.sources["own"] == OwnSettings(kind="a.b:C", path="x", arguments={"n": 4})
-    assert changed(again, ("sources",)) == {
-        "sources.own.arguments.n": 4, "sources.own.kind": "a.b:C", "sources.own.path": "x"
+    assert read(again, "prepare", "sources") == {
+        "sources.own.arguments.n": 4, "sources.own.kind": "a.b:C"
     }  # fmt: skip
 
 
 def test_what_a_task_does_not_say_changes_no_key(written):
-    assert changed(written(tasks("focal: 0.0")), ("tasks", "model")) == {
+    assert read(written(tasks("focal: 0.0")), "train") == {
         "tasks.it.kind": "binary", "tasks.it.source": "own"
     }  # fmt: skip

@@ -3,10 +3,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config import Experiment, changed, with_values
+from pipeline.config import Experiment, with_values
 from pipeline.config.dotted import merged, nested
 from pipeline.config.model import ModelSettings
-from pipeline.config.sharing import SharingSettings
+from pipeline.config.sharing import Sharing
+
+from .files import read
 
 
 def experiment(**model: Any) -> Experiment:
@@ -49,6 +51,5 @@ def test_settings_are_laid_on_a_kind_in_short() -> None:
 
 def test_another_kind_begins_with_its_own_defaults() -> None:
     other = with_values(experiment(sharing="cgc"), {"model.sharing.kind": "mmoe"})
-    assert other.model.sharing == SharingSettings(kind="mmoe", experts=4)
-    assert changed(experiment(), ("model",)) == {}
-    assert changed(other, ("model",)) == {"model.sharing.kind": "mmoe"}
+    assert other.model.sharing == Sharing.of({"kind": "mmoe", "experts": 4})
+    assert read(other, "train", "model") == {"model.sharing.kind": "mmoe"}

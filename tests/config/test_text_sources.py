@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.steps.prepare import _elsewhere
+from pipeline.config import facts
 
 TASKS = "tasks: {it: {kind: binary, source: own}}\n"
 
@@ -25,5 +25,5 @@ def test_what_is_wrong_with_a_source_of_text_is_one_line(problem, text, line):
 
 @pytest.mark.parametrize("setting", ["path", "validation", "test", "labels_file", "classes_file"])
 def test_where_files_lie_is_no_part_of_a_key(setting):
-    assert _elsewhere(f"sources.own.{setting}")
-    assert not _elsewhere("sources.own.column")
+    assert facts(f"sources.own.{setting}").resolved
+    assert not facts("sources.own.column").resolved

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import Balancing
 from tests.conftest import call_headway, make_project
 
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("experiment", TASKS)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", Balancing.choices)
 def test_it_trains(method: str, experiment: str, place: Path) -> None:
     result = call_headway("train", experiment, "--set", f"balancing.method={method}", *SHORT)
     if LEAST.get(method, 2) > TASKS[experiment]:

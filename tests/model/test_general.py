@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.config.model import HeadSettings, TrunkSettings
-from pipeline.config.sharing import SharingSettings
+from pipeline.config.model import Head
+from pipeline.config.sharing import Sharing
 from pipeline.config.training import TrainingSettings
+from pipeline.config.trunks import Trunk
 from pipeline.draws import Stream
 from pipeline.model import BinaryCrossEntropy, CrossEntropy, Network, Pass, TaskShape, build
 from pipeline.model.layers import Wrapped
@@ -115,8 +116,8 @@ def test_network_of_modules_trains_as_the_built_in_one(
     optimizer: str, settings: dict[str, Any], lifted: bool, slots: int
 ) -> None:
     whose = list(range(slots))
-    trunk = TrunkSettings.model_validate({**settings, "dropout": 0.0})
-    built = initialised(build(SharingSettings(), [trunk] * slots, [HeadSettings()] * slots, TASKS), whose)
+    trunk = Trunk.of({**settings, "dropout": 0.0})
+    built = initialised(build(Sharing.of("shared"), [trunk] * slots, [Head.of("linear")] * slots, TASKS), whose)
     ours = initialised(general("trunk", lifted, inputs=784, **settings), whose)
     start, names = built.named(built.values, built.buffers), {}
     names = names_in_modules(list(start))

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.config.model import HeadSettings, TrunkSettings
-from pipeline.config.sharing import SharingSettings
+from pipeline.config.model import Head
+from pipeline.config.sharing import Sharing
+from pipeline.config.trunks import Trunk
 from pipeline.model import Network, Pass, TaskGradients, TaskShape, build
 from pipeline.stacked import Stacked
 from tests.model.bound import streams
@@ -131,9 +132,9 @@ def attention(layer: type[nn.Module], inputs: int, outputs: int, then: nn.Module
 
 
 def network(trunk: str, bottleneck: float = 1.0, slots: int = SLOTS) -> Network:
-    settings = TrunkSettings.model_validate({"dropout": 0.0} | TRUNKS[trunk])
-    sharing = SharingSettings(kind="mtan", bottleneck=bottleneck)
-    made = build(sharing, [settings] * slots, [HeadSettings()] * slots, TASKS)
+    settings = Trunk.of({"dropout": 0.0} | TRUNKS[trunk])
+    sharing = Sharing.of({"kind": "mtan", "bottleneck": bottleneck})
+    made = build(sharing, [settings] * slots, [Head.of("linear")] * slots, TASKS)
     made.initialise(list(streams(slots)))
     named = made.named(made.values, made.buffers)
     # Larger than they begin: batch norm of what hardly differs between rows is mostly rounding.
@@ -226,9 +227,7 @@ def test_jacobian_gramian_and_sum_are_those_of_one_task_at_a_time(trunk: str) ->
 
 def test_a_mask_of_ones_leaves_the_shared_network() -> None:
     made = network("mlp", slots=1)
-    plain = build(
-        SharingSettings(), [TrunkSettings.model_validate({"dropout": 0.0} | TRUNKS["mlp"])], [HeadSettings()], TASKS
-    )
+    plain = build(Sharing.of("shared"), [Trunk.of({"dropout": 0.0} | TRUNKS["mlp"])], [Head.of("linear")], TASKS)
     plain.initialise(list(streams(1)))
     values, others = made.named(made.values, made.buffers), plain.named(plain.values, plain.buffers)
     for name, it in values.items():

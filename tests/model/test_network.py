@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.config.model import HeadSettings, TrunkSettings
-from pipeline.config.sharing import SharingSettings
+from pipeline.config.model import Head
+from pipeline.config.sharing import Sharing
+from pipeline.config.trunks import Trunk
 from pipeline.draws import Stream
 from pipeline.errors import UserError
 from pipeline.model import Network, Pass, TaskShape, build
@@ -17,8 +18,8 @@ TASKS = {
 
 
 def network(slots: int, sharing: str = "shared", norm: str = "none", activation: str = "relu") -> Network:
-    trunk = TrunkSettings.model_validate({"widths": [9, 5], "norm": norm, "dropout": 0.5, "activation": activation})
-    made = build(SharingSettings(kind=sharing), [trunk] * slots, [HeadSettings()] * slots, TASKS)
+    trunk = Trunk.of({"widths": [9, 5], "norm": norm, "dropout": 0.5, "activation": activation})
+    made = build(Sharing.of(sharing), [trunk] * slots, [Head.of("linear")] * slots, TASKS)
     made.initialise(list(streams(slots)))
     return made
 
@@ -81,7 +82,7 @@ def test_networks_of_one_source_do_not_write_over_each_other(sharing: str) -> No
 
 def test_initial_values_depend_on_the_stream_alone() -> None:
     made = network(3)
-    alone = build(SharingSettings(), [TrunkSettings(widths=(9, 5))], [HeadSettings()], TASKS)
+    alone = build(Sharing.of("shared"), [Trunk.of({"widths": (9, 5)})], [Head.of("linear")], TASKS)
     alone.initialise([Stream(0, "seed/2")])
     assert torch.equal(alone.values[0], made.values[2])
     assert not torch.equal(made.values[0], made.values[1])
@@ -138,13 +139,13 @@ def test_description_tells_layers_in_order() -> None:
 def test_shared_trunk_over_rows_of_two_sizes_is_refused_with_the_way_out() -> None:
     tasks = TASKS | {"small": TaskShape("tiny", 4, 2)}
     with pytest.raises(UserError, match=r"tiny has 4 values a row: use model.sharing=separate"):
-        build(SharingSettings(), [TrunkSettings()], [HeadSettings()], tasks)
-    separate = build(SharingSettings(kind="separate"), [TrunkSettings()], [HeadSettings()], tasks)
+        build(Sharing.of("shared"), [Trunk.of("mlp")], [Head.of("linear")], tasks)
+    separate = build(Sharing.of("separate"), [Trunk.of("mlp")], [Head.of("linear")], tasks)
     assert [branch.name for branch in separate.branches] == [f"trunk.{task}" for task in tasks]
 
 
 def test_network_without_trunk_is_one_linear_layer_a_task() -> None:
-    made = build(SharingSettings(), [TrunkSettings(widths=())], [HeadSettings()], TASKS)
+    made = build(Sharing.of("shared"), [Trunk.of({"widths": ()})], [Head.of("linear")], TASKS)
     made.initialise([Stream(0, "a")])
     made.forward(inputs())
     made.backward({"digit": torch.ones(1, 6, 10), "parity": torch.ones(1, 6, 1), "other": torch.ones(1, 6, 5)})

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.config.model import HeadSettings, TrunkSettings
-from pipeline.config.sharing import SharingSettings
+from pipeline.config.model import Head
+from pipeline.config.sharing import Sharing
+from pipeline.config.trunks import Trunk
 from pipeline.draws import Stream
 from pipeline.model import Conditioning, Network, Pass, TaskShape, build
 from pipeline.model.layers import Conv2d, Linear, Preference
@@ -59,10 +60,10 @@ def test_the_gradient_of_the_rows_is_that_of_their_places() -> None:
 
 
 def network(tasks: dict[str, TaskShape], trunk: dict[str, Any], sharing: str = "shared") -> Network:
-    settings = TrunkSettings.model_validate({"dropout": 0.0, "activation": "tanh"} | trunk)
+    settings = Trunk.of({"dropout": 0.0, "activation": "tanh"} | trunk)
     told = Conditioning(tuple(tasks), SHARES, ALPHAS)
-    how = SharingSettings(kind=sharing)
-    made = build(how, [settings] * 2, [HeadSettings()] * 2, tasks, conditioning=told)
+    how = Sharing.of(sharing)
+    made = build(how, [settings] * 2, [Head.of("linear")] * 2, tasks, conditioning=told)
     made.initialise(list(streams(2)))
     return made
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.config.model import HeadSettings, TrunkSettings
-from pipeline.config.sharing import SharingSettings
+from pipeline.config.model import Head
+from pipeline.config.sharing import Sharing
+from pipeline.config.trunks import Trunk
 from pipeline.errors import UserError
 from pipeline.model import Network, Pass, TaskShape, build
 from tests.model.bound import streams
@@ -36,8 +37,10 @@ CASES: dict[str, tuple[dict[str, Any], nn.Module]] = {
 
 
 def network(sharing: dict[str, Any], slots: int, tasks: dict[str, TaskShape] = TASKS, **trunk: Any) -> Network:
-    settings = TrunkSettings.model_validate({"widths": WIDTHS, "activation": "tanh", "dropout": 0.0} | trunk)
-    made = build(SharingSettings.model_validate(sharing), [settings] * slots, [HeadSettings()] * slots, tasks)
+    settings = Trunk.of(
+        {"widths": WIDTHS, "dropout": 0.0} | ({} if trunk.get("kind") == "gru" else {"activation": "tanh"}) | trunk
+    )
+    made = build(Sharing.of(sharing), [settings] * slots, [Head.of("linear")] * slots, tasks)
     made.initialise(list(streams(slots)))
     return made
 
@@ -168,7 +171,7 @@ def test_what_cannot_be_shared_so_is_one_line(
     sizes = {"s": (4, 3), "t": (shape.get("other", 4), 3)}
     tasks = {name: TaskShape(name, 3 * size[0], 2, shape=size, ids=ids) for name, size in sizes.items()}
     with pytest.raises(UserError, match=line):
-        build(SharingSettings(kind=sharing), [TrunkSettings.model_validate(trunk)], [HeadSettings()], tasks)
+        build(Sharing.of(sharing), [Trunk.of(trunk)], [Head.of("linear")], tasks)
 
 
 @pytest.mark.parametrize("sharing", ["cross_stitch", "dselect_k"])
@@ -177,7 +180,7 @@ def test_trunks_of_text_are_shared_where_no_gate_reads_the_rows(sharing: str) ->
         "a": TaskShape("s", 12, 2, shape=(4, 3), ids=9),
         "b": TaskShape("s", 12, 3, shape=(4, 3), ids=9, tagging=True),
     }
-    made = network({"kind": sharing}, 1, tasks, kind="gru", embedding=4, widths=[4], activation="relu")
+    made = network({"kind": sharing}, 1, tasks, kind="gru", embedding=4, widths=[4])
     answers = made.forward({"s": torch.ones(1, 5, 12)}, Pass({}, streams(1)))
     assert {task: tuple(it.shape) for task, it in answers.items()} == {"a": (1, 5, 2), "b": (1, 20, 3)}
     made.backward({task: torch.ones_like(it) for task, it in answers.items()})

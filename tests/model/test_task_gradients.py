@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.config.model import HeadSettings, TrunkSettings
-from pipeline.config.sharing import SharingSettings
+from pipeline.config.model import Head
+from pipeline.config.sharing import Sharing
+from pipeline.config.trunks import Trunk
 from pipeline.model import Network, Pass, TaskGradients, TaskShape, build
 from pipeline.stacked import Stacked
 from tests.model.bound import streams
@@ -28,8 +29,8 @@ TRUNKS: dict[str, dict[str, Any]] = {
 
 
 def network(slots: int, tasks: dict[str, TaskShape], trunk: dict[str, Any], sharing: str = "shared") -> Network:
-    settings = TrunkSettings.model_validate({"dropout": 0.4} | trunk)
-    made = build(SharingSettings.model_validate({"kind": sharing}), [settings] * slots, [HeadSettings()] * slots, tasks)
+    settings = Trunk.of({"dropout": 0.4} | trunk)
+    made = build(Sharing.of({"kind": sharing}), [settings] * slots, [Head.of("linear")] * slots, tasks)
     made.initialise(list(streams(slots)))
     return made
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.config.model import HeadSettings, TrunkSettings
-from pipeline.config.sharing import SharingSettings
+from pipeline.config.model import Head
+from pipeline.config.sharing import Sharing
+from pipeline.config.trunks import Trunk
 from pipeline.draws import Stream
 from pipeline.errors import UserError
 from pipeline.model import Pass, TaskShape, build
@@ -32,9 +33,9 @@ def module(kind: str) -> torch.nn.Module:
     return made.eval()
 
 
-def settings(kind: str, dropout: float = 0.0) -> TrunkSettings:
+def settings(kind: str, dropout: float = 0.0) -> Trunk:
     heads = {"heads": 2} if kind == "transformer" else {}
-    return TrunkSettings(kind=kind, embedding=8, widths=(4,), dropout=dropout, **heads)
+    return Trunk.of({"kind": kind, "embedding": 8, "widths": (4,), "dropout": dropout, **heads})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -93,7 +94,8 @@ def test_a_head_reads_its_part_and_gives_its_gradient_back(layer: type) -> None:
 
 def test_each_slot_drops_at_its_own_rate() -> None:
     shapes = {"mood": TaskShape("s", LENGTH * COLUMNS, 2, shape=(LENGTH, COLUMNS), ids=IDS)}
-    network = build(SharingSettings(), [settings("lstm", rate) for rate in (0.0, 0.6)], [HeadSettings()] * 2, shapes)
+    rates = [settings("lstm", rate) for rate in (0.0, 0.6)]
+    network = build(Sharing.of("shared"), rates, [Head.of("linear")] * 2, shapes)
     streams = [Stream(0, "one")] * 2
     network.initialise(streams)
     inputs = {"s": rows(5, 8).flatten(1).unsqueeze(0)}
@@ -110,7 +112,7 @@ def test_tokens_and_rows_are_answered_by_one_trunk(kind: str) -> None:
         "who": TaskShape("s", outputs=5, tagging=True, **like),  # type: ignore[arg-type]
         "mood": TaskShape("t", outputs=3, **like),  # type: ignore[arg-type]
     }
-    network = build(SharingSettings(), [settings(kind)], [HeadSettings(kind="mlp", widths=(6,))], shapes)
+    network = build(Sharing.of("shared"), [settings(kind)], [Head.of({"kind": "mlp", "widths": (6,)})], shapes)
     network.initialise([Stream(0, "one")])
     answers = network.forward({name: rows(5, 8, 2).flatten(1).unsqueeze(0) for name in "st"})
     assert answers["who"].shape == (1, 3 * LENGTH, 5)
@@ -136,7 +138,7 @@ def test_tokens_and_rows_are_answered_by_one_trunk(kind: str) -> None:
 def test_text_and_trunks_that_do_not_fit_are_one_line(trunk: dict, shape: dict, line: str) -> None:
     shapes = {"t": TaskShape("s", LENGTH * COLUMNS, 2, shape=(LENGTH, COLUMNS), **shape)}
     with pytest.raises(UserError, match=line):
-        build(SharingSettings(), [TrunkSettings(**trunk)], [HeadSettings()], shapes)
+        build(Sharing.of("shared"), [Trunk.of(trunk)], [Head.of("linear")], shapes)
 
 
 @pytest.mark.parametrize(
@@ -149,4 +151,4 @@ def test_text_and_trunks_that_do_not_fit_are_one_line(trunk: dict, shape: dict, 
 )
 def test_settings_of_trunks_of_text_are_checked(given: dict, line: str) -> None:
     with pytest.raises(ValueError, match=line):
-        TrunkSettings(**given)
+        Trunk.of(given)

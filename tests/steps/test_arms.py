@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import Experiment, load
-from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import Balancing
 from pipeline.config.tuning import FloatRange, Simplex
 from pipeline.errors import UserError
 from pipeline.steps.arms import MOST_ALONE, Arm, arm_named, arms, job_arms
@@ -134,19 +134,19 @@ def test_an_experiment_without_a_study_gets_one() -> None:
 def test_the_method_of_the_experiment_keeps_its_settings_in_its_own_arm_only() -> None:
     found = by_title(balancing={"method": "famo", "decay": 0.5}, compare__methods=["famo", "cagrad"])
     assert found["famo"].experiment.balancing.decay == 0.5
-    assert found["cagrad"].experiment.balancing.decay is None
+    assert found["cagrad"].experiment.balancing == Balancing.of("cagrad")
     assert found["equal"].experiment.balancing.method == "fixed"
 
 
 def test_all_are_those_that_so_many_tasks_admit() -> None:
     two, three = (by_title(name=name, compare__methods="all") for name in ("debug", "digits"))
-    assert set(METHODS) - set(two) == {"fixed", "krum", "trimmed_mean"}
-    assert set(METHODS) - set(three) == {"fixed"}
+    assert set(Balancing.choices) - set(two) == {"fixed", "krum", "trimmed_mean"}
+    assert set(Balancing.choices) - set(three) == {"fixed"}
 
 
 def test_all_are_those_that_the_trunk_admits() -> None:
     found = by_title(model={"trunk": {"kind": "torchvision", "network": "resnet18"}}, compare__methods="all")
-    assert set(METHODS) - set(found) >= {"cosmos"}
+    assert set(Balancing.choices) - set(found) >= {"cosmos"}
     assert by_title(compare__methods=["cosmos"])["cosmos"].experiment.balancing.method == "cosmos"
     assert by_title()["single digit"].experiment.balancing.method == "fixed"
 

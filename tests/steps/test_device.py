@@ -55,7 +55,7 @@ def test_code_and_weights_of_ones_own_are_part_of_a_key_and_nothing_else_is(
     code, weights = tmp_path / "own_for_key.py", tmp_path / "weights.pth"
     code.write_text("class Net: ...\n")
     weights.write_bytes(b"1")
-    own = with_values(DEBUG, {"model.trunk": {"kind": "own_for_key:Net", "widths": [128]}})
+    own = with_values(DEBUG, {"model.trunk": {"kind": "own_for_key:Net", "widths": None}})
     network = {"kind": "torchvision", "network": "resnet18", "weights": str(weights)}
     for experiment, file in ((own, code), (with_values(DEBUG, {"model.trunk": network}), weights)):
         before = Train(experiment, "default", "prepared", "cpu").key().digest

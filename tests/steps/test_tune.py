@@ -99,7 +99,6 @@ def test_a_space_without_conditions_has_the_identity_that_it_had() -> None:
     parts = study(searched).identity().parts["values"]
     assert {key: value for key, value in parts.items() if key.startswith("tuning.space")} == {
         "tuning.space.training.momentum.float": [0.0, 0.9],
-        "tuning.space.training.momentum.log": False,
     }
 
 

@@ -15,7 +15,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from pipeline.config.balancing import BalancingSettings
+from pipeline.config.balancing import Balancing
 from pipeline.data.prepared import Prepared, PreparedSource
 from pipeline.steps.predict import predict
 from pipeline.steps.register import _objective
@@ -245,6 +245,6 @@ def test_what_cannot_be_one_model_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="source 'plain' is not the same in all networks"):
         merged([colour, network("parity", parity, experiment(parity))])
     rest = PREPARED.only(["parity", "price"])
-    asked = experiment(rest).model_copy(update={"balancing": BalancingSettings(method="cosmos")})
+    asked = experiment(rest).model_copy(update={"balancing": Balancing.of("cosmos")})
     with pytest.raises(ValueError, match="given a preference is a model of its own"):
         merged([colour, network("asked", rest, asked)])

@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy.optimize import nnls
 
-from pipeline.config.balancers import METHODS
-from pipeline.config.balancing import OF_SLOTS, BalancingSettings
+from pipeline.config import facts
+from pipeline.config.balancing import Balancing
 from pipeline.training.stack import Stack
 from tests.training.made import (
     MIXED,
@@ -29,7 +29,7 @@ from tests.training.made import (
 GAPS = {"digit": 0.2, "marks": 0.3, "size": 0.3, "parity": 0.2}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", Balancing.choices)
 @pytest.mark.parametrize("tasks", [ODD, MIXED], ids=["classes", "every kind"])
 def test_a_slot_is_the_same_alone_and_beside_others_with_labels_missing(
     method: str, tasks: dict[str, Any], tmp_path: Path
@@ -43,10 +43,10 @@ def test_a_slot_is_the_same_alone_and_beside_others_with_labels_missing(
             assert_same(trained(prepared, slots(count))[alone.name], alone)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", Balancing.choices)
 def test_resumed_equals_unbroken_after_a_neighbour_has_left(method: str, tmp_path: Path) -> None:
     prepared = few_data(tmp_path, missing={"digit": 0.3})
-    slots = seeds(experiment_on(prepared, {"balancing.method": method, "balancing.smoothing": 0.0}), 3)
+    slots = seeds(experiment_on(prepared, {"balancing.method": method}), 3)
     unbroken = trained(prepared, slots)
     first = Stack(prepared, slots)
     first.advance()
@@ -60,7 +60,7 @@ def test_resumed_equals_unbroken_after_a_neighbour_has_left(method: str, tmp_pat
         assert_same(state, unbroken[name])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", Balancing.choices)
 def test_a_method_changes_what_is_learnt(method: str, tmp_path: Path) -> None:
     prepared = few_data(tmp_path)
     plain, own = (
@@ -71,7 +71,7 @@ def test_a_method_changes_what_is_learnt(method: str, tmp_path: Path) -> None:
     assert same == (method == "fixed")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", Balancing.choices)
 def test_of_one_task_every_method_is_plain_training(method: str, tmp_path: Path) -> None:
     prepared = few_data(tmp_path, {"digit": ODD["digit"]})
     plain, own = (
@@ -125,11 +125,17 @@ def test_gradients_whose_tasks_all_weigh_one_are_those_of_equal_weights(tmp_path
     torch.testing.assert_close(*found.values(), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", OF_SLOTS)
+PER_SLOT = sorted(
+    {name for method in Balancing.choices.values() for name in method.settings() if facts(f"balancing.{name}").per_slot}
+    - {"weights"}
+)
+
+
+@pytest.mark.parametrize("name", ["smoothing", *PER_SLOT])
 def test_trials_that_differ_in_a_setting_share_a_stack_and_do_not_feel_one_another(name: str, tmp_path: Path) -> None:
-    method = "dwa" if name == "smoothing" else next(it for it, about in METHODS.items() if name in about.settings)
-    default = BalancingSettings(method=method)
-    value = 0.5 if name == "smoothing" else default.value(name)
+    having = (it for it, about in Balancing.choices.items() if name in about.settings())
+    method = "dwa" if name == "smoothing" else next(having)
+    value = 0.5 if name == "smoothing" else Balancing.of(method).values()[name]
     other = max(1, value // 2) if isinstance(value, int) else value * 0.5
     prepared = few_data(tmp_path)
     own = {"balancing.method": method, "training.epochs": 3} | (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import load, with_values
-from pipeline.config.sharing import KINDS, PLAIN
+from pipeline.config.sharing import Sharing
 from pipeline.data.prepared import Prepared
 from pipeline.training.slot import SlotState, seed_slots
 from pipeline.training.stack import Stack
@@ -170,7 +170,7 @@ def test_every_way_of_sharing_is_the_same_alone_beside_others_and_after_one_left
 
 
 def test_all_ways_of_sharing_are_put_to_the_test() -> None:
-    assert {it["kind"] for it in SHARINGS.values()} | set(PLAIN) == set(KINDS)
+    assert {it["kind"] for it in SHARINGS.values()} == {name for name, it in Sharing.choices.items() if not it.plain}
 
 
 @pytest.mark.parametrize("trunk", ["mlp", "tabular", "residual"])

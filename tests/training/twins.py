@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from pipeline.config.model import TrunkSettings
+from pipeline.config.trunks import Trunk
 
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 _NORMS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
@@ -43,12 +43,12 @@ class Block(nn.Module):
         return answer
 
 
-def twin(settings: TrunkSettings, features: int) -> tuple[nn.Sequential, int]:
+def twin(settings: Trunk, features: int) -> tuple[nn.Sequential, int]:
     """The trunk and the width of its answer."""
     return {"residual": _residual, "lenet": _lenet, "resnet": _resnet}[settings.kind](settings, features)
 
 
-def _residual(settings: TrunkSettings, features: int) -> tuple[nn.Sequential, int]:
+def _residual(settings: Trunk, features: int) -> tuple[nn.Sequential, int]:
     width, *hidden = settings.widths
     act, norm = _ACTIVATIONS[settings.activation], _NORMS[settings.norm]
     blocks = [
@@ -58,7 +58,7 @@ def _residual(settings: TrunkSettings, features: int) -> tuple[nn.Sequential, in
     return nn.Sequential(nn.Linear(features, width), *blocks, norm(width), act()), width
 
 
-def _lenet(settings: TrunkSettings, features: int) -> tuple[nn.Sequential, int]:
+def _lenet(settings: Trunk, features: int) -> tuple[nn.Sequential, int]:
     act, (first, second) = _ACTIVATIONS[settings.activation], settings.channels
     convs = [First(1, first, 5, padding=2), nn.MaxPool2d(2), act(), nn.Conv2d(first, second, 5), PooledFlat(2), act()]
     with torch.no_grad():
@@ -70,7 +70,7 @@ def _lenet(settings: TrunkSettings, features: int) -> tuple[nn.Sequential, int]:
     return nn.Sequential(*convs, *hidden), width
 
 
-def _resnet(settings: TrunkSettings, features: int) -> tuple[nn.Sequential, int]:
+def _resnet(settings: Trunk, features: int) -> tuple[nn.Sequential, int]:
     act, width = _ACTIVATIONS[settings.activation], settings.channels[0]
     layers: list[nn.Module] = [First(1, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), act()]
     for stage, channels in enumerate(settings.channels):

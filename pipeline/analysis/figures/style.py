@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from html import escape
 
 from pipeline.analysis.figures.figure import Figure
-from pipeline.config.balancers import METHODS
+from pipeline.config.balancing import Balancing
 
 _CANDIDATES = {
     "default": "#3f8fd2",
@@ -15,7 +15,7 @@ _CANDIDATES = {
     "tuned": "#1fa37a",
 }
 _OTHERS = ("#d1608f", "#8a9a2e", "#c9584c", "#5b8c99", "#b07d3c", "#6a5acd", "#7d8794")
-_METHODS = {name: place for place, name in enumerate(METHODS)}
+_METHODS = {name: place for place, name in enumerate(Balancing.choices)}
 _OTHER_SYMBOLS = ("cross", "x", "triangle-up", "hexagram", "pentagon")
 _SYMBOLS = {
     "default": "circle",

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from pipeline.config.sharing import SharingSettings
 from pipeline.errors import UserError
 from pipeline.model.layers import Conv2d, Layer, Linear, Residual, Softmax
 from pipeline.model.trunks import Made, Rows, Settings, make_body
@@ -18,14 +18,14 @@ class Sharers:
 
     Attributes:
         name: Names its draws.
-        sharing: How.
+        sharing: How; the settings of that way.
         trunks: The slots' trunks.
         rows: What the trunks read.
         sources: Each task's source.
     """
 
     name: str
-    sharing: SharingSettings
+    sharing: Any
     trunks: Settings
     rows: Rows
     sources: Mapping[str, str]

@@ -4,16 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.config.model import TrunkSettings
+from pipeline.config.trunks import MLP, ResidualMLP, Tabular, Trunk
 from pipeline.errors import UserError
 from pipeline.model.layers import BatchNorm, Conditioning, Dropout, Layer, LayerNorm, Preference, embedded
 from pipeline.model.layers.images import Shape
 
-Settings = Sequence[TrunkSettings]
+Settings = Sequence[Trunk]
 """Those of K slots, which differ in dropout only."""
-
-EMBEDDING = ("mlp", "tabular", "residual")
-"""Kinds that embed the columns of a table, and do not look at the shape of a row."""
 
 Made = tuple[list[Layer], int]
 """A trunk's layers and the width of its answer."""
@@ -66,21 +63,21 @@ def entrance(trunks: Settings, rows: Rows) -> tuple[list[Layer], Rows]:
     layers, inner = _embeddings(trunks, rows)
     if rows.conditioning is None:
         return layers, inner
-    shape = (inner.features,) if trunks[0].kind in EMBEDDING else inner.image(trunks[0].kind)
+    shape = (inner.features,) if trunks[0].embeds else inner.image(trunks[0].kind)
     preference = Preference(shape, rows.conditioning, first=not layers)
     return [*layers, preference], replace(inner, features=preference.outputs, shape=preference.answers)
 
 
 def _embeddings(trunks: Settings, rows: Rows) -> tuple[list[Layer], Rows]:
-    like = trunks[0]
-    if like.kind not in EMBEDDING:
+    like: Any = trunks[0]
+    if not like.embeds:
         return [], rows
-    numeric = like.number_embedding if like.kind == "tabular" else None
+    numeric = like.number_embedding if isinstance(like, Tabular) else None
     layers, width = embedded(rows.features, rows.categories, like.embedding, numeric)
     return layers, Rows(rows.sources, width, (width,), embedded=True) if layers else rows
 
 
-def norm(trunks: Settings, width: int, rows: Rows) -> list[Layer]:
+def norm(trunks: Sequence[MLP | ResidualMLP], width: int, rows: Rows) -> list[Layer]:
     """The norm of a layer's units, if any."""
     kind = trunks[0].norm
     if kind == "none":
@@ -90,7 +87,7 @@ def norm(trunks: Settings, width: int, rows: Rows) -> list[Layer]:
 
 def groups(trunks: Settings, rows: Rows) -> tuple[str, ...]:
     """Sources whose rows batch norm takes apart."""
-    return rows.sources if trunks[0].norm == "batch_per_source" else ()
+    return rows.sources if trunks[0].per_source else ()
 
 
 def dropout(trunks: Settings, name: str) -> Dropout:

@@ -1,15 +1,17 @@
 """A pretrained encoder of Hugging Face as a trunk."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from torch import Tensor
 
+from pipeline.config.trunks import HuggingFace
 from pipeline.draws import Stream
 from pipeline.errors import UserError
 from pipeline.model.layers import Wrapped
-from pipeline.model.trunks.base import Made, Rows, Settings, dropout
+from pipeline.model.trunks.base import Made, Rows, dropout
 from pipeline.plugins import first_line
 from pipeline.pretrained import config_of, fingerprint, folder_of, quiet
 
@@ -40,7 +42,7 @@ class Pretrained(Wrapped):
         return drawn | {name: given[name] for name in drawn if name in given}
 
 
-def huggingface(name: str, trunks: Settings, rows: Rows) -> Made:
+def huggingface(name: str, trunks: Sequence[HuggingFace], rows: Rows) -> Made:
     """An encoder of text with its own weights, trained on or `frozen`; a slot is a call of its own.
 
     Raises:

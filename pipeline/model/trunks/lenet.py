@@ -1,14 +1,17 @@
 """A LeNet for small images."""
 
+from collections.abc import Sequence
+
+from pipeline.config.trunks import LeNet
 from pipeline.errors import UserError
 from pipeline.model.layers import Activation, Conv2d, Layer, Linear, MaxPool2d
-from pipeline.model.trunks.base import Made, Rows, Settings, dropout
+from pipeline.model.trunks.base import Made, Rows, dropout
 
 _WINDOW, _POOL = 5, 2
 _PADDING = (2, 0)
 
 
-def lenet(name: str, trunks: Settings, rows: Rows) -> Made:
+def lenet(name: str, trunks: Sequence[LeNet], rows: Rows) -> Made:
     """After LeNet-5 (LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II.B).
 
     Two convolutions of 5 x 5, the first with padding, each with pooling behind it; then the hidden layers. Pooling

@@ -1,33 +1,13 @@
-"""Every kind of trunk."""
+"""From settings to the layers of a trunk."""
 
-from collections.abc import Callable
-
-from pipeline.config.model import OF_TEXT
+from pipeline.config.trunks import Trunk
 from pipeline.errors import UserError
 from pipeline.model.trunks.base import Made, Rows, Settings, entrance
-from pipeline.model.trunks.huggingface import huggingface
-from pipeline.model.trunks.lenet import lenet
-from pipeline.model.trunks.mlp import mlp
-from pipeline.model.trunks.module import module
-from pipeline.model.trunks.residual import residual
-from pipeline.model.trunks.resnet import resnet
-from pipeline.model.trunks.text import text
-from pipeline.model.trunks.torchvision import torchvision
-
-_KINDS: dict[str, Callable[[str, Settings, Rows], Made]] = {
-    "mlp": mlp,
-    "tabular": mlp,
-    "residual": residual,
-    "lenet": lenet,
-    "resnet": resnet,
-    "torchvision": torchvision,
-    **dict.fromkeys(OF_TEXT, text),
-    "huggingface": huggingface,
-}
+from pipeline.plugins import named
 
 
 def make_trunk(name: str, trunks: Settings, rows: Rows) -> Made:
-    """The trunk of K slots and the width of its answer.
+    """The trunk of K slots and the width of its output.
 
     Args:
         name: Names its draws.
@@ -44,7 +24,9 @@ def make_trunk(name: str, trunks: Settings, rows: Rows) -> Made:
 
 def make_body(name: str, trunks: Settings, rows: Rows) -> Made:
     """The same without what embeds the rows, see `entrance`."""
-    kind = trunks[0].kind
-    if rows.ids and kind in _KINDS and kind not in OF_TEXT:
-        raise UserError(f"trunk '{kind}' cannot read the text of {', '.join(rows.sources)}: use {' or '.join(OF_TEXT)}")
-    return _KINDS.get(kind, module)(name, trunks, rows)
+    trunk = trunks[0]
+    if rows.ids and not (trunk.text or trunk.own_path):
+        readers = " or ".join(kind for kind, it in Trunk.choices.items() if it.text)
+        raise UserError(f"trunk '{trunk.kind}' cannot read the text of {', '.join(rows.sources)}: use {readers}")
+    made: Made = named(trunk.implementation)(name, trunks, rows)
+    return made

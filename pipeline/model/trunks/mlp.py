@@ -1,10 +1,13 @@
 """The multi-layer perceptron."""
 
+from collections.abc import Sequence
+
+from pipeline.config.trunks import MLP
 from pipeline.model.layers import Activation, Layer, Linear
-from pipeline.model.trunks.base import Made, Rows, Settings, dropout, norm
+from pipeline.model.trunks.base import Made, Rows, dropout, norm
 
 
-def mlp(name: str, trunks: Settings, rows: Rows) -> Made:
+def mlp(name: str, trunks: Sequence[MLP], rows: Rows) -> Made:
     """For each width a linear layer, the norm, the activation, dropout."""
     like, width = trunks[0], rows.features
     layers: list[Layer] = []

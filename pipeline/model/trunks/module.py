@@ -1,10 +1,13 @@
 """A module of the user's own as a trunk."""
 
+from collections.abc import Sequence
+
+from pipeline.config.trunks import OwnTrunk
 from pipeline.model.layers import Wrapped
-from pipeline.model.trunks.base import Made, Rows, Settings, dropout
+from pipeline.model.trunks.base import Made, Rows, dropout
 
 
-def module(name: str, trunks: Settings, rows: Rows) -> Made:
+def module(name: str, trunks: Sequence[OwnTrunk], rows: Rows) -> Made:
     """Any torch.nn.Module that takes rows of the source's shape, [B, *shape]; dropout drops units of its answer.
 
     Raises:

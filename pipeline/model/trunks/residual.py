@@ -1,10 +1,13 @@
 """The residual MLP."""
 
+from collections.abc import Sequence
+
+from pipeline.config.trunks import ResidualMLP
 from pipeline.model.layers import Activation, Layer, Linear, Residual
-from pipeline.model.trunks.base import Made, Rows, Settings, dropout, norm
+from pipeline.model.trunks.base import Made, Rows, dropout, norm
 
 
-def residual(name: str, trunks: Settings, rows: Rows) -> Made:
+def residual(name: str, trunks: Sequence[ResidualMLP], rows: Rows) -> Made:
     """The ResNet for rows of Gorishniy et al. 2021, "Revisiting deep learning models for tabular data", section 3.2.
 
     A linear layer to the first width; for each further one a block that adds to its input what comes of norm, linear

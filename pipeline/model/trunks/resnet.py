@@ -1,11 +1,14 @@
 """A small residual network of images."""
 
+from collections.abc import Sequence
+
+from pipeline.config.trunks import ResNet
 from pipeline.model.layers import Activation, AveragePool2d, BatchNorm2d, Conv2d, Layer, Residual
 from pipeline.model.layers.images import Shape
-from pipeline.model.trunks.base import Made, Rows, Settings, dropout, groups
+from pipeline.model.trunks.base import Made, Rows, dropout, groups
 
 
-def resnet(name: str, trunks: Settings, rows: Rows) -> Made:
+def resnet(name: str, trunks: Sequence[ResNet], rows: Rows) -> Made:
     """The network of He et al. 2015, "Deep residual learning for image recognition", section 4.2, with fewer blocks.
 
     A convolution of 3 x 3 with batch norm, then stages of blocks of two such convolutions, then the mean of the image.

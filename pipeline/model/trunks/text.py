@@ -1,15 +1,17 @@
 """Trunks that read text."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from pipeline.config.trunks import TextTrunk, Transformer
 from pipeline.errors import UserError
 from pipeline.model.layers import Wrapped
-from pipeline.model.trunks.base import Made, Rows, Settings
+from pipeline.model.trunks.base import Made, Rows
 
 MODULES = "pipeline.model.modules.text"
 
 
-def text(name: str, trunks: Settings, rows: Rows) -> Made:
+def text(name: str, trunks: Sequence[TextTrunk], rows: Rows) -> Made:
     """An embedding of tokens under recurrent layers in both directions, or under blocks of self-attention.
 
     A slot is a call of its own, so that none can feel another; each has its own rate of dropout.
@@ -21,7 +23,7 @@ def text(name: str, trunks: Settings, rows: Rows) -> Made:
     if not rows.ids:
         raise UserError(f"trunk '{like.kind}' takes text; {', '.join(rows.sources)} holds none: use trunk mlp")
     arguments: dict[str, Any] = {"ids": rows.ids, "embedding": like.embedding, "widths": list(like.widths)}
-    if like.kind == "transformer":
+    if isinstance(like, Transformer):
         module, arguments["heads"] = f"{MODULES}:Transformer", like.heads
     else:
         module, arguments["kind"] = f"{MODULES}:Recurrent", like.kind

@@ -1,5 +1,6 @@
 """A classification network of torchvision as a trunk."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.config.trunks import Torchvision
 from pipeline.draws import Stream
 from pipeline.errors import UserError
 from pipeline.model.layers import Activation, Repeat, Wrapped
-from pipeline.model.trunks.base import Made, Rows, Settings, dropout
+from pipeline.model.trunks.base import Made, Rows, dropout
 
 _MAKER = "torchvision.models:get_model"
 _CHANNELS = 3
@@ -49,7 +51,7 @@ class Pretrained(Wrapped):
         return drawn | {name: given[name] for name in drawn if name not in last}
 
 
-def torchvision(name: str, trunks: Settings, rows: Rows) -> Made:
+def torchvision(name: str, trunks: Sequence[Torchvision], rows: Rows) -> Made:
     """Any classification network of torchvision by name; its last layer, made anew, answers the trunk's width.
 
     Images of one channel are shown to it three times. It sees values in [0, 1] as all trunks do.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.config.model import TrunkSettings
+from pipeline.config.trunks import Trunk
 from pipeline.model.trunks import Made, Rows, make_trunk
 
 
@@ -11,5 +11,5 @@ def trunk(shape: tuple[int, ...], slots: int = 1, **settings: Any) -> Made:
     features = 1
     for size in shape:
         features *= size
-    every = [TrunkSettings.model_validate(settings)] * slots
+    every = [Trunk.of(settings)] * slots
     return make_trunk("trunk", every, Rows(("left",), features, shape))

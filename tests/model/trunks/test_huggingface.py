@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.config import Experiment
-from pipeline.config.model import TrunkSettings
+from pipeline.config.trunks import Trunk
 from pipeline.data.encodings.text import TextEncoder, TextEncoding
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure, UserError
@@ -254,7 +254,7 @@ def test_a_name_that_the_hub_does_not_give_is_one_line(tmp_path: Path, monkeypat
 )
 def test_settings_are_checked(given: dict, line: str) -> None:
     with pytest.raises(ValueError, match=line):
-        TrunkSettings(kind="huggingface", **given)
+        Trunk.of({"kind": "huggingface", **given})
 
 
 def test_a_vocabulary_beside_a_pretrained_tokenizer_is_refused() -> None:

@@ -1,0 +1,129 @@
+"""Parts of an experiment that are chosen by name: each choice is a class with its own settings."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, cast, get_args
+
+from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
+
+from pipeline.config.base import Settings, shown, unknown
+from pipeline.config.own import is_own, known
+
+
+class Part(Settings):
+    """Base of all choices for one part, such as all trunks; `kind: x` alone can be written as `x`.
+
+    A choice is a subclass that declares its name as a literal; no list has to name it.
+
+    Attributes:
+        part: What messages call the part.
+        by: The setting that names the choice.
+        default: The choice where none is named.
+        advice: Where an unknown name is not near any; by default the names there are.
+        family: The base of all choices.
+        choices: The classes by name, in the order of their declaration.
+        own: The class for a choice of the user's own, named as `package.module:Class`; None where there is none.
+        implementation: `module:name` of what implements the choice; imported when it is used.
+    """
+
+    model_config = ConfigDict(defer_build=True)
+
+    part: ClassVar[str]
+    by: ClassVar[str] = "kind"
+    default: ClassVar[str] = ""
+    advice: ClassVar[str] = ""
+    family: ClassVar[type[Any]]
+    choices: ClassVar[dict[str, type[Any]]]
+    own: ClassVar[type[Any] | None] = None
+    implementation: ClassVar[str] = ""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        if Part in cls.__bases__:
+            cls.family, cls.choices = cls, {}
+        for name in get_args(cls.model_fields[cls.by].annotation) if cls.by in cls.model_fields else ():
+            cls.choices[name] = cls
+
+    @classmethod
+    def choice(cls, name: str) -> type[Self]:
+        """The class of a choice.
+
+        Raises:
+            ValueError: There is none of that name; the message names the nearest.
+        """
+        if name in cls.choices:
+            return cls.choices[name]
+        advice = cls.advice or ", ".join(cls.choices)
+        if cls.own is None:
+            raise unknown(cls.part, name, cls.choices, advice)
+        known(cls.part, name, cls.choices, advice)
+        return cls.own
+
+    @classmethod
+    def classes(cls) -> list[type[Any]]:
+        """The classes of all choices, and of those of the user's own."""
+        return [*dict.fromkeys(cls.choices.values()), *filter(None, [cls.own])]
+
+    @classmethod
+    def of(cls, value: Any) -> Self:
+        """The settings of a choice.
+
+        Args:
+            value: Its name, a mapping that holds its name, or the settings.
+
+        Raises:
+            ValueError: There is no such choice, or it has no such settings.
+        """
+        given = {cls.by: value} if isinstance(value, str) else value
+        if not isinstance(given, Mapping):
+            return cast(Self, value)  # settings already, or no mapping, which pydantic refuses
+        name = given.get(cls.by) or cls.default
+        if not isinstance(name, str):
+            raise ValueError(f"{cls.by} is the name of a {cls.part}, found {shown(name)}")
+        try:
+            chosen = cls.choice(name)
+        except ValueError as error:
+            line = InitErrorDetails(type="value_error", loc=(cls.by,), input=name, ctx={"error": error})
+            raise ValidationError.from_exception_data(cls.__name__, [line]) from None
+        return chosen.model_validate({**given, cls.by: name})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has(cls, values: Any) -> Any:
+        """Refuse settings of other choices; one that is null is not given."""
+        if not isinstance(values, dict):
+            return values
+        others = {name for choice in cls.classes() for name in choice.model_fields} - cls.model_fields.keys()
+        for name in others & values.keys():
+            if values[name] is not None:
+                chosen = f"{cls.part} '{values[cls.by]}'"
+                raise ValueError(f"{chosen} does not use {name}={shown(values[name])}: leave it out")
+        return {key: it for key, it in values.items() if key not in others and not cls._not_given(key, it)}
+
+    @classmethod
+    def _not_given(cls, key: str, value: Any) -> bool:
+        field = cls.model_fields.get(key)
+        return value is None and field is not None and type(None) not in get_args(field.annotation)
+
+    @property
+    def name(self) -> str:
+        """The name of the choice."""
+        return cast(str, getattr(self, self.by))
+
+    @property
+    def own_path(self) -> str | None:
+        """The path of a choice of the user's own."""
+        return self.name if is_own(self.name) else None
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first paragraph of its docstring, in one line."""
+        return " ".join((cls.__doc__ or "").partition("\n\n")[0].split())
+
+
+def without_others(part: type[Part], values: Any) -> Any:
+    """Settings as earlier versions stored them, which listed those of all choices at values without effect."""
+    if not isinstance(values, Mapping):
+        return values
+    fields = part.choice(values.get(part.by) or part.default).model_fields
+    return {key: it for key, it in values.items() if key in fields}

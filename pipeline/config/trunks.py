@@ -1,0 +1,306 @@
+"""What an experiment may say of its shared layers: each kind of trunk with its own settings."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pipeline.config.base import Widths
+from pipeline.config.facts import PER_SLOT
+from pipeline.config.own import OwnPath
+from pipeline.config.parts import Part
+
+Rate = Annotated[float, Field(ge=0.0, lt=1.0), PER_SLOT]
+Activation = Literal["relu", "gelu", "silu", "tanh"]
+Norm = Literal["none", "batch", "batch_per_source", "layer"]
+
+
+def _positive(widths: tuple[int, ...]) -> tuple[int, ...]:
+    if any(width < 1 for width in widths):
+        raise ValueError("every width is at least 1")
+    return widths
+
+
+Positives = Annotated[Widths, AfterValidator(_positive)]
+
+
+class Trunk(Part):
+    """The shared layers. `trunk: lenet` is short for `{kind: lenet}`.
+
+    Attributes:
+        kind: Of trunk.
+        dropout: Probability that a hidden unit is dropped in training, in [0, 1); of kinds without hidden layers, a
+            unit of the trunk's output.
+        text: Whether it reads text, and nothing else.
+        widened: Whether it is built for rows of any size, so that something can be appended to them.
+        embeds: Whether it embeds the columns of a table, and does not look at the shape of a row.
+    """
+
+    part = "trunk"
+    default = "mlp"
+
+    kind: str
+    dropout: Rate = 0.5
+
+    text: ClassVar[bool] = False
+    widened: ClassVar[bool] = False
+    embeds: ClassVar[bool] = False
+
+    @property
+    def layered(self) -> bool:
+        """Whether it has any layer."""
+        return True
+
+    @property
+    def per_source(self) -> bool:
+        """Whether batch norm takes each source apart."""
+        return getattr(self, "norm", "none") == "batch_per_source"
+
+
+class MLP(Trunk):
+    """For each width a linear layer, the norm, the activation, dropout; categories of a table are embedded.
+
+    Attributes:
+        widths: Units of each hidden layer.
+        activation: Applied after each hidden layer.
+        norm: `batch` takes its statistics over all sources of a step, `batch_per_source` over each apart.
+        embedding: Values of the embedding of a category.
+    """
+
+    implementation = "pipeline.model.trunks.mlp:mlp"
+    widened = True
+    embeds = True
+
+    kind: Literal["mlp"]
+    widths: Positives = (128,)
+    activation: Activation = "relu"
+    norm: Norm = "none"
+    embedding: int = Field(default=8, ge=1)
+
+    @property
+    def layered(self) -> bool:
+        """See `Trunk`."""
+        return bool(self.widths)
+
+
+class Tabular(MLP):
+    """As `mlp`, behind an embedding of every number of a table.
+
+    Attributes:
+        number_embedding: Values of the embedding of a number.
+    """
+
+    kind: Literal["tabular"]  # type: ignore[assignment]
+    number_embedding: int = Field(default=8, ge=1)
+
+    @property
+    def layered(self) -> bool:
+        """See `Trunk`."""
+        return True
+
+
+class ResidualMLP(Trunk):
+    """A residual MLP of rows (Gorishniy et al. 2021); categories of a table are embedded.
+
+    Attributes:
+        widths: The trunk's width, then the hidden units of each block.
+        activation: Within each block.
+        norm: See `MLP`.
+        embedding: See `MLP`.
+    """
+
+    implementation = "pipeline.model.trunks.residual:residual"
+    widened = True
+    embeds = True
+
+    kind: Literal["residual"]
+    widths: Positives = (128, 256, 256)
+    activation: Activation = "relu"
+    norm: Norm = "batch"
+    embedding: int = Field(default=8, ge=1)
+
+    @model_validator(mode="after")
+    def _has_widths(self) -> "ResidualMLP":
+        if not self.widths:
+            raise ValueError("trunk 'residual' needs widths: its own, then the hidden units of each block")
+        return self
+
+
+class LeNet(Trunk):
+    """Two convolutions with pooling, then hidden layers, for small images (LeCun et al. 1998).
+
+    Attributes:
+        channels: Those of its two convolutions.
+        widths: Units of each hidden layer.
+        activation: After each layer.
+    """
+
+    implementation = "pipeline.model.trunks.lenet:lenet"
+    widened = True
+
+    kind: Literal["lenet"]
+    channels: Positives = (6, 16)
+    widths: Positives = (120, 84)
+    activation: Activation = "relu"
+
+    @model_validator(mode="after")
+    def _has_two(self) -> "LeNet":
+        if len(self.channels) != 2:
+            raise ValueError(f"trunk 'lenet' has two convolutions: give two channels, not {len(self.channels)}")
+        return self
+
+
+class ResNet(Trunk):
+    """A small residual network of images (He et al. 2015).
+
+    Attributes:
+        channels: Those of its stages, each half the size of the one before.
+        blocks: Residual blocks of each stage.
+        activation: After each layer.
+        norm: `batch` or `batch_per_source`.
+    """
+
+    implementation = "pipeline.model.trunks.resnet:resnet"
+    widened = True
+
+    kind: Literal["resnet"]
+    channels: Positives = (16, 32, 64)
+    blocks: int = Field(default=1, ge=1)
+    activation: Activation = "relu"
+    norm: Norm = "batch"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ResNet":
+        if not self.channels:
+            raise ValueError("trunk 'resnet' needs channels: those of each stage")
+        if not self.norm.startswith("batch"):
+            raise ValueError("trunk 'resnet' is built with batch norm: norm is batch or batch_per_source")
+        return self
+
+
+class Torchvision(Trunk):
+    """A classification network of torchvision.
+
+    Attributes:
+        network: Such as `resnet18`.
+        weights: Where it begins: null for random values, `default` for torchvision's own, which are downloaded, or a
+            file of a state dict (.pth or .safetensors).
+        arguments: Keyword arguments of the network.
+        widths: One, the width of its last layer.
+        activation: After its last layer.
+    """
+
+    implementation = "pipeline.model.trunks.torchvision:torchvision"
+
+    kind: Literal["torchvision"]
+    network: str | None = None
+    weights: str | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    widths: Positives = (128,)
+    activation: Activation = "relu"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Torchvision":
+        if self.network is None:
+            raise ValueError(
+                "trunk 'torchvision' needs network: the name of a classification network, such as resnet18"
+            )
+        if len(self.widths) != 1:
+            raise ValueError(f"trunk 'torchvision' has one width, that of its last layer; found {len(self.widths)}")
+        return self
+
+
+class TextTrunk(Trunk):
+    """Trunks with an embedding of tokens.
+
+    Attributes:
+        embedding: Values of the embedding of a token.
+        widths: Of its layers.
+    """
+
+    implementation = "pipeline.model.trunks.text:text"
+    text = True
+
+    embedding: int = Field(default=64, ge=1)
+    widths: Positives = (96,)
+
+    @model_validator(mode="after")
+    def _has_widths(self) -> "TextTrunk":
+        if not self.widths:
+            raise ValueError(f"trunk '{self.kind}' needs an embedding and at least one width")
+        return self
+
+
+class Recurrent(TextTrunk):
+    """Recurrent layers that read text in both directions.
+
+    Attributes:
+        widths: Units of each layer in each direction.
+    """
+
+    kind: Literal["lstm", "gru"]
+
+
+class Transformer(TextTrunk):
+    """Blocks of self-attention that read text.
+
+    Attributes:
+        embedding: Values of the embedding of a token; twice the number of heads divides it.
+        heads: Of each block.
+        widths: Hidden units of each block.
+    """
+
+    kind: Literal["transformer"]
+    embedding: int = Field(default=96, ge=1)
+    heads: int = Field(default=4, ge=1)
+    widths: Positives = (192, 192)
+
+    @model_validator(mode="after")
+    def _divides(self) -> "Transformer":
+        if self.embedding % (2 * self.heads):
+            raise ValueError(
+                "trunk 'transformer' needs an embedding that 2 * heads divides; "
+                f"found {self.embedding} and {self.heads}"
+            )
+        return self
+
+
+class HuggingFace(Trunk):
+    """A pretrained encoder of text with its own tokenizer.
+
+    Attributes:
+        dropout: Of every hidden unit that the encoder may drop; what it drops of its attention is its own affair.
+        model: The folder of an encoder in Hugging Face's layout (config.json, tokenizer, safetensors), or the name of
+            one on the Hub, which is downloaded.
+        frozen: Whether it stays as it is, and the heads alone are trained.
+    """
+
+    implementation = "pipeline.model.trunks.huggingface:huggingface"
+    text = True
+
+    kind: Literal["huggingface"]
+    dropout: Rate = 0.1
+    model: str | None = None
+    frozen: bool = False
+
+    @model_validator(mode="after")
+    def _has_model(self) -> "HuggingFace":
+        if self.model is None:
+            raise ValueError("trunk 'huggingface' needs model: the folder of an encoder, or its name on the Hub")
+        return self
+
+
+class OwnTrunk(Trunk):
+    """A module of one's own, which takes rows of the source's shape.
+
+    Attributes:
+        kind: Its class, as `package.module:Class`.
+        arguments: Its keyword arguments.
+    """
+
+    implementation = "pipeline.model.trunks.module:module"
+
+    kind: OwnPath
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+Trunk.own = OwnTrunk
