@@ -33,7 +33,7 @@ CASES: Mapping[str, tuple[str, ...]] = {
     "digits_present": ("digits_present", *_STUDY),
     "multi_mnist, mgda": ("multi_mnist", "balancing.method=mgda", "tuning=null"),
     "multi_mnist, famo": ("multi_mnist", "balancing.method=famo", "tuning=null"),
-    "social_text": ("social_text", "training.epochs=2", "tuning=null"),
+    "social_text": ("social_text", "training.epochs=2", "training.updates=auto", "tuning=null"),
 }
 """An experiment, and what is set in it; one whose study is off has a model alone."""
 
@@ -51,9 +51,12 @@ def main(record: bool, text: Path | None, only: str) -> None:
     if record:
         if _git("status", "--porcelain", "--", "pipeline", "experiments"):
             raise click.ClickException("the code has changes that are not committed: a record names its commit")
-        sums = {name: _sums(REPOSITORY, it, text) for name, it in cases.items()}
-        told = about | {"commit": _git("rev-parse", "HEAD"), "sums": sums}
-        RECORD.write_text(json.dumps(told, indent=1) + "\n")
+        about |= {"commit": _git("rev-parse", "HEAD")}
+        found = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+        sums = found["sums"] if {name: found.get(name) for name in about} == about else {}
+        for name, it in cases.items():
+            sums |= {} if name in sums else {name: _sums(REPOSITORY, it, text)}
+            RECORD.write_text(json.dumps(about | {"sums": sums}, indent=1) + "\n")
         return
     if not RECORD.exists():
         raise click.ClickException("nothing is recorded yet: begin with --record")

@@ -45,7 +45,7 @@ class Balancing(Part):
     """
 
     part = "method"
-    by = "method"
+    chosen_by = "method"
     default = "fixed"
     advice = "`headway show --balancers` lists them"
 

@@ -43,7 +43,7 @@ def _declare(at: _Declared, annotation: Any) -> None:
         return
     if issubclass(annotation, Part) and annotation is annotation.family:
         at.parts.append(annotation)
-        for choice in annotation.classes():
+        for choice in annotation.all_choices():
             _declare(at, choice)
         return
     for name, it in annotation.model_fields.items():
@@ -72,7 +72,7 @@ def facts(key: str) -> Facts:
 def is_of_choice(key: str) -> bool:
     """Whether a dotted key names a setting that only some choices of a part have."""
     parent, _, name = key.rpartition(".")
-    return bool(parent) and (any(name != part.by for part in _at(parent).parts) or is_of_choice(parent))
+    return bool(parent) and (any(name != part.chosen_by for part in _at(parent).parts) or is_of_choice(parent))
 
 
 def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -113,7 +113,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any], prefix: str = "") -
         path = f"{prefix}.{key}" if prefix else key
         declared, old = _at(path), result.get(key)
         for part in declared.parts if isinstance(old, str) and isinstance(value, Mapping) else ():
-            old = {} if part.by in value else {part.by: old}  # given in short, such as `trunk: lenet`
+            old = {} if part.chosen_by in value else {part.chosen_by: old}  # given in short, such as `trunk: lenet`
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
         merge = both and (not declared.facts.whole or (path in _OF_KINDS and not _says_kinds(value)))
         result[key] = merged(old, value, path) if merge else value  # type: ignore[arg-type]

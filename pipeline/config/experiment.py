@@ -68,7 +68,11 @@ class Experiment(Settings):
     data: DataSettings = DataSettings()
     baselines: Baselines = Baselines()
     gate: Gate = Gate()
-    sources: Annotated[dict[SourceName, SourceSettings], read_by("prepare"), WHOLE] = Field(default={})
+    sources: Annotated[
+        dict[SourceName, Annotated[SerializeAsAny[SourceSettings], BeforeValidator(SourceSettings.of)]],
+        read_by("prepare"),
+        WHOLE,
+    ] = Field(default={})
     tasks: Annotated[dict[TaskName, TaskSettings], read_by("prepare", "train", "study"), WHOLE] = Field(min_length=1)
     model: Annotated[ModelSettings, read_by("train", "study")] = ModelSettings()
     balancing: Annotated[SerializeAsAny[Balancing], BeforeValidator(Balancing.of), read_by("train", "study")] = Fixed(

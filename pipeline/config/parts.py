@@ -17,8 +17,8 @@ class Part(Settings):
 
     Attributes:
         part: What messages call the part.
-        by: The setting that names the choice.
-        default: The choice where none is named.
+        chosen_by: The setting that names the choice.
+        default: The choice where none is named; empty where one has to be.
         advice: Where an unknown name is not near any; by default the names there are.
         family: The base of all choices.
         choices: The classes by name, in the order of their declaration.
@@ -29,7 +29,7 @@ class Part(Settings):
     model_config = ConfigDict(defer_build=True)
 
     part: ClassVar[str]
-    by: ClassVar[str] = "kind"
+    chosen_by: ClassVar[str] = "kind"
     default: ClassVar[str] = ""
     advice: ClassVar[str] = ""
     family: ClassVar[type[Any]]
@@ -41,7 +41,7 @@ class Part(Settings):
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         if Part in cls.__bases__:
             cls.family, cls.choices = cls, {}
-        for name in get_args(cls.model_fields[cls.by].annotation) if cls.by in cls.model_fields else ():
+        for name in get_args(cls.model_fields[cls.chosen_by].annotation) if cls.chosen_by in cls.model_fields else ():
             cls.choices[name] = cls
 
     @classmethod
@@ -60,7 +60,7 @@ class Part(Settings):
         return cls.own
 
     @classmethod
-    def classes(cls) -> list[type[Any]]:
+    def all_choices(cls) -> list[type[Any]]:
         """The classes of all choices, and of those of the user's own."""
         return [*dict.fromkeys(cls.choices.values()), *filter(None, [cls.own])]
 
@@ -74,18 +74,21 @@ class Part(Settings):
         Raises:
             ValueError: There is no such choice, or it has no such settings.
         """
-        given = {cls.by: value} if isinstance(value, str) else value
+        given = {cls.chosen_by: value} if isinstance(value, str) else value
         if not isinstance(given, Mapping):
             return cast(Self, value)  # settings already, or no mapping, which pydantic refuses
-        name = given.get(cls.by) or cls.default
+        name = given.get(cls.chosen_by) or cls.default
+        if not name:
+            missing = InitErrorDetails(type="missing", loc=(cls.chosen_by,), input=given)
+            raise ValidationError.from_exception_data(cls.__name__, [missing])
         if not isinstance(name, str):
-            raise ValueError(f"{cls.by} is the name of a {cls.part}, found {shown(name)}")
+            raise ValueError(f"{cls.chosen_by} is the name of a {cls.part}, found {shown(name)}")
         try:
             chosen = cls.choice(name)
         except ValueError as error:
-            line = InitErrorDetails(type="value_error", loc=(cls.by,), input=name, ctx={"error": error})
+            line = InitErrorDetails(type="value_error", loc=(cls.chosen_by,), input=name, ctx={"error": error})
             raise ValidationError.from_exception_data(cls.__name__, [line]) from None
-        return chosen.model_validate({**given, cls.by: name})
+        return chosen.model_validate({**given, cls.chosen_by: name})
 
     @model_validator(mode="before")
     @classmethod
@@ -93,10 +96,10 @@ class Part(Settings):
         """Refuse settings of other choices; one that is null is not given."""
         if not isinstance(values, dict):
             return values
-        others = {name for choice in cls.classes() for name in choice.model_fields} - cls.model_fields.keys()
+        others = {name for choice in cls.all_choices() for name in choice.model_fields} - cls.model_fields.keys()
         for name in others & values.keys():
             if values[name] is not None:
-                chosen = f"{cls.part} '{values[cls.by]}'"
+                chosen = f"{cls.part} '{values[cls.chosen_by]}'"
                 raise ValueError(f"{chosen} does not use {name}={shown(values[name])}: leave it out")
         return {key: it for key, it in values.items() if key not in others and not cls._not_given(key, it)}
 
@@ -106,14 +109,14 @@ class Part(Settings):
         return value is None and field is not None and type(None) not in get_args(field.annotation)
 
     @property
-    def name(self) -> str:
+    def choice_name(self) -> str:
         """The name of the choice."""
-        return cast(str, getattr(self, self.by))
+        return cast(str, getattr(self, self.chosen_by))
 
     @property
     def own_path(self) -> str | None:
         """The path of a choice of the user's own."""
-        return self.name if is_own(self.name) else None
+        return self.choice_name if is_own(self.choice_name) else None
 
     @classmethod
     def summary(cls) -> str:
@@ -125,5 +128,5 @@ def without_others(part: type[Part], values: Any) -> Any:
     """Settings as earlier versions stored them, which listed those of all choices at values without effect."""
     if not isinstance(values, Mapping):
         return values
-    fields = part.choice(values.get(part.by) or part.default).model_fields
+    fields = part.choice(values.get(part.chosen_by) or part.default).model_fields
     return {key: it for key, it in values.items() if key in fields}

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from typing import Any, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
@@ -29,10 +29,6 @@ def _line(problem: ErrorDetails) -> str:
     if problem["type"] == "extra_forbidden":
         return _unknown_key(problem["loc"])
     key = ".".join(str(part) for part in _followed(problem["loc"])[0])
-    if problem["type"] == "union_tag_not_found":
-        return f"'{key}.kind' is missing"
-    if problem["type"] == "union_tag_invalid":
-        return _unknown_kind(key, problem["ctx"])
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
         return f"'{key}' is missing"
@@ -59,16 +55,11 @@ def _telling(problems: list[ErrorDetails]) -> ErrorDetails:
     return first
 
 
-def _unknown_kind(key: str, about: dict[str, Any]) -> str:
-    known = re.findall(r"'(\w+)'", about["expected_tags"])
-    return f"{key}.kind: '{about['tag']}' is none that is known ({_hint(str(about['tag']), known)})"
-
-
 def _unknown_key(loc: tuple[int | str, ...]) -> str:
     (*parents, key), _ = _followed(loc)
     _, annotation = _followed(loc[:-1])
     first = next(iter(_models(annotation)))
-    classes = first.classes() if issubclass(first, Part) else [first]
+    classes = first.all_choices() if issubclass(first, Part) else [first]
     known = list(dict.fromkeys(name for it in classes for name in it.model_fields))
     path = ".".join(str(part) for part in (*parents, key))
     return f"unknown key '{path}' ({_hint(str(key), known)})"
@@ -87,10 +78,6 @@ def _followed(loc: tuple[int | str, ...]) -> tuple[list[int | str], Any]:
         if "[" in str(part):
             annotation = _tagged(annotation, str(part)) or annotation
             continue
-        kinds = _by_kind(annotation)
-        if part in kinds:
-            annotation = kinds[part]
-            continue
         path.append(part)
         annotation = _inside(annotation, part)
     return path, annotation
@@ -104,21 +91,16 @@ def _tagged(annotation: Any, tag: str) -> Any:
     return next((found for it in inner if (found := _tagged(it, tag)) is not None), None)
 
 
-def _by_kind(annotation: Any) -> dict[int | str, Any]:
-    """The members of a union that are told apart by their `kind`."""
-    models = [] if get_origin(annotation) is dict else _models(annotation)
-    fields = [(model, model.model_fields.get("kind")) for model in models if len(models) > 1]
-    return {kind: model for model, field in fields if field for kind in get_args(field.annotation)}
-
-
 def _inside(annotation: Any, key: int | str) -> Any:
-    """The type of what a key leads to; of what it does not know, the type itself."""
-    for one in (annotation, *get_args(annotation)):
+    """The type of what a key leads to, a union where choices differ; of what it does not know, the type itself."""
+    parts = [it for model in _models(annotation) if issubclass(model, Part) for it in model.all_choices()]
+    found = []
+    for one in (annotation, *get_args(annotation), *parts):
         if get_origin(one) is dict:
-            return get_args(one)[1]
-        if isinstance(one, type) and issubclass(one, BaseModel) and str(key) in one.model_fields:
-            return one.model_fields[str(key)].annotation
-    return annotation
+            found.append(get_args(one)[1])
+        elif isinstance(one, type) and issubclass(one, BaseModel) and str(key) in one.model_fields:
+            found.append(one.model_fields[str(key)].annotation)
+    return Union[tuple(found)] if found else annotation  # noqa: UP007
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -7,7 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Posi
 from pipeline.config.base import Settings
 from pipeline.config.clipping import Clipped
 from pipeline.config.facts import RESOLVED
-from pipeline.config.own import OwnPath, is_own
+from pipeline.config.own import OwnPath
+from pipeline.config.parts import Part
 from pipeline.config.tasks import named
 
 ColumnKind = Literal["numeric", "categorical", "auto"]
@@ -48,7 +49,19 @@ class SplitBy(Settings):
         return self.group or self.time or self.split
 
 
-class TableSettings(SplitBy, Clipped):
+class SourceSettings(Part):
+    """A source that an experiment declares.
+
+    Attributes:
+        kind: Of source.
+    """
+
+    part = "kind of source"
+
+    kind: str
+
+
+class TableSettings(SourceSettings, SplitBy, Clipped):
     """Rows of a CSV file, a Parquet file, or a folder of Parquet files (partitioned as `key=value/` or not).
 
     Attributes:
@@ -66,6 +79,8 @@ class TableSettings(SplitBy, Clipped):
         missing: What a field of a CSV file says where a value is missing, beside nothing, NA, NaN, null and the like.
         categories: Most values of a categorical column that are told apart, the most frequent ones.
     """
+
+    implementation = "pipeline.data.sources.table:Table"
 
     kind: Literal["table"]
     path: Annotated[str, RESOLVED]
@@ -113,7 +128,7 @@ Several = Annotated[
 Size = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_listed)]
 
 
-class ImagesSettings(SplitBy):
+class ImagesSettings(SourceSettings, SplitBy):
     """A folder of images, with a file of labels; without one, a folder for each class, and one label named `class`.
 
     Attributes:
@@ -129,6 +144,8 @@ class ImagesSettings(SplitBy):
             column by itself is a label of its own name, and need not be listed.
         separator: Between the fields of a CSV file of labels.
     """
+
+    implementation = "pipeline.data.sources.images:Images"
 
     kind: Literal["images"]
     path: Annotated[str, RESOLVED]
@@ -148,7 +165,7 @@ class ImagesSettings(SplitBy):
         return self
 
 
-class MedMnistSettings(Settings):
+class MedMnistSettings(SourceSettings):
     """An npz file in MedMNIST's layout, with its own train, validation and test rows.
 
     Where rows have one label, it is called `class`; where they have several, these are called `findings`, and `any`
@@ -160,6 +177,8 @@ class MedMnistSettings(Settings):
         name: Of one of MedMNIST's sets, such as `chestmnist`, to be downloaded instead; needs `headway[medmnist]`.
         classes: Names of the classes or findings in order; null for those that MedMNIST gives, or for numbers.
     """
+
+    implementation = "pipeline.data.sources.medmnist:MedMnist"
 
     kind: Literal["medmnist"]
     path: Annotated[str | None, RESOLVED] = None
@@ -173,7 +192,7 @@ class MedMnistSettings(Settings):
         return self
 
 
-class TorchvisionSettings(Settings):
+class TorchvisionSettings(SourceSettings):
     """One of torchvision's classification data sets, with its own train and test rows where it has them.
 
     Its label is called `class`; CelebA's forty 0/1 labels are called `attributes`.
@@ -185,17 +204,21 @@ class TorchvisionSettings(Settings):
         size: Height and width that every image is resized to; null where all have the same already.
     """
 
+    implementation = "pipeline.data.sources.torchvision_sets:TorchvisionSet"
+
     kind: Literal["torchvision"]
     dataset: str
     path: Annotated[str | None, RESOLVED] = None
     size: Size | None = None
 
 
-class SklearnSettings(Clipped):
+class SklearnSettings(SourceSettings, Clipped):
     """One of scikit-learn's bundled data sets, its inputs standardised by train.
 
     Its label is called `target`; linnerud's three are called by their names.
     """
+
+    implementation = "pipeline.data.sources.sklearn_sets:SklearnSet"
 
     kind: Literal["sklearn"]
     dataset: Literal["iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud"]
@@ -219,7 +242,7 @@ class GivenSplits(Settings):
         return _there({"train": self.path, "validation": self.validation, "test": self.test})
 
 
-class TextSettings(GivenSplits, SplitBy):
+class TextSettings(SourceSettings, GivenSplits, SplitBy):
     """Texts with labels: one object a line (`.jsonl`), a table (`.csv`, `.tsv`, `.parquet`), or plain lines (`.txt`).
 
     Attributes:
@@ -233,6 +256,8 @@ class TextSettings(GivenSplits, SplitBy):
         test_labels_file: The same for `test`.
         classes_file: What the labels in these files stand for, such as `0<tab>negative`, one a line.
     """
+
+    implementation = "pipeline.data.sources.text:Text"
 
     kind: Literal["text"]
     text: str = "text"
@@ -263,7 +288,7 @@ class TextSettings(GivenSplits, SplitBy):
         return _there({"train": self.labels_file, "validation": validation, "test": test})
 
 
-class TokensSettings(GivenSplits):
+class TokensSettings(SourceSettings, GivenSplits):
     """Sentences whose tokens carry BIO tags, in the CoNLL layout: a token a line, an empty line after each sentence.
 
     Columns are parted by tabs where the first line has one, else by spaces; the first one is the token. Lines that
@@ -275,6 +300,8 @@ class TokensSettings(GivenSplits):
         repair: Read an `I-` tag with no entity of its type before it as the beginning of one; else it is an error.
     """
 
+    implementation = "pipeline.data.sources.tokens:Tokens"
+
     kind: Literal["tokens"]
     column: int = -1
     repair: bool = False
@@ -284,7 +311,7 @@ def _there(paths: dict[str, str | None]) -> dict[str, str]:
     return {split: path for split, path in paths.items() if path}
 
 
-class OwnSettings(Settings):
+class OwnSettings(SourceSettings):
     """A source of one's own, see `pipeline.data.sources.own`.
 
     Attributes:
@@ -294,27 +321,11 @@ class OwnSettings(Settings):
         arguments: More keyword arguments of the class.
     """
 
+    implementation = "pipeline.data.sources.own:Own"
+
     kind: OwnPath
     path: Annotated[str | None, RESOLVED] = None
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 
-def _whose(source: object) -> str:
-    kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
-    return "[own]" if isinstance(kind, str) and is_own(kind) else "[built in]"
-
-
-_BuiltIn = Annotated[
-    TableSettings
-    | ImagesSettings
-    | MedMnistSettings
-    | TorchvisionSettings
-    | SklearnSettings
-    | TextSettings
-    | TokensSettings,
-    Field(discriminator="kind"),
-]
-SourceSettings = Annotated[
-    Annotated[_BuiltIn, Tag("[built in]")] | Annotated[OwnSettings, Tag("[own]")], Discriminator(_whose)
-]
-"""Any source that an experiment may declare."""
+SourceSettings.own = OwnSettings

@@ -32,7 +32,7 @@ def tasks(more: str, kind: str = "binary") -> str:
         ),
         (
             tasks("focal: 0.0") + "\nsources: {own: {kind: 'a:B-', path: x}}",
-            "sources.own.kind: a part of your own is named as package.module:Name, found 'a:B-'",
+            "sources.own.kind: there is no kind of source 'a:B-' (table,",
         ),
     ],
 )  # fmt: skip

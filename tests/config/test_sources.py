@@ -22,7 +22,7 @@ def declared(text: str, name: str = "own") -> str:
     [
         ("3", "sources.own: input should be a mapping of keys to values, found 3"),
         ("{path: x}", "'sources.own.kind' is missing"),
-        ("{kind: imags, path: x}", "sources.own.kind: 'imags' is none that is known (did you mean 'images'?)"),
+        ("{kind: imags, path: x}", "sources.own.kind: there is no kind of source 'imags' (did you mean 'images'?)"),
         ("{kind: images}", "'sources.own.path' is missing"),
         ("{kind: images, path: x, szie: [1, 2]}", "unknown key 'sources.own.szie' (did you mean 'size'?)"),
         ("{kind: table, path: x, input: {a: numeric}}", "unknown key 'sources.own.input' (did you mean 'inputs'?)"),
@@ -52,7 +52,7 @@ def test_a_source_called_like_a_kind_or_a_key_keeps_its_name_in_messages(problem
 
 def test_an_unknown_kind_like_no_other_is_answered_with_all(problem):
     assert problem(declared("{kind: zebra}")).startswith(
-        "sources.own.kind: 'zebra' is none that is known (known here: table, images, medmnist,"
+        "sources.own.kind: there is no kind of source 'zebra' (table, images, medmnist,"
     )
 
 

@@ -1,11 +1,14 @@
 """What a source is: a stream of examples with the labels of one or more tasks."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+from pipeline.config.tasks import TaskSettings
+from pipeline.data.encodings.text import TextEncoder
 
 Report = Callable[[str], None]
 """Takes a line about what is being done."""
@@ -159,3 +162,20 @@ class Source(Protocol):
             UserError: A file is missing or broken.
             Failure: A download did not succeed.
         """
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a source is made of that an experiment declares.
+
+    Attributes:
+        name: Of the source.
+        settings: What the experiment says of it.
+        tasks: Those that read it.
+        encoder: Of text.
+    """
+
+    name: str
+    settings: Any
+    tasks: Mapping[str, TaskSettings]
+    encoder: TextEncoder

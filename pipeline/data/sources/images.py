@@ -3,17 +3,16 @@
 Names and labels are read first; pixels are a stream, a few images at a time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.config.sources import ImagesSettings
-from pipeline.config.tasks import TaskSettings
 from pipeline.data.decoding import decoded
 from pipeline.data.sources import checksums, idx
-from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
 from pipeline.data.sources.image_folder import ImageFolder, Matched
 from pipeline.data.sources.reading import gather, readers_of
 from pipeline.data.sources.split_by import SplitReader
@@ -27,18 +26,10 @@ _BYTES = 1 << 24  # of pixels at a time
 
 
 @dataclass(frozen=True)
-class Images:
-    """A declared folder of images.
+class Images(Declared):
+    """A declared folder of images."""
 
-    Attributes:
-        name: Of the source.
-        settings: What the experiment says of it.
-        tasks: Those that have their labels here.
-    """
-
-    name: str
     settings: ImagesSettings
-    tasks: Mapping[str, TaskSettings]
 
     def fingerprint(self, place: Place) -> Fingerprint:
         """One checksum of all images, and one of each file of labels."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.config.sources import MedMnistSettings
 from pipeline.data.sources import download, idx, npz
-from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
 from pipeline.errors import Failure, UserError
 
 _SPLITS = ("train", "val", "test")
@@ -23,15 +23,9 @@ _BYTES = 1 << 24  # of pixels at a time
 
 
 @dataclass(frozen=True)
-class MedMnist:
-    """A file, or one of MedMNIST's sets to download.
+class MedMnist(Declared):
+    """A file, or one of MedMNIST's sets to download."""
 
-    Attributes:
-        name: Of the source.
-        settings: What the experiment says of it.
-    """
-
-    name: str
     settings: MedMnistSettings
 
     def fingerprint(self, place: Place) -> Fingerprint:

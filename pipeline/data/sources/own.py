@@ -29,7 +29,7 @@ class Own:
         UserError: It is not there, cannot be made, or lacks a method.
     """
 
-    def __init__(self, name: str, settings: OwnSettings) -> None:
+    def __init__(self, name: str, settings: OwnSettings, *_: object) -> None:
         self._what, self._kind = f"source '{name}' ({settings.kind})", settings.kind
         path = {"path": settings.path} if settings.path is not None else {}
         self._source: Source = part(settings.kind, {**path, **settings.arguments})

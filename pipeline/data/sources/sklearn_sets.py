@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipeline.config.sources import SklearnSettings
 from pipeline.data.encodings.columns import NUMERIC, ColumnsEncoder
 from pipeline.data.sources import idx
-from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
 from pipeline.errors import Failure
 
 _FILES = {
@@ -27,15 +27,9 @@ _ROWS = 4096
 
 
 @dataclass(frozen=True)
-class SklearnSet:
-    """One of them.
+class SklearnSet(Declared):
+    """One of them."""
 
-    Attributes:
-        name: Of the source.
-        settings: Which.
-    """
-
-    name: str
     settings: SklearnSettings
 
     def fingerprint(self, place: Place) -> Fingerprint:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pipeline.config.sources import TableSettings
-from pipeline.config.tasks import TaskSettings
 from pipeline.data.encodings.columns import ColumnsEncoder, types_of
 from pipeline.data.sources import idx
-from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
 from pipeline.data.sources.chosen import chosen
 from pipeline.data.sources.labels import LabelReader
 from pipeline.data.sources.reading import gather, readers_of
@@ -23,18 +22,10 @@ from pipeline.errors import UserError
 
 
 @dataclass(frozen=True)
-class Table:
-    """A declared table.
+class Table(Declared):
+    """A declared table."""
 
-    Attributes:
-        name: Of the source.
-        settings: What the experiment says of it.
-        tasks: Those that have their labels here.
-    """
-
-    name: str
     settings: TableSettings
-    tasks: Mapping[str, TaskSettings]
 
     def fingerprint(self, place: Place) -> Fingerprint:
         """The sha256 of every file, by its path within the folder."""

@@ -9,10 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config.sources import TextSettings
-from pipeline.config.tasks import TaskSettings
-from pipeline.data.encodings.text import TextEncoder
 from pipeline.data.encodings.words import tokens_of
-from pipeline.data.sources.base import SPLITS, Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report
 from pipeline.data.sources.labels import LabelReader
 from pipeline.data.sources.reading import gather, readers_of
 from pipeline.data.sources.split_by import SplitReader
@@ -23,20 +21,10 @@ from pipeline.errors import UserError
 
 
 @dataclass(frozen=True)
-class Text:
-    """A declared source of texts.
+class Text(Declared):
+    """A declared source of texts."""
 
-    Attributes:
-        name: Of the source.
-        settings: What the experiment says of it.
-        tasks: Those that have their labels here.
-        encoder: Of its tokens.
-    """
-
-    name: str
     settings: TextSettings
-    tasks: Mapping[str, TaskSettings]
-    encoder: TextEncoder
 
     def fingerprint(self, place: Place) -> Fingerprint:
         """The sha256 of every file, by what it is."""

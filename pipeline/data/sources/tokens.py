@@ -10,10 +10,10 @@ import numpy as np
 
 from pipeline.config.sources import TokensSettings
 from pipeline.data.conll import OUTSIDE, UNKNOWN, Sentence, sentences
-from pipeline.data.encodings.text import LONGEST, TextEncoder
+from pipeline.data.encodings.text import LONGEST
 from pipeline.data.encodings.words import SPACES
 from pipeline.data.sources import idx
-from pipeline.data.sources.base import SPLITS, Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report
 from pipeline.errors import UserError
 
 LABEL = "tags"
@@ -21,16 +21,10 @@ _ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """A declared source of sentences.
-
-    Attributes:
-        settings: What the experiment says of it.
-        encoder: Of its tokens.
-    """
+class Tokens(Declared):
+    """A declared source of sentences."""
 
     settings: TokensSettings
-    encoder: TextEncoder
 
     def fingerprint(self, place: Place) -> Fingerprint:
         """The sha256 of every file, by what it is."""

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.config.sources import TorchvisionSettings
 from pipeline.data.decoding import Channels, as_array
 from pipeline.data.sources import checksums
-from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
 from pipeline.errors import Failure, UserError
 
 _FLAG = ({"train": True}, None, {"train": False})
@@ -35,15 +35,9 @@ _BROKEN = (OSError, RuntimeError, ValueError, SyntaxError, EOFError, KeyError, I
 
 
 @dataclass(frozen=True)
-class TorchvisionSet:
-    """One of them.
+class TorchvisionSet(Declared):
+    """One of them."""
 
-    Attributes:
-        name: Of the source.
-        settings: What the experiment says of it.
-    """
-
-    name: str
     settings: TorchvisionSettings
 
     def fingerprint(self, place: Place) -> Fingerprint:
