@@ -98,6 +98,19 @@ def test_rows_of_a_group_are_drawn_together() -> None:
     assert copied.rows_var == pytest.approx(single / 10, rel=0.15)
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("seeds", [1, 12])  # few distinct rows, of which counts are drawn; and many
+def test_a_resample_draws_the_same_rows_of_all_candidates(seeds: int, grouped: bool) -> None:
+    groups = np.repeat(np.arange(60), 4) if grouped else None
+    right = np.random.default_rng(0).random((seeds, 240)) < 0.7
+    one, other = task_scores(right, groups=groups), task_scores(~right, groups=groups)
+    alone = [level(it, "accuracy").rows_var for it in (one, other)]
+    found = difference(one, other, "accuracy")
+    # Whichever rows are drawn, one is right where the other is wrong; of other rows each the variances would add up.
+    np.testing.assert_allclose(one.resampled + other.resampled, 1.0)
+    assert found.rows_var == pytest.approx(4 * np.mean(alone), rel=0.1)
+
+
 def test_columns_are_summed_by_group() -> None:
     columns = np.array([[1.0, 0.5], [2.0, 1.0], [4.0, 0.0]])
     np.testing.assert_array_equal(summed(columns, np.array([1, 0, 1])), [[2.0, 1.0], [5.0, 0.5]])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,49 @@ def test_patterns_of_few_rows_and_many_patterns_can_be_split():
 def test_a_share_that_leaves_a_split_empty_names_its_key(share, test, key):
     with pytest.raises(UserError, match=f"{key}: source 'toy' has .* rows, too few"):
         split("toy", examples(50), ["a", "b"], share, test, 0)
+
+
+def in_groups(groups: np.ndarray, **more: np.ndarray) -> Examples:
+    """Rows of groups; the labels know nothing of them."""
+    own = examples(len(groups))
+    return replace(own, train=replace(own.train, group=groups, **more))
+
+
+def groups_of(chosen: Chosen) -> set[int]:
+    assert chosen.part.group is not None
+    return set(chosen.part.group[chosen.rows].tolist())
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("sizes", ["equal", "unequal", "one large"])
+def test_a_group_is_in_one_split_whole(sizes: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shares = {"equal": None, "unequal": np.arange(1, 81) / 3240, "one large": np.r_[0.4, np.full(79, 0.6 / 79)]}
+    groups = rng.choice(80, 1000, p=shares[sizes]) * 7 - 5  # their numbers are names
+    parts = split("toy", in_groups(groups), ["a", "b"], 0.2, 0.25, seed)
+    assert set(parts) == {"train", "validation", "test"}
+    every = [groups_of(chosen) for chosen in parts.values()]
+    assert sum(map(len, every)) == len(set.union(*every)) == len(np.unique(groups))
+    np.testing.assert_array_equal(np.sort(np.concatenate([it.rows for it in parts.values()])), np.arange(1000))
+
+
+def test_groups_are_cut_as_near_to_the_share_as_they_fit_below_it() -> None:
+    groups = np.random.default_rng(0).integers(0, 100, 1000)
+    parts = split("toy", in_groups(groups), ["a"], 0.2, 0.25, 0)
+    smallest = np.bincount(groups).min()
+    assert 250 - smallest < len(parts["test"]) <= 250
+    wanted = round(0.2 * (1000 - len(parts["test"])))
+    assert wanted - smallest < len(parts["validation"]) <= wanted
+
+
+def test_groups_stay_whole_beside_a_test_part_of_its_own() -> None:
+    own = replace(in_groups(np.arange(400) // 8), test=examples(test=30).test)
+    parts = split("toy", own, ["a"], 0.2, 0.5, 0)
+    assert len(parts["test"]) == 30
+    assert not groups_of(parts["train"]) & groups_of(parts["validation"])
+    assert len(groups_of(parts["train"]) | groups_of(parts["validation"])) == 50
+
+
+def test_one_group_cannot_be_split() -> None:
+    with pytest.raises(UserError, match="source 'toy' has one group only"):
+        split("toy", in_groups(np.zeros(50, int)), ["a"], 0.2, 0.2, 0)

@@ -10,11 +10,14 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score
 
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.tracking.open_model import open_model
+from pipeline.training import saved
 from tests.tracking.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
+from tests.training.made import MIXED, experiment_on, random_data, seeds, trained
 
 CASES: dict[str, dict[str, Any]] = {
     "shared": {},
@@ -100,6 +103,26 @@ def test_columns_are_labels_and_probabilities_or_a_value(model: Any) -> None:
     assert set(answer.columns) == expected | {f"marks/probability/{i}" for i in range(3)} | {"price/value"}
     assert str(answer["price/value"].dtype) == "float64"
     np.testing.assert_allclose(answer.filter(like="parity/probability").sum(axis=1), 1.0, rtol=1e-6)
+
+
+def test_several_labels_are_answered_by_the_thresholds_that_validation_chose(
+    client: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    prepared = random_data(tmp_path, MIXED, rows=200)
+    like = experiment_on(prepared, {"training.epochs": 2})
+    states = list(trained(prepared, seeds(like, 2)).values())
+    (path,) = saved.save(tmp_path, prepared, [like] * 2, states)
+    task, split = prepared.tasks["marks"], prepared.split("validation")
+    true = np.asarray(split.labels["marks"])
+    by_half = []
+    for slot in SLOTS:
+        answer: Any = open_model(log(client, path, slot)).predict(frame(np.asarray(split.inputs[task.source], float)))
+        for label in range(len(task.classes)):
+            chance = answer[f"marks/probability/{label}"].to_numpy()
+            best = max(f1_score(true[:, label], chance >= it) for it in chance)
+            assert f1_score(true[:, label], answer[f"marks/label/{label}"]) == pytest.approx(best)
+            by_half.append(f1_score(true[:, label], chance > 0.5) < best)
+    assert any(by_half), "one half is the best threshold everywhere: this shows nothing"
 
 
 def test_slots_answer_differently(client: mlflow.MlflowClient, tmp_path: Path) -> None:

@@ -51,6 +51,27 @@ def test_a_complete_trial_has_the_kept_epochs_value_and_a_pruned_one_its_last(re
             assert len(values) == 2
 
 
+def test_a_trial_is_told_the_objective_of_its_kept_look_and_not_of_its_last(prepared: Prepared, tmp_path: Path) -> None:
+    heard: dict[int, SlotState] = {}
+    values = {
+        "training.epochs": 8, "training.learning_rate": 0.1, "training.early_stopping": {"patience": 8},
+        "tuning.trials": 4, "tuning.pruner": "none", "tuning.space": {"model.trunk.dropout": {"float": [0.0, 0.5]}},
+    }  # fmt: skip
+    callbacks = Callbacks(trial=lambda trial, state, _: heard.update({trial.number: state}))
+    study = searched(digits(values), prepared, tmp_path, callbacks=callbacks)
+    kept = {}
+    for number, state in heard.items():
+        losses = [metrics["validation/all/loss"] for metrics in state.history]
+        kept[number] = 1 + losses.index(min(losses))
+    assert set(kept.values()) - {8}, "every trial was best in its last epoch: this shows nothing"
+    for trial in study.trials:
+        assert len(trial.intermediate_values) == 8
+        assert trial.value == trial.intermediate_values[kept[trial.number]]
+    told = [trial.value for trial in study.trials]
+    assert told != [trial.intermediate_values[8] for trial in study.trials]
+    assert told != [max(trial.intermediate_values.values()) for trial in study.trials]
+
+
 def test_halving_was_applied_to_each_batch_and_its_forerunners(reference: Study) -> None:
     seen: list[float] = []
     for start in (0, 4, 8):
