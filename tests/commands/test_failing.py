@@ -1,0 +1,41 @@
+"""How a command ends: one line on stderr, and an exit code that says whose fault it is."""
+
+import signal
+import sys
+
+import click
+import pytest
+
+from pipeline.commands.failing import Stopped, guarded
+from pipeline.errors import Failure, UserError
+
+
+def ended(error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit code and stderr of a command that raises."""
+
+    @click.command()
+    def command() -> None:
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["headway"])
+    with pytest.raises(SystemExit) as end:
+        guarded(command)
+    return int(end.value.code or 0), capsys.readouterr().err.lstrip("\n")  # click ends the line of Ctrl-C's ^C
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("unknown key 'a'\n  in b.yaml"), 2, "unknown key 'a' in b.yaml"),
+        (click.UsageError("Missing argument"), 2, "Missing argument"),
+        (Failure("the store does not answer"), 1, "the store does not answer"),
+        (RuntimeError("one\ntwo"), 1, "RuntimeError: one two (--debug shows where)"),
+        (KeyboardInterrupt(), 128 + signal.SIGINT, "interrupted"),
+        (Stopped(signal.SIGTERM), 128 + signal.SIGTERM, "interrupted; add --resume to go on"),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+def test_an_error_is_one_line_and_its_code(
+    error: BaseException, code: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(error, monkeypatch, capsys) == (code, f"headway: {line}\n")

@@ -1,0 +1,91 @@
+"""What a command line asks for, before anything is run."""
+
+import shlex
+from typing import Any
+
+import pytest
+
+from pipeline.commands.options import Request
+from tests.conftest import Result, call_headway
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Request]]:
+    """What `headway` would do, which it does not."""
+    found: list[tuple[str, Request]] = []
+    monkeypatch.setattr("pipeline.commands.do.do", lambda name, request: found.append((name, request)))
+    return found
+
+
+def request(asked: list[tuple[str, Request]], *words: str) -> Request:
+    told = call_headway(*words)
+    assert (told.code, told.err) == (0, "")
+    name, found = asked.pop()
+    assert name == words[0]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        ([], {}),
+        (["--set", "training.epochs=3", "--set", "device = cpu"], {"training.epochs": 3, "device": "cpu"}),
+        (["--training.epochs", "3", "--tuning=null"], {"training.epochs": 3, "tuning": None}),
+        (["--set", "data.root=a=b"], {"data.root": "a=b"}),
+        (["--set", "training.epochs=3", "--training.epochs", "4"], {"training.epochs": 4}),
+        (["--set", "model.trunk.widths=[8, 4]"], {"model.trunk.widths": [8, 4]}),
+        (["--trials", "7", "--storage", "sqlite:///a.db"], {"tuning.trials": 7, "tuning.storage": "sqlite:///a.db"}),
+    ],
+)
+def test_values_are_set_by_dotted_keys(
+    asked: list[tuple[str, Request]], words: list[str], values: dict[str, Any]
+) -> None:
+    found = request(asked, "tune", "debug", *words)
+    assert found == Request("debug", values)
+
+
+def test_switches_are_passed_on(asked: list[tuple[str, Request]]) -> None:
+    words = ["--resume", "--force", "train", "--force", "report", "--promote", "--budget", "10m", "--quiet", "--json"]
+    found = request(asked, "run", "debug", *words)
+    assert found == Request("debug", {}, True, frozenset({"train", "report"}), True, 600.0, "", True, True)
+
+
+def test_the_options_of_a_study_are_short_for_its_settings(asked: list[tuple[str, Request]]) -> None:
+    found = request(asked, "compare", "debug", "--methods", "famo,mgda", "--seeds", "3", "--trials", "8")
+    assert found.values == {"compare.methods": "famo,mgda", "compare.seeds": 3, "compare.trials": 8}
+    assert request(asked, "affinity", "debug", "--networks", "3").values == {"affinity.networks": 3}
+    assert request(asked, "tune", "debug", "--arm", "equal").arm == "equal"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--set", "training.epochs"], "--set training.epochs: write key=value"),
+        (["--training.epochs"], "--training.epochs has no value"),
+        (["training.epochs=3"], "unexpected argument 'training.epochs=3'"),
+        (["--force", "tran"], "--force tran: the steps are prepare, train, tune, select, evaluate, report"),
+        (["--budget", "soon"], "--budget soon"),
+        (["--budget", "0"], "--budget 0: a budget is longer than nothing"),
+        (["--budget", "10m", "--trials", "3"], "--budget plans tuning.trials"),
+    ],
+)
+def test_a_mistake_is_named_with_its_option(asked: list[tuple[str, Request]], words: list[str], line: str) -> None:
+    told: Result = call_headway("run", "debug", *words)
+    assert (told.code, asked) == (2, [])
+    assert told.err.startswith(f"headway: {line}")
+    assert len(told.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"data.root": "a folder's", "training.epochs": 3},
+        {"tuning": None, "model.trunk.widths": [8], "balancing.weights": {"a": 1}},
+    ],
+)
+def test_a_request_as_a_command_asks_the_same(asked: list[tuple[str, Request]], values: dict[str, Any]) -> None:
+    wanted = Request("debug", values, arm="equal")
+    program, *words = shlex.split(wanted.as_command("tune"))
+    assert program == "headway"
+    assert request(asked, *words) == wanted
