@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config.experiment import Experiment
+from pipeline.config import Experiment
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.encodings.text import most_of
 from pipeline.data.folds import Folded, folded, of_folds
