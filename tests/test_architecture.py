@@ -1,8 +1,14 @@
 """The house keeps its shape: imports run one way, and only some may see mlflow or the test split."""
 
 import ast
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Literal
+
+import pytest
 
 from .conftest import REPOSITORY
 
@@ -93,3 +99,92 @@ def test_what_is_seldom_needed_and_slow_is_imported_where_it_is_used() -> None:
     for path, tree in modules():
         top = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
         assert not SELDOM & {name.split(".")[0] for name in imported(top)}, path
+
+
+When = Literal["at import", "in a function", "for types"]
+"""When an import is done; one for types (under TYPE_CHECKING) never is."""
+
+KNOWN_CYCLES = {frozenset({"pipeline.model.losses", "pipeline.model.own_loss"})}
+"""To be emptied."""
+
+
+def files_imported(tree: ast.AST, files: Iterable[str], when: When = "at import") -> Iterator[tuple[str, When]]:
+    """The files of ours that a file names in its imports; `from package import name` names the package's own file."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            yield from files_imported(ast.Module(node.body, []), files, "for types")
+            yield from files_imported(ast.Module(node.orelse, []), files, when)
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, when) for alias in node.names if alias.name in files)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield from ((it, when) for it in [name if name in files else node.module] if it in files)
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from files_imported(node, files, "in a function" if is_function and when == "at import" else when)
+
+
+@cache
+def files() -> Mapping[str, ast.Module]:
+    """Every file by its dotted name; a package's `__init__.py` by that of the package."""
+    return {".".join(path.with_suffix("").parts).removesuffix(".__init__"): tree for path, tree in modules()}
+
+
+def cycles(imports: Mapping[str, set[str]]) -> set[frozenset[str]]:
+    """Files that import each other; one cycle of several that share a file."""
+    left, found = {name: set(others) for name, others in imports.items()}, set()
+    while True:
+        try:
+            TopologicalSorter(left).prepare()
+        except CycleError as error:
+            names = error.args[1]
+            found.add(frozenset(names))
+            for name in names:
+                left[name] -= {*names}
+        else:
+            return found
+
+
+def test_a_cycle_is_found() -> None:
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d", "a"}}) == {frozenset("bc"), frozenset("d")}
+    assert cycles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == set()
+
+
+@pytest.mark.parametrize("when", [("at import",), ("at import", "in a function", "for types")], ids=["first", "ever"])
+def test_no_files_import_each_other(when: tuple[When, ...]) -> None:
+    imports = defaultdict(set)
+    for name, tree in files().items():
+        imports[name] = {other for other, at in files_imported(tree, files()) if at in when}
+    assert cycles(imports) == (set() if when == ("at import",) else KNOWN_CYCLES)
+
+
+def test_what_a_package_offers_is_imported_from_the_package() -> None:
+    """Not from the file within it that has it; the package's own files may."""
+    offered = {
+        name: {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+        for name, tree in files().items()
+    }
+    wrong = []
+    for name, tree in files().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module in files():
+                package = node.module.rpartition(".")[0]
+                while package.count("."):
+                    if not f"{name}.".startswith(f"{package}."):
+                        hidden = {alias.name for alias in node.names} & offered.get(package, set())
+                        wrong += [f"{name}: from {node.module} import {it}: {package} offers it" for it in hidden]
+                    package = package.rpartition(".")[0]
+    assert wrong == []
+
+
+def test_what_a_file_keeps_to_itself_is_imported_by_no_other() -> None:
+    wrong = [
+        f"{path} imports {alias.name}"
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline")
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert wrong == []
