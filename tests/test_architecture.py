@@ -2,7 +2,7 @@
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -33,9 +33,10 @@ SELDOM = {"captum", "rich", "sklearn", "tokenizers", "torchmetrics", "torchvisio
 TRACKING_IS_USED_BY = {"cli", "commands", "steps", "tuning"}
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted((REPOSITORY / "pipeline").rglob("*.py")):
-        yield path.relative_to(REPOSITORY), ast.parse(path.read_text())
+@cache
+def modules() -> Sequence[tuple[Path, ast.Module]]:
+    paths = sorted((REPOSITORY / "pipeline").rglob("*.py"))
+    return [(path.relative_to(REPOSITORY), ast.parse(path.read_text())) for path in paths]
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

@@ -76,6 +76,9 @@ SERVED = {
 }
 """What is recorded: the rows that each model predicts, and the preference asked for."""
 
+KEPT = ("experiment.json", "key.json")
+"""What stays of what runs logged."""
+
 
 def main() -> None:
     """Make both, or those that are named."""
@@ -178,9 +181,9 @@ def make_models(project: Path) -> None:
         headway(project, "predict", "--model", uri, "--input", source, "--output", output, *asked)
     shutil.rmtree(project / ".headway")
     (project / "optuna.db").unlink()
-    for artifacts in (project / "mlruns").iterdir():
-        if artifacts.name != "models":
-            shutil.rmtree(artifacts)
+    for artifact in (project / "mlruns").glob("[!m]*/artifacts/**/*"):  # those of models are all needed
+        if artifact.is_file() and artifact.name not in KEPT:
+            artifact.unlink()
 
 
 def make_study(project: Path) -> None:
