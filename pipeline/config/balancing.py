@@ -75,6 +75,10 @@ class Balancing(Part):
         """The method's own settings by name, in the order of their declaration."""
         return {name: getattr(self, name) for name in self.settings()}
 
+    def by_task(self) -> dict[str, dict[str, float] | tuple[float, ...]]:
+        """Settings that are given as a number for each task, by name or in the tasks' order."""
+        return {name: it for name, it in self.values().items() if isinstance(it, dict | tuple)}
+
     def normalised(self, tasks: Sequence[str]) -> dict[str, float]:
         """One weight a task, summing to the number of tasks."""
         return dict.fromkeys(tasks, 1.0)
@@ -97,10 +101,7 @@ class Balancing(Part):
         Raises:
             ValueError: They name other tasks, another number of them, or give all of them nothing.
         """
-        for name in type(self).model_fields:
-            given = getattr(self, name)
-            if not isinstance(given, dict | tuple):
-                continue
+        for name, given in self.by_task().items():
             if isinstance(given, dict) and set(given) != set(tasks):
                 named, known = (", ".join(sorted(it)) for it in (given, tasks))
                 raise ValueError(f"balancing.{name} names {named}; the tasks are {known}")

@@ -24,7 +24,7 @@ def known(what: str, name: str, names: Collection[str], advice: str = "") -> str
     """
     if name in names or _PATH.fullmatch(name):
         return name
-    raise unknown(what, name, names, f"{advice or ', '.join(names)} or package.module:Class")
+    raise unknown(what, name, names, f"{advice + ',' if advice else ', '.join(names)} or package.module:Class")
 
 
 def _path(path: str) -> str:

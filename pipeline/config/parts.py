@@ -53,10 +53,9 @@ class Part(Settings):
         """
         if name in cls.choices:
             return cls.choices[name]
-        advice = cls.advice or ", ".join(cls.choices)
         if cls.own is None:
-            raise unknown(cls.part, name, cls.choices, advice)
-        known(cls.part, name, cls.choices, advice)
+            raise unknown(cls.part, name, cls.choices, cls.advice or ", ".join(cls.choices))
+        known(cls.part, name, cls.choices, cls.advice)
         return cls.own
 
     @classmethod

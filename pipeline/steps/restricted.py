@@ -16,10 +16,9 @@ def group_of(experiment: Experiment, tasks: Sequence[str]) -> Experiment:
         ValidationError: Its balancing method or its weights are nothing for these tasks.
     """
     it, own = experiment.balancing, {}
-    for name, given in it.values().items():
-        if isinstance(given, dict | tuple):
-            by_task = given if isinstance(given, dict) else dict(zip(experiment.tasks, given, strict=True))
-            own[name] = {task: by_task[task] for task in tasks}
+    for name, given in it.by_task().items():
+        by_task = given if isinstance(given, dict) else dict(zip(experiment.tasks, given, strict=True))
+        own[name] = {task: by_task[task] for task in tasks}
     return with_values(_restricted(experiment, tasks, balancing=it.model_copy(update=own)), {})
 
 

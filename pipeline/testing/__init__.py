@@ -8,9 +8,17 @@ pytest finds the class by its name and runs the tests that it inherits. They ask
 on; `docs/your_own_parts.md` has an example of each.
 """
 
+from pipeline.testing.balancer import BalancerConformance
 from pipeline.testing.loss import LossConformance
 from pipeline.testing.metric import MetricConformance
 from pipeline.testing.module import HeadConformance, TrunkConformance
 from pipeline.testing.source import SourceConformance
 
-__all__ = ["HeadConformance", "LossConformance", "MetricConformance", "SourceConformance", "TrunkConformance"]
+__all__ = [
+    "BalancerConformance",
+    "HeadConformance",
+    "LossConformance",
+    "MetricConformance",
+    "SourceConformance",
+    "TrunkConformance",
+]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.balance import Balancer, Seen
 from pipeline.data.sources import Examples, Fingerprint, Part, Place, Report
 
 
@@ -194,3 +195,51 @@ class Boxes:
             case "shapes":
                 return Examples(Part(images, labels), Part(images[:, 1:], labels), classes, scale=255.0)
         return Examples(Part(images, labels), None, classes, scale=255.0)
+
+
+class Largest(Balancer):
+    """More to the tasks with large losses, of which it keeps a running mean."""
+
+    needs = ("losses",)
+
+    def begin(self) -> None:
+        self.means = self.rows("means", len(self.tasks))
+
+    def weights(self, seen: Seen) -> Tensor:
+        assert seen.losses is not None
+        share = self.value("share")
+        self.means.mul_(1 - share).add_(share * seen.losses)
+        return torch.softmax(self.means, 1)
+
+
+class Shortest(Balancer):
+    """More to the tasks with short gradients."""
+
+    needs = ("gramian",)
+
+    def weights(self, seen: Seen) -> Tensor:
+        assert seen.gramian is not None
+        lengths = seen.gramian.diagonal(dim1=1, dim2=2).clamp_min(0.0).sqrt()
+        return 1 / (1 + lengths)
+
+
+class Mixed(Shortest):
+    """Weights that depend on the other slots."""
+
+    def weights(self, seen: Seen) -> Tensor:
+        return super().weights(seen) + len(seen.streams)
+
+
+class Forgetful(Largest):
+    """Keeps its means where no checkpoint looks."""
+
+    def begin(self) -> None:
+        self.means = torch.zeros(len(self.settings), len(self.tasks))
+
+
+class Unlabelled(Largest):
+    """Divides by losses, which may be 0."""
+
+    def weights(self, seen: Seen) -> Tensor:
+        assert seen.losses is not None
+        return 1 / seen.losses

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.testing import (
+    BalancerConformance,
     HeadConformance,
     LossConformance,
     MetricConformance,
@@ -65,6 +66,14 @@ class TestBoxesOfAFile(SourceConformance):
     path, arguments, file, project = f"{PARTS}:Boxes", {"rows": 12}, "parts.py", Path(__file__).parent
 
 
+class TestLargest(BalancerConformance):
+    path, arguments = f"{PARTS}:Largest", {"share": 0.3}
+
+
+class TestShortest(BalancerConformance):
+    path, tasks = f"{PARTS}:Shortest", 2
+
+
 def of(base: type, **attributes: ClassVar[Any]) -> Any:
     return type("It", (base,), attributes)()
 
@@ -81,6 +90,20 @@ def of(base: type, **attributes: ClassVar[Any]) -> Any:
 def test_a_loss_that_breaks_its_protocol_is_noticed(name: str, test: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         getattr(of(LossConformance, path=f"{PARTS}:{name}", kind="regression"), f"test_{test}")()
+
+
+@pytest.mark.parametrize(
+    ("name", "test", "line"),
+    [
+        ("Mixed", "a_slot_does_not_feel_its_neighbours", "depends on others"),
+        ("Forgetful", "it_goes_on_from_its_state", "not in `state`"),
+        ("Unlabelled", "a_task_without_a_labelled_row_keeps_the_weights_finite", "not finite"),
+    ],
+)
+def test_a_balancer_that_breaks_its_protocol_is_noticed(name: str, test: str, line: str) -> None:
+    broken = of(BalancerConformance, path=f"{PARTS}:{name}", arguments={"share": 0.3})
+    with pytest.raises(AssertionError, match=line):
+        getattr(broken, f"test_{test}")()
 
 
 def test_a_metric_that_depends_on_the_order_of_rows_is_noticed() -> None:
