@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, labels_file
 from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
+from pipeline.training.loop import fit
 from pipeline.training.numerics import settle
 from pipeline.training.slot import SlotState, trial_slot
 

@@ -23,7 +23,7 @@ from pipeline.steps.tune import TRIALS
 from pipeline.tracking import outputs, tags
 from pipeline.tracking.keys import code_of
 from pipeline.training import saved
-from pipeline.training.fit import fit
+from pipeline.training.loop import fit
 from pipeline.training.slot import Slot, SlotState, batch_slots, slots_of, trial_slots
 
 EQUAL = "bitwise equal"

@@ -135,8 +135,8 @@ class Train(Step):
         from pipeline.data.plan import dropped
         from pipeline.steps.curves import Live
         from pipeline.training.checkpoint import Checkpoint
-        from pipeline.training.fit import fit
         from pipeline.training.length import length_of
+        from pipeline.training.loop import fit
 
         first = prepared.holding_out(slots[0].fold)
         rows, data = first.train_rows, self.experiment.data

@@ -4,10 +4,13 @@ The rules are those of `pipeline.training.optimizers`. Rates and the number of u
 step needs nothing from the host and can be recorded once and replayed.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from pipeline.config.training import TrainingSettings
+from pipeline.model import Pass
 from pipeline.training.optimizers import STATE
 
 
@@ -45,27 +48,25 @@ class BatchedOptimizer:
         self._largest = torch.tensor(largest, device=values.device)
 
     def resume(self, steps: int) -> None:
-        """Go on as after so many updates."""
+        """Continue as after so many updates."""
         self._done.fill_(steps)
 
-    def begin(self, rates: list[float], course: list[float]) -> None:
-        """Before steps of an epoch: each slot's rate, and what it is multiplied by in each step of the epoch."""
+    def begin(self, course: Sequence[float], plateau_factors: Sequence[float]) -> None:
+        """Set the learning rates of an epoch, see `Optimizer.begin`."""
+        rates = [it.learning_rate * plateau for it, plateau in zip(self._settings, plateau_factors, strict=True)]
         if len(course) != len(self._course):
             self._course = self._course.new_empty(len(course))
         self._rates.copy_(torch.tensor(rates).view(-1, 1))
         self._course.copy_(torch.tensor(course))
 
-    def step(self, clock: Tensor) -> None:
-        """Clip every slot's gradient and update its values.
-
-        Args:
-            clock: Which step of the epoch it is, int64 [1].
-        """
+    def step(self, this: Pass) -> None:
+        """Clip every slot's gradient and update its values at its rate in the clock's step of the epoch."""
+        assert this.clock is not None
         self._done.add_(1)
         if self._any("clip_norm"):
             norms = torch.linalg.vector_norm(self._grads, dim=1, keepdim=True)
             self._grads.mul_((self._largest / (norms + 1e-6)).clamp_max(1.0))
-        rates = self._rates * self._course.index_select(0, clock)  # [K, 1]
+        rates = self._rates * self._course.index_select(0, this.clock)  # [K, 1]
         if self._any("weight_decay"):
             decay = self._columns["weight_decay"]
             if self._decoupled:

@@ -19,6 +19,7 @@ from pipeline.config import Experiment, with_values
 from pipeline.data.plan import plan_of
 from pipeline.data.prepared import Prepared, Split
 from pipeline.draws import Stream
+from pipeline.training.loop import train
 from pipeline.training.machine import available_memory, cores, processor
 from pipeline.training.memory import slot_memory
 from pipeline.training.numerics import settle
@@ -172,15 +173,19 @@ class _Trial:
         self._steps = plan_of(few, experiment).steps * size
         self._clock = time.monotonic if experiment.device == "cuda" else time.thread_time
         self.best = float("inf")
-        self._stack.train()  # makes its buffers
+        self._train()  # makes its buffers
         self.sample()
 
     def sample(self) -> None:
         """Train and time a few steps, with the stack in the caches that it would lie in."""
-        self._stack.train()
+        self._train()
         start = self._clock()
-        self._stack.train()
+        self._train()
         self.best = min(self.best, (self._clock() - start) / self._steps)
+
+    def _train(self) -> None:
+        train(self._stack)
+        self._stack.summaries()  # a GPU is waited for
 
 
 def _an_epoch(experiment: Experiment) -> Experiment:

@@ -68,7 +68,9 @@ class Crew:
     def advance(self) -> list[SlotState]:
         """Train every running slot up to its next look; their states, without arrays."""
         self._rebalance()
-        stretches: list[Trained] = list(chain.from_iterable(self._all("advance")))
+        for host in reversed(self._hosts):  # this process last: it answers only when it is done
+            host.ask("advance")
+        stretches: list[Trained] = list(chain.from_iterable(host.answer() for host in self._hosts))
         states = [state for stretch in stretches for state in stretch.states]
         self._note(stretches)
         self._forget([state.name for state in states if state.status != "running"])

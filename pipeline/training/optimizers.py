@@ -1,10 +1,13 @@
 """Optimizers for a stack: torch's own update rules, called once a slot with that slot's settings."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.optim.rmsprop import rmsprop
 
 from pipeline.config.training import TrainingSettings
+from pipeline.model import Pass
 
 STATE = {
     "sgd": ("momentum",),
@@ -28,16 +31,32 @@ class Optimizer:
 
     def __init__(self, settings: list[TrainingSettings], values: Tensor, grads: Tensor) -> None:
         self.state = {name: torch.zeros_like(values) for name in STATE[settings[0].optimizer]}
-        self._settings = settings
+        self._settings, self._all_grads = settings, grads
         self._values, self._grads = values.unbind(), grads.unbind()
         self._own = [dict(zip(self.state, rows, strict=True)) for rows in zip(*self.state.values(), strict=True)]
         self.resume(0)
 
     def resume(self, steps: int) -> None:
-        """Go on as after so many updates."""
+        """Continue as after so many updates."""
         self._done = torch.tensor(float(steps), device=self._values[0].device)
 
-    def step(self, rates: list[float]) -> None:
+    def begin(self, course: Sequence[float], plateau_factors: Sequence[float]) -> None:
+        """Set the learning rates of an epoch.
+
+        Args:
+            course: The schedule's factor in each step of the epoch.
+            plateau_factors: A factor a slot.
+        """
+        self._course, self._plateau_factors = course, plateau_factors
+
+    def step(self, this: Pass) -> None:
+        """Clip every slot's gradient and update its values at its rate in this step of the epoch."""
+        clip(self._all_grads, self._settings)
+        course = self._course[this.step]
+        factors = zip(self._settings, self._plateau_factors, strict=True)
+        self.update([it.learning_rate * course * plateau for it, plateau in factors])
+
+    def update(self, rates: Sequence[float]) -> None:
         """Update each slot at its own rate."""
         self._done.add_(1)
         # Backwards: the last slot's gradient was written last and is still in the processor's cache.

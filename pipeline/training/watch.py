@@ -12,8 +12,8 @@ from torch import Tensor
 from pipeline.config.training import TrainingSettings
 from pipeline.data.batches import Batch
 from pipeline.model import Network, Pass, TaskGradients
-from pipeline.training.noted import Noted
 from pipeline.training.optimizers import Optimizer
+from pipeline.training.step_means import StepMeans
 from pipeline.training.task_losses import TaskLosses
 
 
@@ -31,7 +31,7 @@ class Watch:
         self._network, self._losses, self._settings = network, losses, settings[0].watch
         self._gradients = TaskGradients(network, whole=self._settings.lookahead)
         tasks = list(losses.of)
-        self._noted = Noted(tasks, len(settings))
+        self._means = StepMeans(tasks, len(settings))
         self._shared = network.values[:, : network.shared()]
         self._direction = self._shared.clone()
         self._optimizer = Optimizer([_alone(it) for it in settings], self._shared, self._direction)
@@ -40,13 +40,16 @@ class Watch:
         """Whether it looks at this step of an epoch."""
         return step % self._settings.every == 0
 
-    def __call__(self, batch: Batch, this: Pass, rates: list[float], state: Mapping[str, Tensor], done: int) -> None:
+    def begin(self, course: Sequence[float], plateau_factors: Sequence[float]) -> None:
+        """Set the learning rates of an epoch, see `Optimizer.begin`."""
+        self._optimizer.begin(course, plateau_factors)
+
+    def __call__(self, batch: Batch, this: Pass, state: Mapping[str, Tensor], done: int) -> None:
         """Look at a batch.
 
         Args:
             batch: That the step is going to learn from.
             this: Its pass: the same rows are dropped in every pass here.
-            rates: Learning rates of the step, a slot each.
             state: Rows [K, >= P] of the optimizer by name.
             done: Its updates so far.
         """
@@ -56,19 +59,19 @@ class Watch:
         self._gradients.take(self._losses.slopes(logits, batch.targets))
         if self._settings.lookahead:
             jacobian = self._gradients.jacobian()
-            self._noted.gramian(self._gradients.products(jacobian, jacobian))
-            self._look_ahead(batch, this, losses, jacobian, rates, state, done)
+            self._means.gramian(self._gradients.products(jacobian, jacobian))
+            self._look_ahead(batch, replace(this, apart=False), losses, jacobian, state, done)
         else:
-            self._noted.gramian(self._gradients.gramian())
+            self._means.gramian(self._gradients.gramian())
         self._network.buffers.copy_(buffers)
 
-    def told(self) -> list[dict[str, float]]:
-        """What was noted since the last call, a mapping a slot.
+    def summaries(self) -> list[dict[str, float]]:
+        """Means since the last call, a mapping a slot.
 
-        See `Noted.gramian`; and `TASK/affinity_OTHER`, the mean share of the other task's loss that a step for this
+        See `StepMeans.gramian`; and `TASK/affinity_OTHER`, the mean share of the other task's loss that a step for this
         task alone takes away.
         """
-        return self._noted.told()
+        return self._means.summaries()
 
     def _look_ahead(
         self,
@@ -76,7 +79,6 @@ class Watch:
         this: Pass,
         before: Tensor,
         jacobian: Tensor,
-        rates: list[float],
         state: Mapping[str, Tensor],
         done: int,
     ) -> None:
@@ -92,16 +94,18 @@ class Watch:
             for name, rows in self._optimizer.state.items():
                 rows.copy_(state[name][:, : rows.size(1)])
             self._direction.copy_(gradient)
-            self._optimizer.step(rates)
+            self._optimizer.step(this)
             after = self._losses.means(self._network.forward(batch.inputs, this), batch.targets)
             self._shared.copy_(kept)
             moves.append(1.0 - after / before)
         # A task without rows in this batch has no loss, and makes no step.
         blank = (before == 0).unsqueeze(2)
         matrix = torch.stack(moves, 1).masked_fill(blank | blank.mT, torch.nan)
-        self._noted.affinity(matrix)
+        self._means.affinity(matrix)
 
 
 def _alone(settings: TrainingSettings) -> TrainingSettings:
-    """The same rule without what it remembers of earlier directions, and without decay."""
-    return settings.model_copy(update={"momentum": 0.0, "nesterov": False, "beta1": 0.0, "weight_decay": 0.0})
+    """The same rule without what it remembers of earlier directions, without decay and clipping."""
+    return settings.model_copy(
+        update={"momentum": 0.0, "nesterov": False, "beta1": 0.0, "weight_decay": 0.0, "clip_norm": None}
+    )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.lifetime import end_with_parent
+from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack import Stack
@@ -43,8 +44,14 @@ class Host:
             self._stacks.append(Stack(prepared, block, known))
 
     def advance(self) -> list[Trained]:
-        """Train every running slot up to its next look."""
-        return [self._trained(stack) for stack in self._stacks if stack.running]
+        """Train every running slot up to its next validation."""
+        trained = []
+        for stack in self._stacks:
+            if stack.slots:
+                start = time.thread_time()
+                states = [_light(state) for state in advance(stack)]
+                trained.append(Trained(states, time.thread_time() - start))
+        return trained
 
     def leave(self, names: list[str]) -> None:
         """Cut slots out."""
@@ -64,11 +71,6 @@ class Host:
     def clear(self) -> None:
         """Forget everything."""
         self._stacks, self._states = [], {}
-
-    def _trained(self, stack: Stack) -> Trained:
-        start = time.thread_time()
-        states = [_light(state) for state in stack.advance()]
-        return Trained(states, time.thread_time() - start)
 
 
 class Here:

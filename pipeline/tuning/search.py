@@ -24,7 +24,7 @@ from pipeline.errors import Failure
 from pipeline.pace import Pace
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
+from pipeline.training.loop import fit
 from pipeline.training.numerics import settle
 from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
 from pipeline.training.slot import SlotState, batch_slots, replicate_of, trial_slots

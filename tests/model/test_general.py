@@ -54,7 +54,7 @@ class Training:
     def run(self, steps: int) -> None:
         for _ in range(steps):
             self.gradients()
-            self.optimizer.step([1e-3] * len(self._streams))
+            self.optimizer.update([1e-3] * len(self._streams))
             self.steps += 1
 
     def gradients(self) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from pipeline.data.prepared import Prepared
 from pipeline.pace import Pace
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
+from pipeline.training.loop import fit
 from pipeline.training.memory import slot_memory
 from tests.training.made import experiment_on, random_data, trials
 

@@ -14,6 +14,7 @@ from pipeline.config.training import TrainingSettings
 from pipeline.data.batches import Batch, Batches
 from pipeline.data.prepared import Prepared
 from pipeline.stacked import MISSING, missing_in
+from pipeline.training.loop import advance
 from pipeline.training.slot import Slot
 from pipeline.training.stack import Stack, build_network
 from tests.training.made import MIXED, TRUNKS, by_name, experiment_on, random_data, seeds, trials
@@ -167,7 +168,7 @@ def _check(prepared: Prepared, slots: list[Slot], tolerance: float = 2e-5) -> No
     initial = network.named(network.values, network.buffers)
     stack = Stack(prepared, slots)
     while stack.running:
-        stack.advance()
+        advance(stack)
     states = by_name(stack)
     rows = [torch.stack([torch.from_numpy(states[slot.name].arrays[f"best.{what}"]) for slot in slots])
             for what in ("values", "buffers")]  # fmt: skip

@@ -10,6 +10,7 @@ from scipy.optimize import nnls
 
 from pipeline.config.balancers import METHODS
 from pipeline.config.balancing import OF_SLOTS, BalancingSettings
+from pipeline.training.loop import advance, train
 from pipeline.training.stack import Stack
 from tests.training.made import (
     MIXED,
@@ -49,13 +50,13 @@ def test_resumed_equals_unbroken_after_a_neighbour_has_left(method: str, tmp_pat
     slots = seeds(experiment_on(prepared, {"balancing.method": method, "balancing.smoothing": 0.0}), 3)
     unbroken = trained(prepared, slots)
     first = Stack(prepared, slots)
-    first.advance()
+    advance(first)
     first.leave(["seed/1"])
-    first.advance()
+    advance(first)
     states = by_name(first)
     second = Stack(prepared, [slots[2], slots[0]], states)
     while second.running:
-        second.advance()
+        advance(second)
     for name, state in by_name(second).items():
         assert_same(state, unbroken[name])
 
@@ -104,9 +105,9 @@ def test_gradients_are_told_apart_however_tasks_share(sharing: str, trunk: str, 
     alone = trained(prepared, slots[:1])["seed/0"]
     assert alone.status == "finished"
     stack = Stack(prepared, slots)
-    stack.advance()
+    advance(stack)
     stack.leave(["seed/1"])
-    stack.advance()
+    advance(stack)
     assert_same(by_name(stack)["seed/0"], alone)
 
 
@@ -119,9 +120,9 @@ def test_gradients_whose_tasks_all_weigh_one_are_those_of_equal_weights(tmp_path
         experiment = experiment_on(prepared, {"balancing.method": method, "training.epochs": 1})
         stack = Stack(prepared, seeds(experiment, 1))
         if method == "trimmed_mean":  # made the sum
-            stack._descent._balancer.direction = lambda seen: seen.jacobian.sum(1)  # type: ignore[attr-defined]
-        stack.train()
-        found[method, every] = stack._network.values.clone()
+            stack.gradients._balancer.direction = lambda seen: seen.jacobian.sum(1)  # type: ignore[attr-defined]
+        train(stack)
+        found[method, every] = stack.network.values.clone()
     torch.testing.assert_close(*found.values(), rtol=1e-3, atol=1e-4)
 
 
@@ -155,9 +156,9 @@ def test_a_slot_whose_weights_are_no_numbers_diverges_alone(method: str, tmp_pat
     prepared = few_data(tmp_path)
     slots = seeds(experiment_on(prepared, {"balancing.method": method}), 2)
     stack = Stack(prepared, slots)
-    stack._network.values[1, 0] = torch.nan
+    stack.network.values[1, 0] = torch.nan
     while stack.running:
-        stack.advance()
+        advance(stack)
     found = by_name(stack)
     assert found["seed/1"].status == "diverged"
     assert_same(found["seed/0"], trained(prepared, slots[:1])["seed/0"])

@@ -11,6 +11,7 @@ from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, labels_file
 from pipeline.model.layers import Preference
 from pipeline.training.assess import assess
+from pipeline.training.loop import advance
 from pipeline.training.saved import load_network, save
 from pipeline.training.slot import Slot
 from pipeline.training.stack import Stack, build_network
@@ -43,11 +44,11 @@ def check_in_stacks(prepared: Prepared, experiment: Experiment) -> None:
 
 def _resumed_after_leaving(prepared: Prepared, slots: list[Slot]) -> Any:
     first = Stack(prepared, slots)
-    first.advance()
+    advance(first)
     first.leave([slots[1].name, slots[3].name])
     second = Stack(prepared, [slots[4], slots[0]], by_name(first))
     while second.running:
-        second.advance()
+        advance(second)
     return by_name(second)[slots[0].name]
 
 

@@ -8,7 +8,7 @@ from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
+from pipeline.training.loop import fit
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.workers import Here, Workers
 

@@ -11,6 +11,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.stacked import On
+from pipeline.training.loop import advance, train
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack import Stack
 from tests.training.made import assert_same, by_name, experiment_on, random_data, seeds, trained, trials
@@ -24,7 +25,7 @@ NO_DROPOUT = {"model.trunk.dropout": 0.0, "model.head.dropout": 0.0, "training.e
 def batched(prepared: Prepared, slots: list[Slot], record: Any = None) -> dict[str, SlotState]:
     stack = Stack(prepared, slots, on=BATCHED, record=record)
     while stack.running:
-        stack.advance()
+        advance(stack)
     return by_name(stack)
 
 
@@ -127,11 +128,11 @@ def test_the_steps_of_an_epoch_on_a_gpu_neither_wait_for_it_nor_mix_devices(
     slots = seeds(experiment, 3) if own_batches else trials([experiment] * 3)
     with FakeTensorMode(allow_non_fake_inputs=True):
         stack = Stack(prepared, slots, on=On("cuda:0", batched=True))
-        stack._drive.run(stack._step, stack._descent.after, range(stack._drive.steps), [1.0] * 3)
-        for rows in stack._rows().values():
+        train(stack)
+        for rows in stack.rows().values():
             assert rows.device == torch.device("cuda:0")
         with pytest.raises(DataDependentOutputException):
-            stack._network.values.sum().item()
+            stack.network.values.sum().item()
 
 
 def test_training_on_a_gpu_that_torch_cannot_use_fails_in_one_line(tmp_path: Path) -> None:
@@ -145,11 +146,11 @@ def test_a_slot_of_a_recorded_stack_can_leave(tmp_path: Path) -> None:
     slots = trials([experiment_on(prepared, {"training.epochs": 4})] * 4)
     wanted = batched(prepared, slots)
     stack = Stack(prepared, slots, on=BATCHED, record=tape)
-    stack.advance()
+    advance(stack)
     stack.leave(["trial/0", "trial/2"])
     assert stack.running == ["trial/1", "trial/3"]
     while stack.running:
-        stack.advance()
+        advance(stack)
     found = by_name(stack)
     assert found["trial/0"].status == "pruned"
     for name in ("trial/1", "trial/3"):
@@ -161,11 +162,11 @@ def test_a_recorded_stack_resumes_bit_for_bit(tmp_path: Path) -> None:
     slots = seeds(experiment_on(prepared, {"training.epochs": 4, "model.trunk.norm": "batch"}), 3)
     wanted = batched(prepared, slots, tape)
     stack = Stack(prepared, slots, on=BATCHED, record=tape)
-    stack.advance()
-    stack.advance()
+    advance(stack)
+    advance(stack)
     resumed = Stack(prepared, slots, by_name(stack), on=BATCHED, record=tape)
     while resumed.running:
-        resumed.advance()
+        advance(resumed)
     for name, state in by_name(resumed).items():
         assert_same(state, wanted[name])
 
@@ -175,14 +176,14 @@ def test_a_stack_trained_on_one_device_goes_on_on_another(tmp_path: Path) -> Non
     slots = seeds(experiment_on(prepared, NO_DROPOUT | {"training.epochs": 4}), 2)
     wanted = trained(prepared, slots)
     stack = Stack(prepared, slots, on=BATCHED)
-    stack.advance()
+    advance(stack)
     for name, state in trained_on(Stack(prepared, slots, by_name(stack))).items():
         assert_agree(state, wanted[name])
 
 
 def trained_on(stack: Stack) -> dict[str, SlotState]:
     while stack.running:
-        stack.advance()
+        advance(stack)
     return by_name(stack)
 
 
@@ -205,6 +206,6 @@ def test_a_stack_that_does_not_fit_on_its_device_fails_in_one_line(
     def full(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(stack, "_step", full)
+    monkeypatch.setattr(stack.network, "forward", full)
     with pytest.raises(Failure, match="a stack of 3 does not fit on device=cpu: set slots to fewer"):
-        stack.advance()
+        advance(stack)

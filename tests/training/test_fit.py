@@ -14,7 +14,7 @@ from pipeline.errors import Failure
 from pipeline.pace import Pace
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
+from pipeline.training.loop import fit
 from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
 from tests.conftest import REPOSITORY
 

@@ -14,7 +14,7 @@ from pipeline.model import Network
 from pipeline.stacked import On
 from pipeline.training.assess import assess, assess_each
 from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
+from pipeline.training.loop import advance, fit, train
 from pipeline.training.slot import SlotState, seed_slots, trial_slots
 from pipeline.training.stack import Stack, build_network
 from pipeline.training.thresholds import thresholds
@@ -75,10 +75,15 @@ def test_nan_and_other_targets_in_the_held_out_rows_change_nothing_in_training(f
     assert not np.isfinite(_values_and_metrics(prepared, others)[1]).all()  # whoever does learn from them is lost
 
 
+def _trained(stack: Stack) -> list[dict[str, float]]:
+    train(stack)
+    return stack.summaries()
+
+
 def _values_and_metrics(prepared: Prepared, slots: list[Any]) -> tuple[list[dict[str, float]], np.ndarray]:
     stack = Stack(prepared, slots)
-    metrics = [stack.train() for _ in range(3)][-1]
-    return metrics, stack._network.values.numpy()
+    metrics = [_trained(stack) for _ in range(3)][-1]
+    return metrics, stack.network.values.numpy()
 
 
 def test_slots_of_a_fold_share_each_batch_and_those_of_two_folds_no_stack(tmp_path: Path) -> None:
@@ -127,7 +132,7 @@ def test_folds_resume_as_if_unbroken(tmp_path: Path) -> None:
     for part in (slots[:1], slots[1:]):
         stack = Stack(prepared, part, states)
         while stack.running:
-            stack.advance()
+            advance(stack)
         for name, state in by_name(stack).items():
             assert_same(state, unbroken[name])
 
@@ -177,9 +182,9 @@ def test_batches_that_lie_on_a_device_pass_the_fold_over_too(tmp_path: Path) -> 
     prepared = in_folds(tmp_path, ODD)
     slots = of_fold(trials_of(folded(prepared, model__trunk__dropout=0.0), 2), 1)
     on_device = Stack(prepared, slots, on=On("cpu", batched=True))
-    assert isinstance(on_device._drive._batches, ResidentBatches)
+    assert isinstance(on_device.batches, ResidentBatches)
     plain = Stack(prepared, slots)
-    for found, wanted in zip(on_device.advance(), plain.advance(), strict=True):
+    for found, wanted in zip(advance(on_device), advance(plain), strict=True):
         assert_same_course(found, wanted, tolerance=1e-3, row=0.07)  # of 17 rows held out
 
 

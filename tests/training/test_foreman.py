@@ -9,8 +9,8 @@ from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.training import foreman
 from pipeline.training.calibration import Speed
-from pipeline.training.fit import fit
 from pipeline.training.foreman import Foreman, best_processes
+from pipeline.training.loop import fit
 
 from .made import seeds, trained, trials
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.prepared import Prepared, inputs_file
+from pipeline.training.loop import advance
 from pipeline.training.progress import LARGEST
 from pipeline.training.slot import Slot
 from pipeline.training.stack import Stack
@@ -25,10 +26,10 @@ from tests.training.made import (
 
 def test_pruned_slot_keeps_its_best_look_and_trains_no_further(prepared: Prepared) -> None:
     stack = Stack(prepared, seeds(experiment_on(prepared), 3))
-    stack.advance()
+    advance(stack)
     stack.leave(["seed/1", "no such slot"])
     assert stack.running == ["seed/0", "seed/2"]
-    assert {state.name for state in stack.advance()} == {"seed/0", "seed/2"}
+    assert {state.name for state in advance(stack)} == {"seed/0", "seed/2"}
     left = by_name(stack)["seed/1"]
     assert (left.status, left.looks, left.best_look) == ("pruned", 1, 1)
     assert set(left.arrays) == {"best.values", "best.buffers"}
@@ -49,7 +50,7 @@ def test_each_slot_keeps_the_weights_of_its_own_best_look(prepared: Prepared) ->
     weights: dict[tuple[str, int], np.ndarray] = {}
     while stack.running:
         before = stack.running
-        stack.advance()
+        advance(stack)
         states = by_name(stack)
         for name in set(before) & set(stack.running):
             weights[name, states[name].looks] = states[name].arrays["values"]
@@ -102,7 +103,7 @@ def test_rate_that_is_sure_to_lose_a_network_is_told_diverged(
     prepared = random_data(tmp_path, tasks)
     rates = (0.01, SURE, 1e30, 1e35)
     slots = trials([experiment_on(prepared, DIVERGING[variant] | {"training.learning_rate": it}) for it in rates])
-    states = Stack(prepared, slots).advance()
+    states = advance(Stack(prepared, slots))
     assert [state.status for state in states] == ["running", *["diverged"] * 3]
 
 
@@ -118,20 +119,20 @@ def test_one_weight_of_an_absurd_size_is_a_divergence_although_no_loss_feels_it(
         np.save(path, rows)
     sgd = {"training.optimizer": "sgd", "training.clip_norm": None, "training.weight_decay": 0.0}
     stack = Stack(prepared, seeds(experiment_on(prepared, sgd), 2))
-    named = stack._network.named(stack._network.values, stack._network.buffers)
+    named = stack.network.named(stack.network.values, stack.network.buffers)
     moved = {name: it.clone() for name, it in named.items()}
     moved["trunk.0.weight"][0, 0, 0] = value
-    stack._network.load(moved)
-    states = {state.name: state for state in stack.advance()}
+    stack.network.load(moved)
+    states = {state.name: state for state in advance(stack)}
     assert (states["seed/0"].status, states["seed/1"].status) == (status, "running")
 
 
 def test_slot_that_diverges_late_keeps_the_weights_of_its_best_look(prepared: Prepared) -> None:
     stack = Stack(prepared, seeds(experiment_on(prepared, {"training.epochs": 5}), 2))
-    stack.advance()
+    advance(stack)
     good = by_name(stack)["seed/0"].arrays["values"]
-    stack._network.values[0, 0] = float("inf")
-    stack.advance()
+    stack.network.values[0, 0] = float("inf")
+    advance(stack)
     state = by_name(stack)["seed/0"]
     assert (state.status, state.best_look, stack.running) == ("diverged", 1, ["seed/1"])
     assert np.array_equal(state.arrays["best.values"], good)
@@ -149,10 +150,10 @@ def test_slot_whose_very_last_update_is_not_finite_has_diverged(prepared: Prepar
 
 def test_states_are_copies_that_further_training_does_not_touch(prepared: Prepared) -> None:
     stack = Stack(prepared, seeds(experiment_on(prepared), 2))
-    stack.advance()
+    advance(stack)
     before = by_name(stack)["seed/0"]
     values, epochs = before.arrays["values"].copy(), before.looks
-    stack.advance()
+    advance(stack)
     assert before.looks == epochs
     assert np.array_equal(before.arrays["values"], values)
 
@@ -160,8 +161,8 @@ def test_states_are_copies_that_further_training_does_not_touch(prepared: Prepar
 def test_a_stack_that_all_have_left_does_nothing_more(prepared: Prepared) -> None:
     slots: list[Slot] = seeds(experiment_on(prepared), 2)
     stack = Stack(prepared, slots)
-    stack.advance()
+    advance(stack)
     stack.leave([slot.name for slot in slots])
     assert stack.running == []
-    assert stack.advance() == []
+    assert advance(stack) == []
     assert {state.status for state in stack.states()} == {"pruned"}

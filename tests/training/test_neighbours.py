@@ -8,6 +8,7 @@ import pytest
 from pipeline.config import load, with_values
 from pipeline.config.sharing import KINDS, PLAIN
 from pipeline.data.prepared import Prepared
+from pipeline.training.loop import advance
 from pipeline.training.slot import SlotState, seed_slots
 from pipeline.training.stack import Stack
 from tests.conftest import REPOSITORY
@@ -163,9 +164,9 @@ def test_every_way_of_sharing_is_the_same_alone_beside_others_and_after_one_left
     assert alone.status == "finished"
     assert_same(trained(prepared, slots[:2])["seed/0"], alone)
     stack = Stack(prepared, slots)
-    stack.advance()
+    advance(stack)
     stack.leave(["seed/1", "seed/3"])
-    stack.advance()
+    advance(stack)
     assert_same(by_name(stack)["seed/0"], alone)
 
 
@@ -191,10 +192,10 @@ def test_every_trunk_is_the_same_after_a_neighbour_left(trunk: str, tmp_path: Pa
     prepared = images(tmp_path, trunk)
     slots = seeds(experiment_on(prepared, {"model.trunk": TRUNKS[trunk]}), 3)
     stack = Stack(prepared, slots)
-    stack.advance()
+    advance(stack)
     stack.leave([slots[0].name])
     while stack.running:
-        stack.advance()
+        advance(stack)
     undisturbed = trained(prepared, slots)
     for slot in slots[1:]:
         assert_same(by_name(stack)[slot.name], undisturbed[slot.name])
@@ -210,10 +211,10 @@ def test_augmented_images_are_the_same_alone_beside_others_and_after_one_left(
     slots = seeds(experiment, 3) if own_batches else trials([experiment] * 3)
     alone = trained(prepared, slots[:1])[slots[0].name]
     stack = Stack(prepared, slots)
-    stack.advance()
+    advance(stack)
     stack.leave([slots[1].name])
     while stack.running:
-        stack.advance()
+        advance(stack)
     assert_same(by_name(stack)[slots[0].name], alone)
     assert alone.history != trained(prepared, seeds(experiment_on(prepared), 1))["seed/0"].history
 
@@ -256,12 +257,12 @@ def test_weights_are_the_same_after_neighbours_left(own_batches: bool, tmp_path:
     slots = seeds(experiment, 5) if own_batches else trials([experiment] * 5)
     undisturbed = trained(prepared, slots)
     stack = Stack(prepared, slots)
-    stack.advance()
+    advance(stack)
     stack.leave([slots[0].name, slots[3].name])
-    stack.advance()
+    advance(stack)
     stack.leave([slots[4].name])
     while stack.running:
-        stack.advance()
+        advance(stack)
     found = by_name(stack)
     for slot in (slots[1], slots[2]):
         assert_same(found[slot.name], undisturbed[slot.name])
@@ -280,8 +281,8 @@ def test_shipped_experiments_give_the_same_weights_for_1_2_5_and_16_slots_and_af
 
 def _first(prepared: Prepared, experiment: Any, count: int, leaving: bool = False) -> SlotState:
     stack = Stack(prepared, seed_slots(with_values(experiment, {"training.seeds": count})))
-    stack.advance()
+    advance(stack)
     if leaving:
         stack.leave(["seed/1", "seed/4"])
-    stack.advance()
+    advance(stack)
     return by_name(stack)["seed/0"]

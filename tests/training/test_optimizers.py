@@ -12,7 +12,7 @@ OPTIMIZERS = ["sgd", "adam", "adamw", "rmsprop"]
 def test_each_slot_moves_at_its_own_rate(name: str) -> None:
     values, grads = torch.zeros(3, 16), torch.ones(3, 16)
     optimizer = Optimizer([TrainingSettings(optimizer=name)] * 3, values, grads)
-    optimizer.step([0.0, 0.1, 0.2])
+    optimizer.update([0.0, 0.1, 0.2])
     assert not values[0].any()
     torch.testing.assert_close(values[2], 2 * values[1])
     assert (values[1] < 0).all()
@@ -25,7 +25,7 @@ def test_padding_without_gradient_stays_zero(name: str) -> None:
     settings = TrainingSettings(optimizer=name, momentum=0.5 if name in ("sgd", "rmsprop") else 0.0, weight_decay=0.1)
     optimizer = Optimizer([settings], values, grads)
     for _ in range(3):
-        optimizer.step([0.1])
+        optimizer.update([0.1])
     assert not values[:, 20:].any()
 
 
@@ -36,7 +36,7 @@ def test_resumed_optimizer_counts_on() -> None:
         values, grads = torch.zeros(1, 16), torch.ones(1, 16)
         optimizer = Optimizer([TrainingSettings(beta1=0.5)], values, grads)
         optimizer.resume(done)
-        optimizer.step([0.1])
+        optimizer.update([0.1])
         steps.append(values[0, 0].item())
     assert steps[0] == pytest.approx(-0.1)
     assert steps[1] == pytest.approx(-0.1 * 0.5 / (0.001 / (1 - 0.999**101)) ** 0.5, rel=1e-4)

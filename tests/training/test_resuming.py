@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.data.prepared import Prepared
+from pipeline.training.loop import advance
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack import Stack
 from tests.training.made import (
@@ -50,7 +51,7 @@ def interrupted(prepared: Prepared, slots: Sequence[Slot], after: int, groups: i
     for start in range(0, len(slots), size):
         stack = Stack(prepared, slots[start : start + size], states)
         while stack.running:
-            stack.advance()
+            advance(stack)
         states |= by_name(stack)
     return states
 
@@ -103,7 +104,7 @@ def test_dying_after_every_epoch_changes_nothing(tmp_path: Path) -> None:
     states: dict[str, SlotState] = {}
     while not states or any(state.status == "running" for state in states.values()):
         stack = Stack(prepared, slots, states)
-        stack.advance()
+        advance(stack)
         states = by_name(stack)
     for slot in slots:
         assert_same(states[slot.name], unbroken[slot.name])
@@ -113,12 +114,12 @@ def test_slots_that_left_stay_as_they_are_and_handed_in_states_are_not_changed(t
     prepared = few_data(tmp_path)
     slots = seeds(experiment_on(prepared), 3)
     first = Stack(prepared, slots)
-    first.advance()
+    advance(first)
     first.leave(["seed/1"])
     states = by_name(first)
     second = Stack(prepared, slots, states)
     assert second.running == ["seed/0", "seed/2"]
     while second.running:
-        second.advance()
+        advance(second)
     assert_same(by_name(second)["seed/1"], states["seed/1"])
     assert {name: state.looks for name, state in states.items()} == dict.fromkeys(states, 1)

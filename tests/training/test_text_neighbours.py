@@ -11,6 +11,7 @@ from pipeline.config import with_values
 from pipeline.data.prepared import Prepared
 from pipeline.model.losses import CrossEntropy
 from pipeline.stacked import MISSING, Targets
+from pipeline.training.loop import advance
 from pipeline.training.stack import Stack
 from tests.data import texts
 from tests.training.made import assert_same, by_name, experiment_on, seeds, trained, trials
@@ -54,10 +55,10 @@ def test_slots_with_rates_of_dropout_of_their_own_are_the_same_alone_and_after_a
     prepared = text_data(tmp_path, {name: TASKS[name] for name in ("who", "odd")}, rows=20)
     slots = trials([on(prepared, **{"model.trunk.dropout": rate, "training.epochs": 3}) for rate in (0.0, 0.5, 0.2)])
     stack = Stack(prepared, slots)
-    stack.advance()
+    advance(stack)
     stack.leave([slots[0].name])
     while stack.running:
-        stack.advance()
+        advance(stack)
     for slot in slots[1:]:
         assert_same(by_name(stack)[slot.name], trained(prepared, [slot])[slot.name])
 

@@ -1,4 +1,4 @@
-"""What is noted of the steps of a stretch, and told at its end as a mean.
+"""Means over the steps from one validation to the next.
 
 Shapes: K slots, T tasks, N names.
 """
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-class Noted:
+class StepMeans:
     """Sums over steps, a row a slot.
 
     Args:
@@ -55,15 +55,15 @@ class Noted:
         """`all/fallbacks`: the share of steps whose weights were not those of the method, of 0 and 1 a slot, [K]."""
         self._add("fallbacks", fell.unsqueeze(1))
 
-    def told(self) -> list[dict[str, float]]:
-        """The means since the last call, a mapping a slot; what no step knew is left out."""
-        found: list[dict[str, float]] = [{} for _ in range(self._slots)]
+    def summaries(self) -> list[dict[str, float]]:
+        """The means since the last call, a mapping a slot, without those that no step knew."""
+        means: list[dict[str, float]] = [{} for _ in range(self._slots)]
         for what, (total, steps) in self._sums.items():
             names = self._names.get(what) or [f"{task}/{what}" for task in self._tasks]
-            for slot, values in zip(found, (total / steps).tolist(), strict=True):
+            for slot, values in zip(means, (total / steps).tolist(), strict=True):
                 slot |= {name: value for name, value in zip(names, values, strict=True) if value == value}
         self._sums.clear()
-        return found
+        return means
 
     def _known(self, what: str, values: Tensor) -> None:
         """Values [K, N] that are NaN in steps that do not know them."""
