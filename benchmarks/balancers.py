@@ -39,8 +39,9 @@ from pipeline.model import Pass, TaskGradients, loss_of
 from pipeline.training.loop import train
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack, build_network
-from pipeline.training.task_losses import TaskLosses
+from pipeline.training.stack.network import build_network
+from pipeline.training.stack.stack import Stack
+from pipeline.training.stack.task_losses import TaskLosses
 
 MODELS = (1, 8)
 TASKS = (2, 10, 40)

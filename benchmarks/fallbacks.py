@@ -26,7 +26,7 @@ from pipeline.steps.step import perform
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 REPOSITORY = Path(__file__).parents[1]
 SHIPPED = ("digits", "census", "mnist_fashion")

@@ -32,11 +32,11 @@ from benchmarks.rivals.usual import BATCH, SharedNetwork, torchvision_sets
 from benchmarks.rivals.usual import train_epoch as script_epoch
 from pipeline.config import with_values
 from pipeline.stacked import On
-from pipeline.training.batched_optimizers import BatchedOptimizer
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
+from pipeline.training.optim.batched import BatchedOptimizer
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 SIZES = (1, 8, 64, 256, 1024)
 GRAPHS, PLAIN, COMPILED = "graphs", "no graphs", "graphs, compiled update"

@@ -28,7 +28,8 @@ from pipeline.model.layers import Conv2d, Linear, MaxPool2d
 from pipeline.training.loop import train
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack, build_network
+from pipeline.training.stack.network import build_network
+from pipeline.training.stack.stack import Stack
 
 MODULE = "nn.Module in memory, fused Adam"
 FLOOR = "floor"

@@ -31,7 +31,7 @@ from pipeline.training.numerics import settle
 from pipeline.training.progress import LOSS
 from pipeline.training.saved import load_network, save
 from pipeline.training.slot import SlotState, seed_slots
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 RECORD = Path(__file__).parent / "records" / "length.csv"
 TIMES = (0.25, 0.5, 1.0, 2.0, 4.0)

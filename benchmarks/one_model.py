@@ -33,7 +33,7 @@ from pipeline.config import with_values
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.slot import seed_slots, trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 SCRIPT, MEMORY, HAND = "usual script", "nn.Module in memory, Adam", "written by hand"
 _STACKS = {"float32": (1, 8, 16), "bfloat16": (8, 16)}

@@ -31,7 +31,7 @@ from pipeline.config import load, with_values
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 EVERYTHING, NEIGHBOURS, LONG = "everything on", "beside two busy neighbours", "64 trials"
 EVALUATED, NOT_EVALUATED = "epoch of 8 with evaluation", "epoch of 8 without"

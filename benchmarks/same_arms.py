@@ -33,7 +33,7 @@ from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.saved import load_network, save
 from pipeline.training.slot import SlotState, seed_slots
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 ARMS = 9
 """Equal weights, and as many arms as `headway compare` holds against them by default."""

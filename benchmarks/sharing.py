@@ -23,7 +23,8 @@ from pipeline.config.sharing import KINDS
 from pipeline.training.loop import train
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack, build_network
+from pipeline.training.stack.network import build_network
+from pipeline.training.stack.stack import Stack
 
 NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "784-128": ({}, (1, 4)),

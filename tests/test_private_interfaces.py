@@ -19,9 +19,9 @@ TRIED = ("2.11", "2.15")
 USED_IN = {
     "torch._foreach_copy_": "model/layers/call.py",
     "torch._foreach_zero_": "model/layers/call.py",
-    "torch._fused_adam_": "training/optimizers.py",
-    "torch._fused_adamw_": "training/optimizers.py",
-    "torch._fused_sgd_": "training/optimizers.py",
+    "torch._fused_adam_": "training/optim/per_slot.py",
+    "torch._fused_adamw_": "training/optim/per_slot.py",
+    "torch._fused_sgd_": "training/optim/per_slot.py",
     "torch.cpu._is_amx_tile_supported": "model/layers/rounding.py",
     "torch.nn.modules.batchnorm._BatchNorm": "model/layers/wrapped.py",
     "torch.ops.aten._softmax_backward_data": "model/layers/gates.py",

@@ -44,7 +44,7 @@ import os
 import pipeline.cli  # as the script `headway` does, which a worker imports again
 
 if __name__ == "__main__":
-    from pipeline.training.workers import Worker
+    from pipeline.training.workers.processes import Worker
 
     os.environ["PYTHONPROFILEIMPORTTIME"] = "1"  # the worker says on stderr what it imports
     worker = Worker(0.0)

@@ -11,10 +11,10 @@ from torch.utils._pytree import tree_leaves
 
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
-from pipeline.training.calibration import few, step_seconds
 from pipeline.training.loop import train
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
+from pipeline.training.workers.calibration import few, step_seconds
 
 
 @dataclass(frozen=True)

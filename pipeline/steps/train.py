@@ -153,14 +153,14 @@ class Train(Step):
         live = Live(run, [slot.name for slot in slots], resumed)
         with (
             context.say.bar(self.title, looks) as bar,
-            context.foreman.crew(prepared, slots) as crew,
+            context.scheduler.pool(prepared, slots) as pool,
         ):
 
             def at_barrier(states: list[Any]) -> list[str]:
                 bar.at(live.add(states))
                 return []
 
-            states = fit(crew, prepared, slots, at_barrier, checkpoint, resumed)
+            states = fit(pool, prepared, slots, at_barrier, checkpoint, resumed)
             live.log()
             return states
 

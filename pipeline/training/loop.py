@@ -13,7 +13,7 @@ from pipeline.training.assess import assess
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.progress import note_look
 from pipeline.training.slot import Slot, SlotState
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 Barrier = Callable[[list[SlotState]], list[str]]
 """Called after each validation with the states of the slots that took part, in the slots' order.

@@ -1,4 +1,4 @@
-"""What a look at validation means for a slot: its history, the look it keeps, whether it stops, and its plateau."""
+"""What a validation changes in a slot's state: history, best look, early stopping, plateau."""
 
 import math
 from typing import TYPE_CHECKING
@@ -84,7 +84,7 @@ def _mean(values: list[float]) -> float | None:
 def _lost(metrics: dict[str, float]) -> bool:
     """Whether a loss is NaN or beyond `LARGEST` where rows are labelled (without any the primary metric is NaN too).
 
-    That of a number is told in standard deviations, whatever the unit.
+    Of a regression it is read in standard deviations, whatever the unit.
     """
     for name, value in _primary(metrics).items():
         loss = 0.0 if math.isnan(value) else _beside(metrics, name, value)

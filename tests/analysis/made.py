@@ -25,7 +25,7 @@ from pipeline.steps.curves import history
 from pipeline.training.loop import advance
 from pipeline.training.saved import save
 from pipeline.training.slot import seed_slots
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 CLASSES = ("left", "right")
 

@@ -15,7 +15,7 @@ from pipeline.model.layers import Wrapped
 from pipeline.model.layers.module import make
 from pipeline.model.network import Branch
 from pipeline.stacked import Stacked, Targets
-from pipeline.training.optimizers import Optimizer
+from pipeline.training.optim.per_slot import Optimizer
 
 TASKS = {"digit": TaskShape("left", 784, 10), "parity": TaskShape("right", 784, 1)}
 TOLERANCE = 1e-5  # of a tensor's norm

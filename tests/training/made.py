@@ -11,7 +11,7 @@ from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, known, labels_file
 from pipeline.training.loop import advance
 from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 ODD = {"digit": ("multiclass", "left", 3), "parity": ("binary", "left", 2), "other": ("multiclass", "right", 5)}
 """Three tasks on two sources: kind, source, classes."""

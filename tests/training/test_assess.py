@@ -9,7 +9,8 @@ from pipeline.model import Pass
 from pipeline.stacked import MISSING
 from pipeline.training.assess import assess
 from pipeline.training.loop import advance
-from pipeline.training.stack import Stack, build_network
+from pipeline.training.stack.network import build_network
+from pipeline.training.stack.stack import Stack
 from tests.training.made import experiment_on, random_data, seeds
 
 

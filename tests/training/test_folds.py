@@ -13,15 +13,16 @@ from pipeline.data.resident import ResidentBatches
 from pipeline.model import Network
 from pipeline.stacked import On
 from pipeline.training.assess import assess, assess_each
-from pipeline.training.crew import Crew
 from pipeline.training.loop import advance, fit, train
 from pipeline.training.slot import SlotState, seed_slots, trial_slots
-from pipeline.training.stack import Stack, build_network
+from pipeline.training.stack.network import build_network
+from pipeline.training.stack.stack import Stack
 from pipeline.training.thresholds import thresholds
+from pipeline.training.workers.pool import WorkerPool
 
 from .folds import by_hand, in_folds, of_fold, poison, trials_of
 from .made import MIXED, ODD, assert_same, by_name, experiment_on, trained
-from .test_device_drive import assert_same_course
+from .stack.test_batched_training import assert_same_course
 
 FOLDS = 3
 
@@ -115,8 +116,8 @@ def test_a_fold_that_leaves_and_folds_in_other_processes_change_nothing(processe
     def at_barrier(states: list[SlotState]) -> list[str]:
         return [it.name for it in states if it.looks == 2 and it.name.startswith("trial/1/")]
 
-    with Crew(processes) as crew:
-        found = {state.name: state for state in fit(crew, prepared, slots, at_barrier)}
+    with WorkerPool(processes) as pool:
+        found = {state.name: state for state in fit(pool, prepared, slots, at_barrier)}
     for slot in slots:
         if slot.name.startswith("trial/1/"):
             assert (found[slot.name].status, found[slot.name].looks) == ("pruned", 2)

@@ -11,10 +11,10 @@ from pipeline.config.training import TrainingSettings
 from pipeline.data.batches import Batches
 from pipeline.data.prepared import Prepared
 from pipeline.stacked import On
-from pipeline.training.crew import Crew
 from pipeline.training.length import automatic, length, length_of
 from pipeline.training.loop import advance, fit
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
+from pipeline.training.workers.pool import WorkerPool
 from tests.training.folds import in_folds
 from tests.training.made import ODD, assert_same, by_name, experiment_on, random_data, seeds, trained, trials
 
@@ -136,8 +136,8 @@ def test_a_neighbour_that_leaves_within_an_epoch_changes_nothing(tmp_path: Path)
 def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
     prepared = random_data(tmp_path)
     slots = trials([experiment_on(prepared, UPDATES | {"balancing.method": "dwa"})] * 3)
-    with Crew(2, block=2) as crew:
-        found = fit(crew, prepared, slots, lambda states: [])
+    with WorkerPool(2, block=2) as pool:
+        found = fit(pool, prepared, slots, lambda states: [])
     for state, wanted in zip(found, trained(prepared, slots).values(), strict=True):
         assert_same(state, wanted)
 

@@ -16,10 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
-from pipeline.training.crew import Crew
 from pipeline.training.loop import fit
 from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
 from pipeline.training.slot import SlotState, trial_slots
+from pipeline.training.workers.pool import WorkerPool
 from pipeline.tuning.folds import FoldedState, joined
 from pipeline.tuning.search import Callbacks
 from pipeline.tuning.space import trial_experiment
@@ -107,8 +107,8 @@ def test_a_trial_is_what_its_folds_come_to_alone(reference: Study, in_folds: Pre
     slots = trial_slots(trial.number, trial_experiment(folded(), trial.user_attrs[VALUES]))
     alone = []
     for slot in slots:
-        with Crew(1) as crew:
-            alone += fit(crew, in_folds, [slot], lambda _: [])
+        with WorkerPool(1) as pool:
+            alone += fit(pool, in_folds, [slot], lambda _: [])
     assert [it.best_objective for it in alone] == trial.user_attrs[FOLDS]
     means = {epoch: it[OBJECTIVE] for epoch, it in enumerate(joined("", alone).history, start=1)}
     assert means == trial.intermediate_values
