@@ -28,7 +28,7 @@ from tests.training.made import (
     seeds,
     trained,
 )
-from tests.training.test_against_torch import Reference, _loss, _optimizer, _total
+from tests.training.stack.test_against_torch import Reference, _loss, _optimizer, _total
 
 WATCHED = {"training.watch": {"every": 2, "lookahead": True}}
 
