@@ -32,7 +32,7 @@ class BatchedOptimizer:
         self.state = {name: torch.zeros_like(parameters) for name in STATE[settings[0].optimizer]}
         self._parameters, self._grads = parameters, grads
         self._done = torch.zeros(1, 1, dtype=torch.float64, device=parameters.device)
-        self._course = torch.empty(0, device=parameters.device)
+        self._schedule_factors = torch.empty(0, device=parameters.device)
         self._rates = torch.empty(len(settings), 1, device=parameters.device)
         self._update = {"sgd": self._sgd, "rmsprop": self._rmsprop}.get(settings[0].optimizer, self._adam)
         self._decoupled = settings[0].optimizer == "adamw"
@@ -53,13 +53,13 @@ class BatchedOptimizer:
         """Continue as after so many updates."""
         self._done.fill_(steps)
 
-    def begin(self, course: Sequence[float], plateau_factors: Sequence[float]) -> None:
+    def begin(self, schedule_factors: Sequence[float], plateau_factors: Sequence[float]) -> None:
         """Set the learning rates of an epoch, see `Optimizer.begin`."""
         rates = [it.learning_rate * plateau for it, plateau in zip(self._settings, plateau_factors, strict=True)]
-        if len(course) != len(self._course):
-            self._course = self._course.new_empty(len(course))
+        if len(schedule_factors) != len(self._schedule_factors):
+            self._schedule_factors = self._schedule_factors.new_empty(len(schedule_factors))
         self._rates.copy_(torch.tensor(rates).view(-1, 1))
-        self._course.copy_(torch.tensor(course))
+        self._schedule_factors.copy_(torch.tensor(schedule_factors))
 
     def step(self, this: Pass) -> None:
         """Clip every slot's gradient and update its parameters at its rate in the clock's step of the epoch."""
@@ -68,7 +68,7 @@ class BatchedOptimizer:
         if self._any("clip_norm"):
             norms = torch.linalg.vector_norm(self._grads, dim=1, keepdim=True)
             self._grads.mul_((self._largest / (norms + 1e-6)).clamp_max(1.0))
-        rates = self._rates * self._course.index_select(0, this.clock)  # [K, 1]
+        rates = self._rates * self._schedule_factors.index_select(0, this.clock)  # [K, 1]
         if self._any("weight_decay"):
             decay = self._columns["weight_decay"]
             if self._decoupled:

@@ -36,35 +36,35 @@ class Optimizer:
         self.state = {name: torch.zeros_like(parameters) for name in STATE[settings[0].optimizer]}
         self._settings, self._all_grads = settings, grads
         self._parameters, self._grads = parameters.unbind(), grads.unbind()
-        self._own = [dict(zip(self.state, rows, strict=True)) for rows in zip(*self.state.values(), strict=True)]
+        self._states = [dict(zip(self.state, rows, strict=True)) for rows in zip(*self.state.values(), strict=True)]
         self.resume(0)
 
     def resume(self, steps: int) -> None:
         """Continue as after so many updates."""
         self._done = torch.tensor(float(steps), device=self._parameters[0].device)
 
-    def begin(self, course: Sequence[float], plateau_factors: Sequence[float]) -> None:
+    def begin(self, schedule_factors: Sequence[float], plateau_factors: Sequence[float]) -> None:
         """Set the learning rates of an epoch.
 
         Args:
-            course: The schedule's factor in each step of the epoch.
+            schedule_factors: The schedule's factor in each step of the epoch.
             plateau_factors: A factor a slot.
         """
-        self._course, self._plateau_factors = course, plateau_factors
+        self._schedule_factors, self._plateau_factors = schedule_factors, plateau_factors
 
     def step(self, this: Pass) -> None:
         """Clip every slot's gradient and update its parameters at its rate in this step of the epoch."""
         clip(self._all_grads, self._settings)
-        course = self._course[this.step]
+        scheduled = self._schedule_factors[this.step]
         factors = zip(self._settings, self._plateau_factors, strict=True)
-        self.update([it.learning_rate * course * plateau for it, plateau in factors])
+        self.update([it.learning_rate * scheduled * plateau for it, plateau in factors])
 
     def update(self, rates: Sequence[float]) -> None:
         """Update each slot at its own rate."""
         self._done.add_(1)
         # Backwards: the last slot's gradient was written last and is still in the processor's cache.
         for k in reversed(range(len(rates))):
-            _update(self._settings[k], self._parameters[k], self._grads[k], self._own[k], self._done, rates[k])
+            _update(self._settings[k], self._parameters[k], self._grads[k], self._states[k], self._done, rates[k])
 
 
 def _update(

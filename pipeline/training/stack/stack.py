@@ -100,14 +100,14 @@ class Stack:
     def begin(self, epoch: int, steps: range) -> None:
         """Set the learning rates, and on a device the random draws, before some steps of an epoch."""
         per_epoch, updates = self.batches.steps, self.length.updates
-        course = [
+        schedule_factors = [
             schedule_factor(self.settings[0], epoch * per_epoch + step, updates, per_epoch) if step in steps else 0.0
             for step in range(per_epoch)
         ]
         plateau_factors = [state.plateau_factor for state in self.progress]
-        self.optimizer.begin(course, plateau_factors)
+        self.optimizer.begin(schedule_factors, plateau_factors)
         if self.watch:
-            self.watch.begin(course, plateau_factors)
+            self.watch.begin(schedule_factors, plateau_factors)
         if self.on.batched:
             self.network.begin(self.streams, epoch)
 

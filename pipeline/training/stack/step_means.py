@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class StepMeans:
-    """Sums over steps, a row a slot.
+    """Means over steps, a row a slot.
 
     Args:
         tasks: Names of the T tasks.

@@ -1,4 +1,4 @@
-"""Looks at the gradients of the tasks while they train, whatever chooses their weights.
+"""Measures the gradients of the tasks while they train, whatever chooses their weights.
 
 Shapes: K slots, T tasks, P values that the tasks share.
 """
@@ -18,12 +18,12 @@ from pipeline.training.stack.task_losses import TaskLosses
 
 
 class Watch:
-    """Looks before a step, with passes of its own: the step finds everything as it would be without.
+    """Measures before a step, with passes of its own: the step finds everything as it would be without.
 
     Args:
         network: Bound to its values; its tasks share layers.
         losses: Of the tasks.
-        settings: Of the slots; all watch alike.
+        settings: Of the slots; all have the same `watch`.
     """
 
     def __init__(self, network: Network, losses: TaskLosses, settings: Sequence[TrainingSettings]) -> None:
@@ -37,18 +37,18 @@ class Watch:
         self._optimizer = Optimizer([_alone(it) for it in settings], self._shared, self._direction)
 
     def due(self, step: int) -> bool:
-        """Whether it looks at this step of an epoch."""
+        """Whether this step of an epoch is measured."""
         return step % self._settings.every == 0
 
-    def begin(self, course: Sequence[float], plateau_factors: Sequence[float]) -> None:
+    def begin(self, schedule_factors: Sequence[float], plateau_factors: Sequence[float]) -> None:
         """Set the learning rates of an epoch, see `Optimizer.begin`."""
-        self._optimizer.begin(course, plateau_factors)
+        self._optimizer.begin(schedule_factors, plateau_factors)
 
     def __call__(self, batch: Batch, this: Pass, state: Mapping[str, Tensor], done: int) -> None:
-        """Look at a batch.
+        """Measure a batch.
 
         Args:
-            batch: That the step is going to learn from.
+            batch: That the step is going to train on.
             this: Its pass: the same rows are dropped in every pass here.
             state: Rows [K, >= P] of the optimizer by name.
             done: Its updates so far.
