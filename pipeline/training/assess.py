@@ -20,7 +20,7 @@ def assess(network: Network, prepared: Prepared, split: Split | Rows) -> list[di
 
 
 def assess_each(network: Network, prepared: Prepared, split: str, slots: Sequence[Slot]) -> list[dict[str, float]]:
-    """Each slot's metrics on train or validation, where a slot that holds out a fold has these splits of its own."""
+    """Each slot's metrics on train or validation; a slot that holds out a fold has its fold's."""
     by_fold = {}
     for fold in {slot.fold for slot in slots}:
         own = prepared.holding_out(fold)

@@ -23,8 +23,11 @@ STANDARD_ERROR = f"{OBJECTIVE}_se"
 """Of a trial with folds: the standard error of its objective, which is a mean over them."""
 
 LARGEST = 2.0**64
-"""A network with a weight or a loss beyond it is lost, as one with a NaN: the square of more is no float32, so whether
-it overflows or stays finite hangs on the order in which a processor adds. Training that learns comes nowhere near."""
+"""A network with a weight or a loss beyond it has diverged, as one with a NaN.
+
+The square of more is no float32: whether it overflows depends on the order in which a processor adds. Useful training
+comes nowhere near.
+"""
 
 _PLATEAU_DROP = 0.1
 

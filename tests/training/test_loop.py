@@ -1,22 +1,28 @@
 """However slots are laid out, and wherever training is broken off, the weights are the same."""
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+import pipeline
 from pipeline.config import Experiment, load, with_values
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place
 from pipeline.errors import Failure
+from pipeline.model import Pass
 from pipeline.pace import Pace
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import fit
+from pipeline.training.optim.per_slot import Optimizer
 from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
 from pipeline.training.workers.pool import WorkerPool
 from tests.conftest import REPOSITORY
+
+OURS = str(Path(pipeline.__file__).parent)
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +146,28 @@ def test_a_worker_that_dies_is_one_line(experiment: Experiment, prepared: Prepar
 
         with pytest.raises(Failure, match="ended without an answer"):
             fit(pool, prepared, slots, barrier)
+
+
+def test_from_fit_to_an_optimizers_step_there_are_at_most_seven_frames(
+    experiment: Experiment, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, found = Optimizer.step, []
+
+    def counted(optimizer: Optimizer, this: Pass) -> None:
+        frame, names = sys._getframe(1), ["step"]
+        while names[-1] != "fit":
+            if frame.f_code.co_filename.startswith(OURS):
+                names.append(frame.f_code.co_name)
+            assert frame.f_back
+            frame = frame.f_back
+        found.append(names)
+        step(optimizer, this)
+
+    monkeypatch.setattr(Optimizer, "step", counted)
+    trained(prepared, seed_slots(with_values(experiment, {"training.epochs": 1})))
+    assert found
+    assert max(map(len, found)) <= 7, found[0]
+
+
+def test_the_loop_is_one_short_file() -> None:
+    assert len((Path(OURS) / "training" / "loop.py").read_text().splitlines()) <= 150

@@ -9,7 +9,7 @@ _START, _END = 1 / 25, 1 / 25e4  # where one-cycle begins and ends, as shares of
 
 
 def schedule_factor(settings: TrainingSettings, step: int, total: int, steps_per_epoch: int) -> float:
-    """What the learning rate is multiplied by in a step.
+    """The factor on the learning rate in a step.
 
     Args:
         settings: Schedule and warm-up.
@@ -18,7 +18,7 @@ def schedule_factor(settings: TrainingSettings, step: int, total: int, steps_per
         steps_per_epoch: Steps of an epoch.
 
     Returns:
-        A factor in [0, 1]; the plateau schedule's own factor comes on top, since it depends on the slot.
+        A factor in [0, 1]; the plateau schedule's factor is separate, since it depends on the slot.
     """
     warmup = round(settings.warmup_epochs * steps_per_epoch)
     if step < warmup:

@@ -25,7 +25,7 @@ class Gradients:
     """Writes the gradients of a batch into a network.
 
     Where weights come from gradients they weight what the tasks share, and each head follows its own task's loss: a
-    weight may be negative there, and a head that climbs its loss learns nothing.
+    weight may be negative there, and a head must never climb its loss.
 
     Args:
         network: Bound to its values.

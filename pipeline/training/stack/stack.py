@@ -208,9 +208,9 @@ class Stack:
         """Whether every step makes the same calls, which need nothing from the host."""
         experiment = self.slots[0].experiment
         if any(experiment.tasks[task].own_loss for task in self.prepared.tasks) or self._augment:
-            return False  # a loss of the user's own may ask anything of the device; images are changed by the host
+            return False  # a user-defined loss may run anything; images are augmented on the host
         if experiment.balancing.method != "fixed" or experiment.training.watch:
-            return False  # other methods draw, or ask a solver on the host; a step that is watched is another one
+            return False  # other methods draw, or solve on the host; a watched step makes other calls
         return all(part.recordable for _, layer in self.network.layers() for part in layer.parts())
 
 

@@ -85,7 +85,7 @@ class Watch:
         """Lookahead affinity (Fifty et al. 2021, arXiv 2109.04617, section 3): 1 - L_j(after a step for i) / L_j.
 
         The step is one of the experiment's optimizer at its rate, on the shared values alone, without momentum and
-        decay: only what the gradient of one task does is asked for.
+        decay, so that it shows the effect of one task's gradient.
         """
         kept = self._shared.clone()
         moves = []

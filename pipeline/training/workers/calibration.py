@@ -1,7 +1,7 @@
 """How fast this machine trains networks of a shape, by how many are stacked: measured once, and stored.
 
 Times are CPU times of one thread (on a GPU, of the clock), the least of several rounds through all sizes, so that a
-busy neighbour changes little. Nothing that is measured here changes a value: it only says how slots are laid out.
+busy neighbour changes little. Nothing that is measured here changes a value, only how slots are laid out.
 """
 
 import json

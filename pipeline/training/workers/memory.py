@@ -87,7 +87,7 @@ def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = Non
         available: Bytes that may be taken; by default what this machine or its GPU has left.
 
     Raises:
-        Failure: They do not fit; the line says how many would.
+        Failure: They do not fit; the message names how many would.
     """
     gpu = slots[0].experiment.device == "cuda"
     if available is None:

@@ -1,8 +1,8 @@
 """Where stacks train: in this process, or in a worker process. Each trains on one thread.
 
 Two threads in one process gain a third on a quiet machine and lose everything on a busy one; two processes double.
-Whoever calls all workers first and collects the results afterwards has all the parallelism there is, so a program of
-any number of workers reads the same.
+Calling all workers first and collecting the results afterwards runs them in parallel, so code for any number of workers
+is the same.
 """
 
 import multiprocessing
