@@ -24,9 +24,9 @@ run: install
 # weights of eight small networks in the last bits, the other 25 to 82 %.
 PLAINEST := ATEN_CPU_CAPABILITY=default
 NUMERIC := tests/balance tests/model tests/training
-LONG := tests/training/test_neighbours.py tests/end_to_end tests/training tests/tracking tests/tuning
-FAST_NUMERIC := tests/balance tests/model $(addprefix tests/training/test_,$(addsuffix .py,\
-	golden against_torch leaving progress optimizers batched_optimizers tallies assess resuming))
+LONG := tests/training/stack/test_neighbours.py tests/end_to_end tests/training tests/tracking tests/tuning
+FAST_NUMERIC := tests/balance tests/model $(addprefix tests/training/,optim $(addsuffix .py,test_golden test_progress \
+	test_tallies test_assess stack/test_against_torch stack/test_leaving stack/test_resuming))
 
 # Files that take long begin first, so that neither of the two processes waits for the other at the end.
 test: install

@@ -35,10 +35,12 @@ from pipeline.data.batches import Batches
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, labels_file
 from pipeline.draws import Stream
 from pipeline.model import Pass, TaskGradients, loss_of
+from pipeline.training.loop import train
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack, build_network
-from pipeline.training.task_losses import TaskLosses
+from pipeline.training.stack.network import build_network
+from pipeline.training.stack.stack import Stack
+from pipeline.training.stack.task_losses import TaskLosses
 
 MODELS = (1, 8)
 TASKS = (2, 10, 40)
@@ -101,7 +103,7 @@ def _methods(case: Case, methods: Sequence[str], models: int, repeats: int) -> p
     for method in methods:
         own = with_values(case.experiment, _PLAIN | {"balancing.method": method})
         stack = Stack(case.prepared, [trial_slot(number, own) for number in range(models)])
-        contenders.append(Contender(_named(method, tasks, models), timed(stack.train), models * case.steps))
+        contenders.append(Contender(_named(method, tasks, models), timed(partial(train, stack)), models * case.steps))
     return measuring.take_turns(contenders, repeats)
 
 
@@ -142,7 +144,7 @@ def _against_torchjd(tasks: int, repeats: int) -> pd.DataFrame:
         contenders = []
         for method in ("fixed", *RIVALS):
             stack = Stack(prepared, [trial_slot(0, _experiment(prepared, method))])
-            contenders.append(Contender(_ours(method, tasks), timed(stack.train), _ROWS / _BATCH))
+            contenders.append(Contender(_ours(method, tasks), timed(partial(train, stack)), _ROWS / _BATCH))
             theirs = step_of(tasks, 128, 10, RIVALS[method]() if method in RIVALS else None)
             contenders.append(Contender(_theirs(method, tasks), timed(partial(_times, theirs)), _ROWS / _BATCH))
         for name, work in ((_GRAMIAN, _gramian_of(prepared)), (_JACOBIAN, jacobian_of(tasks, 128, 10))):

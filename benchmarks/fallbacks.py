@@ -23,9 +23,10 @@ from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.steps.curves import history
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.step import perform
+from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 REPOSITORY = Path(__file__).parents[1]
 SHIPPED = ("digits", "census", "mnist_fashion")
@@ -77,7 +78,7 @@ def _share(experiment: Experiment, prepared: Prepared, method: str) -> float:
     own = with_values(experiment, _EPOCHS | {"balancing": {"method": method}})
     stack = Stack(prepared, [trial_slot(0, own)])
     while stack.running:
-        stack.advance()
+        advance(stack)
     return share_of(history(stack.states()))
 
 

@@ -32,11 +32,11 @@ from benchmarks.rivals.usual import BATCH, SharedNetwork, torchvision_sets
 from benchmarks.rivals.usual import train_epoch as script_epoch
 from pipeline.config import with_values
 from pipeline.stacked import On
-from pipeline.training.batched_optimizers import BatchedOptimizer
-from pipeline.training.graph import cuda_graph
+from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
+from pipeline.training.optim.batched import BatchedOptimizer
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 SIZES = (1, 8, 64, 256, 1024)
 GRAPHS, PLAIN, COMPILED = "graphs", "no graphs", "graphs, compiled update"
@@ -93,9 +93,10 @@ def _ours(case: Case, models: int) -> Iterator[Contender]:
                 case.prepared,
                 [trial_slot(number, experiment) for number in range(models)],
                 on=On.named("cuda"),
-                record=_as_it_is if way == PLAIN else cuda_graph,
             )
-            run = _synchronised(stack.advance, compiled=way == COMPILED)
+            if way == PLAIN:
+                stack.graphs = None
+            run = _synchronised(partial(advance, stack), compiled=way == COMPILED)
             told = {"models": models, "precision": kind, "way": way}
             yield Contender(f"{models}, {kind}, {way}", partial(_telling, run, told), models)
 
@@ -119,11 +120,6 @@ _fused_step = torch.compile(BatchedOptimizer.step, dynamic=True)
 def _telling(run: Callable[[], Spent], told: dict[str, Any]) -> Spent:
     spent = run()
     return Spent(spent.seconds, spent.cpu_seconds, told)
-
-
-def _as_it_is(function: Callable[[], None]) -> Callable[[], None]:
-    """The `Record` that records nothing."""
-    return function
 
 
 def _network() -> tuple[SharedNetwork, torch.optim.Adam]:

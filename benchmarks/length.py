@@ -26,11 +26,12 @@ from pipeline.data.test_split import open_test_split
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
 from pipeline.training.length import NEAR_THE_END, length_of
+from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.progress import LOSS
 from pipeline.training.saved import load_network, save
 from pipeline.training.slot import SlotState, seed_slots
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 RECORD = Path(__file__).parent / "records" / "length.csv"
 TIMES = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -111,7 +112,7 @@ def _trained(prepared: Prepared, experiment: Experiment) -> list[SlotState]:
     slots = seed_slots(experiment)
     stack = Stack(prepared, slots)
     while stack.running:
-        stack.advance()
+        advance(stack)
     found = {state.name: state for state in stack.states()}
     return [found[slot.name] for slot in slots]
 

@@ -30,9 +30,10 @@ from benchmarks.rivals.in_memory import train_epoch as memory_epoch
 from benchmarks.rivals.usual import BATCH, SharedNetwork, torchvision_sets
 from benchmarks.rivals.usual import train_epoch as script_epoch
 from pipeline.config import with_values
+from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.slot import seed_slots, trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 SCRIPT, MEMORY, HAND = "usual script", "nn.Module in memory, Adam", "written by hand"
 _STACKS = {"float32": (1, 8, 16), "bfloat16": (8, 16)}
@@ -71,9 +72,9 @@ def _ours(case: Case) -> Iterator[Contender]:
         experiment = with_values(case.experiment, {"precision": kind})
         for models in _STACKS[kind]:
             stack = Stack(case.prepared, [trial_slot(number, experiment) for number in range(models)])
-            yield Contender(stack_name(models, kind), _flushed(stack.advance), models * case.steps)
+            yield Contender(stack_name(models, kind), _flushed(partial(advance, stack)), models * case.steps)
     own = Stack(case.prepared, seed_slots(with_values(case.experiment, {"training.seeds": 8})))
-    yield Contender(stack_name(8, own=True), _flushed(own.advance), 8 * case.steps)
+    yield Contender(stack_name(8, own=True), _flushed(partial(advance, own)), 8 * case.steps)
 
 
 def _floors(case: Case) -> Iterator[Contender]:

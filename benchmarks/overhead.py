@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,9 +28,10 @@ from benchmarks.common.project import Project, run, run_on_terminal, scratch_pro
 from benchmarks.networks import REPOSITORY
 from benchmarks.study import Size, study_values
 from pipeline.config import load, with_values
+from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 EVERYTHING, NEIGHBOURS, LONG = "everything on", "beside two busy neighbours", "64 trials"
 EVALUATED, NOT_EVALUATED = "epoch of 8 with evaluation", "epoch of 8 without"
@@ -115,7 +117,7 @@ def _epochs(folder: Path, data: Data) -> Iterator[Contender]:
     for name, share in ((EVALUATED, 0.1), (NOT_EVALUATED, 0.0)):
         changed = with_values(experiment, {"data.validation": share})
         slots = [trial_slot(number, changed) for number in range(8)]
-        yield Contender(name, timed(Stack(prepared, slots).advance))
+        yield Contender(name, timed(partial(advance, Stack(prepared, slots))))
 
 
 def _shown(table: pd.DataFrame) -> str:

@@ -29,10 +29,11 @@ from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place
 from pipeline.data.test_split import open_test_split
+from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.saved import load_network, save
 from pipeline.training.slot import SlotState, seed_slots
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 ARMS = 9
 """Equal weights, and as many arms as `headway compare` holds against them by default."""
@@ -111,7 +112,7 @@ def _states(prepared: Prepared, experiments: Sequence[Experiment]) -> list[list[
     own = [[replace(it, name=f"{arm}/{it.name}") for it in seed_slots(one)] for arm, one in enumerate(experiments)]
     stack = Stack(prepared, [slot for slots in own for slot in slots])
     while stack.running:
-        stack.advance()
+        advance(stack)
     found = {state.name: state for state in stack.states()}
     return [[found[slot.name] for slot in slots] for slots in own]
 

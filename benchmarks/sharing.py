@@ -6,6 +6,7 @@ LeNet, one model. Times are those of the one thread that works, a model and step
     python -m benchmarks.sharing [--data FOLDER] [--repeats N]
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from benchmarks.common.options import shared
 from benchmarks.networks import Case, flagship
 from pipeline.config import Experiment, with_values
 from pipeline.config.sharing import Sharing
+from pipeline.training.loop import train
 from pipeline.training.numerics import settle
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack, build_network
+from pipeline.training.stack.network import build_network
+from pipeline.training.stack.stack import Stack
 
 NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "784-128": ({}, (1, 4)),
@@ -54,7 +57,7 @@ def _contender(case: Case, network: str, kind: str, models: int) -> Contender:
     """An epoch."""
     own = _experiment(case, network, kind)
     stack = Stack(case.prepared, [trial_slot(number, own) for number in range(models)])
-    return Contender(_named(network, kind, models), timed(stack.train), models * case.steps)
+    return Contender(_named(network, kind, models), timed(partial(train, stack)), models * case.steps)
 
 
 def _experiment(case: Case, network: str, kind: str) -> Experiment:

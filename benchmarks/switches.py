@@ -2,7 +2,7 @@
 
     python -m benchmarks.switches --without tracking --note times.json -- tune mnist_fashion --trials 16
 
-The note is JSON, in seconds: `start_up` until training first began, `training` inside the crew (which trains and
+The note is JSON, in seconds: `start_up` until training first began, `training` inside the pool (which trains and
 evaluates, and keeps no books), `behind` of processor time that other threads of this process took since, and in all.
 """
 
@@ -21,10 +21,10 @@ _STARTED = time.perf_counter()  # imports of the command count as its start-up
 from pipeline.cli import cli  # noqa: E402
 from pipeline.steps.trials import Projection  # noqa: E402
 from pipeline.training.checkpoint import Checkpoint  # noqa: E402
-from pipeline.training.crew import Crew  # noqa: E402
+from pipeline.training.workers.pool import WorkerPool  # noqa: E402
 
 PARTS = ("tracking", "checkpoints")
-_TRAINING = ("open", "advance", "leave", "states")  # of a crew
+_TRAINING = ("open", "advance", "leave", "states")  # of a pool
 
 
 @click.command()
@@ -59,7 +59,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 @contextmanager
 def _timed_training() -> Iterator[dict[str, float]]:
-    """Count the seconds inside a crew, and what other threads take meanwhile."""
+    """Count the seconds inside a pool, and what other threads take meanwhile."""
     spent = {"start_up": 0.0, "training": 0.0}
     before = 0.0
 
@@ -75,7 +75,7 @@ def _timed_training() -> Iterator[dict[str, float]]:
 
         return call
 
-    with patch.multiple(Crew, **{name: timed(getattr(Crew, name)) for name in _TRAINING}):
+    with patch.multiple(WorkerPool, **{name: timed(getattr(WorkerPool, name)) for name in _TRAINING}):
         yield spent
     spent["behind"] = _other_threads() - before
 

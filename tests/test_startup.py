@@ -44,12 +44,12 @@ import os
 import pipeline.cli  # as the script `headway` does, which a worker imports again
 
 if __name__ == "__main__":
-    from pipeline.training.workers import Worker
+    from pipeline.training.workers.processes import WorkerProcess
 
     os.environ["PYTHONPROFILEIMPORTTIME"] = "1"  # the worker says on stderr what it imports
-    worker = Worker(0.0)
-    worker.ask("states")
-    assert worker.answer() == []
+    worker = WorkerProcess(0.0)
+    worker.call("states")
+    assert worker.result() == []
     worker.close()
 """
 
@@ -135,5 +135,5 @@ def test_a_worker_imports_what_training_takes_and_no_more(tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, program], env=_environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     names = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert {"pipeline.training.stack", "torch"} <= names
+    assert {"pipeline.training.stack.stack", "torch"} <= names
     assert LIBRARIES & names <= {"numpy", "pydantic", "safetensors", "torch", "yaml"}

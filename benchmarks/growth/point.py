@@ -14,10 +14,10 @@ import numpy as np
 
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, labels_file
-from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
+from pipeline.training.loop import fit
 from pipeline.training.numerics import settle
 from pipeline.training.slot import SlotState, trial_slot
+from pipeline.training.workers.pool import WorkerPool
 
 _CLASSES = 10
 _EPOCHS = 3  # the first also warms up and is left out
@@ -101,8 +101,8 @@ def train(point: Point, folder: Path) -> dict[str, float]:
         marks.append((time.perf_counter(), time.process_time()))
         return []
 
-    with Crew(1) as crew:
-        fit(crew, prepared, [trial_slot(number, experiment) for number in range(point.slots)], at_barrier)
+    with WorkerPool(1) as pool:
+        fit(pool, prepared, [trial_slot(number, experiment) for number in range(point.slots)], at_barrier)
     wall, cpu = (np.diff(column).min() for column in zip(*marks, strict=True))
     return {"seconds": float(wall), "cpu_seconds": float(cpu), "before": before}
 

@@ -21,7 +21,7 @@ from pipeline.data.prepared import Prepared
 from pipeline.draws import Stream
 from pipeline.model import Network, TaskShape, build
 from pipeline.training.saved import files
-from pipeline.training.stack import build_network, conditioning
+from pipeline.training.stack.network import build_network, conditioning
 
 _ROUNDS = 25
 _CALLS = 10

@@ -11,9 +11,10 @@ from torch.utils._pytree import tree_leaves
 
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
-from pipeline.training.calibration import few, step_seconds
+from pipeline.training.loop import train
 from pipeline.training.slot import trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
+from pipeline.training.workers.calibration import few, step_seconds
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ def _peak(prepared: Prepared, experiment: Experiment) -> int:
     if experiment.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        Stack(prepared, [trial_slot(0, experiment)]).train()
+        train(Stack(prepared, [trial_slot(0, experiment)]))
         peak: int = torch.cuda.max_memory_allocated() - before
         return peak
     allocated = _Allocated()
     with allocated:
-        Stack(prepared, [trial_slot(0, experiment)]).train()
+        train(Stack(prepared, [trial_slot(0, experiment)]))
     return allocated.peak
 
 

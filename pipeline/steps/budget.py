@@ -153,7 +153,7 @@ class _Job:
 
     def _at_most(self, experiment: Experiment) -> float:
         """Seconds of a network's training that are hardly ever passed, without measuring."""
-        from pipeline.training.calibration import guess
+        from pipeline.training.workers.calibration import guess
 
         data = self._of(experiment)
         step_s: float = max(4 * guess(data, experiment), _SLOW_STEP_S)
@@ -161,14 +161,14 @@ class _Job:
 
     def _by_speed(self, experiment: Experiment) -> float:
         """Seconds of a network's training among others, by the measured speed of the shared network."""
-        from pipeline.training.calibration import guess
         from pipeline.training.slot import batch_slots
+        from pipeline.training.workers.calibration import guess
 
         whole = on_device(self._arms[0].experiment, self._device)
         data = self._of(whole)
         assert whole.tuning is not None
         batch = batch_slots(dict.fromkeys(range(whole.tuning.batch), whole))
-        one_s: float = self._context.foreman.training_s(data, batch) / len(batch)
+        one_s: float = self._context.scheduler.training_s(data, batch) / len(batch)
         own = self._of(experiment)
         share: float = guess(own, experiment) / guess(data, whole)
         return one_s * share * _updates(own, experiment) / _updates(data, whole)

@@ -11,7 +11,7 @@ from pipeline.steps.say import Say
 
 if TYPE_CHECKING:
     from pipeline.tracking.tracker import Tracker
-    from pipeline.training.foreman import Foreman
+    from pipeline.training.workers.scheduler import Scheduler
 
 
 @dataclass
@@ -62,16 +62,16 @@ class Context:
         return self.work / "checkpoints" / key
 
     @cached_property
-    def foreman(self) -> "Foreman":
+    def scheduler(self) -> "Scheduler":
         """Who lays out training on this machine; the workers that one step starts serve the next."""
-        from pipeline.training.foreman import Foreman
+        from pipeline.training.workers.scheduler import Scheduler
 
-        return Foreman(self.work / "calibration", self.say.line)
+        return Scheduler(self.work / "calibration", self.say.line)
 
     def close(self) -> None:
         """End what the steps have started."""
-        if "foreman" in vars(self):
-            self.foreman.close()
+        if "scheduler" in vars(self):
+            self.scheduler.close()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def seeds_s(context: Context, experiment: Experiment, prepared: str, device: str
 
     data = open_prepared(context.prepared_folder(prepared)).only(experiment.tasks)
     slots = seed_slots(on_device(experiment, device), data.chained)
-    return float(context.foreman.training_s(data, slots))
+    return float(context.scheduler.training_s(data, slots))
 
 
 def in_words(seconds: float) -> str:

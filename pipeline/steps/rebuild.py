@@ -23,7 +23,7 @@ from pipeline.steps.tune import TRIALS
 from pipeline.tracking import outputs, tags
 from pipeline.tracking.keys import code_of
 from pipeline.training import saved
-from pipeline.training.fit import fit
+from pipeline.training.loop import fit
 from pipeline.training.slot import Slot, SlotState, batch_slots, slots_of, trial_slots
 
 EQUAL = "bitwise equal"
@@ -146,8 +146,8 @@ def _tune(context: Context, run: Any) -> str | None:
         before = pd.read_parquet(path).drop(columns="seconds")
         study = open_study("rebuilt", f"sqlite:///{there / 'optuna.db'}", there / "lock")
         batch = batch_slots(dict.fromkeys(range(min(tuning.batch, experiment.trials)), experiment))
-        with context.foreman.crew(prepared, batch, experiment.trials) as crew:
-            search(study, experiment, prepared, crew, there / "checkpoints")
+        with context.scheduler.pool(prepared, batch, experiment.trials) as pool:
+            search(study, experiment, prepared, pool, there / "checkpoints")
         now = table(study).head(len(before)).drop(columns="seconds")
     differing = [number for number in range(len(before)) if not _same(before.iloc[number], now.iloc[number])]
     return f"first differs at trial {differing[0]}" if differing else None
@@ -173,8 +173,8 @@ def _fit(context: Context, prepared: Prepared, slots: list[Slot], looks: int | N
     def at_barrier(states: list[SlotState]) -> list[str]:
         return [state.name for state in states if looks is not None and state.looks >= looks]
 
-    with context.foreman.crew(prepared, slots) as crew:
-        return fit(crew, prepared, slots, at_barrier)
+    with context.scheduler.pool(prepared, slots) as pool:
+        return fit(pool, prepared, slots, at_barrier)
 
 
 def _experiment(context: Context, run_id: str) -> Experiment:

@@ -133,8 +133,8 @@ class Train(Step):
         from pipeline.data.plan import dropped
         from pipeline.steps.curves import Live
         from pipeline.training.checkpoint import Checkpoint
-        from pipeline.training.fit import fit
         from pipeline.training.length import length_of
+        from pipeline.training.loop import fit
 
         first = prepared.holding_out(slots[0].fold)
         rows, data = first.train_rows, self.experiment.data
@@ -151,14 +151,14 @@ class Train(Step):
         live = Live(run, [slot.name for slot in slots], resumed)
         with (
             context.say.bar(self.title, looks) as bar,
-            context.foreman.crew(prepared, slots) as crew,
+            context.scheduler.pool(prepared, slots) as pool,
         ):
 
             def at_barrier(states: list[Any]) -> list[str]:
                 bar.at(live.add(states))
                 return []
 
-            states = fit(crew, prepared, slots, at_barrier, checkpoint, resumed)
+            states = fit(pool, prepared, slots, at_barrier, checkpoint, resumed)
             live.log()
             return states
 

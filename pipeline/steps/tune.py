@@ -86,11 +86,11 @@ class Tune(Step):
         batch = batch_slots(dict.fromkeys(range(min(tuning.batch, in_all)), trained))
         with (
             context.say.bar(self.title, in_all) as bar,
-            context.foreman.crew(prepared, batch, in_all * (trained.training.folds or 1)) as crew,
+            context.scheduler.pool(prepared, batch, in_all * (trained.training.folds or 1)) as pool,
         ):
             projection = Projection(context, run, self.experiment, name, self._prepared, bar)
             callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
-            search(study, trained, prepared, crew, context.checkpoints_folder(name), callbacks)
+            search(study, trained, prepared, pool, context.checkpoints_folder(name), callbacks)
         trials = table(study).head(in_all)
         if len(trials) < in_all:
             context.say.line(f"  tuning.timeout cut the study: {len(trials)} of {in_all} trials")

@@ -1,1 +1,1 @@
-"""The stack and what drives it: slots, length, optimizers, schedules, early stopping, checkpoints, saved weights."""
+"""Training: the loop, and what it needs: slots, stacks, optimizers, workers, early stopping, checkpoints."""

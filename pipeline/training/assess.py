@@ -1,4 +1,4 @@
-"""What the networks of a stack answer on a split, in metrics."""
+"""Metrics of the networks of a stack on a split."""
 
 from collections.abc import Sequence
 
@@ -20,9 +20,9 @@ def assess(network: Network, prepared: Prepared, split: Split | Rows) -> list[di
 
 
 def assess_each(network: Network, prepared: Prepared, split: str, slots: Sequence[Slot]) -> list[dict[str, float]]:
-    """Each slot's metrics on train or validation, where a slot that holds out a fold has these splits of its own."""
-    found = {}
+    """Each slot's metrics on train or validation; a slot that holds out a fold has its fold's."""
+    by_fold = {}
     for fold in {slot.fold for slot in slots}:
         own = prepared.holding_out(fold)
-        found[fold] = assess(network, own, own.split(split))
-    return [found[slot.fold][place] for place, slot in enumerate(slots)]
+        by_fold[fold] = assess(network, own, own.split(split))
+    return [by_fold[slot.fold][place] for place, slot in enumerate(slots)]

@@ -1,6 +1,6 @@
 """Checkpoints: the states of all slots of a step in one file, replaced atomically.
 
-A file holds each slot's rows apart, so a resume may stack them in any other way.
+Each slot's rows are stored by themselves, so a resume may stack them in any other way.
 """
 
 import json
@@ -16,7 +16,7 @@ from pipeline.pace import Pace
 from pipeline.training.slot import SlotState
 
 _ENTRY = "states"
-_APART = "\x1f"
+_SEPARATOR = "\x1f"
 
 
 class Checkpoint:
@@ -39,18 +39,18 @@ class Checkpoint:
         """Replace the file; killed in the middle, the old one stays.
 
         Args:
-            states: Of all slots; what it takes to bring them here counts as part of the cost.
+            states: Of all slots; the time to collect them counts towards the pace.
         """
         with self._pace.spent():
             arrays: dict[str, np.ndarray] = {}
-            told = []
+            described = []
             for state in states:
-                arrays |= {f"{state.name}{_APART}{name}": row for name, row in state.arrays.items()}
-                told.append({key: value for key, value in vars(state).items() if key != "arrays"})
+                arrays |= {f"{state.name}{_SEPARATOR}{name}": row for name, row in state.arrays.items()}
+                described.append({key: value for key, value in vars(state).items() if key != "arrays"})
             self._path.parent.mkdir(parents=True, exist_ok=True)
             partial = self._path.with_suffix(".partial")
             with partial.open("wb") as file:
-                file.write(save(arrays, metadata={_ENTRY: json.dumps(told)}))
+                file.write(save(arrays, metadata={_ENTRY: json.dumps(described)}))
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(self._path)
@@ -60,9 +60,9 @@ class Checkpoint:
         if not self._path.is_file():
             return {}
         with safe_open(self._path, framework="np") as file:
-            states = {told["name"]: SlotState(**told) for told in json.loads(file.metadata()[_ENTRY])}
+            states = {fields["name"]: SlotState(**fields) for fields in json.loads(file.metadata()[_ENTRY])}
             for key in file.keys():  # noqa: SIM118 (no mapping)
-                slot, name = key.split(_APART)
+                slot, name = key.split(_SEPARATOR)
                 states[slot].arrays[name] = file.get_tensor(key)
         return states
 

@@ -3,7 +3,7 @@
 An epoch is a pass over the data; a stretch is what is trained from one look at validation to the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.config import Experiment
@@ -37,9 +37,22 @@ class Length:
     updates: int
     looks: Sequence[int]
 
-    def stretch(self, looks: int) -> range:
-        """Numbers of the updates, from 0, that follow after so many looks, up to the next."""
-        return range(self.looks[looks - 1] if looks else 0, self.looks[looks])
+    def epochs(self, looks: int, steps: int) -> Iterator[tuple[int, range]]:
+        """The updates from one look to the next.
+
+        Args:
+            looks: So far.
+            steps: Of an epoch.
+
+        Yields:
+            Numbers of epochs, and of the steps in each that are due, from 0.
+        """
+        done = self.looks[looks - 1] if looks else 0
+        while done < self.looks[looks]:
+            epoch, first = divmod(done, steps)
+            last = min(steps, self.looks[looks] - epoch * steps)
+            yield epoch, range(first, last)
+            done += last - first
 
 
 def length(settings: TrainingSettings, steps: int, rows: int) -> Length:

@@ -1,4 +1,4 @@
-"""What a look at validation means for a slot: its history, the look it keeps, whether it stops, and its plateau."""
+"""What a validation changes in a slot's state: history, best look, early stopping, plateau."""
 
 import math
 from typing import TYPE_CHECKING
@@ -23,8 +23,11 @@ STANDARD_ERROR = f"{OBJECTIVE}_se"
 """Of a trial with folds: the standard error of its objective, which is a mean over them."""
 
 LARGEST = 2.0**64
-"""A network with a weight or a loss beyond it is lost, as one with a NaN: the square of more is no float32, so whether
-it overflows or stays finite hangs on the order in which a processor adds. Training that learns comes nowhere near."""
+"""A network with a weight or a loss beyond it has diverged, as one with a NaN.
+
+The square of more is no float32: whether it overflows depends on the order in which a processor adds. Useful training
+comes nowhere near.
+"""
 
 _PLATEAU_DROP = 0.1
 
@@ -84,7 +87,7 @@ def _mean(values: list[float]) -> float | None:
 def _lost(metrics: dict[str, float]) -> bool:
     """Whether a loss is NaN or beyond `LARGEST` where rows are labelled (without any the primary metric is NaN too).
 
-    That of a number is told in standard deviations, whatever the unit.
+    Of a regression it is read in standard deviations, whatever the unit.
     """
     for name, value in _primary(metrics).items():
         loss = 0.0 if math.isnan(value) else _beside(metrics, name, value)

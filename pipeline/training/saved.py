@@ -23,7 +23,7 @@ from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.model import Network
 from pipeline.training.slot import SlotState
-from pipeline.training.stack import build_network
+from pipeline.training.stack.network import build_network
 from pipeline.training.thresholds import thresholds
 
 FILE = "model.safetensors"
@@ -57,7 +57,7 @@ def save(
     """Write the kept rows of these slots, in this order.
 
     Args:
-        folder: Where to.
+        folder: Where the files go.
         prepared: The data, seen through the tasks that were trained.
         experiments: The settings that each slot was trained with.
         states: Of the slots.
@@ -85,18 +85,18 @@ def file_of(folder: Path, slot: str) -> Path:
     Raises:
         ValueError: None does.
     """
-    found = files(folder)
-    for path, slots in found.items():
+    slots_by_file = files(folder)
+    for path, slots in slots_by_file.items():
         if slot in slots:
             return path
-    raise ValueError(f"{folder} has no slot '{slot}'; it has {', '.join(chain.from_iterable(found.values()))}")
+    raise ValueError(f"{folder} has no slot '{slot}'; it has {', '.join(chain.from_iterable(slots_by_file.values()))}")
 
 
 def about(path: Path) -> dict[str, Any]:
-    """What the file says of its networks."""
+    """The metadata of a file."""
     with safe_open(path, framework="pt") as file:
-        said: dict[str, Any] = json.loads(file.metadata()[_ENTRY])
-    return said
+        metadata: dict[str, Any] = json.loads(file.metadata()[_ENTRY])
+    return metadata
 
 
 def load_networks(folder: Path, prepared: Prepared, experiments: Mapping[str, Experiment]) -> Iterator[Saved]:
@@ -119,7 +119,7 @@ def load_network(path: Path, prepared: Prepared, experiment: Experiment) -> tupl
     Args:
         path: The file.
         prepared: The data, seen through the tasks that were trained.
-        experiment: The settings they were trained with; to answer, those of any of them will do.
+        experiment: The settings they were trained with; to predict, those of any of them will do.
     """
     slots: list[str] = about(path)["slots"]
     return _load(path, prepared, [experiment] * len(slots)), slots
@@ -141,10 +141,10 @@ def _alike(prepared: Prepared, experiments: Sequence[Experiment]) -> list[list[i
     if len(distinct) == 1:  # most often, and a network may be long in building
         return [[*range(len(experiments))]]
     shapes = [json.dumps(build_network(prepared, [it]).describe(), sort_keys=True) for it in distinct]
-    found: dict[str, list[int]] = {}
+    alike: dict[str, list[int]] = {}
     for place, it in enumerate(experiments):
-        found.setdefault(shapes[distinct.index(it)], []).append(place)
-    return list(found.values())
+        alike.setdefault(shapes[distinct.index(it)], []).append(place)
+    return list(alike.values())
 
 
 def _save(path: Path, prepared: Prepared, slots: Sequence[tuple[Experiment, SlotState, int | None]]) -> None:
@@ -154,7 +154,7 @@ def _save(path: Path, prepared: Prepared, slots: Sequence[tuple[Experiment, Slot
     rows = [np.stack([state.arrays[f"best.{name}"] for state in states]) for name in ("values", "buffers")]
     values, buffers = (torch.from_numpy(row) for row in rows)
     network.bind(values, buffers)
-    told = {
+    metadata = {
         "network": network.describe(),
         "slots": [state.name for state in states],
         "tasks": {name: _described(task) for name, task in prepared.tasks.items()},
@@ -162,20 +162,20 @@ def _save(path: Path, prepared: Prepared, slots: Sequence[tuple[Experiment, Slot
         "sources": {name: _source(it) for name, it in prepared.sources.items()},
     }
     # One entry only: safetensors writes several in an order that changes from process to process.
-    save_file(network.named(values, buffers), path, metadata={_ENTRY: json.dumps(told, sort_keys=True)})
+    save_file(network.named(values, buffers), path, metadata={_ENTRY: json.dumps(metadata, sort_keys=True)})
 
 
 def _described(task: PreparedTask) -> dict[str, Any]:
-    """What must be known of a task to read its answers."""
-    told: dict[str, Any] = {"kind": task.kind, "source": task.source, "classes": list(task.classes)}
+    """What is needed of a task to read its outputs."""
+    described: dict[str, Any] = {"kind": task.kind, "source": task.source, "classes": list(task.classes)}
     if task.kind != "regression":
-        return told
-    told |= {"mean": task.mean, "std": task.std}
-    return told | ({"low": task.low, "high": task.high} if task.low > -math.inf else {})
+        return described
+    described |= {"mean": task.mean, "std": task.std}
+    return described | ({"low": task.low, "high": task.high} if task.low > -math.inf else {})
 
 
 def _source(source: PreparedSource) -> dict[str, Any]:
-    """What must be known of a source to give its network rows."""
-    told: dict[str, Any] = {"shape": list(source.shape), "scale": source.scale}
-    told |= {"resized": True} if source.resized else {}
-    return told | ({"encoding": source.encoding} if source.encoding else {})
+    """What is needed of a source to make rows for its network."""
+    described: dict[str, Any] = {"shape": list(source.shape), "scale": source.scale}
+    described |= {"resized": True} if source.resized else {}
+    return described | ({"encoding": source.encoding} if source.encoding else {})

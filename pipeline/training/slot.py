@@ -1,4 +1,4 @@
-"""A slot: one network among K that train as one program, and everything that is known of it so far."""
+"""A slot: one network among K that train as one program, and its state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

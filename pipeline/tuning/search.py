@@ -23,13 +23,13 @@ from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.pace import Pace
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
+from pipeline.training.loop import fit
 from pipeline.training.numerics import settle
 from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
 from pipeline.training.slot import SlotState, batch_slots, replicate_of, trial_slots
+from pipeline.training.workers.pool import WorkerPool
 from pipeline.tuning.asking import ask, batch_at
-from pipeline.tuning.behind import Behind
+from pipeline.tuning.background_queue import BackgroundQueue
 from pipeline.tuning.folds import FoldedState, joined
 from pipeline.tuning.pruners import PRUNERS, Curves
 from pipeline.tuning.space import trial_experiment
@@ -67,7 +67,7 @@ def search(
     study: Study,
     experiment: Experiment,
     prepared: Prepared,
-    crew: Crew,
+    pool: WorkerPool,
     folder: Path,
     callbacks: Callbacks | None = None,
 ) -> None:
@@ -81,7 +81,7 @@ def search(
         study: From `open_study`.
         experiment: With `tuning` on.
         prepared: The data, seen through the experiment's tasks.
-        crew: Where to train.
+        pool: Where to train.
         folder: Where checkpoints are kept, a file a batch. An interrupted batch goes on from its file; without it the
             batch is trained anew, to the same values.
         callbacks: Whom to tell.
@@ -94,9 +94,9 @@ def search(
     settle()  # the Gaussian process computes in this process
     deadline = time.monotonic() + (settings.timeout or float("inf"))
     start, pace = 0, Pace()
-    with storage_failures(), Behind() as reporting, Behind() as hearing:
+    with storage_failures(), BackgroundQueue() as reporting, BackgroundQueue() as hearing:
         job = _Job(
-            study, TrialWriter(study), experiment, prepared, crew, callbacks or Callbacks(), reporting, hearing
+            study, TrialWriter(study), experiment, prepared, pool, callbacks or Callbacks(), reporting, hearing
         )  # fmt: skip
         while start < experiment.trials:
             trials = study.get_trials(deepcopy=False)
@@ -123,10 +123,10 @@ class _Job:
     writer: TrialWriter
     experiment: Experiment
     prepared: Prepared
-    crew: Crew
+    pool: WorkerPool
     callbacks: Callbacks
-    reporting: Behind
-    hearing: Behind
+    reporting: BackgroundQueue
+    hearing: BackgroundQueue
 
     def run(self, batch: range, checkpoint: Checkpoint, resumed: dict[str, SlotState]) -> None:
         """Ask, train and tell one batch, as far as that is not done yet."""
@@ -135,7 +135,7 @@ class _Job:
         barrier = _Barrier(self.writer, trials, batch, self.experiment, resumed, self.callbacks, self.reporting)
         tried = {it: trial_experiment(self.experiment, trials[it].user_attrs[VALUES]) for it in batch}
         with self._failing(barrier, tried, checkpoint):
-            states = fit(self.crew, self.prepared, batch_slots(tried), barrier, checkpoint, resumed)
+            states = fit(self.pool, self.prepared, batch_slots(tried), barrier, checkpoint, resumed)
         self.reporting.wait()
         told = barrier.take(states)
         barrier.report({number: _curve(state) for number, state in told.items()})
@@ -199,7 +199,7 @@ class _Barrier:
         experiment: Experiment,
         resumed: Mapping[str, SlotState],
         callbacks: Callbacks,
-        reporting: Behind,
+        reporting: BackgroundQueue,
     ) -> None:
         names = {number: [slot.name for slot in trial_slots(number, experiment)] for number in batch}
         self._numbers = {name: number for number, its in names.items() for name in its}

@@ -22,9 +22,10 @@ from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.config.grouping import TOGETHER
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.steps.curves import history
+from pipeline.training.loop import advance
 from pipeline.training.saved import save
 from pipeline.training.slot import seed_slots
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 CLASSES = ("left", "right")
 
@@ -172,7 +173,7 @@ def candidate(
     mine = settings.model_copy(update={"tasks": {task: settings.tasks[task]}}) if task else settings
     stack = Stack(seen, seed_slots(mine))
     while stack.running:
-        stack.advance()
+        advance(stack)
     states = sorted(stack.states(), key=lambda state: state.name)
     place = folder / title.replace(" ", "_")
     place.mkdir(parents=True)

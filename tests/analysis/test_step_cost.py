@@ -7,7 +7,7 @@ import torch
 
 from pipeline.analysis.step_cost import _Allocated, step_costs
 from pipeline.config import with_values
-from pipeline.training.stack import build_network
+from pipeline.training.stack.network import build_network
 from tests.analysis.made import experiment, prepared
 from tests.training.made_text import TASKS, TRUNKS, text_data
 

@@ -5,7 +5,7 @@ from benchmarks.common import machine
 from benchmarks.common.data import Data
 from benchmarks.floor import floor_name, floor_of
 from benchmarks.networks import Case, deep
-from pipeline.training.stack import build_network
+from pipeline.training.stack.network import build_network
 
 
 def test_the_flagships_arithmetic_is_that_of_its_network(case: Case) -> None:

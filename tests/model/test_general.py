@@ -16,7 +16,7 @@ from pipeline.model.layers import Wrapped
 from pipeline.model.layers.module import make
 from pipeline.model.network import Branch
 from pipeline.stacked import Stacked, Targets
-from pipeline.training.optimizers import Optimizer
+from pipeline.training.optim.per_slot import Optimizer
 
 TASKS = {"digit": TaskShape("left", 784, 10), "parity": TaskShape("right", 784, 1)}
 TOLERANCE = 1e-5  # of a tensor's norm
@@ -55,7 +55,7 @@ class Training:
     def run(self, steps: int) -> None:
         for _ in range(steps):
             self.gradients()
-            self.optimizer.step([1e-3] * len(self._streams))
+            self.optimizer.update([1e-3] * len(self._streams))
             self.steps += 1
 
     def gradients(self) -> dict[str, Tensor]:

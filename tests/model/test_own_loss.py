@@ -12,7 +12,7 @@ from pipeline.model.own_loss import check_loss
 from pipeline.stacked import Targets
 from tests.model.test_losses import made, mean_of, slopes
 from tests.training.made import MIXED, assert_same, experiment_on, random_data, seeds, trained
-from tests.training.test_device_drive import assert_agree, batched
+from tests.training.stack.test_batched_training import assert_agree, batched
 
 PARTS = "tests.testing.parts"
 SMOOTHED = {"loss": f"{PARTS}:Smoothed", "loss_arguments": {"smoothing": 0.0}}

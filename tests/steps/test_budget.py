@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.steps import budget
-from pipeline.training import foreman
-from pipeline.training.calibration import Speed
+from pipeline.training.workers import scheduler
+from pipeline.training.workers.calibration import Speed
 from tests.conftest import Headway
 
 
@@ -21,9 +21,9 @@ def calibrations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(slot)
         return Speed({1: 1.0})
 
-    monkeypatch.setattr(foreman, "calibrate", made_up)
-    monkeypatch.setattr(foreman, "cores", lambda: 1)
-    monkeypatch.setattr(foreman, "load", lambda: 0.0)
+    monkeypatch.setattr(scheduler, "calibrate", made_up)
+    monkeypatch.setattr(scheduler, "cores", lambda: 1)
+    monkeypatch.setattr(scheduler, "load", lambda: 0.0)
     return found
 
 

@@ -18,7 +18,7 @@ from pipeline.draws import Stream
 from pipeline.tracking.model_package import log_package
 from pipeline.training import saved
 from pipeline.training.slot import SlotState
-from pipeline.training.stack import build_network
+from pipeline.training.stack.network import build_network
 from tests.conftest import empty_database
 
 SLOTS = ["seed/0", "seed/1"]

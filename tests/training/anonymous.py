@@ -15,9 +15,9 @@ from typing import Any
 from pipeline.data.prepared import Prepared
 from pipeline.pace import Pace
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
-from pipeline.training.memory import slot_memory
+from pipeline.training.loop import fit
+from pipeline.training.workers.memory import slot_memory
+from pipeline.training.workers.pool import WorkerPool
 from tests.training.made import experiment_on, random_data, trials
 
 TASKS = {"a": ("multiclass", "left", 10), "b": ("multiclass", "right", 10)}
@@ -51,8 +51,8 @@ class Most(threading.Thread):
 def train(prepared: Prepared, folder: Path, values: dict[str, Any], count: int) -> int:
     """Train with a checkpoint every epoch, and answer what was predicted."""
     slots = trials([experiment_on(prepared, {"training.batch_size": 64, "training.epochs": 2} | values)] * count)
-    with Crew(1) as crew:
-        fit(crew, prepared, slots, lambda states: [], Checkpoint(folder / "checkpoint", Pace(math.inf)))
+    with WorkerPool(1) as pool:
+        fit(pool, prepared, slots, lambda states: [], Checkpoint(folder / "checkpoint", Pace(math.inf)))
     return count * slot_memory(prepared, slots[0])
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, inputs_file, known, labels_file
+from pipeline.training.loop import advance
 from pipeline.training.slot import Slot, SlotState, seed_slots, trial_slot
-from pipeline.training.stack import Stack
+from pipeline.training.stack.stack import Stack
 
 ODD = {"digit": ("multiclass", "left", 3), "parity": ("binary", "left", 2), "other": ("multiclass", "right", 5)}
 """Three tasks on two sources: kind, source, classes."""
@@ -151,7 +152,7 @@ def trained(prepared: Prepared, slots: Sequence[Slot], epochs: int = 99) -> dict
     """The states by name after so many epochs (or looks, where updates are counted), or at the end."""
     stack = Stack(prepared, slots)
     while stack.running and epochs:
-        stack.advance()
+        advance(stack)
         epochs -= 1
     return by_name(stack)
 

@@ -3,7 +3,8 @@
 As with a graph no Python runs in a replay, so whatever a step takes from the host is frozen, and shows as a difference.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -40,8 +41,8 @@ class Tape(TorchDispatchMode):
                     old.copy_(new)
 
 
-def tape(function: Callable[[], None]) -> Callable[[], None]:
+@contextmanager
+def tape() -> Iterator[Callable[[], None]]:
     """A `Record`."""
     with torch.no_grad(), Tape() as it:
-        function()
-    return it.replay
+        yield it.replay

@@ -8,7 +8,9 @@ from pipeline.draws import Stream
 from pipeline.model import Pass
 from pipeline.stacked import MISSING
 from pipeline.training.assess import assess
-from pipeline.training.stack import Stack, build_network
+from pipeline.training.loop import advance
+from pipeline.training.stack.network import build_network
+from pipeline.training.stack.stack import Stack
 from tests.training.made import experiment_on, random_data, seeds
 
 
@@ -63,7 +65,7 @@ def test_training_metrics_of_an_epoch_are_over_its_labelled_rows(tmp_path: Path)
     prepared = random_data(tmp_path, missing={"digit": 0.3})
     still = {"training.learning_rate": 1e-12, "model.trunk.dropout": 0.0, "training.optimizer": "sgd"}
     stack = Stack(prepared, seeds(experiment_on(prepared, still), 1))
-    wanted = assess(stack._network, prepared, prepared.split("train"))[0]
-    found = stack.advance()[0].history[0]
+    wanted = assess(stack.network, prepared, prepared.split("train"))[0]
+    found = advance(stack)[0].history[0]
     for key, value in wanted.items():
         assert found[f"train/{key}"] == pytest.approx(value, rel=1e-5)

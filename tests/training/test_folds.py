@@ -13,15 +13,16 @@ from pipeline.data.resident import ResidentBatches
 from pipeline.model import Network
 from pipeline.stacked import On
 from pipeline.training.assess import assess, assess_each
-from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
+from pipeline.training.loop import advance, fit, train
 from pipeline.training.slot import SlotState, seed_slots, trial_slots
-from pipeline.training.stack import Stack, build_network
+from pipeline.training.stack.network import build_network
+from pipeline.training.stack.stack import Stack
 from pipeline.training.thresholds import thresholds
+from pipeline.training.workers.pool import WorkerPool
 
 from .folds import by_hand, in_folds, of_fold, poison, trials_of
 from .made import MIXED, ODD, assert_same, by_name, experiment_on, trained
-from .test_device_drive import assert_same_course
+from .stack.test_batched_training import assert_same_course
 
 FOLDS = 3
 
@@ -75,10 +76,15 @@ def test_nan_and_other_targets_in_the_held_out_rows_change_nothing_in_training(f
     assert not np.isfinite(_values_and_metrics(prepared, others)[1]).all()  # whoever does learn from them is lost
 
 
+def _trained(stack: Stack) -> list[dict[str, float]]:
+    train(stack)
+    return stack.summaries()
+
+
 def _values_and_metrics(prepared: Prepared, slots: list[Any]) -> tuple[list[dict[str, float]], np.ndarray]:
     stack = Stack(prepared, slots)
-    metrics = [stack.train() for _ in range(3)][-1]
-    return metrics, stack._network.values.numpy()
+    metrics = [_trained(stack) for _ in range(3)][-1]
+    return metrics, stack.network.values.numpy()
 
 
 def test_slots_of_a_fold_share_each_batch_and_those_of_two_folds_no_stack(tmp_path: Path) -> None:
@@ -110,8 +116,8 @@ def test_a_fold_that_leaves_and_folds_in_other_processes_change_nothing(processe
     def at_barrier(states: list[SlotState]) -> list[str]:
         return [it.name for it in states if it.looks == 2 and it.name.startswith("trial/1/")]
 
-    with Crew(processes) as crew:
-        found = {state.name: state for state in fit(crew, prepared, slots, at_barrier)}
+    with WorkerPool(processes) as pool:
+        found = {state.name: state for state in fit(pool, prepared, slots, at_barrier)}
     for slot in slots:
         if slot.name.startswith("trial/1/"):
             assert (found[slot.name].status, found[slot.name].looks) == ("pruned", 2)
@@ -127,7 +133,7 @@ def test_folds_resume_as_if_unbroken(tmp_path: Path) -> None:
     for part in (slots[:1], slots[1:]):
         stack = Stack(prepared, part, states)
         while stack.running:
-            stack.advance()
+            advance(stack)
         for name, state in by_name(stack).items():
             assert_same(state, unbroken[name])
 
@@ -177,9 +183,9 @@ def test_batches_that_lie_on_a_device_pass_the_fold_over_too(tmp_path: Path) -> 
     prepared = in_folds(tmp_path, ODD)
     slots = of_fold(trials_of(folded(prepared, model__trunk__dropout=0.0), 2), 1)
     on_device = Stack(prepared, slots, on=On("cpu", batched=True))
-    assert isinstance(on_device._drive._batches, ResidentBatches)
+    assert isinstance(on_device.batches, ResidentBatches)
     plain = Stack(prepared, slots)
-    for found, wanted in zip(on_device.advance(), plain.advance(), strict=True):
+    for found, wanted in zip(advance(on_device), advance(plain), strict=True):
         assert_same_course(found, wanted, tolerance=1e-3, row=0.07)  # of 17 rows held out
 
 

@@ -11,10 +11,10 @@ from pipeline.config.training import TrainingSettings
 from pipeline.data.batches import Batches
 from pipeline.data.prepared import Prepared
 from pipeline.stacked import On
-from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
 from pipeline.training.length import automatic, length, length_of
-from pipeline.training.stack import Stack
+from pipeline.training.loop import advance, fit
+from pipeline.training.stack.stack import Stack
+from pipeline.training.workers.pool import WorkerPool
 from tests.training.folds import in_folds
 from tests.training.made import ODD, assert_same, by_name, experiment_on, random_data, seeds, trained, trials
 
@@ -65,7 +65,7 @@ def test_looks_are_about_twenty_one_near_the_end_and_else_not_more_often_than_on
 def test_epochs_are_looked_at_one_by_one() -> None:
     found = length(TrainingSettings(epochs=3), 8, 50)
     assert (found.updates, list(found.looks)) == (24, [8, 16, 24])
-    assert [found.stretch(look) for look in range(3)] == [range(8), range(8, 16), range(16, 24)]
+    assert [list(found.epochs(look, 8)) for look in range(3)] == [[(0, range(8))], [(1, range(8))], [(2, range(8))]]
 
 
 def test_the_longest_source_decides_whichever_is_read(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_slot_trains_in_a_stack_as_alone_and_resumes_within_an_epoch_as_if_unb
     for after in (1, 2):
         stack = Stack(prepared, slots, trained(prepared, slots, after))
         while stack.running:
-            stack.advance()
+            advance(stack)
         for name, state in by_name(stack).items():
             assert_same(state, unbroken[name])
 
@@ -124,10 +124,10 @@ def test_a_neighbour_that_leaves_within_an_epoch_changes_nothing(tmp_path: Path)
     prepared = random_data(tmp_path)
     slots = seeds(experiment_on(prepared, UPDATES | {"balancing.method": "dwa"}), 3)
     stack = Stack(prepared, slots)
-    stack.advance()
+    advance(stack)
     stack.leave(["seed/1"])
     while stack.running:
-        stack.advance()
+        advance(stack)
     assert by_name(stack)["seed/1"].updates == [10]
     for name in ("seed/0", "seed/2"):
         assert_same(by_name(stack)[name], trained(prepared, slots)[name])
@@ -136,8 +136,8 @@ def test_a_neighbour_that_leaves_within_an_epoch_changes_nothing(tmp_path: Path)
 def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
     prepared = random_data(tmp_path)
     slots = trials([experiment_on(prepared, UPDATES | {"balancing.method": "dwa"})] * 3)
-    with Crew(2, block=2) as crew:
-        found = fit(crew, prepared, slots, lambda states: [])
+    with WorkerPool(2, block=2) as pool:
+        found = fit(pool, prepared, slots, lambda states: [])
     for state, wanted in zip(found, trained(prepared, slots).values(), strict=True):
         assert_same(state, wanted)
 
@@ -148,7 +148,7 @@ def test_batched_training_agrees_where_stretches_begin_and_end_within_epochs(tmp
     slots = seeds(experiment_on(prepared, UPDATES | long), 2)
     stack = Stack(prepared, slots, on=On("cpu", batched=True))
     while stack.running:
-        stack.advance()
+        advance(stack)
     for name, wanted in trained(prepared, slots).items():
         found = by_name(stack)[name]
         assert (found.updates, found.status) == ([405, 450], "finished")

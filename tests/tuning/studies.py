@@ -11,7 +11,7 @@ from pipeline.config import Experiment, load
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place
-from pipeline.training.crew import Crew
+from pipeline.training.workers.pool import WorkerPool
 from pipeline.tuning.search import Callbacks, search
 from pipeline.tuning.study import open_study, table
 
@@ -48,8 +48,8 @@ def searched(
 ) -> Study:
     """Search, or go on with a search, in a folder."""
     study = study_in(folder, url)
-    with Crew(processes) as crew:
-        search(study, experiment, prepared, crew, folder / "checkpoints", callbacks)
+    with WorkerPool(processes) as pool:
+        search(study, experiment, prepared, pool, folder / "checkpoints", callbacks)
     return study
 
 

@@ -16,10 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
-from pipeline.training.crew import Crew
-from pipeline.training.fit import fit
+from pipeline.training.loop import fit
 from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
 from pipeline.training.slot import SlotState, trial_slots
+from pipeline.training.workers.pool import WorkerPool
 from pipeline.tuning.folds import FoldedState, joined
 from pipeline.tuning.search import Callbacks
 from pipeline.tuning.space import trial_experiment
@@ -107,8 +107,8 @@ def test_a_trial_is_what_its_folds_come_to_alone(reference: Study, in_folds: Pre
     slots = trial_slots(trial.number, trial_experiment(folded(), trial.user_attrs[VALUES]))
     alone = []
     for slot in slots:
-        with Crew(1) as crew:
-            alone += fit(crew, in_folds, [slot], lambda _: [])
+        with WorkerPool(1) as pool:
+            alone += fit(pool, in_folds, [slot], lambda _: [])
     assert [it.best_objective for it in alone] == trial.user_attrs[FOLDS]
     means = {epoch: it[OBJECTIVE] for epoch, it in enumerate(joined("", alone).history, start=1)}
     assert means == trial.intermediate_values
@@ -168,7 +168,7 @@ def test_a_study_that_fails_where_some_folds_have_stopped_already_goes_on_as_if_
 def test_a_trial_with_a_diverged_fold_is_told_as_diverged_and_ends_at_once(
     in_folds: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.training.stack.note_look", _diverging("trial/1/fold/2", 2))
+    monkeypatch.setattr("pipeline.training.loop.note_look", _diverging("trial/1/fold/2", 2))
     heard: list[tuple[int, str]] = []
 
     def on_trial(trial: FrozenTrial, state: SlotState, tried: Experiment) -> None:

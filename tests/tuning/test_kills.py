@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial
 from pipeline.config import Experiment, load
 from pipeline.data.prepared import Prepared
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.crew import Crew
 from pipeline.training.slot import SlotState
+from pipeline.training.workers.pool import WorkerPool
 from pipeline.tuning import samplers
 from pipeline.tuning.search import Callbacks
 from pipeline.tuning.writer import TrialWriter
@@ -98,7 +98,8 @@ def test_a_study_killed_around_epochs_checkpoints_and_callbacks_equals_an_unbrok
     told: list[int] = []
     callbacks = Callbacks(trial=lambda trial, *_: told.append(trial.number))
     places: list[tuple[type, str]] = [
-        (Crew, "advance"), (Crew, "leave"), (Checkpoint, "write"), (Checkpoint, "remove"), (TrialWriter, "end"),
+        (WorkerPool, "advance"), (WorkerPool, "leave"), (Checkpoint, "write"), (Checkpoint, "remove"),
+        (TrialWriter, "end"),
     ]  # fmt: skip
     deaths = ((when, bool(when % 2)) for when in count(2))
     died = sessions(
@@ -125,8 +126,8 @@ def test_a_kill_after_the_last_trial_was_told_leaves_none_unheard_of(
     with pytest.raises(Killed):
         searched(experiment, prepared, tmp_path, callbacks=Callbacks(trial=on_trial))
     assert all(trial.state.is_finished() for trial in study_in(tmp_path).trials)
-    trained: list[Crew] = []
-    monkeypatch.setattr(Crew, "advance", lambda crew: trained.append(crew) or [])
+    trained: list[WorkerPool] = []
+    monkeypatch.setattr(WorkerPool, "advance", lambda pool: trained.append(pool) or [])
     for _ in range(2):
         searched(experiment, prepared, tmp_path, callbacks=Callbacks(trial=on_trial))
     assert heard == [0, 1, 2, 3, 0, 1, 2, 3]

@@ -16,7 +16,7 @@ from pipeline.errors import Failure, UserError
 from pipeline.model import Network
 from pipeline.steps.device import exactness
 from pipeline.steps.prepare import Prepare
-from pipeline.training.stack import build_network
+from pipeline.training.stack.network import build_network
 from tests import encoders
 from tests.data import texts
 from tests.model.bound import streams

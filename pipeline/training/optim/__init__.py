@@ -1,0 +1,1 @@
+"""Optimizers of a stack and learning-rate schedules."""

@@ -1,0 +1,1 @@
+"""K slots that train as one program: their state, gradients, and what is measured on the way."""

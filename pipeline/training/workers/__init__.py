@@ -1,0 +1,1 @@
+"""Where stacks train: processes, how slots are distributed over them, and what training costs on this machine."""

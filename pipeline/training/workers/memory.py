@@ -1,0 +1,124 @@
+"""How much memory training takes, predicted before any is allocated.
+
+Only anonymous memory counts: the prepared splits are mapped files, which the system drops when it needs room.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from pipeline.config import Experiment
+from pipeline.data.batches import evaluated_rows
+from pipeline.data.prepared import Prepared
+from pipeline.errors import Failure
+from pipeline.stacked import padded
+from pipeline.training.optim.per_slot import STATE
+from pipeline.training.slot import Slot
+from pipeline.training.stack.network import build_network
+from pipeline.training.tallies import counted
+from pipeline.training.workers.machine import available_memory
+
+WORKER = 350 * 2**20
+"""Bytes of a worker process with everything imported."""
+
+_FLOAT = 4
+_MANY = 1_000  # outputs of a task
+_TALLIED = 3  # arrays [C, counted] of logits: of training, of evaluation, and their logarithms
+_COPIES = 2  # of a slot's state while a checkpoint is written: itself and its bytes
+_MOVED = 1  # of a slot's state on a GPU, while others leave its stack
+_CARRIED = 2  # more of them while it goes from one process to another
+
+
+def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
+    """Bytes that a slot of a stack takes while it trains and while its state is written.
+
+    Args:
+        prepared: The data, seen through the tasks that are trained.
+        slot: Any of the stack.
+        copies: Of its state that exist at the same time.
+    """
+    experiment = slot.experiment
+    training = experiment.training
+    network = build_network(prepared, [experiment])
+    values, buffers = (
+        sum(padded(declared.shape) for declared in network.declared(what).values())
+        for what in ("parameters", "statistics")
+    )
+    state = (2 + len(STATE[training.optimizer])) * values + 2 * buffers  # with those of the kept look
+    halves = values if experiment.precision == "bfloat16" else 0  # of the values and of their gradients
+    trained, evaluated = (network.units(training=it) for it in (True, False))
+    size, passed = training.batch_size, evaluated_rows(evaluated)
+    rows = size * len(prepared.sources) + sum(it.rows.get("train", 0) % size for it in prepared.sources.values())
+    validated = passed + sum({it.rows.get("validation", 0) % passed for it in prepared.sources.values()})
+    tallied = _TALLIED * sum(counted(task.outputs) * task.outputs for task in prepared.tasks.values())
+    activations = rows * trained + validated * evaluated  # a smaller last batch has memory of its own
+    if slot.data_stream == slot.stream or training.augment:  # a batch of its own
+        activations += training.batch_size * sum(source.features for source in prepared.sources.values())
+    apart, remembered = _balanced(experiment, network.shared())
+    return _FLOAT * ((state + remembered) * (1 + copies) + values + halves + activations + tallied + apart)
+
+
+def _balanced(experiment: Experiment, shared: int) -> tuple[int, int]:
+    """Values of the tasks' gradients on what they share, at most, and of what is remembered of them."""
+    balancing, gradients = experiment.balancing, len(experiment.tasks) * shared
+    if len(experiment.tasks) == 1:
+        return 0, 0
+    watch = experiment.training.watch
+    watched = gradients + (6 * shared if watch.lookahead else 0) if watch else 0  # the step that is tried, and its rule
+    if not balancing.of_gradients or getattr(balancing, "gradients", "") == "representation":
+        return watched, 0
+    more = 2 if "cross_gramian" in balancing.needs or not balancing.weighs else 0  # of both halves, or of work
+    return watched + (1 + more) * gradients, balancing.kept_gradients() * gradients
+
+
+def fitting_processes(prepared: Prepared, slots: Sequence[Slot], wanted: int, available: int | None = None) -> int:
+    """As many processes as asked for, or fewer where more would not fit into memory with these slots."""
+    available = available_memory() if available is None else available
+    spare = available - _together(prepared, slots, _COPIES + _CARRIED)
+    return max(1, min(wanted, 1 + spare // WORKER))
+
+
+def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = None) -> None:
+    """Check that slots can train at the same time, before anything is allocated.
+
+    Args:
+        prepared: The data, seen through the tasks that are trained.
+        slots: All of them; they may be of several shapes.
+        available: Bytes that may be taken; by default what this machine or its GPU has left.
+
+    Raises:
+        Failure: They do not fit; the message names how many would.
+    """
+    gpu = slots[0].experiment.device == "cuda"
+    if available is None:
+        available = torch.cuda.mem_get_info()[0] if gpu and torch.cuda.is_available() else available_memory()
+    copies = _MOVED if gpu else _COPIES  # a checkpoint is written from the host's memory
+    together = _together(prepared, slots, copies)
+    if together <= available:
+        return
+    each = max(slot_memory(prepared, slot, copies) for slot in slots)
+    fitting = available // each
+    if fitting == 0:
+        name, task = max(prepared.tasks.items(), key=lambda it: it[1].outputs)
+        many = f" (task {name} has {task.outputs:,} classes: is it a number?)" if task.outputs > _MANY else ""
+        raise Failure(
+            f"a network needs {_shown(each)} of memory to train and {_shown(available)} are free: "
+            f"choose smaller widths or a smaller training.batch_size{many}"
+        )
+    folds = slots[0].experiment.training.folds or 1
+    key, at_once = ("training.seeds", 1) if slots[0].name.startswith("seed/") else ("tuning.batch", folds)
+    wanted = f"set {key} to at most {fitting // at_once}" if fitting >= at_once else "lower training.folds"
+    raise Failure(
+        f"{len(slots)} networks trained together need {_shown(together)} of memory and {_shown(available)} are free: "
+        f"{wanted}"
+    )
+
+
+def _together(prepared: Prepared, slots: Sequence[Slot], copies: int) -> int:
+    alike = {slot.shape(): slot for slot in slots}
+    sizes = {shape: slot_memory(prepared, slot, copies) for shape, slot in alike.items()}
+    return sum(sizes[slot.shape()] for slot in slots)
+
+
+def _shown(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
