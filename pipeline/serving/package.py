@@ -30,9 +30,9 @@ from pipeline.data.tables import pixel_columns
 from pipeline.plugins import distribution
 from pipeline.plugins import files as code_files
 from pipeline.pretrained import PACKAGES
-from pipeline.tracking.merged import merged
+from pipeline.serving.merged import merged
+from pipeline.serving.served_text import COLUMN, is_text
 from pipeline.tracking.requirements import without_scan
-from pipeline.tracking.served_text import COLUMN, is_text
 
 METADATA = "headway"
 IN_SPEC = "in_spec"

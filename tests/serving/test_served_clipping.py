@@ -15,15 +15,15 @@ from sklearn.metrics import r2_score
 from pipeline.analysis.number_scores import NumberScorer
 from pipeline.data.encodings.columns import ColumnsEncoder, ColumnsEncoding
 from pipeline.data.prepared import Prepared, Split
+from pipeline.serving.open_model import open_model
+from pipeline.serving.package import one_slot
+from pipeline.serving.served_model import _decide
+from pipeline.serving.served_table import encoded
 from pipeline.stacked import HOST, Targets
 from pipeline.steps.register import _primary
-from pipeline.tracking.model_package import one_slot
-from pipeline.tracking.open_model import open_model
-from pipeline.tracking.served_model import _decide
-from pipeline.tracking.served_table import encoded
 from pipeline.training import saved
 from pipeline.training.tallies import metrics, tally_of
-from tests.tracking.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
+from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
 
 ROWS = 3000
 INPUTS = {"area": "numeric", "town": "categorical", "rare": "numeric"}

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
-from pipeline.tracking.open_model import open_model
-from tests.tracking.packages import SLOTS, experiment, frame, log, probabilities, rows, save, store
-from tests.tracking.test_served_model import ALONE
+from pipeline.serving.open_model import open_model
+from tests.serving.packages import SLOTS, experiment, frame, log, probabilities, rows, save, store
+from tests.serving.test_served_model import ALONE
 
 SIDE = 14
 IMAGES = Prepared(

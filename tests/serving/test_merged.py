@@ -17,14 +17,14 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.config.balancing import BalancingSettings
 from pipeline.data.prepared import Prepared, PreparedSource
+from pipeline.serving.merged import merged
+from pipeline.serving.open_model import described, open_model
+from pipeline.serving.package import one_slot
 from pipeline.steps.predict import predict
 from pipeline.steps.register import _objective
-from pipeline.tracking.merged import merged
-from pipeline.tracking.model_package import one_slot
-from pipeline.tracking.open_model import described, open_model
 from pipeline.training import saved
 from tests.data import texts
-from tests.tracking.packages import (
+from tests.serving.packages import (
     PREPARED,
     SLOTS,
     experiment,
@@ -36,8 +36,8 @@ from tests.tracking.packages import (
     save,
     store,
 )
-from tests.tracking.test_rebuilt import TABLE
-from tests.tracking.test_served_model import ALONE
+from tests.serving.test_rebuilt import TABLE
+from tests.serving.test_served_model import ALONE
 
 SIDE = 14
 ROWS = rows(7, SIDE * SIDE)

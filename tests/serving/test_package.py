@@ -14,10 +14,10 @@ import yaml
 from safetensors import safe_open
 
 from pipeline.errors import Failure, UserError
-from pipeline.tracking import model_package
-from pipeline.tracking.model_package import log_package
-from pipeline.tracking.open_model import described, open_model
-from tests.tracking.packages import SLOTS, experiment, frame, log, rows, save, start_run, store
+from pipeline.serving import package as model_package
+from pipeline.serving.open_model import described, open_model
+from pipeline.serving.package import log_package
+from tests.serving.packages import SLOTS, experiment, frame, log, rows, save, start_run, store
 
 ROWS = frame(rows(4))
 

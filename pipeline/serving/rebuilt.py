@@ -12,10 +12,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pipeline.tracking import served_preference, served_sharing, served_table, served_text
-from pipeline.tracking.model_package import EMBEDDINGS, OWN_MODULES, add_code, as_module, is_table, one_slot
-from pipeline.tracking.served_model import build
-from pipeline.tracking.served_text import is_text
+from pipeline.serving import served_preference, served_sharing, served_table, served_text
+from pipeline.serving.package import EMBEDDINGS, OWN_MODULES, add_code, as_module, is_table, one_slot
+from pipeline.serving.served_model import build
+from pipeline.serving.served_text import is_text
 
 _MADE_BY = {"served_sharing": served_sharing.__name__, "served_preference": served_preference.__name__}
 

@@ -16,7 +16,7 @@ from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
 
 from pipeline.errors import Failure, UserError
-from pipeline.tracking.model_package import IN_SPEC, METADATA
+from pipeline.serving.package import IN_SPEC, METADATA
 from pipeline.tracking.requirements import without_scan
 from pipeline.tracking.store import check_store
 

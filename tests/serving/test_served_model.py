@@ -13,8 +13,8 @@ import pytest
 
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
-from pipeline.tracking.open_model import open_model
-from tests.tracking.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
+from pipeline.serving.open_model import open_model
+from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
 
 CASES: dict[str, dict[str, Any]] = {
     "shared": {},
