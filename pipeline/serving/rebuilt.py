@@ -5,19 +5,20 @@ a row, C outputs of a task.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
-from pipeline.serving import served_preference, served_sharing, served_table, served_text
-from pipeline.serving.package import EMBEDDINGS, OWN_MODULES, add_code, as_module, is_table, one_slot
-from pipeline.serving.served_model import build
-from pipeline.serving.served_text import is_text
+from pipeline.model.layers.embedding import CategoryEmbeddingModule, NumberEmbeddingModule
+from pipeline.model.modules.text import Embedded
+from pipeline.serving.network import build
+from pipeline.serving.slots import one_slot
+from pipeline.serving.specification import SourceSpec
 
-_MADE_BY = {"served_sharing": served_sharing.__name__, "served_preference": served_preference.__name__}
+_EMBEDDINGS = NumberEmbeddingModule | CategoryEmbeddingModule
 
 
 @dataclass(frozen=True)
@@ -51,64 +52,39 @@ def rebuilt(saved: Path, slot: str) -> dict[str, Rebuilt]:
         ValueError: The file has no such slot.
     """
     spec, tensors = one_slot(saved, slot)
-    return _rebuilt(spec, tensors)
-
-
-def _rebuilt(spec: dict[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Rebuilt]:
-    network, found = spec["network"], {}
-    described = {task: list(branch["trunk"]) for branch in network["branches"] for task in branch["heads"]}
-    add_code(network, _MADE_BY.__getitem__)
-    for branch in network["branches"]:
-        branch["trunk"] = [_with_its_class(layer) for layer in branch["trunk"]]
-        branch["heads"] = {task: [_with_its_class(layer) for layer in it] for task, it in branch["heads"].items()}
+    found = {}
     for trunk in build(spec, tensors):
+        front = list(takewhile(lambda layer: isinstance(layer, _EMBEDDINGS), trunk.layers))
+        first = nn.Sequential(_Divided(trunk.scale), *front)
         for task, head in trunk.heads.items():
-            name = network["source_of"][task]
-            source, front = spec["sources"][name], _embeddings(described[task])
-            first = nn.Sequential(_Divided(trunk.scale), *trunk.layers[: len(front)])
-            layers = [first, *trunk.layers[len(front) :], *head]
-            if spec["tasks"][task]["kind"] == "tagging":
-                layers += [nn.Unflatten(0, (-1, source["shape"][0])), nn.Flatten()]
+            name = spec.tasks[task].source
+            source, layers = spec.sources[name], [first, *trunk.layers[len(front) :], *head]
+            if spec.tasks[task].kind == "tagging":
+                layers += [nn.Unflatten(0, (-1, source.shape[0])), nn.Flatten()]
             whole = nn.Sequential(*layers).eval().requires_grad_(False)
-            embedded = _embedded(source, described[task], whole)
-            widths = _widths(source, described[task]) if embedded is not None else (1,) * math.prod(source["shape"])
-            found[task] = Rebuilt(name, whole, embedded, widths)
+            found[task] = Rebuilt(name, whole, *_embedded(source, whole, front))
     return found
 
 
-def _embedded(source: Mapping[str, Any], trunk: list[dict[str, Any]], network: nn.Sequential) -> nn.Module | None:
-    """The part of a network that embeds rows of a source."""
-    if is_text(source):
-        ours = str(trunk[0].get("module")).startswith(f"{OWN_MODULES}text:")
-        return network[1].get_submodule("module.embedded") if ours else None
-    codes = is_table(source) and source["encoding"].get("categories")
-    return network[0] if not codes or _embeddings(trunk) else None
-
-
-def _embeddings(trunk: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The layers in front that embed a row's columns."""
-    count = next((place for place, layer in enumerate(trunk) if layer["kind"] not in EMBEDDINGS), len(trunk))
-    return [dict(layer) for layer in trunk[:count]]
-
-
-def _with_its_class(layer: dict[str, Any]) -> dict[str, Any]:
-    """A layer, one of our own files as the module that it is there."""
-    return as_module(layer, {"text": served_text.__name__, "table": served_table.__name__}) or layer
-
-
-def _widths(source: Mapping[str, Any], trunk: list[dict[str, Any]]) -> tuple[int, ...]:
-    if is_text(source):
-        length, numbers = source["shape"]
-        own: int = trunk[0]["arguments"]["embedding"]
-        return (own, *[0] * (numbers - 1)) * int(length)
-    features = math.prod(source["shape"])
+def _embedded(
+    source: SourceSpec, network: nn.Sequential, front: Sequence[nn.Module]
+) -> tuple[nn.Module | None, tuple[int, ...]]:
+    """The part of a network that embeds rows of a source, and the widths of what each value becomes."""
+    features = math.prod(source.shape)
     widths = [1] * features
-    for layer in _embeddings(trunk):
-        if layer["kind"] == "number_embedding":
-            widths[: layer["numbers"]] = [layer["width"]] * layer["numbers"]
-        else:
-            widths[features - len(layer["sizes"]) :] = [layer["width"]] * len(layer["sizes"])
-    return tuple(widths)
+    if source.kind == "text":
+        length, numbers = source.shape
+        for it in network.modules():
+            if isinstance(it, Embedded):
+                return it, (it.bag.embedding_dim, *[0] * (numbers - 1)) * length
+        return None, tuple(widths)
+    for layer in front:
+        if isinstance(layer, NumberEmbeddingModule):
+            widths[: layer.numbers] = [layer.width] * layer.numbers
+        elif isinstance(layer, CategoryEmbeddingModule):
+            widths[features - len(layer.sizes) :] = [layer.width] * len(layer.sizes)
+    codes = bool(source.encoding and source.encoding.get("categories"))
+    return network[0] if front or not codes else None, tuple(widths)
 
 
 class _Divided(nn.Module):

@@ -7,7 +7,6 @@ multilabel tasks [K][L].
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, takewhile
@@ -20,8 +19,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from pipeline.config import Experiment
-from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
+from pipeline.data.prepared import Prepared
 from pipeline.model import Network
+from pipeline.serving.specification import SourceSpec, TaskSpec
 from pipeline.training.slot import SlotState
 from pipeline.training.stack import build_network
 from pipeline.training.thresholds import thresholds
@@ -157,25 +157,9 @@ def _save(path: Path, prepared: Prepared, slots: Sequence[tuple[Experiment, Slot
     told = {
         "network": network.describe(),
         "slots": [state.name for state in states],
-        "tasks": {name: _described(task) for name, task in prepared.tasks.items()},
+        "tasks": {name: TaskSpec.prepared(task).json() for name, task in prepared.tasks.items()},
         "thresholds": thresholds(network, prepared, folds),
-        "sources": {name: _source(it) for name, it in prepared.sources.items()},
+        "sources": {name: SourceSpec.prepared(it).json() for name, it in prepared.sources.items()},
     }
     # One entry only: safetensors writes several in an order that changes from process to process.
     save_file(network.named(values, buffers), path, metadata={_ENTRY: json.dumps(told, sort_keys=True)})
-
-
-def _described(task: PreparedTask) -> dict[str, Any]:
-    """What must be known of a task to read its answers."""
-    told: dict[str, Any] = {"kind": task.kind, "source": task.source, "classes": list(task.classes)}
-    if task.kind != "regression":
-        return told
-    told |= {"mean": task.mean, "std": task.std}
-    return told | ({"low": task.low, "high": task.high} if task.low > -math.inf else {})
-
-
-def _source(source: PreparedSource) -> dict[str, Any]:
-    """What must be known of a source to give its network rows."""
-    told: dict[str, Any] = {"shape": list(source.shape), "scale": source.scale}
-    told |= {"resized": True} if source.resized else {}
-    return told | ({"encoding": source.encoding} if source.encoding else {})

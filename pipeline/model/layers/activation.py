@@ -1,12 +1,13 @@
 """Activations, by torch's own kernels for value and derivative."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
+from pipeline.model.layers.plain import Description
 from pipeline.stacked import Stacked
 
 _aten = torch.ops.aten
@@ -29,6 +30,7 @@ _BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "sigmoid": lambda grad, y, out: _aten.sigmoid_backward.grad_input(grad, y, grad_input=out),
 }
 
+_MODULES = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 _OF_OUTPUT = ("relu", "tanh", "sigmoid")  # whose derivative follows from what they answer
 
 
@@ -67,6 +69,12 @@ class Activation(Layer):
     def describe(self) -> dict[str, object]:
         """Kind and name."""
         return {"kind": "activation", "name": self.name}
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        module: nn.Module = _MODULES[about["name"]]()
+        return module
 
     def _call(self, function: Callable[..., Tensor], *stacked: Stacked) -> None:
         flat = [it.flat for it in stacked if it.flat is not None]

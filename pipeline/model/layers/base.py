@@ -18,9 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.draws import Stream
+from pipeline.model.layers.plain import Description
 from pipeline.stacked import HOST, On, Scratch, Stacked
 
 
@@ -171,4 +172,15 @@ class Layer:
 
     def describe(self) -> dict[str, object]:
         """What rebuilds the layer outside a stack, as JSON."""
+        raise NotImplementedError
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """The layer outside a stack: [B, I] -> [B, O], equal to one slot's in evaluation.
+
+        Args:
+            about: What `describe` returns.
+            tensors: One slot's parameters and statistics, by name.
+            source: Whose statistics normalise, where each source has its own.
+        """
         raise NotImplementedError

@@ -8,15 +8,17 @@ Legend of shapes as in `images` and `columns`.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Declared, Pass
 from pipeline.model.layers.columns import Columns, edges, spread
 from pipeline.model.layers.images import ImageLayer, Shape
+from pipeline.model.layers.plain import Description, Shaped, loaded
 from pipeline.stacked import HOST, On, Stacked
 
 _CACHED = 2**17  # values of columns that a processor keeps at hand
@@ -159,3 +161,10 @@ class Conv2d(ImageLayer):
         """Kind and sizes; who predicts divides by the source's scale."""
         sizes = {name: getattr(self, name) for name in ("channels", "window", "stride", "padding", "bias")}
         return {"kind": "conv2d", "shape": list(self.shape)} | sizes
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        options = {name: about[name] for name in ("stride", "padding", "bias")}
+        shape = about["shape"]
+        return Shaped(loaded(tensors, nn.Conv2d, shape[0], about["channels"], about["window"], **options), shape)

@@ -1,14 +1,15 @@
 """Dropout with a rate for every slot."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.draws import Stream
 from pipeline.model.layers.base import Layer, Pass
+from pipeline.model.layers.plain import Description
 from pipeline.stacked import HOST, On, Stacked
 
 _LEVELS = 1 << 8  # a unit is kept by comparing 8 random bits, a quarter of the cost of a float
@@ -134,6 +135,11 @@ class Dropout(Layer):
     def describe(self) -> dict[str, object]:
         """Kind; predicting drops nothing."""
         return {"kind": "dropout"}
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return nn.Identity()
 
 
 def _mixed(numbers: Tensor) -> Tensor:

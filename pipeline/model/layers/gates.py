@@ -3,14 +3,15 @@
 Legend of shapes beside those of `base`: E experts of a mixture. Gates lie in memory as [K, E, B].
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.draws import Stream
 from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.plain import Description
 from pipeline.stacked import Stacked
 
 _softmax_backward = torch.ops.aten._softmax_backward_data
@@ -39,6 +40,11 @@ class Softmax(Layer):
     def describe(self) -> dict[str, object]:
         """Kind."""
         return {"kind": "softmax"}
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return nn.Softmax(1)
 
 
 @dataclass
@@ -75,6 +81,23 @@ class Constant(Layer):
     def describe(self) -> dict[str, object]:
         """Kind and size."""
         return {"kind": "constant", "outputs": len(self.begins)}
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return ConstantModule(tensors["gates"])
+
+
+class ConstantModule(nn.Module):
+    """The plain module of `Constant`."""
+
+    def __init__(self, gates: Tensor) -> None:
+        super().__init__()
+        self.gates = nn.Parameter(gates)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, E]."""
+        return self.gates.expand(len(x), -1)
 
 
 @dataclass
@@ -156,3 +179,36 @@ class Selection(Layer):
         """Kind and settings."""
         settings = {name: getattr(self, name) for name in ("experts", "choices", "smoothing")}
         return {"kind": "selection"} | settings
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return SelectionModule(tensors["logits"], about["experts"], about["choices"], about["smoothing"])
+
+
+class SelectionModule(nn.Module):
+    """The plain module of `Selection`.
+
+    Args:
+        logits: Of each choice's bits, then of the weights.
+        experts: E.
+        choices: c.
+        smoothing: See there.
+    """
+
+    def __init__(self, logits: Tensor, experts: int, choices: int, smoothing: float) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(logits)
+        self.experts, self.choices, self.smoothing = experts, choices, smoothing
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, E]."""
+        t = (self.logits[: -self.choices] / self.smoothing).clamp(-0.5, 0.5)
+        steps = (0.5 + 1.5 * t - 2.0 * t**3).reshape(self.choices, self.experts.bit_length() - 1)
+        gates = x.new_zeros(self.experts)
+        for bits, weight in zip(steps, self.logits[-self.choices :].softmax(0), strict=True):
+            shares = x.new_ones(1)
+            for bit in bits:
+                shares = torch.cat([shares * (1.0 - bit), shares * bit])
+            gates = gates + weight * shares
+        return gates.expand(len(x), -1)

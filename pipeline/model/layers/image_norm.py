@@ -1,14 +1,15 @@
 """Batch normalisation of images, composed of calls for all slots as in `norm`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Declared, Pass
 from pipeline.model.layers.images import ImageLayer
-from pipeline.model.layers.norm import EPSILON, MOMENTUM, Group, groups_of, statistic, statistics_of
+from pipeline.model.layers.norm import EPSILON, MOMENTUM, Group, groups_of, statistic, statistics_of, with_statistics
+from pipeline.model.layers.plain import Description, Shaped
 from pipeline.stacked import Stacked
 
 _OVER = (2, 3)  # pixels and rows of [K, C, H * W, B]
@@ -140,6 +141,11 @@ class BatchNorm2d(ImageLayer):
             "sources": list(self.sources),
             "epsilon": EPSILON,
         }
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return Shaped(with_statistics(nn.BatchNorm2d, about, tensors, source), about["shape"])
 
 
 def _wide(vectors: Tensor) -> Tensor:

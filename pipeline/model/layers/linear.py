@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers import rounding
 from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.plain import Description, loaded
 from pipeline.stacked import HOST, On, Stacked
 
 _WORTH_HALVING = 32  # inputs and outputs of the narrowest layer whose products are worth bfloat16 copies
@@ -174,3 +175,8 @@ class Linear(Layer):
     def describe(self) -> dict[str, object]:
         """Kind and sizes; who predicts divides by the source's scale."""
         return {"kind": "linear", "inputs": self.inputs, "outputs": self.outputs}
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return loaded(tensors, nn.Linear, about["inputs"], about["outputs"])

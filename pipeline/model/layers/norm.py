@@ -1,11 +1,13 @@
 """Normalisation, composed of calls for all slots: torch's own batch norm takes one slot, and twice as long."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.plain import Description, loaded
 from pipeline.stacked import Stacked
 
 EPSILON = 1e-5
@@ -106,6 +108,11 @@ class BatchNorm(Layer):
         """Kind, width and groups."""
         return {"kind": "batch_norm", "width": self.width, "sources": list(self.sources), "epsilon": EPSILON}
 
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return with_statistics(nn.BatchNorm1d, about, tensors, source)
+
 
 @dataclass
 class LayerNorm(Layer):
@@ -151,6 +158,11 @@ class LayerNorm(Layer):
         """Kind and width."""
         return {"kind": "layer_norm", "width": self.width, "epsilon": EPSILON}
 
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return loaded(tensors, nn.LayerNorm, about["width"], about["epsilon"])
+
 
 def groups_of(sources: tuple[str, ...], this: Pass, rows: int) -> list[Group]:
     """What is normalised apart."""
@@ -166,6 +178,19 @@ def statistics_of(sources: tuple[str, ...], width: int) -> dict[str, Declared]:
         declared[statistic("mean", group)] = Declared((width,))
         declared[statistic("variance", group)] = Declared((width,), constant=1.0)
     return declared
+
+
+def with_statistics(norm: type[nn.Module], about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+    """Torch's own batch norm on a slot's tensors, with the statistics of a source where each has its own."""
+    group = source if about["sources"] else _ALL
+    own = {
+        "weight": tensors["weight"],
+        "bias": tensors["bias"],
+        "running_mean": tensors[statistic("mean", group)],
+        "running_var": tensors[statistic("variance", group)],
+        "num_batches_tracked": torch.tensor(0),
+    }
+    return loaded(own, norm, about["width"], about["epsilon"])
 
 
 def statistic(name: str, group: str) -> str:

@@ -1,12 +1,14 @@
 """Pooling of images, by torch's own kernels, for which the rows of a batch are the channels of an image."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Pass
 from pipeline.model.layers.images import ImageLayer, Shape
+from pipeline.model.layers.plain import Description, Shaped
 from pipeline.stacked import Stacked
 
 _aten = torch.ops.aten
@@ -68,6 +70,11 @@ class MaxPool2d(ImageLayer):
         """Kind and sizes."""
         return {"kind": "max_pool2d", "shape": list(self.shape), "window": self.window}
 
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return Shaped(nn.MaxPool2d(about["window"]), about["shape"])
+
 
 @dataclass
 class AveragePool2d(ImageLayer):
@@ -100,6 +107,11 @@ class AveragePool2d(ImageLayer):
     def describe(self) -> dict[str, object]:
         """Kind and sizes."""
         return {"kind": "average_pool2d", "shape": list(self.shape)}
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return Shaped(nn.AdaptiveAvgPool2d(1), about["shape"])
 
 
 def _as_planes(images: Tensor) -> Tensor:

@@ -4,13 +4,20 @@ Legend beside that of `base`: T tasks, P values of a plane: H * W of images, 1 o
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
+from pipeline.model.layers.plain import Description
 from pipeline.stacked import Stacked
+
+_ASKED: ContextVar[Tensor | None] = ContextVar("preference", default=None)
+"""What the caller at hand asks a plain module for: several may ask at a time."""
 
 
 @dataclass(frozen=True)
@@ -104,3 +111,32 @@ class Preference(Layer):
         """Kind, shape and the preference that it answers by."""
         about = {"tasks": list(self.conditioning.tasks), "shares": list(self.shares)}
         return {"kind": "preference", "shape": list(self.shape)} | about
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return PreferenceModule(about["shape"], about["shares"])
+
+
+class PreferenceModule(nn.Module):
+    """The plain module of `Preference`, whose preference `asking` changes."""
+
+    def __init__(self, shape: Sequence[int], shares: Sequence[float]) -> None:
+        super().__init__()
+        self.plane, self.shares = math.prod(shape[1:]), torch.tensor(shares)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, F] -> [B, F + T * P]."""
+        asked = _ASKED.get()
+        shares = self.shares if asked is None else asked
+        return torch.cat([x, shares.repeat_interleave(self.plane).expand(len(x), -1)], 1)
+
+
+@contextmanager
+def asking(shares: Tensor | None) -> Iterator[None]:
+    """As long as it is entered, plain modules append these shares [T] in place of their own; None leaves theirs."""
+    token = _ASKED.set(shares)
+    try:
+        yield
+    finally:
+        _ASKED.reset(token)

@@ -1,8 +1,12 @@
 """Images of one channel for networks that want several."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from torch import Tensor, nn
+
 from pipeline.model.layers.base import Layer, Pass
+from pipeline.model.layers.plain import Description
 from pipeline.stacked import Stacked
 
 
@@ -35,3 +39,20 @@ class Repeat(Layer):
     def describe(self) -> dict[str, object]:
         """Kind and sizes."""
         return {"kind": "repeat", "inputs": self.inputs, "times": self.times}
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return RepeatModule(about["times"])
+
+
+class RepeatModule(nn.Module):
+    """The plain module of `Repeat`."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, times * I]."""
+        return x.repeat(1, self.times)

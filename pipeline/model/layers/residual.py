@@ -1,12 +1,14 @@
 """Layers whose answer is added to their input."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
 from pipeline.model.layers.composite import Composite, back_through, outputs_of, through, unspared
+from pipeline.model.layers.plain import Description, sequence
 from pipeline.stacked import Stacked
 
 _INNER, _SHORTCUT = "inner", "shortcut"
@@ -61,3 +63,20 @@ class Residual(Composite):
         """Kind and layers."""
         paths = ((_INNER, self.inner), (_SHORTCUT, self.shortcut))
         return {"kind": "residual"} | {path: [layer.describe() for layer in layers] for path, layers in paths}
+
+    @staticmethod
+    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return ResidualModule(*(sequence(about[path], path, tensors, source) for path in (_INNER, _SHORTCUT)))
+
+
+class ResidualModule(nn.Module):
+    """The plain module of `Residual`."""
+
+    def __init__(self, inner: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.shortcut = inner, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, O]."""
+        return torch.add(self.inner(x), self.shortcut(x))
