@@ -14,7 +14,6 @@ from typing import Any
 
 import mlflow
 import mlflow.pyfunc
-import numpy as np
 import pandas as pd
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
@@ -152,10 +151,7 @@ def _example(source: SourceSpec) -> pd.DataFrame:
     elif source.encoding:
         row = [it["mean"] if it["kind"] == "numeric" else it["values"][0] for it in source.encoding["columns"]]
     # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
-    columns = pd.Index(names, dtype=object)
-    if source.kind == "pixels":
-        return pd.DataFrame(np.zeros((1, len(names))), columns=columns)
-    return pd.DataFrame({name: [value] for name, value in zip(names, row, strict=True)}).set_axis(columns, axis=1)
+    return pd.DataFrame([row], columns=pd.Index(names, dtype=object))
 
 
 def _released(package: str) -> str:

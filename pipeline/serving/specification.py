@@ -4,14 +4,11 @@ The same classes write and read the metadata of a saved stack, `spec.json` of a 
 it. What has its default value is not written, and what is not known is not read: files of earlier versions are read.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING, Any, Self
-
-if TYPE_CHECKING:
-    from pipeline.data.prepared import PreparedSource, PreparedTask
+from typing import Any, Self
 
 Layer = dict[str, Any]
 """A layer as it describes itself: `kind`, and what a layer of this kind is made of."""
@@ -24,7 +21,7 @@ class _Part:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
-        """Read it."""
+        """Read it, from JSON or from the attributes of what is described."""
         return cls(**{it.name: found[it.name] for it in fields(cls) if it.name in found})
 
     def json(self) -> dict[str, Any]:
@@ -43,15 +40,10 @@ class SourceSpec(_Part):
         encoding: What makes rows of a table's columns or of text, see `pipeline.data.encodings`; None of pixels.
     """
 
-    shape: list[int]
+    shape: Sequence[int]
     scale: float
     resized: bool = False
     encoding: dict[str, Any] | None = None
-
-    @classmethod
-    def prepared(cls, source: "PreparedSource") -> "SourceSpec":
-        """That of a source as prepared."""
-        return cls(list(source.shape), source.scale, source.resized, source.encoding)
 
     @property
     def kind(self) -> str:
@@ -76,17 +68,12 @@ class TaskSpec(_Part):
 
     kind: str
     source: str
-    classes: list[str]
+    classes: Sequence[str]
     mean: float = 0.0
     std: float = 1.0
     low: float = -inf
     high: float = inf
     thresholds: list[float] | None = None
-
-    @classmethod
-    def prepared(cls, task: "PreparedTask") -> "TaskSpec":
-        """That of a task as prepared, without thresholds."""
-        return cls(task.kind, task.source, list(task.classes), task.mean, task.std, task.low, task.high)
 
 
 @dataclass(frozen=True)

@@ -157,9 +157,9 @@ def _save(path: Path, prepared: Prepared, slots: Sequence[tuple[Experiment, Slot
     told = {
         "network": network.describe(),
         "slots": [state.name for state in states],
-        "tasks": {name: TaskSpec.prepared(task).json() for name, task in prepared.tasks.items()},
+        "tasks": {name: TaskSpec.of(vars(task)).json() for name, task in prepared.tasks.items()},
         "thresholds": thresholds(network, prepared, folds),
-        "sources": {name: SourceSpec.prepared(it).json() for name, it in prepared.sources.items()},
+        "sources": {name: SourceSpec.of(vars(it)).json() for name, it in prepared.sources.items()},
     }
     # One entry only: safetensors writes several in an order that changes from process to process.
     save_file(network.named(values, buffers), path, metadata={_ENTRY: json.dumps(told, sort_keys=True)})

@@ -1,13 +1,12 @@
 """Activations, by torch's own kernels for value and derivative."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.plain import Description
 from pipeline.stacked import Stacked
 
 _aten = torch.ops.aten
@@ -42,6 +41,8 @@ class Activation(Layer):
         name: relu, gelu, silu, tanh or sigmoid.
     """
 
+    kind, described, plain = "activation", ("name",), lambda name: _MODULES[name]()
+
     name: str
 
     @property
@@ -65,16 +66,6 @@ class Activation(Layer):
         back = grad if grad.spare else self.like("back", grad)
         self._call(_BACKWARD[self.name], grad, self._kept, back)
         return back
-
-    def describe(self) -> dict[str, object]:
-        """Kind and name."""
-        return {"kind": "activation", "name": self.name}
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-        """See `Layer`."""
-        module: nn.Module = _MODULES[about["name"]]()
-        return module
 
     def _call(self, function: Callable[..., Tensor], *stacked: Stacked) -> None:
         flat = [it.flat for it in stacked if it.flat is not None]

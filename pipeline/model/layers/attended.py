@@ -6,7 +6,7 @@ Legend of shapes beside those of `base`:
     R rows of all tasks one under the other: those of a source as often as it has tasks
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pipeline.model.layers.base import Layer, Pass
 from pipeline.model.layers.composite import back_through, outputs_of, through, unspared
 from pipeline.model.layers.gated import Gated
-from pipeline.model.layers.plain import Description, Layers, sequence
+from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
 
 _WHOLE = "all"
@@ -36,6 +36,30 @@ class Attention:
     source: str
 
 
+class AttendedModule(nn.Module):
+    """The plain module of `Attended`.
+
+    Args:
+        about: What that describes itself as.
+        layers: Makes modules of described layers whose tensors have a prefix.
+    """
+
+    def __init__(self, about: Description, layers: Layers) -> None:
+        super().__init__()
+        self.inputs, self.last = about["inputs"], about["last"]
+        self.shared = layers(about["shared"], "shared")
+        self.onward = layers(about["onward"], "onward")
+        self.attentions = nn.ModuleList(layers(it["layers"], f"attention.{it['name']}") for it in about["attentions"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I or (1 + T) * I] -> [B, T * H or (1 + T) * H]."""
+        features, *attended = x.split(self.inputs, 1)
+        shared = self.shared(features)
+        seen = [torch.cat([shared, self.onward(own)], 1) for own in attended] or [shared] * len(self.attentions)
+        masked = [attention(it) * shared for attention, it in zip(self.attentions, seen, strict=True)]
+        return torch.cat(masked if self.last else [shared, *masked], 1)
+
+
 @dataclass
 class Attended(Gated):
     """One block of a multi-task attention network: p = shared(x), and y_t = a_t(p, onward(x_t)) * p for every task.
@@ -52,6 +76,8 @@ class Attended(Gated):
         channels: C.
         last: No further block reads the shared features.
     """
+
+    kind, plain = "attended", AttendedModule
 
     shared: list[Layer]
     attentions: list[Attention]
@@ -149,18 +175,13 @@ class Attended(Gated):
     def describe(self) -> dict[str, object]:
         """Kind, sizes, and what it is made of."""
         return {
-            "kind": "attended",
+            "kind": self.kind,
             "inputs": self.inputs,
             "last": self.last,
             "shared": _described(self.shared),
             "onward": _described(self.onward),
             "attentions": [{"name": it.name, "layers": _described(it.layers)} for it in self.attentions],
         }
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-        """See `Layer`."""
-        return AttendedModule(about, lambda described, name: sequence(described, name, tensors, source))
 
     def _carried(self, x: Stacked) -> Stacked:
         """What `onward` makes of what the tasks attended to before: [K, B, (1 + T) * I] -> [K, R, H]."""
@@ -211,30 +232,6 @@ class Attended(Gated):
         """A buffer that lies in memory as another does."""
         make = self.turned_scratch if like.lies_turned else self.scratch
         return make(name, like.tensor.size(0), rows, width)
-
-
-class AttendedModule(nn.Module):
-    """The plain module of `Attended`.
-
-    Args:
-        about: What that describes itself as.
-        layers: Makes modules of described layers whose tensors have a prefix.
-    """
-
-    def __init__(self, about: Description, layers: Layers) -> None:
-        super().__init__()
-        self.inputs, self.last = about["inputs"], about["last"]
-        self.shared = layers(about["shared"], "shared")
-        self.onward = layers(about["onward"], "onward")
-        self.attentions = nn.ModuleList(layers(it["layers"], f"attention.{it['name']}") for it in about["attentions"])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, I or (1 + T) * I] -> [B, T * H or (1 + T) * H]."""
-        features, *attended = x.split(self.inputs, 1)
-        shared = self.shared(features)
-        seen = [torch.cat([shared, self.onward(own)], 1) for own in attended] or [shared] * len(self.attentions)
-        masked = [attention(it) * shared for attention, it in zip(self.attentions, seen, strict=True)]
-        return torch.cat(masked if self.last else [shared, *masked], 1)
 
 
 def _described(layers: Sequence[Layer]) -> list[dict[str, object]]:

@@ -1,12 +1,13 @@
 """Layers that consist of layers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.draws import Stream
 from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.plain import Description, sequence
 from pipeline.stacked import HOST, On, Stacked
 
 
@@ -48,6 +49,11 @@ class Composite(Layer):
         """See `Layer`."""
         for _, layer in self.named():
             layer.begin(streams, epoch)
+
+    @classmethod
+    def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return cls.plain(about, lambda described, name: sequence(described, name, tensors, source))
 
 
 def through(layers: Sequence[Layer], x: Stacked, this: Pass) -> Stacked:

@@ -8,7 +8,7 @@ Legend of shapes as in `images` and `columns`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from pipeline.model.layers.base import Declared, Pass
 from pipeline.model.layers.columns import Columns, edges, spread
 from pipeline.model.layers.images import ImageLayer, Shape
-from pipeline.model.layers.plain import Description, Shaped, loaded
 from pipeline.stacked import HOST, On, Stacked
 
 _CACHED = 2**17  # values of columns that a processor keeps at hand
@@ -41,6 +40,8 @@ class Conv2d(ImageLayer):
         first: Nobody needs the gradient of its input.
         scale: What the inputs are multiplied by on their way in.
     """
+
+    kind, described = "conv2d", ("shape", "channels", "window", "stride", "padding", "bias")
 
     channels: int
     window: int
@@ -157,14 +158,8 @@ class Conv2d(ImageLayer):
         sizes = [(stop - start) * row for start, stop in pairwise(cuts)]
         return [lane.split(sizes, -1) for lane in self.lanes(stacked)]
 
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes; who predicts divides by the source's scale."""
-        sizes = {name: getattr(self, name) for name in ("channels", "window", "stride", "padding", "bias")}
-        return {"kind": "conv2d", "shape": list(self.shape)} | sizes
-
     @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+    def plain(shape: Sequence[int], channels: int, *sizes: int) -> nn.Module:
         """See `Layer`."""
-        options = {name: about[name] for name in ("stride", "padding", "bias")}
-        shape = about["shape"]
-        return Shaped(loaded(tensors, nn.Conv2d, shape[0], about["channels"], about["window"], **options), shape)
+        window, stride, padding, bias = sizes
+        return nn.Conv2d(shape[0], channels, window, stride, padding, bias=bool(bias))

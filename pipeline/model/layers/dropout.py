@@ -1,7 +1,7 @@
 """Dropout with a rate for every slot."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from pipeline.draws import Stream
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.plain import Description
 from pipeline.stacked import HOST, On, Stacked
 
 _LEVELS = 1 << 8  # a unit is kept by comparing 8 random bits, a quarter of the cost of a float
@@ -35,6 +34,8 @@ class Dropout(Layer):
         rates: Probability of dropping a unit, one a slot, in [0, 1).
         name: Names the layer's draws, so that two layers of a network draw apart.
     """
+
+    kind, plain = "dropout", nn.Identity  # predicting drops nothing
 
     rates: list[float]
     name: str
@@ -131,15 +132,6 @@ class Dropout(Layer):
             words = torch.empty(len(mask), mask.size(1) // 8, dtype=torch.int64)
             self._bits[mask.shape] = (words.unbind(), words.view(torch.int8))
         return self._bits[mask.shape]
-
-    def describe(self) -> dict[str, object]:
-        """Kind; predicting drops nothing."""
-        return {"kind": "dropout"}
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-        """See `Layer`."""
-        return nn.Identity()
 
 
 def _mixed(numbers: Tensor) -> Tensor:

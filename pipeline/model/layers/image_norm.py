@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from pipeline.model.layers.base import Declared, Pass
 from pipeline.model.layers.images import ImageLayer
-from pipeline.model.layers.norm import EPSILON, MOMENTUM, Group, groups_of, statistic, statistics_of, with_statistics
-from pipeline.model.layers.plain import Description, Shaped
+from pipeline.model.layers.norm import EPSILON, MOMENTUM, Group, as_torch, groups_of, statistic, statistics_of
+from pipeline.model.layers.plain import Description
 from pipeline.stacked import Stacked
 
 _OVER = (2, 3)  # pixels and rows of [K, C, H * W, B]
@@ -24,6 +24,9 @@ class BatchNorm2d(ImageLayer):
     Attributes:
         sources: With names, each source's rows are normalised apart, by statistics of their own.
     """
+
+    kind, described, epsilon = "batch_norm2d", ("shape", "width", "sources", "epsilon"), EPSILON
+    plain = staticmethod(lambda _, width, __, epsilon: nn.BatchNorm2d(width, epsilon))
 
     sources: tuple[str, ...] = ()
 
@@ -132,20 +135,10 @@ class BatchNorm2d(ImageLayer):
         """Memory for a value [C] a slot."""
         return self.scratch(name, slots, self.width).tensor
 
-    def describe(self) -> dict[str, object]:
-        """Kind, shape and groups."""
-        return {
-            "kind": "batch_norm2d",
-            "shape": list(self.shape),
-            "width": self.width,
-            "sources": list(self.sources),
-            "epsilon": EPSILON,
-        }
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+    @classmethod
+    def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
         """See `Layer`."""
-        return Shaped(with_statistics(nn.BatchNorm2d, about, tensors, source), about["shape"])
+        return super().rebuild(about, as_torch(about, tensors, source), source)
 
 
 def _wide(vectors: Tensor) -> Tensor:

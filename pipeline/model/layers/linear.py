@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from pipeline.model.layers import rounding
 from pipeline.model.layers.base import Declared, Layer, Pass
-from pipeline.model.layers.plain import Description, loaded
 from pipeline.stacked import HOST, On, Stacked
 
 _WORTH_HALVING = 32  # inputs and outputs of the narrowest layer whose products are worth bfloat16 copies
@@ -28,6 +27,8 @@ class Linear(Layer):
             gradients and everything else stay float32.
         last: Nothing but a loss reads its output, which then lies in memory as [K, O, B].
     """
+
+    kind, described, plain = "linear", ("inputs", "outputs"), nn.Linear
 
     inputs: int
     outputs: int
@@ -171,12 +172,3 @@ class Linear(Layer):
         halved = self.scratch(name, *tensor.shape, dtype=torch.bfloat16)
         halved.tensor.copy_(tensor)
         return halved
-
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes; who predicts divides by the source's scale."""
-        return {"kind": "linear", "inputs": self.inputs, "outputs": self.outputs}
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-        """See `Layer`."""
-        return loaded(tensors, nn.Linear, about["inputs"], about["outputs"])

@@ -6,7 +6,7 @@ Legend of shapes beside those of `base`:
     N streams that lie side by side in the input: mixtures of an earlier layer, or the rows alone
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pipeline.model.layers.base import Layer, Pass
 from pipeline.model.layers.composite import back_through, outputs_of, through
 from pipeline.model.layers.gated import Gated
-from pipeline.model.layers.plain import Description, Layers, sequence
+from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
 
 
@@ -55,6 +55,33 @@ class Mixture:
     source: str | None = None
 
 
+class MixturesModule(nn.Module):
+    """The plain module of `Mixtures`.
+
+    Args:
+        about: What that describes itself as.
+        layers: Makes modules of described layers whose tensors have a prefix.
+    """
+
+    def __init__(self, about: Description, layers: Layers) -> None:
+        super().__init__()
+        self.inputs = about["inputs"]
+        self.reads = [it["stream"] for it in about["experts"]]
+        self.mixed = [(it["stream"], it["experts"]) for it in about["mixtures"]]
+        self.experts = nn.ModuleList(layers(it["layers"], f"expert.{it['name']}") for it in about["experts"])
+        self.gates = nn.ModuleList(layers(it["gate"], f"gate.{it['name']}") for it in about["mixtures"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N * I] -> [B, M * H]."""
+        streams = x.split(self.inputs, 1)
+        answers = [expert(streams[stream]) for stream, expert in zip(self.reads, self.experts, strict=True)]
+        mixtures = []
+        for (stream, experts), gate in zip(self.mixed, self.gates, strict=True):
+            gates = gate(streams[stream]).unsqueeze(2)
+            mixtures.append((gates * torch.stack([answers[it] for it in experts], 1)).sum(1))
+        return torch.cat(mixtures, 1)
+
+
 @dataclass
 class Mixtures(Gated):
     """y_m = the sum over its experts e of gate_me(x) * expert_e(x), the mixtures side by side.
@@ -67,6 +94,8 @@ class Mixtures(Gated):
         mixtures: All mixtures.
         inputs: I, values of a stream.
     """
+
+    kind, plain = "mixtures", MixturesModule
 
     experts: list[Expert]
     mixtures: list[Mixture]
@@ -143,7 +172,7 @@ class Mixtures(Gated):
     def describe(self) -> dict[str, object]:
         """Kind, sizes, and what the experts and mixtures are made of."""
         return {
-            "kind": "mixtures",
+            "kind": self.kind,
             "inputs": self.inputs,
             "experts": [
                 {"name": it.name, "stream": it.stream, "layers": [layer.describe() for layer in it.layers]}
@@ -159,11 +188,6 @@ class Mixtures(Gated):
                 for it in self.mixtures
             ],
         }
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-        """See `Layer`."""
-        return MixturesModule(about, lambda described, name: sequence(described, name, tensors, source))
 
     def _asked(self, it: Expert | Mixture, layers: Sequence[Layer], x: Stacked) -> Stacked | None:
         """What layers answer for the rows whose answer somebody reads; None where there are none."""
@@ -211,30 +235,3 @@ class Mixtures(Gated):
         for whose, back in needed:
             self._part(total, whose, whose.stream, self.inputs).tensor.add_(back.tensor)
         return total
-
-
-class MixturesModule(nn.Module):
-    """The plain module of `Mixtures`.
-
-    Args:
-        about: What that describes itself as.
-        layers: Makes modules of described layers whose tensors have a prefix.
-    """
-
-    def __init__(self, about: Description, layers: Layers) -> None:
-        super().__init__()
-        self.inputs = about["inputs"]
-        self.reads = [it["stream"] for it in about["experts"]]
-        self.mixed = [(it["stream"], it["experts"]) for it in about["mixtures"]]
-        self.experts = nn.ModuleList(layers(it["layers"], f"expert.{it['name']}") for it in about["experts"])
-        self.gates = nn.ModuleList(layers(it["gate"], f"gate.{it['name']}") for it in about["mixtures"])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, N * I] -> [B, M * H]."""
-        streams = x.split(self.inputs, 1)
-        answers = [expert(streams[stream]) for stream, expert in zip(self.reads, self.experts, strict=True)]
-        mixtures = []
-        for (stream, experts), gate in zip(self.mixed, self.gates, strict=True):
-            gates = gate(streams[stream]).unsqueeze(2)
-            mixtures.append((gates * torch.stack([answers[it] for it in experts], 1)).sum(1))
-        return torch.cat(mixtures, 1)

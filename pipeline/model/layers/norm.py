@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Declared, Layer, Pass
-from pipeline.model.layers.plain import Description, loaded
+from pipeline.model.layers.plain import Description
 from pipeline.stacked import Stacked
 
 EPSILON = 1e-5
@@ -32,6 +32,9 @@ class BatchNorm(Layer):
         width: I.
         sources: With names, each source's rows are normalised apart, by statistics of their own.
     """
+
+    kind, described, epsilon = "batch_norm", ("width", "sources", "epsilon"), EPSILON
+    plain = staticmethod(lambda width, _, epsilon: nn.BatchNorm1d(width, epsilon))
 
     width: int
     sources: tuple[str, ...] = ()
@@ -104,14 +107,10 @@ class BatchNorm(Layer):
         """Memory for a value [I] a slot."""
         return self.scratch(name, slots, self.width).tensor
 
-    def describe(self) -> dict[str, object]:
-        """Kind, width and groups."""
-        return {"kind": "batch_norm", "width": self.width, "sources": list(self.sources), "epsilon": EPSILON}
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+    @classmethod
+    def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
         """See `Layer`."""
-        return with_statistics(nn.BatchNorm1d, about, tensors, source)
+        return super().rebuild(about, as_torch(about, tensors, source), source)
 
 
 @dataclass
@@ -121,6 +120,9 @@ class LayerNorm(Layer):
     Attributes:
         width: I.
     """
+
+    kind, described, plain = "layer_norm", ("width", "epsilon"), nn.LayerNorm
+    epsilon = EPSILON
 
     width: int
 
@@ -154,15 +156,6 @@ class LayerNorm(Layer):
         back.tensor.copy_(dx)
         return back
 
-    def describe(self) -> dict[str, object]:
-        """Kind and width."""
-        return {"kind": "layer_norm", "width": self.width, "epsilon": EPSILON}
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-        """See `Layer`."""
-        return loaded(tensors, nn.LayerNorm, about["width"], about["epsilon"])
-
 
 def groups_of(sources: tuple[str, ...], this: Pass, rows: int) -> list[Group]:
     """What is normalised apart."""
@@ -180,17 +173,16 @@ def statistics_of(sources: tuple[str, ...], width: int) -> dict[str, Declared]:
     return declared
 
 
-def with_statistics(norm: type[nn.Module], about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-    """Torch's own batch norm on a slot's tensors, with the statistics of a source where each has its own."""
+def as_torch(about: Description, tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """A slot's tensors by torch's names, with the statistics of a source where each has its own."""
     group = source if about["sources"] else _ALL
-    own = {
+    return {
         "weight": tensors["weight"],
         "bias": tensors["bias"],
         "running_mean": tensors[statistic("mean", group)],
         "running_var": tensors[statistic("variance", group)],
         "num_batches_tracked": torch.tensor(0),
     }
-    return loaded(own, norm, about["width"], about["epsilon"])
 
 
 def statistic(name: str, group: str) -> str:

@@ -1,12 +1,12 @@
 """One network's layers outside a stack, as plain modules of torch.
 
-Each kind of layer stands once, in one file: its stacked layer with `describe`, which says as JSON what it is made of,
-and `plain`, which makes a module of that and of one slot's tensors. The files are imported when a network has such a
-layer, so a copy of this package that serves one network needs those of its kinds alone.
+Each kind of layer stands once, in one file: its stacked layer, which describes itself as JSON, and the plain module
+that it is rebuilt as from that and one slot's tensors. The files are imported when a network has such a layer, so a
+copy of this package that serves one network needs those of its kinds alone.
 """
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -61,25 +61,8 @@ def sequence(described: Sequence[Description], name: str, tensors: Mapping[str, 
     for index, about in enumerate(described):
         prefix = f"{name}.{index}."
         own = {full.removeprefix(prefix): tensor for full, tensor in tensors.items() if full.startswith(prefix)}
-        layers.append(_class_of(about["kind"]).plain(about, own, source))
+        layers.append(_class_of(about["kind"]).rebuild(about, own, source))
     return nn.Sequential(*layers).eval()
-
-
-def every(described: Any) -> Iterator[dict[str, Any]]:
-    """Every mapping within a JSON value, such as the descriptions of layers and of those that they consist of."""
-    if isinstance(described, dict):
-        yield described
-        described = list(described.values())
-    for inner in described if isinstance(described, list) else ():
-        yield from every(inner)
-
-
-def loaded(tensors: Mapping[str, Tensor], make: Callable[..., nn.Module], *args: Any, **options: Any) -> nn.Module:
-    """A module of torch on these tensors: its own initial values take neither memory nor random draws."""
-    with torch.device("meta"):
-        module = make(*args, **options)
-    module.load_state_dict(tensors, assign=True)
-    return module
 
 
 class Shaped(nn.Module):

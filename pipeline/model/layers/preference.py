@@ -4,7 +4,7 @@ Legend beside that of `base`: T tasks, P values of a plane: H * W of images, 1 o
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.plain import Description
 from pipeline.stacked import Stacked
 
 _ASKED: ContextVar[Tensor | None] = ContextVar("preference", default=None)
@@ -35,6 +34,20 @@ class Conditioning:
     alphas: Sequence[float]
 
 
+class PreferenceModule(nn.Module):
+    """The plain module of `Preference`, whose preference `asking` changes."""
+
+    def __init__(self, shape: Sequence[int], tasks: Sequence[str], shares: Sequence[float]) -> None:
+        super().__init__()
+        self.plane, self.shares = math.prod(shape[1:]), shares
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, F] -> [B, F + T * P]."""
+        asked = _ASKED.get()
+        shares = x.new_tensor(self.shares) if asked is None else asked
+        return torch.cat([x, shares.repeat_interleave(self.plane).expand(len(x), -1)], 1)
+
+
 @dataclass
 class Preference(Layer):
     """Rows with the share of each task behind them: T more values, or of images T more channels of one value each.
@@ -51,6 +64,8 @@ class Preference(Layer):
         shares: The preference wherever none is drawn; it may be set to another.
     """
 
+    kind, described, plain = "preference", ("shape", "tasks", "shares"), PreferenceModule
+
     recordable = False
 
     shape: tuple[int, ...]
@@ -59,7 +74,7 @@ class Preference(Layer):
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        self.shares = self.conditioning.shares
+        self.tasks, self.shares = self.conditioning.tasks, self.conditioning.shares
 
     @property
     def inputs(self) -> int:
@@ -106,30 +121,6 @@ class Preference(Layer):
             stream.preference(len(self.shares), alpha, this.epoch, this.step)
             for stream, alpha in zip(this.streams, self.conditioning.alphas, strict=True)
         ]
-
-    def describe(self) -> dict[str, object]:
-        """Kind, shape and the preference that it answers by."""
-        about = {"tasks": list(self.conditioning.tasks), "shares": list(self.shares)}
-        return {"kind": "preference", "shape": list(self.shape)} | about
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-        """See `Layer`."""
-        return PreferenceModule(about["shape"], about["shares"])
-
-
-class PreferenceModule(nn.Module):
-    """The plain module of `Preference`, whose preference `asking` changes."""
-
-    def __init__(self, shape: Sequence[int], shares: Sequence[float]) -> None:
-        super().__init__()
-        self.plane, self.shares = math.prod(shape[1:]), torch.tensor(shares)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, F] -> [B, F + T * P]."""
-        asked = _ASKED.get()
-        shares = self.shares if asked is None else asked
-        return torch.cat([x, shares.repeat_interleave(self.plane).expand(len(x), -1)], 1)
 
 
 @contextmanager

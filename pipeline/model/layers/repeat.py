@@ -1,13 +1,23 @@
 """Images of one channel for networks that want several."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.plain import Description
 from pipeline.stacked import Stacked
+
+
+class RepeatModule(nn.Module):
+    """The plain module of `Repeat`."""
+
+    def __init__(self, inputs: int, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, times * I]."""
+        return x.repeat(1, self.times)
 
 
 @dataclass
@@ -18,6 +28,8 @@ class Repeat(Layer):
         inputs: I.
         times: How often.
     """
+
+    kind, described, plain = "repeat", ("inputs", "times"), RepeatModule
 
     inputs: int
     times: int
@@ -35,24 +47,3 @@ class Repeat(Layer):
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> None:
         """Nobody needs it."""
-
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes."""
-        return {"kind": "repeat", "inputs": self.inputs, "times": self.times}
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-        """See `Layer`."""
-        return RepeatModule(about["times"])
-
-
-class RepeatModule(nn.Module):
-    """The plain module of `Repeat`."""
-
-    def __init__(self, times: int) -> None:
-        super().__init__()
-        self.times = times
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, I] -> [B, times * I]."""
-        return x.repeat(1, self.times)

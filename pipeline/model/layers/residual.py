@@ -1,6 +1,6 @@
 """Layers whose answer is added to their input."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -8,10 +8,22 @@ from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
 from pipeline.model.layers.composite import Composite, back_through, outputs_of, through, unspared
-from pipeline.model.layers.plain import Description, sequence
+from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
 
 _INNER, _SHORTCUT = "inner", "shortcut"
+
+
+class ResidualModule(nn.Module):
+    """The plain module of `Residual`."""
+
+    def __init__(self, about: Description, layers: Layers) -> None:
+        super().__init__()
+        self.inner, self.shortcut = (layers(about[path], path) for path in (_INNER, _SHORTCUT))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, O]."""
+        return torch.add(self.inner(x), self.shortcut(x))
 
 
 @dataclass
@@ -22,6 +34,8 @@ class Residual(Composite):
         inner: Layers, one after the other.
         shortcut: The same; the input itself where there are none.
     """
+
+    kind, plain = "residual", ResidualModule
 
     inner: list[Layer]
     shortcut: list[Layer] = field(default_factory=list)
@@ -62,21 +76,4 @@ class Residual(Composite):
     def describe(self) -> dict[str, object]:
         """Kind and layers."""
         paths = ((_INNER, self.inner), (_SHORTCUT, self.shortcut))
-        return {"kind": "residual"} | {path: [layer.describe() for layer in layers] for path, layers in paths}
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
-        """See `Layer`."""
-        return ResidualModule(*(sequence(about[path], path, tensors, source) for path in (_INNER, _SHORTCUT)))
-
-
-class ResidualModule(nn.Module):
-    """The plain module of `Residual`."""
-
-    def __init__(self, inner: nn.Module, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.inner, self.shortcut = inner, shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, I] -> [B, O]."""
-        return torch.add(self.inner(x), self.shortcut(x))
+        return {"kind": self.kind} | {path: [layer.describe() for layer in layers] for path, layers in paths}

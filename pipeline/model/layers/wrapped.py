@@ -52,6 +52,8 @@ class Wrapped(Layer):
         UserError: There is no such module, or it cannot take such rows.
     """
 
+    kind, described = "module", ("module", "arguments", "shape", "outputs")
+
     recordable = False
 
     module: str
@@ -122,23 +124,12 @@ class Wrapped(Layer):
             self._call(slot).backward(part, out)
         return back
 
-    def describe(self) -> dict[str, object]:
-        """Kind, what makes the module with which arguments, and the sizes of a row and its answer."""
-        return {
-            "kind": "module",
-            "module": self.module,
-            "arguments": self.arguments,
-            "shape": list(self.shape),
-            "outputs": self.outputs,
-        }
-
-    @staticmethod
-    def plain(about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+    @classmethod
+    def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
         """See `Layer`."""
-        made = make(_here(about["module"]), about["arguments"], about["shape"], seed=0)
-        with torch.no_grad():
-            for name, it in made.tensors().items():
-                it.copy_(tensors[name])  # buffers are kept as float32
+        made = make(_here(about["module"]), about["arguments"], tuple(about["shape"]), seed=0)
+        for name, it in made.tensors().items():
+            it.copy_(tensors[name])  # buffers are kept as float32
         return Shaped(made.module, about["shape"])
 
     def _enter(self, training: bool, rows: int) -> None:
