@@ -120,26 +120,15 @@ def _signature(spec: Specification) -> ModelSignature:
 
 def _inputs(sources: Iterable[SourceSpec]) -> Schema:
     """The columns of all sources; those that only some sources have are optional."""
-    every = [_columns(source) for source in sources]
-    names = dict.fromkeys(name for columns in every for name in columns)
-    return Schema(
-        [
-            ColSpec(
-                next(columns[name] for columns in every if name in columns),
-                name,
-                required=all(name in columns for columns in every),
-            )
-            for name in names
-        ]
-    )
-
-
-def _columns(source: SourceSpec) -> dict[str, Any]:
-    """The types of a source's columns, by name."""
     # Any type: a whole column of whole numbers is no double to MLflow, and a category may be text or a number. Pixels
     # are doubles, as float would refuse float64.
     types = {"pixels": "double", "table": AnyType(), "text": "string"}
-    return dict.fromkeys(Rows.of("", source).columns, types[source.kind])
+    every = [dict.fromkeys(Rows.of("", source).columns, types[source.kind]) for source in sources]
+    found: dict[str, Any] = {}
+    for columns in every:
+        found = columns | found
+    names = dict.fromkeys(name for columns in every for name in columns)
+    return Schema([ColSpec(found[name], name, required=all(name in it for it in every)) for name in names])
 
 
 def _example(source: SourceSpec) -> pd.DataFrame:

@@ -3,8 +3,9 @@
 Legend of shapes: B rows, F values of a row.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -24,22 +25,24 @@ class Rows:
     Attributes:
         kind: `pixels`, `table` or `text`.
         columns: That a frame must have.
-        source: Of a table and of text, whose encoding makes numbers of them; else any of these rows will do.
+        name: Of a table or of text that of the source: each is encoded in its own way.
+        source: It, or one of those that look alike.
     """
 
     kind: str
     columns: tuple[str, ...]
-    source: str = ""
+    name: str
+    source: SourceSpec = field(compare=False)
 
     @classmethod
     def of(cls, name: str, source: SourceSpec) -> "Rows":
         """Those of a source."""
-        match source:
-            case SourceSpec(kind="text"):
-                return cls("text", (TEXT,), name)
-            case SourceSpec(kind="table", encoding=dict() as encoding):
-                return cls("table", tuple(column["name"] for column in encoding["columns"]), name)
-        return cls("pixels", tuple(pixel_columns(int(np.prod(source.shape)))))
+        if source.kind == "pixels":
+            return cls(source.kind, tuple(pixel_columns(math.prod(source.shape))), "", source)
+        columns = (
+            [it["name"] for it in (source.encoding or {}).get("columns", [])] if source.kind == "table" else [TEXT]
+        )
+        return cls(source.kind, tuple(columns), name, source)
 
     def check(self, frame: pd.DataFrame) -> None:
         """Check a frame's columns; a table may have others, which are no inputs.
@@ -55,21 +58,20 @@ class Rows:
         if unknown and self.kind != "table":
             raise ValueError(f"{_named(unknown)} unknown: {self._shown}")
 
-    def values(self, frame: pd.DataFrame, first: int, source: SourceSpec) -> np.ndarray:
+    def values(self, frame: pd.DataFrame, first: int) -> np.ndarray:
         """A frame of pixels or of a table as a network takes it, float32 [B, F].
 
         Args:
             frame: With these columns, in any order.
             first: Number of its first row, for messages.
-            source: Whose encoding is used.
 
         Raises:
             ValueError: A value is no number, or no finite one; of pixels also a missing one.
         """
-        if self.kind == "pixels" or source.encoding is None:
+        if self.source.encoding is None:
             return _pixels(frame[list(self.columns)], first)
         return encoded(
-            source.encoding["columns"],
+            self.source.encoding["columns"],
             len(frame),
             numbers=lambda name: _numbers(frame[name], first),
             codes=lambda name, known: _codes(frame[name], known),

@@ -38,7 +38,6 @@ class Served:
 
     def __init__(self, spec: Specification, tensors: Mapping[str, Tensor]) -> None:
         self._spec, self._trunks = spec, build(spec, tensors)
-        self._rows = {name: Rows.of(name, source) for name, source in spec.sources.items()}
         self._texts = Texts(spec, self._answers)
 
     def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -61,12 +60,9 @@ class Served:
             if rows.kind == "text":
                 columns = self._texts.predict(frame[rows.columns[0]].tolist())
             else:
-                # Sources that look alike are encoded alike.
-                source = self._spec.sources[next(name for name, it in self._rows.items() if it == rows)]
                 starts = range(0, max(len(frame), 1), _CHUNK)
-                columns = self._joined(
-                    rows, (rows.values(frame.iloc[start : start + _CHUNK], start, source) for start in starts)
-                )
+                parts = (rows.values(frame.iloc[start : start + _CHUNK], start) for start in starts)
+                columns = self._joined(rows, parts)
         return pd.DataFrame(columns, index=frame.index)
 
     def answers(self, source: str, values: np.ndarray) -> pd.DataFrame:
@@ -80,7 +76,7 @@ class Served:
     def _answers(self, source: str, values: np.ndarray) -> dict[str, np.ndarray]:
         starts = range(0, max(len(values), 1), _CHUNK)
         parts = (np.array(values[start : start + _CHUNK], np.float32) for start in starts)
-        return self._joined(self._rows[source], parts)
+        return self._joined(Rows.of(source, self._spec.sources[source]), parts)
 
     def _matching(self, frame: pd.DataFrame) -> Rows:
         """What the caller's rows are: of all that the model reads, what has most columns in common."""
@@ -116,6 +112,5 @@ class Served:
                 if task in logits:
                     columns |= {f"{task}/{name}": it.numpy() for name, it in decide(spec, logits[task]).items()}
                 if f"{task}/tags" in columns:
-                    tokens = self._spec.sources[rows.source].shape[0]
-                    columns[f"{task}/tags"] = columns[f"{task}/tags"].reshape(len(values), tokens)
+                    columns[f"{task}/tags"] = columns[f"{task}/tags"].reshape(len(values), rows.source.shape[0])
         return columns

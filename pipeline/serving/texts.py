@@ -6,6 +6,7 @@ Legend of shapes: T tokens of a row of the network.
 import json
 from collections.abc import Callable, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -34,19 +35,17 @@ class Texts:
         self._encodings = {name: it.encoding for name, it in spec.sources.items() if it.kind == "text" and it.encoding}
         self._encoders = {name: words.numbers(it) for name, it in self._encodings.items()}
 
-    def predict(self, texts: Sequence[object]) -> dict[str, np.ndarray]:
+    def predict(self, texts: Sequence[Any]) -> dict[str, np.ndarray]:
         """Predictions of the tasks of all sources of text, by column.
 
         Raises:
             ValueError: A value is no text.
         """
-        said = [text for text in texts if isinstance(text, str)]
-        if len(said) < len(texts):
-            row = next(row for row, text in enumerate(texts) if not isinstance(text, str))
-            raise ValueError(f"row {row} (from 0), column 'text': {texts[row]!r} is no text")
+        if wrong := [row for row, text in enumerate(texts) if not isinstance(text, str)]:
+            raise ValueError(f"row {wrong[0]} (from 0), column 'text': {texts[wrong[0]]!r} is no text")
         found: dict[str, np.ndarray] = {}
         for source in self._encodings:
-            found |= self._predict(source, said)
+            found |= self._predict(source, texts)
         tasks = list(self._tasks)
         return dict(sorted(found.items(), key=lambda it: tasks.index(it[0].partition("/")[0])))
 

@@ -51,7 +51,7 @@ def encoding(clip: tuple[float, float] | None = (0.001, 0.999)) -> ColumnsEncodi
 
 def encoded(about: dict[str, Any], frame: pd.DataFrame, first: int) -> np.ndarray:
     source = SourceSpec([1], 1.0, encoding=about)
-    return Rows.of("own", source).values(frame, first, source)
+    return Rows.of("own", source).values(frame, first)
 
 
 @pytest.mark.parametrize("clip", [(0.001, 0.999), (0.1, 0.8), None])

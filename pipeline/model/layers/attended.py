@@ -6,14 +6,14 @@ Legend of shapes beside those of `base`:
     R rows of all tasks one under the other: those of a source as often as it has tasks
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import back_through, outputs_of, through, unspared
+from pipeline.model.layers.composite import back_through, descriptions, outputs_of, through, unspared
 from pipeline.model.layers.gated import Gated
 from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
@@ -178,9 +178,9 @@ class Attended(Gated):
             "kind": self.kind,
             "inputs": self.inputs,
             "last": self.last,
-            "shared": _described(self.shared),
-            "onward": _described(self.onward),
-            "attentions": [{"name": it.name, "layers": _described(it.layers)} for it in self.attentions],
+            "shared": descriptions(self.shared),
+            "onward": descriptions(self.onward),
+            "attentions": [{"name": it.name, "layers": descriptions(it.layers)} for it in self.attentions],
         }
 
     def _carried(self, x: Stacked) -> Stacked:
@@ -227,12 +227,3 @@ class Attended(Gated):
         """One of the streams that lie side by side, of the rows that are somebody's."""
         own = it.columns(slice(stream * width, (stream + 1) * width))
         return own if whose is None else own.part(self._this.rows[whose.source])
-
-    def _room(self, name: str, like: Stacked, rows: int, width: int) -> Stacked:
-        """A buffer that lies in memory as another does."""
-        make = self.turned_scratch if like.lies_turned else self.scratch
-        return make(name, like.tensor.size(0), rows, width)
-
-
-def _described(layers: Sequence[Layer]) -> list[dict[str, object]]:
-    return [layer.describe() for layer in layers]

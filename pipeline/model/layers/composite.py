@@ -81,6 +81,11 @@ def under(path: str, views: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(f"{path}."): it for name, it in views.items() if name.startswith(f"{path}.")}
 
 
+def descriptions(layers: Sequence[Layer]) -> list[dict[str, object]]:
+    """What layers describe themselves as."""
+    return [layer.describe() for layer in layers]
+
+
 def outputs_of(layers: Sequence[Layer]) -> int:
     """Values for a row that layers answer which change their number."""
     return next(int(it.outputs) for it in reversed(layers) if hasattr(it, "outputs"))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import back_through, outputs_of, through
+from pipeline.model.layers.composite import back_through, descriptions, outputs_of, through
 from pipeline.model.layers.gated import Gated
 from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
@@ -175,16 +175,10 @@ class Mixtures(Gated):
             "kind": self.kind,
             "inputs": self.inputs,
             "experts": [
-                {"name": it.name, "stream": it.stream, "layers": [layer.describe() for layer in it.layers]}
-                for it in self.experts
+                {"name": it.name, "stream": it.stream, "layers": descriptions(it.layers)} for it in self.experts
             ],
             "mixtures": [
-                {
-                    "name": it.name,
-                    "stream": it.stream,
-                    "experts": list(it.experts),
-                    "gate": [layer.describe() for layer in it.gate],
-                }
+                {"name": it.name, "stream": it.stream, "experts": list(it.experts), "gate": descriptions(it.gate)}
                 for it in self.mixtures
             ],
         }
@@ -218,11 +212,6 @@ class Mixtures(Gated):
 
     def _rows(self, it: Stacked, whose: Expert | Mixture) -> slice:
         return slice(0, it.tensor.size(1)) if whose.source is None else self._this.rows[whose.source]
-
-    def _room(self, name: str, like: Stacked, rows: int, width: int) -> Stacked:
-        """A buffer that lies in memory as another does."""
-        make = self.turned_scratch if like.lies_turned else self.scratch
-        return make(name, like.tensor.size(0), rows, width)
 
     def _gathered(self, backs: list[tuple[Expert | Mixture, Stacked | None]], rows: int) -> Stacked | None:
         """The gradient of the input, summed over all that read it."""

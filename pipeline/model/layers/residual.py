@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import Composite, back_through, outputs_of, through, unspared
+from pipeline.model.layers.composite import Composite, back_through, descriptions, outputs_of, through, unspared
 from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
 
@@ -76,4 +76,4 @@ class Residual(Composite):
     def describe(self) -> dict[str, object]:
         """Kind and layers."""
         paths = ((_INNER, self.inner), (_SHORTCUT, self.shortcut))
-        return {"kind": self.kind} | {path: [layer.describe() for layer in layers] for path, layers in paths}
+        return {"kind": self.kind} | {path: descriptions(layers) for path, layers in paths}
