@@ -3,8 +3,6 @@
 Its name ends in a hash of them, so several models in one process have each its own, and models of one version share it.
 """
 
-import ast
-import functools
 import hashlib
 import re
 import shutil
@@ -17,6 +15,7 @@ from pipeline.serving.specification import Specification
 
 _ROOT = Path(__file__).parents[2]
 _OURS = Path(__file__).parents[1].name
+_IMPORTED = re.compile(rf"^from ({_OURS}\.[\w.]+) import (\w*)", re.MULTILINE)
 _IMPORT = re.compile(rf"^(\s*(?:from|import) ){_OURS}\b", re.MULTILINE)
 
 
@@ -63,14 +62,5 @@ def _with_imports(modules: Iterable[str]) -> dict[str, str]:
         name = waiting.pop()
         if name not in found and (path := _ROOT.joinpath(*name.split(".")).with_suffix(".py")).is_file():
             found[name] = path.read_text(encoding="utf-8")
-            waiting += _imports(found[name])
+            waiting += [it for module, inner in _IMPORTED.findall(found[name]) for it in (module, f"{module}.{inner}")]
     return dict(sorted(found.items()))
-
-
-@functools.cache
-def _imports(source: str) -> tuple[str, ...]:
-    """Names that may be modules of this package."""
-    found = [it for it in ast.parse(source).body if isinstance(it, ast.ImportFrom) and is_ours(it.module or "")]
-    return tuple(
-        name for it in found for name in (str(it.module), *(f"{it.module}.{alias.name}" for alias in it.names))
-    )
