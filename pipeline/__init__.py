@@ -1,7 +1,7 @@
 """Headway: multi-task learning as one tracked, resumable, reproducible experiment.
 
-The packages, from the command line down: `cli`, `steps`, `tuning` and `analysis`, `training`, then `balance`,
-`model` and `data`, then `config`. `tracking` is the only one that imports mlflow. Imports run that one way.
+The packages, from the command line down: `cli`, `steps`, `tuning` and `analysis`, `training`, `serving`, then
+`balance`, `model` and `data`, then `config`. Only `tracking` and `serving` import mlflow. Imports run that one way.
 """
 
 import os

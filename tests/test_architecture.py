@@ -22,6 +22,7 @@ LAYERS = [
     {"steps"},
     {"tuning", "analysis"},
     {"training"},
+    {"serving"},
     {"balance", "model", "data"},
     {"config"},
     {"stacked"},
@@ -30,7 +31,7 @@ LAYERS = [
     {"errors"},
 ]
 SELDOM = {"captum", "rich", "sklearn", "tokenizers", "torchmetrics", "torchvision", "transformers"}
-TRACKING_IS_USED_BY = {"cli", "commands", "steps", "tuning"}
+TRACKING_IS_USED_BY = {"cli", "commands", "steps", "tuning", "serving"}
 
 
 @cache
@@ -80,19 +81,16 @@ def test_tracking_is_used_by_steps_and_above_and_imports_nothing_of_them() -> No
             if here == "tracking" and parts[0] == "pipeline":
                 assert parts[1] in (
                     "tracking",
-                    "data",
                     "errors",
-                    "plugins",
-                    "pretrained",
                     "sqlite",
                     "user_cache",
                     "",
                 ), f"{path} imports {name}"
 
 
-def test_only_tracking_imports_mlflow() -> None:
+def test_only_tracking_and_serving_import_mlflow() -> None:
     for path, tree in modules():
-        if owner(path) != "tracking":
+        if owner(path) not in ("tracking", "serving"):
             assert not [name for name in imported(tree) if name.split(".")[0] == "mlflow"], path
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.analysis.attributions import Explained
     from pipeline.analysis.explanation import Subject
     from pipeline.data.prepared import Prepared
-    from pipeline.tracking.rebuilt import Rebuilt
+    from pipeline.serving.rebuilt import Rebuilt
     from pipeline.tracking.run import Run
 
 PAGE, ANSWER = "explain.html", "answer.txt"
@@ -92,7 +92,7 @@ class Explain(Step):
         """Every task with its network and another, and rows of its source that its network has not learnt from."""
         from pipeline.analysis.explanation import Subject
         from pipeline.data.prepared import open_prepared
-        from pipeline.tracking.rebuilt import rebuilt
+        from pipeline.serving.rebuilt import rebuilt
         from pipeline.training.saved import file_of
         from pipeline.training.slot import seed_slots
 

@@ -50,7 +50,7 @@ def predict(
         Failure: The store does not answer, or the output cannot be written.
     """
     from pipeline.data.tables.writer import check_output, written
-    from pipeline.tracking.open_model import described, open_model
+    from pipeline.serving.open_model import described, open_model
 
     if not source.exists():
         raise UserError(f"input {source}: no such file or folder")

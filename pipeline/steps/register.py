@@ -12,10 +12,10 @@ from pipeline.analysis.counts import r2_score, roc_auc
 from pipeline.analysis.metrics import by_label, mean_of_known
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedTask, Split, known, open_prepared
+from pipeline.serving.open_model import open_model
+from pipeline.serving.package import log_package
 from pipeline.steps.context import Context
 from pipeline.tracking import registry, tags
-from pipeline.tracking.model_package import log_package
-from pipeline.tracking.open_model import open_model
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
 from pipeline.training.saved import file_of

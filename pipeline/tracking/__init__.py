@@ -1,4 +1,4 @@
-"""Tracking: keys, runs, outputs, the registry and served models. The only package that imports mlflow."""
+"""Tracking: keys, runs, outputs and the registry."""
 
 from pipeline.tracking.store import prepare_environment
 

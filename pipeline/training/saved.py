@@ -7,7 +7,6 @@ multilabel tasks [K][L].
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, takewhile
@@ -20,8 +19,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from pipeline.config import Experiment
-from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
+from pipeline.data.prepared import Prepared
 from pipeline.model import Network
+from pipeline.serving.specification import SourceSpec, TaskSpec
 from pipeline.training.slot import SlotState
 from pipeline.training.stack.network import build_network
 from pipeline.training.thresholds import thresholds
@@ -157,25 +157,9 @@ def _save(path: Path, prepared: Prepared, slots: Sequence[tuple[Experiment, Slot
     metadata = {
         "network": network.describe(),
         "slots": [state.name for state in states],
-        "tasks": {name: _described(task) for name, task in prepared.tasks.items()},
+        "tasks": {name: TaskSpec.of(vars(task)).json() for name, task in prepared.tasks.items()},
         "thresholds": thresholds(network, prepared, folds),
-        "sources": {name: _source(it) for name, it in prepared.sources.items()},
+        "sources": {name: SourceSpec.of(vars(it)).json() for name, it in prepared.sources.items()},
     }
     # One entry only: safetensors writes several in an order that changes from process to process.
     save_file(network.named(values, buffers), path, metadata={_ENTRY: json.dumps(metadata, sort_keys=True)})
-
-
-def _described(task: PreparedTask) -> dict[str, Any]:
-    """What is needed of a task to read its outputs."""
-    described: dict[str, Any] = {"kind": task.kind, "source": task.source, "classes": list(task.classes)}
-    if task.kind != "regression":
-        return described
-    described |= {"mean": task.mean, "std": task.std}
-    return described | ({"low": task.low, "high": task.high} if task.low > -math.inf else {})
-
-
-def _source(source: PreparedSource) -> dict[str, Any]:
-    """What is needed of a source to make rows for its network."""
-    described: dict[str, Any] = {"shape": list(source.shape), "scale": source.scale}
-    described |= {"resized": True} if source.resized else {}
-    return described | ({"encoding": source.encoding} if source.encoding else {})

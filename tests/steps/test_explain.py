@@ -13,11 +13,11 @@ from torch import nn
 from pipeline.analysis.attributions import Explained
 from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
+from pipeline.serving.rebuilt import Rebuilt
 from pipeline.steps.context import Context, Done
 from pipeline.steps.explain import Chosen, Explain, _explained
 from pipeline.steps.restricted import single_task
 from pipeline.steps.train import Train
-from pipeline.tracking.rebuilt import Rebuilt
 from pipeline.training.saved import FILE, load_network, save
 from pipeline.training.slot import slots_of
 from tests.analysis.made import candidate, prepared

@@ -18,9 +18,9 @@ from PIL import Image
 from pipeline.config import with_values
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.errors import UserError
+from pipeline.serving.open_model import open_model
 from pipeline.steps.predict import predict
-from pipeline.tracking.open_model import open_model
-from tests.tracking.packages import PREPARED, experiment, frame, log, rows, save, store
+from tests.serving.packages import PREPARED, experiment, frame, log, rows, save, store
 
 ROWS = rows(9000)
 READ = {".csv": pd.read_csv, ".parquet": pd.read_parquet}

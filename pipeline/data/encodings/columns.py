@@ -16,12 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.encodings.moments import ClippedMoments, Moments
+from pipeline.data.encodings.rows import CATEGORICAL, NUMERIC, encoded
 from pipeline.data.tables.typed import numbers, place_of
 from pipeline.errors import UserError
 
-NUMERIC, CATEGORICAL = "numeric", "categorical"
 _MOST_VALUES = 1 << 20
-_EVERYTHING = (-np.inf, np.inf)
 
 
 def types_of(kinds: Mapping[str, str]) -> dict[str, pa.DataType]:
@@ -49,20 +48,12 @@ class ColumnsEncoding:
 
     def encode(self, chunk: pa.RecordBatch) -> np.ndarray:
         """float32 [B, N + M + C]."""
-        found: dict[str, list[np.ndarray]] = {"numbers": [], "marks": [], "codes": []}
-        for column in self.about["columns"]:
-            values = chunk.column(column["name"])
-            if column["kind"] == CATEGORICAL:
-                found["codes"].append(_codes(values, column["values"]))
-                continue
-            own = numbers(values).clip(*column.get("clip", _EVERYTHING))
-            found["numbers"].append(np.nan_to_num((own - column["mean"]) / column["std"], nan=0.0))
-            if column["marked"]:
-                found["marks"].append(np.isnan(own))
-        encoded = np.empty((chunk.num_rows, *self.shape), np.float32)
-        for place, column in enumerate(one for kind in found.values() for one in kind):
-            encoded[:, place] = column
-        return encoded
+        return encoded(
+            self.about["columns"],
+            chunk.num_rows,
+            numbers=lambda name: numbers(chunk.column(name)),
+            codes=lambda name, known: _codes(chunk.column(name), known),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Text as whole numbers: tokens, and for each token a few numbers that stand for it.
 
-This file stands alone, as `pipeline.tracking.served_model` does: a copy of it goes into every model that reads text, so
-that what is predicted is encoded as what was trained on.
+A copy of this file goes into every model that reads text, so that what is predicted is encoded as what was trained on.
 
 A token becomes C numbers, which a trunk looks up in one table and adds up (as fastText does with its subwords,
 Bojanowski et al. 2017, arXiv 1607.04606, section 3.2): 0 is padding, 1 is what train does not know. So a name that

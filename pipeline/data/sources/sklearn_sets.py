@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config.sources import SklearnSettings
-from pipeline.data.encodings.columns import NUMERIC, ColumnsEncoder
+from pipeline.data.encodings.columns import ColumnsEncoder
+from pipeline.data.encodings.rows import NUMERIC
 from pipeline.data.sources import idx
 from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
 from pipeline.errors import Failure

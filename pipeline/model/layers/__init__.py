@@ -3,7 +3,7 @@
 from pipeline.model.layers.activation import Activation
 from pipeline.model.layers.attended import Attended, Attention
 from pipeline.model.layers.base import Declared, Layer, Pass
-from pipeline.model.layers.composite import Composite, back_through, outputs_of, through
+from pipeline.model.layers.composite import back_through, outputs_of, through
 from pipeline.model.layers.conv import Conv2d
 from pipeline.model.layers.dropout import Dropout
 from pipeline.model.layers.embedding import CategoryEmbedding, NumberEmbedding, embedded
@@ -28,7 +28,6 @@ __all__ = [
     "BatchNorm",
     "BatchNorm2d",
     "CategoryEmbedding",
-    "Composite",
     "Conditioning",
     "Constant",
     "Conv2d",

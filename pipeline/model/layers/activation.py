@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
 from pipeline.stacked import Stacked
@@ -29,6 +29,7 @@ _BACKWARD: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "sigmoid": lambda grad, y, out: _aten.sigmoid_backward.grad_input(grad, y, grad_input=out),
 }
 
+_MODULES = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 _OF_OUTPUT = ("relu", "tanh", "sigmoid")  # whose derivative follows from what they answer
 
 
@@ -39,6 +40,8 @@ class Activation(Layer):
     Attributes:
         name: relu, gelu, silu, tanh or sigmoid.
     """
+
+    kind, described, plain = "activation", ("name",), lambda name: _MODULES[name]()
 
     name: str
 
@@ -63,10 +66,6 @@ class Activation(Layer):
         back = grad if grad.spare else self.like("back", grad)
         self._call(_BACKWARD[self.name], grad, self._kept, back)
         return back
-
-    def describe(self) -> dict[str, object]:
-        """Kind and name."""
-        return {"kind": "activation", "name": self.name}
 
     def _call(self, function: Callable[..., Tensor], *stacked: Stacked) -> None:
         flat = [it.flat for it in stacked if it.flat is not None]

@@ -6,15 +6,16 @@ Legend of shapes beside those of `base`:
     R rows of all tasks one under the other: those of a source as often as it has tasks
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import back_through, outputs_of, through, unspared
+from pipeline.model.layers.composite import back_through, descriptions, outputs_of, through, unspared
 from pipeline.model.layers.gated import Gated
+from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
 
 _WHOLE = "all"
@@ -35,6 +36,30 @@ class Attention:
     source: str
 
 
+class AttendedModule(nn.Module):
+    """The plain module of `Attended`.
+
+    Args:
+        about: What that describes itself as.
+        layers: Makes modules of described layers whose tensors have a prefix.
+    """
+
+    def __init__(self, about: Description, layers: Layers) -> None:
+        super().__init__()
+        self.inputs, self.last = about["inputs"], about["last"]
+        self.shared = layers(about["shared"], "shared")
+        self.onward = layers(about["onward"], "onward")
+        self.attentions = nn.ModuleList(layers(it["layers"], f"attention.{it['name']}") for it in about["attentions"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I or (1 + T) * I] -> [B, T * H or (1 + T) * H]."""
+        features, *attended = x.split(self.inputs, 1)
+        shared = self.shared(features)
+        seen = [torch.cat([shared, self.onward(own)], 1) for own in attended] or [shared] * len(self.attentions)
+        masked = [attention(it) * shared for attention, it in zip(self.attentions, seen, strict=True)]
+        return torch.cat(masked if self.last else [shared, *masked], 1)
+
+
 @dataclass
 class Attended(Gated):
     """One block of a multi-task attention network: p = shared(x), and y_t = a_t(p, onward(x_t)) * p for every task.
@@ -51,6 +76,8 @@ class Attended(Gated):
         channels: C.
         last: No further block reads the shared features.
     """
+
+    kind, plain = "attended", AttendedModule
 
     shared: list[Layer]
     attentions: list[Attention]
@@ -148,12 +175,12 @@ class Attended(Gated):
     def describe(self) -> dict[str, object]:
         """Kind, sizes, and what it is made of."""
         return {
-            "kind": "attended",
+            "kind": self.kind,
             "inputs": self.inputs,
             "last": self.last,
-            "shared": _described(self.shared),
-            "onward": _described(self.onward),
-            "attentions": [{"name": it.name, "layers": _described(it.layers)} for it in self.attentions],
+            "shared": descriptions(self.shared),
+            "onward": descriptions(self.onward),
+            "attentions": [{"name": it.name, "layers": descriptions(it.layers)} for it in self.attentions],
         }
 
     def _carried(self, x: Stacked) -> Stacked:
@@ -200,12 +227,3 @@ class Attended(Gated):
         """One of the streams that lie side by side, of the rows that are somebody's."""
         own = it.columns(slice(stream * width, (stream + 1) * width))
         return own if whose is None else own.part(self._this.rows[whose.source])
-
-    def _room(self, name: str, like: Stacked, rows: int, width: int) -> Stacked:
-        """A buffer that lies in memory as another does."""
-        make = self.turned_scratch if like.lies_turned else self.scratch
-        return make(name, like.tensor.size(0), rows, width)
-
-
-def _described(layers: Sequence[Layer]) -> list[dict[str, object]]:
-    return [layer.describe() for layer in layers]

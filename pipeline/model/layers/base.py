@@ -14,13 +14,15 @@ slot's values then agree for every K within a tolerance only. No call waits for 
 changes from step to step, so a step can be recorded once and replayed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from pipeline.draws import Stream
+from pipeline.model.layers.plain import Description
 from pipeline.stacked import HOST, On, Scratch, Stacked
 
 
@@ -81,9 +83,15 @@ class Layer:
 
     Attributes:
         batched: Each call is for all slots.
+        kind: Names it in descriptions; `plain.KINDS` knows its file.
+        described: Its attributes that a description has.
+        plain: Makes the same layer of one network, from what is described, in this order.
         recordable: What a pass with batched calls asks of the device can be recorded and replayed.
     """
 
+    kind: ClassVar[str]
+    described: ClassVar[tuple[str, ...]] = ()
+    plain: ClassVar[Callable[..., nn.Module]]
     recordable: ClassVar[bool] = True
 
     values: dict[str, Stacked] = field(default_factory=dict, init=False, repr=False)
@@ -170,5 +178,20 @@ class Layer:
         return 0
 
     def describe(self) -> dict[str, object]:
-        """What rebuilds the layer outside a stack, as JSON."""
-        raise NotImplementedError
+        """What rebuilds the layer outside a stack, as JSON: its kind, and what is `described`."""
+        values = {name: getattr(self, name) for name in self.described}
+        return {"kind": self.kind} | {name: list(it) if isinstance(it, tuple) else it for name, it in values.items()}
+
+    @classmethod
+    def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """The layer outside a stack: [B, I] -> [B, O], what one slot computes in evaluation.
+
+        Args:
+            about: What `describe` returns.
+            tensors: One slot's parameters and statistics, by name.
+            source: Whose statistics normalise, where each source has its own.
+        """
+        with torch.device("meta"):  # initial values take neither memory nor random draws
+            module = cls.plain(*(about[name] for name in cls.described))
+        module.load_state_dict(tensors, assign=True)
+        return module

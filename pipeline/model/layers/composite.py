@@ -1,12 +1,13 @@
 """Layers that consist of layers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.draws import Stream
 from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.plain import Description, sequence
 from pipeline.stacked import HOST, On, Stacked
 
 
@@ -49,6 +50,11 @@ class Composite(Layer):
         for _, layer in self.named():
             layer.begin(streams, epoch)
 
+    @classmethod
+    def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return cls.plain(about, lambda described, name: sequence(described, name, tensors, source))
+
 
 def through(layers: Sequence[Layer], x: Stacked, this: Pass) -> Stacked:
     """What layers, one after the other, make of x."""
@@ -73,6 +79,11 @@ def unspared(it: Stacked) -> Stacked:
 def under(path: str, views: dict[str, Tensor]) -> dict[str, Tensor]:
     """Those whose name begins with this path, by the rest of it."""
     return {name.removeprefix(f"{path}."): it for name, it in views.items() if name.startswith(f"{path}.")}
+
+
+def descriptions(layers: Sequence[Layer]) -> list[dict[str, object]]:
+    """What layers describe themselves as."""
+    return [layer.describe() for layer in layers]
 
 
 def outputs_of(layers: Sequence[Layer]) -> int:

@@ -8,11 +8,12 @@ Legend of shapes as in `images` and `columns`.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Declared, Pass
 from pipeline.model.layers.columns import Columns, edges, spread
@@ -39,6 +40,8 @@ class Conv2d(ImageLayer):
         first: Nobody needs the gradient of its input.
         scale: What the inputs are multiplied by on their way in.
     """
+
+    kind, described = "conv2d", ("shape", "channels", "window", "stride", "padding", "bias")
 
     channels: int
     window: int
@@ -155,7 +158,8 @@ class Conv2d(ImageLayer):
         sizes = [(stop - start) * row for start, stop in pairwise(cuts)]
         return [lane.split(sizes, -1) for lane in self.lanes(stacked)]
 
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes; who predicts divides by the source's scale."""
-        sizes = {name: getattr(self, name) for name in ("channels", "window", "stride", "padding", "bias")}
-        return {"kind": "conv2d", "shape": list(self.shape)} | sizes
+    @staticmethod
+    def plain(shape: Sequence[int], channels: int, *sizes: int) -> nn.Module:
+        """See `Layer`."""
+        window, stride, padding, bias = sizes
+        return nn.Conv2d(shape[0], channels, window, stride, padding, bias=bool(bias))

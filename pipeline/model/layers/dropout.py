@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.draws import Stream
 from pipeline.model.layers.base import Layer, Pass
@@ -34,6 +34,8 @@ class Dropout(Layer):
         rates: Probability of dropping a unit, one a slot, in [0, 1).
         name: Names the layer's draws, so that two layers of a network draw apart.
     """
+
+    kind, plain = "dropout", nn.Identity  # predicting drops nothing
 
     rates: list[float]
     name: str
@@ -130,10 +132,6 @@ class Dropout(Layer):
             words = torch.empty(len(mask), mask.size(1) // 8, dtype=torch.int64)
             self._bits[mask.shape] = (words.unbind(), words.view(torch.int8))
         return self._bits[mask.shape]
-
-    def describe(self) -> dict[str, object]:
-        """Kind; predicting drops nothing."""
-        return {"kind": "dropout"}
 
 
 def _mixed(numbers: Tensor) -> Tensor:

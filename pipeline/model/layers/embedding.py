@@ -10,10 +10,24 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.stacked import HOST, On, Stacked
+
+
+class CategoryEmbeddingModule(nn.Module):
+    """The plain module of `CategoryEmbedding`."""
+
+    def __init__(self, numbers: int, sizes: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.numbers, self.sizes, self.width = numbers, sizes, width
+        self.weight = nn.Parameter(torch.zeros(sum(sizes), width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N + C] -> [B, N + C * D]."""
+        codes = x[:, self.numbers :].long() + torch.tensor([0, *accumulate(self.sizes)][:-1])
+        return torch.cat([x[:, : self.numbers], self.weight[codes].flatten(1)], 1)
 
 
 @dataclass
@@ -28,6 +42,8 @@ class CategoryEmbedding(Layer):
         width: D.
         first: Nobody needs the gradient of its input.
     """
+
+    kind, described, plain = "category_embedding", ("numbers", "sizes", "width"), CategoryEmbeddingModule
 
     numbers: int
     sizes: tuple[int, ...]
@@ -90,10 +106,19 @@ class CategoryEmbedding(Layer):
         back.tensor[:, :, self.numbers :] = 0.0
         return back
 
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes."""
-        sizes = {"numbers": self.numbers, "sizes": list(self.sizes), "width": self.width}
-        return {"kind": "category_embedding", "shape": [self.numbers + len(self.sizes)], **sizes}
+
+class NumberEmbeddingModule(nn.Module):
+    """The plain module of `NumberEmbedding`."""
+
+    def __init__(self, numbers: int, width: int) -> None:
+        super().__init__()
+        self.numbers, self.width = numbers, width
+        self.weight, self.bias = (nn.Parameter(torch.zeros(numbers, width)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N + C] -> [B, N * D + C]."""
+        vectors = torch.relu(torch.addcmul(self.bias, x[:, : self.numbers, None], self.weight))
+        return torch.cat([vectors.flatten(1), x[:, self.numbers :]], 1)
 
 
 @dataclass
@@ -107,6 +132,8 @@ class NumberEmbedding(Layer):
         codes: C.
         width: D.
     """
+
+    kind, described, plain = "number_embedding", ("numbers", "width"), NumberEmbeddingModule
 
     numbers: int
     codes: int
@@ -151,11 +178,6 @@ class NumberEmbedding(Layer):
     def _products(self, like: Tensor) -> Tensor:
         """Memory for [K, B, N, D]."""
         return self.scratch("products", *like.shape[:2], self.numbers, self.width).tensor
-
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes."""
-        sizes = {"numbers": self.numbers, "width": self.width}
-        return {"kind": "number_embedding", "shape": [self.numbers + self.codes], **sizes}
 
 
 def embedded(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pipeline.model.layers.composite import Composite
+from pipeline.stacked import Stacked
 
 
 @dataclass
@@ -22,3 +23,8 @@ class Gated(Composite):
     def shares(self) -> Iterator[tuple[str, Tensor]]:
         """Of the last pass each reader's name and its gates [K, B, E], of those readers whose rows passed."""
         raise NotImplementedError
+
+    def _room(self, name: str, like: Stacked, rows: int, width: int) -> Stacked:
+        """A buffer that lies in memory as another does."""
+        make = self.turned_scratch if like.lies_turned else self.scratch
+        return make(name, like.tensor.size(0), rows, width)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.draws import Stream
 from pipeline.model.layers.base import Declared, Layer, Pass
@@ -19,6 +19,8 @@ _softmax_backward = torch.ops.aten._softmax_backward_data
 @dataclass
 class Softmax(Layer):
     """Gates of each row that sum to 1."""
+
+    kind, plain = "softmax", lambda: nn.Softmax(1)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, E] -> [K, B, E]."""
@@ -36,9 +38,17 @@ class Softmax(Layer):
             out.copy_(_softmax_backward(slope, y, -2, torch.float32))
         return back
 
-    def describe(self) -> dict[str, object]:
-        """Kind."""
-        return {"kind": "softmax"}
+
+class ConstantModule(nn.Module):
+    """The plain module of `Constant`."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.gates = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, E]."""
+        return self.gates.expand(len(x), -1)
 
 
 @dataclass
@@ -48,6 +58,8 @@ class Constant(Layer):
     Attributes:
         begins: Their initial values, E of them.
     """
+
+    kind, described, plain = "constant", ("outputs",), ConstantModule
 
     begins: tuple[float, ...]
 
@@ -74,7 +86,34 @@ class Constant(Layer):
 
     def describe(self) -> dict[str, object]:
         """Kind and size."""
-        return {"kind": "constant", "outputs": len(self.begins)}
+        return {"kind": self.kind, "outputs": len(self.begins)}
+
+
+class SelectionModule(nn.Module):
+    """The plain module of `Selection`.
+
+    Args:
+        experts: E.
+        choices: c.
+        smoothing: See there.
+    """
+
+    def __init__(self, experts: int, choices: int, smoothing: float) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(choices * experts.bit_length()))
+        self.experts, self.choices, self.smoothing = experts, choices, smoothing
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, E]."""
+        t = (self.logits[: -self.choices] / self.smoothing).clamp(-0.5, 0.5)
+        steps = (0.5 + 1.5 * t - 2.0 * t**3).reshape(self.choices, self.experts.bit_length() - 1)
+        gates = x.new_zeros(self.experts)
+        for bits, weight in zip(steps, self.logits[-self.choices :].softmax(0), strict=True):
+            shares = x.new_ones(1)
+            for bit in bits:
+                shares = torch.cat([shares * (1.0 - bit), shares * bit])
+            gates = gates + weight * shares
+        return gates.expand(len(x), -1)
 
 
 @dataclass
@@ -94,6 +133,8 @@ class Selection(Layer):
         choices: c.
         smoothing: The paper's gamma: a logit beyond half of it is decided.
     """
+
+    kind, described, plain = "selection", ("experts", "choices", "smoothing"), SelectionModule
 
     experts: int
     choices: int
@@ -151,8 +192,3 @@ class Selection(Layer):
         """The bits of the experts' numbers, [E, m], least first."""
         places = torch.arange(self.experts.bit_length() - 1, device=like.device)
         return torch.arange(self.experts, device=like.device).unsqueeze(1) >> places & 1
-
-    def describe(self) -> dict[str, object]:
-        """Kind and settings."""
-        settings = {name: getattr(self, name) for name in ("experts", "choices", "smoothing")}
-        return {"kind": "selection"} | settings

@@ -1,21 +1,21 @@
 """Batch normalisation of images, composed of calls for all slots as in `norm`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from pipeline.model.layers.base import Declared, Pass
+from pipeline.model.layers.base import Pass
 from pipeline.model.layers.images import ImageLayer
-from pipeline.model.layers.norm import EPSILON, MOMENTUM, Group, groups_of, statistic, statistics_of
+from pipeline.model.layers.norm import EPSILON, MOMENTUM, Group, RunningNorm, groups_of, statistic
 from pipeline.stacked import Stacked
 
 _OVER = (2, 3)  # pixels and rows of [K, C, H * W, B]
 
 
 @dataclass
-class BatchNorm2d(ImageLayer):
+class BatchNorm2d(RunningNorm, ImageLayer):
     """Batch normalisation (Ioffe & Szegedy 2015) of each channel over all pixels, by every slot's own statistics.
 
     A step that brings a single row is normalised by the running statistics, as `BatchNorm` does.
@@ -24,20 +24,14 @@ class BatchNorm2d(ImageLayer):
         sources: With names, each source's rows are normalised apart, by statistics of their own.
     """
 
+    kind, described = "batch_norm2d", ("shape", "width", "sources", "epsilon")
+    plain = staticmethod(lambda _, width, __, epsilon: nn.BatchNorm2d(width, epsilon))
+
     sources: tuple[str, ...] = ()
+    width: int = field(init=False)
 
-    @property
-    def width(self) -> int:
-        """C."""
-        return self.shape[0]
-
-    def parameters(self) -> dict[str, Declared]:
-        """Scale and shift [C], shared by the sources."""
-        return {"weight": Declared((self.width,), constant=1.0), "bias": Declared((self.width,))}
-
-    def statistics(self) -> dict[str, Declared]:
-        """Running mean and variance [C] of each group of rows."""
-        return statistics_of(self.sources, self.width)
+    def __post_init__(self) -> None:
+        self.width = self.shape[0]
 
     def units(self, training: bool) -> int:
         """See `Layer`: its answer, the centred values, products, and the input's gradient."""
@@ -130,16 +124,6 @@ class BatchNorm2d(ImageLayer):
     def _vectors(self, name: str, slots: int) -> Tensor:
         """Memory for a value [C] a slot."""
         return self.scratch(name, slots, self.width).tensor
-
-    def describe(self) -> dict[str, object]:
-        """Kind, shape and groups."""
-        return {
-            "kind": "batch_norm2d",
-            "shape": list(self.shape),
-            "width": self.width,
-            "sources": list(self.sources),
-            "epsilon": EPSILON,
-        }
 
 
 def _wide(vectors: Tensor) -> Tensor:

@@ -10,11 +10,13 @@ Legend of shapes beside those of `base`:
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer
+from pipeline.model.layers.plain import Description, Shaped
 from pipeline.stacked import Stacked
 
 Shape = tuple[int, int, int]
@@ -58,3 +60,8 @@ class ImageLayer(Layer):
     def lanes(self, stacked: Tensor) -> tuple[Tensor, ...]:
         """What each call reads or writes of a tensor [K, ...]: a slot's part, or where calls are batched all."""
         return (stacked,) if self.batched else stacked.unbind()
+
+    @classmethod
+    def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        return Shaped(super().rebuild(about, tensors, source), about["shape"])

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers import rounding
 from pipeline.model.layers.base import Declared, Layer, Pass
@@ -27,6 +27,8 @@ class Linear(Layer):
             gradients and everything else stay float32.
         last: Nothing but a loss reads its output, which then lies in memory as [K, O, B].
     """
+
+    kind, described, plain = "linear", ("inputs", "outputs"), nn.Linear
 
     inputs: int
     outputs: int
@@ -170,7 +172,3 @@ class Linear(Layer):
         halved = self.scratch(name, *tensor.shape, dtype=torch.bfloat16)
         halved.tensor.copy_(tensor)
         return halved
-
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes; who predicts divides by the source's scale."""
-        return {"kind": "linear", "inputs": self.inputs, "outputs": self.outputs}

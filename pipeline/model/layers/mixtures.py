@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import back_through, outputs_of, through
+from pipeline.model.layers.composite import back_through, descriptions, outputs_of, through
 from pipeline.model.layers.gated import Gated
+from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
 
 
@@ -54,6 +55,33 @@ class Mixture:
     source: str | None = None
 
 
+class MixturesModule(nn.Module):
+    """The plain module of `Mixtures`.
+
+    Args:
+        about: What that describes itself as.
+        layers: Makes modules of described layers whose tensors have a prefix.
+    """
+
+    def __init__(self, about: Description, layers: Layers) -> None:
+        super().__init__()
+        self.inputs = about["inputs"]
+        self.reads = [it["stream"] for it in about["experts"]]
+        self.mixed = [(it["stream"], it["experts"]) for it in about["mixtures"]]
+        self.experts = nn.ModuleList(layers(it["layers"], f"expert.{it['name']}") for it in about["experts"])
+        self.gates = nn.ModuleList(layers(it["gate"], f"gate.{it['name']}") for it in about["mixtures"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N * I] -> [B, M * H]."""
+        streams = x.split(self.inputs, 1)
+        answers = [expert(streams[stream]) for stream, expert in zip(self.reads, self.experts, strict=True)]
+        mixtures = []
+        for (stream, experts), gate in zip(self.mixed, self.gates, strict=True):
+            gates = gate(streams[stream]).unsqueeze(2)
+            mixtures.append((gates * torch.stack([answers[it] for it in experts], 1)).sum(1))
+        return torch.cat(mixtures, 1)
+
+
 @dataclass
 class Mixtures(Gated):
     """y_m = the sum over its experts e of gate_me(x) * expert_e(x), the mixtures side by side.
@@ -66,6 +94,8 @@ class Mixtures(Gated):
         mixtures: All mixtures.
         inputs: I, values of a stream.
     """
+
+    kind, plain = "mixtures", MixturesModule
 
     experts: list[Expert]
     mixtures: list[Mixture]
@@ -142,19 +172,13 @@ class Mixtures(Gated):
     def describe(self) -> dict[str, object]:
         """Kind, sizes, and what the experts and mixtures are made of."""
         return {
-            "kind": "mixtures",
+            "kind": self.kind,
             "inputs": self.inputs,
             "experts": [
-                {"name": it.name, "stream": it.stream, "layers": [layer.describe() for layer in it.layers]}
-                for it in self.experts
+                {"name": it.name, "stream": it.stream, "layers": descriptions(it.layers)} for it in self.experts
             ],
             "mixtures": [
-                {
-                    "name": it.name,
-                    "stream": it.stream,
-                    "experts": list(it.experts),
-                    "gate": [layer.describe() for layer in it.gate],
-                }
+                {"name": it.name, "stream": it.stream, "experts": list(it.experts), "gate": descriptions(it.gate)}
                 for it in self.mixtures
             ],
         }
@@ -188,11 +212,6 @@ class Mixtures(Gated):
 
     def _rows(self, it: Stacked, whose: Expert | Mixture) -> slice:
         return slice(0, it.tensor.size(1)) if whose.source is None else self._this.rows[whose.source]
-
-    def _room(self, name: str, like: Stacked, rows: int, width: int) -> Stacked:
-        """A buffer that lies in memory as another does."""
-        make = self.turned_scratch if like.lies_turned else self.scratch
-        return make(name, like.tensor.size(0), rows, width)
 
     def _gathered(self, backs: list[tuple[Expert | Mixture, Stacked | None]], rows: int) -> Stacked | None:
         """The gradient of the input, summed over all that read it."""

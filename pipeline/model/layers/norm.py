@@ -1,11 +1,13 @@
 """Normalisation, composed of calls for all slots: torch's own batch norm takes one slot, and twice as long."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.plain import Description
 from pipeline.stacked import Stacked
 
 EPSILON = 1e-5
@@ -20,8 +22,41 @@ Group = tuple[str, slice, bool]
 _ALL = ""  # the one group of rows when sources are normalised together
 
 
+class Norm(Layer):
+    """A layer that normalises, and then scales and shifts each of I units or channels."""
+
+    epsilon = EPSILON
+    width: int
+
+    def parameters(self) -> dict[str, Declared]:
+        """Scale and shift [I], shared by the sources."""
+        return {"weight": Declared((self.width,), constant=1.0), "bias": Declared((self.width,))}
+
+
+class RunningNorm(Norm):
+    """One that keeps running statistics of each group of rows: of all, or of each source's."""
+
+    sources: tuple[str, ...]
+
+    def statistics(self) -> dict[str, Declared]:
+        """Running mean and variance [I] of each group of rows."""
+        return {
+            statistic(name, group): Declared((self.width,), constant=constant)
+            for group in self.sources or (_ALL,)
+            for name, constant in (("mean", 0.0), ("variance", 1.0))
+        }
+
+    @classmethod
+    def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        group = source if about["sources"] else _ALL
+        own = {name: tensors[name] for name in ("weight", "bias")}
+        own["running_mean"], own["running_var"] = (tensors[statistic(it, group)] for it in ("mean", "variance"))
+        return super().rebuild(about, own | {"num_batches_tracked": torch.tensor(0)}, source)
+
+
 @dataclass
-class BatchNorm(Layer):
+class BatchNorm(RunningNorm):
     """Batch normalisation (Ioffe & Szegedy 2015) with statistics of its own in every slot.
 
     A step that brings a single row is normalised by the running statistics: one row has no variance.
@@ -31,16 +66,11 @@ class BatchNorm(Layer):
         sources: With names, each source's rows are normalised apart, by statistics of their own.
     """
 
+    kind, described = "batch_norm", ("width", "sources", "epsilon")
+    plain = staticmethod(lambda width, _, epsilon: nn.BatchNorm1d(width, epsilon))
+
     width: int
     sources: tuple[str, ...] = ()
-
-    def parameters(self) -> dict[str, Declared]:
-        """Scale and shift [I], shared by the sources."""
-        return {"weight": Declared((self.width,), constant=1.0), "bias": Declared((self.width,))}
-
-    def statistics(self) -> dict[str, Declared]:
-        """Running mean and variance [I] of each group of rows."""
-        return statistics_of(self.sources, self.width)
 
     def units(self, training: bool) -> int:
         """See `Layer`: what is normalised, and on the way there and back."""
@@ -102,24 +132,18 @@ class BatchNorm(Layer):
         """Memory for a value [I] a slot."""
         return self.scratch(name, slots, self.width).tensor
 
-    def describe(self) -> dict[str, object]:
-        """Kind, width and groups."""
-        return {"kind": "batch_norm", "width": self.width, "sources": list(self.sources), "epsilon": EPSILON}
-
 
 @dataclass
-class LayerNorm(Layer):
+class LayerNorm(Norm):
     """Layer normalisation (Ba et al. 2016).
 
     Attributes:
         width: I.
     """
 
-    width: int
+    kind, described, plain = "layer_norm", ("width", "epsilon"), nn.LayerNorm
 
-    def parameters(self) -> dict[str, Declared]:
-        """Scale and shift [I]."""
-        return {"weight": Declared((self.width,), constant=1.0), "bias": Declared((self.width,))}
+    width: int
 
     def units(self, training: bool) -> int:
         """See `Layer`: what is normalised, and on the way there and back."""
@@ -147,25 +171,12 @@ class LayerNorm(Layer):
         back.tensor.copy_(dx)
         return back
 
-    def describe(self) -> dict[str, object]:
-        """Kind and width."""
-        return {"kind": "layer_norm", "width": self.width, "epsilon": EPSILON}
-
 
 def groups_of(sources: tuple[str, ...], this: Pass, rows: int) -> list[Group]:
     """What is normalised apart."""
     groups = this.rows if sources else {_ALL: slice(0, rows)}
     sizes = {group: part.stop - part.start for group, part in groups.items()}
     return [(group, groups[group], this.training and size > 1) for group, size in sizes.items() if size]
-
-
-def statistics_of(sources: tuple[str, ...], width: int) -> dict[str, Declared]:
-    """Running mean and variance of each group of rows."""
-    declared = {}
-    for group in sources or (_ALL,):
-        declared[statistic("mean", group)] = Declared((width,))
-        declared[statistic("variance", group)] = Declared((width,), constant=1.0)
-    return declared
 
 
 def statistic(name: str, group: str) -> str:

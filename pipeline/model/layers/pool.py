@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Pass
 from pipeline.model.layers.images import ImageLayer, Shape
@@ -19,6 +19,8 @@ class MaxPool2d(ImageLayer):
     Attributes:
         window: Side of the window.
     """
+
+    kind, described, plain = "max_pool2d", ("shape", "window"), lambda _, window: nn.MaxPool2d(window)
 
     window: int
 
@@ -64,14 +66,12 @@ class MaxPool2d(ImageLayer):
                 _aten.max_pool2d_with_indices_backward.grad_input(*given, grad_input=_as_planes(out))
         return back
 
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes."""
-        return {"kind": "max_pool2d", "shape": list(self.shape), "window": self.window}
-
 
 @dataclass
 class AveragePool2d(ImageLayer):
     """The mean of each channel over the whole image."""
+
+    kind, described, plain = "average_pool2d", ("shape",), lambda _: nn.AdaptiveAvgPool2d(1)
 
     @property
     def answers(self) -> Shape:
@@ -96,10 +96,6 @@ class AveragePool2d(ImageLayer):
         images, pixels = back.tensor.mT.unflatten(1, self.shape), self.shape[1] * self.shape[2]
         images.copy_(grad.tensor.mT[:, :, None, None]).div_(pixels)
         return back
-
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes."""
-        return {"kind": "average_pool2d", "shape": list(self.shape)}
 
 
 def _as_planes(images: Tensor) -> Tensor:

@@ -4,13 +4,19 @@ Legend beside that of `base`: T tasks, P values of a plane: H * W of images, 1 o
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
 from pipeline.stacked import Stacked
+
+_ASKED: ContextVar[Tensor | None] = ContextVar("preference", default=None)
+"""What the caller at hand asks a plain module for: several may ask at a time."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,20 @@ class Conditioning:
     tasks: tuple[str, ...]
     shares: tuple[float, ...]
     alphas: Sequence[float]
+
+
+class PreferenceModule(nn.Module):
+    """The plain module of `Preference`, whose preference `asking` changes."""
+
+    def __init__(self, shape: Sequence[int], tasks: Sequence[str], shares: Sequence[float]) -> None:
+        super().__init__()
+        self.plane, self.shares = math.prod(shape[1:]), shares
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, F] -> [B, F + T * P]."""
+        asked = _ASKED.get()
+        shares = x.new_tensor(self.shares) if asked is None else asked
+        return torch.cat([x, shares.repeat_interleave(self.plane).expand(len(x), -1)], 1)
 
 
 @dataclass
@@ -44,6 +64,8 @@ class Preference(Layer):
         shares: The preference wherever none is drawn; it may be set to another.
     """
 
+    kind, described, plain = "preference", ("shape", "tasks", "shares"), PreferenceModule
+
     recordable = False
 
     shape: tuple[int, ...]
@@ -52,7 +74,7 @@ class Preference(Layer):
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        self.shares = self.conditioning.shares
+        self.tasks, self.shares = self.conditioning.tasks, self.conditioning.shares
 
     @property
     def inputs(self) -> int:
@@ -100,7 +122,12 @@ class Preference(Layer):
             for stream, alpha in zip(this.streams, self.conditioning.alphas, strict=True)
         ]
 
-    def describe(self) -> dict[str, object]:
-        """Kind, shape and the preference that it answers by."""
-        about = {"tasks": list(self.conditioning.tasks), "shares": list(self.shares)}
-        return {"kind": "preference", "shape": list(self.shape)} | about
+
+@contextmanager
+def asking(shares: Tensor | None) -> Iterator[None]:
+    """As long as it is entered, plain modules append these shares [T] in place of their own; None leaves theirs."""
+    token = _ASKED.set(shares)
+    try:
+        yield
+    finally:
+        _ASKED.reset(token)

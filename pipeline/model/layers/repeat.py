@@ -2,8 +2,22 @@
 
 from dataclasses import dataclass
 
+from torch import Tensor, nn
+
 from pipeline.model.layers.base import Layer, Pass
 from pipeline.stacked import Stacked
+
+
+class RepeatModule(nn.Module):
+    """The plain module of `Repeat`."""
+
+    def __init__(self, inputs: int, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, times * I]."""
+        return x.repeat(1, self.times)
 
 
 @dataclass
@@ -14,6 +28,8 @@ class Repeat(Layer):
         inputs: I.
         times: How often.
     """
+
+    kind, described, plain = "repeat", ("inputs", "times"), RepeatModule
 
     inputs: int
     times: int
@@ -31,7 +47,3 @@ class Repeat(Layer):
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> None:
         """Nobody needs it."""
-
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes."""
-        return {"kind": "repeat", "inputs": self.inputs, "times": self.times}

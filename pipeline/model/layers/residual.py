@@ -4,12 +4,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import Composite, back_through, outputs_of, through, unspared
+from pipeline.model.layers.composite import Composite, back_through, descriptions, outputs_of, through, unspared
+from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
 
 _INNER, _SHORTCUT = "inner", "shortcut"
+
+
+class ResidualModule(nn.Module):
+    """The plain module of `Residual`."""
+
+    def __init__(self, about: Description, layers: Layers) -> None:
+        super().__init__()
+        self.inner, self.shortcut = (layers(about[path], path) for path in (_INNER, _SHORTCUT))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, I] -> [B, O]."""
+        return torch.add(self.inner(x), self.shortcut(x))
 
 
 @dataclass
@@ -20,6 +34,8 @@ class Residual(Composite):
         inner: Layers, one after the other.
         shortcut: The same; the input itself where there are none.
     """
+
+    kind, plain = "residual", ResidualModule
 
     inner: list[Layer]
     shortcut: list[Layer] = field(default_factory=list)
@@ -60,4 +76,4 @@ class Residual(Composite):
     def describe(self) -> dict[str, object]:
         """Kind and layers."""
         paths = ((_INNER, self.inner), (_SHORTCUT, self.shortcut))
-        return {"kind": "residual"} | {path: [layer.describe() for layer in layers] for path, layers in paths}
+        return {"kind": self.kind} | {path: descriptions(layers) for path, layers in paths}

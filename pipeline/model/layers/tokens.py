@@ -4,9 +4,30 @@ Legend of shapes beside those of `base`: T tokens of a row, H values of a token.
 """
 
 from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
 from pipeline.stacked import Stacked
+
+
+class PartModule(nn.Module):
+    """The plain module of `Tokens` and of `Pooled`.
+
+    Args:
+        length: T.
+        width: H.
+        tokens: The vectors of all tokens, else those of the rows.
+    """
+
+    def __init__(self, length: int, width: int, tokens: bool) -> None:
+        super().__init__()
+        self.begin, self.width, self.tokens = length * width, width, tokens
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, (T + 1) * H] -> [B * T, H] or [B, H]."""
+        return x[:, : self.begin].reshape(-1, self.width) if self.tokens else x[:, self.begin :]
 
 
 @dataclass
@@ -17,6 +38,8 @@ class Tokens(Layer):
         length: T.
         width: H.
     """
+
+    kind, described, plain = "tokens", ("length", "width"), partial(PartModule, tokens=True)
 
     length: int
     width: int
@@ -37,10 +60,6 @@ class Tokens(Layer):
         back.tensor[:, :, self.length * self.width :] = 0.0
         return back
 
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes."""
-        return {"kind": "tokens", "length": self.length, "width": self.width}
-
 
 @dataclass
 class Pooled(Layer):
@@ -50,6 +69,8 @@ class Pooled(Layer):
         length: T.
         width: H.
     """
+
+    kind, described, plain = "pooled", ("length", "width"), partial(PartModule, tokens=False)
 
     length: int
     width: int
@@ -66,7 +87,3 @@ class Pooled(Layer):
         back.tensor[:, :, : self.length * self.width] = 0.0
         back.tensor[:, :, self.length * self.width :] = grad.tensor
         return back
-
-    def describe(self) -> dict[str, object]:
-        """Kind and sizes."""
-        return {"kind": "pooled", "length": self.length, "width": self.width}

@@ -7,14 +7,14 @@ become one by torch.func: a batched product may choose another kernel for anothe
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -22,6 +22,7 @@ from pipeline.draws import Stream, seeded
 from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.model.layers.call import Call, Tensors
 from pipeline.model.layers.module import make
+from pipeline.model.layers.plain import Description, Shaped
 from pipeline.model.layers.replaced import replace_dropout
 from pipeline.stacked import HOST, On, Stacked
 
@@ -50,6 +51,8 @@ class Wrapped(Layer):
     Raises:
         UserError: There is no such module, or it cannot take such rows.
     """
+
+    kind, described = "module", ("module", "arguments", "shape", "outputs")
 
     recordable = False
 
@@ -121,15 +124,13 @@ class Wrapped(Layer):
             self._call(slot).backward(part, out)
         return back
 
-    def describe(self) -> dict[str, object]:
-        """Kind, what makes the module with which arguments, and the sizes of a row and its answer."""
-        return {
-            "kind": "module",
-            "module": self.module,
-            "arguments": self.arguments,
-            "shape": list(self.shape),
-            "outputs": self.outputs,
-        }
+    @classmethod
+    def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+        """See `Layer`."""
+        made = make(_here(about["module"]), about["arguments"], tuple(about["shape"]), seed=0)
+        for name, it in made.tensors().items():
+            it.copy_(tensors[name])  # buffers are kept as float32
+        return Shaped(made.module, about["shape"])
 
     def _enter(self, training: bool, rows: int) -> None:
         """Put the module in its training or evaluation mode."""
@@ -181,6 +182,11 @@ class Wrapped(Layer):
         index = torch.arange(self._slots, device=x.device)
         answer: tuple[Tensor, Tensors] = run(values, buffers, x[0] if shared else x, index)
         return answer
+
+
+def _here(path: str) -> str:
+    """Where a module of this package is imported from: in a copy of the package, from that."""
+    return path.replace("pipeline.", f"{__name__.partition('.')[0]}.", 1) if path.startswith("pipeline.") else path
 
 
 def _of(slot: int | None, views: dict[str, Stacked]) -> Tensors:

@@ -1,1 +1,1 @@
-"""Modules of torch that trunks are made of; each file stands alone, for a copy of it goes into every model served."""
+"""Modules of torch that trunks are made of; a copy goes into the models that have them."""

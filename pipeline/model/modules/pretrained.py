@@ -1,6 +1,6 @@
 """An encoder of Hugging Face that reads text, for trunks of kind huggingface.
 
-This file stands alone, as `pipeline.tracking.served_model` does: a copy of it goes into every model with such a trunk.
+A copy of this file goes into every model with such a trunk: it imports nothing that such a model does not require.
 
 Legend of shapes: B rows, T tokens of a row at most, C numbers of a token, S numbers of the longest row at hand with
 what stands around it, H values that the encoder answers for a number.

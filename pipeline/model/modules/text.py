@@ -1,6 +1,6 @@
 """Networks that read text, for trunks of kind lstm, gru and transformer.
 
-This file stands alone, as `pipeline.tracking.served_model` does: a copy of it goes into every model that reads text.
+A copy of this file goes into every model that reads text.
 
 Legend of shapes: B rows, T tokens of a row at most, t of the longest row at hand, C numbers of a token, E values that
 stand for a token, H values that the network answers for a token.

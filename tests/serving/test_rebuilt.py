@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
-from pipeline.tracking.rebuilt import rebuilt
+from pipeline.serving.rebuilt import rebuilt
 from pipeline.training.saved import load_network
 from tests.data import texts
-from tests.tracking.packages import PREPARED, SLOTS, experiment, probabilities, rows, save
+from tests.serving.packages import PREPARED, SLOTS, experiment, probabilities, rows, save
 
 COLUMNS = {
     "kind": "table",

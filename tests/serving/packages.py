@@ -15,7 +15,7 @@ from pipeline.config.experiment import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.data.tables import pixel_columns
 from pipeline.draws import Stream
-from pipeline.tracking.model_package import log_package
+from pipeline.serving.package import log_package
 from pipeline.training import saved
 from pipeline.training.slot import SlotState
 from pipeline.training.stack.network import build_network

@@ -19,11 +19,11 @@ from pipeline.config import Experiment
 from pipeline.data.encodings.text import TextEncoding
 from pipeline.data.encodings.words import tokens_of
 from pipeline.data.prepared import Prepared
-from pipeline.tracking.open_model import described, open_model
+from pipeline.serving.open_model import described, open_model
 from pipeline.training.saved import load_network
 from tests import encoders
 from tests.data import texts
-from tests.tracking.packages import SLOTS, log, save, store
+from tests.serving.packages import SLOTS, log, save, store
 
 pytest.importorskip("transformers")
 

@@ -16,7 +16,8 @@ from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
 
 from pipeline.errors import Failure, UserError
-from pipeline.tracking.model_package import IN_SPEC, METADATA
+from pipeline.serving.slots import METADATA
+from pipeline.serving.specification import Specification
 from pipeline.tracking.requirements import without_scan
 from pipeline.tracking.store import check_store
 
@@ -53,22 +54,14 @@ def open_model(uri: str) -> PyFuncModel:
 
 
 def described(model: PyFuncModel) -> dict[str, Any]:
-    """What a model of Headway's says of itself: `slot`, `sources` and `tasks`, as in its spec.
-
-    Of several networks `slots`, the slot of each task, instead of `slot`. Of a network that is given a preference also
-    `preference`: `tasks` in their order, and their `shares`.
+    """What a model of Headway's says of itself, see `Specification.summary`; those of earlier versions say the same.
 
     Raises:
         UserError: It is none of Headway's.
     """
-    metadata = model.metadata.metadata or {}
-    if METADATA not in metadata:
+    if METADATA not in (model.metadata.metadata or {}):
         raise UserError("this model was not logged by Headway: it does not say which sources and tasks it knows")
-    about: dict[str, Any] = metadata[METADATA]
-    if IN_SPEC in about:
-        spec = model.unwrap_python_model()._spec
-        about = about | {name: spec[name] for name in about[IN_SPEC]}
-    return about
+    return Specification.of(model.unwrap_python_model()._spec).summary()
 
 
 def _fetch(uri: str, folder: str) -> Path:

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
-from pipeline.tracking.open_model import open_model
-from tests.tracking.packages import SLOTS, experiment, frame, log, probabilities, rows, save, store
-from tests.tracking.test_served_model import ALONE
+from pipeline.serving.open_model import open_model
+from tests.serving.packages import SLOTS, experiment, frame, log, probabilities, rows, save, store
+from tests.serving.test_served_model import ALONE
 
 SIDE = 14
 IMAGES = Prepared(
@@ -134,11 +134,12 @@ def test_only_models_of_ones_own_code_carry_it(
     client: mlflow.MlflowClient, logged: dict[str, tuple[str, dict[str, np.ndarray]]]
 ) -> None:
     for case, (uri, _) in logged.items():
-        carried = sorted(path.name for path in (_folder(client, uri) / "code").rglob("*.py"))
-        mixing = "sharing" in CASES[case] and CASES[case]["sharing"] != "separate"
-        own = ["__init__.py", "blocks.py", "net.py"] if case == "own" else []
-        assert [name for name in carried if not name.startswith("headway_served_sharing_")] == own
-        assert len(carried) - len(own) == mixing
+        code = _folder(client, uri) / "code"
+        carried = [str(path.relative_to(code)) for path in sorted(code.rglob("*.py"))]
+        own = [f"own_parts/{name}.py" for name in ("__init__", "blocks", "net")] if case == "own" else []
+        assert [name for name in carried if not name.startswith("headway_")] == own
+        attending = str(CASES[case].get("sharing")).count("mtan")  # the code of no other layers is carried
+        assert sum(name.endswith("/layers/attended.py") for name in carried) == attending
 
 
 def test_loading_a_module_draws_no_random_numbers(logged: dict[str, tuple[str, dict[str, np.ndarray]]]) -> None:

@@ -14,13 +14,13 @@ import torch
 
 from pipeline.data.prepared import Prepared
 from pipeline.errors import UserError
+from pipeline.serving.open_model import described, open_model
 from pipeline.steps.predict import predict
 from pipeline.steps.register import _objective
-from pipeline.tracking.open_model import described, open_model
 from pipeline.training.assess import assess
 from pipeline.training.saved import load_network
 from tests.data import texts
-from tests.tracking.packages import SLOTS, log, save, store
+from tests.serving.packages import SLOTS, log, save, store
 
 TRUNKS = ({"kind": "lstm"}, {"kind": "transformer", "embedding": 8, "heads": 2})
 TEXTS = ["Anna saw Bo Li near New York", "", "then we saw Oslo , lovely !", " ".join(["Anna saw the"] * 20), "Zoë ☃"]

@@ -14,9 +14,9 @@ from sklearn.metrics import f1_score
 
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
-from pipeline.tracking.open_model import open_model
+from pipeline.serving.open_model import open_model
 from pipeline.training import saved
-from tests.tracking.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
+from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
 from tests.training.made import MIXED, experiment_on, random_data, seeds, trained
 
 CASES: dict[str, dict[str, Any]] = {

@@ -16,12 +16,12 @@ import torch
 from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared
 from pipeline.model.layers import Preference
-from pipeline.tracking.open_model import described, open_model
-from pipeline.tracking.rebuilt import rebuilt
+from pipeline.serving.open_model import described, open_model
+from pipeline.serving.rebuilt import rebuilt
 from pipeline.training.saved import load_network
-from tests.tracking.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
-from tests.tracking.test_served_model import ALONE
-from tests.tracking.test_served_trunks import IMAGES, SIDE
+from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
+from tests.serving.test_served_model import ALONE
+from tests.serving.test_served_trunks import IMAGES, SIDE
 
 CASES: dict[str, tuple[Prepared, dict[str, Any]]] = {
     "rows": (PREPARED, {}),

@@ -15,15 +15,16 @@ from sklearn.metrics import r2_score
 from pipeline.analysis.number_scores import NumberScorer
 from pipeline.data.encodings.columns import ColumnsEncoder, ColumnsEncoding
 from pipeline.data.prepared import Prepared, Split
+from pipeline.serving.decisions import decide
+from pipeline.serving.open_model import open_model
+from pipeline.serving.rows import Rows
+from pipeline.serving.slots import one_slot
+from pipeline.serving.specification import SourceSpec, TaskSpec
 from pipeline.stacked import HOST, Targets
 from pipeline.steps.register import _primary
-from pipeline.tracking.model_package import one_slot
-from pipeline.tracking.open_model import open_model
-from pipeline.tracking.served_model import _decide
-from pipeline.tracking.served_table import encoded
 from pipeline.training import saved
 from pipeline.training.tallies import metrics, tally_of
-from tests.tracking.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
+from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
 
 ROWS = 3000
 INPUTS = {"area": "numeric", "town": "categorical", "rare": "numeric"}
@@ -48,17 +49,22 @@ def encoding(clip: tuple[float, float] | None = (0.001, 0.999)) -> ColumnsEncodi
     return encoder.fit([(batch(table()), np.arange(ROWS) % 3 > 0)])
 
 
+def encoded(about: dict[str, Any], frame: pd.DataFrame, first: int) -> np.ndarray:
+    source = SourceSpec([1], 1.0, encoding=about)
+    return Rows.of("own", source).values(frame, first)
+
+
 @pytest.mark.parametrize("clip", [(0.001, 0.999), (0.1, 0.8), None])
 def test_rows_are_encoded_bit_for_bit_as_in_training(clip: tuple[float, float] | None) -> None:
     how = encoding(clip)
     far = pd.concat([table(), pd.DataFrame({"area": [1e12, -1e12], "town": ["Rome", None], "rare": [9.0, -9.0]})])
     wanted = how.encode(batch(far))
     as_in_the_spec = json.loads(json.dumps(how.about))
-    found = encoded(as_in_the_spec, far, 0).numpy()
+    found = encoded(as_in_the_spec, far, 0)
     assert found.tobytes() == wanted.tobytes()
     if clip:
         low, high = as_in_the_spec["columns"][0]["clip"]
-        at_the_ends = encoded(as_in_the_spec, far[-2:].assign(area=[high, low]), 0).numpy()
+        at_the_ends = encoded(as_in_the_spec, far[-2:].assign(area=[high, low]), 0)
         np.testing.assert_array_equal(found[-2:], at_the_ends)
 
 
@@ -90,7 +96,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             model = open_model(log(client, path)).unwrap_python_model()
             found[name] = model.predict(None, frame(x))["price/value"].to_numpy()
             found[f"{name}, prepared"] = model.answers("plain", x)["price/value"].to_numpy()
-            found[f"{name}, spec"] = one_slot(path, SLOTS[0])[0]["tasks"]["price"]
+            found[f"{name}, spec"] = one_slot(path, SLOTS[0])[0].json()["tasks"]["price"]
         found["stack"] = probabilities(path, experiment(own), SLOTS[0], x, own)["price"][:, 0]
     return found
 
@@ -126,8 +132,8 @@ def test_a_model_from_before_answers_as_before(values: dict[str, Any]) -> None:
 
 
 def test_what_is_no_number_stays_none() -> None:
-    about = {"kind": "regression", "mean": 1.0, "std": 2.0, "low": 0.0, "high": 3.0}
-    answer = _decide(about, torch.tensor([[torch.inf], [-torch.inf], [torch.nan], [9.0], [-9.0], [0.25]]))["value"]
+    task = TaskSpec("regression", "plain", [], mean=1.0, std=2.0, low=0.0, high=3.0)
+    answer = decide(task, torch.tensor([[torch.inf], [-torch.inf], [torch.nan], [9.0], [-9.0], [0.25]]))["value"]
     np.testing.assert_array_equal(answer, [np.inf, -np.inf, np.nan, 3.0, 0.0, 1.5])
 
 

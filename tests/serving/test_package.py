@@ -14,10 +14,10 @@ import yaml
 from safetensors import safe_open
 
 from pipeline.errors import Failure, UserError
-from pipeline.tracking import model_package
-from pipeline.tracking.model_package import log_package
-from pipeline.tracking.open_model import described, open_model
-from tests.tracking.packages import SLOTS, experiment, frame, log, rows, save, start_run, store
+from pipeline.serving import package as model_package
+from pipeline.serving.open_model import described, open_model
+from pipeline.serving.package import log_package
+from tests.serving.packages import SLOTS, experiment, frame, log, rows, save, start_run, store
 
 ROWS = frame(rows(4))
 
@@ -92,9 +92,7 @@ def test_a_long_description_is_left_to_the_spec(
     told = long.metadata.metadata["headway"]
     assert told["in_spec"] == ["sources", "tasks"]
     assert not {"sources", "tasks"} & set(told)
-    about = described(long)
-    del about["in_spec"]
-    assert about == described(open_model(package[0]))
+    assert described(long) == described(open_model(package[0]))
 
 
 def test_the_example_can_be_served(package: tuple[str, Path]) -> None:
@@ -202,7 +200,7 @@ def test_a_model_that_needs_unpickling_is_refused_before_anything_of_it_runs(
 ) -> None:
     monkeypatch.setenv("TRAP", str(tmp_path / "sprung"))
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
-    code = package[1] / "served_model.py"
+    code = package[1] / "pyfunc.py"
     code.write_text(f"import os; os.mkdir({str(tmp_path / 'run')!r})\n" + code.read_text())
     change(package[1])
     with pytest.raises(UserError, match="would need unpickling") as caught:
@@ -248,7 +246,7 @@ def test_a_package_whose_files_are_gone_is_a_users_mistake(package: tuple[str, P
 
 
 def test_a_model_whose_own_code_fails_cannot_be_loaded(package: tuple[str, Path]) -> None:
-    (package[1] / "served_model.py").write_text("raise RuntimeError('not today')")
+    (package[1] / "pyfunc.py").write_text("raise RuntimeError('not today')")
     with pytest.raises(Failure, match=r"cannot be loaded here: .*not today"):
         open_model(package[0])
 

@@ -1,0 +1,40 @@
+"""What MLflow loads of a model package: a copy of this file lies in it (models from code).
+
+It imports nothing of `pipeline`: the code that makes the network lies in the package under a name of its own, so a
+model is loaded where Headway is not installed, and models of several versions in one process. Nothing is unpickled.
+"""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.pyfunc.model import PythonModel
+from safetensors.torch import load_file
+
+
+class ServedModel(PythonModel):
+    """A model made of `spec.json` and `weights.safetensors`; see `serving/served.py` in its code."""
+
+    def load_context(self, context: Any) -> None:
+        """Build the networks; MLflow calls this when it loads the model."""
+        self._spec = json.loads(Path(context.artifacts["spec"]).read_text(encoding="utf-8"))
+        code = f"{self._spec['code']}.serving"
+        spec = importlib.import_module(f"{code}.specification").Specification.of(self._spec)
+        self._served = importlib.import_module(f"{code}.served").Served(spec, load_file(context.artifacts["weights"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Predict every task for every row; see `Served.predict`."""
+        found: pd.DataFrame = self._served.predict(model_input, params)
+        return found
+
+    def answers(self, source: str, values: np.ndarray) -> pd.DataFrame:
+        """Predict every task for rows [B, F] of a source that are encoded already; see `Served.answers`."""
+        found: pd.DataFrame = self._served.answers(source, values)
+        return found
+
+
+mlflow.models.set_model(ServedModel())

@@ -1,0 +1,84 @@
+"""Texts as a model reads them, and its tags as text.
+
+Legend of shapes: T tokens of a row of the network.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.encodings import words
+from pipeline.serving.specification import Specification
+
+_ROWS = 256  # that pass through the network at a time
+_TAGS = "/tags"
+
+Answers = Callable[[str, np.ndarray], dict[str, np.ndarray]]
+"""The predictions of a source's tasks for encoded rows [B, F], by column; tags as numbers [B, T]."""
+
+
+class Texts:
+    """Encodes texts, and writes tags and entities.
+
+    Texts longer than the network reads are tagged in pieces; tasks of other kinds see the first.
+
+    Args:
+        spec: Of the model.
+        answers: The network.
+    """
+
+    def __init__(self, spec: Specification, answers: Answers) -> None:
+        self._answers, self._tasks = answers, spec.tasks
+        self._encodings = {name: it.encoding for name, it in spec.sources.items() if it.kind == "text" and it.encoding}
+        self._encoders = {name: words.numbers(it) for name, it in self._encodings.items()}
+
+    def predict(self, texts: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Predictions of the tasks of all sources of text, by column.
+
+        Raises:
+            ValueError: A value is no text.
+        """
+        if wrong := [row for row, text in enumerate(texts) if not isinstance(text, str)]:
+            raise ValueError(f"row {wrong[0]} (from 0), column 'text': {texts[wrong[0]]!r} is no text")
+        found: dict[str, np.ndarray] = {}
+        for source in self._encodings:
+            found |= self._predict(source, texts)
+        tasks = list(self._tasks)
+        return dict(sorted(found.items(), key=lambda it: tasks.index(it[0].partition("/")[0])))
+
+    def _predict(self, source: str, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        encoding = self._encodings[source]
+        tokens = [words.tokens_of(text, encoding["parted"]) for text in texts]
+        pieces, begins = words.pieces(tokens, encoding["length"])
+        parts = []
+        for start in range(0, max(len(pieces), 1), _ROWS):
+            rows = self._encoders[source].encode(pieces[start : start + _ROWS])
+            parts.append(self._answers(source, rows.reshape(len(rows), rows.shape[1] * rows.shape[2])))
+        found: dict[str, np.ndarray] = {}
+        for name in parts[0]:
+            values = np.concatenate([part[name] for part in parts])
+            if name.endswith(_TAGS):
+                found |= self._in_words(name.removesuffix(_TAGS), tokens, pieces, begins, values)
+            else:
+                found[name] = values[np.array(begins, int)]
+        return found
+
+    def _in_words(
+        self,
+        task: str,
+        tokens: Sequence[Sequence[str]],
+        pieces: Sequence[Sequence[str]],
+        begins: list[int],
+        values: np.ndarray,
+    ) -> dict[str, np.ndarray]:
+        """Tags and entities of texts, from the numbers of the tags of each of their pieces, [T]."""
+        classes = self._tasks[task].classes
+        each = [[classes[tag] for tag in row[: len(piece)]] for row, piece in zip(values, pieces, strict=True)]
+        ends = [*begins[1:], len(each)][: len(begins)]
+        tags = [list(chain.from_iterable(each[start:end])) for start, end in zip(begins, ends, strict=True)]
+        found = [json.dumps(words.entities(*it), ensure_ascii=False) for it in zip(tokens, tags, strict=True)]
+        said = [" ".join(own) for own in tags]
+        return {f"{task}{_TAGS}": np.array(said, object), f"{task}/entities": np.array(found, object)}
