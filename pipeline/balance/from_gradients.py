@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchjd.aggregation import PCDWeighting
 
 from pipeline.balance.adam import Adam
-from pipeline.balance.base import Balancer, Kept, Seen
+from pipeline.balance.base import Balancer, Seen
 from pipeline.balance.geometry import Unsolved
 from pipeline.config.balancing import Balancing
 from pipeline.draws import seeded
@@ -60,12 +59,6 @@ class GradNorm(Balancer):
 def made(implementation: Any, settings: Balancing) -> Any:
     """A function as it is, a class made with the method's settings in the order of their declaration."""
     return implementation(*settings.values().values()) if isinstance(implementation, type) else implementation
-
-
-class PriorityConstrained(PCDWeighting):
-    """TorchJD's, with what it remembers (PCD; arXiv 2606.29521, TMLR 2026)."""
-
-    kept = (Kept("_sq_norm_ema", 1, made_by_call=True), Kept("_n_steps", 0, made_by_call=True))
 
 
 class SlotBySlot(Balancer):

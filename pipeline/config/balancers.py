@@ -381,7 +381,7 @@ class PCD(FromGramian):
         beta: Weight of the old values in their averages.
     """
 
-    implementation = "pipeline.balance.from_gradients:PriorityConstrained"
+    implementation = "pipeline.balance.priority:PriorityConstrained"
     paper = "arXiv 2606.29521 (priority-constrained descent), TMLR 2026"
     cost = 1.8
 

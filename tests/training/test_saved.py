@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score
 
 from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared
+from pipeline.serving.specification import TaskSpec
 from pipeline.training import saved
 from pipeline.training.assess import assess
 from pipeline.training.slot import SlotState, slots_of
@@ -49,7 +50,8 @@ def test_thresholds_of_labels_are_those_of_the_highest_f1_on_validation(tmp_path
     states = list(trained(prepared, seeds(experiment, 2)).values())
     (path,) = saved.save(tmp_path, prepared, [experiment] * len(states), states)
     told = saved.about(path)
-    assert (told["tasks"]["size"]["mean"], told["tasks"]["size"]["std"]) == (0.0, 1.0)
+    size = TaskSpec.of(told["tasks"]["size"])
+    assert (size.mean, size.std) == (0.0, 1.0)
     network, _ = saved.load_network(path, prepared, experiment)
     split = prepared.split("validation")
     rows = {name: torch.from_numpy(it.copy()).float().unsqueeze(0) for name, it in split.inputs.items()}
