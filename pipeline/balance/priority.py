@@ -1,4 +1,4 @@
-"""From the Gramian of one slot's gradients to their weights: descent of a first task under constraints by the others."""
+"""From the Gramian of one slot to weights: descent of a first task, as long as the others descend too."""
 
 from torchjd.aggregation import PCDWeighting
 
