@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data.encodings.rows import encoded
-from pipeline.data.tables.columns import pixel_columns, some
+from pipeline.data.tables import pixel_columns
+from pipeline.data.tables.columns import some
 from pipeline.serving.specification import SourceSpec
 
 TEXT = "text"
