@@ -13,8 +13,8 @@ from pipeline.model.layers.plain import KINDS
 from pipeline.plugins import files
 from pipeline.serving.specification import Specification
 
-_ROOT = Path(__file__).parents[2]
-_OURS = Path(__file__).parents[1].name
+_PACKAGE = Path(__file__).parents[1]
+_OURS = _PACKAGE.name
 _IMPORTED = re.compile(rf"^from ({_OURS}\.[\w.]+) import (\w*)", re.MULTILINE)
 _IMPORT = re.compile(rf"^(\s*(?:from|import) ){_OURS}\b", re.MULTILINE)
 
@@ -38,11 +38,11 @@ def copy_ours(spec: Specification, folder: Path) -> str:
     content = "".join(f"{module}\x1f{source}\x1f" for module, source in sources.items())
     name = f"headway_{hashlib.sha256(content.encode()).hexdigest()[:12]}"
     for module, source in sources.items():
-        path = folder.joinpath(name, *module.split(".")[1:]).with_suffix(".py")
+        path = _file(folder / name, module)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_IMPORT.sub(rf"\g<1>{name}", source), encoding="utf-8")
     for inner in (folder / name, *(path for path in (folder / name).rglob("*") if path.is_dir())):
-        (inner / "__init__.py").touch()
+        (inner / "__init__.py").touch()  # empty where nothing is imported from it
     return name
 
 
@@ -60,7 +60,13 @@ def _with_imports(modules: Iterable[str]) -> dict[str, str]:
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name not in found and (path := _ROOT.joinpath(*name.split(".")).with_suffix(".py")).is_file():
+        if name not in found and (path := _file(_PACKAGE, name)).is_file():
             found[name] = path.read_text(encoding="utf-8")
             waiting += [it for module, inner in _IMPORTED.findall(found[name]) for it in (module, f"{module}.{inner}")]
     return dict(sorted(found.items()))
+
+
+def _file(package: Path, module: str) -> Path:
+    """Where a module of this package lies, in it or in a copy of it."""
+    inner = Path(*module.split(".")[1:])
+    return package / inner / "__init__.py" if (_PACKAGE / inner).is_dir() else package / inner.with_suffix(".py")

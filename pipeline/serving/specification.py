@@ -75,6 +75,10 @@ class TaskSpec(_Part):
     high: float = inf
     thresholds: list[float] | None = None
 
+    def json(self) -> dict[str, Any]:
+        """Write it; of a regression task always with mean and deviation."""
+        return super().json() | ({"mean": self.mean, "std": self.std} if self.kind == "regression" else {})
+
 
 @dataclass(frozen=True)
 class BranchSpec(_Part):

@@ -139,10 +139,11 @@ def champion() -> Any:
 
 def encoded(model: Any, rows: pd.DataFrame) -> np.ndarray:
     """The rows as the served model encodes them: bit for bit as `prepare` did."""
-    served = model.unwrap_python_model()
-    trunk, *others = served._trunks  # the champion may be one network a task: they read the same rows
+    trunk, *others = (
+        model.unwrap_python_model()._served._trunks
+    )  # the champion may be one network a task: they read the same rows
     assert all(it.rows == trunk.rows for it in others)
-    return np.asarray(served._values(trunk.rows, rows, 0).numpy())
+    return np.asarray(trunk.rows.values(rows, 0))
 
 
 def test_the_logged_model_takes_frames_of_whole_numbers_unseen_words_and_gaps(finished: Finished) -> None:

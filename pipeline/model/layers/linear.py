@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pipeline.model.layers import rounding
 from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.rounding import has_units, rounded
 from pipeline.stacked import HOST, On, Stacked
 
 _WORTH_HALVING = 32  # inputs and outputs of the narrowest layer whose products are worth bfloat16 copies
@@ -55,7 +55,7 @@ class Linear(Layer):
         self._column = self.values["bias"].tensor.unsqueeze(2)
         # The copies take longer than the products of a narrow layer.
         worth = self.half and min(self.inputs, self.outputs) >= _WORTH_HALVING
-        self._rounded = worth and on == HOST and rounding.has_units()
+        self._rounded = worth and on == HOST and has_units()
         self._halved = worth and not self._rounded
 
     @property
@@ -122,7 +122,7 @@ class Linear(Layer):
     def _products(self, left: tuple[Tensor, ...], right: tuple[Tensor, ...], out: tuple[Tensor, ...]) -> None:
         """Products of each slot's two matrices, times the scale."""
         if self._rounded:
-            with rounding.rounded():
+            with rounded():
                 self._scaled(left, right, out)
         else:
             self._scaled(left, right, out)
