@@ -67,8 +67,7 @@ def _experiments(folder: Path) -> Iterator[tuple[Experiment, Prepared]]:
 def _prepared(experiment: Experiment, project: Path, folder: Path) -> tuple[Experiment, Prepared]:
     folder.mkdir(exist_ok=True)
     context = untracked(experiment, folder)
-    key = perform(context, Prepare(experiment, project)).key
-    return experiment, open_prepared(context.prepared_folder(key))
+    return experiment, open_prepared(perform(context, Prepare(experiment, project)).folder)
 
 
 def _share(experiment: Experiment, prepared: Prepared, method: str) -> float:

@@ -19,6 +19,7 @@ LAYERS = [
     {"commands"},
     {"drafts"},
     {"testing"},
+    {"studies"},
     {"steps"},
     {"tuning", "analysis"},
     {"training"},
@@ -30,7 +31,7 @@ LAYERS = [
     {"errors"},
 ]
 SELDOM = {"captum", "rich", "sklearn", "tokenizers", "torchmetrics", "torchvision", "transformers"}
-TRACKING_IS_USED_BY = {"cli", "commands", "steps", "tuning"}
+TRACKING_IS_USED_BY = {"cli", "commands", "studies", "steps", "tuning"}
 
 
 @cache

@@ -12,12 +12,12 @@ from benchmarks.truth.judged import CLAIMS
 from pipeline.analysis.comparison import Comparison, contrasts
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.config import Experiment
+from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.errors import UserError
-from pipeline.steps.arms import arms
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
-from pipeline.steps.replicated import replicated
 from pipeline.steps.step import perform
+from pipeline.studies.compare.run import training
 
 
 def compared(family: Family, seed: int) -> dict[str, Any]:
@@ -52,8 +52,7 @@ def _compared(family: Family, seed: int) -> dict[str, Any]:
 
 def _evaluated(experiment: Experiment, folder: Path) -> Evaluation:
     context = untracked(experiment, folder)
-    prepared = perform(context, Prepare(context.experiment, folder)).key
-    planned = arms(context.experiment)
-    done = [replicated(context, arm, prepared, "cpu") for arm in planned]
-    trained = [(it.train, it.done) for it in done]
-    return Evaluation.load(perform(context, Evaluate(planned[0].experiment, prepared, trained)).folder)
+    prepare = Prepare(context.experiment, folder)
+    trained = training(context.experiment, prepare)
+    evaluate = Evaluate(trained[0].experiment, prepare, trained, against=(EQUAL, TUNED))
+    return Evaluation.load(perform(context, evaluate).folder)

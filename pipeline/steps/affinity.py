@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.config import Experiment, values_read
+from pipeline.config import Experiment
 from pipeline.config.grouping import AffinitySettings
-from pipeline.steps.context import Context, Done
+from pipeline.steps.context import Context
 from pipeline.steps.decided import keep
-from pipeline.steps.report import openings
+from pipeline.steps.logged import openings
 from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train
 from pipeline.tracking import tags
-from pipeline.tracking.keys import Key, code_of, versions
 
 if TYPE_CHECKING:
     from pipeline.analysis.affinity import Affinities
@@ -28,44 +27,22 @@ class Affinity(Step):
 
     Args:
         experiment: Whose tasks.
-        prepared: Key of the prepare step.
-        together: What the training of all tasks in one network answered.
-        trained: The networks of each task and of groups.
-        evaluated: The evaluate step of all of them.
+        prepare: Prepares the data.
+        trained: The network of all tasks, those of each task and of groups.
+        evaluate: Scores all of them.
     """
 
     name = title = "affinity"
+    packages = ("plotly", "scipy")
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        prepared: str,
-        together: Done,
-        trained: Sequence[tuple[Train, Done]],
-        evaluated: Done,
-    ) -> None:
+    def __init__(self, experiment: Experiment, prepare: Step, trained: Sequence[Train], evaluate: Step) -> None:
         self.experiment = experiment
-        self._prepared, self._together, self._trained, self._evaluated = prepared, together, trained, evaluated
-
-    def key(self) -> Key:
-        """Code, and the keys of all that it shows."""
-        return Key(
-            {
-                "step": self.name,
-                "code": code_of(__name__),
-                "versions": versions("plotly", "scipy"),
-                "values": values_read(self.experiment, "affinity"),
-                "upstream": {
-                    "together": self._together.key,
-                    "evaluate": self._evaluated.key,
-                    **{step.title: done.key for step, done in self._trained},
-                },
-            }
-        )
+        self.inputs = (*trained, evaluate)
+        self._prepare, self._together, self._evaluate = prepare, trained[0], evaluate
 
     def tags(self) -> dict[str, str]:
-        """Which prepared data were looked at."""
-        return {tags.PREPARED: self._prepared}
+        """Which prepared data were used."""
+        return {tags.PREPARED: self._prepare.digest}
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Hold the groupings against each other, and draw the page."""
@@ -78,19 +55,19 @@ class Affinity(Step):
         from pipeline.analysis.grouped import Grouped
         from pipeline.analysis.report.grouped import answer, grouped_page, summary
 
-        history = pd.read_parquet(self._together.folder / HISTORY)
+        history = pd.read_parquet(self._together.outputs / HISTORY)
         seen = affinities(history, list(self.experiment.tasks))
         proposal, checked = _proposed(seen, self.experiment.affinity)
         found = Grouped(
             name=self.experiment.name,
             affinities=seen,
             history=history,
-            evaluation=Evaluation.load(self._evaluated.folder),
+            evaluation=Evaluation.load(self._evaluate.outputs),
             proposal=proposal,
             checked=checked,
             networks=self.experiment.affinity.networks,
             seeds=self.experiment.training.seeds,
-            openings=pd.DataFrame(openings(context, self._prepared), columns=["when", "candidates"]),
+            openings=pd.DataFrame(openings(context, self._prepare.digest), columns=["when", "candidates"]),
             command=context.command,
             margin=self.experiment.decision.margin,
         )
@@ -106,7 +83,7 @@ class Affinity(Step):
         run.artifacts(folder)
 
 
-def watched(folder: Path, experiment: Experiment) -> "tuple[Grouping, list[Grouping]]":
+def proposed(folder: Path, experiment: Experiment) -> "tuple[Grouping, list[Grouping]]":
     """The proposed grouping, and those that are to be trained beside one network for all and one for each task."""
     import pandas as pd
 

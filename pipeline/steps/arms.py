@@ -75,18 +75,6 @@ def job_arms(experiment: Experiment) -> list[Arm]:
     return [Arm(TUNED, begun), *alone]
 
 
-def arm_named(experiment: Experiment, title: str) -> Arm:
-    """An arm of the whole job.
-
-    Raises:
-        UserError: There is none of that title.
-    """
-    found = {arm.title: arm for arm in job_arms(experiment) if arm.experiment.tuning is not None}
-    if title not in found:
-        raise UserError(f"--arm {title}: the arms of {experiment.name} that have a study are {', '.join(found)}")
-    return found[title]
-
-
 def arms(experiment: Experiment) -> list[Arm]:
     """The arms of a comparison: equal, tuned and random weights, the methods asked for, and each task alone.
 

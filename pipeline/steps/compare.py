@@ -6,20 +6,20 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment, values_read
+from pipeline.config import Experiment
 from pipeline.config.comparing import TUNED
-from pipeline.steps.context import Context, Done
+from pipeline.steps.context import Context
 from pipeline.steps.decided import keep
 from pipeline.steps.device import on_device, resolve_device
-from pipeline.steps.notes import notes
-from pipeline.steps.replicated import Replicated
-from pipeline.steps.report import openings
+from pipeline.steps.logged import notes, openings
 from pipeline.steps.step import Step
-from pipeline.steps.tune import TRIALS, won
+from pipeline.steps.train import Train
+from pipeline.steps.tune import TRIALS, winners_in
 from pipeline.tracking import tags
-from pipeline.tracking.keys import Key, code_of, versions
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pipeline.analysis.comparison import Comparison
     from pipeline.analysis.step_cost import StepCost
     from pipeline.tracking.run import Run
@@ -32,42 +32,30 @@ class Compare(Step):
 
     Args:
         experiment: What is compared on.
-        prepared: Key of the prepare step.
-        compared: The arms that were trained.
-        failed: Why others were not, by their titles.
-        evaluated: The evaluate step of these arms.
+        prepare: Prepares the data.
+        trained: The winners of the arms' studies.
+        failed: Why other arms were not trained, by their titles.
+        evaluate: Scores the arms.
     """
 
     name = title = "compare"
+    packages = ("plotly", "scipy")
 
     def __init__(
-        self,
-        experiment: Experiment,
-        prepared: str,
-        compared: Sequence[Replicated],
-        failed: Mapping[str, str],
-        evaluated: Done,
+        self, experiment: Experiment, prepare: Step, trained: Sequence[Train], failed: Mapping[str, str], evaluate: Step
     ) -> None:
         self.experiment = experiment
-        self._prepared, self._compared, self._failed, self._evaluated = prepared, compared, failed, evaluated
+        self._prepare, self._trained, self._failed, self._evaluate = prepare, trained, failed, evaluate
+        self._studies = {it.candidate: it.study for it in trained if it.study}
+        self.inputs = (*trained, *self._studies.values(), evaluate)
 
-    def key(self) -> Key:
-        """Code and the keys of all that it shows."""
-        return Key(
-            {
-                "step": self.name,
-                "code": code_of(__name__),
-                "versions": versions("plotly", "scipy"),
-                "values": values_read(self.experiment, "compare"),
-                "failed": dict(self._failed),
-                "upstream": {"evaluate": self._evaluated.key}
-                | {done.title: done.key for it in self._compared for done in (it.tuned, it.done) if done},
-            }
-        )
+    def reads(self) -> dict[str, Any]:
+        """What failed."""
+        return {"failed": dict(self._failed)}
 
     def tags(self) -> dict[str, str]:
         """Which prepared data were compared on."""
-        return {tags.PREPARED: self._prepared}
+        return {tags.PREPARED: self._prepare.digest}
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Test every difference, and draw the page."""
@@ -93,11 +81,11 @@ class Compare(Step):
         from pipeline.analysis.comparison import Comparison, contrasts
         from pipeline.analysis.evaluation import Evaluation
 
-        evaluation = Evaluation.load(self._evaluated.folder)
-        studies = {it.arm.title: pd.read_parquet(it.tuned.folder / TRIALS) for it in self._compared if it.tuned}
-        arms = pd.DataFrame([self._row(it, studies[it.arm.title]) | vars(cost)
-                             for it, cost in zip(self._compared, self._costs(context), strict=True)])  # fmt: skip
-        first = self._compared[0].arm.experiment
+        evaluation = Evaluation.load(self._evaluate.outputs)
+        trials = {arm: pd.read_parquet(study.outputs / TRIALS) for arm, study in self._studies.items()}
+        arms = pd.DataFrame([self._row(it, trials[it.candidate]) | vars(cost)
+                             for it, cost in zip(self._trained, self._costs(context), strict=True)])  # fmt: skip
+        first = self._trained[0].experiment
         assert first.tuning is not None
         space = first.tuning.model_dump(mode="json")["space"]
         return Comparison(
@@ -106,27 +94,26 @@ class Compare(Step):
             contrasts=contrasts(evaluation),
             arms=arms,
             failed=self._failed,
-            frontier=studies.get(TUNED),
+            frontier=trials.get(TUNED),
             space={key: json.dumps(it) for key, it in space.items()},
             trials=first.trials,
             replicates=first.replicates,
-            openings=pd.DataFrame(openings(context, self._prepared), columns=["when", "candidates"]),
+            openings=pd.DataFrame(openings(context, self._prepare.digest), columns=["when", "candidates"]),
             command=context.command,
             margin=self.experiment.decision.margin,
             notes=tuple(notes(context, (tags.FALLBACKS,), "train")),
         )
 
-    def _row(self, compared: Replicated, study: Any) -> dict[str, Any]:
+    def _row(self, train: Train, trials: "pd.DataFrame") -> dict[str, Any]:
         """What the study of an arm chose, replicate by replicate."""
         from pipeline.analysis.candidate import SINGLE
 
-        assert compared.tuned is not None  # every arm of a comparison searches
-        winners = won(compared.tuned.folder)
+        winners = winners_in(self._studies[train.candidate].outputs)
         return {
-            "arm": compared.arm.title,
-            "group": SINGLE if compared.arm.task else compared.arm.name,
-            "trials": len(study),
-            "diverged": int((study["reason"] == "diverged").sum()),
+            "arm": train.candidate,
+            "group": SINGLE if train.task else train.candidate,
+            "trials": len(trials),
+            "diverged": int((trials["reason"] == "diverged").sum()),
             "objective": fmean(it["objective"] for it in winners),
             "winners_json": json.dumps([{name: it[name] for name in ("values", "objective")} for it in winners]),
         }
@@ -135,10 +122,10 @@ class Compare(Step):
         from pipeline.analysis.step_cost import step_costs
         from pipeline.data.prepared import open_prepared
 
-        prepared = open_prepared(context.prepared_folder(self._prepared))
-        context.say.line("  measuring what a step of each arm costs")
+        prepared = open_prepared(self._prepare.outputs)
+        context.console.line("  measuring what a step of each arm costs")
         device = resolve_device(self.experiment)
-        trained = [on_device(it.train.experiments[0], device) for it in self._compared]
+        trained = [on_device(it.experiments[0], device) for it in self._trained]
         return step_costs([(prepared.only(it.tasks), it) for it in trained])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.steps.context import Context, Done
+from pipeline.steps.context import Context, StepResult
 from pipeline.tracking import tags
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def keep(run: "Run", folder: Path, word: str, unfinished: Sequence[str]) -> None
     (folder / _FILE).write_text(json.dumps({"decision": word, "unfinished": list(unfinished)}), encoding="utf-8")
 
 
-def conclude(context: Context, done: Done) -> dict[str, str]:
+def conclude(context: Context, done: StepResult) -> dict[str, str]:
     """Tag the pipeline's own run with what the last step decided, now or before; `decision` for the results."""
     kept = json.loads((done.folder / _FILE).read_text(encoding="utf-8"))
     if context.parent:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment, values_read
-from pipeline.steps.context import Context, Done
+from pipeline.config import Experiment
+from pipeline.steps.context import Context
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train, log_datasets
 from pipeline.tracking import tags
-from pipeline.tracking.keys import Key, code_of, versions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,16 +26,14 @@ PAGE, ANSWER = "explain.html", "answer.txt"
 
 @dataclass(frozen=True)
 class Chosen:
-    """A trained candidate, and which of its networks are looked at.
+    """A trained candidate, and which of its networks are explained.
 
     Attributes:
         trained: The candidate.
-        done: What its training answered.
         places: Of the network that is explained, then of another that is held against it, if it is there.
     """
 
     trained: Train
-    done: Done
     places: tuple[int, ...] = (0, 1)
 
 
@@ -45,32 +42,25 @@ class Explain(Step):
 
     Args:
         experiment: Whose tasks are explained.
-        prepared: Key of the prepare step.
-        chosen: What answers these tasks: one candidate, or one a task.
+        prepare: Prepares the data.
+        chosen: What predicts these tasks: one candidate, or one a task.
     """
 
     name = title = "explain"
+    packages = ("captum", "scipy", "plotly")
 
-    def __init__(self, experiment: Experiment, prepared: str, chosen: Sequence[Chosen]) -> None:
+    def __init__(self, experiment: Experiment, prepare: Step, chosen: Sequence[Chosen]) -> None:
         self.experiment = experiment
-        self._prepared, self._chosen = prepared, chosen
+        self.inputs = (prepare, *(it.trained for it in chosen))
+        self._prepare, self._chosen = prepare, chosen
 
-    def key(self) -> Key:
-        """Code, how many rows, and the networks."""
-        return Key(
-            {
-                "step": self.name,
-                "code": code_of(__name__),
-                "versions": versions("captum", "scipy", "plotly"),
-                "values": values_read(self.experiment, "explain"),
-                "networks": {it.trained.title: list(it.places) for it in self._chosen},
-                "upstream": {"prepare": self._prepared} | {it.trained.title: it.done.key for it in self._chosen},
-            }
-        )
+    def reads(self) -> dict[str, Any]:
+        """The networks."""
+        return {"networks": {it.trained.title: list(it.places) for it in self._chosen}}
 
     def tags(self) -> dict[str, str]:
         """Whose networks they are."""
-        return {tags.ROLE: self._chosen[0].trained.role, tags.PREPARED: self._prepared}
+        return {tags.ROLE: self._chosen[0].trained.role, tags.PREPARED: self._prepare.digest}
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Attribute, compare, and draw the page."""
@@ -79,8 +69,8 @@ class Explain(Step):
         from pipeline.training.numerics import settle
 
         settle()
-        log_datasets(run, context, self._prepared, ("validation",))
-        found = explain(self._subjects(context), self.experiment.seed, partial(_said, context))
+        log_datasets(run, self._prepare, ("validation",))
+        found = explain(self._subjects(), self.experiment.seed, partial(_said, context))
         found.save(folder)
         page = explained_page(self.experiment.name, self._whose(), found)
         (folder / PAGE).write_text(page, encoding="utf-8")
@@ -88,7 +78,7 @@ class Explain(Step):
         run.metrics(found.metrics())
         run.artifacts(folder)
 
-    def _subjects(self, context: Context) -> dict[str, "Subject"]:
+    def _subjects(self) -> dict[str, "Subject"]:
         """Every task with its network and another, and rows of its source that its network has not learnt from."""
         from pipeline.analysis.explanation import Subject
         from pipeline.data.prepared import open_prepared
@@ -96,13 +86,13 @@ class Explain(Step):
         from pipeline.training.saved import file_of
         from pipeline.training.slot import seed_slots
 
-        prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
+        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
         rows: dict[int | None, dict[str, Tensor]] = {}
         subjects = {}
         for it in self._chosen:
             every = seed_slots(it.trained.experiment, prepared.chained)
             slots = [every[place] for place in it.places if place < len(every)]
-            networks = [rebuilt(file_of(it.done.folder, slot.name), slot.name) for slot in slots]
+            networks = [rebuilt(file_of(it.trained.outputs, slot.name), slot.name) for slot in slots]
             if (fold := slots[0].fold) not in rows:
                 rows[fold] = _rows(prepared.holding_out(fold), self.experiment)
             for task in networks[0]:
@@ -118,13 +108,8 @@ class Explain(Step):
         return self._chosen[0].trained.title.removeprefix("train ") if len(self._chosen) == 1 else SINGLE
 
 
-def first_line(folder: Path) -> str:
-    """How far the tasks look at the same."""
-    return (folder / ANSWER).read_text(encoding="utf-8")
-
-
 def _said(context: Context, text: str) -> None:
-    context.say.line(f"  {text}")
+    context.console.line(f"  {text}")
 
 
 def _rows(prepared: "Prepared", experiment: Experiment) -> dict[str, "Tensor"]:

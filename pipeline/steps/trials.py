@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.config import Experiment
+from pipeline.steps.console import Bar
 from pipeline.steps.context import Context
 from pipeline.steps.parameters import parameters
-from pipeline.steps.say import Bar
 from pipeline.tracking import tags
 from pipeline.tracking.run import Run
 

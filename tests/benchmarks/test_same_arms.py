@@ -53,7 +53,7 @@ def test_arms_are_judged_as_the_comparison_judges_what_evaluate_found(tmp_path: 
     )
     test = open_split(data, "test")
     ours = judged([score(it, test) for it in (one, other)])
-    theirs = contrasts(evaluate([one, other], test))
+    theirs = contrasts(evaluate([one, other], test, against=[EQUAL]))
     mine = theirs[theirs["against"] == EQUAL]
     assert ours["p"].notna().any()
     pd.testing.assert_frame_equal(ours, mine.reset_index(drop=True))

@@ -8,7 +8,7 @@ from pipeline.config import Experiment, load
 from pipeline.config.balancing import Balancing
 from pipeline.config.tuning import FloatRange, Simplex
 from pipeline.errors import UserError
-from pipeline.steps.arms import MOST_ALONE, Arm, arm_named, arms, job_arms
+from pipeline.steps.arms import MOST_ALONE, Arm, arms, job_arms
 from tests.conftest import REPOSITORY
 
 
@@ -119,12 +119,6 @@ def test_many_tasks_alone_have_one_study_together() -> None:
 def test_without_baselines_or_a_study_there_are_fewer_arms() -> None:
     assert job_arms(experiment(tuning=None)) == []
     assert [arm.title for arm in job_arms(experiment(baselines__single=False))] == ["tuned"]
-
-
-def test_an_arm_that_is_not_there_is_one_line() -> None:
-    assert arm_named(experiment(), "single digit").task == "digit"
-    with pytest.raises(UserError, match="--arm other: the arms of debug that have a study are tuned, single digit"):
-        arm_named(experiment(), "other")
 
 
 def test_an_experiment_without_a_study_gets_one() -> None:

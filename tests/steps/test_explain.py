@@ -1,9 +1,7 @@
 """What can be explained, and by which method."""
 
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,15 +11,17 @@ from torch import nn
 from pipeline.analysis.attributions import Explained
 from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
-from pipeline.steps.context import Context, Done
+from pipeline.steps.context import StepResult
 from pipeline.steps.explain import Chosen, Explain, _explained
 from pipeline.steps.restricted import single_task
+from pipeline.steps.step import Step
 from pipeline.steps.train import Train
 from pipeline.tracking.rebuilt import Rebuilt
 from pipeline.training.saved import FILE, load_network, save
 from pipeline.training.slot import slots_of
 from tests.analysis.made import candidate, prepared
 from tests.analysis.made import experiment as made_experiment
+from tests.steps.made import PREPARE, Made
 from tests.training.made import trained
 
 POSTS = {"kind": "text", "by": "words", "length": 2, "columns": 3, "words": ["the"], "buckets": 4, "ids": 7}
@@ -35,14 +35,17 @@ PREPARED = Prepared(
 )
 
 
-def step() -> Explain:
-    experiment = Experiment.model_validate({"name": "tiny", "tasks": {"a": {"kind": "binary", "source": "x"}}})
-    train = Train(experiment, "default", "prepared", "cpu")
-    return Explain(experiment, "prepared", [Chosen(train, done("key"))])
+def step(rows: int = 256, prepare: Step = PREPARE, places: tuple[int, ...] = (0, 1)) -> Explain:
+    tree = {"name": "tiny", "tasks": {"a": {"kind": "binary", "source": "x"}}, "explain": {"rows": rows}}
+    experiment = Experiment.model_validate(tree)
+    return Explain(experiment, PREPARE, [Chosen(Train(experiment, "default", prepare, "cpu"), places)])
 
 
-def done(key: str, folder: Path = Path()) -> Done:
-    return Done("train default", key, "run", folder, cached=True)
+def done(like: Experiment, folder: Path, role: str = "default", **more: Any) -> Train:
+    """A training that is done."""
+    train = Train(like, role, PREPARE, "cpu", **more)
+    train.result = StepResult(train.title, "key", "run", folder, cached=True)
+    return train
 
 
 def test_a_task_is_explained_as_it_was_rebuilt() -> None:
@@ -55,17 +58,10 @@ def test_a_task_is_explained_as_it_was_rebuilt() -> None:
 
 
 def test_the_key_knows_the_network_and_the_number_of_rows() -> None:
-    one, two = step(), step()
-    assert one.key().digest == two.key().digest
-    two.experiment = two.experiment.model_copy(
-        update={"explain": two.experiment.explain.model_copy(update={"rows": 3})}
-    )
-    assert one.key().digest != two.key().digest
-    two = step()
-    two._chosen = [replace(two._chosen[0], done=done("another key"))]
-    assert one.key().digest != two.key().digest
-    two._chosen = [replace(one._chosen[0], places=(2, 0))]
-    assert one.key().digest != two.key().digest
+    key = step().key().digest
+    assert step().key().digest == key
+    for other in (step(rows=3), step(prepare=Made("other")), step(places=(2, 0))):
+        assert other.key().digest != key
 
 
 @pytest.fixture
@@ -73,9 +69,6 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
     made = prepared(tmp_path / "data")
     monkeypatch.setattr("pipeline.data.prepared.open_prepared", lambda folder: made)
     return made
-
-
-CONTEXT = cast(Context, SimpleNamespace(prepared_folder=Path))
 
 
 def assert_answers(explained: Explained, data: Prepared, path: Path, place: int, like: Experiment, task: str) -> None:
@@ -92,13 +85,12 @@ def test_each_task_is_explained_by_its_own_network(data: Prepared, tmp_path: Pat
     for task, own in places.items():
         like = single_task(many, task)
         made = candidate(tmp_path / task, data, like, "single", task)
-        train = Train(like, "single", "prepared", "cpu", task=task)
-        chosen.append(Chosen(train, done("key", made.folder), own))
-    step = Explain(many, "prepared", chosen)
-    subjects = step._subjects(CONTEXT)
+        chosen.append(Chosen(done(like, made.folder, "single", task=task), own))
+    step = Explain(many, PREPARE, chosen)
+    subjects = step._subjects()
     assert list(subjects) == ["side", "odd", "far"]
     for (task, (first, second)), it in zip(places.items(), chosen, strict=True):
-        subject, path = subjects[task], it.done.folder / FILE
+        subject, path = subjects[task], it.trained.outputs / FILE
         assert subject.rows.shape == (20, 5)
         assert_answers(subject.network, data, path, first, it.trained.experiment, task)
         assert_answers(subject.another, data, path, second, it.trained.experiment, task)
@@ -112,8 +104,8 @@ def test_networks_of_several_shapes_are_found_in_their_files(data: Prepared, tmp
     wide = with_values(like, {"model.trunk.widths": [9, 4]})
     slots = slots_of([like, wide])
     save(tmp_path, data, [like, wide], [trained(data, [slot])[slot.name] for slot in slots])
-    step = Explain(like, "prepared", [Chosen(Train(like, "tuned", "prepared", "cpu"), done("key", tmp_path), (1, 0))])
-    for task, it in step._subjects(CONTEXT).items():
+    step = Explain(like, PREPARE, [Chosen(done(like, tmp_path, "tuned"), (1, 0))])
+    for task, it in step._subjects().items():
         assert_answers(it.network, data, tmp_path / "model-1.safetensors", 0, wide, task)
         assert_answers(it.another, data, tmp_path / FILE, 0, like, task)
     assert step._whose() == "tuned"
@@ -122,5 +114,5 @@ def test_networks_of_several_shapes_are_found_in_their_files(data: Prepared, tmp
 def test_where_there_is_no_other_network_none_is_held_against_it(data: Prepared, tmp_path: Path) -> None:
     like = made_experiment(training={"epochs": 1, "seeds": 1, "batch_size": 32})
     made = candidate(tmp_path, data, like)
-    step = Explain(like, "prepared", [Chosen(Train(like, "default", "prepared", "cpu"), done("key", made.folder))])
-    assert all(it.another is None for it in step._subjects(CONTEXT).values())
+    step = Explain(like, PREPARE, [Chosen(done(like, made.folder))])
+    assert all(it.another is None for it in step._subjects().values())

@@ -8,9 +8,9 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from pipeline.config import load
+from pipeline.steps.console import Bar, Console
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device
-from pipeline.steps.say import Bar, Say
 from pipeline.steps.trials import Projection
 from pipeline.tracking import tags
 from pipeline.tracking.run import Run
@@ -42,7 +42,7 @@ def tracker(project: Path) -> Tracker:
 
 def projection(tracker: Tracker, project: Path, bar: Bar | None = None) -> Projection:
     run = tracker.start("tune", {})
-    context = Context(project, DEBUG, tracker, Say(quiet=True))
+    context = Context(project, DEBUG, tracker, Console(quiet=True))
     return Projection(context, run, DEBUG, "study", "prepared", bar or Shown())
 
 

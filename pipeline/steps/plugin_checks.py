@@ -7,7 +7,7 @@ from pipeline.config import Experiment
 from pipeline.errors import UserError
 
 
-def check_own_parts(experiment: Experiment) -> None:
+def check_plugins(experiment: Experiment) -> None:
     """Try losses and metrics of the user's own; torch is imported only where there are some.
 
     Raises:

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.steps.context import Context, Done
+from pipeline.steps.context import Context, StepResult
 from pipeline.steps.evaluate import reference_s
-from pipeline.steps.took import took_s
+from pipeline.steps.logged import duration_s
 
 
 def context(**seconds: float | None) -> Context:
@@ -21,17 +21,17 @@ def context(**seconds: float | None) -> Context:
         return SimpleNamespace(info=SimpleNamespace(start_time=7000, end_time=took and 7000 + round(took * 1000)))
 
     made = Context(Path(), cast(Any, None), cast(Any, SimpleNamespace(get=run)), cast(Any, None))
-    made.done = {name: Done(name, "key", name, Path(), cached=name == "prepare") for name in (*seconds, "gone")}
+    made.done = {name: StepResult(name, "key", name, Path(), cached=name == "prepare") for name in (*seconds, "gone")}
     return made
 
 
 def test_a_step_takes_from_its_start_to_its_end_and_one_that_is_gone_is_not_known() -> None:
     made = context(prepare=1.5, train=None)
-    taken = {name: took_s(made, done) for name, done in made.done.items()}
+    taken = {name: duration_s(made, done) for name, done in made.done.items()}
     assert taken == pytest.approx({"prepare": 1.5, "train": float("nan"), "gone": float("nan")}, nan_ok=True)
 
 
-def test_references_get_half_of_what_the_steps_before_took_so_a_third_of_all() -> None:
+def test_references_get_half_of_what_the_steps_before_duration_so_a_third_of_all() -> None:
     assert reference_s(context(prepare=20.0, train=100.0, tune=None)) == 60.0
 
 

@@ -11,13 +11,15 @@ from pipeline.config.grouping import TOGETHER
 from pipeline.config.problems import one_line
 from pipeline.config.training import WatchSettings
 from pipeline.errors import UserError
-from pipeline.steps.affinity import PAGE, Affinity, first_line, watched
+from pipeline.steps.affinity import PAGE, Affinity, first_line, proposed
 from pipeline.steps.context import Context
 from pipeline.steps.decided import conclude
+from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
-from pipeline.steps.expected import in_words, seeds_s
+from pipeline.steps.prepare import Prepare
 from pipeline.steps.restricted import group_of, single_task
-from pipeline.steps.step import perform
+from pipeline.steps.step import Step, perform
+from pipeline.steps.time_estimate import in_words, seeds_s
 from pipeline.steps.train import Train
 from pipeline.tracking.keys import digest
 
@@ -27,13 +29,8 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 100
 
 
-def affinity(context: Context, prepared: str, device: str) -> dict[str, Any]:
+def run(context: Context) -> dict[str, Any]:
     """Do all of it.
-
-    Args:
-        context: Of the command.
-        prepared: Key of the prepare step.
-        device: Resolved.
 
     Returns:
         `answer`, `decision` and `report`.
@@ -44,23 +41,28 @@ def affinity(context: Context, prepared: str, device: str) -> dict[str, Any]:
     """
     from pipeline.analysis.grouping import groups_of, titled
 
-    experiment = context.experiment
-    context.say.line(_budget(context, prepared, device))
-    together = _together(experiment, prepared, device)
-    trained = [(together, perform(context, together))]
-    alone = [Train(single_task(experiment, task), "single", prepared, device, task=task) for task in experiment.tasks]
-    proposal, checked = watched(trained[0][1].folder, experiment)
-    context.say.line(f"  proposed: {titled(proposal)}")
-    steps = [*alone, *(_group(experiment, it, prepared, device) for it in groups_of(checked) if len(it) > 1)]
-    trained += [(step, perform(context, step)) for step in steps]
+    experiment, device = context.experiment, resolve_device(context.experiment)
+    prepare = Prepare(experiment, context.project)
+    perform(context, prepare)
+    context.console.line(_budget(context, prepare))
+
+    def train(own: Experiment, name: str) -> Train:
+        return Train(own, "group", prepare, device, candidate=name, title=f"train group {name}")
+
+    together = train(_together(experiment), TOGETHER)
+    proposal, checked = proposed(perform(context, together).folder, experiment)
+    context.console.line(f"  proposed: {titled(proposal)}")
+    alone = [Train(single_task(experiment, it), "single", prepare, device, task=it) for it in experiment.tasks]
+    groups = [train(_group(experiment, it), _named(it)) for it in groups_of(checked) if len(it) > 1]
     groupings = {TOGETHER: [together.candidate]}
     groupings |= {titled(it): [_candidate_of(group, alone) for group in it] for it in checked}
-    evaluated = perform(context, Evaluate(experiment, prepared, trained, "evaluate groups", groupings))
-    done = perform(context, Affinity(experiment, prepared, trained[0][1], trained[1:], evaluated))
+    trained = [together, *alone, *groups]
+    evaluate = Evaluate(experiment, prepare, trained, "evaluate groups", (TOGETHER,), groupings)
+    done = perform(context, Affinity(experiment, prepare, trained, evaluate))
     return {"answer": first_line(done.folder), **conclude(context, done), "report": str(done.folder / PAGE)}
 
 
-def check_groups(experiment: Experiment) -> None:
+def check(experiment: Experiment) -> None:
     """What can be known before any work.
 
     Raises:
@@ -78,13 +80,13 @@ def check_groups(experiment: Experiment) -> None:
         raise UserError(
             "affinity: training.seeds=1 gives no interval, so nothing could be told from noise: give at least 2"
         )
-    _together(experiment, "", "cpu")
+    _together(experiment)
     if experiment.affinity.networks > 1:
         for pair in combinations(experiment.tasks, 2):
-            _group(experiment, pair, "", "cpu")
+            _group(experiment, pair)
 
 
-def _together(experiment: Experiment, prepared: str, device: str) -> Train:
+def _together(experiment: Experiment) -> Experiment:
     """All tasks in one network, watched.
 
     Raises:
@@ -93,13 +95,12 @@ def _together(experiment: Experiment, prepared: str, device: str) -> Train:
     watch = WatchSettings(every=experiment.affinity.every, lookahead=True)
     training = experiment.training.model_copy(update={"watch": watch})
     try:
-        whole = group_of(experiment.model_copy(update={"training": training}), list(experiment.tasks))
+        return group_of(experiment.model_copy(update={"training": training}), list(experiment.tasks))
     except ValidationError as error:
         raise UserError(f"affinity: {one_line(error)}") from None
-    return Train(whole, "group", prepared, device, group=TOGETHER)
 
 
-def _group(experiment: Experiment, tasks: Sequence[str], prepared: str, device: str) -> Train:
+def _group(experiment: Experiment, tasks: Sequence[str]) -> Experiment:
     """One network for some of the tasks.
 
     Raises:
@@ -107,10 +108,9 @@ def _group(experiment: Experiment, tasks: Sequence[str], prepared: str, device: 
     """
     training = experiment.training.model_copy(update={"watch": None})
     try:
-        own = group_of(experiment.model_copy(update={"training": training}), tasks)
+        return group_of(experiment.model_copy(update={"training": training}), tasks)
     except ValidationError as error:
         raise UserError(f"affinity: a network of {' and '.join(tasks)} alone: {one_line(error)}") from None
-    return Train(own, "group", prepared, device, group=_named(tasks))
 
 
 def _candidate_of(group: "Group", alone: Iterable[Train]) -> str:
@@ -124,13 +124,13 @@ def _named(tasks: Sequence[str]) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]} {digest(list(tasks))[:8]}"
 
 
-def _budget(context: Context, prepared: str, device: str) -> str:
+def _budget(context: Context, prepare: Step) -> str:
     """What is going to be trained, and how long it takes if each network takes as long as that of all tasks."""
     experiment = context.experiment
     count, it = len(experiment.tasks), experiment.affinity
     groups = min(max(it.check, 2 * it.networks), 2**count - count - 2)  # of two tasks and more, but not all
     more = f", and at most {groups} of groups" if groups else ""
-    seconds = (1 + count + groups) * seeds_s(context, experiment, prepared, device)
+    seconds = (1 + count + groups) * seeds_s(context, experiment, prepare)
     return (
         f"affinity: one network of all {count} tasks, {count} of one task each{more}, each with "
         f"{experiment.training.seeds} seeds, at most about {in_words(seconds)} of training here; then test is opened "
