@@ -21,6 +21,7 @@ LAYERS = [
     {"testing"},
     {"studies"},
     {"steps"},
+    {"reports"},
     {"tuning", "analysis"},
     {"training"},
     {"balance", "model", "data"},

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks.truth.families import Family
 from benchmarks.truth.job import drafted, project, redrawn, settings_of, untracked, written
 from benchmarks.truth.judged import CLAIMS
-from pipeline.analysis.comparison import Comparison, contrasts
+from pipeline.analysis.contrasts import contrasts
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.config import Experiment
 from pipeline.config.comparing import EQUAL, TUNED
@@ -17,6 +17,7 @@ from pipeline.errors import UserError
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.step import perform
+from pipeline.studies.compare.comparison import REFERENCES, Comparison
 from pipeline.studies.compare.run import training
 
 
@@ -29,7 +30,7 @@ def comparison_of(evaluation: Evaluation, experiment: Experiment) -> Comparison:
     """What the page of a comparison decides by; what it only shows is left out."""
     nothing = pd.DataFrame()
     return Comparison(
-        experiment.name, evaluation, contrasts(evaluation), nothing, {}, None, {}, experiment.trials,
+        experiment.name, evaluation, contrasts(evaluation, REFERENCES), nothing, {}, None, {}, experiment.trials,
         experiment.replicates, nothing, margin=experiment.decision.margin,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.compare import relative
+from pipeline.analysis.differences import relative
 from pipeline.analysis.metrics import LOWER_IS_BETTER
 
 Values = Mapping[str, np.ndarray]

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.candidate import CONSTANT
-from pipeline.analysis.compare import delta_m, difference, level
 from pipeline.analysis.counts import added
+from pipeline.analysis.differences import delta_m, difference, level
 from pipeline.analysis.intervals import Estimate, holm
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores
 

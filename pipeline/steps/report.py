@@ -21,7 +21,7 @@ from pipeline.tracking import tags
 from pipeline.tracking.keys import versions
 
 if TYPE_CHECKING:
-    from pipeline.analysis.report import ReportData
+    from pipeline.reports import ReportData
     from pipeline.tracking.run import Run
 
 PAGE, ANSWER = "report.html", "answer.txt"
@@ -54,7 +54,7 @@ class Report(Step):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Draw the page."""
         from pipeline.analysis.decision import unfinished_names
-        from pipeline.analysis.report import render, verdict
+        from pipeline.reports import render, verdict
 
         data = self._data(context)
         (folder / PAGE).write_text(render(data), encoding="utf-8")
@@ -67,8 +67,8 @@ class Report(Step):
         import pandas as pd
 
         from pipeline.analysis.evaluation import Evaluation
-        from pipeline.analysis.report import ReportData
         from pipeline.data.prepared import MANIFEST
+        from pipeline.reports import ReportData
 
         tuned = self._studies.get(TUNED)
         return ReportData(

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from sklearn import metrics as sk
 
-from pipeline.analysis.compare import delta_m, difference, level
+from pipeline.analysis.differences import delta_m, difference, level
 from pipeline.analysis.label_scores import LabelScorer
 from pipeline.analysis.metrics import TaskScores
 from pipeline.analysis.number_scores import NumberScorer

@@ -11,7 +11,6 @@ from pipeline.config.grouping import TOGETHER
 from pipeline.config.problems import one_line
 from pipeline.config.training import WatchSettings
 from pipeline.errors import UserError
-from pipeline.steps.affinity import PAGE, Affinity, first_line, proposed
 from pipeline.steps.context import Context
 from pipeline.steps.decided import conclude
 from pipeline.steps.device import resolve_device
@@ -21,10 +20,11 @@ from pipeline.steps.restricted import group_of, single_task
 from pipeline.steps.step import Step, perform
 from pipeline.steps.time_estimate import in_words, seeds_s
 from pipeline.steps.train import Train
+from pipeline.studies.affinity.step import PAGE, Affinity, first_line, proposed
 from pipeline.tracking.keys import digest
 
 if TYPE_CHECKING:
-    from pipeline.analysis.grouping import Group
+    from pipeline.studies.affinity.groupings import Group
 
 _LONGEST_NAME = 100
 
@@ -39,7 +39,7 @@ def run(context: Context) -> dict[str, Any]:
         UserError: There are no groups to find, or a group is nothing for the balancing method.
         Failure: A step could not be done.
     """
-    from pipeline.analysis.grouping import groups_of, titled
+    from pipeline.studies.affinity.groupings import groups_of, titled
 
     experiment, device = context.experiment, resolve_device(context.experiment)
     prepare = Prepare(experiment, context.project)

@@ -6,9 +6,8 @@ from typing import Any
 from pipeline.config import Experiment
 from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.errors import Diverged, Failure
-from pipeline.steps.arms import SINGLE, Arm, arms
+from pipeline.steps.arms import SINGLE, Arm
 from pipeline.steps.candidates import winners
-from pipeline.steps.compare import PAGE, Compare, decisions, first_line
 from pipeline.steps.context import Context
 from pipeline.steps.decided import conclude
 from pipeline.steps.device import resolve_device
@@ -17,6 +16,8 @@ from pipeline.steps.prepare import Prepare
 from pipeline.steps.step import Step, perform
 from pipeline.steps.time_estimate import in_words, seeds_s
 from pipeline.steps.train import Train
+from pipeline.studies.compare.arms import arms
+from pipeline.studies.compare.step import PAGE, Compare, decisions, first_line
 
 TRIALS = "compare.trials"
 """Names the number of trials of every arm's study."""

@@ -6,10 +6,10 @@ from typing import Any
 from pipeline.config import Experiment
 from pipeline.errors import UserError
 from pipeline.steps.context import Context
-from pipeline.steps.explain import ANSWER, PAGE, Chosen, Explain
 from pipeline.steps.graph import Job
 from pipeline.steps.select import selected
 from pipeline.steps.step import cached, key_of, look_up, perform
+from pipeline.studies.explain.step import ANSWER, PAGE, Chosen, Explain
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -35,6 +35,8 @@ def explanation(context: Context) -> Explain:
         trained = {it.title: it for it in job.trained}
         slots = {it["step"]: int(it["slot"].removeprefix("seed/")) for it in choice["networks"]}
         chosen = [Chosen(trained[title], (slot, int(not slot))) for title, slot in slots.items()]
+        for it in chosen:
+            it.trained.inputs = it.trained.upstream  # the winners are known: their study is not needed any more
     else:
         context.console.line("select: the whole job is not done, so the experiment as written is explained")
     return Explain(context.experiment, job.prepare, chosen)
