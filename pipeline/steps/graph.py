@@ -113,23 +113,17 @@ def run(context: "Context", command: str, arm: str = "") -> dict[str, Any]:
         UserError: The experiment or its data are wrong.
         Failure: A step could not be done.
     """
-    from pipeline.steps.decided import conclude
-    from pipeline.steps.report import PAGE, first_line
     from pipeline.steps.step import perform
     from pipeline.tracking.registry import uri_of_run
 
     job = Job(context.experiment, context.project)
     for step in job.last(command, arm):
         perform(context, step)
-    if (reported := job.report.result) is None:
+    if job.report.result is None:
         return {}
     chosen = job.select.result if job.select else None
-    return {
-        "answer": first_line(reported.folder),
-        **conclude(context, reported),
-        "report": str(reported.folder / PAGE),
-        "model": uri_of_run(context.tracker.client, context.experiment.name, chosen.run_id) if chosen else None,
-    }
+    model = uri_of_run(context.tracker.client, context.experiment.name, chosen.run_id) if chosen else None
+    return job.report.conclude(context) | {"model": model}
 
 
 def check(experiment: "Experiment", project: Path, command: str, arm: str = "") -> None:

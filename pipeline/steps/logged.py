@@ -1,9 +1,13 @@
 """What the runs of steps have logged for a reader: notes, durations, openings of test."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from pipeline.steps.context import Context, StepResult
 from pipeline.tracking import tags
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NOTES = (tags.NOTES, tags.CUT, tags.GATE, tags.FALLBACKS)
 
@@ -32,17 +36,20 @@ def duration_s(context: Context, done: StepResult) -> float:
     return (ended - run.info.start_time) / 1000 if run and ended else float("nan")
 
 
-def openings(context: Context, prepared: str) -> list[dict[str, str]]:
+def openings(context: Context, prepared: str) -> "pd.DataFrame":
     """Every time the test split of these prepared data was opened, oldest first: `when` and `candidates`."""
+    import pandas as pd
+
     runs = [
         run
         for run in context.tracker.runs(f"tags.`{tags.STEP}` = 'evaluate' and tags.`{tags.PREPARED}` = '{prepared}'")
         if tags.TEST_OPENING in run.data.tags
     ]
-    return [
+    rows = [
         {
             "when": datetime.fromtimestamp(run.info.start_time / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "candidates": run.data.tags[tags.TEST_CANDIDATES],
         }
         for run in reversed(runs)
     ]
+    return pd.DataFrame(rows, columns=["when", "candidates"])

@@ -11,23 +11,20 @@ from pipeline.config import Experiment
 from pipeline.config.comparing import TUNED
 from pipeline.steps.arms import MOST_ALONE
 from pipeline.steps.context import Context
-from pipeline.steps.decided import keep
 from pipeline.steps.logged import duration_s, notes, openings
+from pipeline.steps.page import PageStep
 from pipeline.steps.select import selected
 from pipeline.steps.step import REBUILT, Step
 from pipeline.steps.train import HISTORY, Train
 from pipeline.steps.tune import TRIALS, winners_in
-from pipeline.tracking import tags
 from pipeline.tracking.keys import versions
 
 if TYPE_CHECKING:
     from pipeline.reports import ReportData
     from pipeline.tracking.run import Run
 
-PAGE, ANSWER = "report.html", "answer.txt"
 
-
-class Report(Step):
+class Report(PageStep):
     """The last step.
 
     Args:
@@ -53,15 +50,10 @@ class Report(Step):
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Draw the page."""
-        from pipeline.analysis.decision import unfinished_names
         from pipeline.reports import render, verdict
 
         data = self._data(context)
-        (folder / PAGE).write_text(render(data), encoding="utf-8")
-        (folder / ANSWER).write_text(verdict(data), encoding="utf-8")
-        run.tags({tags.ANSWER: verdict(data)})
-        keep(run, folder, data.decision.word, unfinished_names(data.evaluation.finished))
-        run.artifacts(folder)
+        self.decide(run, folder, render(data), verdict(data), data.decision, data.evaluation)
 
     def _data(self, context: Context) -> "ReportData":
         import pandas as pd
@@ -77,7 +69,7 @@ class Report(Step):
             trials=pd.read_parquet(tuned.outputs / TRIALS) if tuned else None,
             space=self.experiment.model_dump(mode="json")["tuning"]["space"] if tuned else {},
             steps=pd.DataFrame(_steps(context), columns=["step", "seconds", "cached"]),
-            openings=pd.DataFrame(openings(context, self._prepare.digest), columns=["when", "candidates"]),
+            openings=openings(context, self._prepare.digest),
             left_out=_left_out(self.experiment),
             notes=tuple(notes(context)),
             commands=(context.command, *(f"headway rerun {done.run_id}" for done in context.done.values()
@@ -132,11 +124,6 @@ class Report(Step):
             "versions": ", ".join(f"{name} {version}" for name, version in versions("optuna", "mlflow").items()),
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         }
-
-
-def first_line(folder: Path) -> str:
-    """The page's answer to whether sharing helps."""
-    return (folder / ANSWER).read_text(encoding="utf-8")
 
 
 def _steps(context: Context) -> list[dict[str, Any]]:

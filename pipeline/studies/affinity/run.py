@@ -12,7 +12,6 @@ from pipeline.config.problems import one_line
 from pipeline.config.training import WatchSettings
 from pipeline.errors import UserError
 from pipeline.steps.context import Context
-from pipeline.steps.decided import conclude
 from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
@@ -20,7 +19,7 @@ from pipeline.steps.restricted import group_of, single_task
 from pipeline.steps.step import Step, perform
 from pipeline.steps.time_estimate import in_words, seeds_s
 from pipeline.steps.train import Train
-from pipeline.studies.affinity.step import PAGE, Affinity, first_line, proposed
+from pipeline.studies.affinity.step import Affinity, proposed
 from pipeline.tracking.keys import digest
 
 if TYPE_CHECKING:
@@ -58,8 +57,9 @@ def run(context: Context) -> dict[str, Any]:
     groupings |= {titled(it): [_candidate_of(group, alone) for group in it] for it in checked}
     trained = [together, *alone, *groups]
     evaluate = Evaluate(experiment, prepare, trained, "evaluate groups", (TOGETHER,), groupings)
-    done = perform(context, Affinity(experiment, prepare, trained, evaluate))
-    return {"answer": first_line(done.folder), **conclude(context, done), "report": str(done.folder / PAGE)}
+    step = Affinity(experiment, prepare, trained, evaluate)
+    perform(context, step)
+    return step.conclude(context)
 
 
 def check(experiment: Experiment) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pipeline.config import Experiment
 from pipeline.config.grouping import AffinitySettings
 from pipeline.steps.context import Context
-from pipeline.steps.decided import keep
 from pipeline.steps.logged import openings
+from pipeline.steps.page import PageStep
 from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train
 from pipeline.tracking import tags
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from pipeline.studies.affinity.groupings import Grouping
     from pipeline.tracking.run import Run
 
-PAGE, ANSWER, SUMMARY = "affinity.html", "answer.txt", "affinity.json"
 
-
-class Affinity(Step):
+class Affinity(PageStep):
     """The last step of grouping tasks.
 
     Args:
@@ -49,7 +47,6 @@ class Affinity(Step):
         import pandas as pd
 
         from pipeline.analysis import tables
-        from pipeline.analysis.decision import unfinished_names
         from pipeline.analysis.evaluation import Evaluation
         from pipeline.studies.affinity.affinities import affinities
         from pipeline.studies.affinity.page import answer, grouped_page, summary
@@ -67,20 +64,16 @@ class Affinity(Step):
             checked=checked,
             networks=self.experiment.affinity.networks,
             seeds=self.experiment.training.seeds,
-            openings=pd.DataFrame(openings(context, self._prepare.digest), columns=["when", "candidates"]),
+            openings=openings(context, self._prepare.digest),
             command=context.command,
             margin=self.experiment.decision.margin,
         )
         tables.write(found.affinities.table(), folder / "affinities.csv")
         tables.write(found.contrasts, folder / "contrasts.csv")
         tables.write(found.groupings, folder / "groupings.csv")
-        (folder / PAGE).write_text(grouped_page(found), encoding="utf-8")
-        (folder / ANSWER).write_text(answer(found), encoding="utf-8")
-        (folder / SUMMARY).write_text(json.dumps(summary(found), indent=1), encoding="utf-8")
-        run.tags({tags.ANSWER: answer(found)})
-        keep(run, folder, found.decision.word, unfinished_names(found.evaluation.finished))
+        (folder / "affinity.json").write_text(json.dumps(summary(found), indent=1), encoding="utf-8")
         run.metrics(found.metrics())
-        run.artifacts(folder)
+        self.decide(run, folder, grouped_page(found), answer(found), found.decision, found.evaluation)
 
 
 def proposed(folder: Path, experiment: Experiment) -> "tuple[Grouping, list[Grouping]]":
@@ -97,8 +90,3 @@ def _proposed(seen: "Affinities", settings: AffinitySettings) -> "tuple[Grouping
 
     proposal = best(seen.tasks, seen.mean, settings.networks)
     return proposal, to_check(proposal, seen.tasks, seen.mean, settings.networks, settings.check)
-
-
-def first_line(folder: Path) -> str:
-    """The page's answer to which tasks should share a network."""
-    return (folder / ANSWER).read_text(encoding="utf-8").splitlines()[0]

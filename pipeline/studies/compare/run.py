@@ -9,7 +9,6 @@ from pipeline.errors import Diverged, Failure
 from pipeline.steps.arms import SINGLE, Arm
 from pipeline.steps.candidates import winners
 from pipeline.steps.context import Context
-from pipeline.steps.decided import conclude
 from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
@@ -17,7 +16,7 @@ from pipeline.steps.step import Step, perform
 from pipeline.steps.time_estimate import in_words, seeds_s
 from pipeline.steps.train import Train
 from pipeline.studies.compare.arms import arms
-from pipeline.studies.compare.step import PAGE, Compare, decisions, first_line
+from pipeline.studies.compare.step import Compare
 
 TRIALS = "compare.trials"
 """Names the number of trials of every arm's study."""
@@ -60,13 +59,9 @@ def run(context: Context) -> dict[str, Any]:
     if not [it for it in trained if it.role != SINGLE]:
         raise Failure(f"compare: not one arm could be trained: {next(iter(failed.values()))}")
     evaluate = Evaluate(planned[0].experiment, prepare, trained, "evaluate arms", against=(EQUAL, TUNED))
-    done = perform(context, Compare(experiment, prepare, trained, failed, evaluate))
-    return {
-        "answer": first_line(done.folder),
-        **conclude(context, done),
-        "decisions": decisions(done.folder),
-        "report": str(done.folder / PAGE),
-    }
+    step = Compare(experiment, prepare, trained, failed, evaluate)
+    perform(context, step)
+    return step.conclude(context)
 
 
 def training(experiment: Experiment, prepare: Step) -> list[Train]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.config import Experiment
 from pipeline.config.comparing import TUNED
 from pipeline.steps.context import Context
-from pipeline.steps.decided import keep
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.logged import notes, openings
+from pipeline.steps.page import PageStep
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train
 from pipeline.steps.tune import TRIALS, winners_in
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from pipeline.studies.compare.step_cost import StepCost
     from pipeline.tracking.run import Run
 
-PAGE, ANSWER, SUMMARY = "compare.html", "answer.txt", "comparison.json"
+SUMMARY = "comparison.json"
 
 
-class Compare(Step):
+class Compare(PageStep):
     """The last step of a comparison.
 
     Args:
@@ -60,7 +60,6 @@ class Compare(Step):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Test every difference, and draw the page."""
         from pipeline.analysis import tables
-        from pipeline.analysis.decision import unfinished_names
         from pipeline.reports.figures.tradeoff import validated
         from pipeline.studies.compare.page import answer, compared_page, summary
 
@@ -68,12 +67,8 @@ class Compare(Step):
         tables.write(found.contrasts, folder / "contrasts.csv")
         tables.write(found.arms, folder / "arms.csv")
         tables.write(validated(found.frontier, found.evaluation.gaps, found.metrics), folder / "frontier.csv")
-        (folder / PAGE).write_text(compared_page(found), encoding="utf-8")
-        (folder / ANSWER).write_text(answer(found), encoding="utf-8")
         (folder / SUMMARY).write_text(json.dumps(summary(found), indent=1), encoding="utf-8")
-        run.tags({tags.ANSWER: answer(found)})
-        keep(run, folder, found.decision.word, unfinished_names(found.evaluation.finished))
-        run.artifacts(folder)
+        self.decide(run, folder, compared_page(found), answer(found), found.decision, found.evaluation)
 
     def _comparison(self, context: Context) -> "Comparison":
         import pandas as pd
@@ -99,7 +94,7 @@ class Compare(Step):
             space={key: json.dumps(it) for key, it in space.items()},
             trials=first.trials,
             replicates=first.replicates,
-            openings=pd.DataFrame(openings(context, self._prepare.digest), columns=["when", "candidates"]),
+            openings=openings(context, self._prepare.digest),
             command=context.command,
             margin=self.experiment.decision.margin,
             notes=tuple(notes(context, (tags.FALLBACKS,), "train")),
@@ -129,13 +124,7 @@ class Compare(Step):
         trained = [on_device(it.experiments[0], device) for it in self._trained]
         return step_costs([(prepared.only(it.tasks), it) for it in trained])
 
-
-def first_line(folder: Path) -> str:
-    """The page's answer to whether sharing helps, and which method."""
-    return (folder / ANSWER).read_text(encoding="utf-8").splitlines()[0]
-
-
-def decisions(folder: Path) -> list[dict[str, str]]:
-    """Of every arm: candidate, against, decision."""
-    found: list[dict[str, str]] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["decisions"]
-    return found
+    def conclude(self, context: Context) -> dict[str, Any]:
+        """As of any page, with the `decisions` of all arms: candidate, against, decision."""
+        summary = json.loads((self.outputs / SUMMARY).read_text(encoding="utf-8"))
+        return super().conclude(context) | {"decisions": summary["decisions"]}

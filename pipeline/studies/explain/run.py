@@ -9,7 +9,7 @@ from pipeline.steps.context import Context
 from pipeline.steps.graph import Job
 from pipeline.steps.select import selected
 from pipeline.steps.step import cached, key_of, look_up, perform
-from pipeline.studies.explain.step import ANSWER, PAGE, Chosen, Explain
+from pipeline.studies.explain.step import Chosen, Explain
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -23,8 +23,9 @@ def run(context: Context) -> dict[str, Any]:
         Failure: A step could not be done.
     """
     perform(context, Job(context.experiment, context.project).prepare)
-    folder = perform(context, explanation(context)).folder
-    return {"answer": (folder / ANSWER).read_text(encoding="utf-8"), "report": str(folder / PAGE)}
+    step = explanation(context)
+    perform(context, step)
+    return step.conclude(context)
 
 
 def explanation(context: Context) -> Explain:

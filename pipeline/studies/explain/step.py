@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.steps.context import Context
+from pipeline.steps.page import PageStep
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train, log_datasets
 from pipeline.tracking import tags
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from pipeline.studies.explain.explanation import Subject
     from pipeline.tracking.rebuilt import Rebuilt
     from pipeline.tracking.run import Run
-
-PAGE, ANSWER = "explain.html", "answer.txt"
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Chosen:
     places: tuple[int, ...] = (0, 1)
 
 
-class Explain(Step):
+class Explain(PageStep):
     """One candidate's network, or that of each task.
 
     Args:
@@ -72,11 +71,8 @@ class Explain(Step):
         log_datasets(run, self._prepare, ("validation",))
         found = explain(self._subjects(), self.experiment.seed, partial(_said, context))
         found.save(folder)
-        page = explained_page(self.experiment.name, self._whose(), found)
-        (folder / PAGE).write_text(page, encoding="utf-8")
-        (folder / ANSWER).write_text(said(found), encoding="utf-8")
         run.metrics(found.metrics())
-        run.artifacts(folder)
+        self.publish(run, folder, explained_page(self.experiment.name, self._whose(), found), said(found))
 
     def _subjects(self) -> dict[str, "Subject"]:
         """Every task with its network and another, and rows of its source that its network has not learnt from."""
