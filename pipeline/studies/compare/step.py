@@ -20,7 +20,7 @@ from pipeline.tracking import tags
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.studies.compare.comparison import REFERENCES, Comparison
+    from pipeline.studies.compare.comparison import Comparison
     from pipeline.studies.compare.step_cost import StepCost
     from pipeline.tracking.run import Run
 
@@ -75,7 +75,7 @@ class Compare(PageStep):
 
         from pipeline.analysis.contrasts import contrasts
         from pipeline.analysis.evaluation import Evaluation
-        from pipeline.studies.compare.comparison import Comparison
+        from pipeline.studies.compare.comparison import REFERENCES, Comparison
 
         evaluation = Evaluation.load(self._evaluate.outputs)
         trials = {arm: pd.read_parquet(study.outputs / TRIALS) for arm, study in self._studies.items()}
