@@ -24,8 +24,7 @@ from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.test_split import open_test_split
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
-from pipeline.steps.arms import job_arms
-from pipeline.steps.candidates import winners
+from pipeline.steps.candidates import job_arms, winners
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.step import perform

@@ -16,9 +16,10 @@ from pipeline.config import load, project_folder, with_values
 from pipeline.errors import Failure, UserError
 from pipeline.lifetime import end_with_parent
 from pipeline.plugins import look_in
+from pipeline.steps.checks import check
 from pipeline.steps.console import Console
 from pipeline.steps.context import Context
-from pipeline.steps.graph import WHOLE, Job, check, run
+from pipeline.steps.graph import WHOLE, Job, run
 from pipeline.steps.logged import notes
 from pipeline.steps.parameters import parameters
 from pipeline.steps.step import EXPERIMENT_FILE, ordered

@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.graph import Job
-from pipeline.steps.step import perform
+from pipeline.steps.step import Step, perform
 from pipeline.steps.train import Train
 from pipeline.steps.tune import Tune
 from pipeline.tracking.keys import digest
@@ -89,6 +89,27 @@ def as_planned(context: Context) -> Experiment:
     if not _is_open(studies) or not (known := _read(_place(context, studies, None))):
         return experiment
     return with_values(experiment, {TRIALS: known * studies[0].experiment.replicates})
+
+
+def seeds_s(context: Context, experiment: Experiment, prepare: Step) -> float:
+    """Seconds that training an experiment's seeds takes, by the measured speed of this machine.
+
+    Args:
+        context: Of the command.
+        experiment: To be trained.
+        prepare: Has prepared its data.
+    """
+    from pipeline.data.prepared import open_prepared
+    from pipeline.training.slot import seed_slots
+
+    data = open_prepared(prepare.outputs).only(experiment.tasks)
+    slots = seed_slots(on_device(experiment, resolve_device(experiment)), data.chained)
+    return float(context.scheduler.training_s(data, slots))
+
+
+def in_words(seconds: float) -> str:
+    """Minutes, or seconds where they are few."""
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{max(1.0, seconds):.0f} s"
 
 
 def _studies(trained: Sequence[Train]) -> list[Tune]:

@@ -49,8 +49,7 @@ class Job:
     """
 
     def __init__(self, experiment: "Experiment", project: Path) -> None:
-        from pipeline.steps.arms import job_arms
-        from pipeline.steps.candidates import candidates, winners
+        from pipeline.steps.candidates import candidates, job_arms, winners
         from pipeline.steps.device import resolve_device
         from pipeline.steps.evaluate import Evaluate
         from pipeline.steps.prepare import Prepare
@@ -124,37 +123,3 @@ def run(context: "Context", command: str, arm: str = "") -> dict[str, Any]:
     chosen = job.select.result if job.select else None
     model = uri_of_run(context.tracker.client, context.experiment.name, chosen.run_id) if chosen else None
     return job.report.conclude(context) | {"model": model}
-
-
-def check(experiment: "Experiment", project: Path, command: str, arm: str = "") -> None:
-    """What can be known before any work.
-
-    Args:
-        experiment: What is to be done.
-        project: The project folder.
-        command: Any command that trains.
-        arm: Whose study it is, of `tune`.
-
-    Raises:
-        UserError: Device, sources, baselines, arm, plugins or storage are not what they should be.
-        Failure: The storage does not answer.
-    """
-    from pipeline.steps.device import exactness, resolve_device
-    from pipeline.steps.plugin_checks import check_plugins
-    from pipeline.steps.tune import check_storage_of
-
-    job, device = Job(experiment, project), resolve_device(experiment)
-    if command == "tune":
-        job.study(arm)
-    job.prepare.key()
-    for train in job.trained:
-        if train.study is None:
-            exactness(train.experiment, device)  # code and weights of the user's own are there
-    check_plugins(experiment)
-    if experiment.training.augment:
-        from pipeline.data.augment import transforms
-
-        for name in experiment.source_names:
-            transforms(experiment.training.augmented(name))
-    if experiment.tuning is not None:
-        check_storage_of(experiment, project)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.config.comparing import TUNED
-from pipeline.steps.arms import MOST_ALONE
+from pipeline.steps.candidates import MOST_ALONE
 from pipeline.steps.context import Context
 from pipeline.steps.logged import duration_s, notes, openings
 from pipeline.steps.page import PageStep

@@ -7,8 +7,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment, values_read
-from pipeline.config.comparing import TUNED
-from pipeline.steps.arms import Arm
 from pipeline.steps.context import Context
 from pipeline.steps.device import exactness, on_device
 from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, is_forced
@@ -28,24 +26,23 @@ _LENGTH = ("trials", "timeout")  # parts of the key that are none of the study's
 
 
 class Tune(Step):
-    """The study of an arm.
+    """The study of an experiment.
 
     Args:
-        arm: Whose experiment is searched.
+        experiment: With what is searched.
         prepare: Prepares the data.
         device: Resolved.
+        arm: Whose study it is, where it is not the experiment's own.
+        title: Of the step.
     """
 
     name = "tune"
     packages = ("optuna",)
 
-    def __init__(self, arm: Arm, prepare: Step, device: str) -> None:
-        self.experiment = arm.experiment
+    def __init__(self, experiment: Experiment, prepare: Step, device: str, arm: str = "", title: str = "tune") -> None:
+        self.experiment, self.title = experiment, title
         self.inputs = (prepare,)
-        self._prepare, self._device = prepare, device
-        # The shared network's study bears no arm's name: it is the study of the experiment.
-        self._arm = "" if arm.name == TUNED and not arm.compared else arm.title
-        self.title = " ".join(filter(None, ("tune", "arm" if arm.compared else "", self._arm)))
+        self._prepare, self._device, self._arm = prepare, device, arm
 
     def identity(self) -> Key:
         """What makes it this study: all but the number of trials and the time it may take."""

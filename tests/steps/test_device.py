@@ -5,10 +5,9 @@ import pytest
 from pipeline.config import load, with_values
 from pipeline.errors import UserError
 from pipeline.steps import device
-from pipeline.steps.arms import job_arms
+from pipeline.steps.candidates import job_arms, study_of
 from pipeline.steps.device import exactness, on_device, resolve_device
 from pipeline.steps.train import Train
-from pipeline.steps.tune import Tune
 from tests.conftest import REPOSITORY
 from tests.steps.made import PREPARE
 
@@ -41,7 +40,7 @@ def test_slots_are_part_of_a_key_on_a_gpu_only() -> None:
     assert exactness(DEBUG, "cpu") == exactness(other, "cpu")
     for make in (
         lambda it, on: Train(it, "default", PREPARE, on),
-        lambda it, on: Tune(job_arms(it)[0], PREPARE, on),
+        lambda it, on: study_of(job_arms(it)[0], PREPARE, on),
     ):
         assert make(DEBUG, "cpu").key().digest == make(other, "cpu").key().digest
         assert make(DEBUG, "cuda").key().digest != make(other, "cuda").key().digest

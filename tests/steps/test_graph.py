@@ -9,8 +9,7 @@ import yaml
 from pipeline.cli import cli
 from pipeline.config import load, with_values
 from pipeline.errors import UserError
-from pipeline.steps.arms import job_arms
-from pipeline.steps.candidates import candidates
+from pipeline.steps.candidates import candidates, job_arms
 from pipeline.steps.context import Context
 from pipeline.steps.graph import STEPS, WHOLE, Job
 from pipeline.steps.restricted import on_data_of, single_task

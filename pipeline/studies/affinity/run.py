@@ -11,13 +11,13 @@ from pipeline.config.grouping import TOGETHER
 from pipeline.config.problems import one_line
 from pipeline.config.training import WatchSettings
 from pipeline.errors import UserError
+from pipeline.steps.budget import in_words, seeds_s
 from pipeline.steps.context import Context
 from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.restricted import group_of, single_task
 from pipeline.steps.step import Step, perform
-from pipeline.steps.time_estimate import in_words, seeds_s
 from pipeline.steps.train import Train
 from pipeline.studies.affinity.step import Affinity, proposed
 from pipeline.tracking.keys import digest

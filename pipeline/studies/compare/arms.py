@@ -13,7 +13,7 @@ from pipeline.config.problems import one_line
 from pipeline.config.space import WEIGHTS
 from pipeline.config.tuning import Dimension, FloatRange, Simplex, TuningSettings
 from pipeline.errors import UserError
-from pipeline.steps.arms import Arm, alone, replicated
+from pipeline.steps.candidates import Arm, alone, replicated
 
 SPACE: Mapping[str, Dimension] = MappingProxyType(
     {

@@ -6,14 +6,13 @@ from typing import Any
 from pipeline.config import Experiment
 from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.errors import Diverged, Failure
-from pipeline.steps.arms import SINGLE, Arm
-from pipeline.steps.candidates import winners
+from pipeline.steps.budget import in_words, seeds_s
+from pipeline.steps.candidates import SINGLE, Arm, winners
 from pipeline.steps.context import Context
 from pipeline.steps.device import resolve_device
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.step import Step, perform
-from pipeline.steps.time_estimate import in_words, seeds_s
 from pipeline.steps.train import Train
 from pipeline.studies.compare.arms import arms
 from pipeline.studies.compare.step import Compare

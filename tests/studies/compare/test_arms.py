@@ -8,7 +8,7 @@ from pipeline.config import Experiment, load
 from pipeline.config.balancing import Balancing
 from pipeline.config.tuning import FloatRange, Simplex
 from pipeline.errors import UserError
-from pipeline.steps.arms import Arm, job_arms
+from pipeline.steps.candidates import Arm, job_arms
 from pipeline.studies.compare.arms import arms
 from tests.conftest import REPOSITORY
 

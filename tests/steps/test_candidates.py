@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.config import Experiment, load
-from pipeline.steps.arms import MOST_ALONE, job_arms
+from pipeline.steps.candidates import MOST_ALONE, job_arms
 from tests.conftest import REPOSITORY
 
 
