@@ -20,8 +20,8 @@ from pipeline.analysis.fallbacks import share_of
 from pipeline.config import Experiment, load, with_values
 from pipeline.config.balancing import Balancing
 from pipeline.data.prepared import Prepared, open_prepared
-from pipeline.steps.curves import history
 from pipeline.steps.prepare import Prepare
+from pipeline.steps.runs.curves import history
 from pipeline.steps.step import perform
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle

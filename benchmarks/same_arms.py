@@ -18,11 +18,11 @@ import pandas as pd
 
 from benchmarks.common.project import REPOSITORY
 from pipeline.analysis import tables
-from pipeline.analysis.contrasts import contrasts
-from pipeline.analysis.differences import changes
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.metrics import Scores, TaskScores, draw_together
 from pipeline.analysis.scores import score_network
+from pipeline.analysis.statistics.contrasts import contrasts
+from pipeline.analysis.statistics.differences import changes
 from pipeline.config import Experiment, load
 from pipeline.config.comparing import EQUAL
 from pipeline.data.prepare import prepare
@@ -66,7 +66,7 @@ def trained(repeat: int, values: Mapping[str, Any]) -> Arms:
 
 
 def judged(arms: Sequence[Scores]) -> pd.DataFrame:
-    """What `headway compare` says of arms against the first of them, see `pipeline.analysis.contrasts`."""
+    """What `headway compare` says of arms against the first of them, see `pipeline.analysis.statistics.contrasts`."""
     scores = {EQUAL: arms[0], **{f"arm {number}": it for number, it in enumerate(arms[1:], 1)}}
     pairs = [(name, EQUAL) for name in scores if name != EQUAL]
     draw_together(it for own in scores.values() for it in own.values())

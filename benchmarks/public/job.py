@@ -14,9 +14,9 @@ from benchmarks.public.tables import Public
 from benchmarks.truth.compared import comparison_of
 from benchmarks.truth.job import project, told, untracked
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.references import references
+from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.analysis.tables import primary
 from pipeline.config import Experiment, load, under_base, with_values
 from pipeline.config.comparing import EQUAL, TUNED

@@ -9,8 +9,8 @@ import pandas as pd
 from benchmarks.truth.families import Family
 from benchmarks.truth.job import drafted, project, redrawn, settings_of, untracked, written
 from benchmarks.truth.judged import CLAIMS
-from pipeline.analysis.contrasts import contrasts
 from pipeline.analysis.evaluation import Evaluation
+from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.config import Experiment
 from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.errors import UserError

@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.truth.families import Family
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
+from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.config import Experiment, load
 from pipeline.config.comparing import TUNED
 from pipeline.drafts.table import draft_table

@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.truth.families import Family
 from benchmarks.truth.job import NAME, SETTINGS, Trained, drafted, project, redrawn, settings_of, trained, written
-from pipeline.analysis.differences import relative
 from pipeline.analysis.metrics import LOWER_IS_BETTER
 from pipeline.analysis.scores import score
+from pipeline.analysis.statistics.differences import relative
 from pipeline.data.prepared import open_prepared
 from pipeline.data.test_split import open_test_split
 from pipeline.errors import UserError

@@ -15,7 +15,7 @@ from pipeline.analysis.curves import curves_table
 from pipeline.analysis.hypervolume import estimated
 from pipeline.analysis.metrics import Scores, draw_together
 from pipeline.analysis.settings import compared_all, differs_in
-from pipeline.analysis.unfinished import finished_table
+from pipeline.analysis.statistics.unfinished import finished_table
 from pipeline.data.prepared import Split
 
 _FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates", "front", "finished")
@@ -40,7 +40,7 @@ class Evaluation:
         references: As `scores`, of methods without a network; `candidate` is what the method is called.
         constants: task, answer: what the constant prediction answers.
         constant_differences: As `differences`, of all against the constant prediction.
-        finished: Whether each arm was trained to its end, see `pipeline.analysis.unfinished`.
+        finished: Whether each arm was trained to its end, see `pipeline.analysis.statistics.unfinished`.
         gates: How tasks share experts or columns, see `pipeline.analysis.gates`.
         front: What networks that are given a preference answer to several, see `pipeline.analysis.front`.
     """

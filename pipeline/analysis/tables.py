@@ -11,9 +11,9 @@ import pandas as pd
 
 from pipeline.analysis.candidate import CONSTANT
 from pipeline.analysis.counts import added
-from pipeline.analysis.differences import delta_m, difference, level
-from pipeline.analysis.intervals import Estimate, holm
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores
+from pipeline.analysis.statistics.differences import delta_m, difference, level
+from pipeline.analysis.statistics.intervals import Estimate, holm
 
 if TYPE_CHECKING:
     from pipeline.analysis.front import Point

@@ -20,8 +20,8 @@ from pipeline.steps.checks import check
 from pipeline.steps.console import Console
 from pipeline.steps.context import Context
 from pipeline.steps.graph import WHOLE, Job, run
-from pipeline.steps.logged import notes
-from pipeline.steps.parameters import parameters
+from pipeline.steps.runs.logged import notes
+from pipeline.steps.runs.parameters import parameters
 from pipeline.steps.step import EXPERIMENT_FILE, ordered
 from pipeline.studies import STUDIES, study
 from pipeline.tracking import tags

@@ -82,7 +82,7 @@ def front_rows(data: ReportData) -> list[list[str]]:
 
 
 def finished_rows(data: ReportData) -> list[list[str]]:
-    """Whether the validation loss of each arm was still falling, see `pipeline.analysis.unfinished`."""
+    """Whether the validation loss of each arm was still falling, see `pipeline.analysis.statistics.unfinished`."""
     return [
         [
             escape(f"single {row['task']}") if row["candidate"] == SINGLE else name(row["candidate"]),

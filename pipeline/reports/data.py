@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
+from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.analysis.tables import TUNED_AGAINST_UNTUNED, primary
 
 

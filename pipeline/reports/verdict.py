@@ -1,8 +1,8 @@
 """The first line: does sharing help here, and what follows?"""
 
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import unfinished_names
 from pipeline.analysis.metrics import TITLES
+from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.reports.constants import unbeaten
 from pipeline.reports.data import ReportData
 from pipeline.reports.words import (

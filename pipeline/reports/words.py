@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from pipeline.analysis.decision import Decision
 from pipeline.analysis.metrics import TITLES, of_one
+from pipeline.analysis.statistics.decision import Decision
 
 MOST = 4
 """Tasks in a sentence; the page has more of them."""

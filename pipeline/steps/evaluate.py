@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pipeline.config import Experiment
 from pipeline.plugins import fingerprint
 from pipeline.steps.context import Context
-from pipeline.steps.logged import duration_s
+from pipeline.steps.runs.logged import duration_s
 from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train, log_datasets
 from pipeline.tracking import tags

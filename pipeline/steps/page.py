@@ -11,8 +11,8 @@ from pipeline.steps.step import Step
 from pipeline.tracking import tags
 
 if TYPE_CHECKING:
-    from pipeline.analysis.decision import Decision
     from pipeline.analysis.evaluation import Evaluation
+    from pipeline.analysis.statistics.decision import Decision
     from pipeline.tracking.run import Run
 
 _ANSWER, _DECISION = "answer.txt", "decision.json"
@@ -45,7 +45,7 @@ class PageStep(Step, ABC):
             decision: Taken on the page.
             by: The evaluation that it is taken by.
         """
-        from pipeline.analysis.decision import unfinished_names
+        from pipeline.analysis.statistics.decision import unfinished_names
 
         unfinished = unfinished_names(by.finished)
         run.tags({tags.ANSWER: answer} | _tags(decision.word, unfinished))

@@ -11,8 +11,8 @@ from pipeline.config import Experiment
 from pipeline.config.comparing import TUNED
 from pipeline.steps.candidates import MOST_ALONE
 from pipeline.steps.context import Context
-from pipeline.steps.logged import duration_s, notes, openings
 from pipeline.steps.page import PageStep
+from pipeline.steps.runs.logged import duration_s, notes, openings
 from pipeline.steps.select import selected
 from pipeline.steps.step import REBUILT, Step
 from pipeline.steps.train import HISTORY, Train

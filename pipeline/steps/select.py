@@ -48,7 +48,7 @@ class Select(Step):
         """Choose, log the chosen networks as one model, and register it."""
         import pandas as pd
 
-        from pipeline.analysis.selection import kept_values, select
+        from pipeline.analysis.statistics.selection import kept_values, select
         from pipeline.steps.register import register
 
         every = [it for its in self._trained.values() for it in its]

@@ -12,7 +12,7 @@ from pipeline import garbage
 from pipeline.config import Experiment, read_stored, values_read
 from pipeline.config.facts import Step as StepName
 from pipeline.steps.context import Context, StepResult
-from pipeline.steps.parameters import parameters
+from pipeline.steps.runs.parameters import parameters
 from pipeline.tracking import outputs, tags
 from pipeline.tracking.keys import Key, code_of, versions
 from pipeline.tracking.store import store_lock

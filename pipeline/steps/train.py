@@ -11,7 +11,7 @@ from pipeline.config import Experiment, with_values
 from pipeline.errors import Diverged
 from pipeline.steps.context import Context
 from pipeline.steps.device import exactness, on_device
-from pipeline.steps.parameters import parameters_of
+from pipeline.steps.runs.parameters import parameters_of
 from pipeline.steps.step import Step
 from pipeline.tracking import tags
 from pipeline.tracking.keys import digest
@@ -104,7 +104,7 @@ class Train(Step):
         """Train all seeds or replicates, log curves, save weights."""
         from pipeline.analysis.fallbacks import told
         from pipeline.data.prepared import open_prepared
-        from pipeline.steps.curves import history, kept
+        from pipeline.steps.runs.curves import history, kept
         from pipeline.training import saved
         from pipeline.training.slot import slots_of
 
@@ -134,7 +134,7 @@ class Train(Step):
 
     def _fit(self, context: Context, run: "Run", prepared: Any, slots: Sequence[Any]) -> list[Any]:
         from pipeline.data.plan import dropped
-        from pipeline.steps.curves import Live
+        from pipeline.steps.runs.curves import Live
         from pipeline.training.checkpoint import Checkpoint
         from pipeline.training.length import length_of
         from pipeline.training.loop import fit

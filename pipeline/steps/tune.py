@@ -79,7 +79,7 @@ class Tune(Step):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Bring the study to its number of trials and find the winner of each replicate."""
         from pipeline.data.prepared import open_prepared
-        from pipeline.steps.trials import Projection
+        from pipeline.steps.runs.projection import Projection
         from pipeline.training.slot import batch_slots
         from pipeline.tuning.search import Callbacks, search
         from pipeline.tuning.study import table, winners

@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks import same_arms
 from benchmarks.same_arms import ARMS, SEEDS, Arms, judged, paired, planted, trained
-from pipeline.analysis.contrasts import contrasts
-from pipeline.analysis.differences import delta_m
 from pipeline.analysis.evaluation import evaluate
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.scores import score
+from pipeline.analysis.statistics.contrasts import contrasts
+from pipeline.analysis.statistics.differences import delta_m
 from pipeline.config.comparing import DEFAULT, EQUAL
 from pipeline.data.prepared import open_split
 from pipeline.studies.compare.comparison import REFERENCES

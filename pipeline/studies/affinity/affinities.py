@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.intervals import student
+from pipeline.analysis.statistics.intervals import student
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def affinities(history: pd.DataFrame, tasks: Sequence[str]) -> Affinities:
     """From the history of a training that was watched with a lookahead.
 
     Args:
-        history: One row a slot and look, see `pipeline.steps.curves.history`.
+        history: One row a slot and look, see `pipeline.steps.runs.curves.history`.
         tasks: Which ones.
     """
     slots = history.groupby("slot", sort=False)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import unfinished_names
 from pipeline.analysis.metrics import TITLES
+from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.grouping import TOGETHER
 from pipeline.config.tasks import ALL

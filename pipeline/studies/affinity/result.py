@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.contrasts import contrasts
-from pipeline.analysis.decision import Decision, decide_between
-from pipeline.analysis.differences import relative
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.metrics import LOWER_IS_BETTER
+from pipeline.analysis.statistics.contrasts import contrasts
+from pipeline.analysis.statistics.decision import Decision, decide_between
+from pipeline.analysis.statistics.differences import relative
 from pipeline.analysis.tables import primary
 from pipeline.config.grouping import TOGETHER
 from pipeline.studies.affinity.affinities import Affinities
@@ -61,7 +61,7 @@ class Grouped:
 
     @cached_property
     def contrasts(self) -> pd.DataFrame:
-        """See `pipeline.analysis.contrasts`: against single-task networks and all tasks together."""
+        """See `pipeline.analysis.statistics.contrasts`: against single-task networks and all tasks together."""
         return contrasts(self.evaluation, (SINGLE, TOGETHER))
 
     @cached_property

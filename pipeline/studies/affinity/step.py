@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pipeline.config import Experiment
 from pipeline.config.grouping import AffinitySettings
 from pipeline.steps.context import Context
-from pipeline.steps.logged import openings
 from pipeline.steps.page import PageStep
+from pipeline.steps.runs.logged import openings
 from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train
 from pipeline.tracking import tags

@@ -1,7 +1,7 @@
 """The result of a comparison of ways to choose the task weights, and the decisions that it allows.
 
 Each arm is held against the single-task networks, against equal and against tuned weights, see
-`pipeline.analysis.contrasts`.
+`pipeline.analysis.statistics.contrasts`.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ import pandas as pd
 
 from pipeline.analysis import tables
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
+from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.config.comparing import EQUAL, TUNED
 
 REFERENCES = (SINGLE, EQUAL, TUNED)

@@ -5,8 +5,8 @@ from html import escape
 from typing import Any
 
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import unfinished_names
 from pipeline.analysis.metrics import TITLES
+from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.comparing import EQUAL
 from pipeline.config.tasks import ALL

@@ -10,8 +10,8 @@ from pipeline.config import Experiment
 from pipeline.config.comparing import TUNED
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device, resolve_device
-from pipeline.steps.logged import notes, openings
 from pipeline.steps.page import PageStep
+from pipeline.steps.runs.logged import notes, openings
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train
 from pipeline.steps.tune import TRIALS, winners_in
@@ -73,8 +73,8 @@ class Compare(PageStep):
     def _comparison(self, context: Context) -> "Comparison":
         import pandas as pd
 
-        from pipeline.analysis.contrasts import contrasts
         from pipeline.analysis.evaluation import Evaluation
+        from pipeline.analysis.statistics.contrasts import contrasts
         from pipeline.studies.compare.comparison import REFERENCES, Comparison
 
         evaluation = Evaluation.load(self._evaluate.outputs)

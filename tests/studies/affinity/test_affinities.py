@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.steps.curves import history
+from pipeline.steps.runs.curves import history
 from pipeline.studies.affinity.affinities import affinities, over_training
 from pipeline.studies.affinity.groupings import best
 from tests.training.made import experiment_on, random_data, seeds, trained

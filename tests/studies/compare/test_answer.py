@@ -6,8 +6,8 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 
-from pipeline.analysis.decision import Decision, Word
-from pipeline.analysis.intervals import Estimate
+from pipeline.analysis.statistics.decision import Decision, Word
+from pipeline.analysis.statistics.intervals import Estimate
 from pipeline.config.tasks import ALL
 from pipeline.reports.words import shown_p
 from pipeline.studies.compare.answer import decision

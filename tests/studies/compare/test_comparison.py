@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.contrasts import contrasts
-from pipeline.analysis.differences import delta_m, difference
-from pipeline.analysis.intervals import holm
 from pipeline.analysis.metrics import Scores, draw_together
+from pipeline.analysis.statistics.contrasts import contrasts
+from pipeline.analysis.statistics.differences import delta_m, difference
+from pipeline.analysis.statistics.intervals import holm
 from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.config.tasks import ALL
 from pipeline.studies.compare.comparison import REFERENCES

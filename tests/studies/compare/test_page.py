@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.analysis import tables
 from pipeline.analysis.candidate import CONSTANT, SINGLE
-from pipeline.analysis.contrasts import contrasts
+from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.analysis.tables import FINISHED
 from pipeline.studies.compare.comparison import REFERENCES, Comparison
 from pipeline.studies.compare.page import answer, compared_page, summary

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import Experiment
-from pipeline.steps.parameters import parameters, parameters_of
+from pipeline.steps.runs.parameters import parameters, parameters_of
 from pipeline.tuning.space import trial_experiment
 
 TASKS = {"digit": {"kind": "multiclass", "source": "digits"}, "parity": {"kind": "binary", "source": "digits"}}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.analysis.selection import gain_of, kept_values, select
+from pipeline.analysis.statistics.selection import gain_of, kept_values, select
 
 METRICS = {"a": "accuracy", "b": "r2"}
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.analysis.differences import changes, delta_m, difference, level, relative
 from pipeline.analysis.metrics import summed
+from pipeline.analysis.statistics.differences import changes, delta_m, difference, level, relative
 from tests.analysis.made import drawn, task_scores
 
 

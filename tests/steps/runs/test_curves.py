@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pipeline.pace import Pace
-from pipeline.steps.curves import Live, history, kept, summary
+from pipeline.steps.runs.curves import Live, history, kept, summary
 from pipeline.tracking.run import Run
 from pipeline.training.slot import SlotState
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.steps.context import Context, StepResult
 from pipeline.steps.evaluate import reference_s
-from pipeline.steps.logged import duration_s
+from pipeline.steps.runs.logged import duration_s
 
 
 def context(**seconds: float | None) -> Context:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.analysis.intervals import (
+from pipeline.analysis.statistics.intervals import (
     RESAMPLES,
     Estimate,
     Part,

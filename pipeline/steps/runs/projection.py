@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.config import Experiment
 from pipeline.steps.console import Bar
 from pipeline.steps.context import Context
-from pipeline.steps.parameters import parameters
+from pipeline.steps.runs.parameters import parameters
 from pipeline.tracking import tags
 from pipeline.tracking.run import Run
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis.candidate import Candidate
+from pipeline.analysis.statistics.unfinished import LOSS, finished_table, judged
 from pipeline.analysis.tables import FINISHED
-from pipeline.analysis.unfinished import LOSS, finished_table, judged
 from tests.analysis.made import experiment, prepared
 
 

@@ -11,7 +11,7 @@ from pipeline.config import load
 from pipeline.steps.console import Bar, Console
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device
-from pipeline.steps.trials import Projection
+from pipeline.steps.runs.projection import Projection
 from pipeline.tracking import tags
 from pipeline.tracking.run import Run
 from pipeline.tracking.tracker import Tracker

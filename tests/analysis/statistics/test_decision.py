@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import Decision, decide, decide_between, smallest_effect, unfinished_names
-from pipeline.analysis.intervals import Estimate, Part
+from pipeline.analysis.statistics.decision import Decision, decide, decide_between, smallest_effect, unfinished_names
+from pipeline.analysis.statistics.intervals import Estimate, Part
 from pipeline.analysis.tables import FINISHED, differences_table, scores_table
 from tests.analysis.made import drawn, evaluation
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.differences import relative
 from pipeline.analysis.metrics import LOWER_IS_BETTER
+from pipeline.analysis.statistics.differences import relative
 
 Values = Mapping[str, np.ndarray]
 """A candidate's primary metric on validation by task, one value a network."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.intervals import Estimate
 from pipeline.analysis.metrics import bounds_of
+from pipeline.analysis.statistics.intervals import Estimate
 from pipeline.pace import Pace
 from pipeline.training.slot import SlotState
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from pipeline.analysis import tables
 from pipeline.analysis.evaluation import Evaluation
-from pipeline.analysis.intervals import Estimate, holm
 from pipeline.analysis.metrics import LOWER_IS_BETTER
+from pipeline.analysis.statistics.intervals import Estimate, holm
 from pipeline.config.tasks import ALL
 
 
@@ -23,8 +23,8 @@ def contrasts(evaluation: Evaluation, references: Sequence[str]) -> pd.DataFrame
 
     Returns:
         candidate, against, task, metric, mean, low, high, se, df, rows_var, between_var, num_seeds (see
-        `pipeline.analysis.intervals.Estimate`), p (of the same standard error), p_holm (corrected within the question),
-        verdict: `better` or `worse` where p_holm is below 0.05, else `unclear`.
+        `pipeline.analysis.statistics.intervals.Estimate`), p (of the same standard error), p_holm (corrected within the
+        question), verdict: `better` or `worse` where p_holm is below 0.05, else `unclear`.
     """
     together = evaluation.delta_m.assign(task=ALL, metric="delta_m_percent", scale=1.0)
     each = tables.primary(evaluation.differences).assign(scale=100.0)

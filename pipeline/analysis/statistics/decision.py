@@ -1,7 +1,7 @@
 """The decision: what the numbers allow to be said of one way to train against another.
 
 Delta-m decides, with the tasks beside it under Holm's correction; all by the one standard error of
-`pipeline.analysis.intervals`.
+`pipeline.analysis.statistics.intervals`.
 """
 
 import math
@@ -14,8 +14,8 @@ import pandas as pd
 
 from pipeline.analysis.candidate import CONSTANT, SINGLE
 from pipeline.analysis.evaluation import Evaluation
-from pipeline.analysis.intervals import LEVEL, Estimate, Verdict, holm, quantile
 from pipeline.analysis.metrics import LOWER_IS_BETTER, of_one
+from pipeline.analysis.statistics.intervals import LEVEL, Estimate, Verdict, holm, quantile
 from pipeline.analysis.tables import primary
 from pipeline.config.tasks import ALL
 
@@ -169,7 +169,7 @@ def unfinished_names(finished: pd.DataFrame, candidates: Sequence[str] | None = 
     """What arms are called that were still improving, those of single tasks one by one.
 
     Args:
-        finished: See `pipeline.analysis.unfinished`.
+        finished: See `pipeline.analysis.statistics.unfinished`.
         candidates: Which; None for all.
     """
     rows = finished[finished["unfinished"].astype(bool)]

@@ -1,4 +1,4 @@
-"""Comparisons: differences and delta-m, each with the one standard error of `pipeline.analysis.intervals`.
+"""Comparisons: differences and delta-m, each with the one standard error of `pipeline.analysis.statistics.intervals`.
 
 Both sides answered the same rows, so rows are always paired. Where both have as many seeds (or replicates) these are
 paired too; where not, the variances of both sides are added. A side with a single seed adds none.
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipeline.analysis.intervals import Estimate, Part, between, over_rows
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores, TaskScores, bounds_of, pair
+from pipeline.analysis.statistics.intervals import Estimate, Part, between, over_rows
 
 SMALLEST = 0.01
 """A baseline nearer to zero counts as this much in delta-m, which would otherwise leave every bound."""
