@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
 
-from pipeline.reports.figures import Panel
+from pipeline.reports.figures.style import Panel
 from pipeline.reports.library import packed
 from pipeline.reports.style import SCRIPT, STYLE
 
