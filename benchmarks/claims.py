@@ -25,7 +25,7 @@ import plotly.express as px
 
 from benchmarks.common import machine, results
 from benchmarks.same_arms import ARMS, SEEDS, Arms, judged, paired, planted, trained
-from pipeline.analysis.comparison import ALL
+from pipeline.config.tasks import ALL
 
 REPEATS = 200
 PLANTED_DEVIATIONS = 1.5

@@ -20,8 +20,8 @@ from pipeline.analysis.fallbacks import share_of
 from pipeline.config import Experiment, load, with_values
 from pipeline.config.balancing import Balancing
 from pipeline.data.prepared import Prepared, open_prepared
-from pipeline.steps.curves import history
 from pipeline.steps.prepare import Prepare
+from pipeline.steps.runs.curves import history
 from pipeline.steps.step import perform
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
@@ -67,8 +67,7 @@ def _experiments(folder: Path) -> Iterator[tuple[Experiment, Prepared]]:
 def _prepared(experiment: Experiment, project: Path, folder: Path) -> tuple[Experiment, Prepared]:
     folder.mkdir(exist_ok=True)
     context = untracked(experiment, folder)
-    key = perform(context, Prepare(experiment, project)).key
-    return experiment, open_prepared(context.prepared_folder(key))
+    return experiment, open_prepared(perform(context, Prepare(experiment, project)).folder)
 
 
 def _share(experiment: Experiment, prepared: Prepared, method: str) -> float:

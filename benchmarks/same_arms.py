@@ -18,17 +18,18 @@ import pandas as pd
 
 from benchmarks.common.project import REPOSITORY
 from pipeline.analysis import tables
-from pipeline.analysis.compare import changes
-from pipeline.analysis.comparison import contrasts
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.metrics import Scores, TaskScores, draw_together
 from pipeline.analysis.scores import score_network
+from pipeline.analysis.statistics.contrasts import contrasts
+from pipeline.analysis.statistics.differences import changes
 from pipeline.config import Experiment, load
 from pipeline.config.comparing import EQUAL
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place
 from pipeline.data.test_split import open_test_split
+from pipeline.studies.compare.comparison import REFERENCES
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.saved import load_network, save
@@ -65,14 +66,14 @@ def trained(repeat: int, values: Mapping[str, Any]) -> Arms:
 
 
 def judged(arms: Sequence[Scores]) -> pd.DataFrame:
-    """What `headway compare` says of arms against the first of them, see `pipeline.analysis.comparison.contrasts`."""
+    """What `headway compare` says of arms against the first of them, see `pipeline.analysis.statistics.contrasts`."""
     scores = {EQUAL: arms[0], **{f"arm {number}": it for number, it in enumerate(arms[1:], 1)}}
     pairs = [(name, EQUAL) for name in scores if name != EQUAL]
     draw_together(it for own in scores.values() for it in own.values())
     told = {it.name: pd.DataFrame() for it in fields(Evaluation)}
     told["differences"] = tables.differences_table(scores, pairs)
     told["delta_m"] = tables.delta_m_table(scores, pairs, ())
-    return contrasts(Evaluation(**told))
+    return contrasts(Evaluation(**told), REFERENCES)
 
 
 def paired(scores: Scores, against: Scores) -> np.ndarray:

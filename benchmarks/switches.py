@@ -19,7 +19,7 @@ import click
 _STARTED = time.perf_counter()  # imports of the command count as its start-up
 
 from pipeline.cli import cli  # noqa: E402
-from pipeline.steps.trials import Projection  # noqa: E402
+from pipeline.steps.runs.projection import Projection  # noqa: E402
 from pipeline.training.checkpoint import Checkpoint  # noqa: E402
 from pipeline.training.workers.pool import WorkerPool  # noqa: E402
 

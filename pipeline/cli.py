@@ -10,16 +10,47 @@ import click
 from pipeline import garbage
 from pipeline.commands.failing import guarded
 from pipeline.commands.options import as_request, experiment_options, output_options
+from pipeline.steps.graph import STEPS, WHOLE
+from pipeline.studies import STUDIES
 
-_STEPS = {
-    "run": "Do the whole job: prepare, train, tune, select, evaluate and report.",
-    "prepare": "Split the data and write prepared arrays.",
-    "train": "Train the experiment as written.",
-    "tune": "Run the study; prepares if needed.",
-    "evaluate": "Open the test split once for all candidates; trains what is missing.",
-    "report": "Write the report; does what is missing before it.",
-    "explain": "Show what the network looks at for each task; trains if needed.",
+_RESUME = click.option("--resume", is_flag=True, help="Go on with interrupted steps, each in its own run.")
+_FORCE = click.option(
+    "--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached."
+)
+_STORAGE = click.option("--storage", default="", help="Short for --set tuning.storage=URL.")
+_JOB = (
+    _RESUME,
+    _FORCE,
+    click.option("--promote", is_flag=True, help="Make the new model champion without comparing."),
+    click.option("--trials", default="", help="Short for --set tuning.trials=N."),
+    _STORAGE,
+    click.option("--budget", default="", metavar="TIME", help="Plan the trials to fit, for example into 10m."),
+    output_options,
+)
+_OPTIONS = {
+    "tune": (
+        *_JOB,
+        click.option("--arm", metavar="NAME", help="Whose study; by default the shared network's."),
+    ),
+    "compare": (
+        click.option("--methods", default="", metavar="all|NAME,...", help="Of `headway show --balancers`."),
+        click.option("--seeds", "compared_seeds", default="", help="Replicates of each arm; by default the study's."),
+        click.option("--trials", "compared_trials", default="", help="Of each arm; by default the study's."),
+        _RESUME,
+        _FORCE,
+        _STORAGE,
+        output_options,
+    ),
+    "affinity": (
+        click.option(
+            "--networks", default="", help="Into how many networks the tasks may be grouped, at most; 2 by default."
+        ),
+        _RESUME,
+        _FORCE,
+        output_options,
+    ),
 }
+"""Of commands that have others than the job's."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,56 +62,23 @@ def cli() -> None:
     """
 
 
-def _add_step(name: str, about: str) -> None:
-    @cli.command(name, help=about, context_settings={"ignore_unknown_options": True})
-    @experiment_options
-    @click.option("--resume", is_flag=True, help="Go on with interrupted steps, each in its own run.")
-    @click.option("--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached.")
-    @click.option("--promote", is_flag=True, help="Make the new model champion without comparing.")
-    @click.option("--trials", default="", help="Short for --set tuning.trials=N.")
-    @click.option("--storage", default="", help="Short for --set tuning.storage=URL.")
-    @click.option("--budget", default="", metavar="TIME", help="Plan the trials to fit, for example into 10m.")
-    @output_options
+def _add(name: str, about: str) -> None:
+    """Add a command that does steps."""
+
     def command(**options: Any) -> None:
         from pipeline.commands.do import do
 
         do(name, as_request(options))
 
-    if name == "tune":
-        click.option("--arm", metavar="NAME", help="Whose study; by default the shared network's.")(command)
+    for option in reversed(_OPTIONS.get(name, _JOB)):
+        command = option(command)
+    cli.command(name, help=about, context_settings={"ignore_unknown_options": True})(experiment_options(command))
 
 
-for _name, _about in _STEPS.items():
-    _add_step(_name, _about)
-
-
-@cli.command(context_settings={"ignore_unknown_options": True})
-@experiment_options
-@click.option("--methods", default="", metavar="all|NAME,...", help="Of `headway show --balancers`.")
-@click.option("--seeds", "compared_seeds", default="", help="Replicates of each arm; by default the study's.")
-@click.option("--trials", "compared_trials", default="", help="Of each arm; by default the study's.")
-@click.option("--resume", is_flag=True, help="Go on with interrupted steps, each in its own run.")
-@click.option("--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached.")
-@click.option("--storage", default="", help="Short for --set tuning.storage=URL.")
-@output_options
-def compare(**options: Any) -> None:
-    """Compare ways to choose the task weights: each tuned alike, paired by seed, against single-task networks."""
-    from pipeline.commands.do import do
-
-    do("compare", as_request(options))
-
-
-@cli.command(context_settings={"ignore_unknown_options": True})
-@experiment_options
-@click.option("--networks", default="", help="Into how many networks the tasks may be grouped, at most; 2 by default.")
-@click.option("--resume", is_flag=True, help="Go on with interrupted steps, each in its own run.")
-@click.option("--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached.")
-@output_options
-def affinity(**options: Any) -> None:
-    """Find which tasks should share a network, train such groups, and show whether they do better."""
-    from pipeline.commands.do import do
-
-    do("affinity", as_request(options))
+_add(WHOLE, "Do the whole job: prepare, train, tune, select, evaluate and report.")
+for _name, _about in {**STEPS, **STUDIES}.items():
+    if _about:
+        _add(_name, _about)
 
 
 @cli.command("list")

@@ -19,7 +19,9 @@ LAYERS = [
     {"commands"},
     {"drafts"},
     {"testing"},
+    {"studies"},
     {"steps"},
+    {"reports"},
     {"tuning", "analysis"},
     {"training"},
     {"serving"},
@@ -31,7 +33,7 @@ LAYERS = [
     {"errors"},
 ]
 SELDOM = {"captum", "rich", "sklearn", "tokenizers", "torchmetrics", "torchvision", "transformers"}
-TRACKING_IS_USED_BY = {"cli", "commands", "steps", "tuning", "serving"}
+TRACKING_IS_USED_BY = {"cli", "commands", "studies", "steps", "tuning", "serving"}
 
 
 @cache

@@ -14,21 +14,21 @@ from benchmarks.public.tables import Public
 from benchmarks.truth.compared import comparison_of
 from benchmarks.truth.job import project, told, untracked
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.references import references
+from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.analysis.tables import primary
 from pipeline.config import Experiment, load, under_base, with_values
-from pipeline.config.comparing import TUNED
+from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.test_split import open_test_split
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
-from pipeline.steps.arms import arms, job_arms
+from pipeline.steps.candidates import job_arms, winners
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
-from pipeline.steps.replicated import replicated
 from pipeline.steps.step import perform
+from pipeline.studies.compare.run import training
 from pipeline.training.length import length_of
 
 SETTINGS: Mapping[str, Any] = {"baselines.reference": False, "slots": 8, "processes": 1, "device": "cpu"}
@@ -79,11 +79,13 @@ def _run(experiment: Experiment, recipe: Recipe, folder: Path) -> dict[str, Any]
         experiment = with_values(experiment, longer)
     context = untracked(experiment, folder)
     experiment = context.experiment
-    key = perform(context, Prepare(experiment, folder)).key
-    planned = arms(experiment) if recipe.compares else job_arms(experiment)
-    done = [replicated(context, arm, key, "cpu") for arm in planned]
-    evaluated = perform(context, Evaluate(planned[0].experiment, key, [(it.train, it.done) for it in done]))
-    evaluation = Evaluation.load(evaluated.folder)
+    prepare = Prepare(experiment, folder)
+    against = (EQUAL, TUNED) if recipe.compares else ()
+    trained = [winners(arm, prepare, "cpu") for arm in job_arms(experiment)]
+    if recipe.compares:
+        trained = training(experiment, prepare)
+    evaluate = Evaluate(trained[0].experiment, prepare, trained, against=against)
+    evaluation = Evaluation.load(perform(context, evaluate).folder)
     assert experiment.tuning is not None
     return {
         "rows": sum(prepared.train_rows.values()),
@@ -104,7 +106,7 @@ def _looped(experiment: Experiment, recipe: Recipe, folder: Path) -> dict[str, A
 
 def _prepared(experiment: Experiment, folder: Path) -> Prepared:
     context = untracked(experiment, folder)
-    return open_prepared(context.prepared_folder(perform(context, Prepare(experiment, folder)).key))
+    return open_prepared(perform(context, Prepare(experiment, folder)).folder)
 
 
 def _decision(evaluation: Evaluation, experiment: Experiment, recipe: Recipe) -> Decision:

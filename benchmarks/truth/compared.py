@@ -9,15 +9,16 @@ import pandas as pd
 from benchmarks.truth.families import Family
 from benchmarks.truth.job import drafted, project, redrawn, settings_of, untracked, written
 from benchmarks.truth.judged import CLAIMS
-from pipeline.analysis.comparison import Comparison, contrasts
 from pipeline.analysis.evaluation import Evaluation
+from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.config import Experiment
+from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.errors import UserError
-from pipeline.steps.arms import arms
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
-from pipeline.steps.replicated import replicated
 from pipeline.steps.step import perform
+from pipeline.studies.compare.comparison import REFERENCES, Comparison
+from pipeline.studies.compare.run import training
 
 
 def compared(family: Family, seed: int) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def comparison_of(evaluation: Evaluation, experiment: Experiment) -> Comparison:
     """What the page of a comparison decides by; what it only shows is left out."""
     nothing = pd.DataFrame()
     return Comparison(
-        experiment.name, evaluation, contrasts(evaluation), nothing, {}, None, {}, experiment.trials,
+        experiment.name, evaluation, contrasts(evaluation, REFERENCES), nothing, {}, None, {}, experiment.trials,
         experiment.replicates, nothing, margin=experiment.decision.margin,
     )  # fmt: skip
 
@@ -52,8 +53,7 @@ def _compared(family: Family, seed: int) -> dict[str, Any]:
 
 def _evaluated(experiment: Experiment, folder: Path) -> Evaluation:
     context = untracked(experiment, folder)
-    prepared = perform(context, Prepare(context.experiment, folder)).key
-    planned = arms(context.experiment)
-    done = [replicated(context, arm, prepared, "cpu") for arm in planned]
-    trained = [(it.train, it.done) for it in done]
-    return Evaluation.load(perform(context, Evaluate(planned[0].experiment, prepared, trained)).folder)
+    prepare = Prepare(context.experiment, folder)
+    trained = training(context.experiment, prepare)
+    evaluate = Evaluate(trained[0].experiment, prepare, trained, against=(EQUAL, TUNED))
+    return Evaluation.load(perform(context, evaluate).folder)

@@ -11,22 +11,17 @@ from typing import Any
 
 from benchmarks.truth.families import Family
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.decision import Decision, decide_between
 from pipeline.analysis.evaluation import Evaluation
+from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.config import Experiment, load
 from pipeline.config.comparing import TUNED
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
 from pipeline.errors import UserError
-from pipeline.steps.arms import job_arms
-from pipeline.steps.context import Context, Done
-from pipeline.steps.evaluate import Evaluate
-from pipeline.steps.plan import candidates
-from pipeline.steps.prepare import Prepare
-from pipeline.steps.replicated import replicated
-from pipeline.steps.say import Say
+from pipeline.steps.console import Console
+from pipeline.steps.context import Context
+from pipeline.steps.graph import Job
 from pipeline.steps.step import perform
-from pipeline.steps.train import Train
 
 SETTINGS: Mapping[str, Any] = {
     "tuning.trials": 15, "baselines.reference": False, "slots": 8, "processes": 1, "seed": 0, "device": "cpu",
@@ -75,8 +70,7 @@ class Trained:
     """What a job trained, before test is opened."""
 
     context: Context
-    prepared: str
-    trained: list[tuple[Train, Done]]
+    job: Job
 
 
 def settings_of(family: Family) -> dict[str, Any]:
@@ -113,11 +107,10 @@ def project() -> Iterator[Path]:
 def trained(experiment: Experiment, folder: Path) -> Trained:
     """Prepare, run every arm's study, train the winners, and the experiment as written."""
     context = untracked(experiment, folder)
-    experiment = context.experiment
-    prepared = perform(context, Prepare(experiment, folder)).key
-    found = [(step, perform(context, step)) for step in candidates(experiment, folder, prepared, "cpu")]
-    arms = [replicated(context, arm, prepared, "cpu") for arm in job_arms(experiment)]
-    return Trained(context, prepared, [*found, *((it.train, it.done) for it in arms)])
+    job = Job(context.experiment, folder)
+    for step in job.trained:
+        perform(context, step)
+    return Trained(context, job)
 
 
 def untracked(experiment: Experiment, folder: Path) -> Context:
@@ -125,7 +118,7 @@ def untracked(experiment: Experiment, folder: Path) -> Context:
     if experiment.tuning:
         storage = {"storage": f"journal://{folder / 'studies.log'}"}
         experiment = experiment.model_copy(update={"tuning": experiment.tuning.model_copy(update=storage)})
-    return Context(folder, experiment, Untracked(), Say(quiet=True))  # type: ignore[arg-type]
+    return Context(folder, experiment, Untracked(), Console(quiet=True))  # type: ignore[arg-type]
 
 
 def decided(evaluation: Evaluation, experiment: Experiment) -> dict[str, Any]:
@@ -180,6 +173,6 @@ def _answered(family: Family, seed: int) -> dict[str, Any]:
     with project() as folder:
         experiment = drafted(family, written(family, seed, folder), folder, settings_of(family))
         done = trained(experiment, folder)
-        evaluated = perform(done.context, Evaluate(experiment, done.prepared, done.trained))
+        evaluated = perform(done.context, done.job.evaluate)
         found = decided(Evaluation.load(evaluated.folder), experiment)
     return found | {"cpu_s": time.process_time() - began}

@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.truth.families import Family
 from benchmarks.truth.job import NAME, SETTINGS, Trained, drafted, project, redrawn, settings_of, trained, written
-from pipeline.analysis.compare import relative
 from pipeline.analysis.metrics import LOWER_IS_BETTER
 from pipeline.analysis.scores import score
+from pipeline.analysis.statistics.differences import relative
 from pipeline.data.prepared import open_prepared
 from pipeline.data.test_split import open_test_split
 from pipeline.errors import UserError
@@ -46,12 +46,12 @@ def _replicate_of(family: Family, number: int) -> dict[str, Any]:
 
 
 def _changes(done: Trained) -> dict[str, Any]:
-    prepared = open_prepared(done.context.prepared_folder(done.prepared))
+    prepared = open_prepared(done.job.prepare.outputs)
     rows = open_test_split(prepared).rows
     values: dict[str, dict[str, float]] = {}
     metrics: dict[str, str] = {}
-    for step, did in done.trained:
-        for task, scores in score(candidate_of(prepared, step, did), rows).items():
+    for step in done.job.trained:
+        for task, scores in score(candidate_of(prepared, step), rows).items():
             values.setdefault(step.role, {})[task] = float(scores.metrics[scores.primary].mean())
             metrics[task] = scores.primary
     return {"delta_m": _delta_m(values, metrics)} | {

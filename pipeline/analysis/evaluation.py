@@ -15,9 +15,7 @@ from pipeline.analysis.curves import curves_table
 from pipeline.analysis.hypervolume import estimated
 from pipeline.analysis.metrics import Scores, draw_together
 from pipeline.analysis.settings import compared_all, differs_in
-from pipeline.analysis.unfinished import finished_table
-from pipeline.config.comparing import EQUAL, TUNED
-from pipeline.config.grouping import TOGETHER
+from pipeline.analysis.statistics.unfinished import finished_table
 from pipeline.data.prepared import Split
 
 _FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates", "front", "finished")
@@ -32,10 +30,9 @@ class Evaluation:
         settings: candidate, key, value_json: what each was trained with; a list where its networks differ.
         scores: On test, a row a candidate, task and metric.
         seeds: The same a seed.
-        differences: Paired: all minus single-task, tuned minus default, default minus separate; every arm minus those
-            of equal and of tuned weights; every grouping minus all tasks together.
-        delta_m: In percent, against single-task; of arms also against those of equal and of tuned weights, of groupings
-            also against all tasks together.
+        differences: Paired: all minus single-task, tuned minus default, default minus separate, and all minus those
+            that the caller names.
+        delta_m: In percent, against single-task and those that the caller names.
         gaps: Training minus validation, in each task's primary metric.
         costs: parameters, latency_ms, rows_per_second.
         confusions: Counts over all seeds, of the tasks that have classes.
@@ -43,7 +40,7 @@ class Evaluation:
         references: As `scores`, of methods without a network; `candidate` is what the method is called.
         constants: task, answer: what the constant prediction answers.
         constant_differences: As `differences`, of all against the constant prediction.
-        finished: Whether each arm was trained to its end, see `pipeline.analysis.unfinished`.
+        finished: Whether each arm was trained to its end, see `pipeline.analysis.statistics.unfinished`.
         gates: How tasks share experts or columns, see `pipeline.analysis.gates`.
         front: What networks that are given a preference answer to several, see `pipeline.analysis.front`.
     """
@@ -110,18 +107,20 @@ def evaluate(
     report: Callable[[str], None] = lambda line: None,
     references: Mapping[str, Scores] = MappingProxyType({}),
     constants: Mapping[str, str] = MappingProxyType({}),
+    against: Sequence[str] = (),
 ) -> Evaluation:
     """Evaluate all candidates on the same rows.
 
     Args:
         candidates: One default, and any single-task baselines (all tasks or none), separate and tuned; or the arms of a
-            comparison; or networks of groups of tasks. The first that is no single-task baseline is what `differs` is
-            told against.
+            comparison; or networks of groups of tasks. `differs` is what each differs in from the first that is no
+            single-task baseline.
         test: The opened test split of all tasks.
         report: Takes a line about what is being done.
         references: Scores of methods without a network, see `pipeline.analysis.reference`; under
             `pipeline.analysis.candidate.CONSTANT` those of the constant prediction.
         constants: What that answers, by task.
+        against: Names that all others are held against, beside the single-task networks.
     """
     # Late: they import torch, and whoever reads an evaluation has no need of it.
     from pipeline.analysis.cost import costs
@@ -146,7 +145,8 @@ def evaluate(
     measured = {name: _in_order(it, default) for name, it in measured.items()}
     draw_together(it for own in (*scores.values(), *references.values()) for it in own.values())
     report("measuring costs")
-    arms = _arms(groups)
+    names = [name for name in groups if name != SINGLE]
+    more = [(name, other) for name in names for other in against if other in names and other != name]
     tuned = [name for name, its in groups.items() if all(it.is_tuned for it in its)]
     classes = {name: task.classes for name, task in default.prepared.tasks.items()}
     metrics = {name: task.primary for name, task in default.prepared.tasks.items()}
@@ -156,8 +156,8 @@ def evaluate(
         settings=_settings(groups),
         scores=tables.scores_table(scores),
         seeds=tables.seeds_table(scores),
-        differences=tables.differences_table(scores, _pairs(groups) + arms),
-        delta_m=tables.delta_m_table(scores, [(name, SINGLE) for name in scores] + arms, tuned),
+        differences=tables.differences_table(scores, _pairs(groups) + more),
+        delta_m=tables.delta_m_table(scores, [(name, SINGLE) for name in scores] + more, tuned),
         gaps=tables.gaps_table(measured),
         costs=pd.DataFrame([{"candidate": name} | asdict(cost) for name, cost in costs(groups).items()]),
         confusions=tables.confusions_table(scores, classes),
@@ -178,15 +178,6 @@ def _pairs(groups: dict[str, list[Candidate]]) -> list[tuple[str, str]]:
     wanted += [(name, "default") for name in groups if role[name] == "tuned"]
     wanted += [(name, "separate") for name in groups if role[name] == "default"]
     return [(name, other) for name, against in wanted for other in groups if role[other] == against]
-
-
-def _arms(groups: dict[str, list[Candidate]]) -> list[tuple[str, str]]:
-    """Every arm of a comparison against those of equal and of tuned weights, every grouping against all together."""
-    found = []
-    for role, references in (("arm", (EQUAL, TUNED)), ("group", (TOGETHER,))):
-        names = [name for name, its in groups.items() if _role(name, its) == role]
-        found += [(name, other) for name in names for other in references if other in names and other != name]
-    return found
 
 
 def _role(name: str, candidates: Sequence[Candidate]) -> Role:

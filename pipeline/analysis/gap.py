@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.candidate import Candidate
-from pipeline.analysis.intervals import Estimate
 from pipeline.analysis.networks import Networks, each_slot
+from pipeline.analysis.statistics.intervals import Estimate
 from pipeline.training.assess import assess_each
 
 _Metrics = dict[str, float]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.intervals import Estimate
+from pipeline.analysis.statistics.intervals import Estimate
 
 REFERENCE = (2.0, 2.0)
 

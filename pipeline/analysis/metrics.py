@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.analysis.counts import added
-from pipeline.analysis.intervals import UNBOUNDED, Bounds, Part, over_rows, resampled_sums
+from pipeline.analysis.statistics.intervals import UNBOUNDED, Bounds, Part, over_rows, resampled_sums
 from pipeline.draws import seed_of
 
 LOWER_IS_BETTER = frozenset({"nll", "ece", "mae", "rmse"})

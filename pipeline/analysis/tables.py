@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.candidate import CONSTANT
-from pipeline.analysis.compare import delta_m, difference, level
 from pipeline.analysis.counts import added
-from pipeline.analysis.intervals import Estimate, holm
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores
+from pipeline.analysis.statistics.differences import delta_m, difference, level
+from pipeline.analysis.statistics.intervals import Estimate, holm
 
 if TYPE_CHECKING:
     from pipeline.analysis.front import Point

@@ -59,7 +59,7 @@ def _paired(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
     import numpy as np
     import pandas as pd
 
-    from pipeline.analysis.intervals import student
+    from pipeline.analysis.statistics.intervals import student
     from pipeline.steps.train import HISTORY
 
     kept = []

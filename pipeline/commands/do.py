@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from pipeline.commands.failing import Stopped
 from pipeline.commands.options import Request
 from pipeline.config import load, project_folder, with_values
-from pipeline.config.comparing import TUNED
 from pipeline.errors import Failure, UserError
 from pipeline.lifetime import end_with_parent
 from pipeline.plugins import look_in
+from pipeline.steps.checks import check
+from pipeline.steps.console import Console
 from pipeline.steps.context import Context
-from pipeline.steps.job import run_to
-from pipeline.steps.notes import notes
-from pipeline.steps.parameters import parameters
-from pipeline.steps.plan import check, expanded
-from pipeline.steps.say import Say
-from pipeline.steps.step import EXPERIMENT_FILE
+from pipeline.steps.graph import WHOLE, Job, run
+from pipeline.steps.runs.logged import notes
+from pipeline.steps.runs.parameters import parameters
+from pipeline.steps.step import EXPERIMENT_FILE, ordered
+from pipeline.studies import STUDIES, study
 from pipeline.tracking import tags
 from pipeline.tracking.keys import digest
 from pipeline.tracking.store import check_store, tracking_uri
@@ -42,23 +42,25 @@ def do(name: str, request: Request) -> None:
     began, project = time.monotonic(), look_in(project_folder())
     with _launcher_is_told(project):
         experiment = load(request.experiment, request.values, project)
-        check(experiment, project, name, request.arm or TUNED)
+        if name in STUDIES:
+            study(name).check(experiment)
+        check(experiment, project, name, request.arm)
     check_store(tracking_uri(project))
     _end_with_launcher()
     from pipeline.tracking.tracker import Tracker
 
     tracker = Tracker(project, experiment.name)
     tracker.mend()
-    say = Say(request.quiet or request.as_json)
+    console = Console(request.quiet or request.as_json)
     context = Context(
-        project, experiment, tracker, say, resume=request.resume, force=expanded(request.force),
-        promote=request.promote, arm=request.arm or TUNED, command=request.as_command(name),
+        project, experiment, tracker, console, resume=request.resume, force=request.force,
+        promote=request.promote, command=request.as_command(name),
     )  # fmt: skip
-    with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as run:
+    with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as parent:
         _plan(context, name, request, began)
-        run.params(parameters(context.experiment))
-        run.text(context.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
-        result = run_to(context, name)
+        parent.params(parameters(context.experiment))
+        parent.text(context.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
+        result = study(name).run(context) if name in STUDIES else run(context, name, request.arm)
     _conclude(context, result, request)
 
 
@@ -82,7 +84,7 @@ def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Ru
     key = digest({"command": name, "budget_s": budget_s, "experiment": experiment.model_dump(mode="json")})
     own = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
     found = context.tracker.interrupted(own[tags.KEY]) if context.resume and not context.tracker.launcher_run else None
-    title = experiment.name if name == "run" else f"{experiment.name} {name}"
+    title = experiment.name if name == WHOLE else f"{experiment.name} {name}"
     run = context.tracker.take_up(found.info.run_id) if found else context.tracker.parent(title, own)
     context.parent = run.id
     with run.ended_truly():
@@ -90,14 +92,28 @@ def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Ru
 
 
 def _plan(context: Context, name: str, request: Request, began: float) -> None:
-    """Say how many trials there are, where the experiment leaves it open or a budget is given."""
-    from pipeline.steps.budget import as_planned, planned
+    """Set the number of trials, where the experiment leaves it open or a budget is given.
 
-    values = planned(context, name, request.budget_s, began)
-    if values:
-        context.experiment = with_values(context.experiment, values)
+    Raises:
+        UserError: Not even the shortest study fits into the budget, or the command runs none.
+    """
+    from pipeline.steps.budget import TRIALS, as_planned, planned
+
+    experiment, setting = context.experiment, TRIALS
+    job = Job(experiment, context.project)
+    trained = job.trained
+    if name == "compare":
+        trained, setting = study(name).training(experiment, job.prepare), study(name).TRIALS
+    elif name in STUDIES or not any(it.name == "tune" for it in ordered(*job.last(name, request.arm))):
+        trained = []
+    if request.budget_s is not None and not trained:
+        raise UserError(
+            f"--budget plans the trials of a study, and {name} of {experiment.name} runs none: leave it out"
+        )
+    if values := planned(context, trained, setting, request.budget_s, began):
+        context.experiment = with_values(experiment, values)
         context.command = replace(request, values=request.values | values).as_command(name)
-    elif name == "explain":  # which looks for the job that was done
+    elif name == "explain":  # which explains what the whole job selected
         context.experiment = as_planned(context)
 
 
@@ -128,7 +144,7 @@ def _conclude(context: Context, result: dict[str, Any], request: Request) -> Non
         print(json.dumps(_as_json(context, result)))
         return
     for line in _where_to_look(context, result):
-        context.say.line(line)
+        context.console.line(line)
 
 
 def _as_json(context: Context, result: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
-"""Finding a run by its id, or the beginning of it, in any MLflow experiment."""
+"""What commands look up: the project's tracker, a context that runs nothing, a run by its id or the beginning of it."""
 
+from pathlib import Path
 from typing import Any
 
-from pipeline.config import project_folder
+from pipeline.config import Experiment, project_folder
 from pipeline.errors import UserError
+from pipeline.steps.console import Console
+from pipeline.steps.context import Context
 from pipeline.tracking.store import check_store, tracking_uri
 
 
@@ -18,6 +21,19 @@ def tracker_here() -> Any:
     from pipeline.tracking.tracker import Tracker
 
     return Tracker(project, None)
+
+
+def quiet_context(project: Path, experiment: Experiment) -> Context:
+    """A context that prints nothing and starts no run.
+
+    Raises:
+        UserError: Tracking is set to something that is no store.
+        Failure: The store does not answer.
+    """
+    check_store(tracking_uri(project))
+    from pipeline.tracking.tracker import Tracker
+
+    return Context(project, experiment, Tracker(project, experiment.name), Console(quiet=True))
 
 
 def find_run(tracker: Any, run_id: str) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from pipeline.errors import UserError
-
-STEPS = ("prepare", "train", "tune", "select", "evaluate", "report", "explain", "compare", "affinity")
+from pipeline.steps.graph import STEPS
+from pipeline.studies import STUDIES
 
 _SHORT = {
     "trials": "tuning.trials",
@@ -84,8 +84,9 @@ def as_request(options: dict[str, Any]) -> Request:
         if options.get(option):
             values[key] = _parsed(options[option])
     force = frozenset(options.get("force", ()))
-    if unknown := force - set(STEPS):
-        raise UserError(f"--force {', '.join(sorted(unknown))}: the steps are {', '.join(STEPS)}")
+    steps = [*STEPS, *STUDIES]
+    if unknown := force - set(steps):
+        raise UserError(f"--force {', '.join(sorted(unknown))}: the steps are {', '.join(steps)}")
     return Request(
         options["experiment"],
         values,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline import garbage
 from pipeline.config import project_folder
-from pipeline.steps.say import Say
+from pipeline.steps.console import Console
 from pipeline.tracking.store import check_store, tracking_uri
 
 
@@ -23,9 +23,9 @@ def predict(model: str, source: Path, output: Path, preference: str, quiet: bool
 
     garbage.collect()
     Tracker(project, None)  # points mlflow at this project's store
-    say = Say(quiet or as_json)
-    with say.bar("predict", None) as bar:
-        rows = score(model, source, output, lambda done, total: bar.at(done, total=total), say.warn, preference)
-    say.line(f"{rows} rows scored into {output}")
+    console = Console(quiet or as_json)
+    with console.bar("predict", None) as bar:
+        rows = score(model, source, output, lambda done, total: bar.at(done, total=total), console.warn, preference)
+    console.line(f"{rows} rows scored into {output}")
     if as_json:
         print(json.dumps({"model": model, "rows": rows, "output": str(output)}))

@@ -11,8 +11,8 @@ from pipeline.commands.lookup import find_run, tracker_here
 from pipeline.config import project_folder
 from pipeline.errors import UserError
 from pipeline.plugins import look_in
+from pipeline.steps.console import Console
 from pipeline.steps.context import Context
-from pipeline.steps.say import Say
 
 
 def rerun(run_id: str, quiet: bool, as_json: bool) -> None:
@@ -23,26 +23,26 @@ def rerun(run_id: str, quiet: bool, as_json: bool) -> None:
         Failure: What it needs is gone.
     """
     from pipeline.steps.rebuild import rebuild
-    from pipeline.steps.step import logged_experiment
+    from pipeline.steps.step import REBUILT, logged_experiment
     from pipeline.tracking import tags
 
     tracker = tracker_here()
     run = find_run(tracker, run_id)
     answered = [key for key in run.data.tags if key.startswith(f"{tags.ANSWERED_BY}.")]
     runs = [found for key in answered if (found := tracker.get(run.data.tags[key]))] or [run]
-    rebuilt = [one for one in runs if not answered or one.data.tags[tags.STEP] in ("prepare", "train", "tune")]
+    rebuilt = [one for one in runs if not answered or one.data.tags[tags.STEP] in REBUILT]
     if not rebuilt:
         raise UserError(f"run {run_id} was answered by no run that can be rebuilt")
     experiment = logged_experiment(tracker, _with_experiment(rebuilt[0]))
     if experiment is None:
         raise UserError(f"run {run_id} is none of Headway's: it logged no experiment")
-    say = Say(quiet or as_json)
-    context = Context(look_in(project_folder()), experiment, tracker, say)
+    console = Console(quiet or as_json)
+    context = Context(look_in(project_folder()), experiment, tracker, console)
     verdicts = []
     with closing(context):
         for one in rebuilt:
             verdicts.append(rebuild(context, one))
-            say.line(f"{one.info.run_name} {one.info.run_id[:8]}: {verdicts[-1].answer}")
+            console.line(f"{one.info.run_name} {one.info.run_id[:8]}: {verdicts[-1].answer}")
     if as_json:
         print(json.dumps([asdict(verdict) for verdict in verdicts]))
     if not all(verdict.equal for verdict in verdicts):

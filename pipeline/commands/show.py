@@ -122,21 +122,19 @@ def _line(first: str, others: Iterable[str]) -> str:
 
 
 def _steps(experiment: Any, project: Path) -> list[dict[str, Any]]:
-    from pipeline.commands.surroundings import quiet_context
+    from pipeline.commands.lookup import quiet_context
     from pipeline.steps.budget import as_planned
-    from pipeline.steps.plan import planned
-    from pipeline.steps.step import cached
+    from pipeline.steps.graph import Job
+    from pipeline.steps.step import key_of, look_up, ordered
 
     context = quiet_context(project, experiment)
-    context.experiment = as_planned(context)
+    report = Job(as_planned(context), project).report
+    look_up(context, report)
     found = []
-    for title, step in planned(context):
-        key = step.key().digest if step else None
-        done = cached(context, step, key) if step and key else None
-        status = "to do" if step else "known when the steps before it are done"
-        found.append(
-            {"step": title, "key": key, "run_id": done.run_id if done else None, "status": "cached" if done else status}
-        )
+    for step in ordered(report):
+        key, done = key_of(step), step.result
+        status = "cached" if done else "to do" if key else "known when the steps before it are done"
+        found.append({"step": step.title, "key": key and key.digest, "run_id": done and done.run_id, "status": status})
     return found
 
 

@@ -21,36 +21,43 @@ def why(name: str, request: Request) -> None:
     Raises:
         UserError: There is no such step.
     """
-    from pipeline.commands.surroundings import quiet_context
+    from pipeline.commands.lookup import quiet_context
     from pipeline.steps.budget import as_planned
-    from pipeline.steps.plan import explanation, planned
+    from pipeline.steps.graph import Job
+    from pipeline.steps.step import look_up, ordered
+    from pipeline.studies import study
 
     project = look_in(project_folder())
     context = quiet_context(project, load(request.experiment, request.values, project))
     context.experiment = as_planned(context)
+    report = Job(context.experiment, project).report
     title = "train default" if name == "train" else name
-    steps = {title: explanation(context)} if title == "explain" else dict(planned(context))
-    if title not in steps:
+    steps = {it.title: it for it in ordered(report)}
+    if title == "explain":
+        step = study("explain").explanation(context)
+    elif title in steps:
+        look_up(context, report)
+        step = steps[title]
+    else:
         raise UserError(f"unknown step '{name}': the steps are {', '.join(steps)}, explain")
-    told = _told(context, title, steps[title])
+    found = _change(context, step)
     if request.as_json:
-        print(json.dumps({"step": title, **told}))
+        print(json.dumps({"step": title, **found}))
         return
-    click.echo(f"{title}: {told['answer']}")
-    for line in told["changed"]:
+    click.echo(f"{title}: {found['answer']}")
+    for line in found["changed"]:
         click.echo(f"  {line}")
 
 
-def _told(context: Any, title: str, step: Any) -> dict[str, Any]:
-    from pipeline.steps.step import KEY_FILE, cached
+def _change(context: Any, step: Any) -> dict[str, Any]:
+    from pipeline.steps.step import KEY_FILE, cached, key_of
     from pipeline.tracking.keys import Key, difference
 
-    if step is None:
+    if (key := key_of(step)) is None:
         return {"answer": "its key is known when the steps before it are done", "changed": []}
-    key = step.key()
-    if done := cached(context, step, key.digest):
+    if done := cached(context, step):
         return {"answer": f"nothing changed: run {done.run_id} answers it", "changed": []}
-    last = _last_run(context, title)
+    last = _last_run(context, step.title)
     if last is None:
         return {"answer": "it has never been run", "changed": []}
     before = context.tracker.json_artifact(last.info.run_id, KEY_FILE)

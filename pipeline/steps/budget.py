@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING
 from pipeline.config import Experiment, with_values
 from pipeline.config.tuning import TRIALS_A_REPLICATE
 from pipeline.errors import UserError
-from pipeline.steps.arms import Arm, arms, job_arms
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device, resolve_device
-from pipeline.steps.plan import candidates
-from pipeline.steps.prepare import Prepare
-from pipeline.steps.step import perform
+from pipeline.steps.graph import Job
+from pipeline.steps.step import Step, perform
+from pipeline.steps.train import Train
 from pipeline.steps.tune import Tune
 from pipeline.tracking.keys import digest
 
 if TYPE_CHECKING:
     from pipeline.data.prepared import Prepared
+
+TRIALS = "tuning.trials"
 
 LONG_S = 600.0
 """A job that takes longer on this machine gets fewer trials than `auto` would give it."""
@@ -41,85 +42,105 @@ _TRIAL_S = 0.1  # of bookkeeping
 _SLOW_STEP_S = 1e-3  # of a network too small for its arithmetic to count: if even so it fits, nothing is measured
 
 
-def planned(context: Context, last: str, budget_s: float | None, began: float) -> dict[str, int]:
-    """The number of trials of every arm, by dotted key; empty where it is said or nothing is tuned.
+def planned(
+    context: Context, trained: Sequence[Train], setting: str, budget_s: float | None, began: float
+) -> dict[str, int]:
+    """The number of trials of every study, by dotted key; empty where it is given.
 
     Prepares the data where the speed has to be measured, because it is measured on them.
 
     Args:
         context: Of the command.
-        last: Up to which step.
+        trained: All that the command trains, with a study or without.
+        setting: Dotted key of the number of trials.
         budget_s: Seconds from the command's start to its end; None for what `auto` gives.
         began: When the command started, by the monotonic clock.
 
     Raises:
-        UserError: Not even the shortest study fits into the budget, or the step runs none.
+        UserError: Not even the shortest study fits into the budget.
     """
-    experiment = context.experiment
-    if budget_s is not None and (last not in ("run", "tune", "evaluate", "report") or experiment.tuning is None):
-        raise UserError(
-            f"--budget plans the trials of a study, and {last} of {experiment.name} runs none: leave it out"
-        )
-    if not _is_open(experiment, last) and budget_s is None:
+    studies = _studies(trained)
+    if budget_s is None and not _is_open(studies):
         return {}
-    file, key, planned_for = _place(context, last, budget_s)
-    replicates = planned_for[0].experiment.replicates
+    file = _place(context, studies, budget_s)
+    replicates = studies[0].experiment.replicates
     if (known := _read(file)) is not None:
-        context.say.line(f"{known * replicates} trials an arm, as planned before (--set {key}={known * replicates})")
-        return {key: known * replicates}
-    job = _Job(context, planned_for, [] if last == "compare" else None)
+        count = known * replicates
+        context.console.line(f"{count} trials an arm, as planned before (--set {setting}={count})")
+        return {setting: count}
+    cost = _Cost(context, trained)
     if budget_s is None:
-        found = _within(job, LONG_S, TRIALS_A_REPLICATE) or LEAST
+        found = _within(cost, LONG_S, TRIALS_A_REPLICATE) or LEAST
     else:
-        found = _budgeted(context, job, budget_s, began)
+        found = _budgeted(context, cost, budget_s, began)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"trials_a_replicate": found}), encoding="utf-8")
-    context.say.line(
-        f"{found * replicates} trials an arm, {found} a replicate{job.told(found)} (--set {key}={found * replicates} "
-        "repeats it)"
+    count = found * replicates
+    context.console.line(
+        f"{count} trials an arm, {found} a replicate{cost.shown(found)} (--set {setting}={count} repeats it)"
     )
-    return {key: found * replicates}
+    return {setting: count}
 
 
 def as_planned(context: Context) -> Experiment:
     """The experiment with the trials of the whole job that were planned for it, if they were."""
     experiment = context.experiment
-    if not _is_open(experiment, "run"):
+    studies = _studies(Job(experiment, context.project).trained)
+    if not _is_open(studies) or not (known := _read(_place(context, studies, None))):
         return experiment
-    file, key, planned_for = _place(context, "run", None)
-    known = _read(file)
-    return with_values(experiment, {key: known * planned_for[0].experiment.replicates}) if known else experiment
+    return with_values(experiment, {TRIALS: known * studies[0].experiment.replicates})
 
 
-def _place(context: Context, last: str, budget_s: float | None) -> tuple[Path, str, list[Arm]]:
-    """Where a plan is kept, the setting that it is of, and the arms that it is for."""
-    experiment, device = context.experiment, resolve_device(context.experiment)
-    planned_for = arms(experiment) if last == "compare" else job_arms(experiment)
-    prepared = Prepare(experiment, context.project).key().digest
-    studies = [Tune(arm, prepared, device).identity().digest for arm in planned_for if arm.experiment.tuning]
-    file = context.work / "plans" / f"{digest([studies, budget_s])}.json"
-    return file, "compare.trials" if last == "compare" else "tuning.trials", planned_for
-
-
-class _Job:
-    """What the whole job takes with so many trials a replicate.
+def seeds_s(context: Context, experiment: Experiment, prepare: Step) -> float:
+    """Seconds that training an experiment's seeds takes, by the measured speed of this machine.
 
     Args:
         context: Of the command.
-        planned: The arms.
-        others: What is trained beside them; None for the candidates of the whole job.
+        experiment: To be trained.
+        prepare: Has prepared its data.
+    """
+    from pipeline.data.prepared import open_prepared
+    from pipeline.training.slot import seed_slots
+
+    data = open_prepared(prepare.outputs).only(experiment.tasks)
+    slots = seed_slots(on_device(experiment, resolve_device(experiment)), data.chained)
+    return float(context.scheduler.training_s(data, slots))
+
+
+def in_words(seconds: float) -> str:
+    """Minutes, or seconds where they are few."""
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{max(1.0, seconds):.0f} s"
+
+
+def _studies(trained: Sequence[Train]) -> list[Tune]:
+    return [it.study for it in trained if isinstance(it.study, Tune)]
+
+
+def _is_open(studies: Sequence[Tune]) -> bool:
+    """Whether the number of trials is left to be planned."""
+    tuning = studies[0].experiment.tuning if studies else None
+    return tuning is not None and tuning.trials == "auto"
+
+
+def _place(context: Context, studies: Sequence[Tune], budget_s: float | None) -> Path:
+    """Where a plan is kept."""
+    return context.work / "plans" / f"{digest([[it.identity().digest for it in studies], budget_s])}.json"
+
+
+class _Cost:
+    """Seconds that a command takes with so many trials a replicate.
+
+    Args:
+        context: Of the command.
+        trained: All that it trains.
     """
 
-    def __init__(self, context: Context, planned: Sequence[Arm], others: list[Experiment] | None) -> None:
+    def __init__(self, context: Context, trained: Sequence[Train]) -> None:
         from pipeline.data.prepared import open_prepared
 
-        experiment, device = context.experiment, resolve_device(context.experiment)
-        self._context, self._arms, self._device = context, planned, device
-        key = perform(context, Prepare(experiment, context.project)).key
-        self._prepared = open_prepared(context.prepared_folder(key))
-        if others is None:
-            others = [it.experiment for it in candidates(experiment, context.project, key, device)]
-        self._others = others
+        self._context, self._trained = context, trained
+        self._studies = [it.experiment for it in _studies(trained)]
+        self._prepared = open_prepared(perform(context, trained[0].inputs[0]).folder)
         self._measured = False
         self._network_s: Callable[[Experiment], float] = self._at_most
 
@@ -128,28 +149,27 @@ class _Job:
         self._network_s, self._measured = self._by_speed, True
 
     def seconds(self, trials: int) -> float:
-        """Of the whole job with so many trials a replicate."""
-        networks: list[tuple[Experiment, float]] = [(it, it.training.seeds) for it in self._others]
-        networks += [(it.experiment, (trials * self._share(it) + 1) * it.experiment.replicates) for it in self._arms]
+        """Of everything, with so many trials a replicate."""
+        networks = [(it.experiment, self._networks(it, trials)) for it in self._trained]
         trained = sum(count * self._network_s(it) * it.balancing.cost for it, count in networks)
-        told = _TRIAL_S * trials * sum(arm.experiment.replicates for arm in self._arms if arm.experiment.tuning)
-        return _MARGIN * trained + told + _STEP_S * len(networks) + _EVALUATION_S
+        tracked = _TRIAL_S * trials * sum(it.replicates for it in self._studies)
+        return _MARGIN * trained + tracked + _STEP_S * len(networks) + _EVALUATION_S
 
-    def told(self, trials: int) -> str:
+    def shown(self, trials: int) -> str:
         """About how long it takes, where that was measured."""
         return f", about {_shown(self.seconds(trials))} in all on this machine" if self._measured else ""
 
-    def _share(self, arm: Arm) -> float:
-        """Networks that a trial of an arm trains, a pruned one for a part."""
+    def _networks(self, train: Train, trials: int) -> float:
+        """Networks that a step and its study train, a pruned trial for a part."""
         from pipeline.training.length import length_of
         from pipeline.tuning.pruners import expected_share
 
-        experiment = arm.experiment
-        if experiment.tuning is None:
-            return 0.0
+        experiment = train.experiment
+        if train.study is None or experiment.tuning is None:
+            return len(train.experiments)
         looks = length_of(self._of(experiment), experiment).looks
-        share: float = expected_share(experiment.tuning.pruner, looks)
-        return share * (experiment.training.folds or 1)
+        share = expected_share(experiment.tuning.pruner, looks) * (experiment.training.folds or 1)
+        return (trials * share + 1) * experiment.replicates
 
     def _at_most(self, experiment: Experiment) -> float:
         """Seconds of a network's training that are hardly ever passed, without measuring."""
@@ -164,7 +184,7 @@ class _Job:
         from pipeline.training.slot import batch_slots
         from pipeline.training.workers.calibration import guess
 
-        whole = on_device(self._arms[0].experiment, self._device)
+        whole = on_device(self._studies[0], resolve_device(self._studies[0]))
         data = self._of(whole)
         assert whole.tuning is not None
         batch = batch_slots(dict.fromkeys(range(whole.tuning.batch), whole))
@@ -184,36 +204,27 @@ def _updates(data: "Prepared", experiment: Experiment) -> int:
     return updates
 
 
-def _is_open(experiment: Experiment, last: str) -> bool:
-    """Whether the number of trials of a study is left to be planned."""
-    if last == "compare":
-        return experiment.compare.trials is None and (experiment.tuning is None or experiment.tuning.trials == "auto")
-    return last in ("run", "tune", "evaluate", "report") and bool(
-        experiment.tuning and experiment.tuning.trials == "auto"
-    )
-
-
-def _within(job: _Job, seconds: float, most: int) -> int:
+def _within(cost: _Cost, seconds: float, most: int) -> int:
     """The most trials a replicate that fit; 0 where not even the fewest do. The speed is measured if that matters."""
-    if job.seconds(most) <= seconds:
+    if cost.seconds(most) <= seconds:
         return most
-    job.measure()
-    return next((trials for trials in range(most, LEAST - 1, -1) if job.seconds(trials) <= seconds), 0)
+    cost.measure()
+    return next((trials for trials in range(most, LEAST - 1, -1) if cost.seconds(trials) <= seconds), 0)
 
 
-def _budgeted(context: Context, job: _Job, budget_s: float, began: float) -> int:
+def _budgeted(context: Context, cost: _Cost, budget_s: float, began: float) -> int:
     """The most trials a replicate that fit into what is left of a budget.
 
     Raises:
         UserError: Not even one does.
     """
-    job.measure()
-    job.seconds(1)  # measures
+    cost.measure()
+    cost.seconds(1)  # measures
     left = budget_s - (time.monotonic() - began)
-    found = next((trials for trials in range(_MOST, 0, -1) if job.seconds(trials) <= left), 0)
+    found = next((trials for trials in range(_MOST, 0, -1) if cost.seconds(trials) <= left), 0)
     if found:
         return found
-    enough = math.ceil((budget_s - left + job.seconds(1)) / 10) * 10
+    enough = math.ceil((budget_s - left + cost.seconds(1)) / 10) * 10
     raise UserError(
         f"--budget {_shown(budget_s)} is too short for {context.experiment.name}: one trial a replicate, trained to "
         f"its end, would take about {_shown(enough)} on this machine; give --budget {enough}s or more"

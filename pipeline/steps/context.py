@@ -1,4 +1,4 @@
-"""What every step is given: where things are, what to do, whom to tell, where to train and where to track."""
+"""What every step is given: folders, options of the command, console, tracker and workers."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment
-from pipeline.config.comparing import TUNED
-from pipeline.steps.say import Say
+from pipeline.steps.console import Console
 
 if TYPE_CHECKING:
     from pipeline.tracking.tracker import Tracker
@@ -16,33 +15,31 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """One command's surroundings.
+    """What one command's steps share.
 
     Attributes:
         project: The project folder.
         experiment: What the command is about.
         tracker: Where runs are tracked.
-        say: Whom to tell.
+        console: Shows progress and results.
         parent: Id of the pipeline's run.
         resume: Go on with interrupted steps.
-        force: Names of the steps to run whatever is cached; what depends on them follows by its key or by name.
+        force: Names or titles of the steps to run whatever is cached, with all that depends on them.
         promote: Make the new model champion without comparing.
-        arm: Whose study `tune` runs.
-        command: What was asked, as a line that asks it again.
-        done: What each step of this command answered, by its title.
+        command: A line that does the same again.
+        done: The results of this command's steps, by title.
     """
 
     project: Path
     experiment: Experiment
     tracker: "Tracker"
-    say: Say
+    console: Console
     parent: str | None = None
     resume: bool = False
     force: frozenset[str] = frozenset()
     promote: bool = False
-    arm: str = TUNED
     command: str = ""
-    done: dict[str, "Done"] = field(default_factory=dict)
+    done: dict[str, "StepResult"] = field(default_factory=dict)
 
     @property
     def work(self) -> Path:
@@ -66,7 +63,7 @@ class Context:
         """Who lays out training on this machine; the workers that one step starts serve the next."""
         from pipeline.training.workers.scheduler import Scheduler
 
-        return Scheduler(self.work / "calibration", self.say.line)
+        return Scheduler(self.work / "calibration", self.console.line)
 
     def close(self) -> None:
         """End what the steps have started."""
@@ -75,8 +72,8 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a step answered.
+class StepResult:
+    """What answers a step.
 
     Attributes:
         title: Of the step.

@@ -1,28 +1,25 @@
 """Evaluate: open the test split once, for all frozen candidates together. Nothing else may import the test split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from pipeline.config import Experiment, values_read
+from pipeline.config import Experiment
 from pipeline.plugins import fingerprint
-from pipeline.steps.context import Context, Done
+from pipeline.steps.context import Context
+from pipeline.steps.runs.logged import duration_s
 from pipeline.steps.step import Step
-from pipeline.steps.took import took_s
 from pipeline.steps.train import HISTORY, Train, log_datasets
 from pipeline.tracking import tags
-from pipeline.tracking.keys import Key, code_of, versions
 
 if TYPE_CHECKING:
-    from pipeline.analysis.candidate import Candidate
+    from pipeline.analysis.candidate import Candidate, Role
     from pipeline.analysis.references import References
     from pipeline.data.prepared import Prepared
     from pipeline.data.test_split import TestSplit
     from pipeline.tracking.run import Run
-
-Trained = Sequence[tuple[Train, Done]]
 
 _LEAST_S = 5.0
 
@@ -32,40 +29,37 @@ class Evaluate(Step):
 
     Args:
         experiment: Whose tasks are evaluated.
-        prepared: Key of the prepare step.
+        prepare: Prepares the data.
         trained: The candidates, default first.
         title: Of the step.
-        groupings: The candidates by title that together answer all tasks, by what they are called together.
+        against: Candidates that all others are held against, beside the single-task networks.
+        groupings: The candidates that together predict all tasks, by what they are called together.
     """
 
     name = "evaluate"
+    packages = ("scikit-learn", "scipy")
 
     def __init__(
         self,
         experiment: Experiment,
-        prepared: str,
-        trained: Trained,
+        prepare: Step,
+        trained: Sequence[Train],
         title: str = "evaluate",
+        against: Sequence[str] = (),
         groupings: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self.experiment, self.title = experiment, title
-        self._prepared, self._trained, self._groupings = prepared, trained, groupings
+        self.inputs = (prepare, *trained)
+        self._prepare, self._trained, self._against, self._groupings = prepare, trained, against, groupings
 
-    def key(self) -> Key:
-        """Code and the candidates' keys."""
-        return Key(
-            {
-                "step": self.name,
-                "code": code_of(__name__),
-                "versions": versions("scikit-learn", "scipy"),
-                "values": values_read(self.experiment, "evaluate"),
-                **self._own_metrics(),
-                **(
-                    {"groupings": {name: list(its) for name, its in self._groupings.items()}} if self._groupings else {}
-                ),
-                "upstream": {"prepare": self._prepared} | {step.title: done.key for step, done in self._trained},
-            }
-        )
+    def reads(self) -> dict[str, Any]:
+        """Metrics of the user's own, and who is held against whom."""
+        groupings = {name: list(its) for name, its in self._groupings.items()}
+        return {
+            **self._own_metrics(),
+            **({"against": list(self._against)} if self._against else {}),
+            **({"groupings": groupings} if groupings else {}),
+        }
 
     def _own_metrics(self) -> dict[str, object]:
         """Metrics of the user's own by task, each with its code; nothing where there are none."""
@@ -75,7 +69,7 @@ class Evaluate(Step):
 
     def tags(self) -> dict[str, str]:
         """Which prepared data's test split is opened."""
-        return {tags.PREPARED: self._prepared}
+        return {tags.PREPARED: self._prepare.digest}
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Open test, score every candidate, and give each a child run of its own."""
@@ -85,32 +79,32 @@ class Evaluate(Step):
         from pipeline.training.numerics import settle
 
         settle()
-        prepared = open_prepared(context.prepared_folder(self._prepared))
-        candidates = [candidate_of(prepared, step, done, self._groupings) for step, done in self._trained]
-        _record_opening(context, run, self._prepared, [candidate.title for candidate in candidates])
-        log_datasets(run, context, self._prepared, ("test",))
+        prepared = open_prepared(self._prepare.outputs)
+        candidates = [candidate_of(prepared, step, self._groupings) for step in self._trained]
+        _record_opening(context, run, self._prepare.digest, [candidate.title for candidate in candidates])
+        log_datasets(run, self._prepare, ("test",))
         test = open_test_split(prepared)
-        report = partial(_said, context)
         references = self._references(context, prepared, test)
-        evaluation = evaluate(candidates, test.rows, report, references.scores, references.constants)
+        evaluation = evaluate(
+            candidates, test.rows, partial(_report, context), references.scores, references.constants, self._against
+        )
         evaluation.save(folder)
-        for (step, _), candidate in zip(self._trained, candidates, strict=True):
-            if candidate.role == "group":
-                continue  # it is told of as a part of its groupings
-            child = context.tracker.start(f"evaluate {candidate.title}", {tags.STEP: self.name, **step.tags()}, run.id)
-            child.params(step.parameters())
-            child.metrics(evaluation.metrics(candidate.group, list(step.experiment.tasks)))
+
+        def log(name: str, group: str, tasks: Iterable[str], own: Mapping[str, str], step: Train | None = None) -> None:
+            child = context.tracker.start(f"evaluate {name}", {tags.STEP: self.name, **own}, run.id)
+            if step:
+                child.params(step.parameters())
+            child.metrics(evaluation.metrics(group, list(tasks)))
             child.end("FINISHED")
+
+        for step, candidate in zip(self._trained, candidates, strict=True):
+            # Others are scored as parts of groupings alone.
+            if candidate.group in candidate.groups and candidate.group not in self._groupings:
+                log(candidate.title, candidate.group, step.experiment.tasks, step.tags(), step)
         for grouping in self._groupings:
-            own = {tags.STEP: self.name, tags.ROLE: "group", tags.PREPARED: self._prepared}
-            child = context.tracker.start(f"evaluate {grouping}", own, run.id)
-            child.metrics(evaluation.metrics(grouping, list(self.experiment.tasks)))
-            child.end("FINISHED")
+            log(grouping, grouping, self.experiment.tasks, {tags.ROLE: "group", tags.PREPARED: self._prepare.digest})
         for method, scores in references.scores.items():
-            own = {tags.STEP: self.name, tags.ROLE: "reference"}
-            child = context.tracker.start(f"evaluate {method}", own, run.id)
-            child.metrics(evaluation.metrics(method, list(scores)))
-            child.end("FINISHED")
+            log(method, method, scores, {tags.ROLE: "reference"})
         run.tags({tags.NOTES: "; ".join(references.notes.values())} if references.notes else {})
         run.artifacts(folder)
 
@@ -124,31 +118,30 @@ class Evaluate(Step):
             test.rows,
             self.experiment.seed,
             reference_s(context) if self.experiment.baselines.reference else None,
-            partial(_said, context),
+            partial(_report, context),
             {name: it.metrics for name, it in self.experiment.tasks.items()},
         )
 
 
 def candidate_of(
-    prepared: "Prepared", step: Train, done: Done, groupings: Mapping[str, Sequence[str]] = MappingProxyType({})
+    prepared: "Prepared", step: Train, groupings: Mapping[str, Sequence[str]] = MappingProxyType({})
 ) -> "Candidate":
-    """What a train step left, as it is scored.
+    """What a train step has trained, as it is scored.
 
     Args:
         prepared: The data.
-        step: It.
-        done: What it answered.
+        step: When it has a result.
         groupings: See `Evaluate`.
     """
     from pipeline.analysis.candidate import Candidate
 
     return Candidate(
         title=step.candidate,
-        role=step.role,
+        role=cast("Role", step.role),
         experiments=tuple(step.experiments),
         prepared=prepared.only(step.experiment.tasks),
-        folder=done.folder,
-        history=done.folder / HISTORY,
+        folder=step.outputs,
+        history=step.outputs / HISTORY,
         task=step.task,
         tuned=bool(step.winners),
         groupings=tuple(name for name, titles in groupings.items() if step.candidate in titles),
@@ -157,12 +150,12 @@ def candidate_of(
 
 def reference_s(context: Context) -> float:
     """Seconds for methods without a network: half of what the steps before took, so a third of it all."""
-    took = [took_s(context, done) for done in context.done.values()]
+    took = [duration_s(context, done) for done in context.done.values()]
     return max(_LEAST_S, sum(seconds for seconds in took if seconds == seconds) / 2)
 
 
-def _said(context: Context, text: str) -> None:
-    context.say.line(f"  {text}")
+def _report(context: Context, text: str) -> None:
+    context.console.line(f"  {text}")
 
 
 def _record_opening(context: Context, run: "Run", prepared: str, candidates: list[str]) -> None:

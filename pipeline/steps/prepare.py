@@ -3,16 +3,16 @@
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline import pretrained
-from pipeline.config import Experiment, values_read
+from pipeline.config import Experiment
 from pipeline.data.prepared import MANIFEST, inputs_file, labels_file
 from pipeline.data.sources import Fingerprint, Place, source
 from pipeline.steps.context import Context
 from pipeline.steps.step import Step
 from pipeline.tracking import tags
-from pipeline.tracking.keys import Key, code_of, digest, versions
+from pipeline.tracking.keys import digest, versions
 
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
@@ -32,18 +32,12 @@ class Prepare(Step):
         self.experiment = experiment
         self._place = place(experiment, project)
 
-    def key(self) -> Key:
-        """Code, settings and the checksums of the sources' files."""
-        return Key(
-            {
-                "step": self.name,
-                "code": code_of(__name__),
-                "versions": versions(),
-                "values": values_read(self.experiment, "prepare"),
-                "data": {name: fingerprint.checksums for name, fingerprint in self._fingerprints.items()},
-                **self._learnt_elsewhere(),
-            }
-        )
+    def reads(self) -> dict[str, Any]:
+        """The checksums of the sources' files, and what makes text into numbers."""
+        return {
+            "data": {name: fingerprint.checksums for name, fingerprint in self._fingerprints.items()},
+            **self._learnt_elsewhere(),
+        }
 
     def _learnt_elsewhere(self) -> dict[str, object]:
         """The tokenizer of a pretrained encoder, or what learns subwords, where one makes text into numbers."""
@@ -64,23 +58,23 @@ class Prepare(Step):
         """What each source's examples depend on: every file is read once for it."""
         return {name: source(self.experiment, name).fingerprint(self._place) for name in self.experiment.source_names}
 
-    def folder(self, context: Context, key: str) -> Path:
+    def folder(self, context: Context) -> Path:
         """Under `data.prepared`."""
-        return context.prepared_folder(key)
+        return context.prepared_folder(self.digest)
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Read, split, write."""
         from pipeline.data.leaks import suspicions
         from pipeline.data.prepare import prepare
 
-        manifest = prepare(self.experiment, self._place, folder, lambda text: context.say.line(f"  {text}"))
+        manifest = prepare(self.experiment, self._place, folder, lambda text: context.console.line(f"  {text}"))
         notes = suspicions(manifest)
         for line in notes:
-            context.say.line(f"  {line}")
+            context.console.line(f"  {line}")
         for name, fingerprint in self._fingerprints.items():
             tasks = [task for task, settings in self.experiment.tasks.items() if settings.source == name]
             for note in fingerprint.notes:
-                context.say.line(f"  {name}: {note}")
+                context.console.line(f"  {name}: {note}")
             notes += [f"{name}: {note}" for note in fingerprint.notes]
             for split, rows in manifest["sources"][name]["rows"].items():
                 files = [inputs_file(name, split), *(labels_file(task, split) for task in tasks)]

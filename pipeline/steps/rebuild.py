@@ -15,8 +15,8 @@ from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import MANIFEST, Prepared, open_prepared
 from pipeline.errors import Failure, UserError
 from pipeline.steps.context import Context
-from pipeline.steps.curves import history
 from pipeline.steps.prepare import place
+from pipeline.steps.runs.curves import history
 from pipeline.steps.step import EXPERIMENT_FILE, KEY_FILE, logged_experiment
 from pipeline.steps.train import HISTORY, WINNERS
 from pipeline.steps.tune import TRIALS

@@ -15,6 +15,7 @@ from pipeline.data.prepared import Prepared, PreparedTask, Split, known, open_pr
 from pipeline.serving.open_model import open_model
 from pipeline.serving.package import log_package
 from pipeline.steps.context import Context
+from pipeline.steps.step import Step
 from pipeline.tracking import registry, tags
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
@@ -27,7 +28,7 @@ _ROWS = 1 << 18
 
 
 def register(
-    context: Context, run: Run, experiment: Experiment, parts: Sequence[tuple[Path, str]], prepared: str
+    context: Context, run: Run, experiment: Experiment, parts: Sequence[tuple[Path, str]], prepare: Step
 ) -> None:
     """Log networks as one model of the run, register it, and decide who is champion.
 
@@ -36,30 +37,32 @@ def register(
         run: That chose them.
         experiment: Names the model.
         parts: Of each network, the folder that its training wrote and its slot; together they answer all tasks.
-        prepared: Key of the prepare step.
+        prepare: Prepared the data that they were trained on.
     """
     client, name = context.tracker.client, experiment.name
     files = [(file_of(folder, slot), slot) for folder, slot in parts]
     model = log_package(client, run.id, files, name)
     with store_lock(context.project, f"registry-{name}"):
         present = registry.champion(client, name)
-        version = registry.register(client, name, model.model_uri, model.model_id, run.id, {tags.PREPARED: prepared})
-        alias, reason = _decide(context, experiment, model.model_uri, present, prepared)
+        version = registry.register(
+            client, name, model.model_uri, model.model_id, run.id, {tags.PREPARED: prepare.digest}
+        )
+        alias, reason = _decide(context, experiment, model.model_uri, present, prepare)
         registry.crown(client, name, version, alias, reason)
     run.tags({tags.GATE: f"{alias}: {reason}"})
-    context.say.line(f"  registered {name} version {version.version} as {alias}: {reason}")
+    context.console.line(f"  registered {name} version {version.version} as {alias}: {reason}")
 
 
-def _decide(context: Context, experiment: Experiment, uri: str, present: Any, prepared: str) -> tuple[str, str]:
+def _decide(context: Context, experiment: Experiment, uri: str, present: Any, prepare: Step) -> tuple[str, str]:
     """Which alias the new version gets, and why."""
     if present is None:
         return registry.CHAMPION, "there was no champion before"
     old = f"version {present.version}"
     if context.promote:
         return registry.CHAMPION, f"--promote, not compared with {old}"
-    if present.tags.get(tags.PREPARED) != prepared:
+    if present.tags.get(tags.PREPARED) != prepare.digest:
         return registry.CHALLENGER, f"the champion, {old}, was chosen on other prepared data; --promote to replace it"
-    data = open_prepared(context.prepared_folder(prepared)).only(experiment.tasks)
+    data = open_prepared(prepare.outputs).only(experiment.tasks)
     data = data.holding_out(seed_slots(experiment, data.chained)[0].fold)
     gain = _objective(uri, data) - _objective(f"models:/{experiment.name}/{present.version}", data)
     told = f"{gain:+.4f} on the validation objective against {old}, gate.min_gain is {experiment.gate.min_gain}"

@@ -1,17 +1,20 @@
-"""How any step is done: its key, the lock on it, the cached run that answers it, or a new run."""
+"""Steps are the nodes of a graph: each has inputs, a key, and a run that answers it, cached or new."""
 
 import json
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import garbage
-from pipeline.config import Experiment, read_stored
-from pipeline.steps.context import Context, Done
-from pipeline.steps.parameters import parameters
+from pipeline.config import Experiment, read_stored, values_read
+from pipeline.config.facts import Step as StepName
+from pipeline.steps.context import Context, StepResult
+from pipeline.steps.runs.parameters import parameters
 from pipeline.tracking import outputs, tags
-from pipeline.tracking.keys import Key
+from pipeline.tracking.keys import Key, code_of, versions
 from pipeline.tracking.store import store_lock
 
 if TYPE_CHECKING:
@@ -20,28 +23,82 @@ if TYPE_CHECKING:
 
 KEY_FILE = "key.json"
 EXPERIMENT_FILE = "experiment.json"
+REBUILT = ("prepare", "train", "tune")
+"""Steps that `headway rerun` rebuilds."""
+
+
+class KeyUnknownError(Exception):
+    """The key depends on outputs of a step that has not been done yet."""
 
 
 class Step(ABC):
-    """A function of the experiment and of earlier steps' outputs, and one MLflow run.
+    """A function of the experiment and of its inputs' outputs, and one MLflow run.
 
     Attributes:
-        name: prepare, train, tune, evaluate, report or explain.
-        title: The name of its run, such as `train single mnist`.
+        name: prepare, train, tune, select, evaluate, report, explain, compare or affinity.
+        title: The name of its run, such as `train single mnist`; unique among the steps of a command.
+        packages: Libraries beside those of arithmetic whose versions its result depends on.
         experiment: The experiment as this step reads it.
+        inputs: The steps that are done before it, in this order.
+        result: What answers it, once that is known.
     """
 
-    name: str
+    name: StepName
     title: str
+    packages: tuple[str, ...] = ()
     experiment: Experiment
+    inputs: Sequence["Step"] = ()
+    result: StepResult | None = None
 
-    @abstractmethod
-    def key(self) -> Key:
-        """What the result depends on; imports nothing heavy."""
+    def values(self) -> Mapping[str, Any]:
+        """The settings that the result depends on, by dotted key."""
+        return values_read(self.experiment, self.name)
+
+    def reads(self) -> Mapping[str, Any]:
+        """What the result depends on beside code, libraries, settings and inputs; imports nothing heavy.
+
+        Raises:
+            KeyUnknownError: It depends on outputs that are not there yet.
+        """
+        return {}
 
     @abstractmethod
     def work(self, context: Context, run: "Run", folder: Path) -> None:
-        """Do it: write all outputs into an empty folder."""
+        """Do it, when all inputs have a result: write all outputs into an empty folder."""
+
+    @property
+    def upstream(self) -> Sequence["Step"]:
+        """The inputs whose keys are part of its key."""
+        return self.inputs
+
+    def key(self) -> Key:
+        """What the result depends on.
+
+        Raises:
+            KeyUnknownError: See `reads`.
+        """
+        upstream = {it.title: it.digest for it in self.upstream}
+        return Key(
+            {
+                "step": self.name,
+                "code": code_of(type(self).__module__),
+                "versions": versions(*self.packages),
+                "values": self.values(),
+                **({"upstream": upstream} if upstream else {}),
+                **self.reads(),
+            }
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """That of its key."""
+        return self.key().digest
+
+    @property
+    def outputs(self) -> Path:
+        """The folder of its outputs, when it has a result."""
+        assert self.result is not None, f"{self.title} has no result yet"
+        return self.result.folder
 
     def tags(self) -> dict[str, str]:
         """Tags beside those of every step."""
@@ -51,74 +108,110 @@ class Step(ABC):
         """What its run logs of the experiment, by dotted key."""
         return parameters(self.experiment)
 
-    def folder(self, context: Context, key: str) -> Path:
+    def folder(self, context: Context) -> Path:
         """Where the outputs go."""
-        return context.outputs_folder(key)
+        return context.outputs_folder(self.digest)
 
-    def settle(self, context: Context, done: Done) -> None:  # noqa: B027 (most steps leave nothing)
+    def settle(self, context: Context) -> None:  # noqa: B027 (most steps leave nothing)
         """What remains to do when the run has finished."""
 
 
-def perform(context: Context, step: Step) -> Done:
-    """Answer a step from its cached run, or run it.
+def ordered(*steps: Step) -> list[Step]:
+    """These steps and all that they need, each once and after its inputs."""
+    found: dict[Step, None] = {}
+    for step in steps:
+        found |= dict.fromkeys([*ordered(*step.inputs), step])
+    return list(found)
+
+
+def is_forced(context: Context, step: Step) -> bool:
+    """Whether the step, or one that it needs, is to run whatever is cached."""
+    return any({it.name, it.title} & context.force for it in ordered(step))
+
+
+def perform(context: Context, step: Step) -> StepResult:
+    """Answer a step, after all that it needs, from cached runs or new ones.
 
     Raises:
         UserError: The experiment or the data are wrong.
         Failure: It could not be done.
     """
-    key = step.key()
-    digest = key.digest
-    with store_lock(context.project, f"step-{digest}"):
-        done = None if {step.name, step.title} & context.force else cached(context, step, digest)
-        done = done or _run(context, step, key)
-    context.done[step.title] = done
-    if context.parent:
-        context.tracker.client.set_tag(
-            context.parent, f"{tags.ANSWERED_BY}.{step.title.replace(' ', '_')}", done.run_id
-        )
-    return done
+    for it in ordered(step):
+        if it.title not in context.done:
+            context.done[it.title] = _answered(context, it)
+        it.result = context.done[it.title]
+    assert step.result is not None
+    return step.result
 
 
-def cached(context: Context, step: Step, digest: str, aloud: bool = True) -> Done | None:
-    """The run that answers a step, if it finished and its outputs are here and whole."""
-    run = context.tracker.finished(digest)
+def key_of(step: Step) -> Key | None:
+    """Its key; None where that depends on outputs that are not there yet."""
+    try:
+        return step.key()
+    except KeyUnknownError:
+        return None
+
+
+def look_up(context: Context, *steps: Step) -> None:
+    """Give these steps, and those that they need, the results of their cached runs, where there are some."""
+    for it in ordered(*steps):
+        if key_of(it):
+            it.result = cached(context, it, aloud=False)
+
+
+def cached(context: Context, step: Step, aloud: bool = True) -> StepResult | None:
+    """The run that answers a step, if it finished and its outputs are here and whole.
+
+    Raises:
+        KeyUnknownError: See `Step.reads`.
+    """
+    run = context.tracker.finished(step.digest)
     if run is None:
         return None
-    folder = step.folder(context, digest)
+    folder = step.folder(context)
     if problem := outputs.problem(folder, run.data.tags.get(tags.OUTPUTS)):
         if aloud:
-            context.say.line(f"{step.title}: run {run.info.run_id[:8]} cannot answer, {problem}: running it again")
+            context.console.line(f"{step.title}: run {run.info.run_id[:8]} cannot answer, {problem}: running it again")
         return None
     if aloud:
-        context.say.line(f"{step.title}: cached, answered by run {run.info.run_id[:8]}")
-    return Done(step.title, digest, run.info.run_id, folder, cached=True)
+        context.console.line(f"{step.title}: cached, answered by run {run.info.run_id[:8]}")
+    return StepResult(step.title, step.digest, run.info.run_id, folder, cached=True)
 
 
-def _run(context: Context, step: Step, key: Key) -> Done:
+def _answered(context: Context, step: Step) -> StepResult:
+    with store_lock(context.project, f"step-{step.digest}"):
+        result = None if is_forced(context, step) else cached(context, step)
+        result = result or _run(context, step)
+    if context.parent:
+        context.tracker.client.set_tag(
+            context.parent, f"{tags.ANSWERED_BY}.{step.title.replace(' ', '_')}", result.run_id
+        )
+    return result
+
+
+def _run(context: Context, step: Step) -> StepResult:
     started = time.monotonic()
     garbage.collect()
-    digest = key.digest
-    folder = step.folder(context, digest)
-    run = _begin(context, step, digest)
+    folder = step.folder(context)
+    run = _begin(context, step)
     with run.ended_truly():
         run.params(step.parameters())
         run.text(step.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
-        run.text(json.dumps(key.parts, indent=1, sort_keys=True, default=str), KEY_FILE)
+        run.text(json.dumps(step.key().parts, indent=1, sort_keys=True, default=str), KEY_FILE)
         with outputs.published(folder) as partial:
             step.work(context, run, partial)
         run.tags({tags.OUTPUTS: outputs.digest(folder) or ""})
-    done = Done(step.title, digest, run.id, folder, cached=False)
-    step.settle(context, done)
-    context.say.line(f"{step.title}: done in {time.monotonic() - started:.1f} s, run {run.id[:8]}")
-    return done
+    step.settle(context)
+    context.console.line(f"{step.title}: done in {time.monotonic() - started:.1f} s, run {run.id[:8]}")
+    return StepResult(step.title, step.digest, run.id, folder, cached=False)
 
 
-def _begin(context: Context, step: Step, digest: str) -> "Run":
+def _begin(context: Context, step: Step) -> "Run":
     """A new run, or with --resume the one that was interrupted."""
-    if context.resume and (found := context.tracker.interrupted(digest)):
+    if context.resume and (found := context.tracker.interrupted(step.digest)):
         return context.tracker.take_up(found.info.run_id)
     all_tags = {
-        tags.STEP: step.name, tags.KEY: digest, tags.EXPERIMENT: step.experiment.name, **step.tags()
+        tags.STEP: step.name, tags.KEY: step.digest, tags.EXPERIMENT: step.experiment.name, **step.tags()
     }  # fmt: skip
     return context.tracker.start(step.title, all_tags, context.parent)
 

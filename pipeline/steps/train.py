@@ -1,24 +1,23 @@
-"""Train: one candidate's networks, all seeds or replicates side by side, and what they learnt."""
+"""Train: one candidate's networks, all seeds or replicates side by side."""
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment, values_read, with_values
+from pipeline.config import Experiment, with_values
 from pipeline.errors import Diverged
-from pipeline.steps.context import Context, Done
+from pipeline.steps.context import Context
 from pipeline.steps.device import exactness, on_device
-from pipeline.steps.parameters import parameters_of
+from pipeline.steps.runs.parameters import parameters_of
 from pipeline.steps.step import Step
 from pipeline.tracking import tags
-from pipeline.tracking.keys import Key, code_of, digest, versions
+from pipeline.tracking.keys import digest
 
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
-
-Role = Literal["default", "separate", "single", "tuned", "arm", "group"]
 
 HISTORY = "history.parquet"
 WINNERS = "winners.json"
@@ -29,17 +28,15 @@ class Train(Step):
 
     Args:
         experiment: As the candidate is trained.
-        role: default, separate, single, tuned, arm or group.
-        prepared: Key of the prepare step.
+        role: What it is among the candidates, see `pipeline.analysis.candidate`.
+        prepare: Prepares the data.
         device: Resolved.
         task: Of a single-task baseline.
+        study: Whose winners it trains, if any.
         winners: What each replicate's study chose, by dotted key; none where all seeds train the experiment itself.
-        arm: Of a comparison, which it belongs to.
-        group: What the group of tasks is called that it learns.
-
-    Attributes:
-        candidate: What it is called when it is evaluated.
-        winners: As given.
+        candidate: What it is called when it is evaluated; its role and task by default.
+        title: Of the step; `train` and the candidate by default.
+        tags: Tags of its run beside role and task.
     """
 
     name = "train"
@@ -47,22 +44,35 @@ class Train(Step):
     def __init__(
         self,
         experiment: Experiment,
-        role: Role,
-        prepared: str,
+        role: str,
+        prepare: Step,
         device: str,
         task: str | None = None,
-        winners: Sequence[Mapping[str, Any]] = (),
-        arm: str = "",
-        group: str = "",
+        study: Step | None = None,
+        winners: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
+        candidate: str = "",
+        title: str = "",
+        tags: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.experiment = experiment
-        self.role: Role = role
-        self.task = task
-        self.winners = winners
-        self._prepared, self._device = prepared, device
-        self._arm = arm
-        self.candidate = " ".join(filter(None, (arm or group or role, task)))
-        self.title = " ".join(filter(None, ("train", arm and "arm", group and "group", self.candidate)))
+        self.experiment, self.role, self.task, self.study = experiment, role, task, study
+        self.inputs = (prepare, study) if study else (prepare,)
+        self.candidate = candidate or " ".join(filter(None, (role, task)))
+        self.title = title or f"train {self.candidate}"
+        self._prepare, self._device, self._winners, self._tags = prepare, device, winners, tags
+
+    @property
+    def upstream(self) -> Sequence[Step]:
+        """Of a study only the winners count: more trials that change none train nothing anew."""
+        return (self._prepare,)
+
+    @property
+    def winners(self) -> Sequence[Mapping[str, Any]]:
+        """What each replicate's study chose, by dotted key; none where all seeds train the experiment itself.
+
+        Raises:
+            KeyUnknownError: The study is not done.
+        """
+        return self._winners()
 
     @property
     def experiments(self) -> list[Experiment]:
@@ -71,27 +81,20 @@ class Train(Step):
             self.experiment
         ] * self.experiment.training.seeds
 
-    def key(self) -> Key:
-        """Code, settings, device and the prepared data."""
-        return Key(
-            {
-                "step": self.name,
-                "role": self.role,
-                "task": self.task,
-                "code": code_of(__name__),
-                "versions": versions(),
-                "values": values_read(self.experiment, "train"),
-                **({"winners": list(self.winners)} if self.winners else {}),
-                **exactness(self.experiment, self._device),
-                "upstream": {"prepare": self._prepared},
-            }
-        )
+    def reads(self) -> dict[str, Any]:
+        """Role, winners and device."""
+        winners = list(self.winners)
+        return {
+            "role": self.role,
+            "task": self.task,
+            **({"winners": winners} if winners else {}),
+            **exactness(self.experiment, self._device),
+        }
 
     def tags(self) -> dict[str, str]:
-        """Role and task."""
-        own = {tags.ROLE: self.role, tags.PREPARED: self._prepared}
-        own |= {tags.TASK: self.task} if self.task else {}
-        return own | ({tags.ARM: self._arm} if self._arm else {})
+        """Role and task, and those given."""
+        own = {tags.ROLE: self.role, tags.PREPARED: self._prepare.digest}
+        return own | ({tags.TASK: self.task} if self.task else {}) | dict(self._tags)
 
     def parameters(self) -> dict[str, Any]:
         """Of all its networks."""
@@ -101,12 +104,12 @@ class Train(Step):
         """Train all seeds or replicates, log curves, save weights."""
         from pipeline.analysis.fallbacks import told
         from pipeline.data.prepared import open_prepared
-        from pipeline.steps.curves import history, kept
+        from pipeline.steps.runs.curves import history, kept
         from pipeline.training import saved
         from pipeline.training.slot import slots_of
 
-        prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
-        log_datasets(run, context, self._prepared, ("train", "validation"))
+        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
+        log_datasets(run, self._prepare, ("train", "validation"))
         if self.winners:
             run.text(json.dumps(list(self.winners), indent=1, sort_keys=True), WINNERS)
         trained = [on_device(it, self._device) for it in self.experiments]
@@ -125,13 +128,13 @@ class Train(Step):
         learnt.to_parquet(folder / HISTORY, index=False)
         run.artifacts(folder)
 
-    def settle(self, context: Context, done: Done) -> None:
-        """The checkpoint has done its service."""
-        shutil.rmtree(context.checkpoints_folder(done.key), ignore_errors=True)
+    def settle(self, context: Context) -> None:
+        """Remove the checkpoint."""
+        shutil.rmtree(context.checkpoints_folder(self.digest), ignore_errors=True)
 
     def _fit(self, context: Context, run: "Run", prepared: Any, slots: Sequence[Any]) -> list[Any]:
         from pipeline.data.plan import dropped
-        from pipeline.steps.curves import Live
+        from pipeline.steps.runs.curves import Live
         from pipeline.training.checkpoint import Checkpoint
         from pipeline.training.length import length_of
         from pipeline.training.loop import fit
@@ -141,16 +144,16 @@ class Train(Step):
         left_out = dropped(rows, data.mix, data.heat)
         for source in left_out.keys() & first.sources:
             said = f"an epoch leaves out {left_out[source]} of {rows[source]} rows of {source}"
-            context.say.line(f"  data.mix={data.mix}: {said}")
-        checkpoint = Checkpoint(context.checkpoints_folder(self.key().digest) / "checkpoint.safetensors")
+            context.console.line(f"  data.mix={data.mix}: {said}")
+        checkpoint = Checkpoint(context.checkpoints_folder(self.digest) / "checkpoint.safetensors")
         resumed = checkpoint.read() if context.resume else {}
         if resumed:
             done = max(state.done for state in resumed.values())
-            context.say.line(f"{self.title}: resumed after {done} updates")
+            context.console.line(f"{self.title}: resumed after {done} updates")
         looks = len(length_of(first, self.experiment).looks)
         live = Live(run, [slot.name for slot in slots], resumed)
         with (
-            context.say.bar(self.title, looks) as bar,
+            context.console.bar(self.title, looks) as bar,
             context.scheduler.pool(prepared, slots) as pool,
         ):
 
@@ -163,11 +166,11 @@ class Train(Step):
             return states
 
 
-def log_datasets(run: "Run", context: Context, prepared: str, splits: tuple[str, ...]) -> None:
-    """Note the prepared splits that a run reads."""
+def log_datasets(run: "Run", prepare: Step, splits: tuple[str, ...]) -> None:
+    """Log the prepared splits that a run reads."""
     from pipeline.data.prepared import MANIFEST
 
-    folder = context.prepared_folder(prepared)
+    folder = prepare.outputs
     files = json.loads((folder / MANIFEST).read_text())["files"]
     for split in splits:
         mine = {name: checksum for name, checksum in files.items() if f".{split}." in name}

@@ -7,14 +7,12 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment, values_read
-from pipeline.config.comparing import TUNED
-from pipeline.steps.arms import Arm
 from pipeline.steps.context import Context
 from pipeline.steps.device import exactness, on_device
-from pipeline.steps.step import KEY_FILE, Step
+from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, is_forced
 from pipeline.steps.train import log_datasets
 from pipeline.tracking import tags
-from pipeline.tracking.keys import Key, code_of, versions
+from pipeline.tracking.keys import Key
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -24,76 +22,86 @@ if TYPE_CHECKING:
 WINNERS, TRIALS = "winners.json", "trials.parquet"
 _TUNE_RUNS = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.KEY}` LIKE '%'"
 _SQLITE = "sqlite:///"
+_LENGTH = ("trials", "timeout")  # parts of the key that are none of the study's identity
 
 
 class Tune(Step):
-    """The study of an arm.
+    """The study of an experiment.
 
     Args:
-        arm: Whose experiment is searched.
-        prepared: Key of the prepare step.
+        experiment: With what is searched.
+        prepare: Prepares the data.
         device: Resolved.
+        arm: Whose study it is, where it is not the experiment's own.
+        title: Of the step.
     """
 
     name = "tune"
+    packages = ("optuna",)
 
-    def __init__(self, arm: Arm, prepared: str, device: str) -> None:
-        self.experiment = arm.experiment
-        self._prepared, self._device = prepared, device
-        # The shared network's study bears no arm's name: it is the study of the experiment.
-        self._arm = "" if arm.name == TUNED and not arm.compared else arm.title
-        self.title = " ".join(filter(None, ("tune", "arm" if arm.compared else "", self._arm)))
+    def __init__(self, experiment: Experiment, prepare: Step, device: str, arm: str = "", title: str = "tune") -> None:
+        self.experiment, self.title = experiment, title
+        self.inputs = (prepare,)
+        self._prepare, self._device, self._arm = prepare, device, arm
 
     def identity(self) -> Key:
         """What makes it this study: all but the number of trials and the time it may take."""
-        values = values_read(self.experiment, "study") | {"tuning.replicates": self.experiment.replicates}
-        return Key(
-            {
-                "step": self.name,
-                "code": code_of(__name__),
-                "versions": versions("optuna"),
-                "values": values,
-                **exactness(self.experiment, self._device),
-                "upstream": {"prepare": self._prepared},
-            }
-        )
+        return Key({name: it for name, it in self.key().parts.items() if name not in _LENGTH})
 
-    def key(self) -> Key:
-        """The study's identity, how many trials, and how long."""
+    def values(self) -> dict[str, Any]:
+        """What makes it this study."""
+        return values_read(self.experiment, "study") | {"tuning.replicates": self.experiment.replicates}
+
+    def reads(self) -> dict[str, Any]:
+        """Where it is searched, how many trials, and how long."""
         tuning = self.experiment.tuning
         assert tuning is not None
-        return Key({**self.identity().parts, "trials": self.experiment.trials, "timeout": tuning.timeout})
+        return {
+            **exactness(self.experiment, self._device),
+            "trials": self.experiment.trials,
+            "timeout": tuning.timeout,
+        }
+
+    def winners(self) -> list[dict[str, Any]]:
+        """The values that each replicate's study chose, by dotted key.
+
+        Raises:
+            KeyUnknownError: The study is not done.
+        """
+        if self.result is None:
+            raise KeyUnknownError(self.title)
+        return [it["values"] for it in winners_in(self.outputs)]
 
     def tags(self) -> dict[str, str]:
         """Which prepared data are searched on, and for which arm."""
-        return {tags.PREPARED: self._prepared} | ({tags.ARM: self._arm} if self._arm else {})
+        return {tags.PREPARED: self._prepare.digest} | ({tags.ARM: self._arm} if self._arm else {})
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Bring the study to its number of trials and find the winner of each replicate."""
         from pipeline.data.prepared import open_prepared
-        from pipeline.steps.trials import Projection
+        from pipeline.steps.runs.projection import Projection
         from pipeline.training.slot import batch_slots
         from pipeline.tuning.search import Callbacks, search
         from pipeline.tuning.study import table, winners
 
         tuning, in_all = self.experiment.tuning, self.experiment.trials
         assert tuning is not None
-        prepared = open_prepared(context.prepared_folder(self._prepared)).only(self.experiment.tasks)
-        log_datasets(run, context, self._prepared, ("train", "validation"))
+        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
+        log_datasets(run, self._prepare, ("train", "validation"))
         study, name = self._study(context)
         run.tags({tags.STUDY: name})
         trained = on_device(self.experiment, self._device)
         batch = batch_slots(dict.fromkeys(range(min(tuning.batch, in_all)), trained))
         with (
-            context.say.bar(self.title, in_all) as bar,
+            context.console.bar(self.title, in_all) as bar,
             context.scheduler.pool(prepared, batch, in_all * (trained.training.folds or 1)) as pool,
         ):
-            projection = Projection(context, run, self.experiment, name, self._prepared, bar)
+            projection = Projection(context, run, self.experiment, name, self._prepare.digest, bar)
             callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
             search(study, trained, prepared, pool, context.checkpoints_folder(name), callbacks)
         trials = table(study).head(in_all)
         if len(trials) < in_all:
-            context.say.line(f"  tuning.timeout cut the study: {len(trials)} of {in_all} trials")
+            context.console.line(f"  tuning.timeout cut the study: {len(trials)} of {in_all} trials")
             run.tags({tags.CUT: f"{len(trials)} of {in_all} trials"})
         best = winners(study, in_all, self.experiment.replicates)
         trials.to_parquet(folder / TRIALS, index=False)
@@ -113,8 +121,7 @@ class Tune(Step):
         alike = [run for run in runs if run.data.tags.get(tags.ARM, "") == self._arm]
         stem = f"{self.experiment.name}-{identity.digest[:12]}"
         own = [name for run in runs if (name := run.data.tags[tags.STUDY]).split("#")[0] == stem]
-        forced = bool({self.name, self.title} & context.force)
-        name = f"{stem}#{len(set(own)) + 1}" if forced and own else own[0] if own else stem
+        name = f"{stem}#{len(set(own)) + 1}" if is_forced(context, self) and own else own[0] if own else stem
         if alike and not own and not self._arm:
             self._say_new(context, alike[0].info.run_id)
         study = open_study(name, storage_url(self.experiment, context.project), context.work / "locks" / "optuna.lock")
@@ -125,8 +132,8 @@ class Tune(Step):
         from pipeline.tuning.study import difference
 
         parts = context.tracker.json_artifact(last, KEY_FILE) or {}
-        before = {name: part for name, part in parts.items() if name not in ("trials", "timeout")}
-        context.say.line(f"  a new study, since {difference(before, self.identity().parts)}")
+        before = {name: part for name, part in parts.items() if name not in _LENGTH}
+        context.console.line(f"  a new study, since {difference(before, self.identity().parts)}")
 
 
 def storage_url(experiment: Experiment, project: Path) -> str:
@@ -148,12 +155,7 @@ def check_storage_of(experiment: Experiment, project: Path) -> None:
         check_storage(storage_url(experiment, project))
 
 
-def winners_of(folder: Path) -> list[dict[str, Any]]:
-    """The values that each replicate's study chose, by dotted key."""
-    return [it["values"] for it in won(folder)]
-
-
-def won(folder: Path) -> list[dict[str, Any]]:
+def winners_in(folder: Path) -> list[dict[str, Any]]:
     """Of each replicate: replicate, number (of the trial), objective (on validation), values; maybe standard_error."""
     found: list[dict[str, Any]] = json.loads((folder / WINNERS).read_text())["winners"]
     return found

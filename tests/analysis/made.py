@@ -13,15 +13,15 @@ from pipeline.analysis import tables
 from pipeline.analysis.candidate import SINGLE, Candidate, Role
 from pipeline.analysis.curves import COLUMNS
 from pipeline.analysis.evaluation import Evaluation
-from pipeline.analysis.figures.figure import Figure
-from pipeline.analysis.intervals import Estimate
 from pipeline.analysis.metrics import Scores, TaskScores
-from pipeline.analysis.report import ReportData
+from pipeline.analysis.statistics.intervals import Estimate
 from pipeline.config import Experiment
 from pipeline.config.comparing import EQUAL, TUNED
 from pipeline.config.grouping import TOGETHER
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
-from pipeline.steps.curves import history
+from pipeline.reports import ReportData
+from pipeline.reports.figures.figure import Figure
+from pipeline.steps.runs.curves import history
 from pipeline.training.loop import advance
 from pipeline.training.saved import save
 from pipeline.training.slot import seed_slots

@@ -8,7 +8,6 @@ import pytest
 
 from pipeline.analysis.candidate import Candidate
 from pipeline.analysis.evaluation import Evaluation, evaluate
-from pipeline.analysis.figures.front import fronts
 from pipeline.analysis.front import Point, front, preferences
 from pipeline.analysis.hypervolume import estimated, hypervolume
 from pipeline.analysis.tables import FRONT, front_table
@@ -16,6 +15,7 @@ from pipeline.config import with_values
 from pipeline.data.batches import in_order
 from pipeline.data.prepared import open_split
 from pipeline.model.layers import Preference
+from pipeline.reports.figures.front import fronts
 from pipeline.training.assess import assess
 from pipeline.training.saved import FILE, load_network, save
 from pipeline.training.slot import seed_slots

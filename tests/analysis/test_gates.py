@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis.evaluation import evaluate
-from pipeline.analysis.figures.gates import gate_maps, likeness
 from pipeline.analysis.gates import gates
 from pipeline.analysis.tables import GATES, gates_table
 from pipeline.config import with_values
 from pipeline.data.batches import in_order
 from pipeline.data.prepared import open_split
+from pipeline.reports.figures.gates import gate_maps, likeness
 from pipeline.training.saved import FILE, load_network
 from tests.analysis.made import by_plotly, candidate, experiment, prepared
 

@@ -8,10 +8,10 @@ import torch
 from scipy import stats
 from sklearn import metrics as sk
 
-from pipeline.analysis.compare import delta_m, difference, level
 from pipeline.analysis.label_scores import LabelScorer
 from pipeline.analysis.metrics import TaskScores
 from pipeline.analysis.number_scores import NumberScorer
+from pipeline.analysis.statistics.differences import delta_m, difference, level
 from pipeline.data.prepared import PreparedTask
 from pipeline.stacked import Targets
 

@@ -23,7 +23,7 @@ from pipeline.analysis.scores import score, scorer_of
 from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared, PreparedTask, open_split
 from pipeline.stacked import Targets
-from pipeline.steps.curves import history
+from pipeline.steps.runs.curves import history
 from pipeline.training.assess import assess_each
 from pipeline.training.saved import FILE, about, save
 from pipeline.training.slot import slots_of

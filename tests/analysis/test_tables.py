@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis import tables
-from pipeline.analysis.intervals import holm
+from pipeline.analysis.statistics.intervals import holm
 from tests.analysis.made import drawn
 
 

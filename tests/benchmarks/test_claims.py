@@ -13,8 +13,8 @@ from benchmarks import claims
 from benchmarks.claims import BETTER_MORE, MANY, MANY_EACH, SAME, SAME_MORE, Threshold, asked, deviation, rates
 from benchmarks.common import machine
 from benchmarks.same_arms import ARMS, SEEDS, Arms
-from pipeline.analysis.intervals import Estimate
 from pipeline.analysis.metrics import Scores
+from pipeline.analysis.statistics.intervals import Estimate
 from tests.analysis.made import drawn
 
 REPEATS = 4000

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from benchmarks import compared
 from benchmarks.first_rows import first_rows
-from pipeline.analysis.figures.tradeoff import validated
-from pipeline.analysis.report.compared import answer, summary
-from tests.analysis.report.test_compared import comparison
+from pipeline.reports.figures.tradeoff import validated
+from pipeline.studies.compare.page import answer, summary
+from tests.studies.compare.test_page import comparison
 
 
 @pytest.fixture

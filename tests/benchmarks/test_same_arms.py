@@ -9,13 +9,14 @@ import pytest
 
 from benchmarks import same_arms
 from benchmarks.same_arms import ARMS, SEEDS, Arms, judged, paired, planted, trained
-from pipeline.analysis.compare import delta_m
-from pipeline.analysis.comparison import contrasts
 from pipeline.analysis.evaluation import evaluate
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.scores import score
+from pipeline.analysis.statistics.contrasts import contrasts
+from pipeline.analysis.statistics.differences import delta_m
 from pipeline.config.comparing import DEFAULT, EQUAL
 from pipeline.data.prepared import open_split
+from pipeline.studies.compare.comparison import REFERENCES
 from tests.analysis.made import candidate, drawn, experiment, prepared
 
 
@@ -53,7 +54,7 @@ def test_arms_are_judged_as_the_comparison_judges_what_evaluate_found(tmp_path: 
     )
     test = open_split(data, "test")
     ours = judged([score(it, test) for it in (one, other)])
-    theirs = contrasts(evaluate([one, other], test))
+    theirs = contrasts(evaluate([one, other], test, against=[EQUAL]), REFERENCES)
     mine = theirs[theirs["against"] == EQUAL]
     assert ours["p"].notna().any()
     pd.testing.assert_frame_equal(ours, mine.reset_index(drop=True))

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.data import test_split
 from pipeline.errors import Diverged
-from pipeline.steps import replicated
+from pipeline.steps import step
 from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
 from tests.conftest import Result, call_headway, make_project
@@ -94,14 +94,14 @@ def test_seeds_of_all_arms_are_paired_and_start_from_the_same_weights(again: Res
 def test_an_arm_that_diverges_is_left_out_and_the_rest_goes_on(
     said: Result, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = replicated.perform
+    before = step._answered
 
-    def perform(context: Any, step: Any) -> Any:
-        if step.title in ("tune arm upgrad", "train arm single digit"):
+    def answered(context: Any, it: Any) -> Any:
+        if it.title in ("tune arm upgrad", "train arm single digit"):
             raise Diverged("all trials diverged")
-        return before(context, step)
+        return before(context, it)
 
-    monkeypatch.setattr(replicated, "perform", perform)
+    monkeypatch.setattr(step, "_answered", answered)
     told = call_headway("compare", *SMALL)
     assert told.code == 0
     assert "upgrad: left out of the comparison, all trials diverged" in told.out

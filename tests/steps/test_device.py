@@ -5,11 +5,11 @@ import pytest
 from pipeline.config import load, with_values
 from pipeline.errors import UserError
 from pipeline.steps import device
-from pipeline.steps.arms import job_arms
+from pipeline.steps.candidates import job_arms, study_of
 from pipeline.steps.device import exactness, on_device, resolve_device
 from pipeline.steps.train import Train
-from pipeline.steps.tune import Tune
 from tests.conftest import REPOSITORY
+from tests.steps.made import PREPARE
 
 DEBUG = load("debug", {}, REPOSITORY)
 
@@ -39,8 +39,8 @@ def test_slots_are_part_of_a_key_on_a_gpu_only() -> None:
     other = with_values(DEBUG, {"slots": 4})
     assert exactness(DEBUG, "cpu") == exactness(other, "cpu")
     for make in (
-        lambda it, on: Train(it, "default", "prepared", on),
-        lambda it, on: Tune(job_arms(it)[0], "prepared", on),
+        lambda it, on: Train(it, "default", PREPARE, on),
+        lambda it, on: study_of(job_arms(it)[0], PREPARE, on),
     ):
         assert make(DEBUG, "cpu").key().digest == make(other, "cpu").key().digest
         assert make(DEBUG, "cuda").key().digest != make(other, "cuda").key().digest
@@ -58,10 +58,10 @@ def test_code_and_weights_of_ones_own_are_part_of_a_key_and_nothing_else_is(
     own = with_values(DEBUG, {"model.trunk": {"kind": "own_for_key:Net", "widths": None}})
     network = {"kind": "torchvision", "network": "resnet18", "weights": str(weights)}
     for experiment, file in ((own, code), (with_values(DEBUG, {"model.trunk": network}), weights)):
-        before = Train(experiment, "default", "prepared", "cpu").key().digest
-        assert Train(experiment, "default", "prepared", "cpu").key().digest == before
+        before = Train(experiment, "default", PREPARE, "cpu").key().digest
+        assert Train(experiment, "default", PREPARE, "cpu").key().digest == before
         file.write_bytes(file.read_bytes() + b"\n")
-        assert Train(experiment, "default", "prepared", "cpu").key().digest != before
+        assert Train(experiment, "default", PREPARE, "cpu").key().digest != before
         file.unlink()
         with pytest.raises(UserError, match=r"there is no module 'own_for_key'|weights\.pth cannot be read"):
             exactness(experiment, "cpu")

@@ -27,8 +27,8 @@ def experiment(tmp_path: Path) -> Experiment:
 
 def keys(experiment: Experiment, project: Path) -> tuple[str, str]:
     """Of the prepare step, and of the train step behind it."""
-    prepared = Prepare(experiment, project).key().digest
-    return prepared, Train(experiment, "default", prepared, "cpu").key().digest
+    prepare = Prepare(experiment, project)
+    return prepare.digest, Train(experiment, "default", prepare, "cpu").digest
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ import pytest
 
 from pipeline.config import Experiment, load, with_values
 from pipeline.steps import register as register_module
-from pipeline.steps.context import Context, Done
+from pipeline.steps.console import Console
+from pipeline.steps.context import Context, StepResult
 from pipeline.steps.restricted import single_task
-from pipeline.steps.say import Say
 from pipeline.steps.select import Select, selected
 from pipeline.steps.train import HISTORY, Train
 from pipeline.tracking.run import Run
 from pipeline.training.progress import OBJECTIVE
 from tests.conftest import REPOSITORY
+from tests.steps.made import PREPARE
 
 DEBUG = load("debug", {}, REPOSITORY)
 ACCURACIES = {
@@ -38,7 +39,7 @@ class Noted(Run):
         """Nothing is tracked here."""
 
 
-def trained(folder: Path, experiment: Experiment, roles: dict[str, dict[str, list[float]]]) -> list[tuple[Train, Done]]:
+def trained(folder: Path, experiment: Experiment, roles: dict[str, dict[str, list[float]]]) -> list[Train]:
     """Candidates with a history of one look."""
     found = []
     for role, tasks in roles.items():
@@ -46,14 +47,14 @@ def trained(folder: Path, experiment: Experiment, roles: dict[str, dict[str, lis
         if role == "single":
             parts = [(task, single_task(experiment, task)) for task in tasks]
         for task, own in parts:
-            step = Train(own, role, "prepared", "cpu", task=task)  # type: ignore[arg-type]
-            done = Done(step.title, f"key of {step.title}", "run", folder / step.title, cached=True)
-            done.folder.mkdir()
+            step = Train(own, role, PREPARE, "cpu", task=task)
+            step.result = StepResult(step.title, step.digest, "run", folder / step.title, cached=True)
+            step.outputs.mkdir()
             metrics = {f"validation/{it}/accuracy": tasks[it] for it in own.tasks}
             table = pd.DataFrame({"slot": ["seed/0", "seed/1"], "kept": True, **metrics})
             table[OBJECTIVE] = table[list(metrics)].mean(axis=1)
-            table.to_parquet(done.folder / HISTORY)
-            found.append((step, done))
+            table.to_parquet(step.outputs / HISTORY)
+            found.append(step)
     return found
 
 
@@ -69,8 +70,8 @@ def done_in(folder: Path, roles: dict[str, dict[str, list[float]]], experiment: 
     networks = trained(folder, experiment, roles)
     out = folder / "out"
     out.mkdir()
-    context = Context(folder, experiment, None, Say(quiet=True))  # type: ignore[arg-type]
-    Select(experiment, "prepared", networks).work(context, Noted(), out)
+    context = Context(folder, experiment, None, Console(quiet=True))  # type: ignore[arg-type]
+    Select(experiment, PREPARE, networks).work(context, Noted(), out)
     return dict(selected(out))
 
 
@@ -99,20 +100,19 @@ def test_under_folds_all_networks_are_of_the_replicate_that_holds_out_the_first(
 
 def test_of_one_task_a_network_of_its_own_is_no_candidate(tmp_path: Path, registered: Any) -> None:
     alone = single_task(DEBUG, "digit")
-    step = Select(alone, "prepared", trained(tmp_path, alone, {"default": {"digit": [0.5, 0.6]}}))
+    step = Select(alone, PREPARE, trained(tmp_path, alone, {"default": {"digit": [0.5, 0.6]}}))
     assert set(step._trained) == {"default", "tuned"}
 
 
 def test_the_separate_baseline_is_never_chosen(tmp_path: Path) -> None:
     networks = trained(tmp_path, DEBUG, {"default": ACCURACIES["default"]})
-    separate = Train(DEBUG, "separate", "prepared", "cpu")
-    with_it = [*networks, (separate, Done(separate.title, "key", "run", tmp_path, cached=True))]
-    one, other = (Select(DEBUG, "prepared", it) for it in (networks, with_it))
+    with_it = [*networks, Train(DEBUG, "separate", PREPARE, "cpu")]
+    one, other = (Select(DEBUG, PREPARE, it) for it in (networks, with_it))
     assert one.key().digest == other.key().digest
 
 
 def test_the_margin_and_every_candidate_are_in_the_key(tmp_path: Path) -> None:
     networks = trained(tmp_path, DEBUG, ACCURACIES)
-    key = Select(DEBUG, "prepared", networks).key().digest
-    assert Select(with_values(DEBUG, {"decision.margin": 0.02}), "prepared", networks).key().digest != key
-    assert Select(DEBUG, "prepared", networks[:-1]).key().digest != key
+    key = Select(DEBUG, PREPARE, networks).key().digest
+    assert Select(with_values(DEBUG, {"decision.margin": 0.02}), PREPARE, networks).key().digest != key
+    assert Select(DEBUG, PREPARE, networks[:-1]).key().digest != key

@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Experiment, load, with_values
-from pipeline.steps.arms import Arm, job_arms
+from pipeline.steps.candidates import Arm, job_arms, study_of
 from pipeline.steps.tune import Tune, storage_url
 from tests.conftest import REPOSITORY
+from tests.steps.made import Made
 
 DEBUG = load("debug", {}, REPOSITORY)
 
 
 def study(experiment: Experiment, prepared: str = "prepared") -> Tune:
     """That of the shared network."""
-    return Tune(job_arms(experiment)[0], prepared, "cpu")
+    return study_of(job_arms(experiment)[0], Made(prepared), "cpu")
 
 
 def conditional(optimizer: object) -> dict[str, object]:
@@ -77,10 +78,10 @@ def test_a_base_makes_the_study_that_the_same_settings_make_as_written() -> None
 
 
 def test_every_arm_has_a_study_of_its_own() -> None:
-    studies = [Tune(arm, "prepared", "cpu") for arm in job_arms(DEBUG)]
+    studies = [study_of(arm, Made(), "cpu") for arm in job_arms(DEBUG)]
     assert [it.title for it in studies] == ["tune", "tune single digit", "tune single parity"]
     assert len({it.identity().digest for it in studies}) == 3
-    compared = Tune(Arm("tuned", DEBUG, compared=True), "prepared", "cpu")
+    compared = study_of(Arm("tuned", DEBUG, compared=True), Made(), "cpu")
     assert compared.title == "tune arm tuned"
 
 

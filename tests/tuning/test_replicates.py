@@ -11,7 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial
 
 from pipeline.config import Experiment
-from pipeline.steps.arms import Arm, job_arms
+from pipeline.steps.candidates import Arm, job_arms
 from pipeline.training.slot import replicate_of, slots_of, trial_slot
 from pipeline.tuning import samplers
 from pipeline.tuning.asking import ask, batch_at

@@ -1,5 +1,0 @@
-"""Figures: one file a concern; each function answers panels, small enough for a phone, that a page lays out."""
-
-from pipeline.analysis.figures.style import Panel
-
-__all__ = ["Panel"]

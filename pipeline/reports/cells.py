@@ -1,0 +1,168 @@
+"""Rows of the page's tables: numbers with their intervals, as HTML."""
+
+import json
+from collections.abc import Iterable
+from html import escape
+
+import pandas as pd
+
+from pipeline.analysis.candidate import CONSTANT, SINGLE
+from pipeline.analysis.evaluation import Evaluation
+from pipeline.analysis.tables import primary
+from pipeline.reports.data import ReportData
+from pipeline.reports.figures.style import colour
+from pipeline.reports.words import bounds, shown_p
+
+_REFERENCE = "a reference without a network: scikit-learn, each task by itself"
+_ALWAYS = "always the same answer: the most frequent class, the share of each label, or the mean"
+_WHAT = {
+    "default": "the experiment as written",
+    "single": "one network a task",
+    "separate": "the separate baseline",
+    "tuned": "the settings that the search found",
+}
+
+
+def candidate_rows(data: ReportData) -> list[list[str]]:
+    """Candidate, primary metric of each task, delta-m, what it is."""
+    delta = {row["candidate"]: row for row in data.evaluation.delta_m.to_dict("records")}
+    levels = _by_task(primary(data.evaluation.scores))
+    balanced = _balanced(data.evaluation.scores)
+    return [
+        [
+            name(row["candidate"]),
+            *(_level(levels, balanced, row["candidate"], task) for task in data.tasks),
+            _delta(delta.get(row["candidate"])),
+            escape(_what(row)),
+        ]
+        for row in data.evaluation.candidates.to_dict("records")
+    ] + [
+        [escape(method), *levels, "", _ALWAYS if method == CONSTANT else _REFERENCE]
+        for method, levels in reference_levels(data.evaluation, data.tasks).items()
+    ]
+
+
+def reference_levels(evaluation: Evaluation, tasks: Iterable[str]) -> dict[str, list[str]]:
+    """Primary metric of each task of the constant prediction, and of what learns without a network, by their names."""
+    table = primary(evaluation.references)
+    levels, balanced = _by_task(table), _balanced(evaluation.references)
+    return {
+        method: [_level(levels, balanced, method, task) for task in tasks]
+        for method in table["candidate"].drop_duplicates()
+    }
+
+
+def _by_task(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
+    return {(row["candidate"], row["task"]): row for row in table.to_dict("records")}
+
+
+def _balanced(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
+    """The balanced accuracies, of tasks that accuracy decides for."""
+    return _by_task(table[table["metric"] == "balanced_accuracy"])
+
+
+def _level(levels: dict, balanced: dict, candidate: str, task: str) -> str:
+    """A level with its interval, and beside an accuracy the balanced one; nothing where it was not scored."""
+    at = (candidate, task)
+    if at not in levels:
+        return ""
+    beside = f"<small>balanced {100 * balanced[at]['mean']:.2f} %</small>" if at in balanced else ""
+    return percent(levels[at]) + beside
+
+
+def front_rows(data: ReportData) -> list[list[str]]:
+    """Every preference that candidates were asked for: each task's share, then its mean loss and metric over seeds."""
+    rows = []
+    for (candidate, _), own in data.evaluation.front.groupby(["candidate", "point"], sort=False):
+        means = own.groupby("task")[["share", "loss", "value"]].mean().loc[list(data.tasks)]
+        values = means[["loss", "value"]].to_numpy().flatten()
+        shares = ", ".join(f"{share:.2f}" for share in means["share"])
+        rows.append([name(str(candidate)), shares, *(f"{value:.4f}" for value in values)])
+    return rows
+
+
+def finished_rows(data: ReportData) -> list[list[str]]:
+    """Whether the validation loss of each arm was still falling, see `pipeline.analysis.statistics.unfinished`."""
+    return [
+        [
+            escape(f"single {row['task']}") if row["candidate"] == SINGLE else name(row["candidate"]),
+            f"{row['fall']:.4f}",
+            f"{row['sd']:.4f}" if row["sd"] == row["sd"] else "",
+            f"{row['final']:.4f}",
+            '<span class="changed">no</span>' if row["unfinished"] else "yes",
+        ]
+        for row in data.evaluation.finished.to_dict("records")
+    ]
+
+
+def metric_rows(data: ReportData) -> list[list[str]]:
+    """Every metric of every candidate and task."""
+    return [
+        [
+            name(row["candidate"]),
+            escape(row["task"]),
+            escape(row["metric"]),
+            f"{row['mean']:.4f}",
+            f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else "",
+            row["knows"],
+        ]
+        for row in data.evaluation.scores.to_dict("records")
+    ]
+
+
+def setting_rows(data: ReportData, changed_only: bool) -> list[list[str]]:
+    """Setting, value in the best configuration, value as written; what differs is bold."""
+    table = data.evaluation.settings
+    best, written = (
+        dict(table[table["candidate"] == who][["key", "value_json"]].to_numpy().tolist())
+        for who in (data.best, data.of_role("default"))
+    )
+    rows = []
+    for key in sorted(best | written):
+        differs = best.get(key) != written.get(key)
+        if differs or not changed_only:
+            value = _value(best.get(key))
+            shown = f'<span class="changed">{value}</span>' if differs else value
+            rows.append([f"<code>{escape(key)}</code>", shown, _value(written.get(key))])
+    return rows
+
+
+def opening_rows(openings: pd.DataFrame) -> list[list[str]]:
+    """When the test split was opened, and for whom."""
+    return [[escape(str(row["when"])), escape(str(row["candidates"]))] for row in openings.to_dict("records")]
+
+
+def name(candidate: str) -> str:
+    """A candidate with its colour."""
+    dot = f'<span class="dot" style="background:{colour(candidate)}"></span>'
+    return f'<span class="nowrap">{dot}{escape(candidate)}</span>'
+
+
+def _what(row: dict) -> str:
+    said = _WHAT[row["role"]]
+    return f"{said}; {row['differs']}" if row["differs"] and row["role"] != "single" else said
+
+
+def tested(row: dict) -> str:
+    """A difference with its interval and p; bold where it is more than noise."""
+    mean = f"{row['mean']:+.2f}"
+    mean = mean if row["verdict"] == "unclear" else f'<span class="changed">{mean}</span>'
+    return f"{mean}<small>{bounds(row)}</small> <small>{escape(shown_p(row['p_holm']))}</small>"
+
+
+def percent(row: dict) -> str:
+    """A level with its interval."""
+    interval = f"<small>[{100 * row['low']:.2f}, {100 * row['high']:.2f}]</small>" if row["low"] == row["low"] else ""
+    return f"{100 * row['mean']:.2f} %{interval}"
+
+
+def _delta(row: dict | None) -> str:
+    return f"{row['mean']:+.2f} %<small>{bounds(row)}</small>" if row else ""
+
+
+def _value(text: str | None) -> str:
+    if text is None:
+        return ""
+    value = json.loads(text)
+    shown = f"{value:.6g}" if isinstance(value, float) else value if isinstance(value, str) else text
+    return f"<code>{escape(shown)}</code>"

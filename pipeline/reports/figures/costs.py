@@ -1,0 +1,64 @@
+"""Time and cost: what an answer costs, and where the time of the pipeline went."""
+
+import pandas as pd
+
+from pipeline.reports.figures.figure import Figure
+from pipeline.reports.figures.style import BLUE, FAINT, Panel, colour, styled, text
+
+_COSTS = {
+    "parameters": ("Parameters", "%{x:,}", "trained values, all networks"),
+    "latency_ms": ("Latency of one row", "%{x:.3f} ms", "milliseconds"),
+    "rows_per_second": ("Throughput in batches of 256", "%{x:,.0f}", "rows a second"),
+}
+
+_MOST_STEPS = 30
+
+
+def cost_bars(costs: pd.DataFrame) -> list[Panel]:
+    """Parameters, latency and throughput of each candidate answering all tasks."""
+    return [Panel(title, _bars(costs, column, form, unit)) for column, (title, form, unit) in _COSTS.items()]
+
+
+def _bars(costs: pd.DataFrame, column: str, form: str, unit: str) -> Figure:
+    figure = Figure()
+    figure.add_bar(
+        x=costs[column],
+        y=[text(name) for name in costs["candidate"]],
+        orientation="h",
+        marker={"color": [colour(name) for name in costs["candidate"]]},
+        texttemplate=form,
+        textposition="auto",
+        hovertemplate=form + "<extra>%{y}</extra>",
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return styled(figure, 80 + 34 * len(costs), unit, legend=False)
+
+
+def step_times(steps: pd.DataFrame) -> list[Panel]:
+    """Seconds of each step; those answered from an earlier run are pale, with the time they took then."""
+    if steps.empty:
+        return []
+    slowest = steps.loc[steps["seconds"].nlargest(_MOST_STEPS).index.sort_values()]
+    more = f" The {_MOST_STEPS} slowest of {len(steps)} steps are shown." if len(steps) > len(slowest) > 0 else ""
+    steps = slowest if more else steps
+    figure = Figure()
+    figure.add_bar(
+        x=steps["seconds"],
+        y=[text(step) for step in steps["step"]],
+        orientation="h",
+        marker={"color": [FAINT if cached else BLUE for cached in steps["cached"]]},
+        customdata=["answered by an earlier run" if cached else "ran now" for cached in steps["cached"]],
+        texttemplate="%{x:.1f} s",
+        textposition="auto",
+        hovertemplate="%{x:.1f} s, %{customdata}<extra>%{y}</extra>",
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    sentence = "Pale bars were answered by an earlier run." if steps["cached"].any() else ""
+    return [
+        Panel(
+            "Seconds by step",
+            styled(figure, 80 + 30 * len(steps), "seconds", legend=False),
+            f"{sentence}{more}".strip(),
+            wide=True,
+        )
+    ]

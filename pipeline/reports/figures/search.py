@@ -1,0 +1,178 @@
+"""The search: Optuna's own figures in the page's look."""
+
+import sys
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pipeline.reports.figures.figure import Figure
+from pipeline.reports.figures.style import BAD, BLUE, GOOD, Panel, see_through, series, styled, text
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.importance import BaseImportanceEvaluator
+
+OBJECTIVE = "objective"
+
+_SCALE = ["#a3a8ad", "#3f8fd2", "#1fa37a"]
+
+FEWEST = 10
+"""Completed trials below which importance says nothing."""
+
+MOST = 200
+"""Completed trials up to which fANOVA is computed: its forests take 16 seconds at 500."""
+
+
+def history(study: "Study") -> list[Panel]:
+    """Every trial's objective and the best so far."""
+    plots = _plots()
+    if not _values(study):
+        return [_too_few("Optimisation history", study)]
+    drawn = styled(Figure.of(plots.plot_optimization_history(study, target_name=OBJECTIVE)), 340, "trial", OBJECTIVE)
+    drawn.update_traces(_of_mode("markers"), marker={"color": BLUE, "size": 7}, line={"color": GOOD})
+    drawn.update_traces(_of_mode("lines"), name="best so far", line={"color": GOOD, "shape": "hv"})
+    return [Panel("Objective of each trial", drawn)]
+
+
+def looks(study: "Study") -> list[Panel]:
+    """How far each trial came."""
+    if not _values(study) or not any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
+        return []
+    curves = styled(Figure.of(_plots().plot_intermediate_values(study)), 340, "look at validation", OBJECTIVE)
+    return [Panel("Objective by look", _by_state(curves, study))]
+
+
+def _by_state(curves: Figure, study: "Study") -> Figure:
+    """Colour each trial's curve by how the trial ended; one legend entry a colour."""
+    from optuna.trial import TrialState
+
+    states = {f"Trial{trial.number}": trial.state for trial in study.get_trials(deepcopy=False)}
+    seen: set[str] = set()
+    for curve in curves.data:
+        kind = "completed" if states.get(curve["name"]) == TrialState.COMPLETE else "pruned"
+        ink = see_through(BLUE, 0.4) if kind == "completed" else BAD
+        curve["line"] = curve.get("line", {}) | {"color": ink, "width": 1.2}
+        curve["marker"] = curve.get("marker", {}) | {"color": ink, "size": 3}
+        curve |= {"text": curve["name"], "name": kind, "legendgroup": kind, "showlegend": kind not in seen}
+        curve |= {"hovertemplate": "%{text}: %{y:.4f}"}
+        seen.add(kind)
+    return curves
+
+
+def importance(study: "Study") -> list[Panel]:
+    """How much each searched setting matters: PED-ANOVA (Watanabe et al. 2023) and fANOVA (Hutter et al. 2014).
+
+    What some trials do not search PED-ANOVA weighs by how often it is searched; fANOVA leaves it out.
+    """
+    if len(_values(study)) < FEWEST or len(set(_values(study))) < 2 or not _params(study):
+        return [_too_few("Importance", study)]
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+
+    ways: dict[str, BaseImportanceEvaluator] = {
+        "PED-ANOVA: reaching the best quarter": PedAnovaImportanceEvaluator(target_quantile=0.25)
+    }
+    few = len(_values(study)) <= MOST
+    if few:
+        ways["fANOVA: share of the variance"] = FanovaImportanceEvaluator(seed=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Some regimes for parameter"
+        )  # a setting searched in one trial, or in all but one
+        found = {way: it for way, evaluator in ways.items() if (it := _weighed(study, evaluator))}
+    if not found:
+        return [_too_few("Importance", study)]
+    figure = Figure()
+    for index, (way, values) in enumerate(found.items()):
+        figure.add_bar(
+            x=list(values.values())[::-1],
+            y=[text(name).replace(".", ".<br>") for name in values][::-1],
+            orientation="h",
+            name=way,
+            marker={"color": series(index)},
+            hovertemplate="%{x:.2f}<extra>%{y}</extra>",
+        )
+    everywhere, anywhere = min(map(len, found.values())), max(map(len, found.values()))
+    drawn = styled(figure, 130 + 48 * anywhere, "importance")
+    note = "fANOVA knows only the settings that every trial searches." if everywhere < anywhere else ""
+    note = note if few else f"fANOVA is left out beyond {MOST} trials, where it takes long."
+    return [Panel("Importance of the searched settings", drawn, note, wide=True)]
+
+
+def _weighed(study: "Study", evaluator: "BaseImportanceEvaluator") -> dict[str, float]:
+    """The importance of each setting; empty where all trees of a forest see trials of one value."""
+    from optuna.importance import get_param_importances
+
+    try:
+        return get_param_importances(study, evaluator=evaluator)
+    except RuntimeError:
+        return {}
+
+
+def parallel_coordinates(study: "Study") -> list[Panel]:
+    """Every completed trial as a line through its settings."""
+    from plotly.colors import sample_colorscale
+
+    if len(_values(study)) < 2 or not _params(study):
+        return [_too_few("Parallel coordinates", study)]
+    figure = styled(Figure.of(_plots().plot_parallel_coordinate(study, target_name=OBJECTIVE)), 440)
+    for line in filter(_of_mode("lines"), figure.data):
+        # Optuna's darkest blue would vanish on a dark page; y[0] is the objective's place on its axis, from 0 to 1.
+        place = line["y"][0]
+        line["line"] = line.get("line", {}) | {"color": sample_colorscale(_SCALE, place)[0]}
+        line["opacity"] = 0.3 + 0.6 * place
+    figure.update_traces(_of_mode("markers"), visible=False)  # a scale that the first axis gives too
+    figure.update_layout(margin={"l": 44})
+    for note in figure.layout.get("annotations", []):
+        note["font"] = {"size": 10}
+    names = [OBJECTIVE, *_params(study)]  # Optuna shortens them, to the same words
+    figure.update_xaxes(ticktext=[text(name).replace(".", ".<br>") for name in names], tickfont={"size": 11})
+    return [Panel("Parallel coordinates: each line is a trial, the better the greener", figure, wide=True)]
+
+
+def slices(study: "Study") -> list[Panel]:
+    """Objective against each setting on its own."""
+    if len(_values(study)) < 2:
+        return [_too_few("Slices", study)]
+    plot = _plots().plot_slice
+    drawn = {name: Figure.of(plot(study, params=[name], target_name=OBJECTIVE)) for name in _params(study)}
+    return [Panel(name, _slice(figure)) for name, figure in drawn.items()]
+
+
+def _slice(figure: Figure) -> Figure:
+    marker = {"color": BLUE, "size": 8, "opacity": 0.7, "line": {"width": 0}, "showscale": False}
+    return styled(figure.update_traces(marker=marker), 280, "", OBJECTIVE, legend=False)
+
+
+def _of_mode(mode: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda trace: trace.get("mode") == mode
+
+
+def _plots() -> Any:
+    """Optuna's figures by Plotly; its module would import those by matplotlib too, which takes half a second."""
+    hidden = sys.modules.setdefault("matplotlib", None) is None  # type: ignore[arg-type]
+    try:
+        return import_module("optuna.visualization")
+    finally:
+        if hidden:
+            del sys.modules["matplotlib"]
+
+
+def _params(study: "Study") -> list[str]:
+    """The searched settings that a completed trial has, sorted as Optuna sorts them."""
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted({name for trial in trials for name in trial.params})
+
+
+def _values(study: "Study") -> list[float]:
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial.value for trial in trials if trial.value is not None]
+
+
+def _too_few(caption: str, study: "Study") -> Panel:
+    done = len(_values(study))
+    return Panel(caption, sentence=f"Too few trials for this figure: {done} completed of {len(study.trials)}.")

@@ -1,0 +1,175 @@
+"""The first line: does sharing help here, and what follows?"""
+
+from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.metrics import TITLES
+from pipeline.analysis.statistics.decision import unfinished_names
+from pipeline.reports.constants import unbeaten
+from pipeline.reports.data import ReportData
+from pipeline.reports.words import (
+    MOST,
+    bounds,
+    clearly,
+    lacking,
+    level,
+    points,
+    settling,
+    shown_delta,
+    shown_tasks,
+    some,
+    still_improving,
+)
+
+_CALLED = {"default": "the experiment as written", "tuned": "the tuned network", SINGLE: "a network for each task"}
+"""What candidates are called where nothing beside the sentence says what they are."""
+
+_DELTA_M = "Delta-m is the mean over tasks of the change relative to the single-task networks; positive is better. "
+
+
+def verdict(data: ReportData) -> str:
+    """Two plain sentences at most: the decision with what it is of, and what the champion reaches and follows."""
+    return f"{_decided(data)}. {_follows(data)}."
+
+
+def details(data: ReportData) -> list[str]:
+    """What the first line does not say: what was left out, the recipe, delta-m, tuning, what the intervals know."""
+    said = [*data.left_out, *filter(None, (data.recipe, data.champion_why, _disagreement(data), _unfinished(data)))]
+    said += _some(unbeaten(data.evaluation, data.metrics), "On {} more tasks no network beats the constant prediction.")
+    said += [_delta_m(row) for row in data.evaluation.delta_m.to_dict("records") if row["candidate"] != "separate"]
+    if len(tuned := data.difference(data.of_role("tuned"), data.of_role("default"))):
+        said.append(f"Tuning, against the network as written: {_clauses(tuned.to_dict('records'))}.")
+    return [*said, _knowledge(data)]
+
+
+def _decided(data: ReportData) -> str:
+    """What is said of sharing, without its full stop."""
+    found, subject, against = data.decision, _subject(data), _against(data)
+    how = "" if data.compares_tuned else ", as written, untuned"
+    if found.word == "no_claim":
+        return _not_claimed(data, how)
+    delta, clear = shown_delta(found), clearly(found)
+    if found.word == "mixed":
+        better, worse = (shown_tasks(found, tasks) for tasks in (found.better, found.worse))
+        return (
+            f"Sharing helps some tasks here and hurts others{how}: against {against}, {subject} is better on {better} "
+            f"and worse on {worse}, {delta}"
+        )
+    if found.word == "no_difference":
+        return (
+            f"Sharing makes no difference here that matters{how}: {subject} and {against} are alike within the margin "
+            f"of {100 * data.margin:g} % on every task, {delta}"
+        )
+    if found.word == "unknown":
+        though = f", though {clear}" if clear else ""
+        return f"Whether sharing helps here is not known yet{how}: {subject} against {against}, {delta}{though}"
+    word, is_so = ("helps", "better") if found.word == "helps" else ("hurts", "worse")
+    each = f", {clear}" if clear else ", though on no task by itself"
+    return f"Sharing {word} here{how}: {subject} is {is_so} than {against}, {delta}{each}"
+
+
+def _not_claimed(data: ReportData, how: str) -> str:
+    found = data.decision
+    because = lacking(found, data.replicates_setting)
+    if found.lack == "one_task":
+        return f"There is one task, {data.tasks[0]}: nothing is shared, so sharing can neither help nor hurt"
+    if found.lack == "no_single":
+        return f"Whether sharing helps here is not known: {because}"
+    seen = f"; {_subject(data)} against {_against(data)}: {shown_delta(found)}" if found.delta else ""
+    return f"No claim is made on whether sharing helps here{how}: {because}{seen}"
+
+
+def _follows(data: ReportData) -> str:
+    """What to do, and what the champion reaches, without its full stop."""
+    found = data.decision
+    reach = some([f"{level(data.level(data.best, task), metric)} on {task}" for task, metric in data.metrics.items()])
+    champion = f"the champion, {_CALLED.get(data.best, data.best)}, reaches {reach}"
+    told = {
+        "helps": "Use the shared network",
+        "hurts": "Keep a network for each task",
+        "mixed": "Share only what gains by it (headway affinity looks for such groups)",
+        "no_difference": f"Take the cheaper one, {_cheaper(data)}",
+    }
+    if found.word in told:
+        return f"{told[found.word]}; {champion}"
+    settled = f"; {settling(found, data.replicates_setting)}" if found.word == "unknown" else ""
+    return f"{champion[0].upper()}{champion[1:]}{settled}"
+
+
+def _subject(data: ReportData) -> str:
+    return "the tuned shared network" if data.compares_tuned else "the shared network"
+
+
+def _against(data: ReportData) -> str:
+    return "single-task networks tuned alike" if data.compares_tuned else "single-task networks"
+
+
+def _cheaper(data: ReportData) -> str:
+    """Which of the two has fewer parameters."""
+    parameters = data.evaluation.costs.set_index("candidate")["parameters"]
+    alone = parameters.get(SINGLE, float("inf")) < parameters.get(data.shared, float("inf"))
+    return "a network for each task" if alone else "the shared network"
+
+
+def _disagreement(data: ReportData) -> str:
+    """That validation chose another than the first line advises; empty where they agree."""
+    word = data.decision.word
+    if word == "helps" and data.champion == SINGLE:
+        return "Validation chose the single-task networks as champion, although by test sharing helps."
+    if word == "hurts" and data.champion not in (SINGLE, None):
+        called = _CALLED.get(data.champion, data.champion)
+        return f"Validation chose {called}, which shares, as champion, although by test sharing hurts."
+    return ""
+
+
+def _unfinished(data: ReportData) -> str:
+    names = unfinished_names(data.evaluation.finished)
+    return still_improving(names) if names else ""
+
+
+def _knowledge(data: ReportData) -> str:
+    """What the intervals know."""
+    if int(data.evaluation.scores["num_seeds"].min()) == 1:
+        return (
+            "There is one seed only: these 95 % intervals know the rows of the test split, by resampling them, and not "
+            "how much another training would change."
+        )
+    what = f"{data.replicates} replicates" if data.replicates and data.compares_tuned else f"{data.seeds} seeds"
+    delta = _DELTA_M if len(data.evaluation.delta_m) else ""
+    return (
+        f"{delta}Points are percentage points of {_metrics(data)} on test. Every interval covers 95 %; its standard "
+        f"error is that of the rows of the test split, by resampling them, and that between {what}, added. A task is "
+        "clear, and p small, after Holm's correction for the number of tasks."
+    )
+
+
+def _metrics(data: ReportData) -> str:
+    """`accuracy`, or `accuracy (a, b) or R2 (c)`."""
+    tasks: dict[str, list[str]] = {}
+    for task, metric in data.metrics.items():
+        tasks.setdefault(TITLES[metric], []).append(task)
+    if len(tasks) == 1:
+        return next(iter(tasks))
+    return " or ".join(f"{title} ({some(its) if len(its) > MOST else ', '.join(its)})" for title, its in tasks.items())
+
+
+def _clauses(rows: list[dict]) -> str:
+    """The clear differences one by one, then the unclear ones together."""
+    said = [
+        f"{100 * row['mean']:+.2f} points on {row['task']} {bounds(row, 100.0)}"
+        for row in rows
+        if row["verdict"] != "unclear"
+    ]
+    unclear = [f"{row['task']} ({points(row)})" for row in rows if row["verdict"] == "unclear"]
+    said = _some(said, "clear differences on {} more tasks")
+    if unclear:
+        said.append(f"no clear difference on {some(unclear, 'or')}")
+    return ", ".join(said)
+
+
+def _some(said: list[str], more: str) -> list[str]:
+    """The first few, and how many more there are."""
+    return said if len(said) <= MOST else [*said[:MOST], more.format(len(said) - MOST)]
+
+
+def _delta_m(row: dict) -> str:
+    marked = f" ({row['note']})" if row["note"] else ""
+    return f"All tasks together, {row['candidate']}: delta-m {row['mean']:+.2f} % {bounds(row)}{marked}."

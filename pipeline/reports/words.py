@@ -1,0 +1,115 @@
+"""Words that the first lines have in common."""
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.analysis.metrics import TITLES, of_one
+from pipeline.analysis.statistics.decision import Decision
+
+MOST = 4
+"""Tasks in a sentence; the page has more of them."""
+
+
+def bounds(row: dict, scale: float = 1.0) -> str:
+    """`[-0.30, -0.12]`."""
+    return f"[{scale * row['low']:+.2f}, {scale * row['high']:+.2f}]"
+
+
+def points(row: dict) -> str:
+    """A difference in points with its interval: `-0.21 points [-0.30, -0.12]`."""
+    return f"{100 * row['mean']:+.2f} points {bounds(row, 100.0)}"
+
+
+def shown_p(p: float) -> str:
+    """`p = 0.004`, corrected."""
+    if p != p:
+        return "p unknown"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def shown_test(row: dict) -> str:
+    """A contrast in percent: `+0.41 % [+0.20, +0.62], p = 0.004`."""
+    return f"{row['mean']:+.2f} % {bounds(row)}, {shown_p(row['p_holm'])}"
+
+
+def listed(words: Iterable[str], last: str = "and") -> str:
+    """`a, b and c`."""
+    *most, end = words
+    return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def some(words: Sequence[str], last: str = "and") -> str:
+    """As `listed`, but of many the first few and how many more there are."""
+    if len(words) <= MOST:
+        return listed(words, last)
+    return f"{', '.join(words[:MOST])} {last} {len(words) - MOST} more tasks"
+
+
+def level(value: float, metric: str) -> str:
+    """`97.20 % accuracy`; an error as it is."""
+    return f"{100 * value:.2f} % {TITLES.get(metric, metric)}" if of_one(metric) else f"{value:.4g} {metric}"
+
+
+def shown_delta(found: Decision) -> str:
+    """`delta-m +2.41 % [+1.20, +3.62]`; without an interval where there is none."""
+    assert found.delta is not None
+    interval = found.delta.interval()
+    between = f" [{interval.low:+.2f}, {interval.high:+.2f}]" if interval.low == interval.low else ""
+    return f"delta-m {found.delta.mean:+.2f} %{between}"
+
+
+def shown_tasks(found: Decision, tasks: Sequence[str]) -> str:
+    """`a (+1.20 points) and b (+0.80 points)`."""
+    return some([f"{task} ({100 * found.tasks[task].mean:+.2f} points)" for task in tasks])
+
+
+def clearly(found: Decision) -> str:
+    """The tasks that are clear: `clearly better on a (+1.20 points)`; empty where none is."""
+    told = [
+        f"clearly {how} on {shown_tasks(found, tasks)}"
+        for how, tasks in (("better", found.better), ("worse", found.worse))
+        if tasks
+    ]
+    return " and ".join(told)
+
+
+def settling(found: Decision, setting: str) -> str:
+    """What would settle it, and from which effect on this would have been seen.
+
+    Args:
+        found: Of which nothing is known yet.
+        setting: That says how many replicates or seeds there are, such as `training.seeds`.
+    """
+    if found.replicates:
+        most = f"{setting}={found.replicates} would narrow it most"
+    else:
+        most = f"more test rows would narrow it most, a larger {setting} little"
+    if found.smallest != found.smallest:
+        return most
+    return f"an effect of {found.smallest:.2f} % would have been seen in four of five tries, and {most}"
+
+
+def still_improving(names: Sequence[str]) -> str:
+    """That these arms are unfinished."""
+    was = "was" if len(names) == 1 else "were"
+    return f"Still improving when training ended {was} {some(names)}: with more updates they may end elsewhere."
+
+
+def lacking(found: Decision, setting: str) -> str:
+    """Why nothing is claimed, and what to set."""
+    if found.lack == "unfinished":
+        names = found.unfinished
+        return (
+            f"{some(names)} {'was' if len(names) == 1 else 'were'} still improving when training ended "
+            "(train longer: a larger training.updates, or training.epochs)"
+        )
+    if found.lack == "one_replicate":
+        what = "the luck of tuning" if setting == "tuning.replicates" else "how much another training would change"
+        one = "replicate" if setting == "tuning.replicates" else "seed"
+        return f"of one {one} {what} is not known ({setting}=5 tells)"
+    told = {
+        "one_task": "there is one task, so nothing is shared (a second one under tasks makes it a question)",
+        "nothing_shared": "nothing is shared (model.sharing=shared shares)",
+        "no_single": "no single-task baselines were trained (baselines.single=true trains them)",
+        "no_shared": "no network with tuned weights could be trained (a smaller training.learning_rate may help)",
+    }
+    return told[found.lack or "no_single"]

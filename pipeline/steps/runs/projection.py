@@ -1,0 +1,84 @@
+"""The projection of a study onto MLflow: one child run a trial, written once the trial is told."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.config import Experiment
+from pipeline.steps.console import Bar
+from pipeline.steps.context import Context
+from pipeline.steps.runs.parameters import parameters
+from pipeline.tracking import tags
+from pipeline.tracking.run import Run
+
+_STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+
+
+class Projection:
+    """Writes trials under the tune step's run; what is there already stays.
+
+    Args:
+        context: Of the command.
+        run: Of the tune step.
+        experiment: That is searched.
+        study: Name of the study.
+        prepared: Key of the prepare step.
+        bar: Shows how far the study has come.
+    """
+
+    def __init__(self, context: Context, run: Run, experiment: Experiment, study: str, prepared: str, bar: Bar) -> None:
+        self._context, self._run, self._experiment = context, run, experiment
+        self._tags = {
+            tags.STEP: "tune", tags.ROLE: "trial", tags.STUDY: study, tags.PREPARED: prepared,
+            tags.EXPERIMENT: experiment.name,
+        }  # fmt: skip
+        self._bar, self._done = bar, 0
+        self._best = float("-inf")
+        self._written = self._found()
+
+    def _found(self) -> set[int]:
+        """Numbers of the trials that are written already; what a killed process left half-written is deleted."""
+        tracker, numbers = self._context.tracker, set()
+        study = self._tags[tags.STUDY]
+        for run in list(tracker.runs(f"tags.`{tags.STUDY}` = '{study}' and tags.`{tags.ROLE}` = 'trial'")):
+            if tags.OUTCOME in run.data.tags:  # only the mending of runs gives one to a trial's
+                tracker.client.delete_run(run.info.run_id)
+            elif run.info.status != "RUNNING":
+                numbers.add(int(run.data.tags[tags.TRIAL_NUMBER]))
+        return numbers
+
+    def batch(self, trials: Sequence[Any]) -> None:
+        """Show that a batch begins."""
+        self._show(trials[0].number)
+
+    def trial(self, trial: Any, state: Any, tried: Experiment) -> None:
+        """Write one told trial, and the experiment that it tries."""
+        from pipeline.tuning.study import REASON, VALUES
+
+        if state.status == "finished":
+            self._best = max(self._best, state.best_objective)
+        self._show(trial.number + 1)
+        if trial.number in self._written:
+            return
+        values = trial.user_attrs[VALUES]
+        own = {
+            tags.TRIAL_NUMBER: str(trial.number),
+            tags.TRIAL_STATE: trial.state.name,
+            tags.TRIAL_VALUES: json.dumps(values, sort_keys=True),
+        }
+        if REASON in trial.user_attrs:
+            own[tags.TRIAL_REASON] = trial.user_attrs[REASON]
+        child = self._context.tracker.start(
+            f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
+        )
+        curves = state.history  # MLflow shows the last point of a curve: that of the kept look
+        if state.history and state.best != state.history[-1]:
+            curves = [*state.history, state.best]
+        as_written = tried.model_copy(update={"device": self._experiment.device})  # trained on the one it stands for
+        child.fill(parameters(as_written), curves)
+        child.end(_STATUS[trial.state.name], trial.datetime_complete)
+
+    def _show(self, done: int) -> None:
+        """A batch may begin before all trials of the last one are written: the bar never goes back."""
+        self._done = max(self._done, done)
+        self._bar.at(self._done, f"best {self._best:.4f}" if self._best > float("-inf") else "")

@@ -1,0 +1,207 @@
+"""The page of `headway affinity`, its answer and its summary."""
+
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.metrics import TITLES
+from pipeline.analysis.statistics.decision import unfinished_names
+from pipeline.analysis.tables import plain, primary
+from pipeline.config.grouping import TOGETHER
+from pipeline.config.tasks import ALL
+from pipeline.reports.cells import name, opening_rows, percent, tested
+from pipeline.reports.figures.candidates import side_by_side
+from pipeline.reports.page import Page, folded, heading, items, paragraph, table
+from pipeline.reports.words import bounds, shown_test, still_improving
+from pipeline.studies.affinity.affinities import over_training
+from pipeline.studies.affinity.figures import course_panel, gains_panel, matrix_panel
+from pipeline.studies.affinity.groupings import titled
+from pipeline.studies.affinity.result import Grouped
+
+_CALLED = {TOGETHER: "one network for all tasks", SINGLE: "a network for each task"}
+_BEING = {"better": "better than", "worse": "worse than", "unclear": "not told apart from"}
+
+_AFFINITY = (
+    "While all tasks trained together: the share of a task's loss (column) that a step for one task alone (row) takes "
+    "away on the same rows, on average over training and seeds (lookahead affinity, Fifty et al. 2021). Negative where "
+    "such a step adds to the loss."
+)
+_COSINES = "The cosine between the gradients of two tasks on what they share: below zero they pull apart."
+_GROUPS = (
+    "A task in a group can expect the mean affinity of the others onto it, a task by itself none; a grouping is worth "
+    "the mean over the tasks. Delta-m is the mean relative change of the tasks' metrics on test against a network for "
+    "each task. More networks have more parameters: each is as large as the one for all tasks."
+)
+_TESTS = (
+    "Paired by row and by seed. Interval (95 %, uncorrected) and p come from one standard error: that of the rows of "
+    "test, by resampling, and that of other seeds, added. p is corrected after Holm for the number of tests in its "
+    "column (all tasks) or in the table's other columns (task by task). A difference is more than noise, and bold, "
+    "where it is below 0.05."
+)
+
+
+def answer(found: Grouped) -> str:
+    """The answer, a first line and what it does not say."""
+    return "\n".join([_first(found), *_details(found)])
+
+
+def summary(found: Grouped) -> dict[str, Any]:
+    """All numbers as plain data."""
+    return {
+        "experiment": found.name,
+        "answer": _first(found),
+        "decision": found.decision.word,
+        "proposal": [list(group) for group in found.proposal],
+        "networks": found.networks,
+        "seeds": found.seeds,
+        "agreement": None if np.isnan(found.agreement) else found.agreement,
+        "affinities": plain(found.affinities.table()),
+        "groupings": plain(found.groupings),
+        "gains": plain(found.gains),
+        "contrasts": plain(found.contrasts),
+    }
+
+
+def grouped_page(found: Grouped) -> str:
+    """One HTML document without external requests; its first line is the answer."""
+    page = Page()
+    _matrices(page, found)
+    _groupings(page, found)
+    _contrasts(page, found)
+    _protocol(page, found)
+    return page.document(f"Headway: tasks of {found.name}", heading(_first(found), found.name, _details(found)))
+
+
+def _first(found: Grouped) -> str:
+    """Which tasks should share a network, and whether they do better so."""
+    proposed = found.proposed
+    said = f"For at most {found.networks} networks, {_CALLED.get(proposed, titled(found.proposal))} is proposed"
+    others = [other for other in (TOGETHER, SINGLE) if other != proposed]
+    if proposed == SINGLE:
+        row = _against(found, TOGETHER, SINGLE)
+        being = f"{_CALLED[TOGETHER]} is {_BEING[row['verdict']]} that on test ({shown_test(row)})"
+        return f"{said}; as written, untuned, {being}."
+    clauses = [
+        f"{_BEING[row['verdict']]} {_CALLED[other]} ({shown_test(row)})"
+        for other in others
+        for row in [_against(found, proposed, other)]
+    ]
+    return f"{said}: as written, untuned, it is on test {' and '.join(clauses)}."
+
+
+def _details(found: Grouped) -> list[str]:
+    """What the first line does not say."""
+    order = list(found.groupings["candidate"])
+    best, place = order[0], order.index(found.proposed) + 1
+    names = unfinished_names(found.evaluation.finished)
+    said = [still_improving(names)] if names else []
+    said += [
+        f"Of {len(order)} groupings that were trained it is number {place} on test"
+        + (f"; the first is {_CALLED.get(best, best)}." if place > 1 else ".")
+    ]
+    if found.agreement == found.agreement:
+        said.append(
+            f"What affinity expects of a task in a network and what was found go together with a rank correlation of "
+            f"{found.agreement:+.2f} ({len(found.gains)} pairs of network and task)."
+        )
+    said.append(
+        f"Percentages are the mean over tasks of the relative change in {_metrics(found)} on test, with {found.seeds} "
+        f"paired seed{'s' if found.seeds > 1 else ''}."
+    )
+    return said
+
+
+def _against(found: Grouped, candidate: str, other: str) -> dict:
+    """The test of all tasks together."""
+    rows = found.contrasts
+    rows = rows[(rows["task"] == ALL) & (rows["candidate"] == candidate) & (rows["against"] == other)]
+    row: dict = rows.to_dict("records")[0]
+    return row
+
+
+def _matrices(page: Page, found: Grouped) -> None:
+    tasks = found.tasks
+    affinity, cosine = (values.mean(0) for values in (found.affinities.affinity, found.affinities.cosine))
+    for matrix in (affinity, cosine):
+        np.fill_diagonal(matrix, np.nan)  # what a task is to itself would hide the others
+    said = "a step for %{y} takes %{z:.4f} of the loss of %{x}"
+    course = over_training(found.history, tasks, "affinity"), over_training(found.history, tasks, "cosine")
+    page.section(
+        "affinity",
+        "What the tasks are to one another",
+        paragraph(_AFFINITY),
+        page.panels(
+            [
+                matrix_panel("affinity", tasks, affinity, said, "", 4),
+                matrix_panel("cosine of the gradients", tasks, cosine, "%{y} and %{x}: %{z:.3f}", _COSINES, 2),
+                course_panel("affinity over training", course[0], " onto ", "affinity"),
+                course_panel("cosines over training", course[1], " and ", "cosine"),
+            ]
+        ),
+    )
+
+
+def _groupings(page: Page, found: Grouped) -> None:
+    rows = [
+        [
+            name(row["candidate"]) + (" (proposed)" if row["proposed"] else ""),
+            str(row["networks"]),
+            f"{row['expected']:+.4f}",
+            f"{row['delta_m']:+.2f} %<small>{bounds(row)}</small>" if row["low"] == row["low"] else "",
+        ]
+        for row in found.groupings.to_dict("records")
+    ]
+    gains = found.gains
+    page.section(
+        "groupings",
+        "The groupings",
+        paragraph(_GROUPS),
+        table(["grouping", "networks", "expected", "delta-m"], rows),
+        page.panels([gains_panel(gains)] if len(gains) else []),
+        page.panels(side_by_side(found.evaluation.scores)),
+        folded("All test metrics", _scores(found)),
+    )
+
+
+def _scores(found: Grouped) -> str:
+    rows = [
+        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), percent(row)]
+        for row in primary(found.evaluation.scores).to_dict("records")
+    ]
+    return table(["grouping", "task", "metric", "mean"], rows)
+
+
+def _contrasts(page: Page, found: Grouped) -> None:
+    parts = []
+    for against in (TOGETHER, SINGLE):
+        rows = found.contrasts[found.contrasts["against"] == against].to_dict("records")
+        cells = {(row["candidate"], row["task"]): row for row in rows}
+        names = dict.fromkeys(row["candidate"] for row in rows)
+        body = [[name(it), *(tested(cells[it, task]) for task in (ALL, *found.tasks))] for it in names]
+        headers = ["grouping", "all tasks, %", *(f"{task}, points" for task in found.tasks)]
+        parts.append(f"<h3>Against {_CALLED[against]}</h3>{table(headers, body)}" if body else "")
+    page.section("differences", "Is it more than noise?", paragraph(_TESTS), *parts)
+
+
+def _protocol(page: Page, found: Grouped) -> None:
+    count = len(found.openings)
+    said = [
+        "The affinities are of training rows: the proposal knows nothing of validation or test.",
+        "Every network has the same settings and is trained for as many updates.",
+        "The test split was opened for all groupings at once; of these data "
+        f"{'once' if count == 1 else f'{count} times'} in all.",
+    ]
+    page.section(
+        "protocol",
+        "How it was done",
+        items(said),
+        table(["test opened", "for"], opening_rows(found.openings)) if count else "",
+        f"<pre>{escape(found.command)}</pre>" if found.command else "",
+    )
+
+
+def _metrics(found: Grouped) -> str:
+    metrics = primary(found.evaluation.scores)["metric"].drop_duplicates()
+    return " or ".join(TITLES[metric] for metric in metrics)

@@ -1,0 +1,236 @@
+"""The page of `headway compare`, its answer and its summary."""
+
+import json
+from html import escape
+from typing import Any
+
+from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.metrics import TITLES
+from pipeline.analysis.statistics.decision import unfinished_names
+from pipeline.analysis.tables import plain, primary
+from pipeline.config.comparing import EQUAL
+from pipeline.config.tasks import ALL
+from pipeline.reports.cells import name, opening_rows, percent, reference_levels, tested
+from pipeline.reports.constants import unbeaten
+from pipeline.reports.figures.candidates import side_by_side
+from pipeline.reports.figures.costs import cost_bars
+from pipeline.reports.figures.tradeoff import trade_off
+from pipeline.reports.page import Page, folded, heading, items, paragraph, table
+from pipeline.reports.words import bounds, listed, shown_test, still_improving
+from pipeline.studies.compare.answer import called, decided, decision, together
+from pipeline.studies.compare.comparison import REFERENCES, Comparison
+
+_TESTS = (
+    "Paired by row and by replicate: a replicate's number gives every arm its initial weights and the order of its "
+    "data. Interval (95 %, uncorrected) and p come from one standard error: that of the rows of test, by resampling, "
+    "and that of other replicates, added. p is corrected after Holm for the number of tests in its column (all tasks) "
+    "or in the table's other columns (task by task). A difference is more than noise, and bold, where it is below "
+    "0.05. All tasks: the mean relative change, in percent."
+)
+_FRONTIER = (
+    "Grey dots are the trials of the tuned weights, one network each, pruned ones as far as they came: together they "
+    "draw what weighted sums can reach. Each arm is the mean of its replicates. All on validation; up and to the right "
+    "is better."
+)
+_COST = (
+    "One network by itself, CPU time of one thread or the clock of a GPU, at the arm's chosen settings. Memory is the "
+    "most that its tensors take in a step. For the single-task networks both are sums over the tasks."
+)
+
+
+def answer(found: Comparison) -> str:
+    """The answer, a first line and what it does not say."""
+    return "\n".join([decision(found), *details(found)])
+
+
+def details(found: Comparison) -> list[str]:
+    """What the first line does not say."""
+    said, rows = [], together(found.contrasts, EQUAL)
+    if worse := [f"{called(row['candidate'])} ({shown_test(row)})" for row in rows if row["verdict"] == "worse"]:
+        said.append(f"Worse than equal weights by more than noise: {listed(worse)}.")
+    if names := unfinished_names(found.evaluation.finished):
+        said.append(still_improving(names))
+    said += unbeaten(found.evaluation, found.metrics)
+    said += found.notes
+    said += [f"Left out: {arm}, because {reason}." for arm, reason in found.failed.items()]
+    said.append(
+        f"Percentages are the mean over tasks of the relative change in {_metrics(found)} on test, with "
+        f"{found.replicates} replicates; each chose its settings by {found.trials // found.replicates} trials of its "
+        "own on validation."
+    )
+    return said
+
+
+def summary(found: Comparison) -> dict[str, Any]:
+    """All numbers as plain data."""
+    return {
+        "experiment": found.name,
+        "answer": decision(found),
+        "decision": found.decision.word,
+        "decisions": decided(found),
+        "trials": found.trials,
+        "replicates": found.replicates,
+        "space": {key: json.loads(it) for key, it in found.space.items()},
+        "arms": plain(found.arms),
+        "test": plain(found.evaluation.scores),
+        "references": plain(found.evaluation.references),
+        "contrasts": plain(found.contrasts),
+        "left_out": dict(found.failed),
+    }
+
+
+def compared_page(found: Comparison) -> str:
+    """One HTML document without external requests; its first line is the answer."""
+    page = Page()
+    _arms(page, found)
+    _contrasts(page, found)
+    frontier = trade_off(found.frontier, found.evaluation.gaps, found.metrics)
+    page.section("frontier", "What weighted sums can reach", paragraph(_FRONTIER), page.panels(frontier))
+    _settings(page, found)
+    _costs(page, found)
+    _protocol(page, found)
+    head = heading(decision(found), found.name, details(found))
+    return page.document(f"Headway: {found.name} compared", head)
+
+
+def _arms(page: Page, found: Comparison) -> None:
+    levels = {(row["candidate"], row["task"]): row for row in primary(found.evaluation.scores).to_dict("records")}
+    delta = {row["candidate"]: row for row in together(found.contrasts, SINGLE)}
+    names = [*([SINGLE] if (SINGLE, next(iter(found.metrics))) in levels else []), *found.shared]
+    rows = [
+        [
+            name(arm),
+            *(percent(levels[arm, task]) for task in found.metrics),
+            f"{delta[arm]['mean']:+.2f} %<small>{bounds(delta[arm])}</small>" if arm in delta else "",
+        ]
+        for arm in names
+    ]
+    references = reference_levels(found.evaluation, found.metrics)
+    rows += [[escape(method), *levels, ""] for method, levels in references.items()]
+    headers = ["arm", *(f"{task}: {TITLES[metric]}" for task, metric in found.metrics.items()), "delta-m"]
+    all_rows = [
+        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), f"{row['mean']:.4f}",
+         f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else ""]
+        for row in found.evaluation.scores.to_dict("records")
+    ]  # fmt: skip
+    page.section(
+        "arms",
+        "The arms on test",
+        table(headers, rows),
+        page.panels(side_by_side(found.evaluation.scores)),
+        folded("All test metrics", table(["arm", "task", "metric", "mean", "interval"], all_rows)),
+    )
+
+
+def _contrasts(page: Page, found: Comparison) -> None:
+    page.section(
+        "differences",
+        "Is it more than noise?",
+        paragraph(_TESTS),
+        *(_against(found, against) for against in REFERENCES),
+    )
+
+
+def _against(found: Comparison, against: str) -> str:
+    """All arms against a reference, the best first; nothing where the reference is missing."""
+    arms = [row["candidate"] for row in together(found.contrasts, against)]
+    if not arms:
+        return ""
+    title = "single-task networks" if against == SINGLE else called(against)
+    words = {arm: it.word for (arm, other), it in found.decisions.items() if other == against}
+    rows = found.contrasts[found.contrasts["against"] == against].to_dict("records")
+    cells = {(row["candidate"], row["task"]): row for row in rows}
+    headers = ["arm", "all tasks, %", *(f"{task}, points" for task in found.metrics), *(["decision"] if words else [])]
+    body = [
+        [
+            name(arm),
+            *(tested(cells[arm, task]) for task in (ALL, *found.metrics)),
+            *([words[arm].replace("_", " ")] if words else []),
+        ]
+        for arm in arms
+    ]
+    return f"<h3>Against {title}</h3>" + table(headers, body)
+
+
+def _settings(page: Page, found: Comparison) -> None:
+    chosen = {row["arm"]: json.loads(row["winners_json"]) for row in found.arms.to_dict("records")}
+    keys = sorted({key for winners in chosen.values() for winner in winners for key in winner["values"]})
+    trials = {
+        row["arm"]: f"{row['trials']}" + (f" ({row['diverged']} diverged)" if row["diverged"] else "")
+        for row in found.arms.to_dict("records")
+    }
+    rows = [
+        [
+            escape(arm) if place == 0 else "",
+            str(place),
+            *(_value(winner["values"].get(key)) for key in keys),
+            f"{winner['objective']:.4f}",
+            trials[arm] if place == 0 else "",
+        ]
+        for arm, winners in chosen.items()
+        for place, winner in enumerate(winners)
+    ]
+    short = (key.removeprefix("model.").removeprefix("training.") for key in keys)
+    headers = ["arm", "replicate", *short, "validation", "trials"]
+    said = "The best trial of each replicate of an arm, whose objective on validation is the mean over tasks."
+    page.section("settings", "What each arm chose", paragraph(said), table(headers, rows))
+
+
+def _costs(page: Page, found: Comparison) -> None:
+    sums = found.arms.groupby("group", sort=False)[["step_us", "memory_bytes"]].sum()
+    base = sums.loc[EQUAL] if EQUAL in sums.index else sums.iloc[0]
+    rows = [
+        [
+            name(str(arm)),
+            f"{row['step_us']:,.0f}",
+            f"{row['step_us'] / base['step_us']:.2f}",
+            f"{row['memory_bytes'] / 2**20:.2f}",
+            f"{row['memory_bytes'] / base['memory_bytes']:.2f}",
+        ]
+        for arm, row in sums.iterrows()
+    ]
+    of = escape(called(EQUAL if EQUAL in sums.index else str(sums.index[0])))
+    headers = ["arm", "a step, microseconds", f"times {of}", "memory, MiB", f"times {of}"]
+    answering = found.evaluation.costs
+    page.section(
+        "cost",
+        "What a step costs",
+        paragraph(_COST),
+        table(headers, rows),
+        folded("What an answer costs", page.panels(cost_bars(answering))),
+    )
+
+
+def _protocol(page: Page, found: Comparison) -> None:
+    count = len(found.openings)
+    said = [
+        f"Every arm had the same budget: a study of {found.trials} trials over the settings below, dealt out to "
+        f"{found.replicates} replicates, each of which chose its best on validation and trained it once more from a "
+        "fresh seed; the single-task networks as much for each task.",
+        "The intervals know the rows of test and the luck of tuning, for a replicate is the whole procedure.",
+        "Tuned weights are searched on the simplex along with these settings, in as many trials. Every method is at "
+        "its own defaults, or as the experiment sets its own.",
+        "The test split was opened for all arms at once; of these data "
+        f"{'once' if count == 1 else f'{count} times'} in all.",
+    ]
+    space = [[f"<code>{escape(key)}</code>", f"<code>{escape(it)}</code>"] for key, it in found.space.items()]
+    page.section(
+        "protocol",
+        "How it was done",
+        items(said),
+        table(["searched", "range"], space),
+        table(["test opened", "for"], opening_rows(found.openings)) if count else "",
+        f"<pre>{escape(found.command)}</pre>" if found.command else "",
+    )
+
+
+def _metrics(found: Comparison) -> str:
+    return listed(dict.fromkeys(TITLES[metric] for metric in found.metrics.values()), "or")
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return "<br>".join(f"{escape(str(key))} {it:.3g}" for key, it in value.items())
+    return f"{value:.3g}" if isinstance(value, float) else escape(str(value))

@@ -1,0 +1,1 @@
+"""`headway explain`: what the network looks at for each task."""

@@ -1,0 +1,133 @@
+"""Explain: what the network looks at for each task, on rows of the validation split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import Experiment
+from pipeline.steps.context import Context
+from pipeline.steps.page import PageStep
+from pipeline.steps.step import Step
+from pipeline.steps.train import Train, log_datasets
+from pipeline.tracking import tags
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pipeline.data.prepared import Prepared
+    from pipeline.serving.rebuilt import Rebuilt
+    from pipeline.studies.explain.attributions import Explained
+    from pipeline.studies.explain.explanation import Subject
+    from pipeline.tracking.run import Run
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A trained candidate, and which of its networks are explained.
+
+    Attributes:
+        trained: The candidate.
+        places: Of the network that is explained, then of another that is held against it, if it is there.
+    """
+
+    trained: Train
+    places: tuple[int, ...] = (0, 1)
+
+
+class Explain(PageStep):
+    """One candidate's network, or that of each task.
+
+    Args:
+        experiment: Whose tasks are explained.
+        prepare: Prepares the data.
+        chosen: What predicts these tasks: one candidate, or one a task.
+    """
+
+    name = title = "explain"
+    packages = ("captum", "scipy", "plotly")
+
+    def __init__(self, experiment: Experiment, prepare: Step, chosen: Sequence[Chosen]) -> None:
+        self.experiment = experiment
+        self.inputs = (prepare, *(it.trained for it in chosen))
+        self._prepare, self._chosen = prepare, chosen
+
+    def reads(self) -> dict[str, Any]:
+        """The networks."""
+        return {"networks": {it.trained.title: list(it.places) for it in self._chosen}}
+
+    def tags(self) -> dict[str, str]:
+        """Whose networks they are."""
+        return {tags.ROLE: self._chosen[0].trained.role, tags.PREPARED: self._prepare.digest}
+
+    def work(self, context: Context, run: "Run", folder: Path) -> None:
+        """Attribute, compare, and draw the page."""
+        from pipeline.studies.explain.explanation import explain
+        from pipeline.studies.explain.page import explained_page, said
+        from pipeline.training.numerics import settle
+
+        settle()
+        log_datasets(run, self._prepare, ("validation",))
+        found = explain(self._subjects(), self.experiment.seed, partial(_said, context))
+        found.save(folder)
+        run.metrics(found.metrics())
+        self.publish(run, folder, explained_page(self.experiment.name, self._whose(), found), said(found))
+
+    def _subjects(self) -> dict[str, "Subject"]:
+        """Every task with its network and another, and rows of its source that its network has not learnt from."""
+        from pipeline.data.prepared import open_prepared
+        from pipeline.serving.rebuilt import rebuilt
+        from pipeline.studies.explain.explanation import Subject
+        from pipeline.training.saved import file_of
+        from pipeline.training.slot import seed_slots
+
+        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
+        rows: dict[int | None, dict[str, Tensor]] = {}
+        subjects = {}
+        for it in self._chosen:
+            every = seed_slots(it.trained.experiment, prepared.chained)
+            slots = [every[place] for place in it.places if place < len(every)]
+            networks = [rebuilt(file_of(it.trained.outputs, slot.name), slot.name) for slot in slots]
+            if (fold := slots[0].fold) not in rows:
+                rows[fold] = _rows(prepared.holding_out(fold), self.experiment)
+            for task in networks[0]:
+                own, *others = [_explained(prepared, task, network[task]) for network in networks]
+                source = prepared.tasks[task].source
+                subjects[task] = Subject(source, own, others[0] if others else None, rows[fold][source])
+        return {task: subjects[task] for task in prepared.tasks}
+
+    def _whose(self) -> str:
+        """The candidate, as the page calls it."""
+        from pipeline.analysis.candidate import SINGLE
+
+        return self._chosen[0].trained.title.removeprefix("train ") if len(self._chosen) == 1 else SINGLE
+
+
+def _said(context: Context, text: str) -> None:
+    context.console.line(f"  {text}")
+
+
+def _rows(prepared: "Prepared", experiment: Experiment) -> dict[str, "Tensor"]:
+    """Rows of each source's validation split, drawn by the seed, float32 [B, F]."""
+    import numpy as np
+    import torch
+
+    from pipeline.draws import seed_of
+
+    found = {}
+    for source, inputs in prepared.split("validation").inputs.items():
+        draws = np.random.default_rng(seed_of(experiment.seed, "explain", source))
+        chosen = np.sort(draws.permutation(len(inputs))[: experiment.explain.rows])
+        found[source] = torch.from_numpy(inputs[chosen].astype(np.float32))
+    return found
+
+
+def _explained(prepared: "Prepared", task: str, network: "Rebuilt") -> "Explained":
+    from pipeline.studies.explain.attributions import Explained
+    from pipeline.studies.explain.inputs import inputs_of
+
+    source, about = prepared.sources[network.source], prepared.tasks[task]
+    inputs = inputs_of(source.shape, source.encoding)
+    entities = tuple(name[1:2] == "-" for name in about.classes) if about.kind == "tagging" else ()
+    return Explained(about.kind, inputs, network.network, network.embedded, network.widths, entities)

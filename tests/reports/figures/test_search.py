@@ -1,0 +1,89 @@
+"""Figures of the search, from no trial at all to many."""
+
+from collections.abc import Callable
+
+import optuna
+import pytest
+
+from pipeline.reports.figures.search import history, importance, looks, parallel_coordinates, slices
+from pipeline.reports.figures.style import Panel
+from tests.analysis.made import by_plotly
+
+FIGURES = (history, importance, parallel_coordinates, slices)
+
+
+def studied(
+    trials: int, value: Callable[[float], float] = lambda x: -((x - 0.3) ** 2), conditional: bool = False
+) -> optuna.Study:
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("model.trunk.dropout", 0.0, 0.7)
+        optimizer = trial.suggest_categorical("training.<b>optimizer</b>", ["adam", "sgd"])
+        if conditional and optimizer == "sgd":
+            trial.suggest_float("training.momentum", 0.0, 0.9)
+        trial.report(value(x), 1)
+        if trial.number % 5 == 3:
+            raise optuna.TrialPruned
+        return value(x)
+
+    study.optimize(objective, n_trials=trials)
+    return study
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("trials", [0, 1])
+def test_too_few_trials_give_a_sentence_or_a_figure_and_no_error(
+    figure: Callable[[optuna.Study], list[Panel]], trials: int
+) -> None:
+    for panel in figure(studied(trials)):
+        assert panel.figure is not None or panel.sentence.startswith("Too few trials")
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_many_trials_give_figures(figure: Callable[[optuna.Study], list[Panel]]) -> None:
+    panels = figure(studied(12))
+    assert panels
+    assert all(panel.figure is not None for panel in panels)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("trials", [2, 4, 6, 30])
+def test_settings_that_some_trials_lack_are_drawn(figure: Callable[[optuna.Study], list[Panel]], trials: int) -> None:
+    for panel in figure(studied(trials, conditional=True)):
+        assert panel.figure is not None or panel.sentence.startswith("Too few trials")
+
+
+def test_a_setting_that_some_trials_lack_has_its_importance_and_the_page_says_where_from() -> None:
+    (panel,) = importance(studied(40, conditional=True))
+    assert panel.figure is not None
+    assert panel.sentence == "fANOVA knows only the settings that every trial searches."
+    assert ["training.<br>momentum" in bars.y for bars in by_plotly(panel.figure).data] == [True, False]
+    (panel,) = importance(studied(40))
+    assert panel.sentence == ""
+
+
+def test_importance_finds_the_setting_that_matters() -> None:
+    (panel,) = importance(studied(40))
+    assert panel.figure is not None
+    for bars in by_plotly(panel.figure).data:
+        values = dict(zip(bars.y, bars.x, strict=True))
+        assert values["model.<br>trunk.<br>dropout"] > 0.6
+
+
+def test_trials_that_are_all_alike_say_nothing_of_importance() -> None:
+    (panel,) = importance(studied(12, value=lambda x: 0.5))
+    assert panel.figure is None
+
+
+def test_names_of_settings_are_shown_as_text() -> None:
+    (panel,) = importance(studied(12))
+    assert panel.figure is not None
+    assert any("&lt;b&gt;optimizer" in name for name in by_plotly(panel.figure).data[0].y)
+
+
+def test_pruned_trials_have_a_colour_of_their_own() -> None:
+    curves = by_plotly(looks(studied(12))[0].figure)
+    assert curves is not None
+    shown = {trace.name for trace in curves.data if trace.showlegend}
+    assert shown == {"completed", "pruned"}

@@ -1,0 +1,69 @@
+"""Which parameters a run has."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.config import Experiment
+from pipeline.steps.runs.parameters import parameters, parameters_of
+from pipeline.tuning.space import trial_experiment
+
+TASKS = {"digit": {"kind": "multiclass", "source": "digits"}, "parity": {"kind": "binary", "source": "digits"}}
+ALWAYS = {
+    "name", "seed", "model.sharing.kind", "model.head.kind", "model.trunk.kind", "model.trunk.dropout",
+    "model.trunk.widths", "model.trunk.activation", "model.trunk.norm", "model.trunk.embedding", "training.updates",
+    "training.batch_size", "training.optimizer", "training.learning_rate", "training.weight_decay", "training.schedule",
+    "balancing.method", "balancing.weights.digit", "balancing.weights.parity",
+}  # fmt: skip
+OF_TASKS = {f"tasks.{task}.{name}" for task in TASKS for name in ("kind", "source")}
+
+
+def experiment(**values: Any) -> Experiment:
+    return Experiment.model_validate({"name": "digits", "tasks": TASKS, **values})
+
+
+def test_what_is_at_its_default_is_left_out() -> None:
+    assert set(parameters(experiment(tuning=None))) - {"tuning"} == ALWAYS | OF_TASKS
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "value"),
+    [
+        ({"training": {"clip_norm": 1.0}}, "training.clip_norm", 1.0),
+        ({"training": {"epochs": 3}}, "training.epochs", 3),
+        ({"training": {"optimizer": "sgd", "momentum": 0.9}}, "training.momentum", 0.9),
+        ({"model": {"sharing": "mmoe"}}, "model.sharing.experts", 4),
+        ({"model": {"trunk": "residual"}}, "model.trunk.norm", "batch"),
+        ({"model": {"head": {"kind": "mlp", "widths": [8]}}}, "model.head.widths", [8]),
+        ({"balancing": {"method": "cagrad"}}, "balancing.c", 0.4),
+        ({"balancing": {"method": "uncertainty", "smoothing": 0.5}}, "balancing.smoothing", 0.5),
+        ({"tuning": {"trials": 30}}, "tuning.trials", 30),
+        ({"tuning": {"space": {"training.clip_norm": {"choice": [0.5, 1.0]}}}}, "training.clip_norm", None),
+        ({"balancing": {"weights": {"digit": 3.0, "parity": 1.0}}}, "balancing.weights.digit", 1.5),
+    ],
+)  # fmt: skip
+def test_what_was_chosen_is_there(values: dict[str, Any], key: str, value: Any) -> None:
+    assert parameters(experiment(**values))[key] == value
+
+
+def test_trials_have_the_keys_of_the_experiment_that_they_search() -> None:
+    space = {"training.learning_rate": {"float": [0.1, 0.2]}, "balancing.weights": "simplex"}
+    whole = experiment(tuning={"space": space})
+    values = {"training.learning_rate": 0.15, "balancing.weights": {"digit": 0.5, "parity": 1.5}}
+    assert parameters(trial_experiment(whole, values)).keys() == parameters(whole).keys()
+
+
+def test_several_networks_have_a_list_where_they_differ() -> None:
+    slow, fast = (experiment(training={"learning_rate": rate}) for rate in (0.01, 0.1))
+    found = parameters_of([slow, fast])
+    assert found["training.learning_rate"] == [0.01, 0.1]
+    assert found["training.batch_size"] == 64
+
+
+def test_names_of_columns_are_no_keys() -> None:
+    table = {"kind": "table", "path": "rows.csv", "inputs": {f"x{it}": "numeric" for it in range(60)}}
+    found = parameters(
+        experiment(sources={"rows": table}, tasks={"y": {"kind": "binary", "source": "rows"}}, tuning=None)
+    )
+    assert found["sources.rows.inputs"].startswith("60 numeric (sha256 ")
+    assert "sources.rows.clip" not in found
