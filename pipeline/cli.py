@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from pipeline import garbage
-from pipeline.commands.failing import guarded
+from pipeline import garbage_collection
+from pipeline.commands.exit_codes import guarded
 from pipeline.commands.options import as_request, experiment_options, output_options
 from pipeline.steps.graph import STEPS, WHOLE
 from pipeline.studies import STUDIES
@@ -66,9 +66,9 @@ def _add(name: str, about: str) -> None:
     """Add a command that does steps."""
 
     def command(**options: Any) -> None:
-        from pipeline.commands.do import do
+        from pipeline.commands.execute import execute
 
-        do(name, as_request(options))
+        execute(name, as_request(options))
 
     for option in reversed(_OPTIONS.get(name, _JOB)):
         command = option(command)
@@ -175,12 +175,12 @@ def predict(model: str, source: Path, output: Path, preference: str, **options: 
 
 def main() -> None:
     """Run the command line; a problem is one line on stderr and an exit code."""
-    garbage.collect_seldom()
+    garbage_collection.rare()
     try:
         guarded(cli)
     finally:
         if "triton" not in sys.modules:  # it complains of objects that are left at the end
-            garbage.keep_all()
+            garbage_collection.freeze()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.errors import UserError
 
 
-def look_in(project: Path) -> Path:
+def add_to_path(project: Path) -> Path:
     """Let modules in a project's folder be found, in this process and in its workers."""
     if str(project) not in sys.path:
         sys.path.append(str(project))  # the last: a project's file hides nothing that is installed

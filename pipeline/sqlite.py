@@ -14,7 +14,7 @@ _LOCAL = {"btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "z
 _BUSY_S = 1.0
 
 
-def log_ahead(file: Path) -> bool:
+def enable_wal(file: Path) -> bool:
     """Turn write-ahead logging on, which a file keeps from then on; one that is missing is made.
 
     All who open such a file must share memory, so a file that may lie on a network's disk stays as it is.
@@ -31,13 +31,13 @@ def log_ahead(file: Path) -> bool:
         return False
 
 
-def write_back(file: Path) -> None:
+def checkpoint_wal(file: Path) -> None:
     """Bring what lies in the log into the file, as far as nobody reads it: then the file alone is all there is."""
     with contextlib.suppress(sqlite3.Error), closing(_opened(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def remove_leftovers(file: Path) -> None:
+def remove_stale_logs(file: Path) -> None:
     """Remove the logs of a file that is gone: a new one of its name would be taken to go on from them."""
     if not file.exists():
         for end in ("-wal", "-shm", "-journal"):

@@ -24,7 +24,7 @@ def cache_folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> bool:
+def write_atomically(path: Path, write: Callable[[Path], None]) -> bool:
     """Make a file that is there whole or not at all, whatever happens meanwhile; False where it cannot be written.
 
     Args:

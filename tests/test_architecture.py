@@ -29,7 +29,7 @@ LAYERS = [
     {"config"},
     {"stacked"},
     {"pretrained"},
-    {"draws", "lifetime", "pace", "plugins", "sqlite", "user_cache"},
+    {"draws", "garbage_collection", "parent_process", "plugins", "sqlite", "throttle", "user_cache"},
     {"errors"},
 ]
 SELDOM = {"captum", "rich", "sklearn", "tokenizers", "torchmetrics", "torchvision", "transformers"}

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pipeline import garbage
+from pipeline import garbage_collection
 from pipeline.config import project_folder
 from pipeline.steps.console import Console
 from pipeline.tracking.store import check_store, tracking_uri
@@ -21,7 +21,7 @@ def predict(model: str, source: Path, output: Path, preference: str, quiet: bool
     from pipeline.steps.predict import predict as score
     from pipeline.tracking.tracker import Tracker
 
-    garbage.collect()
+    garbage_collection.normal()
     Tracker(project, None)  # points mlflow at this project's store
     console = Console(quiet or as_json)
     with console.bar("predict", None) as bar:

@@ -6,11 +6,11 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.commands.failing import FAILURE
+from pipeline.commands.exit_codes import FAILURE
 from pipeline.commands.lookup import find_run, tracker_here
 from pipeline.config import project_folder
 from pipeline.errors import UserError
-from pipeline.plugins import look_in
+from pipeline.plugins import add_to_path
 from pipeline.steps.console import Console
 from pipeline.steps.context import Context
 
@@ -37,7 +37,7 @@ def rerun(run_id: str, quiet: bool, as_json: bool) -> None:
     if experiment is None:
         raise UserError(f"run {run_id} is none of Headway's: it logged no experiment")
     console = Console(quiet or as_json)
-    context = Context(look_in(project_folder()), experiment, tracker, console)
+    context = Context(add_to_path(project_folder()), experiment, tracker, console)
     verdicts = []
     with closing(context):
         for one in rebuilt:

@@ -12,7 +12,7 @@ from pipeline.commands.options import Request
 from pipeline.config import experiment_files, load, project_folder
 from pipeline.config.balancing import Balancing
 from pipeline.errors import UserError
-from pipeline.plugins import look_in
+from pipeline.plugins import add_to_path
 
 
 def show_list(as_json: bool) -> None:
@@ -34,7 +34,7 @@ def show_balancers(as_json: bool) -> None:
                 "about": it.summary(),
                 "needs": it.needs,
                 "settings": it.settings(),
-                "least_tasks": it.least,
+                "least_tasks": it.min_tasks,
                 "trainable_by_default": it.trainable,
                 "cost_of_a_step": it.cost,
                 "paper": it.paper,
@@ -48,14 +48,14 @@ def show_balancers(as_json: bool) -> None:
         needs = " and ".join(need.replace("_", " ") for need in it.needs) or "nothing"
         told = [f"needs {needs}", f"a step {it.cost:g}x that of equal weights"]
         told += [f"settings {settings}"] if settings else []
-        told += [f"{it.least} tasks or more"] if it.least > 1 else []
+        told += [f"{it.min_tasks} tasks or more"] if it.min_tasks > 1 else []
         told += [] if it.trainable else ["its defaults are no good start"]
         click.echo(f"{name:14} {it.summary()}\n{'':14} {'; '.join(told)}\n{'':14} {it.paper}")
 
 
 def show_experiment(request: Request) -> None:
     """The resolved configuration, each step's key, and the run that answers it."""
-    project = look_in(project_folder())
+    project = add_to_path(project_folder())
     experiment = load(request.experiment, request.values, project)
     steps = _steps(experiment, project)
     tree = experiment.model_dump(mode="json")
@@ -79,7 +79,7 @@ def show_data(request: Request) -> None:
     from pipeline.data.summary import summary
     from pipeline.steps.prepare import Prepare
 
-    project = look_in(project_folder())
+    project = add_to_path(project_folder())
     experiment = load(request.experiment, request.values, project)
     folder = project / experiment.data.prepared / "prepared" / Prepare(experiment, project).key().digest
     if not (folder / MANIFEST).is_file():

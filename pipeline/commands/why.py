@@ -8,7 +8,7 @@ import click
 from pipeline.commands.options import Request
 from pipeline.config import load, project_folder
 from pipeline.errors import UserError
-from pipeline.plugins import look_in
+from pipeline.plugins import add_to_path
 
 
 def why(name: str, request: Request) -> None:
@@ -27,7 +27,7 @@ def why(name: str, request: Request) -> None:
     from pipeline.steps.step import look_up, ordered
     from pipeline.studies import study
 
-    project = look_in(project_folder())
+    project = add_to_path(project_folder())
     context = quiet_context(project, load(request.experiment, request.values, project))
     context.experiment = as_planned(context)
     report = Job(context.experiment, project).report

@@ -8,22 +8,22 @@ from pydantic import Field, model_validator
 from pipeline.config.balancing import (
     Balancing,
     ByTask,
-    Directed,
-    FromGradients,
-    FromGramian,
+    DirectionMethod,
+    GivenWeights,
+    GradientBased,
+    GramianBased,
     Need,
     NonNegative,
     Positive,
     Share,
-    Weighing,
-    Weighted,
+    WeightMethod,
 )
 from pipeline.config.facts import PER_SLOT, WHOLE
 from pipeline.config.own import OwnPath
 from pipeline.plugins import named
 
 
-class Fixed(Weighted):
+class Fixed(GivenWeights):
     """Equal weights, given ones, or weights that the tuner searches."""
 
     implementation = "pipeline.balance.fixed:Fixed"
@@ -32,7 +32,7 @@ class Fixed(Weighted):
     method: Literal["fixed"]
 
 
-class RandomWeights(Weighing):
+class RandomWeights(WeightMethod):
     """Weights drawn anew for every step: the softmax of normal draws (RLW)."""
 
     implementation = "pipeline.balance.fixed:Random"
@@ -41,7 +41,7 @@ class RandomWeights(Weighing):
     method: Literal["random"]
 
 
-class Uncertainty(Weighing):
+class Uncertainty(WeightMethod):
     """A trained noise of each task: exp(-s) / 2 for a loss L, with s descending on exp(-s) L / 2 + s / 2 (UW).
 
     Attributes:
@@ -57,14 +57,14 @@ class Uncertainty(Weighing):
     learning_rate: Annotated[Positive, PER_SLOT] = 0.01
 
 
-class IMTLL(Weighing):
+class IMTLL(WeightMethod):
     """A trained scale of each loss: exp(s), with s descending on exp(s) L - s (IMTL-L).
 
     Attributes:
         learning_rate: Of the weights, or of what they come from.
     """
 
-    implementation = "pipeline.balance.from_losses:LearntScale"
+    implementation = "pipeline.balance.from_losses:IMTLL"
     paper = "Liu et al. 2021, Towards impartial multi-task learning, ICLR"
     needs = ("losses",)
     cost = 1.05
@@ -73,14 +73,14 @@ class IMTLL(Weighing):
     learning_rate: Annotated[Positive, PER_SLOT] = 0.01
 
 
-class DWA(Weighing):
+class DWA(WeightMethod):
     """More to losses that fell less between the last two epochs (dynamic weight average).
 
     Attributes:
         temperature: The higher, the more alike are the weights.
     """
 
-    implementation = "pipeline.balance.from_losses:DynamicAverage"
+    implementation = "pipeline.balance.from_losses:DWA"
     paper = "Liu et al. 2019, arXiv 1803.10704"
     needs = ("losses",)
     cost = 1.04
@@ -89,10 +89,10 @@ class DWA(Weighing):
     temperature: Annotated[Positive, PER_SLOT] = 2.0
 
 
-class GLS(Weighing):
+class GLS(WeightMethod):
     """Descends on the geometric mean of the losses."""
 
-    implementation = "pipeline.balance.from_losses:GeometricMean"
+    implementation = "pipeline.balance.from_losses:GLS"
     paper = "Chennupati et al. 2019, MultiNet++, CVPR workshops"
     needs = ("losses",)
     cost = 1.07
@@ -100,7 +100,7 @@ class GLS(Weighing):
     method: Literal["gls"]
 
 
-class FAMO(Weighing):
+class FAMO(WeightMethod):
     """Lets all losses fall at a like rate, by how far each fell in the last step.
 
     Attributes:
@@ -108,7 +108,7 @@ class FAMO(Weighing):
         decay: Weight decay of what the weights come from.
     """
 
-    implementation = "pipeline.balance.from_losses:Famo"
+    implementation = "pipeline.balance.from_losses:FAMO"
     paper = "Liu et al. 2023, arXiv 2306.03792"
     needs = ("losses", "losses_after")
     cost = 1.4
@@ -118,7 +118,7 @@ class FAMO(Weighing):
     decay: Annotated[NonNegative, PER_SLOT] = 0.001
 
 
-class STCH(Weighted):
+class STCH(GivenWeights):
     """Descends on a smooth maximum of the losses, each over its mean at the end of a warm-up (smooth Tchebycheff).
 
     Attributes:
@@ -128,7 +128,7 @@ class STCH(Weighted):
         nadir: What each loss is divided by: its mean in the epoch after the `warmup`, or numbers by task.
     """
 
-    implementation = "pipeline.balance.from_losses:SmoothMaximum"
+    implementation = "pipeline.balance.from_losses:STCH"
     paper = "Lin et al. 2024, arXiv 2402.19078"
     needs = ("losses",)
     cost = 1.04
@@ -139,14 +139,14 @@ class STCH(Weighted):
     nadir: Annotated[Literal["warmup"] | dict[str, Positive], WHOLE] = "warmup"
 
 
-class PBI(Weighted):
+class PBI(GivenWeights):
     """Descends on the distance along the preferred direction of losses, and theta times that from it.
 
     Attributes:
         theta: The price of a distance from the preferred direction.
     """
 
-    implementation = "pipeline.balance.from_losses:Boundary"
+    implementation = "pipeline.balance.from_losses:PBI"
     paper = "Zhang and Li 2007, MOEA/D, IEEE Transactions on Evolutionary Computation 11"
     needs = ("losses",)
     cost = 1.08
@@ -155,7 +155,7 @@ class PBI(Weighted):
     theta: Annotated[NonNegative, PER_SLOT] = 0.5
 
 
-class COSMOS(Weighing):
+class COSMOS(WeightMethod):
     """One network for every preference r, drawn anew for every step: descends on r L - gamma cos(1 - r, L).
 
     Attributes:
@@ -168,10 +168,10 @@ class COSMOS(Weighing):
             task, by name or in the tasks' order; they are normalised to sum to 1.
     """
 
-    implementation = "pipeline.balance.from_losses:Cosmos"
+    implementation = "pipeline.balance.from_losses:COSMOS"
     paper = "Ruchte and Grabocka 2021, arXiv 2103.13392"
     needs = ("losses",)
-    conditions = True
+    takes_preference = True
     cost = 1.23
 
     method: Literal["cosmos"]
@@ -180,7 +180,7 @@ class COSMOS(Weighing):
     ray: Literal["mirrored", "preference"] = "mirrored"
     preference: ByTask = "equal"
 
-    def preferred(self, tasks: Sequence[str]) -> dict[str, float]:
+    def default_preference(self, tasks: Sequence[str]) -> dict[str, float]:
         """See `Balancing`."""
         given = (1.0,) * len(tasks) if isinstance(self.preference, str) else self.preference
         shares = given if isinstance(given, dict) else dict(zip(tasks, given, strict=True))
@@ -194,7 +194,7 @@ class COSMOS(Weighing):
         return self
 
 
-class GradNorm(FromGramian):
+class GradNorm(GramianBased):
     """Trained weights that bring the norms of the weighted gradients to a like size, more where a task lags.
 
     Attributes:
@@ -212,34 +212,34 @@ class GradNorm(FromGramian):
     learning_rate: Annotated[Positive, PER_SLOT] = 0.025
 
 
-class MGDA(FromGramian):
+class MGDA(GramianBased):
     """The convex combination of the gradients of least norm (MGDA)."""
 
-    implementation = "pipeline.balance.solvers:least_norm"
+    implementation = "pipeline.balance.solvers:mgda"
     paper = "Desideri 2012, Comptes Rendus Mathematique 350; Sener and Koltun 2018, arXiv 1810.04650"
     cost = 1.6
 
     method: Literal["mgda"]
 
 
-class PCGrad(FromGramian):
+class PCGrad(GramianBased):
     """Each gradient loses what conflicts with the others, taken in random order."""
 
-    implementation = "pipeline.balance.surgery:Surgery"
+    implementation = "pipeline.balance.surgery:PCGrad"
     paper = "Yu et al. 2020, arXiv 2001.06782"
     cost = 1.5
 
     method: Literal["pcgrad"]
 
 
-class GradVac(FromGramian):
+class GradVac(GramianBased):
     """Each pair of gradients is brought to the cosine that it has had on average.
 
     Attributes:
         beta: Weight of the new cosines in their averages.
     """
 
-    implementation = "pipeline.balance.surgery:Vaccine"
+    implementation = "pipeline.balance.surgery:GradVac"
     paper = "Wang et al. 2021, arXiv 2010.05874"
     cost = 1.6
 
@@ -247,14 +247,14 @@ class GradVac(FromGramian):
     beta: Annotated[Share, PER_SLOT] = 0.01
 
 
-class CAGrad(FromGramian):
+class CAGrad(GramianBased):
     """The best worst descent of any task within c of the mean gradient.
 
     Attributes:
         c: How far from the mean gradient, in times its norm.
     """
 
-    implementation = "pipeline.balance.solvers:ConflictAverse"
+    implementation = "pipeline.balance.solvers:CAGrad"
     paper = "Liu et al. 2021, arXiv 2110.14048"
     cost = 1.7
 
@@ -262,17 +262,17 @@ class CAGrad(FromGramian):
     c: Annotated[NonNegative, PER_SLOT] = 0.4
 
 
-class IMTLG(FromGramian):
+class IMTLG(GramianBased):
     """Equal projections of the sum on every task's gradient (IMTL-G)."""
 
-    implementation = "pipeline.balance.solvers:impartial"
+    implementation = "pipeline.balance.solvers:imtl_g"
     paper = "Liu et al. 2021, Towards impartial multi-task learning, ICLR"
     cost = 1.4
 
     method: Literal["imtl_g"]
 
 
-class NashMTL(FromGramian):
+class NashMTL(GramianBased):
     """The Nash bargaining solution of the tasks.
 
     Attributes:
@@ -280,7 +280,7 @@ class NashMTL(FromGramian):
         iterations: Most steps of the method's own search.
     """
 
-    implementation = "pipeline.balance.solvers:Nash"
+    implementation = "pipeline.balance.solvers:NashMTL"
     paper = "Navon et al. 2022, arXiv 2202.01017"
     cost = 1.6
 
@@ -298,14 +298,14 @@ class NashMTL(FromGramian):
         return self
 
 
-class AlignedMTL(FromGramian):
+class AlignedMTL(GramianBased):
     """Gradients turned so that they neither conflict nor dominate.
 
     Attributes:
         scale: From which singular value.
     """
 
-    implementation = "pipeline.balance.solvers:Aligned"
+    implementation = "pipeline.balance.solvers:AlignedMTL"
     paper = "Senushkin et al. 2023, arXiv 2305.19000"
     cost = 1.5
 
@@ -313,27 +313,27 @@ class AlignedMTL(FromGramian):
     scale: Literal["min", "median", "rmse"] = "min"
 
 
-class DualProj(FromGramian):
+class DualProj(GramianBased):
     """The mean gradient, projected to where it conflicts with none (as in gradient episodic memory)."""
 
-    implementation = "pipeline.balance.solvers:dual_projection"
+    implementation = "pipeline.balance.solvers:dualproj"
     paper = "Lopez-Paz and Ranzato 2017, arXiv 1706.08840; Quinton and Rey 2024, arXiv 2406.16232"
     cost = 1.5
 
     method: Literal["dualproj"]
 
 
-class UPGrad(FromGramian):
+class UPGrad(GramianBased):
     """The mean of the gradients, each projected to where it conflicts with none."""
 
-    implementation = "pipeline.balance.solvers:unconflicting"
+    implementation = "pipeline.balance.solvers:upgrad"
     paper = "Quinton and Rey 2024, arXiv 2406.16232"
     cost = 1.5
 
     method: Literal["upgrad"]
 
 
-class FairGrad(FromGramian):
+class FairGrad(GramianBased):
     """Alpha-fair shares of the descent.
 
     Attributes:
@@ -341,7 +341,7 @@ class FairGrad(FromGramian):
         iterations: Most steps of the method's own search.
     """
 
-    implementation = "pipeline.balance.solvers:Fair"
+    implementation = "pipeline.balance.solvers:FairGrad"
     paper = "Ban and Ji 2024, arXiv 2402.15638"
     cost = 1.6
 
@@ -350,7 +350,7 @@ class FairGrad(FromGramian):
     iterations: Annotated[int, PER_SLOT] = Field(default=50, ge=1)
 
 
-class Krum(FromGramian):
+class Krum(GramianBased):
     """The gradients that lie closest to the others.
 
     Attributes:
@@ -360,7 +360,7 @@ class Krum(FromGramian):
 
     implementation = "pipeline.balance.solvers:Krum"
     paper = "Blanchard et al. 2017, arXiv 1703.02757"
-    least = 3
+    min_tasks = 3
     trainable = False
     cost = 1.8
 
@@ -368,12 +368,12 @@ class Krum(FromGramian):
     byzantine: int = Field(default=0, ge=0)
     selected: int = Field(default=1, ge=1)
 
-    def least_tasks(self) -> int:
+    def required_tasks(self) -> int:
         """See `Balancing`."""
         return max(self.byzantine + 3, self.selected)
 
 
-class PCD(FromGramian):
+class PCD(GramianBased):
     """The first task's descent, as long as every other descends by a share of its own.
 
     Attributes:
@@ -381,7 +381,7 @@ class PCD(FromGramian):
         beta: Weight of the old values in their averages.
     """
 
-    implementation = "pipeline.balance.priority:PriorityConstrained"
+    implementation = "pipeline.balance.pcd:PCD"
     paper = "arXiv 2606.29521 (priority-constrained descent), TMLR 2026"
     cost = 1.8
 
@@ -390,7 +390,7 @@ class PCD(FromGramian):
     beta: Annotated[Share, PER_SLOT] = 0.999
 
 
-class MoDo(FromGradients):
+class MoDo(GradientBased):
     """Descends on the norm of the combination by two independent halves of the batch (double sampling).
 
     Attributes:
@@ -398,7 +398,7 @@ class MoDo(FromGradients):
         rho: Its regularisation.
     """
 
-    implementation = "pipeline.balance.double_sampling:DoubleSampled"
+    implementation = "pipeline.balance.double_sampling:MoDo"
     paper = "Chen et al. 2023, arXiv 2305.20057"
     needs = ("cross_gramian",)
     cost = 2.3
@@ -409,7 +409,7 @@ class MoDo(FromGradients):
     rho: Annotated[NonNegative, PER_SLOT] = 0.1
 
 
-class SDMGrad(FromGradients):
+class SDMGrad(GradientBased):
     """The same, held near the mean gradient.
 
     Attributes:
@@ -419,7 +419,7 @@ class SDMGrad(FromGradients):
         pull: How strongly towards the mean (its lambda).
     """
 
-    implementation = "pipeline.balance.double_sampling:DirectionOriented"
+    implementation = "pipeline.balance.double_sampling:SDMGrad"
     paper = "Xiao et al. 2023, arXiv 2305.18409"
     needs = ("cross_gramian",)
     cost = 2.6
@@ -432,14 +432,14 @@ class SDMGrad(FromGradients):
     pull: Annotated[NonNegative, PER_SLOT] = 0.3
 
 
-class ExcessMTL(FromGradients):
+class ExcessMTL(GradientBased):
     """More to tasks whose excess risk is estimated to be large.
 
     Attributes:
         learning_rate: Of the weights, or of what they come from.
     """
 
-    implementation = "pipeline.balance.from_gradients:ExcessRisk"
+    implementation = "pipeline.balance.from_gradients:ExcessMTL"
     paper = "He et al. 2024, arXiv 2402.02009"
     needs = ("jacobian",)
     cost = 1.5
@@ -448,12 +448,12 @@ class ExcessMTL(FromGradients):
     gradients: Literal["parameters"] = "parameters"
     learning_rate: Annotated[Positive, PER_SLOT] = 0.01
 
-    def kept_gradients(self) -> int:
+    def stored_per_gradient(self) -> int:
         """See `Balancing`: their squares."""
         return 1
 
 
-class GradDrop(Directed):
+class GradDrop(DirectionMethod):
     """Each value of the gradient keeps the sign of some tasks, drawn by how far they agree."""
 
     implementation = "torchjd.aggregation:GradDrop"
@@ -463,7 +463,7 @@ class GradDrop(Directed):
     method: Literal["graddrop"]
 
 
-class ConFIG(Directed):
+class ConFIG(DirectionMethod):
     """A direction at like angles to all gradients (conflict-free inverse gradients)."""
 
     implementation = "pipeline.balance.solvers:conflict_free"
@@ -473,7 +473,7 @@ class ConFIG(Directed):
     method: Literal["config"]
 
 
-class TrimmedMean(Directed):
+class TrimmedMean(DirectionMethod):
     """The mean of each value of the gradients without the extremes.
 
     Attributes:
@@ -482,18 +482,18 @@ class TrimmedMean(Directed):
 
     implementation = "torchjd.aggregation:TrimmedMean"
     paper = "Yin et al. 2018, Byzantine-robust distributed learning, ICML"
-    least = 3
+    min_tasks = 3
     cost = 4.1
 
     method: Literal["trimmed_mean"]
     trimmed: int = Field(default=1, ge=1)
 
-    def least_tasks(self) -> int:
+    def required_tasks(self) -> int:
         """See `Balancing`."""
         return 2 * self.trimmed + 1
 
 
-class OwnBalancing(FromGradients):
+class OwnBalancing(GradientBased):
     """A method of one's own, see `pipeline.balance.Balancer`.
 
     Attributes:
@@ -510,7 +510,7 @@ class OwnBalancing(FromGradients):
         return tuple(named(self.method).needs)
 
     @property
-    def of_gradients(self) -> bool:  # type: ignore[override]
+    def reads_gradients(self) -> bool:  # type: ignore[override]
         """By what it needs."""
         return bool({"gramian", "cross_gramian", "jacobian"} & set(self.needs))
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from pipeline.config.base import listed
+from pipeline.config.base import as_tuple
 from pipeline.config.facts import PER_SLOT, WHOLE
 from pipeline.config.parts import Part
 
@@ -24,7 +24,9 @@ NonNegative = Annotated[float, Field(ge=0.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
-ByTask = Annotated[Literal["equal"] | dict[str, NonNegative] | tuple[NonNegative, ...], BeforeValidator(listed), WHOLE]
+ByTask = Annotated[
+    Literal["equal"] | dict[str, NonNegative] | tuple[NonNegative, ...], BeforeValidator(as_tuple), WHOLE
+]
 """`equal`, or a number for each task, by name or in the tasks' order."""
 
 
@@ -35,11 +37,11 @@ class Balancing(Part):
         method: Such as `fixed`, weights that do not change during training.
         paper: Where the method comes from.
         needs: What it is given.
-        least: How many tasks it takes at least, whatever its settings.
-        of_gradients: Whether it reads gradients on layers that the tasks share.
-        weighs: Whether it returns weights; else a direction for what is shared.
+        min_tasks: How many tasks it takes at least, whatever its settings.
+        reads_gradients: Whether it reads gradients on layers that the tasks share.
+        returns_weights: Whether it returns weights; else a direction for what is shared.
         trainable: Whether it trains a usual network at its default settings.
-        conditions: Whether the network is given a preference among the tasks beside its rows, and predicts for any.
+        takes_preference: Whether the network is given a preference among the tasks, and predicts for any.
         cost: How many times as long as with equal weights a step takes, of as few tasks as it takes but at least two,
             in a stack of 8 networks with one wide layer; about, by `python -m benchmarks.balancers`.
     """
@@ -53,11 +55,11 @@ class Balancing(Part):
 
     paper: ClassVar[str] = ""
     needs: ClassVar[tuple[Need, ...]] = ()
-    least: ClassVar[int] = 1
-    of_gradients: ClassVar[bool] = False
-    weighs: ClassVar[bool] = True
+    min_tasks: ClassVar[int] = 1
+    reads_gradients: ClassVar[bool] = False
+    returns_weights: ClassVar[bool] = True
     trainable: ClassVar[bool] = True
-    conditions: ClassVar[bool] = False
+    takes_preference: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0
 
     @property
@@ -68,7 +70,7 @@ class Balancing(Part):
     @classmethod
     def settings(cls) -> dict[str, Any]:
         """The method's own settings at their defaults, without those of its family."""
-        shared = {*Weighing.model_fields, *FromGradients.model_fields, *Directed.model_fields}
+        shared = {*WeightMethod.model_fields, *GradientBased.model_fields, *DirectionMethod.model_fields}
         return {name: it.default for name, it in cls.model_fields.items() if name not in shared}
 
     def values(self) -> dict[str, Any]:
@@ -83,15 +85,15 @@ class Balancing(Part):
         """One weight a task, summing to the number of tasks."""
         return dict.fromkeys(tasks, 1.0)
 
-    def preferred(self, tasks: Sequence[str]) -> dict[str, float]:
+    def default_preference(self, tasks: Sequence[str]) -> dict[str, float]:
         """What a network that `conditions` is asked for by default: one share a task, summing to 1."""
         return dict.fromkeys(tasks, 1.0 / len(tasks))
 
-    def least_tasks(self) -> int:
+    def required_tasks(self) -> int:
         """How many tasks the method takes at least."""
-        return self.least
+        return self.min_tasks
 
-    def kept_gradients(self) -> int:
+    def stored_per_gradient(self) -> int:
         """How many values it remembers from step to step for each value of the tasks' gradients."""
         return 0
 
@@ -112,7 +114,7 @@ class Balancing(Part):
                 raise ValueError(f"balancing.{name} are all 0: give at least one task a positive {what}")
 
 
-class Weighing(Balancing):
+class WeightMethod(Balancing):
     """Methods that return weights.
 
     Attributes:
@@ -130,7 +132,7 @@ class Weighing(Balancing):
         return 1
 
 
-class Weighted(Weighing):
+class GivenWeights(WeightMethod):
     """Methods that read given weights.
 
     Attributes:
@@ -147,7 +149,7 @@ class Weighted(Weighing):
         return {task: len(tasks) * self.weights[task] / total for task in tasks}
 
 
-class FromGradients(Weighing):
+class GradientBased(WeightMethod):
     """Methods that choose weights by the gradients on what the tasks share.
 
     Attributes:
@@ -155,18 +157,18 @@ class FromGradients(Weighing):
         every: Steps from one choice of weights to the next.
     """
 
-    of_gradients = True
+    reads_gradients = True
 
     gradients: Literal["parameters", "representation"] = "parameters"
     every: int = Field(default=1, ge=1)
 
     @property
     def interval(self) -> int:
-        """See `Weighing`."""
+        """See `WeightMethod`."""
         return self.every
 
 
-class FromGramian(FromGradients):
+class GramianBased(GradientBased):
     """Methods that read the gradients' inner products alone.
 
     Attributes:
@@ -177,11 +179,11 @@ class FromGramian(FromGradients):
     needs: ClassVar[tuple[Need, ...]] = ("gramian",)
 
 
-class Directed(Balancing):
+class DirectionMethod(Balancing):
     """Methods that give no weights, but a direction for what is shared."""
 
     needs = ("jacobian",)
-    of_gradients = True
-    weighs = False
+    reads_gradients = True
+    returns_weights = False
 
     gradients: Literal["parameters"] = "parameters"

@@ -8,24 +8,24 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 
-def listed(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
     """A list as the tuple that settings keep."""
     return tuple(value) if isinstance(value, list) else value
 
 
-Widths = Annotated[tuple[int, ...], BeforeValidator(listed)]
+Widths = Annotated[tuple[int, ...], BeforeValidator(as_tuple)]
 """Widths of hidden layers, outermost first; YAML writes a list."""
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
 
 
-def shown(value: Any) -> str:
+def abbreviated(value: Any) -> str:
     """A value as a message shows it: as Python writes it, cut short where it is long or deep."""
     return _repr.repr(value)
 
 
-def unknown(what: str, name: str, names: Iterable[str], otherwise: str) -> ValueError:
+def unknown_name(what: str, name: str, names: Iterable[str], otherwise: str) -> ValueError:
     """That there is no such part, with the nearest name that there is, or else some other advice."""
     guess = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{guess[0]}'?" if guess else otherwise

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from pipeline.config.base import Settings, listed
+from pipeline.config.base import Settings, as_tuple
 
 Quantiles = tuple[float, float]
 
@@ -25,4 +25,4 @@ class Clipped(Settings):
             all. A column that would be the same in all training rows is left as it is. Null clips nothing.
     """
 
-    clip: Annotated[Quantiles, BeforeValidator(listed), AfterValidator(_in_order)] | None = (0.001, 0.999)
+    clip: Annotated[Quantiles, BeforeValidator(as_tuple), AfterValidator(_in_order)] | None = (0.001, 0.999)

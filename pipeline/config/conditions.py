@@ -10,7 +10,7 @@ Conditions = Mapping[str, tuple[Any, ...]]
 """Values by key of which one has to be there, for every key."""
 
 
-def in_order(space: Mapping[str, Dimension]) -> list[str]:
+def dependency_order(space: Mapping[str, Dimension]) -> list[str]:
     """The keys, each after those that its condition names, else in alphabetical order.
 
     Raises:
@@ -26,7 +26,7 @@ def in_order(space: Mapping[str, Dimension]) -> list[str]:
     return order
 
 
-def hold(conditions: Conditions, values: Mapping[str, Any]) -> bool:
+def are_met(conditions: Conditions, values: Mapping[str, Any]) -> bool:
     """Whether conditions hold in a trial.
 
     Args:
@@ -36,14 +36,14 @@ def hold(conditions: Conditions, values: Mapping[str, Any]) -> bool:
     return all(key in values and values[key] in allowed for key, allowed in conditions.items())
 
 
-def followed(space: Mapping[str, Dimension]) -> dict[str, Conditions]:
+def effective_conditions(space: Mapping[str, Dimension]) -> dict[str, Conditions]:
     """All that holds where a dimension is searched, in order: its own conditions, and those of what they name.
 
     Raises:
         graphlib.CycleError: Conditions go round in a circle.
     """
     found: dict[str, Conditions] = {}
-    for key in in_order(space):
+    for key in dependency_order(space):
         conditions = dict(space[key].when)
         for named in space[key].when:
             for other, allowed in found[named].items():

@@ -70,6 +70,6 @@ class DataSettings(Settings):
     text: Annotated[VocabularySettings, read_by("prepare")] = VocabularySettings()
 
     @property
-    def heat(self) -> float:
+    def effective_temperature(self) -> float:
         """The temperature where it is what mixes, else 1."""
         return self.temperature if self.mix == "temperature" else 1.0

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.facts import Facts, Step
-from pipeline.config.parts import Part, without_others
+from pipeline.config.parts import Part, drop_other_choices
 
 _OF_KINDS = ("tasks", "sources")
 _OF_KEYS = ("tuning.space.", "tuning.base.")
@@ -149,7 +149,7 @@ def read_stored(tree: Mapping[str, Any]) -> Experiment:
 
 def _upgraded(tree: Any, declared: _Declared) -> Any:
     for part in declared.parts:
-        tree = without_others(part, tree)
+        tree = drop_other_choices(part, tree)
     if not isinstance(tree, Mapping):
         return tree
     return {key: _upgraded(it, declared.inside[key]) if key in declared.inside else it for key, it in tree.items()}

@@ -5,15 +5,15 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
+from pipeline.config.affinity import AffinitySettings
 from pipeline.config.balancers import Fixed
 from pipeline.config.balancing import Balancing
-from pipeline.config.base import Settings, unknown
-from pipeline.config.comparing import CompareSettings
+from pipeline.config.base import Settings, unknown_name
+from pipeline.config.compare import CompareSettings
 from pipeline.config.data import DataSettings, VocabularySettings
-from pipeline.config.deciding import DecisionSettings
-from pipeline.config.explaining import ExplainSettings
+from pipeline.config.decision import DecisionSettings
+from pipeline.config.explain import ExplainSettings
 from pipeline.config.facts import PER_SLOT, RESOLVED, SAME_COST, WHOLE, read_by
-from pipeline.config.grouping import AffinitySettings
 from pipeline.config.model import ModelSettings
 from pipeline.config.sources import SourceName, SourceSettings
 from pipeline.config.tasks import TaskName, TaskSettings
@@ -128,15 +128,15 @@ class Experiment(Settings):
         balancing = self.balancing
         if len(self.tasks) == 1 or balancing.own_path:
             return  # of a single task there is nothing to balance; one's own method is not imported here
-        method, least = balancing.method, balancing.least_tasks()
+        method, least = balancing.method, balancing.required_tasks()
         if len(self.tasks) < least:
             raise ValueError(f"balancing.method '{method}' needs at least {least} tasks; found {len(self.tasks)}")
-        if balancing.of_gradients:
+        if balancing.reads_gradients:
             self._check_shared(f"balancing.method '{method}' reads gradients on", "a method that needs no gradients")
-        if balancing.conditions:
+        if balancing.takes_preference:
             self._check_shared(f"balancing.method '{method}' gives a preference to", "a method that needs none")
-            if not self.model.trunk.widened:
-                *others, last = (name for name, it in Trunk.choices.items() if it.widened)
+            if not self.model.trunk.accepts_appended:
+                *others, last = (name for name, it in Trunk.choices.items() if it.accepts_appended)
                 raise ValueError(
                     f"balancing.method '{method}' appends a preference to the rows, which a trunk "
                     f"'{self.model.trunk.kind}' cannot take: use {', '.join(others)} or {last}"
@@ -158,7 +158,7 @@ class Experiment(Settings):
         for name in names:
             if name not in self.source_names:
                 otherwise = f"the tasks read {', '.join(self.source_names)}"
-                raise ValueError(f"training.augment: {unknown('source', name, self.source_names, otherwise)}")
+                raise ValueError(f"training.augment: {unknown_name('source', name, self.source_names, otherwise)}")
 
     def _check_shared(self, does: str, otherwise: str) -> None:
         """Refuse what works on shared layers where there are none."""

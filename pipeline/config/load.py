@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config.base import shown
+from pipeline.config.base import abbreviated
 from pipeline.config.dotted import merged, nested
 from pipeline.config.experiment import Experiment
 from pipeline.config.problems import one_line
@@ -117,7 +117,7 @@ def parse_value(text: str) -> Any:
     try:
         return _plain(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"value {shown(text)} is not plain YAML: {_yaml_problem(error)}") from None
+        raise UserError(f"value {abbreviated(text)} is not plain YAML: {_yaml_problem(error)}") from None
 
 
 def _plain(text: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from pipeline.config.base import unknown
+from pipeline.config.base import unknown_name
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -24,7 +24,7 @@ def known(what: str, name: str, names: Collection[str], advice: str = "") -> str
     """
     if name in names or _PATH.fullmatch(name):
         return name
-    raise unknown(what, name, names, f"{advice + ',' if advice else ', '.join(names)} or package.module:Class")
+    raise unknown_name(what, name, names, f"{advice + ',' if advice else ', '.join(names)} or package.module:Class")
 
 
 def _path(path: str) -> str:

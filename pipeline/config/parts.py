@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self, cast, get_args
 from pydantic import ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from pipeline.config.base import Settings, shown, unknown
+from pipeline.config.base import Settings, abbreviated, unknown_name
 from pipeline.config.own import is_own, known
 
 
@@ -54,7 +54,7 @@ class Part(Settings):
         if name in cls.choices:
             return cls.choices[name]
         if cls.own is None:
-            raise unknown(cls.part, name, cls.choices, cls.advice or ", ".join(cls.choices))
+            raise unknown_name(cls.part, name, cls.choices, cls.advice or ", ".join(cls.choices))
         known(cls.part, name, cls.choices, cls.advice)
         return cls.own
 
@@ -81,7 +81,7 @@ class Part(Settings):
             missing = InitErrorDetails(type="missing", loc=(cls.chosen_by,), input=given)
             raise ValidationError.from_exception_data(cls.__name__, [missing])
         if not isinstance(name, str):
-            raise ValueError(f"{cls.chosen_by} is the name of a {cls.part}, found {shown(name)}")
+            raise ValueError(f"{cls.chosen_by} is the name of a {cls.part}, found {abbreviated(name)}")
         try:
             chosen = cls.choice(name)
         except ValueError as error:
@@ -99,7 +99,7 @@ class Part(Settings):
         for name in others & values.keys():
             if values[name] is not None:
                 chosen = f"{cls.part} '{values[cls.chosen_by]}'"
-                raise ValueError(f"{chosen} does not use {name}={shown(values[name])}: leave it out")
+                raise ValueError(f"{chosen} does not use {name}={abbreviated(values[name])}: leave it out")
         return {key: it for key, it in values.items() if key not in others and not cls._not_given(key, it)}
 
     @classmethod
@@ -123,7 +123,7 @@ class Part(Settings):
         return " ".join((cls.__doc__ or "").partition("\n\n")[0].split())
 
 
-def without_others(part: type[Part], values: Any) -> Any:
+def drop_other_choices(part: type[Part], values: Any) -> Any:
     """Settings as earlier versions stored them, which listed those of all choices at values without effect."""
     if not isinstance(values, Mapping):
         return values

@@ -7,7 +7,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.config.base import shown
+from pipeline.config.base import abbreviated
 from pipeline.config.experiment import Experiment
 from pipeline.config.parts import Part
 
@@ -36,7 +36,7 @@ def _line(problem: ErrorDetails) -> str:
         return f"{key}: {message}" if key else message
     for pattern, words in _WORDS.items():
         message = re.sub(pattern, words, message)
-    return f"{key}: {_lower(message)}, found {shown(problem['input'])}"
+    return f"{key}: {_lower(message)}, found {abbreviated(problem['input'])}"
 
 
 def _telling(problems: list[ErrorDetails]) -> ErrorDetails:

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.base import shown
-from pipeline.config.conditions import Conditions, followed, hold
+from pipeline.config.base import abbreviated
+from pipeline.config.conditions import Conditions, are_met, effective_conditions
 from pipeline.config.dotted import flatten, under_base, with_values
 from pipeline.config.experiment import Experiment
 from pipeline.config.problems import one_line
@@ -100,14 +100,14 @@ def _check_condition(key: str, named: str, values: tuple[Any, ...], experiment: 
     match space[named]:
         case Choice(choice=choices):
             strange = [it for it in values if it not in choices]
-            known = f"its choices are {', '.join(map(shown, choices))}"
+            known = f"its choices are {', '.join(map(abbreviated, choices))}"
         case IntRange(int=(low, high)):
             strange = [it for it in values if not (type(it) is int and low <= it <= high)]
             known = f"it is a whole number in [{low}, {high}]"
         case _:
             raise UserError(f"{where}: '{named}' is searched as a real number; a condition names a choice or an int")
     if strange:
-        raise UserError(f"{where}: '{named}' is never {shown(strange[0])}; {known}")
+        raise UserError(f"{where}: '{named}' is never {abbreviated(strange[0])}; {known}")
 
 
 def _to_try(space: Mapping[str, Dimension]) -> Iterator[dict[str, Any]]:
@@ -117,7 +117,7 @@ def _to_try(space: Mapping[str, Dimension]) -> Iterator[dict[str, Any]]:
         UserError: A condition can never hold.
     """
     try:
-        conditions = followed(space)
+        conditions = effective_conditions(space)
     except CycleError as error:
         circle = " -> ".join(error.args[1])
         raise UserError(f"tuning.space: conditions go round in a circle ({circle}): take one of them out") from None
@@ -135,7 +135,7 @@ def _with_dependants(
     found = dict(values)
     for key, own in conditions.items():
         extremes = _extremes(space[key])
-        if own and extremes and key not in values and hold(own, found):
+        if own and extremes and key not in values and are_met(own, found):
             found[key] = extremes[0]
     return found
 

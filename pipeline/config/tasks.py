@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from pipeline.config.base import Settings, listed
+from pipeline.config.base import Settings, as_tuple
 from pipeline.config.facts import RESOLVED, SAME_COST, read_by
 from pipeline.config.own import OwnPath, is_own, known
 
@@ -81,7 +81,7 @@ class TaskSettings(Settings):
     clip: Literal["range"] | None = "range"
     class_weights: Annotated[Literal["equal", "balanced"], read_by("train", "study")] = "equal"
     focal: Annotated[float, read_by("train", "study")] = Field(default=0.0, ge=0.0)
-    metrics: Annotated[tuple[OwnPath, ...], BeforeValidator(listed), read_by("evaluate"), RESOLVED] = ()
+    metrics: Annotated[tuple[OwnPath, ...], BeforeValidator(as_tuple), read_by("evaluate"), RESOLVED] = ()
 
     @property
     def own_loss(self) -> str | None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.config.base import Settings, shown
+from pipeline.config.base import Settings, abbreviated
 from pipeline.config.facts import PER_SLOT, SAME_COST, read_by
 
 Augmentation = dict[str, dict[str, Any]]
@@ -27,7 +27,7 @@ def _augmentations(value: Any) -> Any:
     if not isinstance(value, list | tuple):
         raise ValueError(
             f"a list of transforms, for example [RandomHorizontalFlip], or such a list for each source; found "
-            f"{shown(value)}"
+            f"{abbreviated(value)}"
         )
     return tuple(_augmentation(it) for it in value)
 
@@ -37,7 +37,7 @@ def _augmentation(value: Any) -> Any:
         return {value: {}}
     if not isinstance(value, Mapping) or len(value) != 1:
         raise ValueError(
-            f"each is one transform, for example {{RandomCrop: {{size: 28, padding: 2}}}}; found {shown(value)}"
+            f"each is one transform, for example {{RandomCrop: {{size: 28, padding: 2}}}}; found {abbreviated(value)}"
         )
     return {name: {} if arguments is None else arguments for name, arguments in value.items()}
 
@@ -127,11 +127,11 @@ class TrainingSettings(Settings):
             raise ValueError("nesterov needs optimizer sgd and momentum above 0")
         return self
 
-    def augmented(self, source: str) -> Augmentations:
+    def transforms_of(self, source: str) -> Augmentations:
         """The transforms of a source's images."""
         return self.augment.get(source, ()) if isinstance(self.augment, dict) else self.augment
 
-    def on(self, sources: Collection[str]) -> "TrainingSettings":
+    def restricted_to(self, sources: Collection[str]) -> "TrainingSettings":
         """The same where there are these sources and no others."""
         if not isinstance(self.augment, dict):
             return self

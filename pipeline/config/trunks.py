@@ -31,7 +31,7 @@ class Trunk(Part):
         dropout: Probability that a hidden unit is dropped in training, in [0, 1); of kinds without hidden layers, a
             unit of the trunk's output.
         text: Whether it reads text, and nothing else.
-        widened: Whether it is built for rows of any size, so that something can be appended to them.
+        accepts_appended: Whether it is built for rows of any size, so that something can be appended to them.
         embeds: Whether it embeds the columns of a table, and does not look at the shape of a row.
     """
 
@@ -42,7 +42,7 @@ class Trunk(Part):
     dropout: Rate = 0.5
 
     text: ClassVar[bool] = False
-    widened: ClassVar[bool] = False
+    accepts_appended: ClassVar[bool] = False
     embeds: ClassVar[bool] = False
 
     @property
@@ -67,7 +67,7 @@ class MLP(Trunk):
     """
 
     implementation = "pipeline.model.trunks.mlp:mlp"
-    widened = True
+    accepts_appended = True
     embeds = True
 
     kind: Literal["mlp"]
@@ -109,7 +109,7 @@ class ResidualMLP(Trunk):
     """
 
     implementation = "pipeline.model.trunks.residual:residual"
-    widened = True
+    accepts_appended = True
     embeds = True
 
     kind: Literal["residual"]
@@ -135,7 +135,7 @@ class LeNet(Trunk):
     """
 
     implementation = "pipeline.model.trunks.lenet:lenet"
-    widened = True
+    accepts_appended = True
 
     kind: Literal["lenet"]
     channels: Positives = (6, 16)
@@ -160,7 +160,7 @@ class ResNet(Trunk):
     """
 
     implementation = "pipeline.model.trunks.resnet:resnet"
-    widened = True
+    accepts_appended = True
 
     kind: Literal["resnet"]
     channels: Positives = (16, 32, 64)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.config.base import Settings, shown
+from pipeline.config.base import Settings, abbreviated
 from pipeline.config.facts import RESOLVED, SECRET, WHOLE, read_by
 
 _Positive = Annotated[float, Field(gt=0.0)]
@@ -96,7 +96,7 @@ def _dimension(value: Any) -> Any:
     kinds = [kind for kind in _KINDS if isinstance(value, dict) and kind in value]
     if len(kinds) != 1:
         raise ValueError(
-            f"a dimension is one of {', '.join(_KINDS)}, for example {{float: [0.0, 0.7]}}; found {shown(value)}"
+            f"a dimension is one of {', '.join(_KINDS)}, for example {{float: [0.0, 0.7]}}; found {abbreviated(value)}"
         )
     return _KINDS[kinds[0]].model_validate(value)
 

@@ -38,7 +38,7 @@ def check(experiment: Experiment, project: Path, command: str, arm: str = "") ->
         from pipeline.data.augment import transforms
 
         for name in experiment.source_names:
-            transforms(experiment.training.augmented(name))
+            transforms(experiment.training.transforms_of(name))
     if experiment.tuning is not None:
         check_storage_of(experiment, project)
 

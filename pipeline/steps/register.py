@@ -48,7 +48,7 @@ def register(
             client, name, model.model_uri, model.model_id, run.id, {tags.PREPARED: prepare.digest}
         )
         alias, reason = _decide(context, experiment, model.model_uri, present, prepare)
-        registry.crown(client, name, version, alias, reason)
+        registry.set_alias(client, name, version, alias, reason)
     run.tags({tags.GATE: f"{alias}: {reason}"})
     context.console.line(f"  registered {name} version {version.version} as {alias}: {reason}")
 

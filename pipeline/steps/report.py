@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
-from pipeline.config.comparing import TUNED
+from pipeline.config.compare import TUNED
 from pipeline.steps.candidates import MOST_ALONE
 from pipeline.steps.context import Context
 from pipeline.steps.page import PageStep

@@ -141,7 +141,7 @@ class Train(Step):
 
         first = prepared.holding_out(slots[0].fold)
         rows, data = first.train_rows, self.experiment.data
-        left_out = dropped(rows, data.mix, data.heat)
+        left_out = dropped(rows, data.mix, data.effective_temperature)
         for source in left_out.keys() & first.sources:
             said = f"an epoch leaves out {left_out[source]} of {rows[source]} rows of {source}"
             context.console.line(f"  data.mix={data.mix}: {said}")

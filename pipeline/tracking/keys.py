@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.tracking import parsed
+from pipeline.tracking import syntax_cache
 
 _PACKAGE = Path(__file__).parents[1]
 _ROOT = _PACKAGE.name
@@ -59,7 +59,7 @@ def code_of(module: str) -> dict[str, str]:
         if path is not None:
             found[name], imported = _parsed(path)
             waiting += imported
-    parsed.keep()
+    syntax_cache.keep()
     return dict(sorted(found.items()))
 
 
@@ -90,13 +90,13 @@ _version = functools.cache(importlib.metadata.version)
 
 
 @functools.cache
-def _parsed(path: Path) -> parsed.Parsed:
+def _parsed(path: Path) -> syntax_cache.Parsed:
     """Hash of a module's syntax tree without docstrings, and the modules of this package that it imports."""
-    found, names = parsed.of(path.read_bytes(), _parse)
+    found, names = syntax_cache.of(path.read_bytes(), _parse)
     return found, tuple(name for name in names if _file(name))
 
 
-def _parse(source: bytes) -> parsed.Parsed:
+def _parse(source: bytes) -> syntax_cache.Parsed:
     """The hash, and all names that may be modules of this package: which are there is no matter of the source."""
     tree = ast.parse(source)
     imported: set[str] = set()

@@ -33,7 +33,7 @@ def champion(client: mlflow.MlflowClient, name: str) -> ModelVersion | None:
         return None
 
 
-def crown(client: mlflow.MlflowClient, name: str, version: ModelVersion, alias: str, reason: str) -> None:
+def set_alias(client: mlflow.MlflowClient, name: str, version: ModelVersion, alias: str, reason: str) -> None:
     """Give a version an alias, and note why."""
     client.set_model_version_tag(name, version.version, GATE, reason)
     client.set_registered_model_alias(name, alias, version.version)

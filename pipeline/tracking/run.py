@@ -76,7 +76,7 @@ class Run:
         self.client.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
 
     @contextmanager
-    def ended_truly(self) -> Iterator[None]:
+    def outcome_recorded(self) -> Iterator[None]:
         """End the run as what is done inside ends: FINISHED, FAILED and why, or KILLED when told to end."""
         try:
             yield

@@ -14,9 +14,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.errors import Failure, UserError
-from pipeline.sqlite import log_ahead, remove_leftovers, write_back
-from pipeline.tracking.reach import check_answers, check_reachable, shown
-from pipeline.user_cache import cache_folder, write_whole
+from pipeline.sqlite import checkpoint_wal, enable_wal, remove_stale_logs
+from pipeline.tracking.connection import check_reachable, check_responds, redacted
+from pipeline.user_cache import cache_folder, write_atomically
 
 _SQLITE = "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -54,30 +54,30 @@ def check_store(uri: str) -> None:
     """
     scheme = uri.split(":", 1)[0].split("+")[0]
     if scheme in ("http", "https"):
-        check_answers(uri, "MLflow's tracking server")
+        check_responds(uri, "MLflow's tracking server")
     elif scheme in _DATABASES:
         check_reachable(uri, "MLflow's database")
         if scheme == "sqlite":
             _check_sqlite(Path(uri.removeprefix(_SQLITE)))
     elif scheme != "databricks":
         raise UserError(
-            f"MLFLOW_TRACKING_URI {shown(uri)}: runs are tracked in a database (sqlite:///mlflow.db, postgresql://...) "
-            "or on a server (http://...)"
+            f"MLFLOW_TRACKING_URI {redacted(uri)}: runs are tracked in a database (sqlite:///mlflow.db, "
+            "postgresql://...) or on a server (http://...)"
         )
 
 
-def quicken(project: Path, uri: str) -> None:
+def use_write_ahead_log(project: Path, uri: str) -> None:
     """Have sqlite log ahead where runs are tracked in a file of the project; other people's files stay as they are.
 
     MLflow leaves its connections open, so at the end of this process the log is brought into the file, which then can
     be copied or sent alone.
     """
     file = Path(uri.removeprefix(_SQLITE)).resolve()
-    if uri.startswith(_SQLITE) and file.is_relative_to(project.resolve()) and log_ahead(file):
-        atexit.register(write_back, file)
+    if uri.startswith(_SQLITE) and file.is_relative_to(project.resolve()) and enable_wal(file):
+        atexit.register(checkpoint_wal, file)
 
 
-def begin(project: Path, uri: str) -> None:
+def create_store(project: Path, uri: str) -> None:
     """Give a project that tracks in a file, and has none yet, one with MLflow's schema, which it takes 1.5 s to make.
 
     It is a copy of one that MLflow's own migrations made for this version, kept in the user's cache. Without a
@@ -86,9 +86,9 @@ def begin(project: Path, uri: str) -> None:
     file = Path(uri.removeprefix(_SQLITE)).resolve()
     if not uri.startswith(_SQLITE) or file.exists() or not file.is_relative_to(project.resolve()):
         return
-    remove_leftovers(file)
+    remove_stale_logs(file)
     if template := _template():
-        write_whole(file, partial(_copy, template))
+        write_atomically(file, partial(_copy, template))
 
 
 def _copy(template: Path, file: Path) -> None:
@@ -103,7 +103,7 @@ def _template() -> Path | None:
     if folder is None:
         return None
     path = folder / f"mlflow-{VERSION}.db"
-    if not (path.exists() and _is_whole(path)) and not write_whole(path, _make_schema):
+    if not (path.exists() and _is_whole(path)) and not write_atomically(path, _make_schema):
         return None
     return path
 

@@ -16,7 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from pipeline.tracking import process
 from pipeline.tracking.run import Run, milliseconds
-from pipeline.tracking.store import begin, quicken, store_lock, tracking_uri
+from pipeline.tracking.store import create_store, store_lock, tracking_uri, use_write_ahead_log
 from pipeline.tracking.tags import KEY, OUTCOME, PROCESS
 
 _PAGE = 1000
@@ -34,8 +34,8 @@ class Tracker:
         uri = tracking_uri(project)
         mlflow.set_tracking_uri(uri)
         with store_lock(project, "mlflow"):  # MLflow's own schema code does not bear two at once
-            begin(project, uri)
-            quicken(project, uri)
+            create_store(project, uri)
+            use_write_ahead_log(project, uri)
             self.client = mlflow.MlflowClient()
             self.launcher_run = os.environ.pop("MLFLOW_RUN_ID", None)
             if self.launcher_run:
@@ -59,13 +59,13 @@ class Tracker:
         run.tags(dict(tags) | {MLFLOW_RUN_NAME: name, PROCESS: process.identity()})
         return run
 
-    def tell_launcher(self, tags: Mapping[str, str]) -> None:
+    def tag_launcher_run(self, tags: Mapping[str, str]) -> None:
         """Tag the launcher's run, as far as its store answers."""
         if self.launcher_run is not None:
             with contextlib.suppress(mlflow.MlflowException):
                 Run(self.client, self.launcher_run).tags(tags)
 
-    def take_up(self, run_id: str) -> Run:
+    def resume(self, run_id: str) -> Run:
         """Go on with a run that another process began."""
         self.client.update_run(run_id, status="RUNNING")
         run = Run(self.client, run_id, resumed=True)
@@ -110,7 +110,7 @@ class Tracker:
             return None
         return run if run.info.lifecycle_stage == "active" else None
 
-    def mend(self) -> int:
+    def end_orphaned_runs(self) -> int:
         """End the runs whose process is gone (killed, or its machine restarted); how many there were."""
         running = RunStatus.to_string(RunStatus.RUNNING)
         count = 0

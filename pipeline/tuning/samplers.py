@@ -42,7 +42,7 @@ def sampler(
         case "tpe":
             with _experimental():
                 if conditional is None:
-                    return _Everywhere(n_startup_trials=STARTUP_TRIALS, seed=own)
+                    return _SameSpaceTPE(n_startup_trials=STARTUP_TRIALS, seed=own)
                 return TPESampler(n_startup_trials=STARTUP_TRIALS, seed=own, group=True)
         case "gp":
             return GPSampler(n_startup_trials=STARTUP_TRIALS, seed=own)
@@ -50,7 +50,7 @@ def sampler(
             return RandomSampler(seed=own)
         case "qmc":
             with _experimental():
-                return _Sequence(seed_of(seed, "study", replicate) % _SEEDS, place, conditional)
+                return _PlacedQMC(seed_of(seed, "study", replicate) % _SEEDS, place, conditional)
     raise ValueError(f"no sampler '{kind}'")
 
 
@@ -62,7 +62,7 @@ def _experimental() -> Iterator[None]:
         yield
 
 
-class _Everywhere(TPESampler):
+class _SameSpaceTPE(TPESampler):
     """Of trials that all search the same; Optuna compares them all in every proposal to find that out."""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -72,7 +72,7 @@ class _Everywhere(TPESampler):
         return {name: it for name, it in sorted(first.distributions.items()) if not it.single()}
 
 
-class _Sequence(QMCSampler):
+class _PlacedQMC(QMCSampler):
     """The point of the sequence that belongs to a trial's place; Optuna counts in the storage instead, and a resume
     would count on. Of a conditional space it has all dimensions; Optuna takes those of the first trial, and draws the
     others from one seed in every trial.

@@ -21,16 +21,16 @@ from pipeline.config import Experiment
 from pipeline.config.tuning import TuningSettings
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
-from pipeline.pace import Pace
+from pipeline.throttle import Throttle
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import fit
 from pipeline.training.numerics import settle
 from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
 from pipeline.training.slot import SlotState, batch_slots, replicate_of, trial_slots
 from pipeline.training.workers.pool import WorkerPool
-from pipeline.tuning.asking import ask, batch_at
 from pipeline.tuning.background_queue import BackgroundQueue
 from pipeline.tuning.folds import FoldedState, joined
+from pipeline.tuning.proposals import ask, batch_at
 from pipeline.tuning.pruners import PRUNERS, Curves
 from pipeline.tuning.space import trial_experiment
 from pipeline.tuning.storage import storage_failures
@@ -93,7 +93,7 @@ def search(
     settings = _settings(experiment)
     settle()  # the Gaussian process computes in this process
     deadline = time.monotonic() + (settings.timeout or float("inf"))
-    start, pace = 0, Pace()
+    start, throttle = 0, Throttle()
     with storage_failures(), BackgroundQueue() as reporting, BackgroundQueue() as hearing:
         job = _Job(
             study, TrialWriter(study), experiment, prepared, pool, callbacks or Callbacks(), reporting, hearing
@@ -101,7 +101,7 @@ def search(
         while start < experiment.trials:
             trials = study.get_trials(deepcopy=False)
             batch = batch_at(trials, start, experiment)
-            checkpoint = Checkpoint(folder / f"batch-{start}.safetensors", pace)
+            checkpoint = Checkpoint(folder / f"batch-{start}.safetensors", throttle)
             start = batch.stop
             resumed = checkpoint.read()
             if resumed or not _told(trials, batch):

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from pydantic import ValidationError
 
 from pipeline.config import Experiment, with_values
-from pipeline.config.conditions import hold, in_order
+from pipeline.config.conditions import are_met, dependency_order
 from pipeline.config.problems import one_line
 from pipeline.config.tuning import Choice, Dimension, FloatRange, IntRange, Simplex
 from pipeline.draws import seed_of
@@ -60,9 +60,9 @@ def resolve(params: Mapping[str, Any], experiment: Experiment) -> dict[str, Any]
     """
     space = _space(experiment)
     values: dict[str, Any] = {}
-    for key in in_order(space):
+    for key in dependency_order(space):
         dimension = space[key]
-        if not hold(dimension.when, values):
+        if not are_met(dimension.when, values):
             continue
         match dimension:
             case Simplex():
@@ -83,9 +83,9 @@ def written(experiment: Experiment) -> tuple[dict[str, Any], dict[str, Any]]:
     space, tree = _space(experiment), experiment.model_dump(mode="json")
     params: dict[str, Any] = {}
     values: dict[str, Any] = {}
-    for key in in_order(space):
+    for key in dependency_order(space):
         dimension = space[key]
-        if not hold(dimension.when, values):
+        if not are_met(dimension.when, values):
             continue
         if isinstance(dimension, Simplex):
             names, own = _simplex_names(key, experiment), experiment.balancing.normalised(list(experiment.tasks))

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import Failure, UserError
-from pipeline.sqlite import log_ahead
+from pipeline.sqlite import enable_wal
 
 _JOURNAL = "journal://"
 _KNOWN_WITHIN_S = 5.0
@@ -82,7 +82,7 @@ def storage_failures() -> Iterator[None]:
         raise Failure(f"the study's storage failed ({_reason(cause)}): --resume goes on from the last batch") from error
 
 
-def shown(url: str) -> str:
+def redacted(url: str) -> str:
     """The address without user, password and options."""
     if url.startswith(_JOURNAL):
         return url
@@ -138,11 +138,11 @@ def _engine(parsed: URL) -> dict[str, Any]:
     if parsed.get_backend_name() != "sqlite":
         # A connection that idled while a batch trained may be dead: it is tried before use.
         return {"pool_pre_ping": True, "connect_args": _timeout(parsed, _CONNECT_S)}
-    ahead = not parsed.query and log_ahead(Path(parsed.database or ""))
-    return {"connect_args": _timeout(parsed, _LOCKED_S) | ({"factory": _Hurried} if ahead else {})}
+    ahead = not parsed.query and enable_wal(Path(parsed.database or ""))
+    return {"connect_args": _timeout(parsed, _LOCKED_S) | ({"factory": _RelaxedConnection} if ahead else {})}
 
 
-class _Hurried(sqlite3.Connection):
+class _RelaxedConnection(sqlite3.Connection):
     """Leaves it to the system when the log reaches the disk.
 
     A killed process loses nothing, and the file stays whole even if the power fails; what a study had been told in the
@@ -175,7 +175,7 @@ def _reason(error: Exception) -> str:
 
 
 def _line(url: str, problem: str) -> str:
-    return f"tuning.storage {shown(url)} {problem}"
+    return f"tuning.storage {redacted(url)} {problem}"
 
 
 def _listed(value: str | tuple[str, ...]) -> tuple[str, ...]:

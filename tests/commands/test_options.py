@@ -13,7 +13,7 @@ from tests.conftest import Result, call_headway
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Request]]:
     """What `headway` would do, which it does not."""
     found: list[tuple[str, Request]] = []
-    monkeypatch.setattr("pipeline.commands.do.do", lambda name, request: found.append((name, request)))
+    monkeypatch.setattr("pipeline.commands.execute.do", lambda name, request: found.append((name, request)))
     return found
 
 

@@ -170,7 +170,7 @@ def test_a_preference_is_a_share_a_task_and_not_all_0(problem, balancing, line):
 def test_a_preference_is_normalised_to_sum_to_1(given, shares):
     values = {"balancing.method": "cosmos", "balancing.preference": parse_value(given)}
     experiment = load("mnist_fashion", values, REPOSITORY)
-    assert experiment.balancing.preferred(list(experiment.tasks)) == pytest.approx(shares)
+    assert experiment.balancing.default_preference(list(experiment.tasks)) == pytest.approx(shares)
 
 
 @pytest.mark.parametrize(

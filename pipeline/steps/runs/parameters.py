@@ -34,8 +34,8 @@ def parameters(experiment: Experiment) -> dict[str, Any]:
     values = {key: it for key, it in every.items() if key in wanted and not key.startswith(_OF_TASKS)}
     if balancing.weighted:
         values |= {f"balancing.weights.{task}": weight for task, weight in balancing.normalised(tasks).items()}
-    if balancing.conditions:
-        values |= {f"balancing.preference.{task}": share for task, share in balancing.preferred(tasks).items()}
+    if balancing.takes_preference:
+        values |= {f"balancing.preference.{task}": share for task, share in balancing.default_preference(tasks).items()}
     return values
 
 

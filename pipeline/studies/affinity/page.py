@@ -9,7 +9,7 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
-from pipeline.config.grouping import TOGETHER
+from pipeline.config.affinity import TOGETHER
 from pipeline.config.tasks import ALL
 from pipeline.reports.cells import name, opening_rows, percent, tested
 from pipeline.reports.figures.candidates import side_by_side

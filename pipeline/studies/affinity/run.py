@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pipeline.config import Experiment
-from pipeline.config.grouping import TOGETHER
+from pipeline.config.affinity import TOGETHER
 from pipeline.config.problems import one_line
 from pipeline.config.training import WatchSettings
 from pipeline.errors import UserError

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment
-from pipeline.config.grouping import AffinitySettings
+from pipeline.config.affinity import AffinitySettings
 from pipeline.steps.context import Context
 from pipeline.steps.page import PageStep
 from pipeline.steps.runs.logged import openings

@@ -4,7 +4,7 @@ import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.statistics.decision import Word
-from pipeline.config.comparing import EQUAL, TUNED
+from pipeline.config.compare import EQUAL, TUNED
 from pipeline.config.tasks import ALL
 from pipeline.reports.words import clearly, lacking, listed, settling, shown_tasks, shown_test
 from pipeline.studies.compare.comparison import Comparison

@@ -8,7 +8,7 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
-from pipeline.config.comparing import EQUAL
+from pipeline.config.compare import EQUAL
 from pipeline.config.tasks import ALL
 from pipeline.reports.cells import name, opening_rows, percent, reference_levels, tested
 from pipeline.reports.constants import unbeaten

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
-from pipeline.config.comparing import TUNED
+from pipeline.config.compare import TUNED
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.page import PageStep

@@ -38,9 +38,9 @@ def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Netw
 def conditioning(prepared: Prepared, experiments: Sequence[Experiment]) -> Conditioning | None:
     """The preferences that condition the networks of these experiments; None where the method has none."""
     first = experiments[0].balancing
-    if len(prepared.tasks) == 1 or not first.conditions:
+    if len(prepared.tasks) == 1 or not first.takes_preference:
         return None
-    shares = first.preferred(list(experiments[0].tasks))
+    shares = first.default_preference(list(experiments[0].tasks))
     tasks = tuple(prepared.tasks)
     alphas = [experiment.balancing.values()["alpha"] for experiment in experiments]
     return Conditioning(tasks, tuple(shares[task] for task in tasks), alphas)

@@ -9,7 +9,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 
-def mirrored(trials: Sequence[FrozenTrial]) -> Study:
+def study_of(trials: Sequence[FrozenTrial]) -> Study:
     """A study of these trials, to ask once.
 
     Args:

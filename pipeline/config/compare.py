@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from pipeline.config.balancing import Balancing
-from pipeline.config.base import Settings, listed
+from pipeline.config.base import Settings, as_tuple
 
 EQUAL, TUNED = "equal", "tuned"
 """The arms that all arms are held against: equal task weights, and searched ones."""
@@ -17,7 +17,7 @@ def _names(value: Any) -> Any:
     """`a,b` as the names a and b, as a command line gives them."""
     if isinstance(value, str) and value != "all":
         return tuple(name.strip() for name in value.split(",") if name.strip())
-    return listed(value)
+    return as_tuple(value)
 
 
 class CompareSettings(Settings):

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.failing import Stopped
+from pipeline.commands.exit_codes import Stopped
 from pipeline.commands.options import Request
 from pipeline.config import load, project_folder, with_values
 from pipeline.errors import Failure, UserError
-from pipeline.lifetime import end_with_parent
-from pipeline.plugins import look_in
+from pipeline.parent_process import end_with_parent
+from pipeline.plugins import add_to_path
 from pipeline.steps.checks import check
 from pipeline.steps.console import Console
 from pipeline.steps.context import Context
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from pipeline.tracking.run import Run
 
 
-def do(name: str, request: Request) -> None:
+def execute(name: str, request: Request) -> None:
     """Do everything up to a step and say where to look.
 
     Raises:
         UserError: The experiment is wrong.
         Failure: It could not be done.
     """
-    began, project = time.monotonic(), look_in(project_folder())
+    began, project = time.monotonic(), add_to_path(project_folder())
     with _launcher_is_told(project):
         experiment = load(request.experiment, request.values, project)
         if name in STUDIES:
@@ -50,7 +50,7 @@ def do(name: str, request: Request) -> None:
     from pipeline.tracking.tracker import Tracker
 
     tracker = Tracker(project, experiment.name)
-    tracker.mend()
+    tracker.end_orphaned_runs()
     console = Console(request.quiet or request.as_json)
     context = Context(
         project, experiment, tracker, console, resume=request.resume, force=request.force,
@@ -73,7 +73,7 @@ def _launcher_is_told(project: Path) -> Iterator[None]:
         if "MLFLOW_RUN_ID" in os.environ:
             from pipeline.tracking.tracker import Tracker
 
-            Tracker(project, None).tell_launcher({tags.OUTCOME: str(error)})
+            Tracker(project, None).tag_launcher_run({tags.OUTCOME: str(error)})
         raise
 
 
@@ -85,9 +85,9 @@ def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Ru
     own = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
     found = context.tracker.interrupted(own[tags.KEY]) if context.resume and not context.tracker.launcher_run else None
     title = experiment.name if name == WHOLE else f"{experiment.name} {name}"
-    run = context.tracker.take_up(found.info.run_id) if found else context.tracker.parent(title, own)
+    run = context.tracker.resume(found.info.run_id) if found else context.tracker.parent(title, own)
     context.parent = run.id
-    with run.ended_truly():
+    with run.outcome_recorded():
         yield run
 
 

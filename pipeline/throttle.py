@@ -8,7 +8,7 @@ _SHARE = 0.005
 _FIRST_S = 2.0
 
 
-class Pace:
+class Throttle:
     """Lets something be done as often as its last cost allows, so that it takes a small share of the time.
 
     Args:
@@ -26,7 +26,7 @@ class Pace:
         return time.monotonic() - self._ended >= self._cost / self._share
 
     @contextmanager
-    def spent(self) -> Iterator[None]:
+    def timed(self) -> Iterator[None]:
         """Around doing it, to learn what it costs."""
         started = time.monotonic()
         yield

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from pipeline.user_cache import cache_folder, write_whole
+from pipeline.user_cache import cache_folder, write_atomically
 
 Parsed = tuple[str, tuple[str, ...]]
 """A hash, and names."""
@@ -41,7 +41,7 @@ def keep() -> None:
     path = _file()
     if path is not None:
         every = _kept() | _met | _new
-        write_whole(path, partial(_write, every if len(every) <= _MOST else _met | _new))
+        write_atomically(path, partial(_write, every if len(every) <= _MOST else _met | _new))
     _met.update(_new)
     _new.clear()
     forget()

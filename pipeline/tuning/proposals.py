@@ -18,7 +18,7 @@ from pipeline.config import Experiment
 from pipeline.errors import Failure
 from pipeline.training.slot import replicate_of
 from pipeline.tuning import samplers
-from pipeline.tuning.mirror import mirrored
+from pipeline.tuning.in_memory import study_of
 from pipeline.tuning.space import conditional, distributions, drawn, resolve, trial_experiment, written
 from pipeline.tuning.study import BATCH, REPLICATE, VALUES
 
@@ -96,7 +96,7 @@ def _learnt(
 ) -> Mapping[str, Any]:
     """What a sampler proposes that has seen these trials."""
     assert experiment.tuning is not None
-    mirror = mirrored(own)
+    mirror = study_of(own)
     # Trials that differ in what they search are modelled in groups: of those drawn, and of the experiment itself,
     # which may lie outside of the space.
     apart = conditional(experiment) or any(set(it.params) != set(space) for it in own)

@@ -10,7 +10,7 @@ _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 
 TIMEOUT_S = 5.0
 
 
-def shown(url: str) -> str:
+def redacted(url: str) -> str:
     """The address without user, password and query, as it may be printed."""
     parts = urlsplit(url)
     if not parts.netloc:
@@ -33,15 +33,17 @@ def check_reachable(url: str, what: str) -> None:
     except ValueError:
         port = None
     if port is None:
-        raise Failure(f"{what} {shown(url)}: no port is known for it; write one into the address")
+        raise Failure(f"{what} {redacted(url)}: no port is known for it; write one into the address")
     try:
         socket.create_connection((parts.hostname, port), timeout=TIMEOUT_S).close()
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
-        raise Failure(f"{what} {shown(url)} cannot be reached ({reason}): start it, or correct its address") from None
+        raise Failure(
+            f"{what} {redacted(url)} cannot be reached ({reason}): start it, or correct its address"
+        ) from None
 
 
-def check_answers(url: str, what: str) -> None:
+def check_responds(url: str, what: str) -> None:
     """Ask a web server for anything at all: one that takes connections and says nothing must be found out too.
 
     Raises:
@@ -56,6 +58,6 @@ def check_answers(url: str, what: str) -> None:
         connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         reason = str(error) or type(error).__name__
-        raise Failure(f"{what} {shown(url)} does not answer ({reason}): start it, or correct its address") from None
+        raise Failure(f"{what} {redacted(url)} does not answer ({reason}): start it, or correct its address") from None
     finally:
         connection.close()

@@ -7,16 +7,16 @@ _OF_WORK = 10_000
 """Objects made between two collections. At Python's own 700 they are a fifth of what imports cost."""
 
 
-def collect_seldom() -> None:
+def rare() -> None:
     """While all that is made stays."""
     gc.set_threshold(_OF_IMPORTS)
 
 
-def collect() -> None:
+def normal() -> None:
     """From the beginning of work on."""
     gc.set_threshold(_OF_WORK)
 
 
-def keep_all() -> None:
+def freeze() -> None:
     """Before the end: or the interpreter's last collections look through all that was imported, in vain."""
     gc.freeze()
