@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import keys, parsed
+from pipeline.tracking import keys, syntax_cache
 from pipeline.tracking.keys import code_of
 from pipeline.tracking.store import create_store
 from pipeline.user_cache import FOLDER, cache_folder, write_atomically
@@ -30,14 +30,14 @@ def code() -> dict[str, str]:
     """Of a module, as a new process finds it."""
     code_of.cache_clear()
     keys._parsed.cache_clear()
-    parsed.forget()
-    parsed._met.clear()
+    syntax_cache.reload()
+    syntax_cache._used.clear()
     return code_of("pipeline.steps.select")
 
 
 @pytest.fixture(autouse=True)
 def _clean() -> None:
-    parsed.forget()
+    syntax_cache.reload()
 
 
 def test_keys_are_equal_with_and_without_a_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,22 +1,22 @@
-"""What an experiment may say about which of its tasks should share a network."""
+"""Settings of `headway affinity`."""
 
 from pydantic import Field
 
 from pipeline.config.base import Settings
 
 TOGETHER = "together"
-"""The grouping that all others are held against: one network for all tasks."""
+"""The grouping that all others are compared with: one network for all tasks."""
 
 
 class AffinitySettings(Settings):
-    """How `headway affinity` finds groups of tasks, and how it holds them against others.
+    """How groups of tasks are proposed, and how they are checked.
 
     Attributes:
-        networks: Into how many networks the tasks may be grouped, at most.
-        every: Steps from one look at the tasks' gradients to the next, while all tasks train together.
-        check: Most networks that are trained to check the proposal, beside the one of all tasks and those of each task
-            alone. Where every grouping into so few networks takes no more, all of them are held against each other;
-            else the proposal and the grouping of which least is expected.
+        networks: Largest number of networks into which the tasks are grouped.
+        every: Steps between two measurements of the tasks' affinities, while all tasks train together.
+        check: Largest number of networks that are trained to check the proposal, beside the one for all tasks and the
+            single-task ones. If all groupings together need no more, all are compared; else the proposal and the
+            grouping with the lowest expected gain.
     """
 
     networks: int = Field(default=2, ge=1)

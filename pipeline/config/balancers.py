@@ -1,4 +1,4 @@
-"""The methods that choose the task weights, each with its settings, what it is given, and where it comes from."""
+"""The balancing methods, each with its settings, its inputs, its paper and its implementation."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -33,7 +33,7 @@ class Fixed(GivenWeights):
 
 
 class RandomWeights(WeightMethod):
-    """Weights drawn anew for every step: the softmax of normal draws (RLW)."""
+    """Random weights in every step: the softmax of normal draws (RLW)."""
 
     implementation = "pipeline.balance.fixed:Random"
     paper = "Lin et al. 2022, arXiv 2111.10603"
@@ -42,10 +42,10 @@ class RandomWeights(WeightMethod):
 
 
 class Uncertainty(WeightMethod):
-    """A trained noise of each task: exp(-s) / 2 for a loss L, with s descending on exp(-s) L / 2 + s / 2 (UW).
+    """Trained task noise: weights exp(-s) / 2, where s minimises exp(-s) L / 2 + s / 2 (uncertainty weighting).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
+        learning_rate: Learning rate of the method's own parameters.
     """
 
     implementation = "pipeline.balance.from_losses:Uncertainty"
@@ -58,10 +58,10 @@ class Uncertainty(WeightMethod):
 
 
 class IMTLL(WeightMethod):
-    """A trained scale of each loss: exp(s), with s descending on exp(s) L - s (IMTL-L).
+    """A trained scale of each loss: weights exp(s), where s minimises exp(s) L - s (IMTL-L).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
+        learning_rate: Learning rate of the method's own parameters.
     """
 
     implementation = "pipeline.balance.from_losses:IMTLL"
@@ -74,10 +74,10 @@ class IMTLL(WeightMethod):
 
 
 class DWA(WeightMethod):
-    """More to losses that fell less between the last two epochs (dynamic weight average).
+    """Larger weights for losses that decreased less between the last two epochs (dynamic weight average).
 
     Attributes:
-        temperature: The higher, the more alike are the weights.
+        temperature: Softmax temperature; a higher one makes the weights more equal.
     """
 
     implementation = "pipeline.balance.from_losses:DWA"
@@ -90,7 +90,7 @@ class DWA(WeightMethod):
 
 
 class GLS(WeightMethod):
-    """Descends on the geometric mean of the losses."""
+    """Minimises the geometric mean of the losses (GLS)."""
 
     implementation = "pipeline.balance.from_losses:GLS"
     paper = "Chennupati et al. 2019, MultiNet++, CVPR workshops"
@@ -101,11 +101,11 @@ class GLS(WeightMethod):
 
 
 class FAMO(WeightMethod):
-    """Lets all losses fall at a like rate, by how far each fell in the last step.
+    """Decreases all losses at a similar rate, judged by their decrease in the last step (FAMO).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
-        decay: Weight decay of what the weights come from.
+        learning_rate: Learning rate of the method's own parameters.
+        decay: Weight decay of the method's own parameters.
     """
 
     implementation = "pipeline.balance.from_losses:FAMO"
@@ -119,13 +119,12 @@ class FAMO(WeightMethod):
 
 
 class STCH(GivenWeights):
-    """Descends on a smooth maximum of the losses, each over its mean at the end of a warm-up (smooth Tchebycheff).
+    """Minimises a smooth maximum of the losses, each relative to its mean after a warm-up (smooth Tchebycheff).
 
     Attributes:
-        mu: The smaller, the closer to the maximum.
-        warmup: Epochs that descend on the sum of the losses' logarithms; one more follows where the nadir is
-            estimated.
-        nadir: What each loss is divided by: its mean in the epoch after the `warmup`, or numbers by task.
+        mu: Smoothing; a smaller one is closer to the maximum.
+        warmup: Epochs that minimise the sum of the log-losses; one more follows if the nadir is estimated.
+        nadir: Divisor of each loss: its mean in the epoch after the `warmup`, or numbers by task.
     """
 
     implementation = "pipeline.balance.from_losses:STCH"
@@ -140,10 +139,10 @@ class STCH(GivenWeights):
 
 
 class PBI(GivenWeights):
-    """Descends on the distance along the preferred direction of losses, and theta times that from it.
+    """Minimises the losses' length along a direction plus theta times their distance from it (PBI).
 
     Attributes:
-        theta: The price of a distance from the preferred direction.
+        theta: Penalty on the distance from the direction, which `weights` give.
     """
 
     implementation = "pipeline.balance.from_losses:PBI"
@@ -156,16 +155,16 @@ class PBI(GivenWeights):
 
 
 class COSMOS(WeightMethod):
-    """One network for every preference r, drawn anew for every step: descends on r L - gamma cos(1 - r, L).
+    """One network for all preferences r, sampled in every step: minimises r L - gamma cos(1 - r, L) (COSMOS).
 
     Attributes:
-        alpha: The concentration of the preferences that are drawn: below 1 nearer to single tasks, above 1 to equal
-            shares.
-        gamma: The price of an angle between the losses and their ray; compare it with the losses' size.
-        ray: In which direction losses are wanted: `mirrored`, smaller where the share is larger, or `preference`,
-            larger where the share is larger, as published.
-        preference: What the trained network is asked for wherever nothing else is said: `equal`, or a share of each
-            task, by name or in the tasks' order; they are normalised to sum to 1.
+        alpha: Concentration of the Dirichlet distribution of preferences: below 1 closer to single tasks, above 1 to
+            equal shares.
+        gamma: Weight of the cosine term, relative to the size of the losses.
+        ray: Target direction of the losses: `mirrored`, smaller losses for larger shares, or `preference`, larger
+            losses for larger shares, as published.
+        preference: Preference for which the trained network predicts by default: `equal`, or one share per task, by
+            name or in the tasks' order; they are normalised to sum to 1.
     """
 
     implementation = "pipeline.balance.from_losses:COSMOS"
@@ -181,9 +180,9 @@ class COSMOS(WeightMethod):
     preference: ByTask = "equal"
 
     def default_preference(self, tasks: Sequence[str]) -> dict[str, float]:
-        """See `Balancing`."""
-        given = (1.0,) * len(tasks) if isinstance(self.preference, str) else self.preference
-        shares = given if isinstance(given, dict) else dict(zip(tasks, given, strict=True))
+        """The setting `preference`, normalised to sum to 1."""
+        preference = (1.0,) * len(tasks) if isinstance(self.preference, str) else self.preference
+        shares = preference if isinstance(preference, dict) else dict(zip(tasks, preference, strict=True))
         total = sum(shares.values())
         return {task: shares[task] / total for task in tasks}
 
@@ -195,11 +194,11 @@ class COSMOS(WeightMethod):
 
 
 class GradNorm(GramianBased):
-    """Trained weights that bring the norms of the weighted gradients to a like size, more where a task lags.
+    """Trained weights that equalise the norms of the weighted gradients, with larger norms for lagging tasks.
 
     Attributes:
-        alpha: The strength that brings lagging tasks back.
-        learning_rate: Of the weights, or of what they come from.
+        alpha: Strength with which lagging tasks are favoured.
+        learning_rate: Learning rate of the method's own parameters.
     """
 
     implementation = "pipeline.balance.from_gradients:GradNorm"
@@ -213,7 +212,7 @@ class GradNorm(GramianBased):
 
 
 class MGDA(GramianBased):
-    """The convex combination of the gradients of least norm (MGDA)."""
+    """The convex combination of the gradients with the least norm (MGDA)."""
 
     implementation = "pipeline.balance.solvers:mgda"
     paper = "Desideri 2012, Comptes Rendus Mathematique 350; Sener and Koltun 2018, arXiv 1810.04650"
@@ -223,7 +222,7 @@ class MGDA(GramianBased):
 
 
 class PCGrad(GramianBased):
-    """Each gradient loses what conflicts with the others, taken in random order."""
+    """Projects each gradient onto the normal plane of each that it conflicts with, in random order (PCGrad)."""
 
     implementation = "pipeline.balance.surgery:PCGrad"
     paper = "Yu et al. 2020, arXiv 2001.06782"
@@ -233,10 +232,10 @@ class PCGrad(GramianBased):
 
 
 class GradVac(GramianBased):
-    """Each pair of gradients is brought to the cosine that it has had on average.
+    """Changes gradients so that each pair has its moving average of cosines (gradient vaccine).
 
     Attributes:
-        beta: Weight of the new cosines in their averages.
+        beta: Weight of the new cosines in the moving averages.
     """
 
     implementation = "pipeline.balance.surgery:GradVac"
@@ -248,10 +247,10 @@ class GradVac(GramianBased):
 
 
 class CAGrad(GramianBased):
-    """The best worst descent of any task within c of the mean gradient.
+    """Maximises the worst task's descent within a ball around the mean gradient (CAGrad).
 
     Attributes:
-        c: How far from the mean gradient, in times its norm.
+        c: Radius of the ball, as a multiple of the mean gradient's norm.
     """
 
     implementation = "pipeline.balance.solvers:CAGrad"
@@ -263,7 +262,7 @@ class CAGrad(GramianBased):
 
 
 class IMTLG(GramianBased):
-    """Equal projections of the sum on every task's gradient (IMTL-G)."""
+    """A weighted sum with equal projections on all tasks' gradients (IMTL-G)."""
 
     implementation = "pipeline.balance.solvers:imtl_g"
     paper = "Liu et al. 2021, Towards impartial multi-task learning, ICLR"
@@ -276,8 +275,8 @@ class NashMTL(GramianBased):
     """The Nash bargaining solution of the tasks.
 
     Attributes:
-        max_norm: The largest norm of the shared gradient; only without `normalise`.
-        iterations: Most steps of the method's own search.
+        max_norm: Largest norm of the shared gradient; only without `normalise`.
+        iterations: Maximum number of steps of the solver.
     """
 
     implementation = "pipeline.balance.solvers:NashMTL"
@@ -299,10 +298,10 @@ class NashMTL(GramianBased):
 
 
 class AlignedMTL(GramianBased):
-    """Gradients turned so that they neither conflict nor dominate.
+    """Rotates and scales the gradients so that they neither conflict nor dominate (Aligned-MTL).
 
     Attributes:
-        scale: From which singular value.
+        scale: The common singular value: the smallest, the median or the root mean square.
     """
 
     implementation = "pipeline.balance.solvers:AlignedMTL"
@@ -314,7 +313,7 @@ class AlignedMTL(GramianBased):
 
 
 class DualProj(GramianBased):
-    """The mean gradient, projected to where it conflicts with none (as in gradient episodic memory)."""
+    """The mean gradient, projected so that it conflicts with no gradient (as in gradient episodic memory)."""
 
     implementation = "pipeline.balance.solvers:dualproj"
     paper = "Lopez-Paz and Ranzato 2017, arXiv 1706.08840; Quinton and Rey 2024, arXiv 2406.16232"
@@ -324,7 +323,7 @@ class DualProj(GramianBased):
 
 
 class UPGrad(GramianBased):
-    """The mean of the gradients, each projected to where it conflicts with none."""
+    """The mean of the gradients, each projected so that it conflicts with none."""
 
     implementation = "pipeline.balance.solvers:upgrad"
     paper = "Quinton and Rey 2024, arXiv 2406.16232"
@@ -334,11 +333,11 @@ class UPGrad(GramianBased):
 
 
 class FairGrad(GramianBased):
-    """Alpha-fair shares of the descent.
+    """An alpha-fair division of the descent among the tasks (FairGrad).
 
     Attributes:
-        alpha: What is fair: 0 the sum, 1 proportional, 2 the harmonic mean, large the worst task.
-        iterations: Most steps of the method's own search.
+        alpha: Fairness: 0 for the sum, 1 proportional, 2 for the harmonic mean, large for the worst task.
+        iterations: Maximum number of steps of the solver.
     """
 
     implementation = "pipeline.balance.solvers:FairGrad"
@@ -351,11 +350,11 @@ class FairGrad(GramianBased):
 
 
 class Krum(GramianBased):
-    """The gradients that lie closest to the others.
+    """The gradients that lie closest to the others (Krum).
 
     Attributes:
-        byzantine: How many gradients may be corrupt.
-        selected: How many gradients are taken.
+        byzantine: Number of gradients that may be corrupt.
+        selected: Number of gradients that are selected.
     """
 
     implementation = "pipeline.balance.solvers:Krum"
@@ -369,16 +368,16 @@ class Krum(GramianBased):
     selected: int = Field(default=1, ge=1)
 
     def required_tasks(self) -> int:
-        """See `Balancing`."""
+        """Smallest number of tasks for these settings."""
         return max(self.byzantine + 3, self.selected)
 
 
 class PCD(GramianBased):
-    """The first task's descent, as long as every other descends by a share of its own.
+    """Descends on the first task, constrained to a minimum descent of all others (priority-constrained).
 
     Attributes:
-        tau: The share of progress that every task but the first is owed.
-        beta: Weight of the old values in their averages.
+        tau: Minimum descent of every other task, as a share of its own gradient's.
+        beta: Weight of the old values in the moving averages.
     """
 
     implementation = "pipeline.balance.pcd:PCD"
@@ -391,11 +390,11 @@ class PCD(GramianBased):
 
 
 class MoDo(GradientBased):
-    """Descends on the norm of the combination by two independent halves of the batch (double sampling).
+    """Minimises the norm of the weighted gradients, estimated from two halves of the batch (double sampling, MoDo).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
-        rho: Its regularisation.
+        learning_rate: Learning rate of the method's own parameters.
+        rho: Regularisation of the weights.
     """
 
     implementation = "pipeline.balance.double_sampling:MoDo"
@@ -410,13 +409,13 @@ class MoDo(GradientBased):
 
 
 class SDMGrad(GradientBased):
-    """The same, held near the mean gradient.
+    """As `modo`, solved anew in every step and regularised towards the mean gradient (SDMGrad).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
-        momentum: Of its search.
-        iterations: Most steps of the method's own search.
-        pull: How strongly towards the mean (its lambda).
+        learning_rate: Learning rate of the method's own parameters.
+        momentum: Momentum of the solver.
+        iterations: Steps of the solver.
+        pull: Strength of the regularisation towards the mean gradient (the paper's lambda).
     """
 
     implementation = "pipeline.balance.double_sampling:SDMGrad"
@@ -433,10 +432,10 @@ class SDMGrad(GradientBased):
 
 
 class ExcessMTL(GradientBased):
-    """More to tasks whose excess risk is estimated to be large.
+    """Larger weights for tasks with a large estimated excess risk (ExcessMTL).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
+        learning_rate: Learning rate of the method's own parameters.
     """
 
     implementation = "pipeline.balance.from_gradients:ExcessMTL"
@@ -449,12 +448,12 @@ class ExcessMTL(GradientBased):
     learning_rate: Annotated[Positive, PER_SLOT] = 0.01
 
     def stored_per_gradient(self) -> int:
-        """See `Balancing`: their squares."""
+        """One: the sums of squared gradients."""
         return 1
 
 
 class GradDrop(DirectionMethod):
-    """Each value of the gradient keeps the sign of some tasks, drawn by how far they agree."""
+    """Keeps one sign of each gradient value, drawn by how far the tasks agree on it (GradDrop)."""
 
     implementation = "torchjd.aggregation:GradDrop"
     paper = "Chen et al. 2020, arXiv 2010.06808"
@@ -464,7 +463,7 @@ class GradDrop(DirectionMethod):
 
 
 class ConFIG(DirectionMethod):
-    """A direction at like angles to all gradients (conflict-free inverse gradients)."""
+    """A direction at equal angles to all gradients (conflict-free inverse gradients)."""
 
     implementation = "pipeline.balance.solvers:conflict_free"
     paper = "Liu et al. 2025, arXiv 2408.11104"
@@ -474,10 +473,10 @@ class ConFIG(DirectionMethod):
 
 
 class TrimmedMean(DirectionMethod):
-    """The mean of each value of the gradients without the extremes.
+    """The mean of each gradient value over tasks without the extremes.
 
     Attributes:
-        trimmed: How many values are left out at either end.
+        trimmed: Number of values that are left out at either end.
     """
 
     implementation = "torchjd.aggregation:TrimmedMean"
@@ -489,16 +488,16 @@ class TrimmedMean(DirectionMethod):
     trimmed: int = Field(default=1, ge=1)
 
     def required_tasks(self) -> int:
-        """See `Balancing`."""
+        """Smallest number of tasks for these settings."""
         return 2 * self.trimmed + 1
 
 
 class OwnBalancing(GradientBased):
-    """A method of one's own, see `pipeline.balance.Balancer`.
+    """A user's own method, a subclass of `pipeline.balance.Balancer`.
 
     Attributes:
-        method: Its class, as `package.module:Class`.
-        arguments: Its settings by name.
+        method: The method's class, as `package.module:Class`.
+        arguments: The method's settings by name.
     """
 
     method: OwnPath
@@ -506,20 +505,20 @@ class OwnBalancing(GradientBased):
 
     @property
     def needs(self) -> tuple[Need, ...]:  # type: ignore[override]
-        """As its class declares; the module is imported."""
+        """The inputs that the class declares; its module is imported."""
         return tuple(named(self.method).needs)
 
     @property
     def reads_gradients(self) -> bool:  # type: ignore[override]
-        """By what it needs."""
+        """Whether it needs gradients."""
         return bool({"gramian", "cross_gramian", "jacobian"} & set(self.needs))
 
     def values(self) -> dict[str, Any]:
-        """See `Balancing`."""
+        """The arguments by name."""
         return self.arguments
 
     def by_task(self) -> dict[str, dict[str, float] | tuple[float, ...]]:
-        """See `Balancing`: nothing is known of its arguments."""
+        """None: what the arguments mean is not known."""
         return {}
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 
 def as_tuple(value: Any) -> Any:
-    """A list as the tuple that settings keep."""
+    """Convert a list, as YAML has it, into the tuple that settings store."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -21,12 +21,12 @@ _repr.maxstring = _repr.maxother = 80
 
 
 def abbreviated(value: Any) -> str:
-    """A value as a message shows it: as Python writes it, cut short where it is long or deep."""
+    """The `repr` of a value for a message, truncated if it is long or deeply nested."""
     return _repr.repr(value)
 
 
 def unknown_name(what: str, name: str, names: Iterable[str], otherwise: str) -> ValueError:
-    """That there is no such part, with the nearest name that there is, or else some other advice."""
+    """The error for an unknown name: it suggests the closest known name, or gives other advice if none is close."""
     guess = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{guess[0]}'?" if guess else otherwise
     return ValueError(f"there is no {what} '{name}' ({hint})")

@@ -1,4 +1,4 @@
-"""What an experiment may say about when sharing helps, hurts, or makes no difference that matters."""
+"""Settings of the decision whether sharing helps, hurts, or makes no difference that matters."""
 
 from typing import Annotated
 
@@ -9,11 +9,11 @@ from pipeline.config.facts import read_by
 
 
 class DecisionSettings(Settings):
-    """How `run`, `compare` and `affinity` decide; training knows nothing of it.
+    """The decision of `run`, `compare` and `affinity`; it has no effect on training.
 
     Attributes:
-        margin: The largest difference that does not matter: 0.01 is a hundredth of accuracy, ROC-AUC, entity F1 and
-            R2, one percent of delta-m, and of an error one percent of what always answering the mean has.
+        margin: The largest difference that does not matter: 0.01 is one hundredth of accuracy, ROC-AUC, entity F1 and
+            R2, one percent of delta-m, and one percent of the error of a constant prediction.
     """
 
     margin: Annotated[float, read_by("select", "report", "compare", "affinity")] = Field(default=0.01, gt=0.0)

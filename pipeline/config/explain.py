@@ -1,4 +1,4 @@
-"""What an experiment may say about explaining its network."""
+"""Settings of `headway explain`."""
 
 from pydantic import Field
 
@@ -6,12 +6,12 @@ from pipeline.config.base import Settings
 
 
 class ExplainSettings(Settings):
-    """How `headway explain` looks at the network.
+    """Settings of the attributions.
 
     Attributes:
-        rows: Rows of each source's validation split that are drawn. Fewer for large images and networks: integrated
-            gradients pass each row, task and label through the network and back fifty times, and occlusion each text
-            once a token. More where a tagging task finds entities in few rows: the others are not explained.
+        rows: Number of rows sampled from each source's validation split. Fewer for large images and networks:
+            integrated gradients take fifty forward and backward passes per row, task and label, and occlusion one
+            forward pass per token. More if a tagging task predicts entities in few rows: other rows are not explained.
     """
 
     rows: int = Field(default=256, ge=1)

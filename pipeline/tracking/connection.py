@@ -1,4 +1,4 @@
-"""Whether a store can be reached, found out in seconds and without showing a password."""
+"""Checks within seconds whether a store can be reached, without showing a password."""
 
 import http.client
 import socket
@@ -11,7 +11,11 @@ TIMEOUT_S = 5.0
 
 
 def redacted(url: str) -> str:
-    """The address without user, password and query, as it may be printed."""
+    """A URL without user, password and query, for messages.
+
+    >>> redacted("postgresql://me:secret@host:5432/runs?sslmode=require")
+    'postgresql://host:5432/runs'
+    """
     parts = urlsplit(url)
     if not parts.netloc:
         return url.split("?")[0]
@@ -20,10 +24,10 @@ def redacted(url: str) -> str:
 
 
 def check_reachable(url: str, what: str) -> None:
-    """Open and close a connection to the address's host, if it names one.
+    """Open and close a connection to the URL's host, if it has one.
 
     Raises:
-        Failure: Nothing answers there within five seconds.
+        Failure: The host does not accept a connection within five seconds.
     """
     parts = urlsplit(url)
     if not parts.hostname:
@@ -44,10 +48,10 @@ def check_reachable(url: str, what: str) -> None:
 
 
 def check_responds(url: str, what: str) -> None:
-    """Ask a web server for anything at all: one that takes connections and says nothing must be found out too.
+    """Request a page from a web server, to detect servers that accept connections and do not respond.
 
     Raises:
-        Failure: No answer within five seconds.
+        Failure: The server does not respond within five seconds.
     """
     check_reachable(url, what)
     parts = urlsplit(url)

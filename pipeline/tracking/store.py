@@ -1,4 +1,4 @@
-"""The MLflow store: where it is, whether it answers, and its schema, made once."""
+"""The MLflow store: its address, a check that it responds, and its schema."""
 
 import atexit
 import contextlib
@@ -25,32 +25,32 @@ _QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # A server that stops answering is a failure to report, not one to wait minutes for.
+    # Report a server that stops responding, instead of waiting for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 
 
 def tracking_uri(project: Path) -> str:
-    """Where runs go: MLFLOW_TRACKING_URI, or mlflow.db in the project folder."""
+    """URI of the store: MLFLOW_TRACKING_URI, or mlflow.db in the project folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{project / 'mlflow.db'}"
 
 
 def prepare_environment() -> None:
-    """Settings that mlflow reads when it is imported; what the user has set stays."""
+    """Set the environment variables that mlflow reads on import, except those that the user has set."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # It misses pip in environments made by uv; models are logged with requirements of their own.
+    # It warns of missing pip in environments made by uv; models are logged with their own requirements.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 
 
 def check_store(uri: str) -> None:
-    """Find out within seconds whether runs can be tracked there.
+    """Check within seconds whether runs can be tracked in a store.
 
     Raises:
-        UserError: The address is of no kind that MLflow tracks in.
-        Failure: Nothing answers there.
+        UserError: MLflow cannot track runs at such an address.
+        Failure: The store does not respond.
     """
     scheme = uri.split(":", 1)[0].split("+")[0]
     if scheme in ("http", "https"):
@@ -67,10 +67,10 @@ def check_store(uri: str) -> None:
 
 
 def use_write_ahead_log(project: Path, uri: str) -> None:
-    """Have sqlite log ahead where runs are tracked in a file of the project; other people's files stay as they are.
+    """Turn on sqlite's write-ahead log if the store is a file in the project; other files are not changed.
 
-    MLflow leaves its connections open, so at the end of this process the log is brought into the file, which then can
-    be copied or sent alone.
+    MLflow leaves its connections open, so the log is checkpointed when this process ends; the file can then be copied
+    alone.
     """
     file = Path(uri.removeprefix(_SQLITE)).resolve()
     if uri.startswith(_SQLITE) and file.is_relative_to(project.resolve()) and enable_wal(file):
@@ -78,10 +78,10 @@ def use_write_ahead_log(project: Path, uri: str) -> None:
 
 
 def create_store(project: Path, uri: str) -> None:
-    """Give a project that tracks in a file, and has none yet, one with MLflow's schema, which it takes 1.5 s to make.
+    """Create the project's sqlite store, if it is missing, from a template: MLflow takes 1.5 s to create its schema.
 
-    It is a copy of one that MLflow's own migrations made for this version, kept in the user's cache. Without a
-    cache MLflow makes the schema itself when it opens the file.
+    The template was created by MLflow's own migrations of this version, and is in the user's cache. Without a cache
+    MLflow creates the schema when it opens the file.
     """
     file = Path(uri.removeprefix(_SQLITE)).resolve()
     if not uri.startswith(_SQLITE) or file.exists() or not file.is_relative_to(project.resolve()):
@@ -96,7 +96,7 @@ def _copy(template: Path, file: Path) -> None:
 
 
 def _template() -> Path | None:
-    """An empty database of this MLflow's schema; None where none can be kept."""
+    """Path of an empty database with the schema of this version of MLflow; None without a cache."""
     from mlflow.version import VERSION
 
     folder = cache_folder()
@@ -109,8 +109,8 @@ def _template() -> Path | None:
 
 
 def _make_schema(path: Path) -> None:
-    """MLflow's tables as it makes them, and nothing in them: it adds its default experiment when it opens a store."""
-    from mlflow.store.db.utils import _initialize_tables  # what its own stores call; tried with MLflow 3.10 to 3.17
+    """Create MLflow's tables, empty: MLflow adds its default experiment when it opens a store."""
+    from mlflow.store.db.utils import _initialize_tables  # as its own stores do; tried with MLflow 3.10 to 3.17
     from sqlalchemy import create_engine
 
     engine = create_engine(f"{_SQLITE}{path}")
@@ -132,7 +132,7 @@ def _is_whole(path: Path) -> bool:
 
 @contextmanager
 def store_lock(project: Path, name: str) -> Iterator[None]:
-    """Hold a lock of this project; others wait."""
+    """Hold a lock of this project; other processes wait for it."""
     folder = project / ".headway" / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.lock"):

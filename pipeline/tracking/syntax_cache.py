@@ -1,7 +1,7 @@
-"""What was found in the syntax trees of source files, kept in the user's cache under each file's content.
+"""Caches the hash and the imports of each source file in the user's cache, by the hash of the file's content.
 
-Parsing this package takes most of a second; its content seldom changes. An entry that is broken, or was made by another
-Python or another version of what parses, is made again.
+Parsing this package takes most of a second, and its files seldom change. Entries that are damaged, or of another Python
+or another version of the parser, are recomputed.
 """
 
 import functools
@@ -14,59 +14,59 @@ from pathlib import Path
 
 from pipeline.user_cache import cache_folder, write_atomically
 
-Parsed = tuple[str, tuple[str, ...]]
-"""A hash, and names."""
+ParsedSource = tuple[str, tuple[str, ...]]
+"""The hash of a syntax tree, and the names that it imports."""
 
-_MOST = 4096  # entries that a file holds; beyond, those of contents that this process did not meet are left out
-_VERSION = 1  # of what parses: raise it when `pipeline.tracking.keys` finds other things in the same source
+_LIMIT = 4096  # entries in the file; beyond it, entries that this process did not use are dropped
+_VERSION = 1  # of the parser: increase it when `pipeline.tracking.keys` gets another result from the same source
 
 
-def of(source: bytes, parse: Callable[[bytes], Parsed]) -> Parsed:
-    """What was found in a source, now or before."""
+def cached(source: bytes, parse: Callable[[bytes], ParsedSource]) -> ParsedSource:
+    """The result of parsing a source, from the cache if it is there."""
     content = hashlib.sha256(source).hexdigest()
-    entry = _kept().get(content)
-    found = _read(content, entry)
-    if found is None:
-        found = parse(source)
-        _new[content] = [*found, _check(content, *found)]
+    entry = _stored().get(content)
+    result = _read(content, entry)
+    if result is None:
+        result = parse(source)
+        _new[content] = [*result, _check(content, *result)]
     else:
-        _met[content] = entry
-    return found
+        _used[content] = entry
+    return result
 
 
-def keep() -> None:
-    """Write what was parsed since the last call, if anything was."""
+def save() -> None:
+    """Write the results of parsing since the last call, if there are any."""
     if not _new:
         return
     path = _file()
     if path is not None:
-        every = _kept() | _met | _new
-        write_atomically(path, partial(_write, every if len(every) <= _MOST else _met | _new))
-    _met.update(_new)
+        entries = _stored() | _used | _new
+        write_atomically(path, partial(_write, entries if len(entries) <= _LIMIT else _used | _new))
+    _used.update(_new)
     _new.clear()
-    forget()
+    reload()
 
 
-def forget() -> None:
-    """Read the file again at the next call."""
-    _kept.cache_clear()
+def reload() -> None:
+    """Read the file again on the next use."""
+    _stored.cache_clear()
 
 
 _new: dict[str, object] = {}
-_met: dict[str, object] = {}
+_used: dict[str, object] = {}
 
 
 @functools.cache
-def _kept() -> dict[str, object]:
-    """What the file holds, unread; nothing where there is none, or one that is broken."""
+def _stored() -> dict[str, object]:
+    """The entries in the file, not validated; empty if it is missing or damaged."""
     path = _file()
     if path is None:
         return {}
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return held if isinstance(held, dict) else {}
+    return entries if isinstance(entries, dict) else {}
 
 
 def _file() -> Path | None:
@@ -78,8 +78,8 @@ def _write(entries: dict[str, object], path: Path) -> None:
     path.write_text(json.dumps(entries), encoding="utf-8")
 
 
-def _read(content: str, entry: object) -> Parsed | None:
-    """An entry, if it is whole and of this content."""
+def _read(content: str, entry: object) -> ParsedSource | None:
+    """The result in an entry, or None if the entry is damaged or of another content."""
     if not (isinstance(entry, list) and len(entry) == 3 and isinstance(entry[1], list)):
         return None
     digest, names, check = entry

@@ -1,4 +1,4 @@
-"""Runs are started, found, taken up and mended."""
+"""Runs are started, found, resumed and ended when their process is gone."""
 
 import math
 import sqlite3
@@ -42,7 +42,7 @@ def test_a_running_run_answers_nothing(tracker: Tracker) -> None:
     assert tracker.interrupted("k") is None
 
 
-def test_runs_whose_process_is_gone_are_mended(tracker: Tracker, project: Path) -> None:
+def test_runs_whose_process_is_gone_are_ended(tracker: Tracker, project: Path) -> None:
     program = (
         "from pathlib import Path\nfrom pipeline.tracking.tracker import Tracker\n"
         "print(Tracker(Path.cwd(), 'trying').start('left', {'headway.key': 'k'}).id)"
