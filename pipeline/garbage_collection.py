@@ -1,22 +1,22 @@
-"""How often Python looks for garbage that refers to itself: seldom while it imports, which makes none."""
+"""Thresholds of Python's cyclic garbage collector: imports create many objects, and no garbage."""
 
 import gc
 
-_OF_IMPORTS = 1_000_000
-_OF_WORK = 10_000
-"""Objects made between two collections. At Python's own 700 they are a fifth of what imports cost."""
+_DURING_IMPORTS = 1_000_000
+_DURING_WORK = 10_000
+"""Allocations between two collections. At Python's default of 700 collections take a fifth of the time of imports."""
 
 
 def rare() -> None:
-    """While all that is made stays."""
-    gc.set_threshold(_OF_IMPORTS)
+    """Collect rarely, while modules are imported."""
+    gc.set_threshold(_DURING_IMPORTS)
 
 
 def normal() -> None:
-    """From the beginning of work on."""
-    gc.set_threshold(_OF_WORK)
+    """Collect normally, from the start of a step on."""
+    gc.set_threshold(_DURING_WORK)
 
 
 def freeze() -> None:
-    """Before the end: or the interpreter's last collections look through all that was imported, in vain."""
+    """Exclude all existing objects, before the interpreter exits: its last collections would traverse them in vain."""
     gc.freeze()

@@ -1,4 +1,4 @@
-"""How long a process lives: no longer than its parent, where the system can see to that."""
+"""Ends a process together with its parent, on systems that support it."""
 
 import ctypes
 import os
@@ -7,16 +7,16 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(number: int, parent: int) -> bool:
-    """Have this process sent a signal when its parent ends (Linux only; elsewhere it lives on).
+    """Let the system send this process a signal when its parent ends (Linux only; elsewhere nothing happens).
 
-    The signal comes when the thread that started this process ends, so a parent starts it from its main thread.
+    The signal is sent when the thread that started this process ends, so it must be the parent's main thread.
 
     Args:
-        number: Of the signal.
-        parent: Process number of the parent.
+        number: Number of the signal.
+        parent: Process ID of the parent.
 
     Returns:
-        Whether the parent still lives.
+        Whether the parent is still running.
     """
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:

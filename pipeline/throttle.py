@@ -1,4 +1,4 @@
-"""How often something may be done that costs time, such as writing a checkpoint or telling a database."""
+"""Limits how often an expensive operation is done, such as writing a checkpoint or logging to a database."""
 
 import time
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ _FIRST_S = 2.0
 
 
 class Throttle:
-    """Lets something be done as often as its last cost allows, so that it takes a small share of the time.
+    """Limits an operation to a small share of the time, by the duration of its last execution.
 
     Args:
-        share: Of the time; infinity makes it due whenever asked. At the default it is first due after two seconds, as
-            something is that took ten milliseconds.
+        share: Share of the time; with infinity the operation is always due. At the default it is first due after two
+            seconds, like an operation that took ten milliseconds.
     """
 
     def __init__(self, share: float = _SHARE) -> None:
@@ -22,12 +22,12 @@ class Throttle:
         self._ended = time.monotonic()
 
     def due(self) -> bool:
-        """Whether enough time has passed since the last time."""
+        """Whether enough time has passed since the last execution."""
         return time.monotonic() - self._ended >= self._cost / self._share
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Around doing it, to learn what it costs."""
+        """Measure an execution of the operation, which is the body of the `with` block."""
         started = time.monotonic()
         yield
         self._ended = time.monotonic()

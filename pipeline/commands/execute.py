@@ -1,4 +1,4 @@
-"""Do a step or the whole job: check what can be checked, then run the steps under one parent run."""
+"""Executes a step or the whole job: checks the experiment, then runs the steps under one parent run."""
 
 import json
 import os
@@ -33,14 +33,18 @@ if TYPE_CHECKING:
 
 
 def execute(name: str, request: Request) -> None:
-    """Do everything up to a step and say where to look.
+    """Run everything up to a step and print where the results are.
+
+    Args:
+        name: Name of the command.
+        request: The experiment and the options.
 
     Raises:
-        UserError: The experiment is wrong.
-        Failure: It could not be done.
+        UserError: The experiment is invalid.
+        Failure: A step failed.
     """
-    began, project = time.monotonic(), add_to_path(project_folder())
-    with _launcher_is_told(project):
+    started, project = time.monotonic(), add_to_path(project_folder())
+    with _errors_reported_to_launcher(project):
         experiment = load(request.experiment, request.values, project)
         if name in STUDIES:
             study(name).check(experiment)
@@ -57,7 +61,7 @@ def execute(name: str, request: Request) -> None:
         promote=request.promote, command=request.as_command(name),
     )  # fmt: skip
     with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as parent:
-        _plan(context, name, request, began)
+        _plan(context, name, request, started)
         parent.params(parameters(context.experiment))
         parent.text(context.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
         result = study(name).run(context) if name in STUDIES else run(context, name, request.arm)
@@ -65,8 +69,8 @@ def execute(name: str, request: Request) -> None:
 
 
 @contextmanager
-def _launcher_is_told(project: Path) -> Iterator[None]:
-    """Under `mlflow run` there is a run already: if nothing can be begun, it says why."""
+def _errors_reported_to_launcher(project: Path) -> Iterator[None]:
+    """Under `mlflow run` tag the launcher's run with the error if no step can be started."""
     try:
         yield
     except (UserError, Failure) as error:
@@ -79,23 +83,24 @@ def _launcher_is_told(project: Path) -> Iterator[None]:
 
 @contextmanager
 def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Run"]:
-    """The pipeline's run, ended truly whatever happens."""
+    """The pipeline's run, whose status is that of the block."""
     experiment = context.experiment
     key = digest({"command": name, "budget_s": budget_s, "experiment": experiment.model_dump(mode="json")})
-    own = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
-    found = context.tracker.interrupted(own[tags.KEY]) if context.resume and not context.tracker.launcher_run else None
+    run_tags = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
+    resumable = context.resume and not context.tracker.launcher_run
+    found = context.tracker.interrupted(run_tags[tags.KEY]) if resumable else None
     title = experiment.name if name == WHOLE else f"{experiment.name} {name}"
-    run = context.tracker.resume(found.info.run_id) if found else context.tracker.parent(title, own)
+    run = context.tracker.resume(found.info.run_id) if found else context.tracker.parent(title, run_tags)
     context.parent = run.id
     with run.outcome_recorded():
         yield run
 
 
-def _plan(context: Context, name: str, request: Request, began: float) -> None:
-    """Set the number of trials, where the experiment leaves it open or a budget is given.
+def _plan(context: Context, name: str, request: Request, started: float) -> None:
+    """Set the number of trials, if it is `auto` or a budget is given.
 
     Raises:
-        UserError: Not even the shortest study fits into the budget, or the command runs none.
+        UserError: Not even the shortest study fits into the budget, or the command runs no study.
     """
     from pipeline.steps.budget import TRIALS, as_planned, planned
 
@@ -110,19 +115,19 @@ def _plan(context: Context, name: str, request: Request, began: float) -> None:
         raise UserError(
             f"--budget plans the trials of a study, and {name} of {experiment.name} runs none: leave it out"
         )
-    if values := planned(context, trained, setting, request.budget_s, began):
+    if values := planned(context, trained, setting, request.budget_s, started):
         context.experiment = with_values(experiment, values)
         context.command = replace(request, values=request.values | values).as_command(name)
-    elif name == "explain":  # which explains what the whole job selected
+    elif name == "explain":  # explains the model that the whole job selected
         context.experiment = as_planned(context)
 
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """SIGTERM ends the work as Ctrl-C does: runs are closed on the way out."""
+    """Let SIGTERM raise an exception, as Ctrl-C does, so that runs are ended."""
 
     def stop(number: int, _: Any) -> None:
-        # A launcher with several threads sends it several times; a second one must not interrupt the closing.
+        # A launcher with several threads sends it several times; a second one must not interrupt ending the runs.
         signal.signal(number, signal.SIG_IGN)
         raise Stopped(number)
 
@@ -132,7 +137,7 @@ def _signals_raise() -> Iterator[None]:
 
 
 def _end_with_launcher() -> None:
-    """Under `mlflow run`, end when the launcher ends: it does not end its children itself."""
+    """Under `mlflow run`, end this process when the launcher ends, which does not end its children."""
     if "MLFLOW_RUN_ID" not in os.environ:
         return
     if not end_with_parent(signal.SIGTERM, os.getppid()):
@@ -152,12 +157,12 @@ def _as_json(context: Context, result: dict[str, Any]) -> dict[str, Any]:
         {"step": done.title, "key": done.key, "run_id": done.run_id, "cached": done.cached, "outputs": str(done.folder)}
         for done in context.done.values()
     ]
-    about = {"experiment": context.experiment.name, "run_id": context.parent, "steps": steps}
-    return {**about, **result, "notes": _fallbacks(context)}
+    summary = {"experiment": context.experiment.name, "run_id": context.parent, "steps": steps}
+    return {**summary, **result, "notes": _fallbacks(context)}
 
 
 def _fallbacks(context: Context) -> list[str]:
-    """Of which networks a balancing method's solver often had no solution, a sentence each."""
+    """Sentences on networks whose balancing method often had no solution."""
     return notes(context, (tags.FALLBACKS,), "train")
 
 

@@ -10,11 +10,11 @@ from pipeline.tracking.store import check_store, tracking_uri
 
 
 def predict(model: str, source: Path, output: Path, preference: str, quiet: bool, as_json: bool) -> None:
-    """Write one row of answers for each row of the input.
+    """Write one row of predictions for each row of the input.
 
     Raises:
-        UserError: Model, input, output or preference are not what they should be.
-        Failure: The store does not answer.
+        UserError: The model, input, output or preference is invalid.
+        Failure: The store does not respond.
     """
     project = project_folder()
     check_store(tracking_uri(project))
@@ -22,7 +22,7 @@ def predict(model: str, source: Path, output: Path, preference: str, quiet: bool
     from pipeline.tracking.tracker import Tracker
 
     garbage_collection.normal()
-    Tracker(project, None)  # points mlflow at this project's store
+    Tracker(project, None)  # sets mlflow's tracking URI
     console = Console(quiet or as_json)
     with console.bar("predict", None) as bar:
         rows = score(model, source, output, lambda done, total: bar.at(done, total=total), console.warn, preference)

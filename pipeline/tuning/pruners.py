@@ -23,8 +23,8 @@ def halving(curves: Curves, earlier: Sequence[FrozenTrial]) -> list[int]:
     Rungs are after 2, 4, 8, ... validations. At a rung a trial continues if it is in the better half (rounded up) of
     all values at this rung, those of the batch and those of earlier batches' trials that reached it; ties go to the
     lower number. So the best value at a rung always continues, but a batch that is worse than earlier ones may lose all
-    its trials. Unlike Optuna's pruner, which is asynchronous (Li et al. 2020), the result does not depend on the order in
-    which trials arrive.
+    its trials. Unlike Optuna's pruner, which is asynchronous (Li et al. 2020), the result does not depend on the order
+    in which trials arrive.
 
     >>> halving({4: [0.5, 0.6], 5: [0.5, 0.7], 6: [0.4, 0.4]}, [])
     [6]
