@@ -22,7 +22,7 @@ def diff(first: str, second: str, as_json: bool) -> None:
     tracker = tracker_here()
     runs = [find_run(tracker, name) for name in (first, second)]
     keys = [tracker.json_artifact(run.info.run_id, KEY_FILE) or {} for run in runs]
-    told = {
+    changes = {
         "runs": [{"run_id": run.info.run_id, "name": run.info.run_name} for run in runs],
         "configuration": _differing(*(_settings(tracker, run) for run in runs)),
         "data": _differing(*(_data(run, key) for run, key in zip(runs, keys, strict=True))),
@@ -30,9 +30,9 @@ def diff(first: str, second: str, as_json: bool) -> None:
         "metrics": _paired(tracker, runs) or _last(runs),
     }
     if as_json:
-        print(json.dumps(told))
+        print(json.dumps(changes))
         return
-    _print(told)
+    _print(changes)
 
 
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
@@ -96,15 +96,15 @@ def _last(runs: list[Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _print(told: dict[str, Any]) -> None:
-    first, second = told["runs"]
+def _print(changes: dict[str, Any]) -> None:
+    first, second = changes["runs"]
     click.echo(f"{first['name']} {first['run_id']}  ->  {second['name']} {second['run_id']}")
     for part in ("configuration", "data", "code"):
-        click.echo(f"{part}: {'equal' if not told[part] else ''}".rstrip())
-        for name, (before, after) in told[part].items():
+        click.echo(f"{part}: {'equal' if not changes[part] else ''}".rstrip())
+        for name, (before, after) in changes[part].items():
             click.echo(f"  {name}: {before} -> {after}")
     click.echo("metrics, second minus first:")
-    for name, change in told["metrics"].items():
+    for name, change in changes["metrics"].items():
         low_high = change["interval"]
         interval = f"  [{low_high[0]:+.5f}, {low_high[1]:+.5f}] over {change['pairs']} seeds" if low_high else ""
         click.echo(f"  {name}: {change['difference']:+.5f}{interval}")

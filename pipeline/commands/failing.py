@@ -11,7 +11,7 @@ FAILURE, MISTAKE = 1, 2
 
 
 class Stopped(BaseException):
-    """A signal told the process to end."""
+    """The process was ended by a signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)

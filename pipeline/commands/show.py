@@ -46,11 +46,11 @@ def show_balancers(as_json: bool) -> None:
     for name, it in Balancing.choices.items():
         settings = ", ".join(f"{key}={value}" for key, value in it.settings().items())
         needs = " and ".join(need.replace("_", " ") for need in it.needs) or "nothing"
-        told = [f"needs {needs}", f"a step {it.cost:g}x that of equal weights"]
-        told += [f"settings {settings}"] if settings else []
-        told += [f"{it.least} tasks or more"] if it.least > 1 else []
-        told += [] if it.trainable else ["its defaults are no good start"]
-        click.echo(f"{name:14} {it.summary()}\n{'':14} {'; '.join(told)}\n{'':14} {it.paper}")
+        facts = [f"needs {needs}", f"a step {it.cost:g}x that of equal weights"]
+        facts += [f"settings {settings}"] if settings else []
+        facts += [f"{it.least} tasks or more"] if it.least > 1 else []
+        facts += [] if it.trainable else ["its defaults are no good start"]
+        click.echo(f"{name:14} {it.summary()}\n{'':14} {'; '.join(facts)}\n{'':14} {it.paper}")
 
 
 def show_experiment(request: Request) -> None:
@@ -84,11 +84,11 @@ def show_data(request: Request) -> None:
     folder = project / experiment.data.prepared / "prepared" / Prepare(experiment, project).key().digest
     if not (folder / MANIFEST).is_file():
         raise UserError(f"the data of {experiment.name} are not prepared yet: {request.as_command('prepare')}")
-    told = summary(open_prepared(folder).only(experiment.tasks))
+    about = summary(open_prepared(folder).only(experiment.tasks))
     if request.as_json:
-        print(json.dumps(told))
+        print(json.dumps(about))
         return
-    for name, source in told["sources"].items():
+    for name, source in about["sources"].items():
         rows = ", ".join(f"{count:,} {split}" for split, count in source["rows"].items())
         folds = f"; {len(source['folds'])} folds of {min(source['folds']):,} rows or more" if "folds" in source else ""
         if kind := next((it for it in ("words", "subwords") if it in source), None):
@@ -101,9 +101,9 @@ def show_data(request: Request) -> None:
             continue
         shape = " x ".join(map(str, source["shape"]))
         click.echo(f"{name}: rows of {shape} divided by {source['scale']:g}; {rows}{folds}")
-    for name, task in told["tasks"].items():
+    for name, task in about["tasks"].items():
         click.echo()
-        _show_task(name, task, told["sources"][task["source"]]["rows"])
+        _show_task(name, task, about["sources"][task["source"]]["rows"])
 
 
 def _show_task(name: str, task: dict[str, Any], rows: dict[str, int]) -> None:

@@ -106,9 +106,9 @@ class Tune(Step):
         best = winners(study, in_all, self.experiment.replicates)
         trials.to_parquet(folder / TRIALS, index=False)
         trials.drop(columns="seconds").to_csv(folder / "trials.csv", index=False)
-        told = [_told(trial) for trial in best]
-        (folder / WINNERS).write_text(json.dumps({"study": name, "winners": told}, indent=1, sort_keys=True))
-        run.metrics(_means(told), step=in_all)
+        chosen = [_winner(trial) for trial in best]
+        (folder / WINNERS).write_text(json.dumps({"study": name, "winners": chosen}, indent=1, sort_keys=True))
+        run.metrics(_means(chosen), step=in_all)
         run.tags({tags.WINNER: ", ".join(f"trial {trial.number}" for trial in best)})
         run.artifacts(folder)
 
@@ -161,17 +161,17 @@ def winners_in(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _told(trial: "FrozenTrial") -> dict[str, Any]:
+def _winner(trial: "FrozenTrial") -> dict[str, Any]:
     """A replicate's winner as plain data."""
     from pipeline.tuning.study import ERROR, REPLICATE, VALUES
 
-    told = {
+    winner = {
         "replicate": trial.user_attrs[REPLICATE],
         "number": trial.number,
         "objective": math.nan if trial.value is None else trial.value,
         "values": trial.user_attrs[VALUES],
     }
-    return told | ({"standard_error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {})
+    return winner | ({"standard_error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {})
 
 
 def _means(best: list[dict[str, Any]]) -> dict[str, float]:

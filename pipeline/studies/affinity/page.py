@@ -11,9 +11,9 @@ from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.grouping import TOGETHER
 from pipeline.config.tasks import ALL
-from pipeline.reports.cells import name, opening_rows, percent, tested
+from pipeline.reports.cells import name, percent, protocol, tested
 from pipeline.reports.figures.candidates import side_by_side
-from pipeline.reports.page import Page, folded, heading, items, paragraph, table
+from pipeline.reports.page import Page, folded, heading, paragraph, table
 from pipeline.reports.words import bounds, shown_test, still_improving
 from pipeline.studies.affinity.affinities import over_training
 from pipeline.studies.affinity.figures import course_panel, gains_panel, matrix_panel
@@ -186,20 +186,11 @@ def _contrasts(page: Page, found: Grouped) -> None:
 
 
 def _protocol(page: Page, found: Grouped) -> None:
-    count = len(found.openings)
     said = [
         "The affinities are of training rows: the proposal knows nothing of validation or test.",
         "Every network has the same settings and is trained for as many updates.",
-        "The test split was opened for all groupings at once; of these data "
-        f"{'once' if count == 1 else f'{count} times'} in all.",
     ]
-    page.section(
-        "protocol",
-        "How it was done",
-        items(said),
-        table(["test opened", "for"], opening_rows(found.openings)) if count else "",
-        f"<pre>{escape(found.command)}</pre>" if found.command else "",
-    )
+    protocol(page, "groupings", said, found.openings, found.command)
 
 
 def _metrics(found: Grouped) -> str:

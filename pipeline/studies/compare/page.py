@@ -10,12 +10,12 @@ from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.comparing import EQUAL
 from pipeline.config.tasks import ALL
-from pipeline.reports.cells import name, opening_rows, percent, reference_levels, tested
+from pipeline.reports.cells import name, percent, protocol, reference_levels, tested
 from pipeline.reports.constants import unbeaten
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.figures.costs import cost_bars
 from pipeline.reports.figures.tradeoff import trade_off
-from pipeline.reports.page import Page, folded, heading, items, paragraph, table
+from pipeline.reports.page import Page, folded, heading, paragraph, table
 from pipeline.reports.words import bounds, listed, shown_test, still_improving
 from pipeline.studies.compare.answer import called, decided, decision, together
 from pipeline.studies.compare.comparison import REFERENCES, Comparison
@@ -202,7 +202,6 @@ def _costs(page: Page, found: Comparison) -> None:
 
 
 def _protocol(page: Page, found: Comparison) -> None:
-    count = len(found.openings)
     said = [
         f"Every arm had the same budget: a study of {found.trials} trials over the settings below, dealt out to "
         f"{found.replicates} replicates, each of which chose its best on validation and trained it once more from a "
@@ -210,18 +209,9 @@ def _protocol(page: Page, found: Comparison) -> None:
         "The intervals know the rows of test and the luck of tuning, for a replicate is the whole procedure.",
         "Tuned weights are searched on the simplex along with these settings, in as many trials. Every method is at "
         "its own defaults, or as the experiment sets its own.",
-        "The test split was opened for all arms at once; of these data "
-        f"{'once' if count == 1 else f'{count} times'} in all.",
     ]
     space = [[f"<code>{escape(key)}</code>", f"<code>{escape(it)}</code>"] for key, it in found.space.items()]
-    page.section(
-        "protocol",
-        "How it was done",
-        items(said),
-        table(["searched", "range"], space),
-        table(["test opened", "for"], opening_rows(found.openings)) if count else "",
-        f"<pre>{escape(found.command)}</pre>" if found.command else "",
-    )
+    protocol(page, "arms", said, found.openings, found.command, table(["searched", "range"], space))
 
 
 def _metrics(found: Comparison) -> str:
