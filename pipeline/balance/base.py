@@ -94,6 +94,18 @@ class Balancer(ABC):
         return self.state[name]
 
 
+class Directional(Balancer):
+    """A method that gives no weights, but what the shared values descend along."""
+
+    @abstractmethod
+    def direction(self, seen: Seen) -> Tensor:
+        """In place of the weighted sum of the gradients, [K, P]."""
+
+    def weights(self, seen: Seen) -> Tensor:
+        """See `Balancer`: there are none."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Kept:
     """What a weighting remembers between its calls.

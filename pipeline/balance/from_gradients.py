@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.balance.adam import Adam
-from pipeline.balance.base import Balancer, Seen
+from pipeline.balance.base import Balancer, Directional, Seen
 from pipeline.balance.geometry import Unsolved
 from pipeline.config.balancing import Balancing
 from pipeline.draws import seeded
@@ -126,7 +126,7 @@ class SlotBySlot(Balancer):
         return weights
 
 
-class Aggregated(Balancer):
+class Aggregated(Directional):
     """A method that gives no weights: it answers what the shared values descend along.
 
     Where it cannot, that is the sum of the gradients, which counts as a fallback.
@@ -143,12 +143,8 @@ class Aggregated(Balancer):
         super().__init__(settings, tasks, device)
         self._made: list[Aggregation] = [made(aggregation, it) for it in settings]
 
-    def weights(self, seen: Seen) -> Tensor:
-        """See `Balancer`: there are none."""
-        raise NotImplementedError
-
     def direction(self, seen: Seen) -> Tensor:
-        """In place of the weighted sum of the gradients, [K, P]."""
+        """See `Directional`."""
         assert seen.jacobian is not None
         self.fallbacks = torch.zeros(len(self._made))
         answers = []

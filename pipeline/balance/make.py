@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.balance.base import Balancer, Seen
+from pipeline.balance.base import Balancer, Directional, Seen
 from pipeline.balance.fixed import Fixed
 from pipeline.balance.from_gradients import Aggregated, SlotBySlot
 from pipeline.config.balancing import Balancing, Weighing
@@ -33,6 +33,8 @@ def balancer(settings: Sequence[Balancing], tasks: Sequence[str], device: str = 
     implementation = named(first.own_path or first.implementation)
     if implementation is Fixed:
         return Fixed(settings, tasks, device)
+    if isinstance(implementation, type) and issubclass(implementation, Directional):
+        return implementation(settings, tasks, device, shared)
     if not first.weighs:
         return Aggregated(settings, tasks, device, implementation)
     if isinstance(implementation, type) and issubclass(implementation, Balancer):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.balance import Aggregated, double_sampling
+from pipeline.balance import Directional, double_sampling
 from pipeline.config.balancing import Balancing
 from tests.balance.made import CROSSED, GRAMIAN, gradients, made, seen
 
@@ -51,7 +51,7 @@ def taken(method: str, jacobian: torch.Tensor, **values: object) -> tuple[torch.
     """Weights or the direction of a step, and what fell back."""
     balancer = made(method, jacobian.size(1), slots=len(jacobian), shared=jacobian.size(2), **values)
     this = seen(torch.ones(jacobian.shape[:2]), jacobian)
-    found = balancer.direction(this) if isinstance(balancer, Aggregated) else balancer.weights(this)
+    found = balancer.direction(this) if isinstance(balancer, Directional) else balancer.weights(this)
     return found, balancer.fallbacks
 
 

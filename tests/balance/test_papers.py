@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.balance import Aggregated
+from pipeline.balance import Directional
 from pipeline.config.balancing import Balancing
 from pipeline.draws import Stream
 from tests.balance.made import made, seen
@@ -345,7 +345,7 @@ def test_directions_are_those_of_the_papers(kind: str, tasks: int) -> None:
 
     def direction(method: str) -> np.ndarray:
         balancer = made(method, len(part))
-        assert isinstance(balancer, Aggregated)
+        assert isinstance(balancer, Directional)
         found = balancer.direction(whole)[0].double().numpy()
         assert balancer.fallbacks.tolist() == [0.0]
         return found

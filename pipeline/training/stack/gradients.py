@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pipeline.balance import Aggregated, Seen, balancer
+from pipeline.balance import Directional, Seen, balancer
 from pipeline.config.balancing import Balancing
 from pipeline.data.batches import Batch
 from pipeline.model import Network, Pass, TaskGradients
@@ -86,7 +86,7 @@ class Gradients:
             self._network.backward(
                 {task: loss.slopes(logits[task], targets[task], weight) for (task, loss), weight in slopes}
             )
-        elif isinstance(self._balancer, Aggregated):
+        elif isinstance(self._balancer, Directional):
             self._of_tasks.along(weights)
         else:
             self._of_tasks.descend(weights)
@@ -113,7 +113,7 @@ class Gradients:
         if due and "cross_gramian" in self._needs:
             seen = replace(seen, gramian=self._crossed(of_tasks, logits, targets))
         of_tasks.take(self._losses.slopes(logits, targets))
-        if isinstance(self._balancer, Aggregated):
+        if isinstance(self._balancer, Directional):
             direction = self._balancer.direction(replace(seen, jacobian=of_tasks.jacobian()))
             self._note_fallbacks()
             return direction
