@@ -180,7 +180,7 @@ class FromGramian(FromGradients):
 class Directed(Balancing):
     """Methods that give no weights, but a direction for what is shared."""
 
-    needs = ("jacobian",)
+    needs: ClassVar[tuple[Need, ...]] = ("jacobian",)
     of_gradients = True
     weighs = False
 
