@@ -64,7 +64,7 @@ class Explain(PageStep):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Attribute, compare, and draw the page."""
         from pipeline.studies.explain.explanation import explain
-        from pipeline.studies.explain.page import explained_page, said
+        from pipeline.studies.explain.page import answer, explanation_page
         from pipeline.training.numerics import settle
 
         settle()
@@ -72,7 +72,7 @@ class Explain(PageStep):
         found = explain(self._subjects(), self.experiment.seed, partial(_said, context))
         found.save(folder)
         run.metrics(found.metrics())
-        self.publish(run, folder, explained_page(self.experiment.name, self._whose(), found), said(found))
+        self.publish(run, folder, explanation_page(self.experiment.name, self._whose(), found), answer(found))
 
     def _subjects(self) -> dict[str, "Subject"]:
         """Every task with its network and another, and rows of its source that its network has not learnt from."""
