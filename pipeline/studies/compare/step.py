@@ -119,7 +119,7 @@ class Compare(PageStep):
         from pipeline.studies.compare.step_cost import step_costs
 
         prepared = open_prepared(self._prepare.outputs)
-        context.console.line("  measuring what a step of each arm costs")
+        context.console.detail("measuring what a step of each arm costs")
         device = resolve_device(self.experiment)
         trained = [on_device(it.experiments[0], device) for it in self._trained]
         return step_costs([(prepared.only(it.tasks), it) for it in trained])
