@@ -96,8 +96,8 @@ def finished_rows(data: ReportData) -> list[list[str]]:
     ]
 
 
-def metric_rows(data: ReportData) -> list[list[str]]:
-    """Every metric of every candidate and task."""
+def metric_rows(scores: pd.DataFrame) -> list[list[str]]:
+    """Candidate, task, metric, mean, interval, and what the interval knows of: every metric of an evaluation."""
     return [
         [
             name(row["candidate"]),
@@ -107,7 +107,7 @@ def metric_rows(data: ReportData) -> list[list[str]]:
             f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else "",
             row["knows"],
         ]
-        for row in data.evaluation.scores.to_dict("records")
+        for row in scores.to_dict("records")
     ]
 
 

@@ -69,7 +69,7 @@ def candidates(page: Page, data: ReportData) -> None:
         spread(data),
         folded(
             "All test metrics",
-            table(["candidate", "task", "metric", "mean", "interval", "knows of"], metric_rows(data)),
+            table(["candidate", "task", "metric", "mean", "interval", "knows of"], metric_rows(data.evaluation.scores)),
         ),
     )
 

@@ -50,7 +50,7 @@ def register(
         alias, reason = _decide(context, experiment, model.model_uri, present, prepare)
         registry.crown(client, name, version, alias, reason)
     run.tags({tags.GATE: f"{alias}: {reason}"})
-    context.console.line(f"  registered {name} version {version.version} as {alias}: {reason}")
+    context.console.detail(f"registered {name} version {version.version} as {alias}: {reason}")
 
 
 def _decide(context: Context, experiment: Experiment, uri: str, present: Any, prepare: Step) -> tuple[str, str]:

@@ -144,7 +144,7 @@ class Train(Step):
         left_out = dropped(rows, data.mix, data.heat)
         for source in left_out.keys() & first.sources:
             said = f"an epoch leaves out {left_out[source]} of {rows[source]} rows of {source}"
-            context.console.line(f"  data.mix={data.mix}: {said}")
+            context.console.detail(f"data.mix={data.mix}: {said}")
         checkpoint = Checkpoint(context.checkpoints_folder(self.digest) / "checkpoint.safetensors")
         resumed = checkpoint.read() if context.resume else {}
         if resumed:

@@ -101,7 +101,7 @@ class Tune(Step):
             search(study, trained, prepared, pool, context.checkpoints_folder(name), callbacks)
         trials = table(study).head(in_all)
         if len(trials) < in_all:
-            context.console.line(f"  tuning.timeout cut the study: {len(trials)} of {in_all} trials")
+            context.console.detail(f"tuning.timeout cut the study: {len(trials)} of {in_all} trials")
             run.tags({tags.CUT: f"{len(trials)} of {in_all} trials"})
         best = winners(study, in_all, self.experiment.replicates)
         trials.to_parquet(folder / TRIALS, index=False)
@@ -133,7 +133,7 @@ class Tune(Step):
 
         parts = context.tracker.json_artifact(last, KEY_FILE) or {}
         before = {name: part for name, part in parts.items() if name not in _LENGTH}
-        context.console.line(f"  a new study, since {difference(before, self.identity().parts)}")
+        context.console.detail(f"a new study, since {difference(before, self.identity().parts)}")
 
 
 def storage_url(experiment: Experiment, project: Path) -> str:

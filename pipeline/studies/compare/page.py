@@ -10,7 +10,7 @@ from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.comparing import EQUAL
 from pipeline.config.tasks import ALL
-from pipeline.reports.cells import name, percent, protocol, reference_levels, tested
+from pipeline.reports.cells import metric_rows, name, percent, protocol, reference_levels, tested
 from pipeline.reports.constants import unbeaten
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.figures.costs import cost_bars
@@ -79,7 +79,7 @@ def summary(found: Comparison) -> dict[str, Any]:
     }
 
 
-def compared_page(found: Comparison) -> str:
+def comparison_page(found: Comparison) -> str:
     """One HTML document without external requests; its first line is the answer."""
     page = Page()
     _arms(page, found)
@@ -108,11 +108,7 @@ def _arms(page: Page, found: Comparison) -> None:
     references = reference_levels(found.evaluation, found.metrics)
     rows += [[escape(method), *levels, ""] for method, levels in references.items()]
     headers = ["arm", *(f"{task}: {TITLES[metric]}" for task, metric in found.metrics.items()), "delta-m"]
-    all_rows = [
-        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), f"{row['mean']:.4f}",
-         f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else ""]
-        for row in found.evaluation.scores.to_dict("records")
-    ]  # fmt: skip
+    all_rows = [row[:-1] for row in metric_rows(found.evaluation.scores)]
     page.section(
         "arms",
         "The arms on test",
