@@ -108,6 +108,18 @@ class Balancer(ABC):
         return self.state[name]
 
 
+class DirectionBalancer(Balancer):
+    """A method without weights: it returns the update direction of the shared parameters."""
+
+    @abstractmethod
+    def direction(self, inputs: StepInputs) -> Tensor:
+        """The direction that takes the place of the weighted sum of the gradients, [K, P]."""
+
+    def weights(self, inputs: StepInputs) -> Tensor:
+        """Not available: the method has a direction, and no weights."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class StateSpec:
     """Declares an attribute in which a weighting of one slot keeps state between its calls.

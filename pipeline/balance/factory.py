@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.balance.balancer import Balancer, StepInputs
+from pipeline.balance.balancer import Balancer, DirectionBalancer, StepInputs
 from pipeline.balance.fixed import Fixed
-from pipeline.balance.from_gradients import DirectionBalancer, PerSlotWeighting
+from pipeline.balance.from_gradients import PerSlotAggregation, PerSlotWeighting
 from pipeline.config.balancing import Balancing, WeightMethod
 from pipeline.errors import UserError
 from pipeline.plugins import named
@@ -41,8 +41,10 @@ def make_balancer(
     implementation = named(first.own_path or first.implementation)
     if implementation is Fixed:
         return Fixed(settings, tasks, device)
+    if isinstance(implementation, type) and issubclass(implementation, DirectionBalancer):
+        return implementation(settings, tasks, device, shared)
     if not first.returns_weights:
-        return DirectionBalancer(settings, tasks, device, implementation)
+        return PerSlotAggregation(settings, tasks, device, implementation)
     if isinstance(implementation, type) and issubclass(implementation, Balancer):
         if first.own_path and first.reads_gradients and not shared:
             raise UserError(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.balance.adam import Adam
-from pipeline.balance.balancer import Balancer, StepInputs
+from pipeline.balance.balancer import Balancer, DirectionBalancer, StepInputs
 from pipeline.balance.geometry import NotSolved
 from pipeline.config.balancing import Balancing
 from pipeline.draws import seeded
@@ -124,8 +124,8 @@ class PerSlotWeighting(Balancer):
         return weights
 
 
-class DirectionBalancer(Balancer):
-    """A method without weights: it returns the direction of the shared parameters' update.
+class PerSlotAggregation(DirectionBalancer):
+    """Applies an aggregation of gradients to each slot in turn.
 
     If it has no solution, the sum of the gradients is taken, which counts as a fallback.
 
@@ -141,12 +141,8 @@ class DirectionBalancer(Balancer):
         super().__init__(settings, tasks, device)
         self._aggregations: list[Aggregation] = [instantiated(aggregation, it) for it in settings]
 
-    def weights(self, inputs: StepInputs) -> Tensor:
-        """Not available: the method has a direction, and no weights."""
-        raise NotImplementedError
-
     def direction(self, inputs: StepInputs) -> Tensor:
-        """The direction that takes the place of the weighted sum of the gradients, [K, P]."""
+        """See `DirectionBalancer`."""
         assert inputs.jacobian is not None
         self.fallbacks = torch.zeros(len(self._aggregations))
         directions = []

@@ -181,7 +181,7 @@ class GramianBased(GradientBased):
 class DirectionMethod(Balancing):
     """Methods that return no weights, but an update direction for the shared parameters."""
 
-    needs = ("jacobian",)
+    needs: ClassVar[tuple[Need, ...]] = ("jacobian",)
     reads_gradients = True
     returns_weights = False
 

@@ -289,6 +289,26 @@ class HuggingFace(Trunk):
         return self
 
 
+class ModuleTrunk(Trunk):
+    """Trunks of rows that are one module of torch, see `pipeline.model.trunks.module.built_in`.
+
+    Attributes:
+        module: Its class, as `package.module:Class`.
+        embedding: Values of the embedding of a category.
+    """
+
+    implementation = "pipeline.model.trunks.module:built_in"
+    embeds = True
+
+    module: ClassVar[str]
+
+    embedding: int = Field(default=8, ge=1)
+
+    def module_settings(self) -> dict[str, Any]:
+        """The keyword arguments of the module: all settings but those of its surroundings."""
+        return self.model_dump(mode="json", exclude={"kind", "dropout", "embedding"})
+
+
 class OwnTrunk(Trunk):
     """A user's own module, whose input has the source's shape.
 

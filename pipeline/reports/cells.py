@@ -1,7 +1,7 @@
 """Rows of the page's tables: numbers with their intervals, as HTML."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import pandas as pd
@@ -11,6 +11,7 @@ from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.tables import primary
 from pipeline.reports.data import ReportData
 from pipeline.reports.figures.style import colour
+from pipeline.reports.page import Page, items, table
 from pipeline.reports.words import bounds, shown_p
 
 _REFERENCE = "a reference without a network: scikit-learn, each task by itself"
@@ -95,8 +96,8 @@ def finished_rows(data: ReportData) -> list[list[str]]:
     ]
 
 
-def metric_rows(data: ReportData) -> list[list[str]]:
-    """Every metric of every candidate and task."""
+def metric_rows(scores: pd.DataFrame) -> list[list[str]]:
+    """Candidate, task, metric, mean, interval, and what the interval knows of: every metric of an evaluation."""
     return [
         [
             name(row["candidate"]),
@@ -106,7 +107,7 @@ def metric_rows(data: ReportData) -> list[list[str]]:
             f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else "",
             row["knows"],
         ]
-        for row in data.evaluation.scores.to_dict("records")
+        for row in scores.to_dict("records")
     ]
 
 
@@ -130,6 +131,29 @@ def setting_rows(data: ReportData, changed_only: bool) -> list[list[str]]:
 def opening_rows(openings: pd.DataFrame) -> list[list[str]]:
     """When the test split was opened, and for whom."""
     return [[escape(str(row["when"])), escape(str(row["candidates"]))] for row in openings.to_dict("records")]
+
+
+def protocol(page: Page, what: str, said: Sequence[str], openings: pd.DataFrame, command: str, *tables: str) -> None:
+    """The section on how a study was done.
+
+    Args:
+        page: To add it to.
+        what: The test split was opened for all of at once.
+        said: How, a sentence each.
+        openings: See `opening_rows`.
+        command: That makes the study again.
+        tables: Shown below.
+    """
+    times = "once" if len(openings) == 1 else f"{len(openings)} times"
+    opened = f"The test split was opened for all {what} at once; of these data {times} in all."
+    page.section(
+        "protocol",
+        "How it was done",
+        items([*said, opened]),
+        *tables,
+        table(["test opened", "for"], opening_rows(openings)) if len(openings) else "",
+        f"<pre>{escape(command)}</pre>" if command else "",
+    )
 
 
 def name(candidate: str) -> str:

@@ -13,13 +13,12 @@ from pipeline.reports.cells import (
     setting_rows,
 )
 from pipeline.reports.data import ReportData
-from pipeline.reports.figures.candidates import differences, side_by_side
+from pipeline.reports.figures.candidates import differences, gap_dots, side_by_side
 from pipeline.reports.figures.confusion import confusion_matrices
 from pipeline.reports.figures.costs import cost_bars, step_times
 from pipeline.reports.figures.curves import learning_curves
 from pipeline.reports.figures.data import shares
 from pipeline.reports.figures.front import fronts
-from pipeline.reports.figures.gaps import gap_dots
 from pipeline.reports.figures.gates import gate_maps
 from pipeline.reports.figures.tradeoff import trade_off
 from pipeline.reports.page import Page, folded, items, paragraph, table
@@ -70,7 +69,7 @@ def candidates(page: Page, data: ReportData) -> None:
         spread(data),
         folded(
             "All test metrics",
-            table(["candidate", "task", "metric", "mean", "interval", "knows of"], metric_rows(data)),
+            table(["candidate", "task", "metric", "mean", "interval", "knows of"], metric_rows(data.evaluation.scores)),
         ),
     )
 

@@ -50,7 +50,7 @@ def register(
         alias, reason = _decide(context, experiment, model.model_uri, present, prepare)
         registry.set_alias(client, name, version, alias, reason)
     run.tags({tags.GATE: f"{alias}: {reason}"})
-    context.console.line(f"  registered {name} version {version.version} as {alias}: {reason}")
+    context.console.detail(f"registered {name} version {version.version} as {alias}: {reason}")
 
 
 def _decide(context: Context, experiment: Experiment, uri: str, present: Any, prepare: Step) -> tuple[str, str]:
@@ -65,8 +65,8 @@ def _decide(context: Context, experiment: Experiment, uri: str, present: Any, pr
     data = open_prepared(prepare.outputs).only(experiment.tasks)
     data = data.holding_out(seed_slots(experiment, data.chained)[0].fold)
     gain = _objective(uri, data) - _objective(f"models:/{experiment.name}/{present.version}", data)
-    told = f"{gain:+.4f} on the validation objective against {old}, gate.min_gain is {experiment.gate.min_gain}"
-    return (registry.CHAMPION if gain > experiment.gate.min_gain else registry.CHALLENGER), told
+    reason = f"{gain:+.4f} on the validation objective against {old}, gate.min_gain is {experiment.gate.min_gain}"
+    return (registry.CHAMPION if gain > experiment.gate.min_gain else registry.CHALLENGER), reason
 
 
 def _objective(uri: str, data: Prepared) -> float:

@@ -70,7 +70,7 @@ class Select(Step):
             "networks": [{"key": step.digest, "step": step.title, "slot": slots[step.title]} for step in chosen],
         }
         (folder / SELECTED).write_text(json.dumps(choice, indent=1), encoding="utf-8")
-        context.console.line(f"  {found.why}")
+        context.console.detail(found.why)
         run.tags({tags.SELECTED: found.candidate})
         parts = [(step.outputs, slots[step.title]) for step in chosen]
         register(context, run, self.experiment, parts, self._prepare)

@@ -19,17 +19,8 @@ def _levels(rows: pd.DataFrame) -> Figure:
     figure = Figure()
     for row in rows.to_dict("records"):
         name = row["candidate"]
-        figure.add_scatter(
-            x=[100 * row["mean"]],
-            y=[text(name)],
-            error_x=_error(row),
-            mode="markers",
-            marker={"color": colour(name), "symbol": symbol(name), "size": 13},
-            name=text(name),
-            hovertemplate="%{x:.2f} %<extra>%{y}</extra>",
-        )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    return styled(figure, height=90 + 38 * len(rows), x=f"test {TITLES[rows['metric'].iloc[0]]}, %", legend=False)
+        _dot(figure, row, name, colour(name), _error(row), "%{x:.2f} %", name=text(name))
+    return _stacked(figure, len(rows), f"test {TITLES[rows['metric'].iloc[0]]}, %")
 
 
 def differences(table: pd.DataFrame) -> list[Panel]:
@@ -44,18 +35,44 @@ def differences(table: pd.DataFrame) -> list[Panel]:
 def _forest(rows: pd.DataFrame) -> Figure:
     figure = Figure()
     for row in rows.to_dict("records"):
-        figure.add_scatter(
-            x=[100 * row["mean"]],
-            y=[text(row["task"])],
-            error_x=_error(row) | {"color": _VERDICT[row["verdict"]]},
-            mode="markers",
-            marker={"color": _VERDICT[row["verdict"]], "symbol": symbol(row["candidate"]), "size": 13},
-            hovertemplate="%{x:+.2f} points<extra>%{y}</extra>",
-        )
+        ink = _VERDICT[row["verdict"]]
+        _dot(figure, row, row["task"], ink, _error(row) | {"color": ink}, "%{x:+.2f} points")
     figure.add_vline(x=0, line={"color": MUTED, "width": 1.5})
-    figure.update_yaxes(autorange="reversed", showgrid=False)
     titles = " or ".join(dict.fromkeys(TITLES[metric] for metric in rows["metric"]))
-    return styled(figure, height=90 + 38 * len(rows), x=f"points of test {titles}", legend=False)
+    return _stacked(figure, len(rows), f"points of test {titles}")
+
+
+def gap_dots(gaps: pd.DataFrame) -> list[Panel]:
+    """One panel a task: every candidate's training minus validation in the primary metric, in points, with interval."""
+    return [Panel(str(task), _gaps(rows)) for task, rows in gaps.groupby("task", sort=False)]
+
+
+def _gaps(rows: pd.DataFrame) -> Figure:
+    figure = Figure()
+    for row in rows.to_dict("records"):
+        name, bar = row["candidate"], 100 * (row["gap_high"] - row["gap"])
+        error = {"type": "data", "array": [bar], "thickness": 2.5, "width": 7} if bar == bar else {}
+        _dot(figure, row | {"mean": row["gap"]}, name, colour(name), error, "%{x:+.2f} points")
+    figure.add_vline(x=0, line={"color": MUTED, "width": 1.5})
+    return _stacked(figure, len(rows), f"train minus validation {TITLES[rows['metric'].iloc[0]]}, points")
+
+
+def _dot(figure: Figure, row: dict, at: str, ink: str, error: dict, form: str, **more: str) -> None:
+    """A mean in percent with its error bar, on a line of its own."""
+    figure.add_scatter(
+        x=[100 * row["mean"]],
+        y=[text(at)],
+        error_x=error,
+        mode="markers",
+        marker={"color": ink, "symbol": symbol(row["candidate"]), "size": 13},
+        hovertemplate=f"{form}<extra>%{{y}}</extra>",
+        **more,
+    )
+
+
+def _stacked(figure: Figure, lines: int, x: str) -> Figure:
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return styled(figure, height=90 + 38 * lines, x=x, legend=False)
 
 
 def _error(row: dict) -> dict:

@@ -16,22 +16,26 @@ _MOST_STEPS = 30
 
 def cost_bars(costs: pd.DataFrame) -> list[Panel]:
     """Parameters, latency and throughput of each candidate answering all tasks."""
-    return [Panel(title, _bars(costs, column, form, unit)) for column, (title, form, unit) in _COSTS.items()]
+    names = costs["candidate"]
+    colours = [colour(name) for name in names]
+    return [
+        Panel(title, styled(_bars(costs[column], names, colours, form, form), 80 + 34 * len(costs), unit, legend=False))
+        for column, (title, form, unit) in _COSTS.items()
+    ]
 
 
-def _bars(costs: pd.DataFrame, column: str, form: str, unit: str) -> Figure:
-    figure = Figure()
-    figure.add_bar(
-        x=costs[column],
-        y=[text(name) for name in costs["candidate"]],
+def _bars(values: pd.Series, names: pd.Series, colours: list[str], form: str, hover: str, **more: list[str]) -> Figure:
+    figure = Figure().add_bar(
+        x=values,
+        y=[text(name) for name in names],
         orientation="h",
-        marker={"color": [colour(name) for name in costs["candidate"]]},
+        marker={"color": colours},
         texttemplate=form,
         textposition="auto",
-        hovertemplate=form + "<extra>%{y}</extra>",
+        hovertemplate=hover + "<extra>%{y}</extra>",
+        **more,
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    return styled(figure, 80 + 34 * len(costs), unit, legend=False)
+    return figure.update_yaxes(autorange="reversed", showgrid=False)
 
 
 def step_times(steps: pd.DataFrame) -> list[Panel]:
@@ -41,18 +45,10 @@ def step_times(steps: pd.DataFrame) -> list[Panel]:
     slowest = steps.loc[steps["seconds"].nlargest(_MOST_STEPS).index.sort_values()]
     more = f" The {_MOST_STEPS} slowest of {len(steps)} steps are shown." if len(steps) > len(slowest) > 0 else ""
     steps = slowest if more else steps
-    figure = Figure()
-    figure.add_bar(
-        x=steps["seconds"],
-        y=[text(step) for step in steps["step"]],
-        orientation="h",
-        marker={"color": [FAINT if cached else BLUE for cached in steps["cached"]]},
-        customdata=["answered by an earlier run" if cached else "ran now" for cached in steps["cached"]],
-        texttemplate="%{x:.1f} s",
-        textposition="auto",
-        hovertemplate="%{x:.1f} s, %{customdata}<extra>%{y}</extra>",
-    )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    colours = [FAINT if cached else BLUE for cached in steps["cached"]]
+    when = ["answered by an earlier run" if cached else "ran now" for cached in steps["cached"]]
+    form = "%{x:.1f} s"
+    figure = _bars(steps["seconds"], steps["step"], colours, form, f"{form}, %{{customdata}}", customdata=when)
     sentence = "Pale bars were answered by an earlier run." if steps["cached"].any() else ""
     return [
         Panel(

@@ -15,7 +15,7 @@ def shares(manifest: Mapping[str, Any]) -> list[Panel]:
 
 
 def _panel(name: str, task: Mapping[str, Any], rows: Mapping[str, int]) -> Panel:
-    said = f"Targets: {', '.join(_told(split, task, count) for split, count in rows.items())}."
+    said = f"Targets: {', '.join(_known(split, task, count) for split, count in rows.items())}."
     if not task["classes"]:
         spread = f" Mean {task['mean']:.6g}, standard deviation {task['std']:.6g} in train."
         return Panel(f"{name} ({task['kind']})", None, said + spread)
@@ -25,7 +25,7 @@ def _panel(name: str, task: Mapping[str, Any], rows: Mapping[str, int]) -> Panel
     return Panel(f"{name} ({task['kind']})", _bars(task, order), said)
 
 
-def _told(split: str, task: Mapping[str, Any], rows: int) -> str:
+def _known(split: str, task: Mapping[str, Any], rows: int) -> str:
     """`5,400 of train`, with the share that is missing where any is."""
     known = task["labelled"][split]
     if task["kind"] == "tagging":

@@ -60,7 +60,7 @@ def _in_short(experiment: Experiment, exclude_defaults: bool = False) -> dict[st
 
 
 def _columns(kinds: Mapping[str, str]) -> str:
-    """Names and kinds; of many how many of each, and what tells others of the same number apart."""
+    """Names and kinds; of many how many of each, and a checksum that distinguishes others of the same number."""
     whole = json.dumps(kinds, ensure_ascii=False)
     if len(kinds) <= _MOST_COLUMNS:
         return whole

@@ -11,14 +11,14 @@ from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.affinity import TOGETHER
 from pipeline.config.tasks import ALL
-from pipeline.reports.cells import name, opening_rows, percent, tested
+from pipeline.reports.cells import name, percent, protocol, tested
 from pipeline.reports.figures.candidates import side_by_side
-from pipeline.reports.page import Page, folded, heading, items, paragraph, table
+from pipeline.reports.page import Page, folded, heading, paragraph, table
 from pipeline.reports.words import bounds, shown_test, still_improving
 from pipeline.studies.affinity.affinities import over_training
 from pipeline.studies.affinity.figures import course_panel, gains_panel, matrix_panel
 from pipeline.studies.affinity.groupings import titled
-from pipeline.studies.affinity.result import Grouped
+from pipeline.studies.affinity.result import AffinityResult
 
 _CALLED = {TOGETHER: "one network for all tasks", SINGLE: "a network for each task"}
 _BEING = {"better": "better than", "worse": "worse than", "unclear": "not told apart from"}
@@ -42,12 +42,12 @@ _TESTS = (
 )
 
 
-def answer(found: Grouped) -> str:
+def answer(found: AffinityResult) -> str:
     """The answer, a first line and what it does not say."""
     return "\n".join([_first(found), *_details(found)])
 
 
-def summary(found: Grouped) -> dict[str, Any]:
+def summary(found: AffinityResult) -> dict[str, Any]:
     """All numbers as plain data."""
     return {
         "experiment": found.name,
@@ -64,7 +64,7 @@ def summary(found: Grouped) -> dict[str, Any]:
     }
 
 
-def grouped_page(found: Grouped) -> str:
+def affinity_page(found: AffinityResult) -> str:
     """One HTML document without external requests; its first line is the answer."""
     page = Page()
     _matrices(page, found)
@@ -74,7 +74,7 @@ def grouped_page(found: Grouped) -> str:
     return page.document(f"Headway: tasks of {found.name}", heading(_first(found), found.name, _details(found)))
 
 
-def _first(found: Grouped) -> str:
+def _first(found: AffinityResult) -> str:
     """Which tasks should share a network, and whether they do better so."""
     proposed = found.proposed
     said = f"For at most {found.networks} networks, {_CALLED.get(proposed, titled(found.proposal))} is proposed"
@@ -91,7 +91,7 @@ def _first(found: Grouped) -> str:
     return f"{said}: as written, untuned, it is on test {' and '.join(clauses)}."
 
 
-def _details(found: Grouped) -> list[str]:
+def _details(found: AffinityResult) -> list[str]:
     """What the first line does not say."""
     order = list(found.groupings["candidate"])
     best, place = order[0], order.index(found.proposed) + 1
@@ -113,7 +113,7 @@ def _details(found: Grouped) -> list[str]:
     return said
 
 
-def _against(found: Grouped, candidate: str, other: str) -> dict:
+def _against(found: AffinityResult, candidate: str, other: str) -> dict:
     """The test of all tasks together."""
     rows = found.contrasts
     rows = rows[(rows["task"] == ALL) & (rows["candidate"] == candidate) & (rows["against"] == other)]
@@ -121,7 +121,7 @@ def _against(found: Grouped, candidate: str, other: str) -> dict:
     return row
 
 
-def _matrices(page: Page, found: Grouped) -> None:
+def _matrices(page: Page, found: AffinityResult) -> None:
     tasks = found.tasks
     affinity, cosine = (values.mean(0) for values in (found.affinities.affinity, found.affinities.cosine))
     for matrix in (affinity, cosine):
@@ -143,7 +143,7 @@ def _matrices(page: Page, found: Grouped) -> None:
     )
 
 
-def _groupings(page: Page, found: Grouped) -> None:
+def _groupings(page: Page, found: AffinityResult) -> None:
     rows = [
         [
             name(row["candidate"]) + (" (proposed)" if row["proposed"] else ""),
@@ -165,7 +165,7 @@ def _groupings(page: Page, found: Grouped) -> None:
     )
 
 
-def _scores(found: Grouped) -> str:
+def _scores(found: AffinityResult) -> str:
     rows = [
         [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), percent(row)]
         for row in primary(found.evaluation.scores).to_dict("records")
@@ -173,7 +173,7 @@ def _scores(found: Grouped) -> str:
     return table(["grouping", "task", "metric", "mean"], rows)
 
 
-def _contrasts(page: Page, found: Grouped) -> None:
+def _contrasts(page: Page, found: AffinityResult) -> None:
     parts = []
     for against in (TOGETHER, SINGLE):
         rows = found.contrasts[found.contrasts["against"] == against].to_dict("records")
@@ -185,23 +185,14 @@ def _contrasts(page: Page, found: Grouped) -> None:
     page.section("differences", "Is it more than noise?", paragraph(_TESTS), *parts)
 
 
-def _protocol(page: Page, found: Grouped) -> None:
-    count = len(found.openings)
+def _protocol(page: Page, found: AffinityResult) -> None:
     said = [
         "The affinities are of training rows: the proposal knows nothing of validation or test.",
         "Every network has the same settings and is trained for as many updates.",
-        "The test split was opened for all groupings at once; of these data "
-        f"{'once' if count == 1 else f'{count} times'} in all.",
     ]
-    page.section(
-        "protocol",
-        "How it was done",
-        items(said),
-        table(["test opened", "for"], opening_rows(found.openings)) if count else "",
-        f"<pre>{escape(found.command)}</pre>" if found.command else "",
-    )
+    protocol(page, "groupings", said, found.openings, found.command)
 
 
-def _metrics(found: Grouped) -> str:
+def _metrics(found: AffinityResult) -> str:
     metrics = primary(found.evaluation.scores)["metric"].drop_duplicates()
     return " or ".join(TITLES[metric] for metric in metrics)

@@ -20,7 +20,7 @@ from pipeline.studies.affinity.groupings import Grouping, expected, titled, valu
 
 
 @dataclass(frozen=True)
-class Grouped:
+class AffinityResult:
     """What the page shows.
 
     Attributes:

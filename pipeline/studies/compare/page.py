@@ -10,12 +10,12 @@ from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.compare import EQUAL
 from pipeline.config.tasks import ALL
-from pipeline.reports.cells import name, opening_rows, percent, reference_levels, tested
+from pipeline.reports.cells import metric_rows, name, percent, protocol, reference_levels, tested
 from pipeline.reports.constants import unbeaten
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.figures.costs import cost_bars
 from pipeline.reports.figures.tradeoff import trade_off
-from pipeline.reports.page import Page, folded, heading, items, paragraph, table
+from pipeline.reports.page import Page, folded, heading, paragraph, table
 from pipeline.reports.words import bounds, listed, shown_test, still_improving
 from pipeline.studies.compare.answer import called, decided, decision, together
 from pipeline.studies.compare.comparison import REFERENCES, Comparison
@@ -79,7 +79,7 @@ def summary(found: Comparison) -> dict[str, Any]:
     }
 
 
-def compared_page(found: Comparison) -> str:
+def comparison_page(found: Comparison) -> str:
     """One HTML document without external requests; its first line is the answer."""
     page = Page()
     _arms(page, found)
@@ -108,11 +108,7 @@ def _arms(page: Page, found: Comparison) -> None:
     references = reference_levels(found.evaluation, found.metrics)
     rows += [[escape(method), *levels, ""] for method, levels in references.items()]
     headers = ["arm", *(f"{task}: {TITLES[metric]}" for task, metric in found.metrics.items()), "delta-m"]
-    all_rows = [
-        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), f"{row['mean']:.4f}",
-         f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else ""]
-        for row in found.evaluation.scores.to_dict("records")
-    ]  # fmt: skip
+    all_rows = [row[:-1] for row in metric_rows(found.evaluation.scores)]
     page.section(
         "arms",
         "The arms on test",
@@ -202,7 +198,6 @@ def _costs(page: Page, found: Comparison) -> None:
 
 
 def _protocol(page: Page, found: Comparison) -> None:
-    count = len(found.openings)
     said = [
         f"Every arm had the same budget: a study of {found.trials} trials over the settings below, dealt out to "
         f"{found.replicates} replicates, each of which chose its best on validation and trained it once more from a "
@@ -210,18 +205,9 @@ def _protocol(page: Page, found: Comparison) -> None:
         "The intervals know the rows of test and the luck of tuning, for a replicate is the whole procedure.",
         "Tuned weights are searched on the simplex along with these settings, in as many trials. Every method is at "
         "its own defaults, or as the experiment sets its own.",
-        "The test split was opened for all arms at once; of these data "
-        f"{'once' if count == 1 else f'{count} times'} in all.",
     ]
     space = [[f"<code>{escape(key)}</code>", f"<code>{escape(it)}</code>"] for key, it in found.space.items()]
-    page.section(
-        "protocol",
-        "How it was done",
-        items(said),
-        table(["searched", "range"], space),
-        table(["test opened", "for"], opening_rows(found.openings)) if count else "",
-        f"<pre>{escape(found.command)}</pre>" if found.command else "",
-    )
+    protocol(page, "arms", said, found.openings, found.command, table(["searched", "range"], space))
 
 
 def _metrics(found: Comparison) -> str:
