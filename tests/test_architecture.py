@@ -26,6 +26,7 @@ LAYERS = [
     {"training"},
     {"serving"},
     {"balance", "model", "data"},
+    {"kinds"},
     {"config"},
     {"stacked"},
     {"pretrained"},

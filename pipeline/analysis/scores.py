@@ -27,7 +27,7 @@ def score(candidate: Candidate, rows: Split) -> Scores:
         candidate: What to score.
         rows: A split with at least the candidate's sources and tasks.
     """
-    own = {name: task.metrics for name, task in candidate.experiment.tasks.items()}
+    own = {name: task.own_metrics for name, task in candidate.experiment.tasks.items()}
     parts = [
         (score_network(it.network, candidate.prepared, rows, it.thresholds, own), it.places)
         for it in networks_of(candidate)

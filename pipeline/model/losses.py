@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.config.tasks import TaskSettings
+from pipeline.config.tasks import OwnParts, TaskSettings, Weighted
 from pipeline.stacked import Scratch, Stacked, Targets
 
 
@@ -181,14 +181,14 @@ def loss_of(task: TaskSettings, device: str = "cpu") -> Loss:
     Raises:
         UserError: A loss of the user's own is not there, or cannot be made.
     """
-    if task.own_loss:
+    if isinstance(task, OwnParts) and task.own_loss:
         from pipeline.model.own_loss import OwnLoss
 
         return OwnLoss(task.own_loss, task.loss_arguments, device)
     if task.kind == "regression":
         return _REGRESSION[task.loss](device)
     plain = CrossEntropy(device) if task.kind in ("multiclass", "tagging") else BinaryCrossEntropy(device)
-    return Focal(plain, task.focal, device) if task.focal else plain
+    return Focal(plain, task.focal, device) if isinstance(task, Weighted) and task.focal else plain
 
 
 def _focal_factors(rest: Tensor, focal: float) -> Tensor:
