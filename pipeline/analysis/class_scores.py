@@ -87,7 +87,7 @@ def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, 
     mean over classes of the share of their rows that are answered right.
     """
     names = ["accuracy", "balanced_accuracy", "macro_f1", "nll", "ece"]
-    names += ["roc_auc", "average_precision"] if task.kind == "binary" else []
+    names += ["roc_auc", "average_precision"] if task.definition.single else []
     if len(targets) == 0:
         return dict.fromkeys(names, float("nan"))
     true, predicted, confidence, positive = (
@@ -101,10 +101,8 @@ def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, 
         "nll": answers.nll.mean(),
         "ece": calibration_error(confidence, right),
     }
-    if task.kind == "binary":
-        both = 0 < true.sum() < len(true)  # a ranking needs rows of both classes
-        values["roc_auc"] = roc_auc(true, positive) if both else np.nan
-        values["average_precision"] = average_precision(true, positive) if both else np.nan
+    if task.definition.single:
+        values |= {"roc_auc": roc_auc(true, positive), "average_precision": average_precision(true, positive)}
     return {name: float(values[name]) for name in names}
 
 

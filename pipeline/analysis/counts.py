@@ -49,9 +49,11 @@ def f1_score(true: np.ndarray, predicted: np.ndarray) -> float:
 def roc_auc(true: np.ndarray, scores: np.ndarray) -> float:
     """The share of pairs of a row of class 1 and one of class 0 that are ranked rightly, ties by half.
 
-    Mann and Whitney 1947. Rows of both classes are needed.
+    Mann and Whitney 1947. NaN without rows of both classes.
     """
     positive = true > 0
+    if not _has_both(positive):
+        return float("nan")
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = counts.cumsum() - (counts - 1) / 2  # of equals their mean
     ones = np.count_nonzero(positive)
@@ -59,11 +61,21 @@ def roc_auc(true: np.ndarray, scores: np.ndarray) -> float:
 
 
 def average_precision(true: np.ndarray, scores: np.ndarray) -> float:
-    """The mean over the rows of class 1 of the precision among all rows that score as high or higher."""
+    """The mean over the rows of class 1 of the precision among all rows that score as high or higher.
+
+    NaN without rows of both classes.
+    """
+    if not _has_both(true > 0):
+        return float("nan")
     values, place = np.unique(-scores, return_inverse=True)
     ones = np.bincount(place, true > 0, len(values))
     found, of = ones.cumsum(), np.bincount(place, minlength=len(values)).cumsum()
     return float((found / of * ones).sum() / ones.sum())
+
+
+def _has_both(positive: np.ndarray) -> bool:
+    """Whether a ranking can be measured."""
+    return bool(0 < np.count_nonzero(positive) < len(positive))
 
 
 def r2_score(true: np.ndarray, answered: np.ndarray) -> float:

@@ -65,10 +65,7 @@ def _metrics(
         name: by_label(metric, labels, logits.numpy(), present)
         for name, metric in (("roc_auc", roc_auc), ("average_precision", average_precision))
     }
-    f1 = [
-        f1_score(true[rows], said[rows]) if rows.any() else np.nan
-        for true, said, rows in zip(labels.T, answers.T, present.T, strict=True)
-    ]
+    f1 = by_label(lambda true, said: f1_score(true, said) if len(true) else np.nan, labels, answers, present)
     values = {name: mean_of_known(its) for name, its in (found | {"macro_f1": f1}).items()}
     values |= _over_all(logits[torch.from_numpy(present)], labels[present] > 0, answers[present])
     for name, its in found.items():

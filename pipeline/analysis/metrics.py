@@ -161,16 +161,16 @@ def summed(columns: np.ndarray, groups: np.ndarray) -> np.ndarray:
 def by_label(
     metric: Callable[[np.ndarray, np.ndarray], float], true: np.ndarray, chances: np.ndarray, present: np.ndarray
 ) -> list[float]:
-    """A ranking metric of each label, NaN where it has no rows of both kinds.
+    """A metric of each label.
 
     Args:
-        metric: Takes truth and chances of some rows.
+        metric: Takes truth and chances of the rows where the label is known.
         true: 1 or 0, [N, L].
         chances: Anything that rises with the probability, [N, L].
         present: Which of the truth is known, bool [N, L].
     """
-    pairs = ((own[rows], chance[rows]) for own, chance, rows in zip(true.T, chances.T, present.T, strict=True))
-    return [float(metric(own, chance)) if 0 < own.sum() < len(own) else np.nan for own, chance in pairs]
+    each = zip(true.T, chances.T, present.T, strict=True)
+    return [float(metric(own[rows], chance[rows])) for own, chance, rows in each]
 
 
 def mean_of_known(values: list[float]) -> float:
