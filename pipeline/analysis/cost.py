@@ -88,7 +88,7 @@ def as_served(prepared: Prepared, experiment: Experiment) -> Network:
             shape=it.shape,
             categories=it.categories,
             ids=it.ids,
-            tagging=task.kind == "tagging",
+            per_token=task.definition.per_token,
             frame=it.frame,
         )
         for name, it in sources.items()

@@ -45,16 +45,41 @@ class Constant:
 
 def constant(task: PreparedTask, labels: np.ndarray) -> Constant:
     """The constant prediction of a task from its training targets, as `Split` has them, of which some are known."""
-    if task.kind == "regression":
-        mean = float(_means(labels))
-        return Constant(f"{mean * task.std + task.mean:.4g}", np.array([mean], np.float32))
-    if task.kind == "multilabel":
-        share = _means(labels)
-        logits = np.log(np.maximum(share, _SURE)) - np.log(np.maximum(1 - share, _SURE))
-        return Constant("the share of each label", logits.astype(np.float32))
+    found: Constant = task.definition.load(task.definition.constant)(task, labels)
+    return found
+
+
+def mean(task: PreparedTask, labels: np.ndarray) -> Constant:
+    """The mean of numbers."""
+    found = float(_means(labels))
+    return Constant(f"{found * task.std + task.mean:.4g}", np.array([found], np.float32))
+
+
+def shares_of_labels(task: PreparedTask, labels: np.ndarray) -> Constant:
+    """The share of each of several labels."""
+    share = _means(labels)
+    logits = np.log(np.maximum(share, _SURE)) - np.log(np.maximum(1 - share, _SURE))
+    return Constant("the share of each label", logits.astype(np.float32))
+
+
+def most_frequent_class(task: PreparedTask, labels: np.ndarray) -> Constant:
+    """The shares of the classes."""
+    return _of_shares(task, _shares(task, labels))
+
+
+def most_frequent_tag(task: PreparedTask, labels: np.ndarray) -> Constant:
+    """The shares of the tags, but "O" before any other."""
     shares = _shares(task, labels)
+    if OUTSIDE in task.classes:
+        outside = task.classes.index(OUTSIDE)
+        if shares.argmax() != outside:
+            shares[outside] = _FIRST * shares.max()
+    return _of_shares(task, shares)
+
+
+def _of_shares(task: PreparedTask, shares: np.ndarray) -> Constant:
     logits = np.log(np.maximum(shares, _SURE))
-    logits = logits[1:] - logits[:1] if task.kind == "binary" else logits
+    logits = logits[1:] - logits[:1] if task.definition.single else logits
     return Constant(task.classes[int(shares.argmax())], logits.astype(np.float32), max(task.length, 1))
 
 
@@ -70,10 +95,6 @@ def _shares(task: PreparedTask, labels: np.ndarray) -> np.ndarray:
     count = len(task.classes)
     rows = np.sum([np.bincount(part[part >= 0], minlength=count) for part in _parts(labels)], 0)
     shares: np.ndarray = rows / rows.sum()
-    if task.kind == "tagging" and OUTSIDE in task.classes:
-        outside = task.classes.index(OUTSIDE)
-        if shares.argmax() != outside:
-            shares[outside] = _FIRST * shares.max()
     return shares
 
 

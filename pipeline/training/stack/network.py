@@ -18,7 +18,7 @@ def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Netw
             it.shape,
             it.categories,
             it.ids,
-            task.kind == "tagging",
+            task.definition.per_token,
             it.frame,
         )
         for name, task in prepared.tasks.items()
