@@ -61,7 +61,7 @@ class ClassScorer:
 
     def scores(self, labels: np.ndarray) -> TaskScores:
         """The scores, given the targets [N] of all rows taken."""
-        answers, labelled = Answers.joined(self._parts), known(labels)
+        task, answers, labelled = self._task, Answers.joined(self._parts), known(labels)
         targets = torch.from_numpy(labels[labelled])
         slots = [Answers(*(getattr(answers, name)[k] for name in Answers.__annotations__))
                  for k in range(len(answers.predicted))]  # fmt: skip
@@ -69,13 +69,9 @@ class ClassScorer:
         columns = np.zeros((len(labels), 2))
         columns[labelled, 0] = 1.0
         columns[labelled, 1] = (answers.predicted == targets).double().mean(0).numpy()
+        found = {name: np.array([one[name] for one in each]) for name in each[0]}
         return TaskScores(
-            source=self._task.source,
-            primary=self._task.primary,
-            metrics={name: np.array([one[name] for one in each]) for name in each[0]},
-            labelled=labelled,
-            columns=columns,
-            confusions=_confusions(self._task, targets, answers.predicted),
+            task.source, task.primary, found, labelled, columns, _confusions(self._task, targets, answers.predicted)
         )
 
 

@@ -52,11 +52,11 @@ def roc_auc(true: np.ndarray, scores: np.ndarray) -> float:
     Mann and Whitney 1947. NaN without rows of both classes.
     """
     positive = true > 0
-    if not _has_both(positive):
+    ones = np.count_nonzero(positive)
+    if not 0 < ones < len(true):
         return float("nan")
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = counts.cumsum() - (counts - 1) / 2  # of equals their mean
-    ones = np.count_nonzero(positive)
     return float((ranks[place[positive]].sum() - ones * (ones + 1) / 2) / (ones * (len(true) - ones)))
 
 
@@ -65,17 +65,12 @@ def average_precision(true: np.ndarray, scores: np.ndarray) -> float:
 
     NaN without rows of both classes.
     """
-    if not _has_both(true > 0):
+    if not 0 < np.count_nonzero(true > 0) < len(true):
         return float("nan")
     values, place = np.unique(-scores, return_inverse=True)
     ones = np.bincount(place, true > 0, len(values))
     found, of = ones.cumsum(), np.bincount(place, minlength=len(values)).cumsum()
     return float((found / of * ones).sum() / ones.sum())
-
-
-def _has_both(positive: np.ndarray) -> bool:
-    """Whether a ranking can be measured."""
-    return bool(0 < np.count_nonzero(positive) < len(positive))
 
 
 def r2_score(true: np.ndarray, answered: np.ndarray) -> float:

@@ -68,7 +68,7 @@ class TaskSettings(Part):
     @classmethod
     def takes(cls, loss: str) -> bool:
         """Whether tasks of this kind can have this loss."""
-        return loss in cls.losses
+        return loss in cls.losses or (is_own(loss) and issubclass(cls, OwnParts))
 
     @field_validator("loss")
     @classmethod
@@ -104,11 +104,6 @@ class OwnParts(TaskSettings):
 
     loss_arguments: Annotated[dict[str, Any], read_by("train", "study")] = Field(default_factory=dict)
     metrics: Annotated[tuple[OwnPath, ...], BeforeValidator(listed), read_by("evaluate"), RESOLVED] = ()
-
-    @classmethod
-    def takes(cls, loss: str) -> bool:
-        """See `TaskSettings`."""
-        return super().takes(loss) or is_own(loss)
 
     @model_validator(mode="after")
     def _no_arguments(self) -> "OwnParts":

@@ -10,6 +10,6 @@ KIND = Kind(
     tally="training.tallies:ClassTally",
     scorer="analysis.class_scores:ClassScorer",
     decision="serving.decisions:Class",
-    constant="analysis.references.constant:most_frequent_class",
+    constant="analysis.references.constant:most_frequent",
     gate="steps.gate:accuracy",
 )

@@ -10,6 +10,6 @@ KIND = Kind(
     tally="training.tallies:TagTally",
     scorer="analysis.tag_scores:TagScorer",
     decision="serving.decisions:Tags",
-    constant="analysis.references.constant:most_frequent_tag",
+    constant="analysis.references.constant:most_frequent",
     gate="steps.gate:entity_f1",
 )

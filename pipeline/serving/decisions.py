@@ -13,6 +13,8 @@ from torch import Tensor
 from pipeline.kinds import kind_of
 from pipeline.serving.specification import TaskSpec
 
+_TYPES = {torch.int64: "long", torch.float32: "float", torch.float64: "double"}
+
 
 class Decision(ABC):
     """Makes predictions of a task's logits.
@@ -27,9 +29,10 @@ class Decision(ABC):
     def __init__(self, task: TaskSpec) -> None:
         self._task, self.kind = task, kind_of(task.kind)
 
-    @abstractmethod
     def columns(self) -> dict[str, str]:
         """The columns that a caller gets, in their order, and MLflow's type of each."""
+        logits = torch.zeros(1, self.kind.outputs(len(self._task.classes)))
+        return {name: _TYPES[column.dtype] for name, column in self.predict(logits).items()}
 
     @abstractmethod
     def predict(self, logits: Tensor) -> dict[str, Tensor]:
@@ -38,10 +41,6 @@ class Decision(ABC):
 
 class Class(Decision):
     """`label`, the predicted class as its index from 0, and probabilities."""
-
-    def columns(self) -> dict[str, str]:
-        """See `Decision`."""
-        return {"label": "long"} | {f"probability/{index}": "float" for index in range(len(self._task.classes))}
 
     def predict(self, logits: Tensor) -> dict[str, Tensor]:
         """See `Decision`."""
@@ -61,14 +60,6 @@ class Binary(Class):
 class Labels(Decision):
     """`label/<index>`, 1 where its probability is above the label's threshold, else 0, and probabilities."""
 
-    def columns(self) -> dict[str, str]:
-        """See `Decision`."""
-        return {
-            f"{name}/{index}": kind
-            for name, kind in (("label", "long"), ("probability", "float"))
-            for index in range(len(self._task.classes))
-        }
-
     def predict(self, logits: Tensor) -> dict[str, Tensor]:
         """See `Decision`."""
         chances = torch.sigmoid(logits)
@@ -78,10 +69,6 @@ class Labels(Decision):
 
 class Number(Decision):
     """`value`, in the target's own unit, clipped to the range that the specification may name."""
-
-    def columns(self) -> dict[str, str]:
-        """See `Decision`."""
-        return {"value": "double"}
 
     def predict(self, logits: Tensor) -> dict[str, Tensor]:
         """See `Decision`."""

@@ -1,5 +1,8 @@
 """The primary metric of what the served model predicts, by which a champion is chosen; each kind of task names its own.
 
+Its arguments are the task; the columns of its predictions, as `pipeline.serving.served.Served.answers` names them but
+without the task's name; and the targets, as `pipeline.data.prepared.Split` has them.
+
 Shapes: N rows, C classes, L labels at once, T tokens of a row.
 """
 
@@ -15,17 +18,6 @@ from pipeline.data.prepared import PreparedTask, known
 from pipeline.training.spans import Spans, f1
 
 Columns = Mapping[str, pd.Series]
-
-
-def primary(task: PreparedTask, predicted: Columns, truth: np.ndarray) -> float:
-    """A task's primary metric.
-
-    Args:
-        task: Whose.
-        predicted: Its columns [N], as `pipeline.serving.served.Served.answers` names them, without the task's name.
-        truth: Its targets, as `pipeline.data.prepared.Split` has them.
-    """
-    return float(task.definition.load(task.definition.gate)(task, predicted, truth))
 
 
 def accuracy(task: PreparedTask, predicted: Columns, truth: np.ndarray) -> float:

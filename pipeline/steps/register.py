@@ -11,7 +11,6 @@ from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.serving.open_model import open_model
 from pipeline.serving.package import log_package
 from pipeline.steps.context import Context
-from pipeline.steps.gate import primary
 from pipeline.steps.step import Step
 from pipeline.tracking import registry, tags
 from pipeline.tracking.run import Run
@@ -73,5 +72,6 @@ def _objective(uri: str, data: Prepared) -> float:
     found = []
     for task, it in data.tasks.items():
         own = {str(name).removeprefix(f"{task}/"): column for name, column in answers[it.source].items()}
-        found.append(primary(it, own, np.asarray(split.labels[task][:_ROWS])))
+        metric = it.definition.load(it.definition.gate)
+        found.append(metric(it, own, np.asarray(split.labels[task][:_ROWS])))
     return float(np.mean(found))

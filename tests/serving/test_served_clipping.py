@@ -21,7 +21,7 @@ from pipeline.serving.rows import Rows
 from pipeline.serving.slots import one_slot
 from pipeline.serving.specification import SourceSpec, TaskSpec
 from pipeline.stacked import HOST, Targets
-from pipeline.steps.gate import primary
+from pipeline.steps.gate import r2
 from pipeline.training import saved
 from pipeline.training.tallies import metrics, tally_of
 from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
@@ -121,7 +121,7 @@ def test_scores_tallies_and_the_gate_measure_the_answers_that_are_served(values:
     assert wanted != pytest.approx(r2_score(task.mean + task.std * labels, values["before"]), abs=1e-3)
     assert scorer.scores(labels).metrics["r2"][0] == pytest.approx(wanted, rel=1e-5)
     assert metrics({"price": tally})[0]["price/r2"] == pytest.approx(wanted, rel=1e-5)
-    assert primary(task, {"value": pd.Series(values["range"])}, labels) == pytest.approx(wanted, rel=1e-5)
+    assert r2(task, {"value": pd.Series(values["range"])}, labels) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_model_from_before_answers_as_before(values: dict[str, Any]) -> None:

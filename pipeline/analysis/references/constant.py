@@ -62,22 +62,15 @@ def shares_of_labels(task: PreparedTask, labels: np.ndarray) -> Constant:
     return Constant("the share of each label", logits.astype(np.float32))
 
 
-def most_frequent_class(task: PreparedTask, labels: np.ndarray) -> Constant:
-    """The shares of the classes."""
-    return _of_shares(task, _shares(task, labels))
-
-
-def most_frequent_tag(task: PreparedTask, labels: np.ndarray) -> Constant:
-    """The shares of the tags, but "O" before any other."""
-    shares = _shares(task, labels)
-    if OUTSIDE in task.classes:
+def most_frequent(task: PreparedTask, labels: np.ndarray) -> Constant:
+    """The shares of classes or tags, of tags with "O" before any other."""
+    count = len(task.classes)
+    rows = np.sum([np.bincount(part[part >= 0], minlength=count) for part in _parts(labels)], 0)
+    shares: np.ndarray = rows / rows.sum()
+    if task.definition.per_token and OUTSIDE in task.classes:
         outside = task.classes.index(OUTSIDE)
         if shares.argmax() != outside:
             shares[outside] = _FIRST * shares.max()
-    return _of_shares(task, shares)
-
-
-def _of_shares(task: PreparedTask, shares: np.ndarray) -> Constant:
     logits = np.log(np.maximum(shares, _SURE))
     logits = logits[1:] - logits[:1] if task.definition.single else logits
     return Constant(task.classes[int(shares.argmax())], logits.astype(np.float32), max(task.length, 1))
@@ -88,14 +81,6 @@ def _means(labels: np.ndarray) -> np.ndarray:
     count = np.sum([known(part).sum(0) for part in _parts(labels)], 0)
     total = np.sum([np.nansum(part, 0, dtype=np.float64) for part in _parts(labels)], 0)
     return np.where(count > 0, total / np.maximum(count, 1), 0.5)
-
-
-def _shares(task: PreparedTask, labels: np.ndarray) -> np.ndarray:
-    """The share of each class or tag among those that are known, [C]."""
-    count = len(task.classes)
-    rows = np.sum([np.bincount(part[part >= 0], minlength=count) for part in _parts(labels)], 0)
-    shares: np.ndarray = rows / rows.sum()
-    return shares
 
 
 def _parts(labels: np.ndarray) -> Iterator[np.ndarray]:
