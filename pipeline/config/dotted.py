@@ -159,7 +159,8 @@ def _upgraded(tree: Any, declared: _Declared) -> Any:
         tree = drop_other_choices(part, tree)
     if not isinstance(tree, Mapping):
         return tree
-    return {key: _upgraded(it, declared.inside[key]) if key in declared.inside else it for key, it in tree.items()}
+    inside = {key: declared.inside.get(key) or declared.inside.get("*") for key in tree}
+    return {key: _upgraded(it, found) if (found := inside[key]) else it for key, it in tree.items()}
 
 
 def values_read(experiment: Experiment, step: Step) -> dict[str, Any]:

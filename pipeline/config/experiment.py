@@ -87,7 +87,11 @@ class Experiment(Settings):
         read_by("prepare"),
         WHOLE,
     ] = Field(default={})
-    tasks: Annotated[dict[TaskName, TaskSettings], read_by("prepare", "train", "study"), WHOLE] = Field(min_length=1)
+    tasks: Annotated[
+        dict[TaskName, Annotated[SerializeAsAny[TaskSettings], BeforeValidator(TaskSettings.of)]],
+        read_by("prepare", "train", "study"),
+        WHOLE,
+    ] = Field(min_length=1)
     model: Annotated[ModelSettings, read_by("train", "study")] = ModelSettings()
     balancing: Annotated[SerializeAsAny[Balancing], BeforeValidator(Balancing.of), read_by("train", "study")] = Fixed(
         method="fixed"

@@ -2,9 +2,10 @@
 
 from pipeline.model.build import TaskShape, build
 from pipeline.model.layers import Conditioning, Pass
-from pipeline.model.losses import BinaryCrossEntropy, CrossEntropy, Loss, loss_of
+from pipeline.model.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from pipeline.model.network import Network
 from pipeline.model.task_gradients import TaskGradients
+from pipeline.model.task_loss import loss_of
 
 __all__ = [
     "BinaryCrossEntropy",

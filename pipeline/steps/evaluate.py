@@ -63,7 +63,7 @@ class Evaluate(Step):
     def _own_metrics(self) -> dict[str, object]:
         """Metrics of the user's own by task, each with its code; nothing where there are none."""
         tasks = self.experiment.tasks.items()
-        found = {name: {path: fingerprint(path) for path in it.metrics} for name, it in tasks if it.metrics}
+        found = {name: {path: fingerprint(path) for path in it.own_metrics} for name, it in tasks if it.own_metrics}
         return {"metrics": found} if found else {}
 
     def tags(self) -> dict[str, str]:
@@ -118,7 +118,7 @@ class Evaluate(Step):
             self.experiment.seed,
             reference_s(context) if self.experiment.baselines.reference else None,
             context.console.detail,
-            {name: it.metrics for name, it in self.experiment.tasks.items()},
+            {name: it.own_metrics for name, it in self.experiment.tasks.items()},
         )
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipeline.data.tables.typed import numbers, place_of
 from pipeline.errors import UserError
+from pipeline.kinds import kind_of
 
 _SHORT = np.iinfo(np.int16).max  # classes that fit into the smaller labels
 
@@ -154,10 +155,10 @@ def reader_of(label: str, kind: str, group: Sequence[str] | None, source: str) -
     Raises:
         UserError: The label has several columns and the kind one, or the other way round.
     """
-    if kind == "multilabel":
+    if kind_of(kind).form == "labels":
         if group is None:
             raise UserError(f"{source}: a multilabel task needs several columns: list them under labels.{label}")
         return SeveralReader(label, group)
     if group is not None:
         raise UserError(f"{source}: label '{label}' has several columns, which is for multilabel tasks; one is {kind}")
-    return (NumberReader if kind == "regression" else ClassReader)(label, [label])
+    return (NumberReader if kind_of(kind).is_number else ClassReader)(label, [label])

@@ -11,6 +11,7 @@ from pipeline.data.sources.separated import SeparatedReader
 from pipeline.data.sources.split_by import SplitReader
 from pipeline.data.tables.typed import TableFile
 from pipeline.errors import UserError
+from pipeline.kinds import kind_of
 
 
 def readers_of(
@@ -30,7 +31,7 @@ def readers_of(
     for task, settings in tasks.items():
         label = settings.label or task
         kind = kinds.setdefault(label, settings.kind)
-        if (kind == "regression") != (settings.kind == "regression"):
+        if kind_of(kind).is_number != kind_of(settings.kind).is_number:
             raise UserError(f"tasks.{task}: label '{label}' is a number for one task and a class for another")
     return {label: _reader(label, kind, several.get(label), f"source '{source}'") for label, kind in kinds.items()}
 
@@ -73,6 +74,6 @@ def gather(
 def _reader(label: str, kind: str, several: tuple[str, ...] | Separated | None, source: str) -> LabelReader:
     if not isinstance(several, Separated):
         return reader_of(label, kind, several, source)
-    if kind != "multilabel":
+    if kind_of(kind).form != "labels":
         raise UserError(f"{source}: label '{label}' has several words a row, which is for multilabel tasks, not {kind}")
     return SeparatedReader(label, several)

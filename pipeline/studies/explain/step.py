@@ -124,5 +124,5 @@ def _explained(prepared: "Prepared", task: str, network: "Rebuilt") -> "Explaine
 
     source, about = prepared.sources[network.source], prepared.tasks[task]
     inputs = inputs_of(source.shape, source.encoding)
-    entities = tuple(name[1:2] == "-" for name in about.classes) if about.kind == "tagging" else ()
+    entities = tuple(name[1:2] == "-" for name in about.classes) if about.definition.per_token else ()
     return Explained(about.kind, inputs, network.network, network.embedded, network.widths, entities)
