@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from pipeline.draws import Stream
-from pipeline.model.layers.base import Declared, Layer, Pass
+from pipeline.model.layers.base import Declared, Layer, Pass, Tensors
 from pipeline.model.layers.plain import Description, sequence
 from pipeline.stacked import HOST, On, Stacked
 
@@ -15,9 +15,14 @@ from pipeline.stacked import HOST, On, Stacked
 class Composite(Layer):
     """A layer whose values are those of its layers, `<path of the layer>.<name>`."""
 
-    def named(self) -> Iterator[tuple[str, Layer]]:
-        """Its layers by path, in a fixed order."""
+    def stacks(self) -> dict[str, list[Layer]]:
+        """The layers that follow one another in it, by path, in a fixed order."""
         raise NotImplementedError
+
+    def named(self) -> Iterator[tuple[str, Layer]]:
+        """Its layers by path."""
+        for path, layers in self.stacks().items():
+            yield from ((f"{path}.{index}", layer) for index, layer in enumerate(layers))
 
     def parts(self) -> Iterator[Layer]:
         """See `Layer`."""
@@ -33,13 +38,11 @@ class Composite(Layer):
         """Those of its layers."""
         return {f"{path}.{name}": it for path, layer in self.named() for name, it in layer.statistics().items()}
 
-    def initial(self, stream: Stream) -> dict[str, Tensor]:
+    def initial(self, stream: Stream) -> Tensors:
         """Those of its layers."""
         return {f"{path}.{name}": it for path, layer in self.named() for name, it in layer.initial(stream).items()}
 
-    def bind(
-        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
-    ) -> None:
+    def bind(self, values: Tensors, grads: Tensors, buffers: Tensors, on: On = HOST) -> None:
         """See `Layer`."""
         super().bind(values, grads, buffers, on)
         for path, layer in self.named():
@@ -76,14 +79,9 @@ def unspared(it: Stacked) -> Stacked:
     return it.part(slice(0, it.tensor.size(1)))
 
 
-def under(path: str, views: dict[str, Tensor]) -> dict[str, Tensor]:
+def under(path: str, views: Tensors) -> Tensors:
     """Those whose name begins with this path, by the rest of it."""
     return {name.removeprefix(f"{path}."): it for name, it in views.items() if name.startswith(f"{path}.")}
-
-
-def descriptions(layers: Sequence[Layer]) -> list[dict[str, object]]:
-    """What layers describe themselves as."""
-    return [layer.describe() for layer in layers]
 
 
 def outputs_of(layers: Sequence[Layer]) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pipeline.draws import Stream
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.stacked import HOST, On, Stacked
+from pipeline.stacked import On, Stacked
 
 _LEVELS = 1 << 8  # a unit is kept by comparing 8 random bits, a quarter of the cost of a float
 _FINER = 1 << 8  # steps between two levels
@@ -48,11 +48,8 @@ class Dropout(Layer):
         self._bits: dict[torch.Size, tuple[tuple[Tensor, ...], Tensor]] = {}
         self._drawn: tuple[object, ...] = ()
 
-    def bind(
-        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
-    ) -> None:
+    def bound(self, on: On) -> None:
         """See `Layer`."""
-        super().bind(values, grads, buffers, on)
         self._scales = self._scales.to(on.device)
         self._every_dropped = torch.tensor(self._dropped, device=on.device).view(-1, 1)
         self._seeds = torch.zeros_like(self._every_dropped)

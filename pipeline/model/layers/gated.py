@@ -1,10 +1,11 @@
 """What layers have in common that tell how much of what goes to whom."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from pipeline.model.layers.base import Pass
 from pipeline.model.layers.composite import Composite
 from pipeline.stacked import Stacked
 
@@ -16,6 +17,8 @@ class Gated(Composite):
     Legend of shapes beside those of `base`: E gates of a reader.
     """
 
+    _this: Pass = field(init=False, repr=False, compare=False)  # the last one forward
+
     def readers(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Each reader's name, and the names of what its E gates are on."""
         raise NotImplementedError
@@ -24,7 +27,7 @@ class Gated(Composite):
         """Of the last pass each reader's name and its gates [K, B, E], of those readers whose rows passed."""
         raise NotImplementedError
 
-    def _room(self, name: str, like: Stacked, rows: int, width: int) -> Stacked:
-        """A buffer that lies in memory as another does."""
-        make = self.turned_scratch if like.lies_turned else self.scratch
-        return make(name, like.tensor.size(0), rows, width)
+    def _stream(self, it: Stacked, stream: int, width: int, source: str | None = None) -> Stacked:
+        """One of the streams of this width that lie side by side, at all rows or at those of a source."""
+        own = it.columns(slice(stream * width, (stream + 1) * width))
+        return own if source is None else own.part(self._this.rows[source])

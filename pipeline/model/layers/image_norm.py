@@ -121,10 +121,6 @@ class BatchNorm2d(RunningNorm, ImageLayer):
         """[K, B, F] as [K, C, H * W, B]."""
         return self.images(it, self.shape, name).flatten(2, 3)
 
-    def _vectors(self, name: str, slots: int) -> Tensor:
-        """Memory for a value [C] a slot."""
-        return self.scratch(name, slots, self.width).tensor
-
 
 def _wide(vectors: Tensor) -> Tensor:
     """[K, C] beside [K, C, H * W, B]."""

@@ -57,10 +57,6 @@ class ImageLayer(Layer):
         images: Tensor = laid.tensor.mT.unflatten(1, shape)
         return images
 
-    def lanes(self, stacked: Tensor) -> tuple[Tensor, ...]:
-        """What each call reads or writes of a tensor [K, ...]: a slot's part, or where calls are batched all."""
-        return (stacked,) if self.batched else stacked.unbind()
-
     @classmethod
     def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
         """See `Layer`."""

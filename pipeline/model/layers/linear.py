@@ -46,11 +46,8 @@ class Linear(Layer):
         """See `Layer`: its answer, and what follows it, such as an activation's gradient and dropout's mask."""
         return (3 if training else 1) * self.outputs
 
-    def bind(
-        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
-    ) -> None:
+    def bound(self, on: On) -> None:
         """See `Layer`."""
-        super().bind(values, grads, buffers, on)
         self._bias = self.values["bias"].tensor.unsqueeze(1)
         self._column = self.values["bias"].tensor.unsqueeze(2)
         # The copies take longer than the products of a narrow layer.
