@@ -1,7 +1,7 @@
 """Rows of the page's tables: numbers with their intervals, as HTML."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 
 import pandas as pd
@@ -9,8 +9,10 @@ import pandas as pd
 from pipeline.analysis.candidate import CONSTANT, SINGLE
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.tables import primary
+from pipeline.config.tasks import ALL
 from pipeline.reports.data import ReportData
 from pipeline.reports.figures.style import colour
+from pipeline.reports.page import table
 from pipeline.reports.words import bounds, shown_p
 
 _REFERENCE = "a reference without a network: scikit-learn, each task by itself"
@@ -32,7 +34,7 @@ def candidate_rows(data: ReportData) -> list[list[str]]:
         [
             name(row["candidate"]),
             *(_level(levels, balanced, row["candidate"], task) for task in data.tasks),
-            _delta(delta.get(row["candidate"])),
+            changed(delta.get(row["candidate"])),
             escape(_what(row)),
         ]
         for row in data.evaluation.candidates.to_dict("records")
@@ -95,19 +97,27 @@ def finished_rows(data: ReportData) -> list[list[str]]:
     ]
 
 
-def metric_rows(data: ReportData) -> list[list[str]]:
-    """Every metric of every candidate and task."""
-    return [
-        [
-            name(row["candidate"]),
-            escape(row["task"]),
-            escape(row["metric"]),
-            f"{row['mean']:.4f}",
-            f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else "",
-            row["knows"],
-        ]
-        for row in data.evaluation.scores.to_dict("records")
+def metric_table(scores: pd.DataFrame, who: str, knows: bool = False) -> str:
+    """Every metric of every candidate, or `who` is compared, and task; and perhaps what its interval knows."""
+    rows = [
+        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), f"{row['mean']:.4f}"]
+        + [f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else ""]
+        + ([row["knows"]] if knows else [])
+        for row in scores.to_dict("records")
     ]
+    return table([who, "task", "metric", "mean", "interval", *(["knows of"] if knows else [])], rows)
+
+
+def contrast_table(rows: list[dict], who: str, tasks: Iterable[str], more: Mapping[str, str] | None = None) -> str:
+    """Tests of candidates against one other, on all tasks together and on each; and perhaps a `decision` on each."""
+    cells = {(row["candidate"], row["task"]): row for row in rows}
+    columns = (ALL, *tasks)
+    body = [
+        [name(it), *(tested(cells[it, task]) for task in columns), *([more[it]] if more else [])]
+        for it in dict.fromkeys(row["candidate"] for row in rows)
+    ]
+    points = (f"{task}, points" for task in tasks)
+    return table([who, "all tasks, %", *points, *(["decision"] if more else [])], body)
 
 
 def setting_rows(data: ReportData, changed_only: bool) -> list[list[str]]:
@@ -127,9 +137,10 @@ def setting_rows(data: ReportData, changed_only: bool) -> list[list[str]]:
     return rows
 
 
-def opening_rows(openings: pd.DataFrame) -> list[list[str]]:
+def opening_table(openings: pd.DataFrame, opened: str = "opened") -> str:
     """When the test split was opened, and for whom."""
-    return [[escape(str(row["when"])), escape(str(row["candidates"]))] for row in openings.to_dict("records")]
+    rows = openings.to_dict("records")
+    return table([opened, "for"], [[escape(str(row[it])) for it in ("when", "candidates")] for row in rows])
 
 
 def name(candidate: str) -> str:
@@ -156,7 +167,8 @@ def percent(row: dict) -> str:
     return f"{100 * row['mean']:.2f} %{interval}"
 
 
-def _delta(row: dict | None) -> str:
+def changed(row: dict | None) -> str:
+    """A relative change in percent with its interval; nothing where it is not known."""
     return f"{row['mean']:+.2f} %<small>{bounds(row)}</small>" if row else ""
 
 

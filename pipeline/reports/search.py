@@ -14,10 +14,10 @@ from pipeline.reports.shown import drawn
 from pipeline.training.progress import STANDARD_ERROR
 
 
-def search(page: Page, data: ReportData) -> None:
+def search(page: Page, data: ReportData) -> list[str]:
     """Optimisation history, importance, parallel coordinates, slices and the weights of the tasks."""
     if data.trials is None or data.trials.empty:
-        return
+        return []
     study = study_of(data.trials, data.space)
     few, fewer = drawn(data.trials)
     single = study_of(few, data.space)
@@ -25,17 +25,15 @@ def search(page: Page, data: ReportData) -> None:
     said = ", ".join(f"{count} {how}" for how, count in ended.most_common())
     measured = ", ".join(f"{TITLES[metric]} of {task}" for task, metric in data.metrics.items())
     objective = f"The objective is the mean of {measured} on validation{_over_folds(data.trials)}."
-    page.section(
-        "search",
-        "The search",
+    return [
         paragraph(f"{len(data.trials)} trials: {said}. {objective}"),
-        paragraph(fewer) if fewer else "",
+        paragraph(fewer),
         page.panels([*history(study), *looks(single)]),
         page.panels(importance(study)),
         page.panels(parallel_coordinates(single)),
         page.panels(weights_over_trials(few)),
         folded("Slices: the objective against each setting on its own", page.panels(slices(single))),
-    )
+    ]
 
 
 def _over_folds(trials: pd.DataFrame) -> str:

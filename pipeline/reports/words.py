@@ -14,6 +14,11 @@ def bounds(row: dict, scale: float = 1.0) -> str:
     return f"[{scale * row['low']:+.2f}, {scale * row['high']:+.2f}]"
 
 
+def times(count: int) -> str:
+    """`once` or `3 times`."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def points(row: dict) -> str:
     """A difference in points with its interval: `-0.21 points [-0.30, -0.12]`."""
     return f"{100 * row['mean']:+.2f} points {bounds(row, 100.0)}"
