@@ -1,25 +1,42 @@
 """The sections of the page: each function returns the parts of one as HTML, none where there is nothing to show."""
 
+from collections import Counter
 from html import escape
+
+import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.metrics import BATCH, TITLES
-from pipeline.reports.cells import candidate_rows, finished_rows, front_rows, metric_table, opening_table, setting_rows
+from pipeline.analysis.trials import study_of
+from pipeline.reports.cells import (
+    candidate_rows,
+    finished_rows,
+    front_rows,
+    metric_table,
+    opening_table,
+    setting_rows,
+    spread,
+)
 from pipeline.reports.data import ReportData
-from pipeline.reports.figures.candidates import differences, side_by_side
+from pipeline.reports.figures.candidates import differences, gap_dots, side_by_side
 from pipeline.reports.figures.confusion import confusion_matrices
 from pipeline.reports.figures.costs import cost_bars, step_times
 from pipeline.reports.figures.curves import learning_curves
 from pipeline.reports.figures.data import shares
-from pipeline.reports.figures.front import fronts
-from pipeline.reports.figures.gaps import gap_dots
 from pipeline.reports.figures.gates import gate_maps
-from pipeline.reports.figures.tradeoff import trade_off
+from pipeline.reports.figures.search import (
+    history,
+    importance,
+    looks,
+    parallel_coordinates,
+    slices,
+    weights_over_trials,
+)
+from pipeline.reports.figures.tradeoff import fronts, trade_off
 from pipeline.reports.page import Page, code, folded, items, paragraph, table
-from pipeline.reports.replicates import spread
-from pipeline.reports.search import search
 from pipeline.reports.shown import drawn
 from pipeline.reports.words import times
+from pipeline.training.progress import STANDARD_ERROR
 
 _BLIND = "Nothing was chosen by it: trials, weights and the champion saw validation only."
 
@@ -55,6 +72,28 @@ def candidates(page: Page, data: ReportData) -> list[str]:
         "<h3>Paired differences</h3>" + page.panels(pairs) if pairs else "",
         spread(data),
         folded("All test metrics", metric_table(data.evaluation.scores, "candidate", knows=True)),
+    ]
+
+
+def search(page: Page, data: ReportData) -> list[str]:
+    """Optimisation history, importance, parallel coordinates, slices and the weights of the tasks."""
+    if data.trials is None or data.trials.empty:
+        return []
+    study = study_of(data.trials, data.space)
+    few, fewer = drawn(data.trials)
+    single = study_of(few, data.space)
+    ended = Counter(_end(row) for row in data.trials[["state", "reason"]].to_dict("records"))
+    said = ", ".join(f"{count} {how}" for how, count in ended.most_common())
+    measured = ", ".join(f"{TITLES[metric]} of {task}" for task, metric in data.metrics.items())
+    objective = f"The objective is the mean of {measured} on validation{_over_folds(data.trials)}."
+    return [
+        paragraph(f"{len(data.trials)} trials: {said}. {objective}"),
+        paragraph(fewer),
+        page.panels([*history(study), *looks(single)]),
+        page.panels(importance(study)),
+        page.panels(parallel_coordinates(single)),
+        page.panels(weights_over_trials(few)),
+        folded("Slices: the objective against each setting on its own", page.panels(slices(single))),
     ]
 
 
@@ -205,3 +244,20 @@ def _saving(data: ReportData) -> str:
         f"The {len(data.tasks)} single-task networks have {ratio['parameters']:.1f} times the parameters of the shared "
         f"one and take {ratio['latency_ms']:.1f} times as long to answer a row. "
     )
+
+
+def _over_folds(trials: pd.DataFrame) -> str:
+    """How well the best trial's objective is known, where it is a mean over folds."""
+    complete = trials[trials["state"] == "COMPLETE"]
+    if STANDARD_ERROR not in trials or complete.empty:
+        return ""
+    best = complete.loc[complete["value"].idxmax()]
+    return (
+        f", and over folds: {best['value']:.4f} for the best trial, with a standard error of {best[STANDARD_ERROR]:.4f}"
+    )
+
+
+def _end(row: dict) -> str:
+    """How a trial ended, in a word."""
+    known = {"COMPLETE": "completed", "FAIL": "failed"}.get(row["state"])
+    return known or (row["reason"] if isinstance(row["reason"], str) and row["reason"] else str(row["state"]).lower())

@@ -1,4 +1,4 @@
-"""Candidates side by side, and their differences against the single-task baselines."""
+"""Candidates side by side, their differences, and the gaps between training and validation (overfitting)."""
 
 import pandas as pd
 
@@ -19,17 +19,8 @@ def _levels(rows: pd.DataFrame) -> Figure:
     figure = Figure()
     for row in rows.to_dict("records"):
         name = row["candidate"]
-        figure.add_scatter(
-            x=[100 * row["mean"]],
-            y=[text(name)],
-            error_x=_error(row),
-            mode="markers",
-            marker={"color": colour(name), "symbol": symbol(name), "size": 13},
-            name=text(name),
-            hovertemplate="%{x:.2f} %<extra>%{y}</extra>",
-        )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    return styled(figure, height=90 + 38 * len(rows), x=f"test {TITLES[rows['metric'].iloc[0]]}, %", legend=False)
+        _dot(figure, 100 * row["mean"], name, _error(row), "%{x:.2f} %", name, name=text(name))
+    return _listed(figure, len(rows), f"test {TITLES[rows['metric'].iloc[0]]}, %")
 
 
 def differences(table: pd.DataFrame) -> list[Panel]:
@@ -44,18 +35,43 @@ def differences(table: pd.DataFrame) -> list[Panel]:
 def _forest(rows: pd.DataFrame) -> Figure:
     figure = Figure()
     for row in rows.to_dict("records"):
-        figure.add_scatter(
-            x=[100 * row["mean"]],
-            y=[text(row["task"])],
-            error_x=_error(row) | {"color": _VERDICT[row["verdict"]]},
-            mode="markers",
-            marker={"color": _VERDICT[row["verdict"]], "symbol": symbol(row["candidate"]), "size": 13},
-            hovertemplate="%{x:+.2f} points<extra>%{y}</extra>",
-        )
-    figure.add_vline(x=0, line={"color": MUTED, "width": 1.5})
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+        ink = _VERDICT[row["verdict"]]
+        error = _error(row) | {"color": ink}
+        _dot(figure, 100 * row["mean"], row["task"], error, "%{x:+.2f} points", row["candidate"], ink)
     titles = " or ".join(dict.fromkeys(TITLES[metric] for metric in rows["metric"]))
-    return styled(figure, height=90 + 38 * len(rows), x=f"points of test {titles}", legend=False)
+    return _listed(figure, len(rows), f"points of test {titles}", zero=True)
+
+
+def gap_dots(gaps: pd.DataFrame) -> list[Panel]:
+    """One panel a task: every candidate's training minus validation in the primary metric, in points, with interval."""
+    return [Panel(str(task), _gaps(rows)) for task, rows in gaps.groupby("task", sort=False)]
+
+
+def _gaps(rows: pd.DataFrame) -> Figure:
+    figure = Figure()
+    for row in rows.to_dict("records"):
+        width = 100 * (row["gap_high"] - row["gap"])
+        error = {"type": "data", "array": [width], "thickness": 2.5, "width": 7} if width == width else {}
+        _dot(figure, 100 * row["gap"], row["candidate"], error, "%{x:+.2f} points", row["candidate"])
+    title = f"train minus validation {TITLES[rows['metric'].iloc[0]]}, points"
+    return _listed(figure, len(rows), title, zero=True)
+
+
+def _dot(
+    figure: Figure, x: float, y: str, error: dict, said: str, candidate: str, ink: str | None = None, **more: str
+) -> None:
+    """Add a dot with its error bars on a line of its own."""
+    marker = {"color": ink or colour(candidate), "symbol": symbol(candidate), "size": 13}
+    said += "<extra>%{y}</extra>"
+    figure.add_scatter(x=[x], y=[text(y)], error_x=error, mode="markers", marker=marker, hovertemplate=said, **more)
+
+
+def _listed(figure: Figure, lines: int, title: str, zero: bool = False) -> Figure:
+    """The figure in the page's look: the first line above, and perhaps where zero lies."""
+    if zero:
+        figure.add_vline(x=0, line={"color": MUTED, "width": 1.5})
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return styled(figure, 90 + 38 * lines, title, legend=False)
 
 
 def _error(row: dict) -> dict:

@@ -1,5 +1,7 @@
 """Time and cost: what an answer costs, and where the time of the pipeline went."""
 
+from typing import Any
+
 import pandas as pd
 
 from pipeline.reports.figures.figure import Figure
@@ -20,18 +22,26 @@ def cost_bars(costs: pd.DataFrame) -> list[Panel]:
 
 
 def _bars(costs: pd.DataFrame, column: str, form: str, unit: str) -> Figure:
-    figure = Figure()
-    figure.add_bar(
-        x=costs[column],
-        y=[text(name) for name in costs["candidate"]],
+    colours = [colour(name) for name in costs["candidate"]]
+    return _listed(costs[column], costs["candidate"], colours, form, form, 80 + 34 * len(costs), unit)
+
+
+def _listed(
+    values: pd.Series, names: pd.Series, colours: list[str], form: str, said: str, height: int, unit: str, **more: Any
+) -> Figure:
+    """A bar with its number on a line of its own for each name, the first above."""
+    figure = Figure().add_bar(
+        x=values,
+        y=[text(name) for name in names],
         orientation="h",
-        marker={"color": [colour(name) for name in costs["candidate"]]},
+        marker={"color": colours},
         texttemplate=form,
         textposition="auto",
-        hovertemplate=form + "<extra>%{y}</extra>",
+        hovertemplate=said + "<extra>%{y}</extra>",
+        **more,
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    return styled(figure, 80 + 34 * len(costs), unit, legend=False)
+    return styled(figure, height, unit, legend=False)
 
 
 def step_times(steps: pd.DataFrame) -> list[Panel]:
@@ -41,24 +51,10 @@ def step_times(steps: pd.DataFrame) -> list[Panel]:
     slowest = steps.loc[steps["seconds"].nlargest(_MOST_STEPS).index.sort_values()]
     more = f" The {_MOST_STEPS} slowest of {len(steps)} steps are shown." if len(steps) > len(slowest) > 0 else ""
     steps = slowest if more else steps
-    figure = Figure()
-    figure.add_bar(
-        x=steps["seconds"],
-        y=[text(step) for step in steps["step"]],
-        orientation="h",
-        marker={"color": [FAINT if cached else BLUE for cached in steps["cached"]]},
-        customdata=["answered by an earlier run" if cached else "ran now" for cached in steps["cached"]],
-        texttemplate="%{x:.1f} s",
-        textposition="auto",
-        hovertemplate="%{x:.1f} s, %{customdata}<extra>%{y}</extra>",
-    )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    colours = [FAINT if cached else BLUE for cached in steps["cached"]]
+    when = ["answered by an earlier run" if cached else "ran now" for cached in steps["cached"]]
+    form, height = "%{x:.1f} s", 80 + 30 * len(steps)
+    said = f"{form}, %{{customdata}}"
+    figure = _listed(steps["seconds"], steps["step"], colours, form, said, height, "seconds", customdata=when)
     sentence = "Pale bars were answered by an earlier run." if steps["cached"].any() else ""
-    return [
-        Panel(
-            "Seconds by step",
-            styled(figure, 80 + 30 * len(steps), "seconds", legend=False),
-            f"{sentence}{more}".strip(),
-            wide=True,
-        )
-    ]
+    return [Panel("Seconds by step", figure, f"{sentence}{more}".strip(), wide=True)]

@@ -10,12 +10,11 @@ from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.comparing import EQUAL
 from pipeline.reports.cells import changed, contrast_table, metric_table, name, opening_table, percent, reference_levels
-from pipeline.reports.constants import unbeaten
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.figures.costs import cost_bars
 from pipeline.reports.figures.tradeoff import trade_off
 from pipeline.reports.page import Page, code, folded, heading, items, paragraph, table
-from pipeline.reports.words import listed, shown_test, still_improving, times
+from pipeline.reports.words import listed, shown_test, still_improving, times, unbeaten
 from pipeline.studies.compare.answer import called, decided, decision, together
 from pipeline.studies.compare.comparison import REFERENCES, Comparison
 
