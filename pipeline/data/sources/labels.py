@@ -37,10 +37,11 @@ class LabelReader(ABC):
     """
 
     type: pa.DataType = pa.float64()
+    kept: type = float  # what values are kept as
 
     def __init__(self, label: str, columns: Sequence[str]) -> None:
         self.label, self.columns = label, tuple(columns)
-        self._values = Growing(float)
+        self._values = Growing(self.kept)
 
     @abstractmethod
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
@@ -79,9 +80,7 @@ class NumberReader(LabelReader):
 class SeveralReader(LabelReader):
     """Several columns of 0 and 1."""
 
-    def __init__(self, label: str, columns: Sequence[str]) -> None:
-        super().__init__(label, columns)
-        self._values = Growing(np.float32)
+    kept = np.float32
 
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
         """See `LabelReader`."""
@@ -106,11 +105,10 @@ class SeveralReader(LabelReader):
 class ClassReader(LabelReader):
     """A word a row: each different one is a class."""
 
-    type = pa.string()
+    type, kept = pa.string(), np.int32
 
     def __init__(self, label: str, columns: Sequence[str]) -> None:
         super().__init__(label, columns)
-        self._values = Growing(np.int32)
         self._codes: dict[str | None, int] = {None: -1}
 
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:

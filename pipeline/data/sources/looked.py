@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.sources.split_by import WORDS
-from pipeline.data.tables.typed import TableFile, numbers, words
+from pipeline.data.tables.typed import TableFile, is_number, numbers, words
 from pipeline.errors import UserError
 
 LOOKED_AT = 200_000
@@ -83,7 +83,7 @@ class Column:
     @property
     def is_number(self) -> bool:
         """It holds numbers (truth values are none)."""
-        return bool(pa.types.is_integer(self.type) or pa.types.is_floating(self.type) or pa.types.is_decimal(self.type))
+        return is_number(self.type)
 
     @property
     def is_time(self) -> bool:

@@ -4,15 +4,13 @@ It is read several times from beginning to end, and never lies in memory: first 
 training rows' inputs, then the inputs themselves.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import pyarrow as pa
 
 from pipeline.config.sources import TableSettings
 from pipeline.data.encodings.columns import ColumnsEncoder, types_of
 from pipeline.data.sources import idx
-from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report, Streamed
 from pipeline.data.sources.chosen import chosen
 from pipeline.data.sources.labels import LabelReader
 from pipeline.data.sources.reading import gather, readers_of
@@ -43,7 +41,8 @@ class Table(Declared):
         inputs = chosen(self.name, self.settings, file, taken, report)
         rows = gather(file, readers, split_by)
         labels = {name: reader.labels() for name, reader in readers.items()}
-        part = Part(TableRows(file, inputs, rows), labels, **split_by.found())
+        stream = Streamed(rows, lambda: file.batches(types_of(inputs)))
+        part = Part(stream, labels, **split_by.found())
         it = self.settings
         encoder = ColumnsEncoder(self.name, file.path, inputs, it.categories, rows, it.clip, it.separator, it.missing)
         return Examples(part, None, {name: reader.classes for name, reader in readers.items()}, encoder=encoder)
@@ -56,25 +55,3 @@ class Table(Declared):
         labels = {column for reader in readers.values() for column in reader.columns}
         if both := [column for column in self.settings.inputs if column in labels]:
             raise UserError(f"sources.{self.name}.inputs: '{both[0]}' is what a task predicts: take it out of inputs")
-
-
-@dataclass(frozen=True)
-class TableRows:
-    """The inputs of a table, read anew each time.
-
-    Attributes:
-        file: The table.
-        inputs: Kinds by column.
-        rows: How many there are.
-    """
-
-    file: TableFile
-    inputs: Mapping[str, str]
-    rows: int
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def chunks(self) -> Iterator[pa.RecordBatch]:
-        """Batches of the input columns: text for categories, float64 for numbers."""
-        return self.file.batches(types_of(self.inputs))

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.config.sources import TextSettings
 from pipeline.data.encodings.words import tokens_of
-from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report, Streamed
 from pipeline.data.sources.labels import LabelReader
 from pipeline.data.sources.reading import gather, readers_of
 from pipeline.data.sources.split_by import SplitReader
@@ -50,8 +50,8 @@ class Text(Declared):
         known = {"split": own} if len(train) > 1 else split_by.found()
         first = slice(0, len(own))
         return Examples(
-            Part(self._rows(files, train, rows), {name: it[first] for name, it in labels.items()}, **known),
-            Part(self._rows(files, ["test"], rows), {name: it[within["test"]] for name, it in labels.items()})
+            Part(self._stream(files, train, rows), {name: it[first] for name, it in labels.items()}, **known),
+            Part(self._stream(files, ["test"], rows), {name: it[within["test"]] for name, it in labels.items()})
             if "test" in files
             else None,
             {name: reader.classes for name, reader in readers.items()},
@@ -64,9 +64,15 @@ class Text(Declared):
         text = self.settings.text
         return gather(file, readers, split_by, text, partial(check_texts, file.path, text))
 
-    def _rows(self, files: Mapping[str, TableFile], splits: Sequence[str], rows: Mapping[str, int]) -> "TextRows":
-        own, count = [files[split] for split in splits], sum(rows[split] for split in splits)
-        return TextRows(own, self.settings.text, self.encoder.parted, count)
+    def _stream(self, files: Mapping[str, TableFile], splits: Sequence[str], rows: Mapping[str, int]) -> Streamed:
+        """The tokens of the texts of some splits, one file after the other."""
+        chunks = partial(self._tokens, [files[split] for split in splits])
+        return Streamed(sum(rows[split] for split in splits), chunks)
+
+    def _tokens(self, files: Sequence[TableFile]) -> Iterator[list[list[str]]]:
+        for file in files:
+            for batch in file.batches({self.settings.text: pa.string()}):
+                yield [tokens_of(text, self.encoder.parted) for text in batch.column(0).to_pylist()]
 
     def _open(self, place: Place, split: str, path: str) -> TableFile:
         settings = self.settings
@@ -75,32 +81,6 @@ class Text(Declared):
         return open_texts(
             place.of(path), settings.text, settings.separator, place.of(labels) if labels else None, names
         )
-
-
-@dataclass(frozen=True)
-class TextRows:
-    """The tokens of texts, read anew each time.
-
-    Attributes:
-        files: One after the other.
-        text: The field that holds the text.
-        parted: How it is parted into tokens.
-        rows: How many there are.
-    """
-
-    files: Sequence[TableFile]
-    text: str
-    parted: str
-    rows: int
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def chunks(self) -> Iterator[list[list[str]]]:
-        """The tokens of some texts at a time."""
-        for file in self.files:
-            for batch in file.batches({self.text: pa.string()}):
-                yield [tokens_of(text, self.parted) for text in batch.column(0).to_pylist()]
 
 
 def open_texts(

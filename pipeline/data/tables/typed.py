@@ -177,14 +177,14 @@ class ParquetFiles:
             first = self.types[name]
             if name not in own:
                 raise UserError(f"{part}: no column '{name}', which {self.parts[0].name} has")
-            if own[name] != first and not (_is_number(own[name]) and _is_number(first)):
+            if own[name] != first and not (is_number(own[name]) and is_number(first)):
                 raise UserError(f"{part}: column '{name}' is {own[name]}, in {self.parts[0].name} it is {first}")
 
 
 def _read(path: Path, keys: Mapping[str, str], wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
     inside = [name for name in wanted if name not in keys]
     done = 0
-    with _parquet(path):
+    with reading_parquet(path):
         # Mapped, so that compressed pages are the system's cache and not ours; not buffered ahead.
         file = pq.ParquetFile(path, memory_map=True, pre_buffer=False)
         for batch in file.iter_batches(_ROWS, columns=inside, use_threads=False):
@@ -223,12 +223,13 @@ def _fits(value: pa.Scalar, kind: pa.DataType) -> bool:
 
 
 def _types(path: Path) -> dict[str, pa.DataType]:
-    with _parquet(path):
+    with reading_parquet(path):
         return {field.name: field.type for field in pq.read_schema(path, memory_map=True)}
 
 
 @contextmanager
-def _parquet(path: Path) -> Iterator[None]:
+def reading_parquet(path: Path) -> Iterator[None]:
+    """Turn what pyarrow raises on damaged files into one line."""
     try:
         yield
     except _BROKEN as error:
@@ -244,7 +245,8 @@ def _hidden(path: Path) -> bool:
     return any(name.startswith((".", "_")) for name in path.parts)
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds numbers; truth values are none."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 

@@ -3,11 +3,10 @@
 from pipeline.model.layers.activation import Activation
 from pipeline.model.layers.attended import Attended, Attention
 from pipeline.model.layers.base import Declared, Layer, Pass
-from pipeline.model.layers.composite import back_through, outputs_of, through
+from pipeline.model.layers.composite import Gated, back_through, outputs_of, through
 from pipeline.model.layers.conv import Conv2d
 from pipeline.model.layers.dropout import Dropout
 from pipeline.model.layers.embedding import CategoryEmbedding, NumberEmbedding, embedded
-from pipeline.model.layers.gated import Gated
 from pipeline.model.layers.gates import Constant, Selection, Softmax
 from pipeline.model.layers.image_norm import BatchNorm2d
 from pipeline.model.layers.linear import Linear

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import back_through, outputs_of, through, unspared
-from pipeline.model.layers.gated import Gated
+from pipeline.model.layers.composite import Gated, back_through, outputs_of, through, unspared
 from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
 

@@ -1,7 +1,7 @@
 """Layers that consist of layers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -57,6 +57,29 @@ class Composite(Layer):
     def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
         """See `Layer`."""
         return cls.plain(about, lambda described, name: sequence(described, name, tensors, source))
+
+
+@dataclass
+class Gated(Composite):
+    """A layer whose gates can be read, see `pipeline.analysis.gates`.
+
+    Legend of shapes beside those of `base`: E gates of a reader.
+    """
+
+    _this: Pass = field(init=False, repr=False, compare=False)  # the last one forward
+
+    def readers(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Each reader's name, and the names of what its E gates are on."""
+        raise NotImplementedError
+
+    def shares(self) -> Iterator[tuple[str, Tensor]]:
+        """Of the last pass each reader's name and its gates [K, B, E], of those readers whose rows passed."""
+        raise NotImplementedError
+
+    def _stream(self, it: Stacked, stream: int, width: int, source: str | None = None) -> Stacked:
+        """One of the streams of this width that lie side by side, at all rows or at those of a source."""
+        own = it.columns(slice(stream * width, (stream + 1) * width))
+        return own if source is None else own.part(self._this.rows[source])
 
 
 def through(layers: Sequence[Layer], x: Stacked, this: Pass) -> Stacked:
