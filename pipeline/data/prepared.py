@@ -259,8 +259,7 @@ def open_prepared(folder: Path) -> Prepared:
 
 def known(labels: np.ndarray) -> np.ndarray:
     """Which targets of a split are not missing, bool of the same shape."""
-    present: np.ndarray = ~np.isnan(labels) if np.issubdtype(labels.dtype, np.floating) else labels >= 0
-    return present
+    return ~np.isnan(labels) if np.issubdtype(labels.dtype, np.floating) else labels >= 0
 
 
 def checksum(path: Path) -> str:
@@ -271,5 +270,4 @@ def checksum(path: Path) -> str:
 
 def _mapped(path: Path) -> np.ndarray:
     # Copy-on-write: torch wants writable memory, and nothing here writes.
-    array: np.ndarray = np.load(path, mmap_mode="c")
-    return array
+    return np.load(path, mmap_mode="c")

@@ -43,8 +43,7 @@ class Chosen:
 
     def labels(self, label: str) -> np.ndarray:
         """The rows' labels, as the part has them."""
-        values: np.ndarray = self.part.labels[label][self.where]
-        return values
+        return self.part.labels[label][self.where]
 
     def pieces(self) -> dict[int, "Chosen"]:
         """What is written in one go, by the row of the split that it begins at."""
@@ -211,8 +210,7 @@ def _dense(numbers: np.ndarray) -> np.ndarray:
         return np.unique(numbers, return_inverse=True)[1].ravel().astype(np.int32)
     occurs = np.zeros(largest + 1, bool)
     occurs[numbers] = True
-    ranks: np.ndarray = (np.cumsum(occurs) - 1).astype(np.int32)[numbers]
-    return ranks
+    return (np.cumsum(occurs) - 1).astype(np.int32)[numbers]
 
 
 def _tags_that_occur(labels: np.ndarray) -> np.ndarray:
@@ -226,8 +224,7 @@ def _strata(labels: np.ndarray) -> np.ndarray:
     if np.issubdtype(labels.dtype, np.integer):
         return labels[:, None] if labels.ndim == 1 else _tags_that_occur(labels)
     if labels.ndim == 2:
-        several: np.ndarray = np.nan_to_num(labels, nan=_MISSING).astype(np.int8)
-        return several
+        return np.nan_to_num(labels, nan=_MISSING).astype(np.int8)
     known = ~np.isnan(labels)
     quarters = np.full(len(labels), _MISSING, np.int8)
     if known.any():

@@ -143,5 +143,4 @@ def _count(counter: Counter[str], values: pa.Array) -> None:
 
 def _codes(values: pa.Array, known: Sequence[str]) -> np.ndarray:
     places = pc.index_in(values, value_set=pa.array(known, pa.string()))
-    codes: np.ndarray = places.fill_null(-1).to_numpy(zero_copy_only=False) + 1
-    return codes
+    return places.fill_null(-1).to_numpy(zero_copy_only=False) + 1

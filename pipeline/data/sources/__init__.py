@@ -48,8 +48,7 @@ def source(experiment: Experiment, name: str) -> Source:
         settings = experiment.sources[name]
         tasks = {task: it for task, it in experiment.tasks.items() if it.source == name}
         encoder = TextEncoder(experiment.data.text, experiment.tokenizer)
-        made: Source = named(settings.implementation)(name, settings, tasks, encoder)
-        return made
+        return named(settings.implementation)(name, settings, tasks, encoder)
     if name not in SOURCES:
         known = [*experiment.sources, *SOURCES]
         guess = difflib.get_close_matches(name, known, n=1)

@@ -124,8 +124,7 @@ class ClassReader(LabelReader):
         order = np.full(len(self._codes), -1, np.int16 if len(self._codes) <= _SHORT else np.int32)
         for place, word in enumerate(self.classes):
             order[self._codes[word]] = place
-        labels: np.ndarray = order[self._values.array()]  # -1 finds the last, which stays -1
-        return labels
+        return order[self._values.array()]  # -1 finds the last, which stays -1
 
     @property
     def classes(self) -> list[str]:

@@ -74,8 +74,7 @@ class MedMnist(Declared):
         sets = _sets()
         if self.settings.name not in sets:
             raise UserError(f"sources.{self.name}.name: MedMNIST has no '{self.settings.name}', only {', '.join(sets)}")
-        about: dict[str, Any] = sets[self.settings.name]
-        return about
+        return sets[self.settings.name]
 
     def _named(
         self, path: Path, labels: dict[str, np.ndarray]
@@ -155,5 +154,4 @@ def _sets() -> dict[str, dict[str, Any]]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    sets: dict[str, dict[str, Any]] = module.INFO
-    return sets
+    return module.INFO

@@ -87,16 +87,13 @@ def _groups(column: pa.Array) -> np.ndarray:
     from pandas.util import hash_array  # half a second, and most tables have no groups
 
     words = column.to_numpy(zero_copy_only=False).astype(object)
-    hashes: np.ndarray = hash_array(words, categorize=False).view(np.int64)
-    return hashes
+    return hash_array(words, categorize=False).view(np.int64)
 
 
 def _times(column: pa.Array) -> np.ndarray:
     """Whole numbers that grow with time: microseconds of dates, millionths of numbers."""
     if pa.types.is_temporal(column.type):
         column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        moments: np.ndarray = column.to_numpy(zero_copy_only=False)
-        return moments
+        return column.to_numpy(zero_copy_only=False)
     values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    micro: np.ndarray = np.round(values * 1e6).astype(np.int64)
-    return micro
+    return np.round(values * 1e6).astype(np.int64)

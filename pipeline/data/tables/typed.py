@@ -252,8 +252,7 @@ def is_number(kind: pa.DataType) -> bool:
 
 def numbers(column: pa.Array) -> np.ndarray:
     """A column of numbers as float64 [B], NaN where it has none."""
-    values: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return values
+    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
 
 
 def words(column: pa.Array) -> pa.Array:

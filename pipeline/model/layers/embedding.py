@@ -169,8 +169,7 @@ class NumberEmbedding(Layer):
 
     def _vectors(self, rows: Tensor) -> Tensor:
         """The embeddings among a row's values, [K, B, N, D]."""
-        vectors: Tensor = rows[:, :, : self.numbers * self.width].unflatten(2, (self.numbers, self.width))
-        return vectors
+        return rows[:, :, : self.numbers * self.width].unflatten(2, (self.numbers, self.width))
 
     def _products(self, like: Tensor) -> Tensor:
         """Memory for [K, B, N, D]."""

@@ -104,8 +104,7 @@ class BatchNorm2d(RunningNorm, ImageLayer):
 
     def _count(self, rows: slice) -> int:
         """Values of a channel in these rows."""
-        count: int = self.shape[1] * self.shape[2] * (rows.stop - rows.start)
-        return count
+        return self.shape[1] * self.shape[2] * (rows.stop - rows.start)
 
     def _beside(self, name: str, values: Tensor) -> Tensor:
         """Memory for what goes with values [K, C, H * W, B]: [K, C, 1, B], or [K, C, 1, 1] where rows are alike."""

@@ -54,8 +54,7 @@ class ImageLayer(Layer):
         if not it.lies_turned:
             laid = self.turned_scratch(name, *it.tensor.shape)
             laid.tensor.copy_(it.tensor)
-        images: Tensor = laid.tensor.mT.unflatten(1, shape)
-        return images
+        return laid.tensor.mT.unflatten(1, shape)
 
     @classmethod
     def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:

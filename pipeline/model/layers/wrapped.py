@@ -179,8 +179,7 @@ class Wrapped(Layer):
         shared = len(x) == 1
         run = vmap(partial(self._run, None, this), in_dims=(0, 0, None if shared else 0, 0), randomness="error")
         index = torch.arange(self._slots, device=x.device)
-        answer: tuple[Tensor, Tensors] = run(values, buffers, x[0] if shared else x, index)
-        return answer
+        return run(values, buffers, x[0] if shared else x, index)
 
 
 def _here(path: str) -> str:

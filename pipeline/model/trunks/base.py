@@ -118,5 +118,4 @@ def make_body(name: str, trunks: Settings, rows: Rows) -> Made:
     if rows.ids and not (trunk.text or trunk.own_path):
         readers = " or ".join(kind for kind, it in Trunk.choices.items() if it.text)
         raise UserError(f"trunk '{trunk.kind}' cannot read the text of {', '.join(rows.sources)}: use {readers}")
-    made: Made = named(trunk.implementation)(name, trunks, rows)
-    return made
+    return named(trunk.implementation)(name, trunks, rows)

@@ -35,8 +35,7 @@ class Figure:
     @property
     def height(self) -> int:
         """In pixels."""
-        height: int = self.layout.get("height", 300)
-        return height
+        return self.layout.get("height", 300)
 
     def add(self, kind: str, **props: Any) -> "Figure":
         """Add a trace."""
