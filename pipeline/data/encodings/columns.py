@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline.data.encodings.moments import ClippedMoments, Moments
 from pipeline.data.encodings.rows import CATEGORICAL, NUMERIC, encoded
-from pipeline.data.tables.typed import numbers, place_of
+from pipeline.data.tables.typed import numbers, refuse
 from pipeline.errors import UserError
 
 _MOST_VALUES = 1 << 20
@@ -92,7 +92,8 @@ class ColumnsEncoder:
         for chunk, where in chunks:
             for name, own in moments.items():
                 column = numbers(chunk.column(name))
-                self._check_finite(done, name, column)
+                why = "an infinite number; leave it empty if it is unknown"
+                refuse(self.path, done, np.isinf(column), name, why)
                 own.take(column[where])
             learnt = pa.array(where)
             for name, counter in values.items():
@@ -114,13 +115,6 @@ class ColumnsEncoder:
 
     def _moments(self) -> Moments:
         return ClippedMoments(self.rows, *self.clip) if self.clip else Moments()
-
-    def _check_finite(self, done: int, name: str, column: np.ndarray) -> None:
-        if np.isinf(column).any():
-            row = int(np.argmax(np.isinf(column)))
-            raise UserError(
-                f"{place_of(self.path, done, row, name)}: an infinite number; leave it empty if it is unknown"
-            )
 
     def _numeric(self, name: str, found: Moments) -> dict[str, Any]:
         clip = found.finish()

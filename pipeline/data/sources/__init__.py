@@ -18,7 +18,6 @@ from pipeline.data.sources.base import (
     Place,
     Report,
     Source,
-    Stream,
 )
 from pipeline.data.sources.digits import Digits
 from pipeline.data.sources.digits_present import DigitsPresent
@@ -69,6 +68,5 @@ __all__ = [
     "Place",
     "Report",
     "Source",
-    "Stream",
     "source",
 ]

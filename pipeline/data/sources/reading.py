@@ -7,7 +7,6 @@ import pyarrow as pa
 from pipeline.config.sources import Separated
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.sources.labels import LabelReader, reader_of
-from pipeline.data.sources.separated import SeparatedReader
 from pipeline.data.sources.split_by import SplitReader
 from pipeline.data.tables.typed import TableFile
 from pipeline.errors import UserError
@@ -32,7 +31,7 @@ def readers_of(
         kind = kinds.setdefault(label, settings.kind)
         if (kind == "regression") != (settings.kind == "regression"):
             raise UserError(f"tasks.{task}: label '{label}' is a number for one task and a class for another")
-    return {label: _reader(label, kind, several.get(label), f"source '{source}'") for label, kind in kinds.items()}
+    return {label: reader_of(label, kind, several.get(label), f"source '{source}'") for label, kind in kinds.items()}
 
 
 def gather(
@@ -68,11 +67,3 @@ def gather(
     if not rows:
         raise UserError(f"{file.path}: no rows")
     return rows
-
-
-def _reader(label: str, kind: str, several: tuple[str, ...] | Separated | None, source: str) -> LabelReader:
-    if not isinstance(several, Separated):
-        return reader_of(label, kind, several, source)
-    if kind != "multilabel":
-        raise UserError(f"{source}: label '{label}' has several words a row, which is for multilabel tasks, not {kind}")
-    return SeparatedReader(label, several)

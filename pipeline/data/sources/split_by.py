@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.config.sources import SplitBy
 from pipeline.data.sources.base import SPLITS
 from pipeline.data.sources.labels import Growing
-from pipeline.data.tables.typed import TableFile, is_text, place_of
+from pipeline.data.tables.typed import TableFile, is_text, place_of, refuse
 from pipeline.errors import UserError
 
 WORDS = {"train": 0, "training": 0, "validation": 1, "val": 1, "valid": 1, "dev": 1, "test": 2, "testing": 2}
@@ -56,9 +56,7 @@ class SplitReader:
         if by is None:
             return
         column = batch.column(by)
-        if column.null_count:
-            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-            raise UserError(f"{place_of(path, done, row, by)}: missing, and rows are split by it")
+        refuse(path, done, column.is_null().to_numpy(zero_copy_only=False), by, "missing, and rows are split by it")
         if self._settings.split:
             self._values.take(_splits(path, done, by, column))
         elif self._settings.group:

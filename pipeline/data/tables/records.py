@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.data.encodings.columns import types_of
 from pipeline.data.tables.columns import Columns
 from pipeline.data.tables.rows import Batch, Rows
-from pipeline.data.tables.typed import TableFile, numbers, open_table, place_of
+from pipeline.data.tables.typed import TableFile, numbers, open_table, refuse
 from pipeline.errors import UserError
 
 
@@ -43,8 +43,8 @@ def _batches(file: TableFile, wanted: Mapping[str, pa.DataType]) -> Iterator[Bat
     done = 0
     for batch in file.batches(wanted):
         for name, kind in wanted.items():
-            if pa.types.is_floating(kind) and (infinite := np.isinf(numbers(batch.column(name)))).any():
-                raise UserError(f"{place_of(file.path, done, int(np.argmax(infinite)), name)}: an infinite number")
+            if pa.types.is_floating(kind):
+                refuse(file.path, done, np.isinf(numbers(batch.column(name))), name, "an infinite number")
         yield Batch(_frame(batch))
         done += batch.num_rows
     if not done:

@@ -267,6 +267,16 @@ def place_of(path: Path, done: int, row: int, column: str) -> str:
     return f"{path}: row {done + row + 1}, column '{column}'"
 
 
+def refuse(path: Path, done: int, wrong: np.ndarray, column: str, why: str) -> None:
+    """Check that no value [B] of a column is wrong.
+
+    Raises:
+        UserError: One is: where the first one stands, and why.
+    """
+    if wrong.any():
+        raise UserError(f"{place_of(path, done, int(np.argmax(wrong)), column)}: {why}")
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text."""
     if pa.types.is_dictionary(kind):

@@ -6,7 +6,7 @@ from pipeline.model.layers.base import Declared, Layer, Pass
 from pipeline.model.layers.composite import Gated, back_through, outputs_of, through
 from pipeline.model.layers.conv import Conv2d
 from pipeline.model.layers.dropout import Dropout
-from pipeline.model.layers.embedding import CategoryEmbedding, NumberEmbedding, embedded
+from pipeline.model.layers.embedding import embedded
 from pipeline.model.layers.gates import Constant, Selection, Softmax
 from pipeline.model.layers.image_norm import BatchNorm2d
 from pipeline.model.layers.linear import Linear
@@ -26,7 +26,6 @@ __all__ = [
     "AveragePool2d",
     "BatchNorm",
     "BatchNorm2d",
-    "CategoryEmbedding",
     "Conditioning",
     "Constant",
     "Conv2d",
@@ -40,7 +39,6 @@ __all__ = [
     "MaxPool2d",
     "Mixture",
     "Mixtures",
-    "NumberEmbedding",
     "Pass",
     "Pooled",
     "Preference",
