@@ -7,7 +7,6 @@ from html import escape
 import pandas as pd
 
 from pipeline.analysis.candidate import CONSTANT, SINGLE
-from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.tables import primary
 from pipeline.config.tasks import ALL
 from pipeline.reports.data import ReportData
@@ -28,48 +27,30 @@ _WHAT = {
 def candidate_rows(data: ReportData) -> list[list[str]]:
     """Candidate, primary metric of each task, delta-m, what it is."""
     delta = {row["candidate"]: row for row in data.evaluation.delta_m.to_dict("records")}
-    levels = _by_task(primary(data.evaluation.scores))
-    balanced = _balanced(data.evaluation.scores)
+    levels = levels_of(data.evaluation.scores, data.tasks)
     return [
         [
             name(row["candidate"]),
-            *(_level(levels, balanced, row["candidate"], task) for task in data.tasks),
+            *levels.get(row["candidate"], [""] * len(data.tasks)),
             changed(delta.get(row["candidate"])),
             escape(_what(row)),
         ]
         for row in data.evaluation.candidates.to_dict("records")
     ] + [
-        [escape(method), *levels, "", _ALWAYS if method == CONSTANT else _REFERENCE]
-        for method, levels in reference_levels(data.evaluation, data.tasks).items()
+        [escape(method), *own, "", _ALWAYS if method == CONSTANT else _REFERENCE]
+        for method, own in levels_of(data.evaluation.references, data.tasks).items()
     ]
 
 
-def reference_levels(evaluation: Evaluation, tasks: Iterable[str]) -> dict[str, list[str]]:
-    """Primary metric of each task of the constant prediction, and of what learns without a network, by their names."""
-    table = primary(evaluation.references)
-    levels, balanced = _by_task(table), _balanced(evaluation.references)
-    return {
-        method: [_level(levels, balanced, method, task) for task in tasks]
-        for method in table["candidate"].drop_duplicates()
-    }
-
-
-def _by_task(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
-    return {(row["candidate"], row["task"]): row for row in table.to_dict("records")}
-
-
-def _balanced(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
-    """The balanced accuracies, of tasks that accuracy decides for."""
-    return _by_task(table[table["metric"] == "balanced_accuracy"])
-
-
-def _level(levels: dict, balanced: dict, candidate: str, task: str) -> str:
-    """A level with its interval, and beside an accuracy the balanced one; nothing where it was not scored."""
-    at = (candidate, task)
-    if at not in levels:
-        return ""
-    beside = f"<small>balanced {100 * balanced[at]['mean']:.2f} %</small>" if at in balanced else ""
-    return percent(levels[at]) + beside
+def levels_of(scores: pd.DataFrame, tasks: Iterable[str]) -> dict[str, list[str]]:
+    """By candidate its primary metric of each task, beside an accuracy the balanced one; nothing where not scored."""
+    main, balanced = (
+        {(row["candidate"], row["task"]): row for row in table.to_dict("records")}
+        for table in (primary(scores), scores[scores["metric"] == "balanced_accuracy"])
+    )
+    beside = {at: f"<small>balanced {100 * row['mean']:.2f} %</small>" for at, row in balanced.items()}
+    found = {at: percent(row) + beside.get(at, "") for at, row in main.items()}
+    return {who: [found.get((who, task), "") for task in tasks] for who in scores["candidate"].drop_duplicates()}
 
 
 def front_rows(data: ReportData) -> list[list[str]]:

@@ -101,10 +101,7 @@ def trade_offs(page: Page, data: ReportData) -> list[str]:
     """What one task gains and the other pays."""
     said = "Up and to the right is better. Trials have one seed, candidates the mean of theirs; all on validation."
     few = None if data.trials is None else drawn(data.trials)[0]
-    return [
-        paragraph(said),
-        page.panels(trade_off(few, data.evaluation.gaps, data.metrics)),
-    ]
+    return [paragraph(said), page.panels(trade_off(few, data.evaluation.gaps, data.metrics))]
 
 
 def front(page: Page, data: ReportData) -> list[str]:
@@ -117,11 +114,7 @@ def front(page: Page, data: ReportData) -> list[str]:
         "headway predict --preference which later. Mean over seeds, on validation."
     )
     headers = ["candidate", "preference", *(f"{task}: {what}" for task in data.tasks for what in ("loss", "metric"))]
-    return [
-        paragraph(said),
-        page.panels(fronts(table_of)),
-        folded("All preferences", table(headers, front_rows(data))),
-    ]
+    return [paragraph(said), page.panels(fronts(table_of)), folded("All preferences", table(headers, front_rows(data)))]
 
 
 def curves(page: Page, data: ReportData) -> list[str]:
@@ -195,10 +188,7 @@ def cost(page: Page, data: ReportData) -> list[str]:
 
 def openings(page: Page, data: ReportData) -> list[str]:
     """How often the test split was opened."""
-    return [
-        paragraph(f"It was opened {times(len(data.openings))}. {_BLIND}"),
-        opening_table(data.openings),
-    ]
+    return [paragraph(f"It was opened {times(len(data.openings))}. {_BLIND}"), opening_table(data.openings)]
 
 
 def notes(page: Page, data: ReportData) -> list[str]:

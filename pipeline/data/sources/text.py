@@ -11,9 +11,7 @@ import pyarrow as pa
 from pipeline.config.sources import TextSettings
 from pipeline.data.encodings.words import tokens_of
 from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report, Streamed
-from pipeline.data.sources.labels import LabelReader
-from pipeline.data.sources.reading import gather, readers_of
-from pipeline.data.sources.split_by import SplitReader
+from pipeline.data.sources.reading import Labelled
 from pipeline.data.sources.tokens import checksums
 from pipeline.data.tables.lines import JsonLines, Lines, names_in
 from pipeline.data.tables.typed import TableFile, open_table
@@ -35,34 +33,21 @@ class Text(Declared):
     def read(self, place: Place, report: Report) -> Examples:
         """Read labels, and what rows are split by; texts are a stream."""
         files = {split: self._open(place, split, path) for split, path in self.settings.paths().items()}
-        readers = readers_of(self.name, self.tasks, self.settings.labels)
-        if both := [it.label for it in readers.values() if self.settings.text in it.columns]:
+        found, text = Labelled(self, files["train"]), self.settings.text
+        if both := [it.label for it in found.readers.values() if text in it.columns]:
             raise UserError(
                 f"sources.{self.name}.text: '{both[0]}' is what a task predicts: name the field of the text"
             )
-        split_by = SplitReader.of(self.settings, files["train"])
-        rows = {split: self._take(file, readers, split_by) for split, file in files.items()}
-        labels = {name: reader.labels() for name, reader in readers.items()}
-        ends = np.cumsum([0, *rows.values()])
-        within = {split: slice(start, stop) for split, start, stop in zip(rows, ends[:-1], ends[1:], strict=True)}
+        rows = {split: found.take(it, text, partial(check_texts, it.path, text)) for split, it in files.items()}
+        labels = found.labels()
         train = [split for split in ("train", "validation") if split in files]
         own = np.concatenate([np.full(rows[split], SPLITS.index(split), np.int8) for split in train])
-        known = {"split": own} if len(train) > 1 else split_by.found()
-        first = slice(0, len(own))
-        return Examples(
-            Part(self._stream(files, train, rows), {name: it[first] for name, it in labels.items()}, **known),
-            Part(self._stream(files, ["test"], rows), {name: it[within["test"]] for name, it in labels.items()})
-            if "test" in files
-            else None,
-            {name: reader.classes for name, reader in readers.items()},
-            encoder=self.encoder,
-            reading={"parted": self.encoder.parted, "field": self.settings.text},
-        )
-
-    def _take(self, file: TableFile, readers: Mapping[str, LabelReader], split_by: SplitReader) -> int:
-        """Gather the labels of a file, and count its rows."""
-        text = self.settings.text
-        return gather(file, readers, split_by, text, partial(check_texts, file.path, text))
+        known = {"split": own} if len(train) > 1 else found.split_by.found()
+        first, test = ({name: it[where] for name, it in labels.items()} for where in np.s_[: len(own), len(own) :])
+        part = Part(self._stream(files, train, rows), first, **known)
+        held = Part(self._stream(files, ["test"], rows), test) if "test" in files else None
+        reading = {"parted": self.encoder.parted, "field": text}
+        return Examples(part, held, found.classes, encoder=self.encoder, reading=reading)
 
     def _stream(self, files: Mapping[str, TableFile], splits: Sequence[str], rows: Mapping[str, int]) -> Streamed:
         """The tokens of the texts of some splits, one file after the other."""

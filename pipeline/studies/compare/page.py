@@ -9,7 +9,7 @@ from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.comparing import EQUAL
-from pipeline.reports.cells import changed, contrast_table, metric_table, name, opening_table, percent, reference_levels
+from pipeline.reports.cells import changed, contrast_table, levels_of, metric_table, name, opening_table, percent
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.figures.costs import cost_bars
 from pipeline.reports.figures.tradeoff import trade_off
@@ -104,7 +104,7 @@ def _arms(page: Page, found: Comparison) -> list[str]:
         ]
         for arm in names
     ]
-    references = reference_levels(found.evaluation, found.metrics)
+    references = levels_of(found.evaluation.references, found.metrics)
     rows += [[escape(method), *levels, ""] for method, levels in references.items()]
     headers = ["arm", *(f"{task}: {TITLES[metric]}" for task, metric in found.metrics.items()), "delta-m"]
     return [
