@@ -204,7 +204,7 @@ class Network:
                     "sources": list(branch.sources),
                     "trunk": [layer.describe() for layer in branch.trunk],
                     "heads": {task: [layer.describe() for layer in head] for task, head in branch.heads.items()},
-                    **({"reads": reads} if (reads := _plain(branch.reads)) else {}),
+                    **({"reads": {it: [at.start, at.stop] for it, at in branch.reads.items()}} if branch.reads else {}),
                 }
                 for branch in self.branches
             ],
@@ -251,7 +251,3 @@ class Network:
             views[name] = flat[:, start : start + count].view(flat.size(0), *declared.shape)
             start += padded(declared.shape)
         return views
-
-
-def _plain(reads: dict[str, slice]) -> dict[str, list[int]]:
-    return {task: [it.start, it.stop] for task, it in reads.items()}

@@ -45,14 +45,9 @@ def _batches(file: TableFile, wanted: Mapping[str, pa.DataType]) -> Iterator[Bat
         for name, kind in wanted.items():
             if pa.types.is_floating(kind):
                 refuse(file.path, done, np.isinf(numbers(batch.column(name))), name, "an infinite number")
-        yield Batch(_frame(batch))
+        # As pandas has it, text as plain objects.
+        columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+        yield Batch(pd.DataFrame(columns))
         done += batch.num_rows
     if not done:
         raise UserError(f"{file.path}: no rows")
-
-
-def _frame(batch: pa.RecordBatch) -> pd.DataFrame:
-    """As pandas has it, text as plain objects."""
-    return pd.DataFrame(
-        {name: column.to_numpy(zero_copy_only=False) for name, column in zip(batch.schema.names, batch, strict=True)}
-    )

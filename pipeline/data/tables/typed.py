@@ -18,7 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from pipeline.data.tables.columns import some
-from pipeline.data.tables.csv import explained
+from pipeline.data.tables.csv import csv_reader, explained
 from pipeline.errors import UserError
 
 _BLOCK = 1 << 20  # bytes of text parsed at a time
@@ -114,19 +114,9 @@ class CsvFile:
                 block *= 8
 
     def _open(self, wanted: Mapping[str, pa.DataType], block: int) -> pa.csv.CSVStreamingReader:
-        convert = pa.csv.ConvertOptions(
-            column_types=dict(wanted),
-            include_columns=list(wanted),
-            strings_can_be_null=True,
-            null_values=[*pa.csv.ConvertOptions().null_values, *self.missing],
-        )
-        return pa.csv.open_csv(
-            pa.input_stream(str(self.path), compression="gzip" if self.path.suffix == ".gz" else None),
-            # One thread: with more, pyarrow reads ahead and cannot say in which row an error is.
-            pa.csv.ReadOptions(use_threads=False, block_size=block),
-            pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True),
-            convert,
-        )
+        parse = pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True)
+        null = [*pa.csv.ConvertOptions().null_values, *self.missing]
+        return csv_reader(self.path, block, wanted, parse, strings_can_be_null=True, null_values=null)
 
 
 @dataclass(frozen=True)

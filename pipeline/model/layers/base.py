@@ -86,6 +86,7 @@ class Layer:
 
     Attributes:
         batched: Each call is for all slots.
+        rowwise: A row's answer depends on no other row, and `backward_parts` tells the gradients of rows apart.
         kind: Names it in descriptions; `plain.KINDS` knows its file.
         described: Its attributes that a description has.
         plain: Makes the same layer of one network, from what is described, in this order.
@@ -102,6 +103,7 @@ class Layer:
     buffers: dict[str, Stacked] = field(default_factory=dict, init=False, repr=False)
     scratch: Scratch = field(default_factory=Scratch, init=False, repr=False)
     batched: bool = field(default=False, init=False, repr=False)
+    rowwise: bool = field(default=False, init=False, repr=False)
 
     def parameters(self) -> dict[str, Declared]:
         """Trained values by name."""
@@ -169,11 +171,6 @@ class Layer:
         Here of layers without parameters.
         """
         return self.backward(grad)
-
-    @property
-    def rowwise(self) -> bool:
-        """Whether a row's answer depends on no other row, and `backward_parts` tells the gradients of rows apart."""
-        return False
 
     def entrances(self) -> Iterator["Layer"]:
         """The layers that see its input as it is."""

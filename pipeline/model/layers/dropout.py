@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,7 @@ class Dropout(Layer):
 
     rates: list[float]
     name: str
+    rowwise: bool = field(default=True, init=False, repr=False)
 
     def __post_init__(self) -> None:
         finest = _LEVELS * _FINER
@@ -60,11 +61,6 @@ class Dropout(Layer):
         """See `Layer`."""
         seeds = [[stream.seed_of("dropout", self.name, epoch)] for stream in streams]
         self._seeds.copy_(torch.tensor(seeds))
-
-    @property
-    def rowwise(self) -> bool:
-        """See `Layer`."""
-        return True
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]; the identity when evaluating."""

@@ -54,11 +54,7 @@ class Linear(Layer):
         worth = self.half and min(self.inputs, self.outputs) >= _WORTH_HALVING
         self._rounded = worth and on == HOST and has_units()
         self._halved = worth and not self._rounded
-
-    @property
-    def rowwise(self) -> bool:
-        """See `Layer`."""
-        return not (self._halved or self._rounded)
+        self.rowwise = not worth
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""

@@ -7,6 +7,7 @@ write of the same calls is the same, which a test holds.
 import json
 import math
 from collections.abc import Callable, Mapping
+from functools import partialmethod
 from typing import Any
 
 import numpy as np
@@ -42,17 +43,9 @@ class Figure:
         self.data.append({"type": kind} | plain(props))
         return self
 
-    def add_bar(self, **props: Any) -> "Figure":
-        """Bars."""
-        return self.add("bar", **props)
-
-    def add_heatmap(self, **props: Any) -> "Figure":
-        """Coloured cells."""
-        return self.add("heatmap", **props)
-
-    def add_scatter(self, **props: Any) -> "Figure":
-        """Points or lines."""
-        return self.add("scatter", **props)
+    add_bar = partialmethod(add, "bar")
+    add_heatmap = partialmethod(add, "heatmap")
+    add_scatter = partialmethod(add, "scatter")
 
     def add_hline(self, y: float, line: Props) -> "Figure":
         """A line from side to side."""
@@ -72,14 +65,6 @@ class Figure:
         _merge(self.layout, plain(props))
         return self
 
-    def update_xaxes(self, **props: Any) -> "Figure":
-        """Lay more over every axis across."""
-        return self._axes("xaxis", props)
-
-    def update_yaxes(self, **props: Any) -> "Figure":
-        """Lay more over every axis upwards."""
-        return self._axes("yaxis", props)
-
     def update_traces(self, selector: Callable[[Props], bool] = lambda trace: True, **props: Any) -> "Figure":
         """Lay more over the traces that a function selects, by default all."""
         for trace in filter(selector, self.data):
@@ -94,11 +79,15 @@ class Figure:
         self.layout.setdefault("shapes", []).append({"type": "line"} | plain(props))
         return self
 
-    def _axes(self, kind: str, props: Props) -> "Figure":
+    def _axes(self, kind: str, **props: Any) -> "Figure":
+        """Lay more over every axis across, or upwards."""
         told = plain(props)
         for name in [it for it in self.layout if it.startswith(kind)] or [kind]:
             _merge(self.layout.setdefault(name, {}), told)
         return self
+
+    update_xaxes = partialmethod(_axes, "xaxis")
+    update_yaxes = partialmethod(_axes, "yaxis")
 
 
 def plain(value: Any) -> Any:
