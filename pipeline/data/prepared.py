@@ -244,11 +244,8 @@ def open_prepared(folder: Path) -> Prepared:
     sources = {
         name: PreparedSource(
             tuple(it["shape"]),
-            it["scale"],
-            it["rows"],
-            it.get("encoding"),
-            it.get("resized", False),
-            tuple(map(tuple, it.get("folds", ()))),
+            folds=tuple(map(tuple, it.get("folds", ()))),
+            **{key: it[key] for key in ("scale", "rows", "encoding", "resized") if key in it},
         )
         for name, it in manifest["sources"].items()
     }

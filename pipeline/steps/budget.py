@@ -200,8 +200,7 @@ class _Cost:
 def _updates(data: "Prepared", experiment: Experiment) -> int:
     from pipeline.training.length import length_of
 
-    updates: int = length_of(data, experiment).updates
-    return updates
+    return length_of(data, experiment).updates
 
 
 def _within(cost: _Cost, seconds: float, most: int) -> int:

@@ -151,8 +151,8 @@ class Layer:
 
     def like(self, name: str, x: Stacked, *size: int) -> Stacked:
         """A buffer that lies in memory as x does, of its shape or of this many rows and values."""
-        slots, *own = x.tensor.shape
-        return (self.turned_scratch if x.lies_turned else self.scratch)(name, slots, *(size or own))
+        shape = (x.tensor.size(0), *size) if size else x.tensor.shape
+        return (self.turned_scratch if x.lies_turned else self.scratch)(name, *shape)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""

@@ -117,8 +117,7 @@ def _against(found: Grouped, candidate: str, other: str) -> dict:
     """The test of all tasks together."""
     rows = found.contrasts
     rows = rows[(rows["task"] == ALL) & (rows["candidate"] == candidate) & (rows["against"] == other)]
-    row: dict = rows.to_dict("records")[0]
-    return row
+    return rows.to_dict("records")[0]
 
 
 def _matrices(page: Page, found: Grouped) -> list[str]:
