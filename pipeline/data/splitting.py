@@ -181,8 +181,12 @@ def along_patterns(
 
 
 def patterns_of(chosen: Chosen, labels: list[str]) -> np.ndarray:
-    """The number of each row's pattern of these labels, int32 [N]."""
-    return _patterns([_strata(chosen.labels(label)) for label in labels])
+    """The number of each row's pattern of these labels, int32 [N]: counted from 0 in lexicographic order."""
+    patterns = np.zeros(len(chosen), np.int32)
+    for column in (column for label in labels for column in _strata(chosen.labels(label)).T):
+        low, high = int(column.min()), int(column.max())
+        patterns = _dense(patterns.astype(np.int64) * (high - low + 1) + (column - low))
+    return patterns
 
 
 def _random_order(rows: int, draw: np.random.Generator, seed: int) -> Iterator[np.ndarray]:
@@ -192,15 +196,6 @@ def _random_order(rows: int, draw: np.random.Generator, seed: int) -> Iterator[n
         return
     for start in range(0, rows, _AT_ONCE):
         yield shuffled(rows, [seed], start, min(start + _AT_ONCE, rows))[0]
-
-
-def _patterns(columns: list[np.ndarray]) -> np.ndarray:
-    """The number of each row's pattern, int32 [N]: distinct ones counted from 0 in lexicographic order."""
-    patterns = np.zeros(len(columns[0]), np.int32)
-    for column in (one for strata in columns for one in strata.T):
-        low, high = int(column.min()), int(column.max())
-        patterns = _dense(patterns.astype(np.int64) * (high - low + 1) + (column - low))
-    return patterns
 
 
 def _dense(numbers: np.ndarray) -> np.ndarray:

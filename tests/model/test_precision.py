@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.model.layers import Linear, Pass, rounding
+from pipeline.model.layers import Linear, Pass, linear
 from pipeline.stacked import Stacked
 from tests.model.bound import batch, bound
 
@@ -49,7 +49,7 @@ def test_with_matrix_units_the_library_rounds_the_factors_of_wide_layers(
     matmul = torch.backends.mkldnn.matmul
     before, seen = matmul.fp32_precision, set()
     plain, added = torch.mm, torch.addmm
-    monkeypatch.setattr(rounding, "has_units", lambda: True)
+    monkeypatch.setattr(linear, "has_units", lambda: True)
     for name, product in (("mm", plain), ("addmm", added)):
         monkeypatch.setattr(
             torch, name, lambda *a, product=product, **b: (seen.add(matmul.fp32_precision), product(*a, **b))[1]

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline.data.encodings.moments import ClippedMoments, Moments
 from pipeline.data.encodings.rows import CATEGORICAL, NUMERIC, encoded
-from pipeline.data.tables.typed import numbers, refuse
+from pipeline.data.tables.typed import count, numbers, refuse
 from pipeline.errors import UserError
 
 _MOST_VALUES = 1 << 20
@@ -97,7 +97,7 @@ class ColumnsEncoder:
                 own.take(column[where])
             learnt = pa.array(where)
             for name, counter in values.items():
-                _count(counter, chunk.column(name).filter(learnt))
+                count(counter, chunk.column(name).filter(learnt))
                 if len(counter) > _MOST_VALUES:
                     raise UserError(
                         f"{self.path}: column '{name}' has more than {_MOST_VALUES:,} different values: "
@@ -128,11 +128,6 @@ class ColumnsEncoder:
             raise UserError(f"{self.path}: column '{name}' has no value in any row of train: leave it out of inputs")
         frequent = sorted(found, key=lambda value: (-found[value], value))[: self.categories]
         return {"values": sorted(frequent)}
-
-
-def _count(counter: Counter[str], values: pa.Array) -> None:
-    for one in pc.value_counts(values.drop_null()).to_pylist():
-        counter[one["values"]] += one["counts"]
 
 
 def _codes(values: pa.Array, known: Sequence[str]) -> np.ndarray:

@@ -86,10 +86,8 @@ class MedMnist(Declared):
         classes = self._classes(count)
         if len(classes) < count or (several and len(classes) > count):
             raise UserError(f"sources.{self.name}.classes: {len(classes)} names, and {path} has {count}")
-        own: dict[str, dict[str, np.ndarray]]
         if not several:
-            own = {it: {_CLASS: values[:, 0].astype(np.int64)} for it, values in labels.items()}
-            return own, {_CLASS: classes}
+            return {it: {_CLASS: values[:, 0].astype(np.int64)} for it, values in labels.items()}, {_CLASS: classes}
         if largest > 1:
             raise UserError(f"{path}: one of several labels is {largest}, neither 0 nor 1")
         own = {

@@ -35,7 +35,8 @@ class Tokens(Declared):
         """Read the tags; tokens are a stream."""
         paths = {split: place.of(path) for split, path in self.settings.paths().items()}
         tags = Tags(self.encoder.settings.length or LONGEST)
-        rows = {split: tags.take(split, path, self._sentences(path)) for split, path in paths.items()}
+        read = partial(sentences, column=self.settings.column, repair=self.settings.repair)
+        rows = {split: tags.take(split, path, read(path)) for split, path in paths.items()}
         together = [split for split in ("train", "validation") if split in paths]
         return Examples(
             train=self._part(paths, tags, together, rows),
@@ -50,9 +51,6 @@ class Tokens(Declared):
         files = [paths[split] for split in splits]
         inputs = Streamed(len(own), partial(_tokens, files))
         return Part(inputs, {LABEL: tags.labels(splits)}, split=own if len(splits) > 1 else None)
-
-    def _sentences(self, path: Path) -> Iterator[Sentence]:
-        return sentences(path, self.settings.column, self.settings.repair)
 
 
 def _tokens(files: Sequence[Path]) -> Iterator[list[list[str]]]:

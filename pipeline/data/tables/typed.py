@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -133,10 +134,10 @@ class ParquetFiles:
         Raises:
             UserError: There is none.
         """
-        found = sorted(path for path in folder.rglob("*.parquet") if not _hidden(path.relative_to(folder)))
-        if not found:
-            raise UserError(f"{folder}: no Parquet file in this folder")
-        return cls(folder, found)
+        found = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*.parquet"))}
+        if seen := [path for path, names in found.items() if not any(name.startswith((".", "_")) for name in names)]:
+            return cls(folder, seen)
+        raise UserError(f"{folder}: no Parquet file in this folder")
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
@@ -231,10 +232,6 @@ def _check_there(path: Path, wanted: Mapping[str, pa.DataType], found: Mapping[s
         raise UserError(f"{path}: no column {some(missing)}; the columns are {some(list(found))}")
 
 
-def _hidden(path: Path) -> bool:
-    return any(name.startswith((".", "_")) for name in path.parts)
-
-
 def is_number(kind: pa.DataType) -> bool:
     """Whether a column of this type holds numbers; truth values are none."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
@@ -250,6 +247,12 @@ def words(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     return column.cast(pa.string())
+
+
+def count(counter: Counter[str], column: pa.Array) -> None:
+    """Add how often each value of a column is there."""
+    for one in pc.value_counts(column.drop_null()).to_pylist():
+        counter[one["values"]] += one["counts"]
 
 
 def place_of(path: Path, done: int, row: int, column: str) -> str:

@@ -15,6 +15,7 @@ from pipeline.reports.figures.style import BAD, BLUE, GOOD, MUTED, Panel, see_th
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.importance import BaseImportanceEvaluator
+    from optuna.trial import FrozenTrial
 
 OBJECTIVE = "objective"
 
@@ -192,17 +193,17 @@ def _plots() -> Any:
 
 def _params(study: "Study") -> list[str]:
     """The searched settings that a completed trial has, sorted as Optuna sorts them."""
-    from optuna.trial import TrialState
-
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return sorted({name for trial in trials for name in trial.params})
+    return sorted({name for trial in _completed(study) for name in trial.params})
 
 
 def _values(study: "Study") -> list[float]:
+    return [trial.value for trial in _completed(study) if trial.value is not None]
+
+
+def _completed(study: "Study") -> "list[FrozenTrial]":
     from optuna.trial import TrialState
 
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return [trial.value for trial in trials if trial.value is not None]
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def _too_few(caption: str, study: "Study") -> Panel:
