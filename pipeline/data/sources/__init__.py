@@ -8,16 +8,16 @@ import difflib
 from pipeline.config import Experiment
 from pipeline.data.encodings.text import TextEncoder
 from pipeline.data.sources.base import (
-    SPLITS,
-    Cutting,
-    Encoder,
-    Encoding,
-    Examples,
-    Fingerprint,
-    Part,
-    Place,
-    Report,
-    Source,
+    SPLITS as SPLITS,
+    Cutting as Cutting,
+    Encoder as Encoder,
+    Encoding as Encoding,
+    Examples as Examples,
+    Fingerprint as Fingerprint,
+    Part as Part,
+    Place as Place,
+    Report as Report,
+    Source as Source,
 )
 from pipeline.data.sources.digits import Digits
 from pipeline.data.sources.digits_present import DigitsPresent
@@ -54,19 +54,3 @@ def source(experiment: Experiment, name: str) -> Source:
         hint = f"did you mean '{guess[0]}'?" if guess else f"known: {', '.join(known)}"
         raise UserError(f"unknown source '{name}' ({hint})")
     return SOURCES[name]
-
-
-__all__ = [
-    "SOURCES",
-    "SPLITS",
-    "Cutting",
-    "Encoder",
-    "Encoding",
-    "Examples",
-    "Fingerprint",
-    "Part",
-    "Place",
-    "Report",
-    "Source",
-    "source",
-]
