@@ -26,10 +26,8 @@ from benchmarks.common.measuring import Contender, Spent, timed
 from benchmarks.common.options import shared
 from benchmarks.networks import Case, flagship, precisions
 from benchmarks.one_model import MEMORY, SCRIPT
-from benchmarks.rivals.in_memory import tensors
-from benchmarks.rivals.in_memory import train_epoch as memory_epoch
-from benchmarks.rivals.usual import BATCH, SharedNetwork, torchvision_sets
-from benchmarks.rivals.usual import train_epoch as script_epoch
+from benchmarks.rivals.in_memory import tensors, train_epoch as memory_epoch
+from benchmarks.rivals.usual import BATCH, SharedNetwork, torchvision_sets, train_epoch as script_epoch
 from pipeline.config import with_values
 from pipeline.stacked import On
 from pipeline.training.loop import advance

@@ -25,10 +25,8 @@ from benchmarks.floor import floor_of
 from benchmarks.networks import Case, deep, flagship, precisions
 from benchmarks.rivals.deep import DeepTraining, from_loaders, from_memory
 from benchmarks.rivals.hand_written import HandWritten
-from benchmarks.rivals.in_memory import tensors
-from benchmarks.rivals.in_memory import train_epoch as memory_epoch
-from benchmarks.rivals.usual import BATCH, SharedNetwork, torchvision_sets
-from benchmarks.rivals.usual import train_epoch as script_epoch
+from benchmarks.rivals.in_memory import tensors, train_epoch as memory_epoch
+from benchmarks.rivals.usual import BATCH, SharedNetwork, torchvision_sets, train_epoch as script_epoch
 from pipeline.config import with_values
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle

@@ -19,6 +19,7 @@ from pipeline.data.batches import Batch
 from pipeline.data.prepared import Prepared, PreparedSource
 from pipeline.draws import Stream, seeded
 from pipeline.errors import UserError
+from pipeline.plugins import first_line
 from pipeline.stacked import Inputs
 
 Transform = Callable[[Tensor], Tensor]
@@ -79,7 +80,7 @@ class Augment:
                     image = transform(image)
                 except Exception as error:
                     raise UserError(
-                        f"training.augment: {name} cannot take an image of {source}: {_line(error)}"
+                        f"training.augment: {name} cannot take an image of {source}: {first_line(error)}"
                     ) from error
                 if not isinstance(image, Tensor) or image.shape != shape or image.dtype != torch.float32:
                     found = f"{image.dtype} of shape {list(image.shape)}" if isinstance(image, Tensor) else type(image)
@@ -108,7 +109,7 @@ def transforms(settings: Iterable[Augmentation]) -> Mapping[str, Transform]:
         try:
             made[name if name not in made else f"{name} ({number + 1}.)"] = kind(**arguments)
         except Exception as error:
-            raise UserError(f"training.augment: {name} cannot be made with {arguments}: {_line(error)}") from error
+            raise UserError(f"training.augment: {name} cannot be made with {arguments}: {first_line(error)}") from error
     return made
 
 
@@ -124,8 +125,3 @@ def _image(name: str, source: PreparedSource) -> tuple[int, ...]:
             f"training.augment changes images; rows of {name} have the shape {list(source.shape)}: leave it out"
         )
     return (1, *source.shape)[-3:]
-
-
-def _line(error: Exception) -> str:
-    """The first line of what an error says."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -134,15 +134,13 @@ def _measurable(targets: np.ndarray) -> bool:
 
 
 def _sum(arrays: Iterable[np.ndarray]) -> list[int]:
-    total: list[int] = np.sum(list(arrays), 0).tolist()
-    return total
+    return np.sum(list(arrays), 0).tolist()
 
 
 def _starts(block: np.ndarray) -> list[int]:
     """The first row of each block when they are written one after another."""
     sizes = np.bincount(block)
-    starts: list[int] = (np.cumsum(sizes) - sizes).tolist()
-    return starts
+    return (np.cumsum(sizes) - sizes).tolist()
 
 
 def _dealt(what: str, patterns: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -171,8 +169,7 @@ def _whole_groups(what: str, groups: np.ndarray, folds: int, seed: int) -> np.nd
         rows, fold = loads[0]
         of_group[group] = fold
         heapq.heapreplace(loads, (rows + int(sizes[group]), fold))
-    block: np.ndarray = of_group[inverse]
-    return block
+    return of_group[inverse]
 
 
 def _blocks_of_time(what: str, times: np.ndarray, blocks: int) -> np.ndarray:
@@ -192,6 +189,5 @@ def _blocks_of_time(what: str, times: np.ndarray, blocks: int) -> np.ndarray:
 def _counts(targets: np.ndarray, classes: int) -> np.ndarray:
     """Rows of each class, or with each label."""
     if np.issubdtype(targets.dtype, np.floating):
-        with_label: np.ndarray = np.nansum(targets, 0).astype(int)
-        return with_label
+        return np.nansum(targets, 0).astype(int)
     return np.bincount(targets[targets >= 0], minlength=classes)

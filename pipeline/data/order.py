@@ -61,5 +61,4 @@ def _mixed(numbers: np.ndarray, key: np.ndarray) -> np.ndarray:
     x = numbers ^ key
     x = (x ^ (x >> np.uint32(16))) * np.uint32(_MIX[0])
     x = (x ^ (x >> np.uint32(15))) * np.uint32(_MIX[1])
-    mixed: np.ndarray = x ^ (x >> np.uint32(16))
-    return mixed
+    return x ^ (x >> np.uint32(16))

@@ -159,17 +159,14 @@ def _save(path: Path, array: np.ndarray) -> None:
 
 def _encodings(waiting: Mapping[str, _Split], report: Report) -> dict[str, Encoding]:
     """Each source's encoding, fitted on the training rows of its family."""
-    families: dict[str, list[str]] = {}
-    encoders: dict[str, Encoder] = {}
+    families: dict[str, tuple[Encoder, list[str]]] = {}
     for name, found in waiting.items():
-        assert found.examples.encoder is not None
-        encoder = found.examples.encoder
-        families.setdefault(encoder.family, []).append(name)
-        encoders.setdefault(encoder.family, encoder)
+        if encoder := found.examples.encoder:
+            families.setdefault(encoder.family, (encoder, []))[1].append(name)
     encodings: dict[str, Encoding] = {}
-    for family, names in families.items():
+    for encoder, names in families.values():
         report(f"encoding {', '.join(names)}")
-        fitted = encoders[family].fit(_training(waiting[name].parts["train"] for name in names))
+        fitted = encoder.fit(_training(waiting[name].parts["train"] for name in names))
         encodings |= dict.fromkeys(names, fitted)
     return encodings
 

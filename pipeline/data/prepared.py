@@ -249,11 +249,8 @@ def open_prepared(folder: Path) -> Prepared:
     sources = {
         name: PreparedSource(
             tuple(it["shape"]),
-            it["scale"],
-            it["rows"],
-            it.get("encoding"),
-            it.get("resized", False),
-            tuple(map(tuple, it.get("folds", ()))),
+            folds=tuple(map(tuple, it.get("folds", ()))),
+            **{key: it[key] for key in ("scale", "rows", "encoding", "resized") if key in it},
         )
         for name, it in manifest["sources"].items()
     }
@@ -264,8 +261,7 @@ def open_prepared(folder: Path) -> Prepared:
 
 def known(labels: np.ndarray) -> np.ndarray:
     """Which targets of a split are not missing, bool of the same shape."""
-    present: np.ndarray = ~np.isnan(labels) if np.issubdtype(labels.dtype, np.floating) else labels >= 0
-    return present
+    return ~np.isnan(labels) if np.issubdtype(labels.dtype, np.floating) else labels >= 0
 
 
 def checksum(path: Path) -> str:
@@ -276,5 +272,4 @@ def checksum(path: Path) -> str:
 
 def _mapped(path: Path) -> np.ndarray:
     # Copy-on-write: torch wants writable memory, and nothing here writes.
-    array: np.ndarray = np.load(path, mmap_mode="c")
-    return array
+    return np.load(path, mmap_mode="c")

@@ -43,8 +43,7 @@ class Chosen:
 
     def labels(self, label: str) -> np.ndarray:
         """The rows' labels, as the part has them."""
-        values: np.ndarray = self.part.labels[label][self.where]
-        return values
+        return self.part.labels[label][self.where]
 
     def pieces(self) -> dict[int, "Chosen"]:
         """What is written in one go, by the row of the split that it begins at."""
@@ -182,8 +181,12 @@ def along_patterns(
 
 
 def patterns_of(chosen: Chosen, labels: list[str]) -> np.ndarray:
-    """The number of each row's pattern of these labels, int32 [N]."""
-    return _patterns([_strata(chosen.labels(label)) for label in labels])
+    """The number of each row's pattern of these labels, int32 [N]: counted from 0 in lexicographic order."""
+    patterns = np.zeros(len(chosen), np.int32)
+    for column in (column for label in labels for column in _strata(chosen.labels(label)).T):
+        low, high = int(column.min()), int(column.max())
+        patterns = _dense(patterns.astype(np.int64) * (high - low + 1) + (column - low))
+    return patterns
 
 
 def _random_order(rows: int, draw: np.random.Generator, seed: int) -> Iterator[np.ndarray]:
@@ -195,15 +198,6 @@ def _random_order(rows: int, draw: np.random.Generator, seed: int) -> Iterator[n
         yield shuffled(rows, [seed], start, min(start + _AT_ONCE, rows))[0]
 
 
-def _patterns(columns: list[np.ndarray]) -> np.ndarray:
-    """The number of each row's pattern, int32 [N]: distinct ones counted from 0 in lexicographic order."""
-    patterns = np.zeros(len(columns[0]), np.int32)
-    for column in (one for strata in columns for one in strata.T):
-        low, high = int(column.min()), int(column.max())
-        patterns = _dense(patterns.astype(np.int64) * (high - low + 1) + (column - low))
-    return patterns
-
-
 def _dense(numbers: np.ndarray) -> np.ndarray:
     """Whole numbers from 0 as their ranks among those that occur, int32."""
     largest = int(numbers.max())
@@ -211,8 +205,7 @@ def _dense(numbers: np.ndarray) -> np.ndarray:
         return np.unique(numbers, return_inverse=True)[1].ravel().astype(np.int32)
     occurs = np.zeros(largest + 1, bool)
     occurs[numbers] = True
-    ranks: np.ndarray = (np.cumsum(occurs) - 1).astype(np.int32)[numbers]
-    return ranks
+    return (np.cumsum(occurs) - 1).astype(np.int32)[numbers]
 
 
 def _tags_that_occur(labels: np.ndarray) -> np.ndarray:
@@ -226,8 +219,7 @@ def _strata(labels: np.ndarray) -> np.ndarray:
     if np.issubdtype(labels.dtype, np.integer):
         return labels[:, None] if labels.ndim == 1 else _tags_that_occur(labels)
     if labels.ndim == 2:
-        several: np.ndarray = np.nan_to_num(labels, nan=_MISSING).astype(np.int8)
-        return several
+        return np.nan_to_num(labels, nan=_MISSING).astype(np.int8)
     known = ~np.isnan(labels)
     quarters = np.full(len(labels), _MISSING, np.int8)
     if known.any():

@@ -11,7 +11,7 @@ from pipeline.data.sources.image_folder import ImageFolder, same_image
 from pipeline.data.sources.looked import Column, look
 from pipeline.data.tables.typed import TableFile, open_table
 from pipeline.drafts.targets import check_targets
-from pipeline.drafts.writing import flow, from_project, said
+from pipeline.drafts.writing import experiment, flow, from_project, plain, said
 from pipeline.errors import UserError
 
 _LOOKED_AT = 200
@@ -36,11 +36,11 @@ class _Draft:
 
     def task(self, label: str, kind: str, comment: str, source: str) -> None:
         """A task that predicts a label."""
-        name = re.sub(r"[^A-Za-z0-9_-]+", "_", label).strip("_") or "label"
-        while name == "all" or any(line.startswith(f"  {flow(name)}: ") for line in self.tasks):
+        name = plain(label).strip("_") or "label"
+        while name == "all" or any(line.startswith(f"{flow(name)}: ") for line in self.tasks):
             name += "_"
         settings = {"kind": kind, "source": source} | ({"label": label} if name != label else {})
-        self.tasks.append(f"  {flow(name)}: {flow(settings)}{said(comment)}")
+        self.tasks.append(f"{flow(name)}: {flow(settings)}{said(comment)}")
 
 
 def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], name: str, project: Path) -> str:
@@ -57,7 +57,7 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
         UserError: The files are not what they should be, or no column names the images.
     """
     found = ImageFolder.of(folder)
-    source = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+    source = plain(name)
     draft = _Draft()
     draft.source += ["kind: images", f"path: {flow(from_project(folder, project))}"]
     if labels is None:
@@ -65,20 +65,14 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
     else:
         of = _by_table(draft, found, open_table(labels), targets, source, project)
     draft.source += _looks(found)
-    lines = [
-        f"# Drafted from {len(found.names):,} images in {folder.name}{of}. Guesses are explained: mend what is wrong.",
-        f"name: {flow(name)}",
-        "sources:",
-        f"  {flow(source)}:",
-        *(f"    {line}" for line in draft.source),
-        *(["    labels:"] if draft.labels else []),
-        *(f"      {line}" for line in draft.labels),
-        "tasks:",
-        *draft.tasks,
-        *(f"  # left out: {line}" for line in draft.left_out),
-        "model: {trunk: {widths: [256], dropout: 0.2}}  # one hidden layer; more widths are more layers",
-    ]
-    return "\n".join(lines) + "\n"
+    return experiment(
+        f"{len(found.names):,} images in {folder.name}{of}",
+        name,
+        source,
+        [*draft.source, *(["labels:"] if draft.labels else []), *(f"  {line}" for line in draft.labels)],
+        [*draft.tasks, *(f"# left out: {line}" for line in draft.left_out)],
+        ["model: {trunk: {widths: [256], dropout: 0.2}}  # one hidden layer; more widths are more layers"],
+    )
 
 
 def _by_folders(draft: _Draft, folder: ImageFolder, targets: Mapping[str, str], source: str) -> str:

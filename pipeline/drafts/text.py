@@ -1,6 +1,5 @@
 """An experiment on texts or on sentences with tags, drafted from the file."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
@@ -14,7 +13,7 @@ from pipeline.data.sources.text import open_texts
 from pipeline.data.tables.lines import JsonLines
 from pipeline.data.tables.typed import TableFile
 from pipeline.drafts.targets import check_targets
-from pipeline.drafts.writing import flow, from_project, said
+from pipeline.drafts.writing import experiment, flow, from_project, plain, said
 from pipeline.errors import UserError
 
 _CONLL = (".conll", ".conll.gz", ".bio", ".iob", ".annotated")
@@ -38,22 +37,11 @@ def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) ->
     Raises:
         UserError: The file is not what it should be, or nothing in it looks like a text or like labels.
     """
-    source = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
-    said = _sentences(path, targets, source) if path.name.endswith(_CONLL) else _texts(path, targets, source)
-    count, settings, tasks = said
-    lines = [
-        f"# Drafted from {count} in {path.name}. Guesses are explained: mend what is wrong.",
-        f"name: {flow(name)}",
-        "sources:",
-        f"  {flow(source)}:",
-        f"    kind: {'tokens' if path.name.endswith(_CONLL) else 'text'}",
-        f"    path: {flow(from_project(path, project))}",
-        *(f"    {line}" for line in settings),
-        "tasks:",
-        *(f"  {line}" for line in tasks),
-        *_TRAINING,
-    ]
-    return "\n".join(lines) + "\n"
+    source = plain(name)
+    kind, draft = ("tokens", _sentences) if path.name.endswith(_CONLL) else ("text", _texts)
+    count, settings, tasks = draft(path, targets, source)
+    about = [f"kind: {kind}", f"path: {flow(from_project(path, project))}"]
+    return experiment(f"{count} in {path.name}", name, source, [*about, *settings], tasks, _TRAINING)
 
 
 def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
@@ -77,11 +65,8 @@ def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str
         "# test: test.conll",
         f"# {_long(lengths)}",
     ]
-    return (
-        f"{len(found):,} sentences",
-        settings,
-        [f"{flow(task)}: {{kind: tagging, source: {flow(source)}}}{said(known)}"],
-    )
+    tasks = [f"{flow(task)}: {{kind: tagging, source: {flow(source)}}}{said(known)}"]
+    return f"{len(found):,} sentences", settings, tasks
 
 
 def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
@@ -121,7 +106,7 @@ def _task(name: str, kind: str, column: Column, rows: int, source: str) -> str:
     more = ", ..." if len(column.counts) > 8 else ""
     found = column.why if kind == "regression" else f"{classes}{more}"
     missing = f"; {100 * column.missing / rows:.1f} % have none" if column.missing else ""
-    task = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+    task = plain(name)
     settings = {"kind": kind, "source": source} | ({"label": name} if task != name else {})
     return f"{flow(task)}: {flow(settings)}{said(found + missing)}"
 

@@ -1,6 +1,7 @@
 """YAML with comments, as a person would write it."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,29 @@ def line(text: str, comment: str = "") -> str:
     room = max(_WIDTH - max(len(text) + 2, _COMMENT) - 2, 20)
     short = comment if len(comment) <= room else comment[: room - 4].rstrip(" .,") + " ..."
     return f"{text:{_COMMENT}}# {short}" if len(text) < _COMMENT else f"{text}{said(short)}"
+
+
+def experiment(
+    drafted_from: str, name: str, source: str, settings: Iterable[str], tasks: Iterable[str], rest: Iterable[str]
+) -> str:
+    """The text of an experiment on one source: its settings and the tasks, a line each, and the rest of the file."""
+    return document(
+        [
+            f"# Drafted from {drafted_from}. Guesses are explained: mend what is wrong.",
+            f"name: {flow(name)}",
+            "sources:",
+            f"  {flow(source)}:",
+            *(f"    {it}" for it in settings),
+            "tasks:",
+            *(f"  {it}" for it in tasks),
+            *rest,
+        ]
+    )
+
+
+def plain(name: str) -> str:
+    """A name of letters, digits, '_' and '-' only, as sources and tasks have."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
 
 
 def document(lines: Iterable[str]) -> str:

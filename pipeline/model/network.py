@@ -11,6 +11,12 @@ from pipeline.model.layers import Declared, Layer, Pass, back_through, through
 from pipeline.model.layers.composite import under
 from pipeline.stacked import HOST, Inputs, On, Scratch, Stacked, padded
 
+Heads = dict[str, list[Layer]]
+"""Each task's own layers."""
+
+Passed = tuple[Stacked, dict[str, slice]]
+"""What a trunk answered, and which of its rows are whose."""
+
 
 @dataclass
 class Branch:
@@ -27,7 +33,7 @@ class Branch:
     name: str
     sources: tuple[str, ...]
     trunk: list[Layer]
-    heads: dict[str, list[Layer]]
+    heads: Heads
     reads: dict[str, slice] = field(default_factory=dict)
     factors: dict[str, float] = field(default_factory=dict)
 
@@ -127,7 +133,7 @@ class Network:
         inputs = inputs if isinstance(inputs, Inputs) else Inputs.of(inputs)
         this = this or Pass({})
         outputs: dict[str, Tensor] = {}
-        self.passed: list[tuple[Stacked, dict[str, slice]] | None] = []
+        self.passed: list[Passed | None] = []
         for branch in self.branches:
             found = inputs.under(branch.sources)
             if found is None:
@@ -151,10 +157,9 @@ class Network:
         for branch, passed in zip(self.branches, self.passed, strict=True):
             if passed is None:
                 continue
-            x, rows = passed
-            heads = {task: head for task, head in branch.heads.items() if self.source_of[task] in rows}
+            heads = {task: head for task, head in branch.heads.items() if self.source_of[task] in passed[1]}
             if branch.trunk:
-                back_through(branch.trunk, self._summed(branch, heads, slopes, x, rows))
+                back_through(branch.trunk, self._summed(branch, heads, slopes, passed))
             else:
                 for task, head in heads.items():
                     back_through(head, slopes[task])
@@ -199,7 +204,7 @@ class Network:
                     "sources": list(branch.sources),
                     "trunk": [layer.describe() for layer in branch.trunk],
                     "heads": {task: [layer.describe() for layer in head] for task, head in branch.heads.items()},
-                    **({"reads": reads} if (reads := _plain(branch.reads)) else {}),
+                    **({"reads": {it: [at.start, at.stop] for it, at in branch.reads.items()}} if branch.reads else {}),
                 }
                 for branch in self.branches
             ],
@@ -215,15 +220,9 @@ class Network:
             torch.mul(x.part(where).tensor, branch.factors[source], out=normalised.part(where).tensor)
         return normalised
 
-    def _summed(
-        self,
-        branch: Branch,
-        heads: dict[str, list[Layer]],
-        slopes: dict[str, Stacked],
-        x: Stacked,
-        rows: dict[str, slice],
-    ) -> Stacked:
-        """The gradient of a trunk's output x: at the rows of each source, the sum over the heads that read them."""
+    def _summed(self, branch: Branch, heads: Heads, slopes: dict[str, Stacked], passed: Passed) -> Stacked:
+        """The gradient of a trunk's output: at the rows of each source, the sum over the heads that read them."""
+        x, rows = passed
         total = self._scratch(f"{branch.name}.back", len(self.values), *x.tensor.shape[1:])
         if branch.reads:
             total.tensor.zero_()  # nobody reads the values of a task at the rows of other sources
@@ -252,7 +251,3 @@ class Network:
             views[name] = flat[:, start : start + count].view(flat.size(0), *declared.shape)
             start += padded(declared.shape)
         return views
-
-
-def _plain(reads: dict[str, slice]) -> dict[str, list[int]]:
-    return {task: [it.start, it.stop] for task, it in reads.items()}

@@ -1,17 +1,17 @@
-"""Rows of the page's tables: numbers with their intervals, as HTML."""
+"""The page's tables and their rows: numbers with their intervals, as HTML."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 
 import pandas as pd
 
 from pipeline.analysis.candidate import CONSTANT, SINGLE
-from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.tables import primary
+from pipeline.config.tasks import ALL
 from pipeline.reports.data import ReportData
 from pipeline.reports.figures.style import colour
-from pipeline.reports.page import Page, items, table
+from pipeline.reports.page import paragraph, table
 from pipeline.reports.words import bounds, shown_p
 
 _REFERENCE = "a reference without a network: scikit-learn, each task by itself"
@@ -27,48 +27,30 @@ _WHAT = {
 def candidate_rows(data: ReportData) -> list[list[str]]:
     """Candidate, primary metric of each task, delta-m, what it is."""
     delta = {row["candidate"]: row for row in data.evaluation.delta_m.to_dict("records")}
-    levels = _by_task(primary(data.evaluation.scores))
-    balanced = _balanced(data.evaluation.scores)
+    levels = levels_of(data.evaluation.scores, data.tasks)
     return [
         [
             name(row["candidate"]),
-            *(_level(levels, balanced, row["candidate"], task) for task in data.tasks),
-            _delta(delta.get(row["candidate"])),
+            *levels.get(row["candidate"], [""] * len(data.tasks)),
+            changed(delta.get(row["candidate"])),
             escape(_what(row)),
         ]
         for row in data.evaluation.candidates.to_dict("records")
     ] + [
-        [escape(method), *levels, "", _ALWAYS if method == CONSTANT else _REFERENCE]
-        for method, levels in reference_levels(data.evaluation, data.tasks).items()
+        [escape(method), *own, "", _ALWAYS if method == CONSTANT else _REFERENCE]
+        for method, own in levels_of(data.evaluation.references, data.tasks).items()
     ]
 
 
-def reference_levels(evaluation: Evaluation, tasks: Iterable[str]) -> dict[str, list[str]]:
-    """Primary metric of each task of the constant prediction, and of what learns without a network, by their names."""
-    table = primary(evaluation.references)
-    levels, balanced = _by_task(table), _balanced(evaluation.references)
-    return {
-        method: [_level(levels, balanced, method, task) for task in tasks]
-        for method in table["candidate"].drop_duplicates()
-    }
-
-
-def _by_task(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
-    return {(row["candidate"], row["task"]): row for row in table.to_dict("records")}
-
-
-def _balanced(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
-    """The balanced accuracies, of tasks that accuracy decides for."""
-    return _by_task(table[table["metric"] == "balanced_accuracy"])
-
-
-def _level(levels: dict, balanced: dict, candidate: str, task: str) -> str:
-    """A level with its interval, and beside an accuracy the balanced one; nothing where it was not scored."""
-    at = (candidate, task)
-    if at not in levels:
-        return ""
-    beside = f"<small>balanced {100 * balanced[at]['mean']:.2f} %</small>" if at in balanced else ""
-    return percent(levels[at]) + beside
+def levels_of(scores: pd.DataFrame, tasks: Iterable[str]) -> dict[str, list[str]]:
+    """By candidate its primary metric of each task, beside an accuracy the balanced one; nothing where not scored."""
+    main, balanced = (
+        {(row["candidate"], row["task"]): row for row in table.to_dict("records")}
+        for table in (primary(scores), scores[scores["metric"] == "balanced_accuracy"])
+    )
+    beside = {at: f"<small>balanced {100 * row['mean']:.2f} %</small>" for at, row in balanced.items()}
+    found = {at: percent(row) + beside.get(at, "") for at, row in main.items()}
+    return {who: [found.get((who, task), "") for task in tasks] for who in scores["candidate"].drop_duplicates()}
 
 
 def front_rows(data: ReportData) -> list[list[str]]:
@@ -96,19 +78,27 @@ def finished_rows(data: ReportData) -> list[list[str]]:
     ]
 
 
-def metric_rows(scores: pd.DataFrame) -> list[list[str]]:
-    """Candidate, task, metric, mean, interval, and what the interval knows of: every metric of an evaluation."""
-    return [
-        [
-            name(row["candidate"]),
-            escape(row["task"]),
-            escape(row["metric"]),
-            f"{row['mean']:.4f}",
-            f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else "",
-            row["knows"],
-        ]
+def metric_table(scores: pd.DataFrame, who: str, knows: bool = False) -> str:
+    """Every metric of every candidate, or `who` is compared, and task; and perhaps what its interval knows."""
+    rows = [
+        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), f"{row['mean']:.4f}"]
+        + [f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else ""]
+        + ([row["knows"]] if knows else [])
         for row in scores.to_dict("records")
     ]
+    return table([who, "task", "metric", "mean", "interval", *(["knows of"] if knows else [])], rows)
+
+
+def contrast_table(rows: list[dict], who: str, tasks: Iterable[str], more: Mapping[str, str] | None = None) -> str:
+    """Tests of candidates against one other, on all tasks together and on each; and perhaps a `decision` on each."""
+    cells = {(row["candidate"], row["task"]): row for row in rows}
+    columns = (ALL, *tasks)
+    body = [
+        [name(it), *(tested(cells[it, task]) for task in columns), *([more[it]] if more else [])]
+        for it in dict.fromkeys(row["candidate"] for row in rows)
+    ]
+    points = (f"{task}, points" for task in tasks)
+    return table([who, "all tasks, %", *points, *(["decision"] if more else [])], body)
 
 
 def setting_rows(data: ReportData, changed_only: bool) -> list[list[str]]:
@@ -128,32 +118,10 @@ def setting_rows(data: ReportData, changed_only: bool) -> list[list[str]]:
     return rows
 
 
-def opening_rows(openings: pd.DataFrame) -> list[list[str]]:
+def opening_table(openings: pd.DataFrame, opened: str = "opened") -> str:
     """When the test split was opened, and for whom."""
-    return [[escape(str(row["when"])), escape(str(row["candidates"]))] for row in openings.to_dict("records")]
-
-
-def protocol(page: Page, what: str, said: Sequence[str], openings: pd.DataFrame, command: str, *tables: str) -> None:
-    """The section on how a study was done.
-
-    Args:
-        page: To add it to.
-        what: The test split was opened for all of at once.
-        said: How, a sentence each.
-        openings: See `opening_rows`.
-        command: That makes the study again.
-        tables: Shown below.
-    """
-    times = "once" if len(openings) == 1 else f"{len(openings)} times"
-    opened = f"The test split was opened for all {what} at once; of these data {times} in all."
-    page.section(
-        "protocol",
-        "How it was done",
-        items([*said, opened]),
-        *tables,
-        table(["test opened", "for"], opening_rows(openings)) if len(openings) else "",
-        f"<pre>{escape(command)}</pre>" if command else "",
-    )
+    rows = openings.to_dict("records")
+    return table([opened, "for"], [[escape(str(row[it])) for it in ("when", "candidates")] for row in rows])
 
 
 def name(candidate: str) -> str:
@@ -180,7 +148,8 @@ def percent(row: dict) -> str:
     return f"{100 * row['mean']:.2f} %{interval}"
 
 
-def _delta(row: dict | None) -> str:
+def changed(row: dict | None) -> str:
+    """A relative change in percent with its interval; nothing where it is not known."""
     return f"{row['mean']:+.2f} %<small>{bounds(row)}</small>" if row else ""
 
 
@@ -190,3 +159,38 @@ def _value(text: str | None) -> str:
     value = json.loads(text)
     shown = f"{value:.6g}" if isinstance(value, float) else value if isinstance(value, str) else text
     return f"<code>{escape(shown)}</code>"
+
+
+def spread(data: ReportData) -> str:
+    """A table of standard deviations on test, arm by arm; nothing where there is one network of each."""
+    found = deviations(data)
+    if found.empty or found.isna().all(axis=None):
+        return ""
+    counts = data.evaluation.scores.groupby("candidate")["num_seeds"].min()
+    rows = [
+        [name(str(arm)), str(counts[arm]), *(f"{100 * value:.2f}" if value == value else "" for value in row)]
+        for arm, row in zip(found.index, found.to_numpy(), strict=True)
+    ]
+    headers = ["candidate", "networks", *(f"{task}, points" for task in data.tasks)]
+    caption = "How far the networks of each candidate ended apart on test: standard deviations"
+    return table(headers, rows, caption) + _optimism(data)
+
+
+def deviations(data: ReportData) -> pd.DataFrame:
+    """The standard deviation between a candidate's networks of each task's primary metric on test."""
+    metrics = primary(data.evaluation.scores)[["task", "metric"]].drop_duplicates()
+    seeds = data.evaluation.seeds.merge(metrics, on=["task", "metric"])
+    by_task = seeds.groupby(["candidate", "task"])["value"].std(ddof=1).unstack("task")
+    order = [it for it in data.evaluation.candidates["candidate"] if it in by_task.index]
+    return by_task.reindex(index=order, columns=list(data.tasks))
+
+
+def _optimism(data: ReportData) -> str:
+    if not data.optimism:
+        return ""
+    said = (
+        "The validation objective of an arm's winners, less that of the same settings trained afresh: the luck of the "
+        "trial that won. Mean over replicates."
+    )
+    rows = [[escape(arm), f"{value:+.4f}"] for arm, value in data.optimism.items()]
+    return paragraph(said) + table(["arm", "winner less afresh"], rows)

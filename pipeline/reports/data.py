@@ -13,14 +13,6 @@ from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.analysis.tables import TUNED_AGAINST_UNTUNED, primary
 
 
-def _no_steps() -> pd.DataFrame:
-    return pd.DataFrame(columns=["step", "seconds", "cached"])
-
-
-def _no_openings() -> pd.DataFrame:
-    return pd.DataFrame(columns=["when", "candidates"])
-
-
 @dataclass(frozen=True)
 class ReportData:
     """Everything that the page shows.
@@ -49,8 +41,8 @@ class ReportData:
     evaluation: Evaluation
     trials: pd.DataFrame | None = None
     space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    steps: pd.DataFrame = field(default_factory=_no_steps)
-    openings: pd.DataFrame = field(default_factory=_no_openings)
+    steps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["step", "seconds", "cached"]))
+    openings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["when", "candidates"]))
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()

@@ -15,16 +15,12 @@ def packed() -> str:
     path = folder / f"plotly-{version('plotly')}.gz.txt" if folder else None
     if path and (found := _read(path)):
         return found
-    made = _made()
+    from plotly.offline import get_plotlyjs
+
+    made = base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
     if path:
         write_atomically(path, lambda whole: _write(whole, made))
     return made
-
-
-def _made() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
 
 
 def _write(path: Path, text: str) -> None:

@@ -67,11 +67,10 @@ class Page:
         return f'<script type="text/plain" id="plotly">{packed()}</script><script>{SCRIPT}</script>'
 
     def _panel(self, panel: Panel) -> str:
-        said = f"<p>{escape(panel.sentence)}</p>" if panel.sentence else ""
         drawn = self._drawn(panel) if panel.figure is not None else ""
         return (
             f'<figure class="panel{" wide" if panel.wide else ""}"><figcaption>{escape(panel.caption)}</figcaption>'
-            f"{drawn}{said}</figure>"
+            f"{drawn}{paragraph(panel.sentence)}</figure>"
         )
 
     def _drawn(self, panel: Panel) -> str:
@@ -89,29 +88,35 @@ class Page:
         )
 
 
-def heading(answer: str, experiment: str, details: Iterable[str]) -> str:
-    """What comes before the sections: the answer, whose it is, and what it leaves out; all plain text."""
+def heading(answer: str, experiment: str, details: Iterable[str], cards: str = "") -> str:
+    """The answer, the experiment, cards (HTML), and what the answer leaves out, a paragraph each; plain text."""
     about = f'<p class="about">Experiment <strong>{escape(experiment)}</strong></p>'
     said = "".join(f'<p class="about">{escape(line)}</p>' for line in details)
-    return f"<h1>{escape(answer)}</h1>{about}{said}"
+    return f"<h1>{escape(answer)}</h1>{about}{cards}{said}"
 
 
 def table(headers: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
-    """A table of cells that are HTML already; headers and caption are plain text."""
+    """A table of cells that are HTML already, nothing for no rows; headers and caption are plain text."""
     rows, headers = list(rows), list(headers)
+    if not rows:
+        return ""
     head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)
     shown = rows[: max(_CELLS // len(headers), 1)]
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in shown)
     said = f"<caption>{escape(caption)}</caption>" if caption else ""
-    more = (
-        paragraph(f"{len(rows) - len(shown):,} more rows are in the tables of the run.") if rows[len(shown) :] else ""
-    )
+    left = len(rows) - len(shown)
+    more = paragraph(f"{left:,} more rows are in the tables of the run." if left else "")
     return f'<div class="scroll"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
 
 
 def paragraph(text: str) -> str:
-    """Plain text as a paragraph."""
-    return f"<p>{escape(text)}</p>"
+    """Plain text as a paragraph; nothing for none."""
+    return f"<p>{escape(text)}</p>" if text else ""
+
+
+def code(text: str) -> str:
+    """Plain text as it is, such as commands; nothing for none."""
+    return f"<pre>{escape(text)}</pre>" if text else ""
 
 
 def items(texts: Iterable[str]) -> str:

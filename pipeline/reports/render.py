@@ -4,7 +4,7 @@ from html import escape
 
 from pipeline.analysis.metrics import TITLES
 from pipeline.reports.data import ReportData
-from pipeline.reports.page import Page
+from pipeline.reports.page import Page, heading
 from pipeline.reports.sections import SECTIONS
 from pipeline.reports.shown import narrowed
 from pipeline.reports.verdict import details, verdict
@@ -17,19 +17,18 @@ def render(data: ReportData) -> str:
     """The report as one HTML document without external requests; its first line answers whether sharing helps."""
     page = Page()
     shown, said = narrowed(data)
-    for section in SECTIONS:
-        section(page, shown)
+    for anchor, title, parts in SECTIONS:
+        page.section(anchor, title, *parts(page, shown))
     return page.document(f"Headway: {data.name}", _head(data, shown, said))
 
 
 def _head(data: ReportData, shown: ReportData, narrower: str) -> str:
     """What is said of all tasks, and a card for each that is shown."""
-    said = "".join(f'<p class="about">{escape(line)}</p>' for line in filter(None, (*details(data), narrower)))
     rows = shown.difference(data.shared, data.of_role("single"))
     reach = float(rows[["low", "high"]].abs().max(axis=None)) if len(rows) else 0.0
     cards = "".join(_card(data, row, reach) for row in rows.to_dict("records"))
-    about = f'<p class="about">Experiment <strong>{escape(data.name)}</strong></p>'
-    return f'<h1>{escape(verdict(data))}</h1>{about}<div class="cards">{cards}</div>{said}'
+    lines = [*details(data), *([narrower] if narrower else [])]
+    return heading(verdict(data), data.name, lines, f'<div class="cards">{cards}</div>')
 
 
 def _card(data: ReportData, row: dict, reach: float) -> str:

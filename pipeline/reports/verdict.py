@@ -3,7 +3,6 @@
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
-from pipeline.reports.constants import unbeaten
 from pipeline.reports.data import ReportData
 from pipeline.reports.words import (
     MOST,
@@ -17,6 +16,7 @@ from pipeline.reports.words import (
     shown_tasks,
     some,
     still_improving,
+    unbeaten,
 )
 
 _CALLED = {"default": "the experiment as written", "tuned": "the tuned network", SINGLE: "a network for each task"}

@@ -1,8 +1,9 @@
 """Words that the first lines have in common."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.analysis.metrics import TITLES, of_one
+from pipeline.analysis.evaluation import Evaluation
+from pipeline.analysis.metrics import LOWER_IS_BETTER, TITLES, of_one
 from pipeline.analysis.statistics.decision import Decision
 
 MOST = 4
@@ -12,6 +13,11 @@ MOST = 4
 def bounds(row: dict, scale: float = 1.0) -> str:
     """`[-0.30, -0.12]`."""
     return f"[{scale * row['low']:+.2f}, {scale * row['high']:+.2f}]"
+
+
+def times(count: int) -> str:
+    """`once` or `3 times`."""
+    return "once" if count == 1 else f"{count} times"
 
 
 def points(row: dict) -> str:
@@ -64,12 +70,12 @@ def shown_tasks(found: Decision, tasks: Sequence[str]) -> str:
 
 def clearly(found: Decision) -> str:
     """The tasks that are clear: `clearly better on a (+1.20 points)`; empty where none is."""
-    clear = [
+    told = [
         f"clearly {how} on {shown_tasks(found, tasks)}"
         for how, tasks in (("better", found.better), ("worse", found.worse))
         if tasks
     ]
-    return " and ".join(clear)
+    return " and ".join(told)
 
 
 def settling(found: Decision, setting: str) -> str:
@@ -106,10 +112,35 @@ def lacking(found: Decision, setting: str) -> str:
         what = "the luck of tuning" if setting == "tuning.replicates" else "how much another training would change"
         one = "replicate" if setting == "tuning.replicates" else "seed"
         return f"of one {one} {what} is not known ({setting}=5 tells)"
-    reasons = {
+    told = {
         "one_task": "there is one task, so nothing is shared (a second one under tasks makes it a question)",
         "nothing_shared": "nothing is shared (model.sharing=shared shares)",
         "no_single": "no single-task baselines were trained (baselines.single=true trains them)",
         "no_shared": "no network with tuned weights could be trained (a smaller training.learning_rate may help)",
     }
-    return reasons[found.lack or "no_single"]
+    return told[found.lack or "no_single"]
+
+
+def unbeaten(evaluation: Evaluation, metrics: Mapping[str, str]) -> list[str]:
+    """A sentence for each task in which no network's interval lies above the constant prediction.
+
+    Args:
+        evaluation: Of all networks.
+        metrics: The primary metric of each task.
+    """
+    answers = dict(evaluation.constants[["task", "answer"]].to_numpy().tolist())
+    rows = evaluation.constant_differences
+    return [
+        f"On {task} no network beats {_always(metrics[str(task)], answers.get(task))}."
+        for task, own in rows.groupby("task", sort=False)
+        if not ((own["high"] < 0.0) if metrics[str(task)] in LOWER_IS_BETTER else (own["low"] > 0.0)).any()
+    ]
+
+
+def _always(metric: str, answer: str | None) -> str:
+    """`always predicting 'no'`."""
+    if metric == "r2":
+        return f"always predicting the mean ({answer})" if answer else "always predicting the mean"
+    if metric == "roc_auc":
+        return "always predicting the share of each label"
+    return f"always predicting '{answer}'" if answer else "always predicting the most frequent class"

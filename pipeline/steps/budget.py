@@ -209,8 +209,7 @@ def _trained_as(experiment: Experiment, whole: Experiment) -> Experiment:
 def _updates(data: "Prepared", experiment: Experiment) -> int:
     from pipeline.training.length import length_of
 
-    updates: int = length_of(data, experiment).updates
-    return updates
+    return length_of(data, experiment).updates
 
 
 def _within(cost: _Cost, seconds: float, most: int) -> int:

@@ -79,8 +79,7 @@ class Select(Step):
 
 def selected(folder: Path) -> Mapping[str, Any]:
     """What was chosen: role, why, and the networks, each with the key of its training, its step and its slot."""
-    choice: Mapping[str, Any] = json.loads((folder / SELECTED).read_text(encoding="utf-8"))
-    return choice
+    return json.loads((folder / SELECTED).read_text(encoding="utf-8"))
 
 
 def _best(history: "pd.DataFrame") -> str:
@@ -91,5 +90,4 @@ def _best(history: "pd.DataFrame") -> str:
 
     kept = history[history["kept"]]
     # Of a task without a label in validation none is known.
-    slot: str = kept.loc[kept[OBJECTIVE].fillna(-np.inf).idxmax(), "slot"]
-    return slot
+    return kept.loc[kept[OBJECTIVE].fillna(-np.inf).idxmax(), "slot"]

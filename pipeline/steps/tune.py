@@ -157,8 +157,7 @@ def check_storage_of(experiment: Experiment, project: Path) -> None:
 
 def winners_in(folder: Path) -> list[dict[str, Any]]:
     """Of each replicate: replicate, number (of the trial), objective (on validation), values; maybe standard_error."""
-    found: list[dict[str, Any]] = json.loads((folder / WINNERS).read_text())["winners"]
-    return found
+    return json.loads((folder / WINNERS).read_text())["winners"]
 
 
 def _winner(trial: "FrozenTrial") -> dict[str, Any]:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from mlflow.entities import Run as Stored
-from mlflow.entities import RunStatus, ViewType
+from mlflow.entities import Run as Stored, RunStatus, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from pipeline.tracking import process

@@ -15,7 +15,7 @@ from pipeline.config import with_values
 from pipeline.data.batches import in_order
 from pipeline.data.prepared import open_split
 from pipeline.model.layers import Preference
-from pipeline.reports.figures.front import fronts
+from pipeline.reports.figures.tradeoff import fronts
 from pipeline.training.assess import assess
 from pipeline.training.saved import FILE, load_network, save
 from pipeline.training.slot import seed_slots

@@ -9,8 +9,7 @@ import torch
 from sklearn import metrics as sk
 from torch import Tensor
 
-from pipeline.analysis.class_scores import Answers
-from pipeline.analysis.class_scores import metrics as class_metrics
+from pipeline.analysis.class_scores import Answers, metrics as class_metrics
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.scores import score
 from pipeline.data.prepared import Prepared, PreparedTask, Split, open_split

@@ -16,8 +16,7 @@ from pipeline.balance import DirectionBalancer
 from pipeline.config.balancing import Balancing
 from pipeline.draws import Stream
 from tests.balance.made import made, seen
-from tests.balance.papers import gradients as of_gradients
-from tests.balance.papers import losses as of_losses
+from tests.balance.papers import gradients as of_gradients, losses as of_losses
 
 TASKS = (2, 3, 10, 40)
 VALUES = 60

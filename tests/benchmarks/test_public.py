@@ -9,8 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.common.tables import made
-from benchmarks.public import __main__ as command
-from benchmarks.public import tables
+from benchmarks.public import __main__ as command, tables
 from benchmarks.public.drawn import kind_of
 from benchmarks.public.job import _run, answered, written
 from benchmarks.public.judged import FAILED, answers, checks, claims

@@ -42,6 +42,6 @@ def test_the_fingerprint_is_the_checksum_of_the_file_that_scikit_learn_brings(tm
 
 
 def test_a_missing_file_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(digits, "_file", lambda: tmp_path / "digits.csv.gz")
+    monkeypatch.setattr(digits, "sklearn_data", lambda: tmp_path)
     with pytest.raises(UserError, match=r"digits\.csv\.gz: cannot be read"):
         Digits().fingerprint(place(tmp_path))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import open_prepared, open_split
-from pipeline.data.sources import checksums, images, separated, source
+from pipeline.data.sources import checksums, images, labels, source
 from pipeline.errors import UserError
 
 from .files import quiet
@@ -131,7 +131,7 @@ def test_an_empty_word_is_named_with_its_row(folder: Path) -> None:
 def test_words_that_are_too_many_to_be_labels_ask_for_the_separator(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(separated, "_MOST_LABELS", 2)
+    monkeypatch.setattr(labels, "_MOST_LABELS", 2)
     table(folder / "labels.csv", "file,found a,x;y b,y;x c,x")
     assert refused(folder, labels={"findings": {"column": "found"}}) == (
         "labels.csv: column 'found' has more than 2 labels: are they parted by '|'?"

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.model.layers import CategoryEmbedding, Layer, NumberEmbedding, embedded
+from pipeline.model.layers import Layer, embedded
+from pipeline.model.layers.embedding import CategoryEmbedding, NumberEmbedding
 from pipeline.stacked import HOST, On, Stacked, slotted
 from tests.model.bound import batch, bound, training, vjp
 

@@ -11,7 +11,7 @@ from pipeline.analysis import tables
 from pipeline.analysis.candidate import CONSTANT, SINGLE, Role
 from pipeline.analysis.metrics import Scores
 from pipeline.reports import ReportData, render, verdict
-from pipeline.reports.replicates import deviations
+from pipeline.reports.cells import deviations
 from pipeline.reports.verdict import details
 from tests.analysis.made import drawn, evaluation, report_data
 

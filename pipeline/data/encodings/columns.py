@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline.data.encodings.moments import ClippedMoments, Moments
 from pipeline.data.encodings.rows import CATEGORICAL, NUMERIC, encoded
-from pipeline.data.tables.typed import numbers, place_of
+from pipeline.data.tables.typed import count, numbers, refuse
 from pipeline.errors import UserError
 
 _MOST_VALUES = 1 << 20
@@ -92,11 +92,12 @@ class ColumnsEncoder:
         for chunk, where in chunks:
             for name, own in moments.items():
                 column = numbers(chunk.column(name))
-                self._check_finite(done, name, column)
+                why = "an infinite number; leave it empty if it is unknown"
+                refuse(self.path, done, np.isinf(column), name, why)
                 own.take(column[where])
             learnt = pa.array(where)
             for name, counter in values.items():
-                _count(counter, chunk.column(name).filter(learnt))
+                count(counter, chunk.column(name).filter(learnt))
                 if len(counter) > _MOST_VALUES:
                     raise UserError(
                         f"{self.path}: column '{name}' has more than {_MOST_VALUES:,} different values: "
@@ -115,13 +116,6 @@ class ColumnsEncoder:
     def _moments(self) -> Moments:
         return ClippedMoments(self.rows, *self.clip) if self.clip else Moments()
 
-    def _check_finite(self, done: int, name: str, column: np.ndarray) -> None:
-        if np.isinf(column).any():
-            row = int(np.argmax(np.isinf(column)))
-            raise UserError(
-                f"{place_of(self.path, done, row, name)}: an infinite number; leave it empty if it is unknown"
-            )
-
     def _numeric(self, name: str, found: Moments) -> dict[str, Any]:
         clip = found.finish()
         if not found.count:
@@ -136,12 +130,6 @@ class ColumnsEncoder:
         return {"values": sorted(frequent)}
 
 
-def _count(counter: Counter[str], values: pa.Array) -> None:
-    for one in pc.value_counts(values.drop_null()).to_pylist():
-        counter[one["values"]] += one["counts"]
-
-
 def _codes(values: pa.Array, known: Sequence[str]) -> np.ndarray:
     places = pc.index_in(values, value_set=pa.array(known, pa.string()))
-    codes: np.ndarray = places.fill_null(-1).to_numpy(zero_copy_only=False) + 1
-    return codes
+    return places.fill_null(-1).to_numpy(zero_copy_only=False) + 1

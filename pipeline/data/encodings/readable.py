@@ -29,7 +29,8 @@ class Readable:
     def __init__(self, about: dict[str, Any]) -> None:
         self._numbers = numbers(about)
         self.unknown = self._numbers.unknown
-        self.words = ("", *(self._numbers.shown([number]) for number in range(1, self._count(about))))
+        size = 2 + len(about["words"]) if "words" in about else int(about["ids"])  # numbers of a first column
+        self.words = ("", *(self._numbers.shown([number]) for number in range(1, size)))
         self._letters = [it for it, _ in Counter(chain(_DIGITS, *about.get("words", ()))).most_common()]
 
     def tokens(self, row: np.ndarray) -> list[str]:
@@ -39,11 +40,6 @@ class Readable:
         `hei…berg`; `?` where even these are none that train knows.
         """
         return [self._token(own) for own in row.astype(int).tolist() if own[0] != PADDING]
-
-    @staticmethod
-    def _count(about: dict[str, Any]) -> int:
-        """How many numbers a first column can hold."""
-        return 2 + len(about["words"]) if "words" in about else int(about["ids"])
 
     def _token(self, own: Sequence[int]) -> str:
         word, *others = own

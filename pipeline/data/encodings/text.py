@@ -147,8 +147,7 @@ class TextEncoder:
 
 def most_of(about: Mapping[str, Any]) -> int | None:
     """How many numbers of a row a pretrained encoder can take; None where there is none, or it takes any."""
-    most: int | None = about.get("frame", {}).get("most")
-    return most
+    return about.get("frame", {}).get("most")
 
 
 def _columns(numbers_of: Callable[[str], list[int]], found: Counter[str]) -> int:

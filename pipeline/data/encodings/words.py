@@ -138,8 +138,7 @@ class Words(Numbers):
 
     def shown(self, own: Sequence[int]) -> str:
         """See `Numbers`."""
-        word: str = self._shown[own[0]]
-        return word
+        return self._shown[own[0]]
 
 
 class Subwords(Numbers):

@@ -8,17 +8,16 @@ import difflib
 from pipeline.config import Experiment
 from pipeline.data.encodings.text import TextEncoder
 from pipeline.data.sources.base import (
-    SPLITS,
-    Cutting,
-    Encoder,
-    Encoding,
-    Examples,
-    Fingerprint,
-    Part,
-    Place,
-    Report,
-    Source,
-    Stream,
+    SPLITS as SPLITS,
+    Cutting as Cutting,
+    Encoder as Encoder,
+    Encoding as Encoding,
+    Examples as Examples,
+    Fingerprint as Fingerprint,
+    Part as Part,
+    Place as Place,
+    Report as Report,
+    Source as Source,
 )
 from pipeline.data.sources.digits import Digits
 from pipeline.data.sources.digits_present import DigitsPresent
@@ -48,28 +47,10 @@ def source(experiment: Experiment, name: str) -> Source:
         settings = experiment.sources[name]
         tasks = {task: it for task, it in experiment.tasks.items() if it.source == name}
         encoder = TextEncoder(experiment.data.text, experiment.tokenizer)
-        made: Source = named(settings.implementation)(name, settings, tasks, encoder)
-        return made
+        return named(settings.implementation)(name, settings, tasks, encoder)
     if name not in SOURCES:
         known = [*experiment.sources, *SOURCES]
         guess = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean '{guess[0]}'?" if guess else f"known: {', '.join(known)}"
         raise UserError(f"unknown source '{name}' ({hint})")
     return SOURCES[name]
-
-
-__all__ = [
-    "SOURCES",
-    "SPLITS",
-    "Cutting",
-    "Encoder",
-    "Encoding",
-    "Examples",
-    "Fingerprint",
-    "Part",
-    "Place",
-    "Report",
-    "Source",
-    "Stream",
-    "source",
-]

@@ -1,5 +1,6 @@
 """What a source is: a stream of examples with the labels of one or more tasks."""
 
+import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.encodings.text import TextEncoder
+from pipeline.errors import Failure
 
 Report = Callable[[str], None]
 """Takes a line about what is being done."""
@@ -25,6 +27,22 @@ class Stream(Protocol):
 
     def chunks(self) -> Iterator[Any]:
         """All rows in order, a few at a time: each answers `len`, and is what the encoder takes, or an array."""
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """A stream that a function reads.
+
+    Attributes:
+        rows: N.
+        chunks: Reads all rows, some at a time.
+    """
+
+    rows: int
+    chunks: Callable[[], Iterator[Any]]
+
+    def __len__(self) -> int:
+        return self.rows
 
 
 class Encoding(Protocol):
@@ -130,6 +148,23 @@ class Place:
     def of(self, path: str) -> Path:
         """Where a declared source's path leads: from `root` where there is one, else from the project folder."""
         return (self.root or self.project) / Path(path).expanduser()
+
+
+def package_folder(name: str) -> Path | None:
+    """Where an installed package lies, which is not imported; None where there is none."""
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def sklearn_data() -> Path:
+    """The folder of the data that scikit-learn brings.
+
+    Raises:
+        Failure: It is not installed.
+    """
+    if (folder := package_folder("sklearn")) is None:
+        raise Failure("scikit-learn is not installed: run make install")
+    return folder / "datasets" / "data"
 
 
 @dataclass(frozen=True)

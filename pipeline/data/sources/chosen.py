@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pipeline.config.sources import TableSettings
 from pipeline.data.sources.base import Report
-from pipeline.data.sources.looked import Column, look
+from pipeline.data.sources.looked import look
 from pipeline.data.tables.columns import counted, some
 from pipeline.data.tables.typed import TableFile
 from pipeline.errors import UserError
@@ -35,7 +35,8 @@ def chosen(
     for column, why in unfit.items():
         if not found[column][1]:
             raise UserError(f"sources.{name}.inputs.{column}: auto leaves it out ({why}); say numeric or categorical")
-    kinds = {column: _kind(kind, seen.get(column)) for column, (kind, _) in found.items() if column not in unfit}
+    kinds = {column: kind for column, (kind, _) in found.items() if column not in unfit}
+    kinds |= {column: seen[column].input_kind for column in kinds if column in seen}
     if not kinds:
         raise UserError(f"{file.path}: no column is left to predict from")
     if any(by_pattern for _, by_pattern in found.values()):
@@ -71,10 +72,6 @@ def _matching(where: str, keys: Iterable[str], columns: Collection[str]) -> Iter
         if not own:
             raise UserError(f"{where}: no column '{key}'; the columns are {some(list(columns))}")
         yield from own
-
-
-def _kind(kind: str, seen: Column | None) -> str:
-    return seen.input_kind if seen else kind
 
 
 def _is_pattern(key: str) -> bool:

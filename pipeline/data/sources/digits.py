@@ -1,14 +1,13 @@
 """scikit-learn's bundled digits: 1,797 images of 8 x 8, sixteen grey levels, and three questions about each."""
 
-import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from pipeline.data.sources import idx
-from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report
-from pipeline.errors import Failure
+from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report, sklearn_data
+
+_FILE = "digits.csv.gz"
 
 
 @dataclass(frozen=True)
@@ -17,11 +16,11 @@ class Digits:
 
     def fingerprint(self, place: Place) -> Fingerprint:
         """The checksum of the file that scikit-learn brings."""
-        return Fingerprint({"digits.csv.gz": idx.checksum(_file())})
+        return Fingerprint({_FILE: idx.checksum(sklearn_data() / _FILE)})
 
     def read(self, place: Place, report: Report) -> Examples:
         """Read all images as a training part; there is no test part."""
-        rows = np.loadtxt(_file(), dtype=np.uint8, delimiter=",")  # of 64 pixels and the digit
+        rows = np.loadtxt(sklearn_data() / _FILE, dtype=np.uint8, delimiter=",")  # of 64 pixels and the digit
         images, digit = rows[:, :-1], rows[:, -1].astype(np.int64)
         labels = {"digit": digit, "parity": digit % 2, "at_least_five": (digit >= 5).astype(np.int64)}
         classes = {
@@ -30,10 +29,3 @@ class Digits:
             "at_least_five": ["below_five", "five_or_more"],
         }
         return Examples(Part(images.reshape(-1, 8, 8), labels), None, classes, scale=16.0)
-
-
-def _file() -> Path:
-    spec = importlib.util.find_spec("sklearn")
-    if spec is None or spec.origin is None:
-        raise Failure("scikit-learn is not installed: run make install")
-    return Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"

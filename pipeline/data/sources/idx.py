@@ -10,7 +10,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def _array(path: Path, content: BinaryIO, item: tuple[int, ...], most: int) -> n
     if size > most:
         raise UserError(f"{path}: truncated, its header promises {size} bytes, more than the file can hold")
     array = np.empty(size, np.uint8)
-    got = _fill(array.data, content)
+    got = fill(array.data, content)
     if got < size:
         raise UserError(f"{path}: truncated, {got} bytes where the header promises {size}")
     if content.read(1):  # at the end of a gzip file this also checks its own checksum
@@ -115,7 +115,7 @@ def _shape(path: Path, content: BinaryIO, item: tuple[int, ...]) -> tuple[int, .
     return (count, *item)
 
 
-def _fill(array: memoryview, content: BinaryIO) -> int:
+def fill(array: memoryview, content: BinaryIO | IO[bytes]) -> int:
     """Read until the array is full or the content ends; how many bytes came."""
     got = 0
     while chunk := content.read(min(_CHUNK, len(array) - got)):

@@ -14,8 +14,7 @@ from pipeline.data.decoding import decoded
 from pipeline.data.sources import checksums, idx
 from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
 from pipeline.data.sources.image_folder import ImageFolder, Matched
-from pipeline.data.sources.reading import gather, readers_of
-from pipeline.data.sources.split_by import SplitReader
+from pipeline.data.sources.reading import Labelled
 from pipeline.data.tables.typed import TableFile, open_table
 from pipeline.errors import UserError
 
@@ -53,14 +52,10 @@ class Images(Declared):
     def _labelled(self, folder: ImageFolder, table: TableFile, report: Report) -> tuple[Part, dict[str, list[str]]]:
         """The images that a table names, in its order, with their labels and the names of classes."""
         assert self.settings.id is not None
-        readers = readers_of(self.name, self.tasks, self.settings.labels)
-        split_by = SplitReader.of(self.settings, table)
-        matched = Matched(folder, table.path, self.settings.id)
-        gather(table, readers, split_by, self.settings.id, matched.take)
+        found, matched = Labelled(self, table), Matched(folder, table.path, self.settings.id)
+        found.take(table, self.settings.id, matched.take)
         matched.finish(report)
-        inputs = self._stream(folder.path, matched.names, table.path)
-        part = Part(inputs, {name: reader.labels() for name, reader in readers.items()}, **split_by.found())
-        return part, {name: reader.classes for name, reader in readers.items()}
+        return found.part(self._stream(folder.path, matched.names, table.path)), found.classes
 
     def _table(self, place: Place) -> TableFile:
         assert self.settings.labels_file is not None

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.tables.typed import numbers, place_of
+from pipeline.config.sources import Separated
+from pipeline.data.tables.typed import numbers, place_of, refuse
 from pipeline.errors import UserError
 from pipeline.kinds import kind_of
 
+_MOST_LABELS = 1000
 _SHORT = np.iinfo(np.int16).max  # classes that fit into the smaller labels
 
 
@@ -38,10 +40,11 @@ class LabelReader(ABC):
     """
 
     type: pa.DataType = pa.float64()
+    kept: type = float  # what values are kept as
 
     def __init__(self, label: str, columns: Sequence[str]) -> None:
         self.label, self.columns = label, tuple(columns)
-        self._values = Growing(float)
+        self._values = Growing(self.kept)
 
     @abstractmethod
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
@@ -67,9 +70,8 @@ class NumberReader(LabelReader):
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
         """See `LabelReader`."""
         values = numbers(batch.column(self.columns[0]))
-        if np.isinf(values).any():
-            where = place_of(path, done, int(np.argmax(np.isinf(values))), self.columns[0])
-            raise UserError(f"{where}: an infinite target; leave it empty if it is unknown")
+        why = "an infinite target; leave it empty if it is unknown"
+        refuse(path, done, np.isinf(values), self.columns[0], why)
         self._values.take(values)
 
     def labels(self) -> np.ndarray:
@@ -80,9 +82,7 @@ class NumberReader(LabelReader):
 class SeveralReader(LabelReader):
     """Several columns of 0 and 1."""
 
-    def __init__(self, label: str, columns: Sequence[str]) -> None:
-        super().__init__(label, columns)
-        self._values = Growing(np.float32)
+    kept = np.float32
 
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
         """See `LabelReader`."""
@@ -107,11 +107,10 @@ class SeveralReader(LabelReader):
 class ClassReader(LabelReader):
     """A word a row: each different one is a class."""
 
-    type = pa.string()
+    type, kept = pa.string(), np.int32
 
     def __init__(self, label: str, columns: Sequence[str]) -> None:
         super().__init__(label, columns)
-        self._values = Growing(np.int32)
         self._codes: dict[str | None, int] = {None: -1}
 
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
@@ -127,13 +126,74 @@ class ClassReader(LabelReader):
         order = np.full(len(self._codes), -1, np.int16 if len(self._codes) <= _SHORT else np.int32)
         for place, word in enumerate(self.classes):
             order[self._codes[word]] = place
-        labels: np.ndarray = order[self._values.array()]  # -1 finds the last, which stays -1
-        return labels
+        return order[self._values.array()]  # -1 finds the last, which stays -1
 
     @property
     def classes(self) -> list[str]:
         """Numbers by their size, words by their letters."""
         return sorted((word for word in self._codes if word is not None), key=_sorted_by)
+
+
+class SeparatedReader(LabelReader):
+    """Gathers the words of every row; each different one is a label.
+
+    Args:
+        label: Its name.
+        settings: Where the words stand, and how they are parted.
+    """
+
+    type = pa.string()
+
+    def __init__(self, label: str, settings: Separated) -> None:
+        super().__init__(label, [settings.column])
+        self._settings = settings
+        self._codes: dict[str, int] = {}
+        self._rows, self._found = Growing(np.int64), Growing(np.int32)
+        self._unknown = Growing(np.int64)
+        self._done = 0
+
+    def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
+        """See `LabelReader`."""
+        for row, text in enumerate(batch.column(self.columns[0]).to_pylist()):
+            words = self._words(text)
+            if words is None:
+                self._unknown.take(np.array([done + row]))
+                continue
+            if "" in words:
+                raise UserError(
+                    f"{place_of(path, done, row, self.columns[0])}: '{text}' has an empty label "
+                    f"before or after '{self._settings.separator}'"
+                )
+            codes = [self._codes.setdefault(word, len(self._codes)) for word in words]
+            self._rows.take(np.full(len(codes), done + row))
+            self._found.take(np.array(codes, np.int32))
+        self._done = done + batch.num_rows
+        if len(self._codes) > _MOST_LABELS:
+            raise UserError(
+                f"{path}: column '{self.columns[0]}' has more than {_MOST_LABELS:,} labels: "
+                f"are they parted by '{self._settings.separator}'?"
+            )
+
+    def _words(self, text: str | None) -> list[str] | None:
+        """A row's labels; None where they are unknown."""
+        text, none = (text or "").strip(), self._settings.none
+        if text == none:
+            return []
+        return [word.strip() for word in text.split(self._settings.separator)] if text else None
+
+    def labels(self) -> np.ndarray:
+        """float32 [N, L]."""
+        place = np.array([self.classes.index(word) for word in self._codes], np.int64)
+        values = np.zeros((self._done, len(place)), np.float32)
+        if len(place):
+            values[self._rows.array(), place[self._found.array()]] = 1.0
+        values[self._unknown.array()] = np.nan
+        return values
+
+    @property
+    def classes(self) -> list[str]:
+        """The words, by their letters."""
+        return sorted(self._codes)
 
 
 def _sorted_by(word: str) -> tuple[bool, float, str]:
@@ -143,22 +203,25 @@ def _sorted_by(word: str) -> tuple[bool, float, str]:
         return (True, 0.0, word)
 
 
-def reader_of(label: str, kind: str, group: Sequence[str] | None, source: str) -> LabelReader:
+def reader_of(label: str, kind: str, several: Sequence[str] | Separated | None, source: str) -> LabelReader:
     """The reader of a label for a task of this kind.
 
     Args:
         label: Its name.
         kind: Of the task.
-        group: The columns of a label that stands in several.
+        several: Where a label stands that is several: its columns, or the one column with all of them.
         source: For messages.
 
     Raises:
-        UserError: The label has several columns and the kind one, or the other way round.
+        UserError: The label is several and the kind one, or the other way round.
     """
     if kind_of(kind).form == "labels":
-        if group is None:
+        if several is None:
             raise UserError(f"{source}: a multilabel task needs several columns: list them under labels.{label}")
-        return SeveralReader(label, group)
-    if group is not None:
+        return SeparatedReader(label, several) if isinstance(several, Separated) else SeveralReader(label, several)
+    if isinstance(several, Separated):
+        several_words = f"label '{label}' has several words a row, which is for multilabel tasks, not {kind}"
+        raise UserError(f"{source}: {several_words}")
+    if several is not None:
         raise UserError(f"{source}: label '{label}' has several columns, which is for multilabel tasks; one is {kind}")
     return (NumberReader if kind_of(kind).is_number else ClassReader)(label, [label])

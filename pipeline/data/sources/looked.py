@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.data.sources.split_by import WORDS
-from pipeline.data.tables.typed import TableFile, numbers, words
+from pipeline.data.tables.typed import TableFile, count, is_number, numbers, words
 from pipeline.errors import UserError
 
 LOOKED_AT = 200_000
@@ -58,8 +57,7 @@ class Column:
         self.rows += len(column) - column.null_count
         self.missing += column.null_count
         if len(self.counts) < _MOST_DIFFERENT:
-            for one in pc.value_counts(words(column).drop_null()).to_pylist():
-                self.counts[one["values"]] += one["counts"]
+            count(self.counts, words(column))
         if self.is_number:
             self._measure(column)
 
@@ -83,7 +81,7 @@ class Column:
     @property
     def is_number(self) -> bool:
         """It holds numbers (truth values are none)."""
-        return bool(pa.types.is_integer(self.type) or pa.types.is_floating(self.type) or pa.types.is_decimal(self.type))
+        return is_number(self.type)
 
     @property
     def is_time(self) -> bool:

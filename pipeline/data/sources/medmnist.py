@@ -6,6 +6,7 @@ Images are `<split>_images` [N, H, W] or [N, H, W, 3], labels `<split>_labels` [
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from pipeline.config.sources import MedMnistSettings
 from pipeline.data.sources import download, idx, npz
-from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report, Streamed, package_folder
 from pipeline.errors import Failure, UserError
 
 _SPLITS = ("train", "val", "test")
@@ -54,8 +55,8 @@ class MedMnist(Declared):
         own, names = self._named(path, labels)
         split = np.repeat([0, 1], [len(labels["train"]), len(labels["val"])]).astype(np.int8)
         first = {name: np.concatenate([own["train"][name], own["val"][name]]) for name in names}
-        train = Part(Rows([images["train"], images["val"]]), first, split=split)
-        return Examples(train, Part(Rows([images["test"]]), own["test"]), names, scale=255.0)
+        train = Part(_stream([images["train"], images["val"]]), first, split=split)
+        return Examples(train, Part(_stream([images["test"]]), own["test"]), names, scale=255.0)
 
     def _path(self, place: Place) -> Path:
         if self.settings.name:
@@ -73,8 +74,7 @@ class MedMnist(Declared):
         sets = _sets()
         if self.settings.name not in sets:
             raise UserError(f"sources.{self.name}.name: MedMNIST has no '{self.settings.name}', only {', '.join(sets)}")
-        about: dict[str, Any] = sets[self.settings.name]
-        return about
+        return sets[self.settings.name]
 
     def _named(
         self, path: Path, labels: dict[str, np.ndarray]
@@ -86,10 +86,8 @@ class MedMnist(Declared):
         classes = self._classes(count)
         if len(classes) < count or (several and len(classes) > count):
             raise UserError(f"sources.{self.name}.classes: {len(classes)} names, and {path} has {count}")
-        own: dict[str, dict[str, np.ndarray]]
         if not several:
-            own = {it: {_CLASS: values[:, 0].astype(np.int64)} for it, values in labels.items()}
-            return own, {_CLASS: classes}
+            return {it: {_CLASS: values[:, 0].astype(np.int64)} for it, values in labels.items()}, {_CLASS: classes}
         if largest > 1:
             raise UserError(f"{path}: one of several labels is {largest}, neither 0 nor 1")
         own = {
@@ -106,24 +104,16 @@ class MedMnist(Declared):
         return [str(index) for index in range(count)]
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The images of some arrays, one array after another.
+def _stream(arrays: list[npz.Member]) -> Streamed:
+    """The images of some arrays, one array after another."""
+    return Streamed(sum(array.shape[0] for array in arrays), partial(_images, arrays))
 
-    Attributes:
-        arrays: Where they lie.
-    """
 
-    arrays: list[npz.Member]
-
-    def __len__(self) -> int:
-        return sum(array.shape[0] for array in self.arrays)
-
-    def chunks(self) -> Iterator[np.ndarray]:
-        """uint8 [B, H, W] or [B, 3, H, W]."""
-        for array in self.arrays:
-            for chunk in array.chunks(max(1, _BYTES // int(np.prod(array.shape[1:])))):
-                yield chunk if chunk.ndim == 3 else chunk.transpose(0, 3, 1, 2)
+def _images(arrays: list[npz.Member]) -> Iterator[np.ndarray]:
+    """uint8 [B, H, W] or [B, 3, H, W]."""
+    for array in arrays:
+        for chunk in array.chunks(max(1, _BYTES // int(np.prod(array.shape[1:])))):
+            yield chunk if chunk.ndim == 3 else chunk.transpose(0, 3, 1, 2)
 
 
 def _check_alike(path: Path, images: dict[str, npz.Member]) -> None:
@@ -154,13 +144,12 @@ def _labels(labels: npz.Member, images: npz.Member) -> np.ndarray:
 
 def _sets() -> dict[str, dict[str, Any]]:
     """MedMNIST's own list, read from its file alone: the package would import torch and more."""
-    found = importlib.util.find_spec("medmnist")
-    if found is None or found.origin is None:
+    folder = package_folder("medmnist")
+    if folder is None:
         raise Failure("sources of kind medmnist with a name need the package medmnist: pip install 'headway[medmnist]'")
-    spec = importlib.util.spec_from_file_location("_medmnist_info", Path(found.origin).with_name("info.py"))
+    spec = importlib.util.spec_from_file_location("_medmnist_info", folder / "info.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    sets: dict[str, dict[str, Any]] = module.INFO
-    return sets
+    return module.INFO

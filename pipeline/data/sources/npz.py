@@ -15,13 +15,13 @@ from typing import IO, Any
 
 import numpy as np
 
+from pipeline.data.sources.idx import fill
 from pipeline.errors import UserError
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
 _BOMB_RATIO = 100
 _BOMB_BYTES = 1 << 27
 """What promises more bytes than these, and more than so many for each packed one, is no image."""
-_READ = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ class Member:
             _header(file)
             for start in range(0, self.shape[0], rows):
                 count = min(rows, self.shape[0] - start)
-                content = _exactly(file, count * size)
+                content = bytearray(count * size)
+                if (got := fill(memoryview(content), file)) < len(content):
+                    raise EOFError(f"{got} of {len(content)} bytes")
                 yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
             file.read(1)  # the end, where the member's checksum is compared
 
@@ -106,18 +108,6 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     read: Any = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(file)
     return shape, fortran, dtype
-
-
-def _exactly(file: IO[bytes], size: int) -> bytearray:
-    content = bytearray(size)
-    got = 0
-    while got < size:
-        piece = file.read(min(_READ, size - got))
-        if not piece:
-            raise EOFError(f"{got} of {size} bytes")
-        content[got : got + len(piece)] = piece
-        got += len(piece)
-    return content
 
 
 @contextmanager

@@ -1,79 +1,83 @@
-"""How the labels of a declared source are read: which reader each has, and one way through the file for all."""
+"""The labels of a declared source: which reader each has, and one way through the file for all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 
-from pipeline.config.sources import Separated
-from pipeline.config.tasks import TaskSettings
-from pipeline.data.sources.labels import LabelReader, reader_of
-from pipeline.data.sources.separated import SeparatedReader
+from pipeline.data.sources.base import Declared, Part, Stream
+from pipeline.data.sources.labels import reader_of
 from pipeline.data.sources.split_by import SplitReader
 from pipeline.data.tables.typed import TableFile
 from pipeline.errors import UserError
 from pipeline.kinds import kind_of
 
 
-def readers_of(
-    source: str, tasks: Mapping[str, TaskSettings], several: Mapping[str, tuple[str, ...] | Separated]
-) -> dict[str, LabelReader]:
-    """A reader for each label that a task predicts.
+class Labelled:
+    """Reads each label that a task predicts, and what rows are split by.
 
     Args:
-        source: Name of the source, for messages.
-        tasks: Those that have their labels here.
-        several: By label, what a multilabel task predicts at once.
+        source: Whose labels they are; its settings say which stand in several columns, and what splits rows.
+        file: Where they stand, or the first of several files.
+
+    Attributes:
+        columns: Type of each column of labels.
 
     Raises:
         UserError: A task is of a kind that its label is not.
     """
-    kinds: dict[str, str] = {}
-    for task, settings in tasks.items():
-        label = settings.label or task
-        kind = kinds.setdefault(label, settings.kind)
-        if kind_of(kind).is_number != kind_of(settings.kind).is_number:
-            raise UserError(f"tasks.{task}: label '{label}' is a number for one task and a class for another")
-    return {label: _reader(label, kind, several.get(label), f"source '{source}'") for label, kind in kinds.items()}
 
+    def __init__(self, source: Declared, file: TableFile) -> None:
+        kinds: dict[str, str] = {}
+        for task, settings in source.tasks.items():
+            label = settings.label or task
+            kind = kinds.setdefault(label, settings.kind)
+            if kind_of(kind).is_number != kind_of(settings.kind).is_number:
+                raise UserError(f"tasks.{task}: label '{label}' is a number for one task and a class for another")
+        several, name = source.settings.labels, f"source '{source.name}'"
+        self.readers = {label: reader_of(label, kind, several.get(label), name) for label, kind in kinds.items()}
+        self.columns = {name: reader.type for reader in self.readers.values() for name in reader.columns}
+        self.split_by = SplitReader.of(source.settings, file)
 
-def gather(
-    file: TableFile,
-    readers: Mapping[str, LabelReader],
-    split_by: SplitReader,
-    column: str | None = None,
-    take: Callable[[int, pa.RecordBatch], None] = lambda done, batch: None,
-) -> int:
-    """Give all rows of a file to the readers.
+    def take(
+        self,
+        file: TableFile,
+        column: str | None = None,
+        take: Callable[[int, pa.RecordBatch], None] = lambda done, batch: None,
+    ) -> int:
+        """Read all rows of a file.
 
-    Args:
-        file: The file.
-        readers: Of its labels.
-        split_by: Of what its rows are split by.
-        column: One more column to read, as text.
-        take: Is given the rows before the readers are, and how many came before them.
+        Args:
+            file: The file.
+            column: One more column to read, as text.
+            take: Is given the rows before the readers are, and how many came before them.
 
-    Returns:
-        The number of rows.
+        Returns:
+            The number of rows.
 
-    Raises:
-        UserError: There are none, or a value is none that its reader takes.
-    """
-    columns = {name: reader.type for reader in readers.values() for name in reader.columns} | split_by.columns
-    rows = 0
-    for batch in file.batches(columns | ({column: pa.string()} if column else {})):
-        take(rows, batch)
-        for reader in readers.values():
-            reader.take(file.path, rows, batch)
-        split_by.take(file.path, rows, batch)
-        rows += batch.num_rows
-    if not rows:
-        raise UserError(f"{file.path}: no rows")
-    return rows
+        Raises:
+            UserError: There are none, or a value is none that its reader takes.
+        """
+        rows = 0
+        for batch in file.batches(self.columns | self.split_by.columns | ({column: pa.string()} if column else {})):
+            take(rows, batch)
+            for reader in self.readers.values():
+                reader.take(file.path, rows, batch)
+            self.split_by.take(file.path, rows, batch)
+            rows += batch.num_rows
+        if not rows:
+            raise UserError(f"{file.path}: no rows")
+        return rows
 
+    def labels(self) -> dict[str, np.ndarray]:
+        """Those of all rows, by name."""
+        return {name: reader.labels() for name, reader in self.readers.items()}
 
-def _reader(label: str, kind: str, several: tuple[str, ...] | Separated | None, source: str) -> LabelReader:
-    if not isinstance(several, Separated):
-        return reader_of(label, kind, several, source)
-    if kind_of(kind).form != "labels":
-        raise UserError(f"{source}: label '{label}' has several words a row, which is for multilabel tasks, not {kind}")
-    return SeparatedReader(label, several)
+    def part(self, inputs: Stream) -> Part:
+        """All rows."""
+        return Part(inputs, self.labels(), **self.split_by.found())
+
+    @property
+    def classes(self) -> dict[str, list[str]]:
+        """Names of the classes of each label, once all rows are read."""
+        return {name: reader.classes for name, reader in self.readers.items()}

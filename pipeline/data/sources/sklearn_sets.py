@@ -1,9 +1,6 @@
 """scikit-learn's bundled data sets, as tables of numbers."""
 
-import importlib.util
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +10,7 @@ from pipeline.config.sources import SklearnSettings
 from pipeline.data.encodings.columns import ColumnsEncoder
 from pipeline.data.encodings.rows import NUMERIC
 from pipeline.data.sources import idx
-from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
-from pipeline.errors import Failure
+from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report, Streamed, sklearn_data
 
 _FILES = {
     "iris": ["iris.csv"],
@@ -35,7 +31,7 @@ class SklearnSet(Declared):
 
     def fingerprint(self, place: Place) -> Fingerprint:
         """The checksums of the files that scikit-learn brings."""
-        return Fingerprint({name: idx.checksum(_folder() / name) for name in _FILES[self.settings.dataset]})
+        return Fingerprint({name: idx.checksum(sklearn_data() / name) for name in _FILES[self.settings.dataset]})
 
     def read(self, place: Place, report: Report) -> Examples:
         """Read all rows as a training part; there is no test part."""
@@ -44,30 +40,12 @@ class SklearnSet(Declared):
         options: dict[str, Any] = {"scaled": False} if self.settings.dataset == "diabetes" else {}
         loaded = getattr(datasets, f"load_{self.settings.dataset}")(as_frame=True, **options)
         rows = pa.RecordBatch.from_pandas(loaded.data.astype(float), preserve_index=False)
-        inputs = dict.fromkeys(rows.schema.names, NUMERIC)
+        kinds = dict.fromkeys(rows.schema.names, NUMERIC)
         labels, classes = _labels(loaded)
-        file = _folder() / _FILES[self.settings.dataset][0]
-        encoder = ColumnsEncoder(self.name, file, inputs, 1, rows.num_rows, self.settings.clip)
-        return Examples(Part(Batches(rows), labels), None, classes, encoder=encoder)
-
-
-@dataclass(frozen=True)
-class Batches:
-    """A table in memory, as a stream.
-
-    Attributes:
-        rows: All of it.
-    """
-
-    rows: pa.RecordBatch
-
-    def __len__(self) -> int:
-        return int(self.rows.num_rows)
-
-    def chunks(self) -> Iterator[pa.RecordBatch]:
-        """Some rows at a time."""
-        for start in range(0, len(self), _ROWS):
-            yield self.rows.slice(start, _ROWS)
+        file = sklearn_data() / _FILES[self.settings.dataset][0]
+        encoder = ColumnsEncoder(self.name, file, kinds, 1, rows.num_rows, self.settings.clip)
+        inputs = Streamed(rows.num_rows, lambda: (rows.slice(it, _ROWS) for it in range(0, rows.num_rows, _ROWS)))
+        return Examples(Part(inputs, labels), None, classes, encoder=encoder)
 
 
 def _labels(loaded: Any) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
@@ -78,10 +56,3 @@ def _labels(loaded: Any) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
     if "target_names" not in loaded:
         return {"target": target.to_numpy(float)}, {"target": []}
     return {"target": target.to_numpy(np.int64)}, {"target": [str(name) for name in loaded.target_names]}
-
-
-def _folder() -> Path:
-    spec = importlib.util.find_spec("sklearn")
-    if spec is None or spec.origin is None:
-        raise Failure("scikit-learn is not installed: run make install")
-    return Path(spec.origin).parent / "datasets" / "data"

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.config.sources import SplitBy
 from pipeline.data.sources.base import SPLITS
 from pipeline.data.sources.labels import Growing
-from pipeline.data.tables.typed import TableFile, is_text, place_of
+from pipeline.data.tables.typed import TableFile, is_text, place_of, refuse
 from pipeline.errors import UserError
 
 WORDS = {"train": 0, "training": 0, "validation": 1, "val": 1, "valid": 1, "dev": 1, "test": 2, "testing": 2}
@@ -56,9 +56,7 @@ class SplitReader:
         if by is None:
             return
         column = batch.column(by)
-        if column.null_count:
-            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-            raise UserError(f"{place_of(path, done, row, by)}: missing, and rows are split by it")
+        refuse(path, done, column.is_null().to_numpy(zero_copy_only=False), by, "missing, and rows are split by it")
         if self._settings.split:
             self._values.take(_splits(path, done, by, column))
         elif self._settings.group:
@@ -87,16 +85,13 @@ def _groups(column: pa.Array) -> np.ndarray:
     from pandas.util import hash_array  # half a second, and most tables have no groups
 
     words = column.to_numpy(zero_copy_only=False).astype(object)
-    hashes: np.ndarray = hash_array(words, categorize=False).view(np.int64)
-    return hashes
+    return hash_array(words, categorize=False).view(np.int64)
 
 
 def _times(column: pa.Array) -> np.ndarray:
     """Whole numbers that grow with time: microseconds of dates, millionths of numbers."""
     if pa.types.is_temporal(column.type):
         column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        moments: np.ndarray = column.to_numpy(zero_copy_only=False)
-        return moments
+        return column.to_numpy(zero_copy_only=False)
     values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    micro: np.ndarray = np.round(values * 1e6).astype(np.int64)
-    return micro
+    return np.round(values * 1e6).astype(np.int64)

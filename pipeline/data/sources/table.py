@@ -4,19 +4,14 @@ It is read several times from beginning to end, and never lies in memory: first 
 training rows' inputs, then the inputs themselves.
 """
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-import pyarrow as pa
 
 from pipeline.config.sources import TableSettings
 from pipeline.data.encodings.columns import ColumnsEncoder, types_of
 from pipeline.data.sources import idx
-from pipeline.data.sources.base import Declared, Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import Declared, Examples, Fingerprint, Place, Report, Streamed
 from pipeline.data.sources.chosen import chosen
-from pipeline.data.sources.labels import LabelReader
-from pipeline.data.sources.reading import gather, readers_of
-from pipeline.data.sources.split_by import SplitReader
+from pipeline.data.sources.reading import Labelled
 from pipeline.data.tables.typed import TableFile, open_table
 from pipeline.errors import UserError
 
@@ -36,45 +31,15 @@ class Table(Declared):
     def read(self, place: Place, report: Report) -> Examples:
         """Read labels, and what rows are split by; inputs are a stream."""
         file = self._open(place)
-        readers = readers_of(self.name, self.tasks, self.settings.labels)
-        self._check_inputs(readers)
-        split_by = SplitReader.of(self.settings, file)
-        taken = {column for reader in readers.values() for column in reader.columns} | set(split_by.columns)
-        inputs = chosen(self.name, self.settings, file, taken, report)
-        rows = gather(file, readers, split_by)
-        labels = {name: reader.labels() for name, reader in readers.items()}
-        part = Part(TableRows(file, inputs, rows), labels, **split_by.found())
+        found = Labelled(self, file)
+        if both := [column for column in self.settings.inputs if column in found.columns]:
+            raise UserError(f"sources.{self.name}.inputs: '{both[0]}' is what a task predicts: take it out of inputs")
+        inputs = chosen(self.name, self.settings, file, found.columns | found.split_by.columns, report)
+        rows = found.take(file)
+        part = found.part(Streamed(rows, lambda: file.batches(types_of(inputs))))
         it = self.settings
         encoder = ColumnsEncoder(self.name, file.path, inputs, it.categories, rows, it.clip, it.separator, it.missing)
-        return Examples(part, None, {name: reader.classes for name, reader in readers.items()}, encoder=encoder)
+        return Examples(part, None, found.classes, encoder=encoder)
 
     def _open(self, place: Place) -> TableFile:
         return open_table(place.of(self.settings.path), self.settings.separator, self.settings.missing)
-
-    def _check_inputs(self, readers: Mapping[str, LabelReader]) -> None:
-        """No label may be an input: the network would only have to copy it."""
-        labels = {column for reader in readers.values() for column in reader.columns}
-        if both := [column for column in self.settings.inputs if column in labels]:
-            raise UserError(f"sources.{self.name}.inputs: '{both[0]}' is what a task predicts: take it out of inputs")
-
-
-@dataclass(frozen=True)
-class TableRows:
-    """The inputs of a table, read anew each time.
-
-    Attributes:
-        file: The table.
-        inputs: Kinds by column.
-        rows: How many there are.
-    """
-
-    file: TableFile
-    inputs: Mapping[str, str]
-    rows: int
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def chunks(self) -> Iterator[pa.RecordBatch]:
-        """Batches of the input columns: text for categories, float64 for numbers."""
-        return self.file.batches(types_of(self.inputs))

@@ -10,10 +10,8 @@ import pyarrow as pa
 
 from pipeline.config.sources import TextSettings
 from pipeline.data.encodings.words import tokens_of
-from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report
-from pipeline.data.sources.labels import LabelReader
-from pipeline.data.sources.reading import gather, readers_of
-from pipeline.data.sources.split_by import SplitReader
+from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report, Streamed
+from pipeline.data.sources.reading import Labelled
 from pipeline.data.sources.tokens import checksums
 from pipeline.data.tables.lines import JsonLines, Lines, names_in
 from pipeline.data.tables.typed import TableFile, open_table
@@ -35,38 +33,31 @@ class Text(Declared):
     def read(self, place: Place, report: Report) -> Examples:
         """Read labels, and what rows are split by; texts are a stream."""
         files = {split: self._open(place, split, path) for split, path in self.settings.paths().items()}
-        readers = readers_of(self.name, self.tasks, self.settings.labels)
-        if both := [it.label for it in readers.values() if self.settings.text in it.columns]:
+        found, text = Labelled(self, files["train"]), self.settings.text
+        if both := [it.label for it in found.readers.values() if text in it.columns]:
             raise UserError(
                 f"sources.{self.name}.text: '{both[0]}' is what a task predicts: name the field of the text"
             )
-        split_by = SplitReader.of(self.settings, files["train"])
-        rows = {split: self._take(file, readers, split_by) for split, file in files.items()}
-        labels = {name: reader.labels() for name, reader in readers.items()}
-        ends = np.cumsum([0, *rows.values()])
-        within = {split: slice(start, stop) for split, start, stop in zip(rows, ends[:-1], ends[1:], strict=True)}
+        rows = {split: found.take(it, text, partial(check_texts, it.path, text)) for split, it in files.items()}
+        labels = found.labels()
         train = [split for split in ("train", "validation") if split in files]
         own = np.concatenate([np.full(rows[split], SPLITS.index(split), np.int8) for split in train])
-        known = {"split": own} if len(train) > 1 else split_by.found()
-        first = slice(0, len(own))
-        return Examples(
-            Part(self._rows(files, train, rows), {name: it[first] for name, it in labels.items()}, **known),
-            Part(self._rows(files, ["test"], rows), {name: it[within["test"]] for name, it in labels.items()})
-            if "test" in files
-            else None,
-            {name: reader.classes for name, reader in readers.items()},
-            encoder=self.encoder,
-            reading={"parted": self.encoder.parted, "field": self.settings.text},
-        )
+        known = {"split": own} if len(train) > 1 else found.split_by.found()
+        first, test = ({name: it[where] for name, it in labels.items()} for where in np.s_[: len(own), len(own) :])
+        part = Part(self._stream(files, train, rows), first, **known)
+        held = Part(self._stream(files, ["test"], rows), test) if "test" in files else None
+        reading = {"parted": self.encoder.parted, "field": text}
+        return Examples(part, held, found.classes, encoder=self.encoder, reading=reading)
 
-    def _take(self, file: TableFile, readers: Mapping[str, LabelReader], split_by: SplitReader) -> int:
-        """Gather the labels of a file, and count its rows."""
-        text = self.settings.text
-        return gather(file, readers, split_by, text, partial(check_texts, file.path, text))
+    def _stream(self, files: Mapping[str, TableFile], splits: Sequence[str], rows: Mapping[str, int]) -> Streamed:
+        """The tokens of the texts of some splits, one file after the other."""
+        chunks = partial(self._tokens, [files[split] for split in splits])
+        return Streamed(sum(rows[split] for split in splits), chunks)
 
-    def _rows(self, files: Mapping[str, TableFile], splits: Sequence[str], rows: Mapping[str, int]) -> "TextRows":
-        own, count = [files[split] for split in splits], sum(rows[split] for split in splits)
-        return TextRows(own, self.settings.text, self.encoder.parted, count)
+    def _tokens(self, files: Sequence[TableFile]) -> Iterator[list[list[str]]]:
+        for file in files:
+            for batch in file.batches({self.settings.text: pa.string()}):
+                yield [tokens_of(text, self.encoder.parted) for text in batch.column(0).to_pylist()]
 
     def _open(self, place: Place, split: str, path: str) -> TableFile:
         settings = self.settings
@@ -75,32 +66,6 @@ class Text(Declared):
         return open_texts(
             place.of(path), settings.text, settings.separator, place.of(labels) if labels else None, names
         )
-
-
-@dataclass(frozen=True)
-class TextRows:
-    """The tokens of texts, read anew each time.
-
-    Attributes:
-        files: One after the other.
-        text: The field that holds the text.
-        parted: How it is parted into tokens.
-        rows: How many there are.
-    """
-
-    files: Sequence[TableFile]
-    text: str
-    parted: str
-    rows: int
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def chunks(self) -> Iterator[list[list[str]]]:
-        """The tokens of some texts at a time."""
-        for file in self.files:
-            for batch in file.batches({self.text: pa.string()}):
-                yield [tokens_of(text, self.parted) for text in batch.column(0).to_pylist()]
 
 
 def open_texts(

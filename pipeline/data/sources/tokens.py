@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pipeline.data.conll import OUTSIDE, UNKNOWN, Sentence, sentences
 from pipeline.data.encodings.text import LONGEST
 from pipeline.data.encodings.words import SPACES
 from pipeline.data.sources import idx
-from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report
+from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report, Streamed
 from pipeline.errors import UserError
 
 LABEL = "tags"
@@ -34,7 +35,8 @@ class Tokens(Declared):
         """Read the tags; tokens are a stream."""
         paths = {split: place.of(path) for split, path in self.settings.paths().items()}
         tags = Tags(self.encoder.settings.length or LONGEST)
-        rows = {split: tags.take(split, path, self._sentences(path)) for split, path in paths.items()}
+        read = partial(sentences, column=self.settings.column, repair=self.settings.repair)
+        rows = {split: tags.take(split, path, read(path)) for split, path in paths.items()}
         together = [split for split in ("train", "validation") if split in paths]
         return Examples(
             train=self._part(paths, tags, together, rows),
@@ -47,36 +49,16 @@ class Tokens(Declared):
     def _part(self, paths: Mapping[str, Path], tags: "Tags", splits: Sequence[str], rows: Mapping[str, int]) -> Part:
         own = np.concatenate([np.full(rows[split], SPLITS.index(split), np.int8) for split in splits])
         files = [paths[split] for split in splits]
-        inputs = SentenceRows(self, files, len(own))
+        inputs = Streamed(len(own), partial(_tokens, files))
         return Part(inputs, {LABEL: tags.labels(splits)}, split=own if len(splits) > 1 else None)
 
-    def _sentences(self, path: Path) -> Iterator[Sentence]:
-        return sentences(path, self.settings.column, self.settings.repair)
 
-
-@dataclass(frozen=True)
-class SentenceRows:
-    """The tokens of some files' sentences, read anew each time.
-
-    Attributes:
-        source: Whose they are.
-        files: Paths.
-        rows: How many sentences there are.
-    """
-
-    source: Tokens
-    files: Sequence[Path]
-    rows: int
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def chunks(self) -> Iterator[list[list[str]]]:
-        """The tokens of some sentences at a time."""
-        for path in self.files:
-            found = sentences(path, column=None)
-            while chunk := [sentence.tokens for sentence in islice(found, _ROWS)]:
-                yield chunk
+def _tokens(files: Sequence[Path]) -> Iterator[list[list[str]]]:
+    """The tokens of some sentences at a time."""
+    for path in files:
+        found = sentences(path, column=None)
+        while chunk := [sentence.tokens for sentence in islice(found, _ROWS)]:
+            yield chunk
 
 
 class Tags:

@@ -3,6 +3,4 @@
 What is read and written is bounded in memory whatever the size of the files.
 """
 
-from pipeline.data.tables.columns import pixel_columns
-
-__all__ = ["pixel_columns"]
+from pipeline.data.tables.columns import pixel_columns as pixel_columns

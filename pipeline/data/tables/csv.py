@@ -1,9 +1,10 @@
 """CSV files, plain or gzipped, read in blocks."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,24 +26,39 @@ def open_csv(path: Path, sizes: list[int]) -> Rows:
     """
     block = max(_BLOCK, _BYTES_A_VALUE * max(sizes))
     with explained(path, []):
-        found = _reader(path, block, None).schema.names
+        found = csv_reader(path, block, {}).schema.names
     columns = choose_columns(path, found, sizes)
     return Rows(columns, None, checked(path, columns, _arrays(path, block, found, columns.pixels)))
 
 
 def _arrays(path: Path, block: int, found: list[str], names: list[str]) -> Iterator[np.ndarray]:
     with explained(path, found):
-        for batch in _reader(path, block, names):
-            yield as_array(batch)
+        for batch in csv_reader(path, block, dict.fromkeys(names, pa.float64())):
+            yield np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns]).T
 
 
-def _reader(path: Path, block: int, names: list[str] | None) -> pa.csv.CSVStreamingReader:
-    wanted = {"column_types": dict.fromkeys(names, pa.float64()), "include_columns": names} if names else {}
+def csv_reader(
+    path: Path,
+    block: int,
+    wanted: Mapping[str, pa.DataType],
+    parse: pa.csv.ParseOptions | None = None,
+    **convert: Any,
+) -> pa.csv.CSVStreamingReader:
+    """Read a CSV file, plain or gzipped.
+
+    Args:
+        path: Of the file.
+        block: Bytes of text that are parsed at a time.
+        wanted: Types of the columns to read; empty for all, as they look.
+        parse: How it is written.
+        convert: How values are read, see `pyarrow.csv.ConvertOptions`.
+    """
     return pa.csv.open_csv(
         pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None),
         # One thread: with more, pyarrow reads ahead and cannot say in which row an error is.
         pa.csv.ReadOptions(use_threads=False, block_size=block),
-        convert_options=pa.csv.ConvertOptions(**wanted),
+        parse,
+        pa.csv.ConvertOptions(column_types=dict(wanted), include_columns=list(wanted), **convert),
     )
 
 
@@ -65,11 +81,3 @@ def explained(path: Path, names: list[str]) -> Iterator[None]:
             raise UserError(f"{path}: cannot be read as CSV: {text}") from None
         column = f", column '{names[int(place[1])]}'" if place[1] else ""
         raise UserError(f"{path}: row {int(place[2]) - 1}{column}: {place[3]}") from None
-
-
-def as_array(batch: pa.RecordBatch) -> np.ndarray:
-    """A batch of numbers as float64 [B, F]; missing values become NaN."""
-    values = np.empty((batch.num_columns, batch.num_rows))
-    for index, column in enumerate(batch.columns):
-        values[index] = column.to_numpy(zero_copy_only=False)
-    return values.T

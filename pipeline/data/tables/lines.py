@@ -116,7 +116,7 @@ class JsonLines:
 
     def _array(self, name: str, values: list[Any], kind: pa.DataType) -> pa.Array:
         try:
-            return pa.array(values, kind if _simple(kind) else pa.string()).cast(kind)
+            return pa.array(values, kind if pa.types.is_floating(kind) else pa.string()).cast(kind)
         except pa.ArrowException as error:
             raise UserError(f"{self.path}: field '{name}': {str(error).splitlines()[0]}") from None
 
@@ -236,10 +236,6 @@ def _type(value: Any) -> pa.DataType:
     except (pa.ArrowException, TypeError):
         return pa.string()
     return pa.timestamp("us")
-
-
-def _simple(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_floating(kind))
 
 
 def _shown(value: Any) -> str:

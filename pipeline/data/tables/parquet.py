@@ -18,11 +18,10 @@ import pyarrow.parquet as pq
 from pipeline.data.tables.columns import choose_columns, some
 from pipeline.data.tables.footer import row_group_metadata
 from pipeline.data.tables.rows import Rows, batch_rows, checked
+from pipeline.data.tables.typed import is_number, numbers, reading_parquet
 from pipeline.errors import Failure, UserError
 
 _HELD = 1 << 25  # bytes, uncompressed, of the columns that are read side by side; a reader may hold them twice
-
-_BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError, KeyError)  # what pyarrow raises on damaged files
 
 
 def open_parquet(path: Path, sizes: list[int]) -> Rows:
@@ -32,28 +31,25 @@ def open_parquet(path: Path, sizes: list[int]) -> Rows:
         UserError: The file is no such table.
     """
     pieces = row_group_metadata(path)
-    try:
+    with reading_parquet(path):
         first = next(pieces)
         schema = first.schema.to_arrow_schema()
-    except _BROKEN as error:
-        raise _unreadable(path, error) from None
     columns = choose_columns(path, schema.names, sizes)
-    if wrong := [name for name in columns.pixels if not _is_number(schema.field(name).type)]:
-        raise UserError(f"{path}: {some(wrong)} holds no numbers but {schema.field(wrong[0]).type}")
+    kinds = {name: schema.field(name).type for name in columns.pixels}
+    if wrong := [name for name, it in kinds.items() if not (is_number(it) or pa.types.is_boolean(it))]:
+        raise UserError(f"{path}: {some(wrong)} holds no numbers but {kinds[wrong[0]]}")
     arrays = _arrays(path, itertools.chain([first], pieces), columns.pixels)
     return Rows(columns, first.num_rows, checked(path, columns, arrays))
 
 
 def _arrays(path: Path, pieces: Iterable[pq.FileMetaData], names: list[str]) -> Iterator[np.ndarray]:
-    try:
+    with reading_parquet(path):
         for metadata in pieces:
             # Mapped, so that compressed pages are the system's cache and not ours; not buffered ahead.
             file = pq.ParquetFile(path, metadata=metadata, memory_map=True, pre_buffer=False)
             for group in range(file.num_row_groups):
                 parts = _parts(file, group, names)
                 yield from _direct(file, group, names) if len(parts) == 1 else _scratch(file, group, parts)
-    except _BROKEN as error:
-        raise _unreadable(path, error) from None
 
 
 def _parts(file: pq.ParquetFile, group: int, names: list[str]) -> list[list[str]]:
@@ -76,10 +72,7 @@ def _parts(file: pq.ParquetFile, group: int, names: list[str]) -> list[list[str]
 
 def _direct(file: pq.ParquetFile, group: int, names: list[str]) -> Iterator[np.ndarray]:
     for batch in file.iter_batches(batch_rows(len(names)), [group], names, use_threads=False):
-        values = np.empty((len(names), batch.num_rows))
-        for index, name in enumerate(names):
-            values[index] = _numbers(batch.column(name))
-        yield values.T
+        yield np.stack([numbers(batch.column(name)) for name in names]).T
 
 
 def _scratch(file: pq.ParquetFile, group: int, parts: list[list[str]]) -> Iterator[np.ndarray]:
@@ -92,7 +85,7 @@ def _scratch(file: pq.ParquetFile, group: int, parts: list[list[str]]) -> Iterat
         for names in parts:
             start = 0
             for batch in file.iter_batches(batch_rows(len(names)), [group], names, use_threads=False):
-                columns = [_numbers(batch.column(name)) for name in names]
+                columns = [numbers(batch.column(name)) for name in names]
                 _put(scratch, [((first + index) * shape[1] + start, column) for index, column in enumerate(columns)])
                 start += batch.num_rows
             first += len(names)
@@ -106,31 +99,12 @@ def _scratch(file: pq.ParquetFile, group: int, parts: list[list[str]]) -> Iterat
 def _put(scratch: IO[bytes], pieces: Iterable[tuple[int, np.ndarray]]) -> None:
     """Write values at positions counted in values."""
     try:
-        for position, numbers in pieces:
+        for position, values in pieces:
             with np.errstate(over="ignore"):  # what overflows is infinite, and refused with its place
-                content = numbers.astype(np.float32)
+                content = values.astype(np.float32)
             scratch.seek(position * content.itemsize)
             scratch.write(content.tobytes())
         scratch.flush()
     except OSError as error:
         place = tempfile.gettempdir()
         raise Failure(f"no scratch file in {place} ({error.strerror}): set TMPDIR to a larger disk") from None
-
-
-def _numbers(column: pa.Array) -> np.ndarray:
-    """float64; missing values become NaN."""
-    numbers: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return numbers
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_decimal(kind)
-    )
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: cannot be read as Parquet: {(str(error).splitlines() or [''])[0]}")

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.data.encodings.columns import types_of
 from pipeline.data.tables.columns import Columns
 from pipeline.data.tables.rows import Batch, Rows
-from pipeline.data.tables.typed import TableFile, numbers, open_table, place_of
+from pipeline.data.tables.typed import TableFile, numbers, open_table, refuse
 from pipeline.errors import UserError
 
 
@@ -43,16 +43,11 @@ def _batches(file: TableFile, wanted: Mapping[str, pa.DataType]) -> Iterator[Bat
     done = 0
     for batch in file.batches(wanted):
         for name, kind in wanted.items():
-            if pa.types.is_floating(kind) and (infinite := np.isinf(numbers(batch.column(name)))).any():
-                raise UserError(f"{place_of(file.path, done, int(np.argmax(infinite)), name)}: an infinite number")
-        yield Batch(_frame(batch))
+            if pa.types.is_floating(kind):
+                refuse(file.path, done, np.isinf(numbers(batch.column(name))), name, "an infinite number")
+        # As pandas has it, text as plain objects.
+        columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+        yield Batch(pd.DataFrame(columns))
         done += batch.num_rows
     if not done:
         raise UserError(f"{file.path}: no rows")
-
-
-def _frame(batch: pa.RecordBatch) -> pd.DataFrame:
-    """As pandas has it, text as plain objects."""
-    return pd.DataFrame(
-        {name: column.to_numpy(zero_copy_only=False) for name, column in zip(batch.schema.names, batch, strict=True)}
-    )

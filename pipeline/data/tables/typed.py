@@ -14,11 +14,12 @@ from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from pipeline.data.tables.columns import some
-from pipeline.data.tables.csv import explained
+from pipeline.data.tables.csv import csv_reader, explained
 from pipeline.errors import UserError
 
 _BLOCK = 1 << 20  # bytes of text parsed at a time
@@ -114,19 +115,9 @@ class CsvFile:
                 block *= 8
 
     def _open(self, wanted: Mapping[str, pa.DataType], block: int) -> pa.csv.CSVStreamingReader:
-        convert = pa.csv.ConvertOptions(
-            column_types=dict(wanted),
-            include_columns=list(wanted),
-            strings_can_be_null=True,
-            null_values=[*pa.csv.ConvertOptions().null_values, *self.missing],
-        )
-        return pa.csv.open_csv(
-            pa.input_stream(str(self.path), compression="gzip" if self.path.suffix == ".gz" else None),
-            # One thread: with more, pyarrow reads ahead and cannot say in which row an error is.
-            pa.csv.ReadOptions(use_threads=False, block_size=block),
-            pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True),
-            convert,
-        )
+        parse = pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True)
+        null = [*pa.csv.ConvertOptions().null_values, *self.missing]
+        return csv_reader(self.path, block, wanted, parse, strings_can_be_null=True, null_values=null)
 
 
 @dataclass(frozen=True)
@@ -143,10 +134,10 @@ class ParquetFiles:
         Raises:
             UserError: There is none.
         """
-        found = sorted(path for path in folder.rglob("*.parquet") if not _hidden(path.relative_to(folder)))
-        if not found:
-            raise UserError(f"{folder}: no Parquet file in this folder")
-        return cls(folder, found)
+        found = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*.parquet"))}
+        if seen := [path for path, names in found.items() if not any(name.startswith((".", "_")) for name in names)]:
+            return cls(folder, seen)
+        raise UserError(f"{folder}: no Parquet file in this folder")
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
@@ -177,14 +168,14 @@ class ParquetFiles:
             first = self.types[name]
             if name not in own:
                 raise UserError(f"{part}: no column '{name}', which {self.parts[0].name} has")
-            if own[name] != first and not (_is_number(own[name]) and _is_number(first)):
+            if own[name] != first and not (is_number(own[name]) and is_number(first)):
                 raise UserError(f"{part}: column '{name}' is {own[name]}, in {self.parts[0].name} it is {first}")
 
 
 def _read(path: Path, keys: Mapping[str, str], wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
     inside = [name for name in wanted if name not in keys]
     done = 0
-    with _parquet(path):
+    with reading_parquet(path):
         # Mapped, so that compressed pages are the system's cache and not ours; not buffered ahead.
         file = pq.ParquetFile(path, memory_map=True, pre_buffer=False)
         for batch in file.iter_batches(_ROWS, columns=inside, use_threads=False):
@@ -223,12 +214,13 @@ def _fits(value: pa.Scalar, kind: pa.DataType) -> bool:
 
 
 def _types(path: Path) -> dict[str, pa.DataType]:
-    with _parquet(path):
+    with reading_parquet(path):
         return {field.name: field.type for field in pq.read_schema(path, memory_map=True)}
 
 
 @contextmanager
-def _parquet(path: Path) -> Iterator[None]:
+def reading_parquet(path: Path) -> Iterator[None]:
+    """Turn what pyarrow raises on damaged files into one line."""
     try:
         yield
     except _BROKEN as error:
@@ -240,18 +232,14 @@ def _check_there(path: Path, wanted: Mapping[str, pa.DataType], found: Mapping[s
         raise UserError(f"{path}: no column {some(missing)}; the columns are {some(list(found))}")
 
 
-def _hidden(path: Path) -> bool:
-    return any(name.startswith((".", "_")) for name in path.parts)
-
-
-def _is_number(kind: pa.DataType) -> bool:
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds numbers; truth values are none."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def numbers(column: pa.Array) -> np.ndarray:
     """A column of numbers as float64 [B], NaN where it has none."""
-    values: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return values
+    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
 
 
 def words(column: pa.Array) -> pa.Array:
@@ -261,9 +249,25 @@ def words(column: pa.Array) -> pa.Array:
     return column.cast(pa.string())
 
 
+def count(counter: Counter[str], column: pa.Array) -> None:
+    """Add how often each value of a column is there."""
+    for one in pc.value_counts(column.drop_null()).to_pylist():
+        counter[one["values"]] += one["counts"]
+
+
 def place_of(path: Path, done: int, row: int, column: str) -> str:
     """Where a value is, for a message."""
     return f"{path}: row {done + row + 1}, column '{column}'"
+
+
+def refuse(path: Path, done: int, wrong: np.ndarray, column: str, why: str) -> None:
+    """Check that no value [B] of a column is wrong.
+
+    Raises:
+        UserError: One is: where the first one stands, and why.
+    """
+    if wrong.any():
+        raise UserError(f"{place_of(path, done, int(np.argmax(wrong)), column)}: {why}")
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -1,7 +1,7 @@
 """Activations, by torch's own kernels for value and derivative."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -44,11 +44,7 @@ class Activation(Layer):
     kind, described, plain = "activation", ("name",), lambda name: _MODULES[name]()
 
     name: str
-
-    @property
-    def rowwise(self) -> bool:
-        """See `Layer`."""
-        return True
+    rowwise: bool = field(default=True, init=False, repr=False)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""

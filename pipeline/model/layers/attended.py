@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import back_through, descriptions, outputs_of, through, unspared
-from pipeline.model.layers.gated import Gated
+from pipeline.model.layers.composite import Gated, back_through, outputs_of, through, unspared
 from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
 
@@ -78,6 +77,7 @@ class Attended(Gated):
     """
 
     kind, plain = "attended", AttendedModule
+    described = ("inputs", "last", "shared", "onward", "attentions")
 
     shared: list[Layer]
     attentions: list[Attention]
@@ -96,12 +96,10 @@ class Attended(Gated):
         """Values that it answers for a row."""
         return self._streams.stop * self._width
 
-    def named(self) -> Iterator[tuple[str, Layer]]:
+    def stacks(self) -> dict[str, list[Layer]]:
         """See `Composite`."""
-        yield from ((f"shared.{index}", layer) for index, layer in enumerate(self.shared))
-        yield from ((f"onward.{index}", layer) for index, layer in enumerate(self.onward))
-        for it in self.attentions:
-            yield from ((f"attention.{it.name}.{index}", layer) for index, layer in enumerate(it.layers))
+        own = {f"attention.{it.name}": it.layers for it in self.attentions}
+        return {"shared": self.shared, "onward": self.onward, **own}
 
     def entrances(self) -> Iterator[Layer]:
         """See `Layer`."""
@@ -120,7 +118,7 @@ class Attended(Gated):
         self._this = this
         self._p = unspared(through(self.shared, x.columns(slice(0, self.inputs)), this))
         rows = x.tensor.size(1)
-        y = self._room("y", self._p, rows, self.outputs)
+        y = self.like("y", self._p, rows, self.outputs)
         if not self.last:
             self._stream(y, 0, self._width).tensor.copy_(self._p.tensor)
         self._own = self._carried(x) if self.onward else None
@@ -131,13 +129,13 @@ class Attended(Gated):
                 continue
             seen = self._p.part(this.rows[it.source])
             mask = through(it.layers, self._joined(it, seen), this.only(it.source))
-            torch.mul(mask.tensor, seen.tensor, out=self._stream(y, stream, self._width, it).tensor)
+            torch.mul(mask.tensor, seen.tensor, out=self._stream(y, stream, self._width, it.source).tensor)
             self._masks.append(mask)
         return y
 
     def backward(self, grad: Stacked, into: Stacked | None = None) -> Stacked | None:
         """[K, B, T * H or (1 + T) * H] -> [K, B, I or (1 + T) * I]."""
-        slope = self._room("slope", self._p, grad.tensor.size(1), self._width)
+        slope = self.like("slope", self._p, grad.tensor.size(1), self._width)
         if self.last:
             slope.tensor.zero_()
         else:
@@ -146,7 +144,10 @@ class Attended(Gated):
         for stream, it, mask in zip(self._streams, self.attentions, self._masks, strict=True):
             if mask is None:
                 continue
-            given, total = self._stream(grad, stream, self._width, it).tensor, slope.part(self._this.rows[it.source])
+            given, total = (
+                self._stream(grad, stream, self._width, it.source).tensor,
+                slope.part(self._this.rows[it.source]),
+            )
             of_mask = self.like("mask.slope", mask)
             torch.mul(given, self._p.part(self._this.rows[it.source]).tensor, out=of_mask.tensor)
             back = back_through(it.layers, of_mask)
@@ -172,17 +173,6 @@ class Attended(Gated):
                 means = mask.tensor.unflatten(2, (self.channels, -1)).mean(3)
                 yield it.name, torch.cat([means.mean(2, keepdim=True), means], 2)
 
-    def describe(self) -> dict[str, object]:
-        """Kind, sizes, and what it is made of."""
-        return {
-            "kind": self.kind,
-            "inputs": self.inputs,
-            "last": self.last,
-            "shared": descriptions(self.shared),
-            "onward": descriptions(self.onward),
-            "attentions": [{"name": it.name, "layers": descriptions(it.layers)} for it in self.attentions],
-        }
-
     def _carried(self, x: Stacked) -> Stacked:
         """What `onward` makes of what the tasks attended to before: [K, B, (1 + T) * I] -> [K, R, H]."""
         self._places: dict[str, slice] = {}
@@ -195,18 +185,18 @@ class Attended(Gated):
                     self._places[it.name] = slice(count, count + rows.stop - rows.start)
                     count = self._places[it.name].stop
             sources[source] = slice(start, count)
-        together = self._room("together", x, count, self.inputs)
+        together = self.like("together", x, count, self.inputs)
         for stream, it in enumerate(self.attentions, 1):
             if it.name in self._places:
                 place = together.part(self._places[it.name]).tensor
-                place.copy_(self._stream(x, stream, self.inputs, it).tensor)
+                place.copy_(self._stream(x, stream, self.inputs, it.source).tensor)
         return unspared(through(self.onward, together, replace(self._this, rows=sources)))
 
     def _joined(self, it: Attention, seen: Stacked) -> Stacked:
         """What a task's attention reads: the shared features, and its own of the block before beside them."""
         if self._own is None:
             return seen
-        both = self._room("joined." + it.name, self._p, seen.tensor.size(1), 2 * self._width)
+        both = self.like("joined." + it.name, self._p, seen.tensor.size(1), 2 * self._width)
         self._stream(both, 0, self._width).tensor.copy_(seen.tensor)
         self._stream(both, 1, self._width).tensor.copy_(self._own.part(self._places[it.name]).tensor)
         return both
@@ -214,16 +204,11 @@ class Attended(Gated):
     def _gathered(self, shared: Stacked, carried: Stacked) -> Stacked:
         """The gradients of the shared features and of the tasks' own of the block before, side by side."""
         streams = 1 + len(self.attentions)
-        total = self._room("back", shared, shared.tensor.size(1), streams * self.inputs)
+        total = self.like("back", shared, shared.tensor.size(1), streams * self.inputs)
         total.tensor.zero_()  # at rows of other sources
         self._stream(total, 0, self.inputs).tensor.copy_(shared.tensor)
         for stream, it in enumerate(self.attentions, 1):
             if it.name in self._places:
-                place = self._stream(total, stream, self.inputs, it).tensor
+                place = self._stream(total, stream, self.inputs, it.source).tensor
                 place.copy_(carried.part(self._places[it.name]).tensor)
         return total
-
-    def _stream(self, it: Stacked, stream: int, width: int, whose: Attention | None = None) -> Stacked:
-        """One of the streams that lie side by side, of the rows that are somebody's."""
-        own = it.columns(slice(stream * width, (stream + 1) * width))
-        return own if whose is None else own.part(self._this.rows[whose.source])

@@ -15,8 +15,8 @@ changes from step to step, so a step can be recorded once and replayed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ from torch import Tensor, nn
 from pipeline.draws import Stream
 from pipeline.model.layers.plain import Description
 from pipeline.stacked import HOST, On, Scratch, Stacked
+
+Tensors = dict[str, Tensor]
+"""By name."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Layer:
 
     Attributes:
         batched: Each call is for all slots.
+        rowwise: A row's answer depends on no other row, and `backward_parts` tells the gradients of rows apart.
         kind: Names it in descriptions; `plain.KINDS` knows its file.
         described: Its attributes that a description has.
         plain: Makes the same layer of one network, from what is described, in this order.
@@ -99,6 +103,7 @@ class Layer:
     buffers: dict[str, Stacked] = field(default_factory=dict, init=False, repr=False)
     scratch: Scratch = field(default_factory=Scratch, init=False, repr=False)
     batched: bool = field(default=False, init=False, repr=False)
+    rowwise: bool = field(default=False, init=False, repr=False)
 
     def parameters(self) -> dict[str, Declared]:
         """Trained values by name."""
@@ -108,18 +113,20 @@ class Layer:
         """Values that forward passes update themselves."""
         return {}
 
-    def initial(self, stream: Stream) -> dict[str, Tensor]:
+    def initial(self, stream: Stream) -> Tensors:
         """One slot's initial values by name, of all that is not drawn as declared."""
         return {}
 
-    def bind(
-        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
-    ) -> None:
+    def bind(self, values: Tensors, grads: Tensors, buffers: Tensors, on: On = HOST) -> None:
         """Take the stacked views [K, *shape] of all that was declared, which lie `on` a device."""
         self.values, self.grads, self.buffers = (
             {name: Stacked(tensor) for name, tensor in views.items()} for views in (values, grads, buffers)
         )
         self.scratch, self.batched = Scratch(on.device), on.batched
+        self.bound(on)
+
+    def bound(self, on: On) -> None:
+        """Called once the views are there: what a layer derives from them, or keeps beside them `on` the device."""
 
     def begin(self, streams: Sequence[Stream], epoch: int) -> None:
         """Before an epoch of training with batched calls: what the draws of all its steps depend on."""
@@ -127,6 +134,10 @@ class Layer:
     def each(self, it: Stacked, slots: int) -> tuple[Tensor, ...]:
         """What each call reads or writes of it: a slot's part, or where calls are batched that of all slots."""
         return (it.tensor.expand(slots, -1, -1),) if self.batched else it.each(slots)
+
+    def lanes(self, stacked: Tensor) -> tuple[Tensor, ...]:
+        """What each call reads or writes of a tensor [K, ...]: a slot's part, or where calls are batched all."""
+        return (stacked,) if self.batched else stacked.unbind()
 
     def turned(self, it: Stacked, slots: int) -> tuple[Tensor, ...]:
         """The transposes of what `each` answers."""
@@ -138,9 +149,10 @@ class Layer:
         turned.spare = True
         return turned
 
-    def like(self, name: str, x: Stacked) -> Stacked:
-        """A buffer of the shape of x that lies in memory as x does."""
-        return (self.turned_scratch if x.lies_turned else self.scratch)(name, *x.tensor.shape)
+    def like(self, name: str, x: Stacked, *size: int) -> Stacked:
+        """A buffer that lies in memory as x does, of its shape or of this many rows and values."""
+        shape = (x.tensor.size(0), *size) if size else x.tensor.shape
+        return (self.turned_scratch if x.lies_turned else self.scratch)(name, *shape)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""
@@ -160,11 +172,6 @@ class Layer:
         """
         return self.backward(grad)
 
-    @property
-    def rowwise(self) -> bool:
-        """Whether a row's answer depends on no other row, and `backward_parts` tells the gradients of rows apart."""
-        return False
-
     def entrances(self) -> Iterator["Layer"]:
         """The layers that see its input as it is."""
         yield self
@@ -179,8 +186,7 @@ class Layer:
 
     def describe(self) -> dict[str, object]:
         """What rebuilds the layer outside a stack, as JSON: its kind, and what is `described`."""
-        values = {name: getattr(self, name) for name in self.described}
-        return {"kind": self.kind} | {name: list(it) if isinstance(it, tuple) else it for name, it in values.items()}
+        return {"kind": self.kind} | {name: _plain(getattr(self, name)) for name in self.described}
 
     @classmethod
     def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
@@ -195,3 +201,14 @@ class Layer:
             module = cls.plain(*(about[name] for name in cls.described))
         module.load_state_dict(tensors, assign=True)
         return module
+
+
+def _plain(value: Any) -> Any:
+    """As JSON: layers describe themselves, other dataclasses are their fields but `source`, which serving ignores."""
+    if isinstance(value, Layer):
+        return value.describe()
+    if isinstance(value, tuple | list):
+        return [_plain(it) for it in value]
+    if is_dataclass(value):
+        return {it.name: _plain(getattr(value, it.name)) for it in fields(value) if it.name != "source"}
+    return value

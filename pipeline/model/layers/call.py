@@ -6,9 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pipeline.model.layers.base import Pass
-
-Tensors = dict[str, Tensor]
+from pipeline.model.layers.base import Pass, Tensors
 
 Run = Callable[[Pass, Tensors, Tensors, Tensor], tuple[Tensor, Tensors]]
 """(pass, values, buffers, x) -> the output, and the buffers as they are afterwards."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pipeline.model.layers.base import Declared, Pass
 from pipeline.model.layers.columns import Columns, edges, spread
 from pipeline.model.layers.images import ImageLayer, Shape
-from pipeline.stacked import HOST, On, Stacked
+from pipeline.stacked import On, Stacked
 
 _CACHED = 2**17  # values of columns that a processor keeps at hand
 _SPREAD = 2**21  # of their gradients: few large sums cost less than many small ones
@@ -69,12 +69,10 @@ class Conv2d(ImageLayer):
         back = self.inputs if training and not self.first else 0
         return self.outputs + math.prod(self._padded_shape) + back
 
-    def bind(
-        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
-    ) -> None:
+    def bound(self, on: On) -> None:
         """See `Layer`."""
-        super().bind(values, grads, buffers, on)
-        self._weights, self._slopes = (self.lanes(it["weight"].flatten(2)) for it in (values, grads))  # [O, R]
+        views = (self.values["weight"], self.grads["weight"])
+        self._weights, self._slopes = (self.lanes(it.tensor.flatten(2)) for it in views)  # [O, R]
         self._turned = [it.mT for it in self._weights]
         self._columns: dict[torch.Size, Columns] = {}
 

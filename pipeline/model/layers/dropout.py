@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.draws import Stream
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.stacked import HOST, On, Stacked
+from pipeline.stacked import On, Stacked
 
 _LEVELS = 1 << 8  # a unit is kept by comparing 8 random bits, a quarter of the cost of a float
 _FINER = 1 << 8  # steps between two levels
@@ -39,6 +39,7 @@ class Dropout(Layer):
 
     rates: list[float]
     name: str
+    rowwise: bool = field(default=True, init=False, repr=False)
 
     def __post_init__(self) -> None:
         finest = _LEVELS * _FINER
@@ -48,11 +49,8 @@ class Dropout(Layer):
         self._bits: dict[torch.Size, tuple[tuple[Tensor, ...], Tensor]] = {}
         self._drawn: tuple[object, ...] = ()
 
-    def bind(
-        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
-    ) -> None:
+    def bound(self, on: On) -> None:
         """See `Layer`."""
-        super().bind(values, grads, buffers, on)
         self._scales = self._scales.to(on.device)
         self._every_dropped = torch.tensor(self._dropped, device=on.device).view(-1, 1)
         self._seeds = torch.zeros_like(self._every_dropped)
@@ -63,11 +61,6 @@ class Dropout(Layer):
         """See `Layer`."""
         seeds = [[stream.seed_of("dropout", self.name, epoch)] for stream in streams]
         self._seeds.copy_(torch.tensor(seeds))
-
-    @property
-    def rowwise(self) -> bool:
-        """See `Layer`."""
-        return True
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]; the identity when evaluating."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Declared, Layer, Pass
-from pipeline.stacked import HOST, On, Stacked
+from pipeline.stacked import On, Stacked
 
 
 class CategoryEmbeddingModule(nn.Module):
@@ -63,13 +63,10 @@ class CategoryEmbedding(Layer):
         """See `Layer`."""
         return (2 if training else 1) * self.outputs
 
-    def bind(
-        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
-    ) -> None:
+    def bound(self, on: On) -> None:
         """See `Layer`."""
-        super().bind(values, grads, buffers, on)
         self._begins = torch.tensor([0, *accumulate(self.sizes)][:-1], device=on.device)
-        self._slots = torch.arange(len(values["weight"]), device=on.device).unsqueeze(1)
+        self._slots = torch.arange(len(self.values["weight"].slots), device=on.device).unsqueeze(1)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, N + C] -> [K, B, N + C * D]."""
@@ -172,8 +169,7 @@ class NumberEmbedding(Layer):
 
     def _vectors(self, rows: Tensor) -> Tensor:
         """The embeddings among a row's values, [K, B, N, D]."""
-        vectors: Tensor = rows[:, :, : self.numbers * self.width].unflatten(2, (self.numbers, self.width))
-        return vectors
+        return rows[:, :, : self.numbers * self.width].unflatten(2, (self.numbers, self.width))
 
     def _products(self, like: Tensor) -> Tensor:
         """Memory for [K, B, N, D]."""

@@ -104,8 +104,7 @@ class BatchNorm2d(RunningNorm, ImageLayer):
 
     def _count(self, rows: slice) -> int:
         """Values of a channel in these rows."""
-        count: int = self.shape[1] * self.shape[2] * (rows.stop - rows.start)
-        return count
+        return self.shape[1] * self.shape[2] * (rows.stop - rows.start)
 
     def _beside(self, name: str, values: Tensor) -> Tensor:
         """Memory for what goes with values [K, C, H * W, B]: [K, C, 1, B], or [K, C, 1, 1] where rows are alike."""
@@ -120,10 +119,6 @@ class BatchNorm2d(RunningNorm, ImageLayer):
     def _flat(self, it: Stacked, name: str) -> Tensor:
         """[K, B, F] as [K, C, H * W, B]."""
         return self.images(it, self.shape, name).flatten(2, 3)
-
-    def _vectors(self, name: str, slots: int) -> Tensor:
-        """Memory for a value [C] a slot."""
-        return self.scratch(name, slots, self.width).tensor
 
 
 def _wide(vectors: Tensor) -> Tensor:

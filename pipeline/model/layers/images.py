@@ -54,12 +54,7 @@ class ImageLayer(Layer):
         if not it.lies_turned:
             laid = self.turned_scratch(name, *it.tensor.shape)
             laid.tensor.copy_(it.tensor)
-        images: Tensor = laid.tensor.mT.unflatten(1, shape)
-        return images
-
-    def lanes(self, stacked: Tensor) -> tuple[Tensor, ...]:
-        """What each call reads or writes of a tensor [K, ...]: a slot's part, or where calls are batched all."""
-        return (stacked,) if self.batched else stacked.unbind()
+        return laid.tensor.mT.unflatten(1, shape)
 
     @classmethod
     def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:

@@ -46,22 +46,15 @@ class Linear(Layer):
         """See `Layer`: its answer, and what follows it, such as an activation's gradient and dropout's mask."""
         return (3 if training else 1) * self.outputs
 
-    def bind(
-        self, values: dict[str, Tensor], grads: dict[str, Tensor], buffers: dict[str, Tensor], on: On = HOST
-    ) -> None:
+    def bound(self, on: On) -> None:
         """See `Layer`."""
-        super().bind(values, grads, buffers, on)
         self._bias = self.values["bias"].tensor.unsqueeze(1)
         self._column = self.values["bias"].tensor.unsqueeze(2)
         # The copies take longer than the products of a narrow layer.
         worth = self.half and min(self.inputs, self.outputs) >= _WORTH_HALVING
         self._rounded = worth and on == HOST and has_units()
         self._halved = worth and not self._rounded
-
-    @property
-    def rowwise(self) -> bool:
-        """See `Layer`."""
-        return not (self._halved or self._rounded)
+        self.rowwise = not worth
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K or 1, B, I] -> [K, B, O]."""

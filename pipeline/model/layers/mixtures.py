@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import back_through, descriptions, outputs_of, through
-from pipeline.model.layers.gated import Gated
+from pipeline.model.layers.composite import Gated, back_through, outputs_of, through
 from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
 
@@ -95,7 +94,7 @@ class Mixtures(Gated):
         inputs: I, values of a stream.
     """
 
-    kind, plain = "mixtures", MixturesModule
+    kind, described, plain = "mixtures", ("inputs", "experts", "mixtures"), MixturesModule
 
     experts: list[Expert]
     mixtures: list[Mixture]
@@ -109,16 +108,14 @@ class Mixtures(Gated):
         """Values that it answers for a row."""
         return len(self.mixtures) * self._width
 
-    def named(self) -> Iterator[tuple[str, Layer]]:
+    def stacks(self) -> dict[str, list[Layer]]:
         """See `Composite`."""
-        for expert in self.experts:
-            yield from ((f"expert.{expert.name}.{index}", layer) for index, layer in enumerate(expert.layers))
-        for mixture in self.mixtures:
-            yield from ((f"gate.{mixture.name}.{index}", layer) for index, layer in enumerate(mixture.gate))
+        gates = {f"gate.{it.name}": it.gate for it in self.mixtures}
+        return {f"expert.{it.name}": it.layers for it in self.experts} | gates
 
     def entrances(self) -> Iterator[Layer]:
         """See `Layer`."""
-        for layers in (*(it.layers for it in self.experts), *(it.gate for it in self.mixtures)):
+        for layers in self.stacks().values():
             yield from layers[0].entrances()
 
     def units(self, training: bool) -> int:
@@ -131,9 +128,9 @@ class Mixtures(Gated):
         self._answers = [self._asked(it, it.layers, x) for it in self.experts]
         self._gates = [self._asked(it, it.gate, x) for it in self.mixtures]
         like = next(it for it in self._answers if it is not None)
-        y = self._room("y", like, x.tensor.size(1), self.outputs)
+        y = self.like("y", like, x.tensor.size(1), self.outputs)
         for place, mixture, gates in self._mixing():
-            out = self._part(y, mixture, place, self._width).tensor
+            out = self._stream(y, place, self._width, mixture.source).tensor
             first, *others = zip(self._read(mixture), gates.tensor.split(1, 2), strict=True)
             torch.mul(first[0].tensor, first[1], out=out)
             for answer, gate in others:
@@ -148,7 +145,7 @@ class Mixtures(Gated):
                 slope.tensor.zero_()
         backs: list[tuple[Expert | Mixture, Stacked | None]] = []
         for place, mixture, gates in self._mixing():
-            given = self._part(grad, mixture, place, self._width).tensor
+            given = self._stream(grad, place, self._width, mixture.source).tensor
             gate_slopes = self.turned_scratch(f"gates.{place}", *gates.tensor.shape)
             answers, own = self._read(mixture), self._read(mixture, slopes)
             for index, (answer, slope) in enumerate(zip(answers, own, strict=True)):
@@ -169,27 +166,12 @@ class Mixtures(Gated):
         """See `Gated`."""
         yield from ((mixture.name, gates.tensor) for _, mixture, gates in self._mixing())
 
-    def describe(self) -> dict[str, object]:
-        """Kind, sizes, and what the experts and mixtures are made of."""
-        return {
-            "kind": self.kind,
-            "inputs": self.inputs,
-            "experts": [
-                {"name": it.name, "stream": it.stream, "layers": descriptions(it.layers)} for it in self.experts
-            ],
-            "mixtures": [
-                {"name": it.name, "stream": it.stream, "experts": list(it.experts), "gate": descriptions(it.gate)}
-                for it in self.mixtures
-            ],
-        }
-
     def _asked(self, it: Expert | Mixture, layers: Sequence[Layer], x: Stacked) -> Stacked | None:
         """What layers answer for the rows whose answer somebody reads; None where there are none."""
-        if it.source is None:
-            return through(layers, self._part(x, it, it.stream, self.inputs), self._this)
-        if it.source not in self._this.rows:
+        if it.source is not None and it.source not in self._this.rows:
             return None
-        return through(layers, self._part(x, it, it.stream, self.inputs), self._this.only(it.source))
+        this = self._this if it.source is None else self._this.only(it.source)
+        return through(layers, self._stream(x, it.stream, self.inputs, it.source), this)
 
     def _mixing(self) -> Iterator[tuple[int, Mixture, Stacked]]:
         """The mixtures that the last pass computed, with their places and gates."""
@@ -203,15 +185,10 @@ class Mixtures(Gated):
         for place in mixture.experts:
             it = (of or self._answers)[place]
             assert it is not None
-            found.append(it if mixture.source == self.experts[place].source else it.part(self._rows(it, mixture)))
+            if mixture.source is not None and mixture.source != self.experts[place].source:
+                it = it.part(self._this.rows[mixture.source])
+            found.append(it)
         return found
-
-    def _part(self, it: Stacked, whose: Expert | Mixture, stream: int, width: int) -> Stacked:
-        """One of the streams that lie side by side, of the rows that are somebody's."""
-        return it.columns(slice(stream * width, (stream + 1) * width)).part(self._rows(it, whose))
-
-    def _rows(self, it: Stacked, whose: Expert | Mixture) -> slice:
-        return slice(0, it.tensor.size(1)) if whose.source is None else self._this.rows[whose.source]
 
     def _gathered(self, backs: list[tuple[Expert | Mixture, Stacked | None]], rows: int) -> Stacked | None:
         """The gradient of the input, summed over all that read it."""
@@ -219,8 +196,8 @@ class Mixtures(Gated):
         if not needed:
             return None
         streams = max(*(it.stream for it in self.experts), *(it.stream for it in self.mixtures)) + 1
-        total = self._room("back", needed[-1][1], rows, streams * self.inputs)
+        total = self.like("back", needed[-1][1], rows, streams * self.inputs)
         total.tensor.zero_()
         for whose, back in needed:
-            self._part(total, whose, whose.stream, self.inputs).tensor.add_(back.tensor)
+            self._stream(total, whose.stream, self.inputs, whose.source).tensor.add_(back.tensor)
         return total

@@ -43,19 +43,14 @@ def make(path: str, arguments: dict[str, Any], shape: tuple[int, ...], seed: int
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        module = _made(path, arguments).float().eval()
-        made = _tried(path, module, torch.zeros(2, *shape))
+        module = part(path, arguments)
+        if not isinstance(module, nn.Module):
+            raise UserError(f"'{path}' makes a {type(module).__name__}, not a torch.nn.Module")
+        made = _tried(path, module.float().eval(), torch.zeros(2, *shape))
     for name, it in made.tensors().items():
         if not it.is_floating_point() and (it.is_complex() or not torch.equal(it, it.float().to(it.dtype))):
             raise UserError(f"'{path}' has a buffer '{name}' ({it.dtype}) with values that float32 cannot hold")
     return made
-
-
-def _made(path: str, arguments: dict[str, Any]) -> nn.Module:
-    module = part(path, arguments)
-    if not isinstance(module, nn.Module):
-        raise UserError(f"'{path}' makes a {type(module).__name__}, not a torch.nn.Module")
-    return module
 
 
 def _tried(path: str, module: nn.Module, rows: Tensor) -> Made:

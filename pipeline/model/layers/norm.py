@@ -32,6 +32,14 @@ class Norm(Layer):
         """Scale and shift [I], shared by the sources."""
         return {"weight": Declared((self.width,), constant=1.0), "bias": Declared((self.width,))}
 
+    def units(self, training: bool) -> int:
+        """See `Layer`: what is normalised, and on the way there and back."""
+        return (4 if training else 1) * self.width
+
+    def _vectors(self, name: str, slots: int) -> Tensor:
+        """Memory for a value a unit in each slot, [K, I]."""
+        return self.scratch(name, slots, self.width).tensor
+
 
 class RunningNorm(Norm):
     """One that keeps running statistics of each group of rows: of all, or of each source's."""
@@ -71,10 +79,6 @@ class BatchNorm(RunningNorm):
 
     width: int
     sources: tuple[str, ...] = ()
-
-    def units(self, training: bool) -> int:
-        """See `Layer`: what is normalised, and on the way there and back."""
-        return (4 if training else 1) * self.width
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""
@@ -128,10 +132,6 @@ class BatchNorm(RunningNorm):
         """[K, b, I] -> [K, I]."""
         return torch.sum(rows, 1, out=self._vectors(name, len(rows))).div_(rows.size(1))
 
-    def _vectors(self, name: str, slots: int) -> Tensor:
-        """Memory for a value [I] a slot."""
-        return self.scratch(name, slots, self.width).tensor
-
 
 @dataclass
 class LayerNorm(Norm):
@@ -144,10 +144,6 @@ class LayerNorm(Norm):
     kind, described, plain = "layer_norm", ("width", "epsilon"), nn.LayerNorm
 
     width: int
-
-    def units(self, training: bool) -> int:
-        """See `Layer`: what is normalised, and on the way there and back."""
-        return (4 if training else 1) * self.width
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, I] -> [K, B, I]."""

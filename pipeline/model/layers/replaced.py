@@ -50,8 +50,7 @@ class ReplacedDropout(nn.Dropout):
         if self._on.batched:
             self._layers[key].begin(streams, self._this.epoch)
         self._times += 1
-        answer: Tensor = _Ours.apply(x, self._index, self._layers[key], self._this)
-        return answer
+        return _Ours.apply(x, self._index, self._layers[key], self._this)
 
     def _rates_of(self, streams: int) -> list[float]:
         """The rates of the slots that this call is for."""

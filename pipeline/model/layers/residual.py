@@ -1,17 +1,14 @@
 """Layers whose answer is added to their input."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.model.layers.base import Layer, Pass
-from pipeline.model.layers.composite import Composite, back_through, descriptions, outputs_of, through, unspared
+from pipeline.model.layers.composite import Composite, back_through, outputs_of, through, unspared
 from pipeline.model.layers.plain import Description, Layers
 from pipeline.stacked import Stacked
-
-_INNER, _SHORTCUT = "inner", "shortcut"
 
 
 class ResidualModule(nn.Module):
@@ -19,7 +16,7 @@ class ResidualModule(nn.Module):
 
     def __init__(self, about: Description, layers: Layers) -> None:
         super().__init__()
-        self.inner, self.shortcut = (layers(about[path], path) for path in (_INNER, _SHORTCUT))
+        self.inner, self.shortcut = (layers(about[path], path) for path in ("inner", "shortcut"))
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, I] -> [B, O]."""
@@ -35,7 +32,7 @@ class Residual(Composite):
         shortcut: The same; the input itself where there are none.
     """
 
-    kind, plain = "residual", ResidualModule
+    kind, described, plain = "residual", ("inner", "shortcut"), ResidualModule
 
     inner: list[Layer]
     shortcut: list[Layer] = field(default_factory=list)
@@ -45,11 +42,9 @@ class Residual(Composite):
         """Values that it answers for a row."""
         return outputs_of(self.inner)
 
-    def named(self) -> Iterator[tuple[str, Layer]]:
+    def stacks(self) -> dict[str, list[Layer]]:
         """See `Composite`."""
-        for path, layers in ((_INNER, self.inner), (_SHORTCUT, self.shortcut)):
-            for index, layer in enumerate(layers):
-                yield f"{path}.{index}", layer
+        return {path: getattr(self, path) for path in self.described}
 
     def units(self, training: bool) -> int:
         """See `Layer`: its own sums, there and back; its layers tell theirs."""
@@ -72,8 +67,3 @@ class Residual(Composite):
         answer = self.like("back", back)
         torch.add(back.tensor, short.tensor, out=answer.tensor)
         return answer
-
-    def describe(self) -> dict[str, object]:
-        """Kind and layers."""
-        paths = ((_INNER, self.inner), (_SHORTCUT, self.shortcut))
-        return {"kind": self.kind} | {path: descriptions(layers) for path, layers in paths}

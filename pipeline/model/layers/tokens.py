@@ -31,18 +31,25 @@ class PartModule(nn.Module):
 
 
 @dataclass
-class Tokens(Layer):
-    """The vectors of the tokens as rows of their own, one row's after another's.
+class Part(Layer):
+    """A part of the trunk's answer.
 
     Attributes:
         length: T.
         width: H.
     """
 
-    kind, described, plain = "tokens", ("length", "width"), partial(PartModule, tokens=True)
+    described = ("length", "width")
 
     length: int
     width: int
+
+
+@dataclass
+class Tokens(Part):
+    """The vectors of the tokens as rows of their own, one row's after another's."""
+
+    kind, plain = "tokens", partial(PartModule, tokens=True)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, (T + 1) * H] -> [K, B * T, H]."""
@@ -62,18 +69,10 @@ class Tokens(Layer):
 
 
 @dataclass
-class Pooled(Layer):
-    """The vector of the row.
+class Pooled(Part):
+    """The vector of the row."""
 
-    Attributes:
-        length: T.
-        width: H.
-    """
-
-    kind, described, plain = "pooled", ("length", "width"), partial(PartModule, tokens=False)
-
-    length: int
-    width: int
+    kind, plain = "pooled", partial(PartModule, tokens=False)
 
     def forward(self, x: Stacked, this: Pass) -> Stacked:
         """[K, B, (T + 1) * H] -> [K, B, H]."""

@@ -19,12 +19,12 @@ from torch.func import functional_call, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.draws import Stream, seeded
-from pipeline.model.layers.base import Declared, Layer, Pass
-from pipeline.model.layers.call import Call, Tensors
+from pipeline.model.layers.base import Declared, Layer, Pass, Tensors
+from pipeline.model.layers.call import Call
 from pipeline.model.layers.module import make
 from pipeline.model.layers.plain import Description, Shaped
 from pipeline.model.layers.replaced import replace_dropout
-from pipeline.stacked import HOST, On, Stacked
+from pipeline.stacked import On, Stacked
 
 
 @dataclass
@@ -96,11 +96,10 @@ class Wrapped(Layer):
         """See `Layer`: its answer and the gradients of both; what the module itself keeps is not known."""
         return self.outputs + (self.outputs + math.prod(self.shape) if training else 0)
 
-    def bind(self, values: Tensors, grads: Tensors, buffers: Tensors, on: On = HOST) -> None:
+    def bound(self, on: On) -> None:
         """See `Layer`."""
-        super().bind(values, grads, buffers, on)
         self._on = on
-        self._slots = max((len(it) for it in (*values.values(), *buffers.values())), default=1)
+        self._slots = max((len(it.slots) for it in (*self.values.values(), *self.buffers.values())), default=1)
         self._calls: dict[int | None, Call] = {}
         self._can_lift: dict[bool, bool] = {}
 
@@ -180,8 +179,7 @@ class Wrapped(Layer):
         shared = len(x) == 1
         run = vmap(partial(self._run, None, this), in_dims=(0, 0, None if shared else 0, 0), randomness="error")
         index = torch.arange(self._slots, device=x.device)
-        answer: tuple[Tensor, Tensors] = run(values, buffers, x[0] if shared else x, index)
-        return answer
+        return run(values, buffers, x[0] if shared else x, index)
 
 
 def _here(path: str) -> str:

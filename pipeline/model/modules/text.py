@@ -35,8 +35,7 @@ class Embedded(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """[B, t, C] -> [B, t, E]."""
-        answer: Tensor = self.bag(ids.flatten(0, 1)).unflatten(0, ids.shape[:2])
-        return answer
+        return self.bag(ids.flatten(0, 1)).unflatten(0, ids.shape[:2])
 
 
 class Recurrent(nn.Module):
@@ -123,8 +122,7 @@ class Block(nn.Module):
         asked = self.asked(self.norms[0](x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         found = functional.scaled_dot_product_attention(asked[0], asked[1], asked[2], there[:, None, None])
         x = x + self.drop(self.mixed(found.transpose(1, 2).flatten(2)))
-        answer: Tensor = x + self.drop(self.shown(functional.gelu(self.hidden(self.norms[1](x)))))
-        return answer
+        return x + self.drop(self.shown(functional.gelu(self.hidden(self.norms[1](x)))))
 
 
 def shortened(rows: Tensor) -> tuple[Tensor, Tensor]:

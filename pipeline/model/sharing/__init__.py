@@ -4,6 +4,4 @@ Experts and columns are copies of the trunk that the settings describe. A table'
 stay in front, and gates read what they answer.
 """
 
-from pipeline.model.sharing.make import make_shared
-
-__all__ = ["make_shared"]
+from pipeline.model.sharing.base import make_shared as make_shared

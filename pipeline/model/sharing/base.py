@@ -1,12 +1,14 @@
-"""What a way of sharing is given, and what several of them are made of."""
+"""From settings to the layers of a way of sharing: what it is given, and what several of them are made of."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.config.sharing import Sharing
 from pipeline.errors import UserError
 from pipeline.model.layers import Conv2d, Layer, Linear, Residual, Softmax
-from pipeline.model.trunks import Made, Rows, Settings, make_body
+from pipeline.model.trunks import Made, Rows, Settings, entrance, make_body
+from pipeline.plugins import named
 
 ALL = "all"
 """The mixture that belongs to no task, and what experts of all tasks are called by; no task is called so."""
@@ -67,3 +69,21 @@ def stages(layers: list[Layer]) -> list[list[Layer]]:
     """A trunk cut before each layer of weights but the first: what follows one belongs to it."""
     cuts = [place for place, layer in enumerate(layers) if isinstance(layer, Linear | Conv2d | Residual)][1:]
     return [layers[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(layers)], strict=True)]
+
+
+def make_shared(name: str, sharing: Sharing, trunks: Settings, rows: Rows, sources: Mapping[str, str]) -> Made:
+    """The layers under the heads of K slots, and H: they answer [B, T * H], each task's H values after the other's.
+
+    Args:
+        name: Names its draws.
+        sharing: How the tasks share.
+        trunks: The slots' settings.
+        rows: What passes through it.
+        sources: Each task's source.
+
+    Raises:
+        UserError: The trunk cannot take such rows, or cannot be shared so.
+    """
+    layers, inner = entrance(trunks, rows)
+    own, width = named(sharing.implementation)(Sharers(name, sharing, trunks, inner, sources))
+    return [*layers, *own], width

@@ -1,6 +1,10 @@
 """Trunks: from settings to the shared layers, one file a kind."""
 
-from pipeline.model.trunks.base import Made, Rows, Settings, entrance
-from pipeline.model.trunks.make import make_body, make_trunk
-
-__all__ = ["Made", "Rows", "Settings", "entrance", "make_body", "make_trunk"]
+from pipeline.model.trunks.base import (
+    Made as Made,
+    Rows as Rows,
+    Settings as Settings,
+    entrance as entrance,
+    make_body as make_body,
+    make_trunk as make_trunk,
+)

@@ -1,4 +1,4 @@
-"""What a kind of trunk is given and what it answers."""
+"""From settings to the layers of a trunk: what a kind of trunk is given, and what it returns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from pipeline.config.trunks import MLP, ResidualMLP, Tabular, Trunk
 from pipeline.errors import UserError
 from pipeline.model.layers import BatchNorm, Conditioning, Dropout, Layer, LayerNorm, Preference, embedded
 from pipeline.model.layers.images import Shape
+from pipeline.plugins import named
 
 Settings = Sequence[Trunk]
 """Those of K slots, which differ in dropout only."""
@@ -93,3 +94,28 @@ def groups(trunks: Settings, rows: Rows) -> tuple[str, ...]:
 def dropout(trunks: Settings, name: str) -> Dropout:
     """Each slot's own dropout; the name is that of its draws."""
     return Dropout([trunk.dropout for trunk in trunks], name)
+
+
+def make_trunk(name: str, trunks: Settings, rows: Rows) -> Made:
+    """The trunk of K slots and the width of its output.
+
+    Args:
+        name: Names its draws.
+        trunks: The slots' settings.
+        rows: What passes through it.
+
+    Raises:
+        UserError: It cannot take such rows, or a module of the user's own is not there or breaks its contract.
+    """
+    layers, inner = entrance(trunks, rows)
+    body, width = make_body(name, trunks, inner)
+    return [*layers, *body], width
+
+
+def make_body(name: str, trunks: Settings, rows: Rows) -> Made:
+    """The same without what embeds the rows, see `entrance`."""
+    trunk = trunks[0]
+    if rows.ids and not (trunk.text or trunk.own_path):
+        readers = " or ".join(kind for kind, it in Trunk.choices.items() if it.text)
+        raise UserError(f"trunk '{trunk.kind}' cannot read the text of {', '.join(rows.sources)}: use {readers}")
+    return named(trunk.implementation)(name, trunks, rows)

@@ -14,6 +14,7 @@ from pipeline.draws import Stream
 from pipeline.errors import UserError
 from pipeline.model.layers import Activation, Repeat, Wrapped
 from pipeline.model.trunks.base import Made, Rows, dropout
+from pipeline.plugins import first_line
 
 _MAKER = "torchvision.models:get_model"
 _CHANNELS = 3
@@ -103,5 +104,5 @@ def _read(path: str) -> dict[str, Tensor]:
         given = load_file(path) if path.endswith(".safetensors") else torch.load(path, "cpu", weights_only=True)
         return {name: it.detach() for name, it in given.items()}
     except Exception as error:  # pickle, zip and safetensors have errors of their own
-        line = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(f"model.trunk.weights: {path} is no state dict of tensors: {line}") from error
+        message = f"model.trunk.weights: {path} is no state dict of tensors: {first_line(error)}"
+        raise UserError(message) from error

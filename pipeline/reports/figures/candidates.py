@@ -1,4 +1,4 @@
-"""Candidates side by side, and their differences against the single-task baselines."""
+"""Candidates side by side, their differences, and the gaps between training and validation (overfitting)."""
 
 import pandas as pd
 
@@ -19,8 +19,8 @@ def _levels(rows: pd.DataFrame) -> Figure:
     figure = Figure()
     for row in rows.to_dict("records"):
         name = row["candidate"]
-        _dot(figure, row, name, colour(name), _error(row), "%{x:.2f} %", name=text(name))
-    return _stacked(figure, len(rows), f"test {TITLES[rows['metric'].iloc[0]]}, %")
+        _dot(figure, 100 * row["mean"], name, _error(row), "%{x:.2f} %", name, name=text(name))
+    return _listed(figure, len(rows), f"test {TITLES[rows['metric'].iloc[0]]}, %")
 
 
 def differences(table: pd.DataFrame) -> list[Panel]:
@@ -36,10 +36,10 @@ def _forest(rows: pd.DataFrame) -> Figure:
     figure = Figure()
     for row in rows.to_dict("records"):
         ink = _VERDICT[row["verdict"]]
-        _dot(figure, row, row["task"], ink, _error(row) | {"color": ink}, "%{x:+.2f} points")
-    figure.add_vline(x=0, line={"color": MUTED, "width": 1.5})
+        error = _error(row) | {"color": ink}
+        _dot(figure, 100 * row["mean"], row["task"], error, "%{x:+.2f} points", row["candidate"], ink)
     titles = " or ".join(dict.fromkeys(TITLES[metric] for metric in rows["metric"]))
-    return _stacked(figure, len(rows), f"points of test {titles}")
+    return _listed(figure, len(rows), f"points of test {titles}", zero=True)
 
 
 def gap_dots(gaps: pd.DataFrame) -> list[Panel]:
@@ -50,29 +50,28 @@ def gap_dots(gaps: pd.DataFrame) -> list[Panel]:
 def _gaps(rows: pd.DataFrame) -> Figure:
     figure = Figure()
     for row in rows.to_dict("records"):
-        name, bar = row["candidate"], 100 * (row["gap_high"] - row["gap"])
-        error = {"type": "data", "array": [bar], "thickness": 2.5, "width": 7} if bar == bar else {}
-        _dot(figure, row | {"mean": row["gap"]}, name, colour(name), error, "%{x:+.2f} points")
-    figure.add_vline(x=0, line={"color": MUTED, "width": 1.5})
-    return _stacked(figure, len(rows), f"train minus validation {TITLES[rows['metric'].iloc[0]]}, points")
+        width = 100 * (row["gap_high"] - row["gap"])
+        error = {"type": "data", "array": [width], "thickness": 2.5, "width": 7} if width == width else {}
+        _dot(figure, 100 * row["gap"], row["candidate"], error, "%{x:+.2f} points", row["candidate"])
+    title = f"train minus validation {TITLES[rows['metric'].iloc[0]]}, points"
+    return _listed(figure, len(rows), title, zero=True)
 
 
-def _dot(figure: Figure, row: dict, at: str, ink: str, error: dict, form: str, **more: str) -> None:
-    """A mean in percent with its error bar, on a line of its own."""
-    figure.add_scatter(
-        x=[100 * row["mean"]],
-        y=[text(at)],
-        error_x=error,
-        mode="markers",
-        marker={"color": ink, "symbol": symbol(row["candidate"]), "size": 13},
-        hovertemplate=f"{form}<extra>%{{y}}</extra>",
-        **more,
-    )
+def _dot(
+    figure: Figure, x: float, y: str, error: dict, said: str, candidate: str, ink: str | None = None, **more: str
+) -> None:
+    """Add a dot with its error bars on a line of its own."""
+    marker = {"color": ink or colour(candidate), "symbol": symbol(candidate), "size": 13}
+    said += "<extra>%{y}</extra>"
+    figure.add_scatter(x=[x], y=[text(y)], error_x=error, mode="markers", marker=marker, hovertemplate=said, **more)
 
 
-def _stacked(figure: Figure, lines: int, x: str) -> Figure:
+def _listed(figure: Figure, lines: int, title: str, zero: bool = False) -> Figure:
+    """The figure in the page's look: the first line above, and perhaps where zero lies."""
+    if zero:
+        figure.add_vline(x=0, line={"color": MUTED, "width": 1.5})
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    return styled(figure, height=90 + 38 * lines, x=x, legend=False)
+    return styled(figure, 90 + 38 * lines, title, legend=False)
 
 
 def _error(row: dict) -> dict:

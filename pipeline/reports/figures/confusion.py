@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.reports.figures.figure import Figure
+from pipeline.reports.figures.matrix import add_cells
 from pipeline.reports.figures.style import BAD, BLUE, Panel, see_through, styled, text
 
-_MOST_LABELS = 20  # more classes are drawn without numbers in the cells
 _MOST = 50  # classes that are drawn, those with most mistakes
 
 
@@ -48,20 +48,8 @@ def _matrix(rows: pd.DataFrame, classes: pd.Series) -> Figure:
     ):
         shown = np.where(cells, share.round(2), np.nan)
         numbers = [[f"{value:.0f}" if value >= 0.5 else "" for value in row] for row in shown]
-        figure.add_heatmap(
-            z=shown,
-            x=names,
-            y=names,
-            zmin=0,
-            zmax=most,
-            colorscale=[[0, see_through(ink, 0.0)], [1, see_through(ink, 0.85)]],
-            showscale=False,
-            xgap=1,
-            ygap=1,
-            **({"text": numbers, "texttemplate": "%{text}"} if len(names) <= _MOST_LABELS else {}),
-            hovertemplate=f"{said}<extra></extra>",
-            hoverongaps=False,
-        )
+        colours = ((0, see_through(ink, 0.0)), (1, see_through(ink, 0.85)))
+        add_cells(figure, pd.DataFrame(shown, classes, classes), (0, most), colours, numbers, said)
     figure.update_xaxes(type="category", tickangle=-45 if max(map(len, names)) > 3 else 0, title={"text": "answered"})
     figure.update_yaxes(type="category", autorange="reversed", title={"text": "true"})
     styled(figure, height=min(220 + 24 * len(names), 640), legend=False)

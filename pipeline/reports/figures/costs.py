@@ -1,5 +1,7 @@
 """Time and cost: what an answer costs, and where the time of the pipeline went."""
 
+from typing import Any
+
 import pandas as pd
 
 from pipeline.reports.figures.figure import Figure
@@ -16,15 +18,18 @@ _MOST_STEPS = 30
 
 def cost_bars(costs: pd.DataFrame) -> list[Panel]:
     """Parameters, latency and throughput of each candidate answering all tasks."""
-    names = costs["candidate"]
-    colours = [colour(name) for name in names]
-    return [
-        Panel(title, styled(_bars(costs[column], names, colours, form, form), 80 + 34 * len(costs), unit, legend=False))
-        for column, (title, form, unit) in _COSTS.items()
-    ]
+    return [Panel(title, _bars(costs, column, form, unit)) for column, (title, form, unit) in _COSTS.items()]
 
 
-def _bars(values: pd.Series, names: pd.Series, colours: list[str], form: str, hover: str, **more: list[str]) -> Figure:
+def _bars(costs: pd.DataFrame, column: str, form: str, unit: str) -> Figure:
+    colours = [colour(name) for name in costs["candidate"]]
+    return _listed(costs[column], costs["candidate"], colours, form, form, 80 + 34 * len(costs), unit)
+
+
+def _listed(
+    values: pd.Series, names: pd.Series, colours: list[str], form: str, said: str, height: int, unit: str, **more: Any
+) -> Figure:
+    """A bar with its number on a line of its own for each name, the first above."""
     figure = Figure().add_bar(
         x=values,
         y=[text(name) for name in names],
@@ -32,10 +37,11 @@ def _bars(values: pd.Series, names: pd.Series, colours: list[str], form: str, ho
         marker={"color": colours},
         texttemplate=form,
         textposition="auto",
-        hovertemplate=hover + "<extra>%{y}</extra>",
+        hovertemplate=said + "<extra>%{y}</extra>",
         **more,
     )
-    return figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return styled(figure, height, unit, legend=False)
 
 
 def step_times(steps: pd.DataFrame) -> list[Panel]:
@@ -47,14 +53,8 @@ def step_times(steps: pd.DataFrame) -> list[Panel]:
     steps = slowest if more else steps
     colours = [FAINT if cached else BLUE for cached in steps["cached"]]
     when = ["answered by an earlier run" if cached else "ran now" for cached in steps["cached"]]
-    form = "%{x:.1f} s"
-    figure = _bars(steps["seconds"], steps["step"], colours, form, f"{form}, %{{customdata}}", customdata=when)
+    form, height = "%{x:.1f} s", 80 + 30 * len(steps)
+    said = f"{form}, %{{customdata}}"
+    figure = _listed(steps["seconds"], steps["step"], colours, form, said, height, "seconds", customdata=when)
     sentence = "Pale bars were answered by an earlier run." if steps["cached"].any() else ""
-    return [
-        Panel(
-            "Seconds by step",
-            styled(figure, 80 + 30 * len(steps), "seconds", legend=False),
-            f"{sentence}{more}".strip(),
-            wide=True,
-        )
-    ]
+    return [Panel("Seconds by step", figure, f"{sentence}{more}".strip(), wide=True)]

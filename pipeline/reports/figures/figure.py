@@ -7,6 +7,7 @@ write of the same calls is the same, which a test holds.
 import json
 import math
 from collections.abc import Callable, Mapping
+from functools import partialmethod
 from typing import Any
 
 import numpy as np
@@ -29,31 +30,22 @@ class Figure:
     @classmethod
     def of(cls, drawn: Any) -> "Figure":
         """What one of Plotly's figures holds."""
-        tree = drawn.to_plotly_json()
-        return cls([plain(trace) for trace in tree["data"]], plain(tree["layout"]))
+        told = drawn.to_plotly_json()
+        return cls([plain(trace) for trace in told["data"]], plain(told["layout"]))
 
     @property
     def height(self) -> int:
         """In pixels."""
-        height: int = self.layout.get("height", 300)
-        return height
+        return self.layout.get("height", 300)
 
     def add(self, kind: str, **props: Any) -> "Figure":
         """Add a trace."""
         self.data.append({"type": kind} | plain(props))
         return self
 
-    def add_bar(self, **props: Any) -> "Figure":
-        """Bars."""
-        return self.add("bar", **props)
-
-    def add_heatmap(self, **props: Any) -> "Figure":
-        """Coloured cells."""
-        return self.add("heatmap", **props)
-
-    def add_scatter(self, **props: Any) -> "Figure":
-        """Points or lines."""
-        return self.add("scatter", **props)
+    add_bar = partialmethod(add, "bar")
+    add_heatmap = partialmethod(add, "heatmap")
+    add_scatter = partialmethod(add, "scatter")
 
     def add_hline(self, y: float, line: Props) -> "Figure":
         """A line from side to side."""
@@ -73,14 +65,6 @@ class Figure:
         _merge(self.layout, plain(props))
         return self
 
-    def update_xaxes(self, **props: Any) -> "Figure":
-        """Lay more over every axis across."""
-        return self._axes("xaxis", props)
-
-    def update_yaxes(self, **props: Any) -> "Figure":
-        """Lay more over every axis upwards."""
-        return self._axes("yaxis", props)
-
     def update_traces(self, selector: Callable[[Props], bool] = lambda trace: True, **props: Any) -> "Figure":
         """Lay more over the traces that a function selects, by default all."""
         for trace in filter(selector, self.data):
@@ -95,18 +79,22 @@ class Figure:
         self.layout.setdefault("shapes", []).append({"type": "line"} | plain(props))
         return self
 
-    def _axes(self, kind: str, props: Props) -> "Figure":
-        props = plain(props)
+    def _axes(self, kind: str, **props: Any) -> "Figure":
+        """Lay more over every axis across, or upwards."""
+        told = plain(props)
         for name in [it for it in self.layout if it.startswith(kind)] or [kind]:
-            _merge(self.layout.setdefault(name, {}), props)
+            _merge(self.layout.setdefault(name, {}), told)
         return self
+
+    update_xaxes = partialmethod(_axes, "xaxis")
+    update_yaxes = partialmethod(_axes, "yaxis")
 
 
 def plain(value: Any) -> Any:
     """JSON-able values; what is None or empty in a mapping is left out, a number that is none becomes null."""
     if isinstance(value, Mapping):
-        values = {str(name): plain(it) for name, it in value.items() if it is not None}
-        return {name: it for name, it in values.items() if not (isinstance(it, dict) and not it)}
+        told = {str(name): plain(it) for name, it in value.items() if it is not None}
+        return {name: it for name, it in told.items() if not (isinstance(it, dict) and not it)}
     if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
         value = value.to_numpy()
     if isinstance(value, np.ndarray | np.generic):

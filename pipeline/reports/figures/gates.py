@@ -20,7 +20,9 @@ def gate_maps(gates: pd.DataFrame, candidate: str) -> list[Panel]:
         first = _matrix(part[part["seed"] == part["seed"].min()])
         each, means = first.drop(columns=_ALL, errors="ignore"), first.get(_ALL)
         what, across = ("gates", "expert") if means is None else ("attention", "unit or channel")
-        said = _most(each) if means is None else f"{_mean(means)} {_most(each)}"
+        said = _most(each)
+        if means is not None:
+            said = f"On average: {', '.join(f'{reader} {mean:.2f}' for reader, mean in means.items())}. {said}"
         panels.append(Panel(f"{what}{of}", _map(each, "%{y} takes %{z:.3f} of %{x}", across), said))
         alike = likeness(part)
         if len(alike) > 1:
@@ -48,11 +50,6 @@ def _matrix(rows: pd.DataFrame) -> pd.DataFrame:
 def _map(values: pd.DataFrame, said: str, across: str) -> Figure:
     highest = max(1.0, float(np.nanmax(values.to_numpy())))
     return matrix(values, said, (0.0, highest), _COLOURS, across=across)
-
-
-def _mean(means: pd.Series) -> str:
-    """What each reader takes on average, in words."""
-    return f"On average: {', '.join(f'{reader} {mean:.2f}' for reader, mean in means.items())}."
 
 
 def _most(taken: pd.DataFrame) -> str:

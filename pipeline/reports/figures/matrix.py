@@ -26,8 +26,24 @@ def matrix(
         shown: Format of the number in a cell.
         across: Title of the columns.
     """
-    figure = Figure()
-    figure.add_heatmap(
+    numbers = [[f"{value:{shown}}" if value == value else "" for value in row] for row in values.to_numpy()]
+    figure = add_cells(Figure(), values, span, colours, numbers, said)
+    figure.update_xaxes(type="category", title={"text": across})
+    figure.update_yaxes(type="category", autorange="reversed")
+    styled(figure, height=110 + 36 * len(values), legend=False)
+    return figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False)
+
+
+def add_cells(
+    figure: Figure,
+    values: pd.DataFrame,
+    span: tuple[float, float],
+    colours: Colours,
+    numbers: list[list[str]],
+    said: str,
+) -> Figure:
+    """Add coloured cells with their numbers, where they are not too many to be read; for arguments see `matrix`."""
+    return figure.add_heatmap(
         z=values.to_numpy(),
         x=[text(name) for name in values.columns],
         y=[text(name) for name in values.index],
@@ -37,12 +53,7 @@ def matrix(
         showscale=False,
         xgap=1,
         ygap=1,
-        text=[[f"{value:{shown}}" if value == value else "" for value in row] for row in values.to_numpy()],
-        texttemplate="%{text}" if len(values.columns) <= _MOST_NAMES else None,
+        **({"text": numbers, "texttemplate": "%{text}"} if len(values.columns) <= _MOST_NAMES else {}),
         hovertemplate=f"{said}<extra></extra>",
         hoverongaps=False,
     )
-    figure.update_xaxes(type="category", title={"text": across})
-    figure.update_yaxes(type="category", autorange="reversed")
-    styled(figure, height=110 + 36 * len(values), legend=False)
-    return figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False)

@@ -1,4 +1,4 @@
-"""The search: Optuna's own figures in the page's look."""
+"""The search: Optuna's own figures in the page's look, and the weights that it gave to the tasks."""
 
 import sys
 import warnings
@@ -6,12 +6,16 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from pipeline.analysis.trials import WEIGHT
 from pipeline.reports.figures.figure import Figure
-from pipeline.reports.figures.style import BAD, BLUE, GOOD, Panel, see_through, series, styled, text
+from pipeline.reports.figures.style import BAD, BLUE, GOOD, MUTED, Panel, see_through, series, styled, text
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.importance import BaseImportanceEvaluator
+    from optuna.trial import FrozenTrial
 
 OBJECTIVE = "objective"
 
@@ -144,6 +148,35 @@ def _slice(figure: Figure) -> Figure:
     return styled(figure.update_traces(marker=marker), 280, "", OBJECTIVE, legend=False)
 
 
+def weights_over_trials(trials: pd.DataFrame) -> list[Panel]:
+    """Each task's weight in every trial; the best trial is marked."""
+    tasks = [name.removeprefix(WEIGHT) for name in trials.columns if name.startswith(WEIGHT)]
+    if not tasks:
+        return [Panel("Task weights", sentence="The search did not move the weights of the tasks.")]
+    complete = trials[trials["state"] == "COMPLETE"]
+    best = complete.loc[complete["value"].idxmax()] if len(complete) else None
+    figure = Figure()
+    for index, task in enumerate(tasks):
+        figure.add_bar(
+            x=trials["number"],
+            y=trials[WEIGHT + task],
+            name=text(task),
+            marker={"color": series(index), "line": {"width": 0}},
+        )
+    figure.update_layout(barmode="stack", bargap=0.15)
+    if best is not None:
+        figure.add_annotation(
+            x=best["number"],
+            y=sum(best[WEIGHT + task] for task in tasks if pd.notna(best[WEIGHT + task])),
+            text="best",
+            showarrow=True,
+            arrowhead=2,
+            arrowcolor=MUTED,
+            ay=-22,
+        )
+    return [Panel("Weights of the tasks in each trial", styled(figure, 300, "trial", "weight"), wide=True)]
+
+
 def _of_mode(mode: str) -> Callable[[dict[str, Any]], bool]:
     return lambda trace: trace.get("mode") == mode
 
@@ -160,17 +193,17 @@ def _plots() -> Any:
 
 def _params(study: "Study") -> list[str]:
     """The searched settings that a completed trial has, sorted as Optuna sorts them."""
-    from optuna.trial import TrialState
-
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return sorted({name for trial in trials for name in trial.params})
+    return sorted({name for trial in _completed(study) for name in trial.params})
 
 
 def _values(study: "Study") -> list[float]:
+    return [trial.value for trial in _completed(study) if trial.value is not None]
+
+
+def _completed(study: "Study") -> "list[FrozenTrial]":
     from optuna.trial import TrialState
 
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return [trial.value for trial in trials if trial.value is not None]
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def _too_few(caption: str, study: "Study") -> Panel:

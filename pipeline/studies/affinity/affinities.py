@@ -31,8 +31,7 @@ class Affinities:
     def mean(self) -> np.ndarray:
         """The affinities, mean over seeds, [T, T]; 0 where they are not known."""
         known = ~np.isnan(self.affinity)
-        mean: np.ndarray = np.where(known, self.affinity, 0.0).sum(0) / np.maximum(known.sum(0), 1)
-        return mean
+        return np.where(known, self.affinity, 0.0).sum(0) / np.maximum(known.sum(0), 1)
 
     def table(self) -> pd.DataFrame:
         """One row a pair: task, other, affinity, affinity_low, affinity_high, cosine, cosine_low, cosine_high."""

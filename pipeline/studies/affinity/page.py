@@ -11,10 +11,10 @@ from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.affinity import TOGETHER
 from pipeline.config.tasks import ALL
-from pipeline.reports.cells import name, percent, protocol, tested
+from pipeline.reports.cells import contrast_table, name, opening_table, percent
 from pipeline.reports.figures.candidates import side_by_side
-from pipeline.reports.page import Page, folded, heading, paragraph, table
-from pipeline.reports.words import bounds, shown_test, still_improving
+from pipeline.reports.page import Page, code, folded, heading, items, paragraph, table
+from pipeline.reports.words import bounds, shown_test, still_improving, times
 from pipeline.studies.affinity.affinities import over_training
 from pipeline.studies.affinity.figures import course_panel, gains_panel, matrix_panel
 from pipeline.studies.affinity.groupings import titled
@@ -67,10 +67,10 @@ def summary(found: AffinityResult) -> dict[str, Any]:
 def affinity_page(found: AffinityResult) -> str:
     """One HTML document without external requests; its first line is the answer."""
     page = Page()
-    _matrices(page, found)
-    _groupings(page, found)
-    _contrasts(page, found)
-    _protocol(page, found)
+    page.section("affinity", "What the tasks are to one another", *_matrices(page, found))
+    page.section("groupings", "The groupings", *_groupings(page, found))
+    page.section("differences", "Is it more than noise?", *_contrasts(found))
+    page.section("protocol", "How it was done", *_protocol(found))
     return page.document(f"Headway: tasks of {found.name}", heading(_first(found), found.name, _details(found)))
 
 
@@ -117,20 +117,17 @@ def _against(found: AffinityResult, candidate: str, other: str) -> dict:
     """The test of all tasks together."""
     rows = found.contrasts
     rows = rows[(rows["task"] == ALL) & (rows["candidate"] == candidate) & (rows["against"] == other)]
-    row: dict = rows.to_dict("records")[0]
-    return row
+    return rows.to_dict("records")[0]
 
 
-def _matrices(page: Page, found: AffinityResult) -> None:
+def _matrices(page: Page, found: AffinityResult) -> list[str]:
     tasks = found.tasks
     affinity, cosine = (values.mean(0) for values in (found.affinities.affinity, found.affinities.cosine))
     for matrix in (affinity, cosine):
         np.fill_diagonal(matrix, np.nan)  # what a task is to itself would hide the others
     said = "a step for %{y} takes %{z:.4f} of the loss of %{x}"
     course = over_training(found.history, tasks, "affinity"), over_training(found.history, tasks, "cosine")
-    page.section(
-        "affinity",
-        "What the tasks are to one another",
+    return [
         paragraph(_AFFINITY),
         page.panels(
             [
@@ -140,10 +137,10 @@ def _matrices(page: Page, found: AffinityResult) -> None:
                 course_panel("cosines over training", course[1], " and ", "cosine"),
             ]
         ),
-    )
+    ]
 
 
-def _groupings(page: Page, found: AffinityResult) -> None:
+def _groupings(page: Page, found: AffinityResult) -> list[str]:
     rows = [
         [
             name(row["candidate"]) + (" (proposed)" if row["proposed"] else ""),
@@ -153,44 +150,35 @@ def _groupings(page: Page, found: AffinityResult) -> None:
         ]
         for row in found.groupings.to_dict("records")
     ]
-    gains = found.gains
-    page.section(
-        "groupings",
-        "The groupings",
-        paragraph(_GROUPS),
-        table(["grouping", "networks", "expected", "delta-m"], rows),
-        page.panels([gains_panel(gains)] if len(gains) else []),
-        page.panels(side_by_side(found.evaluation.scores)),
-        folded("All test metrics", _scores(found)),
-    )
-
-
-def _scores(found: AffinityResult) -> str:
-    rows = [
+    scores = [
         [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), percent(row)]
         for row in primary(found.evaluation.scores).to_dict("records")
     ]
-    return table(["grouping", "task", "metric", "mean"], rows)
+    return [
+        paragraph(_GROUPS),
+        table(["grouping", "networks", "expected", "delta-m"], rows),
+        page.panels([gains_panel(found.gains)] if len(found.gains) else []),
+        page.panels(side_by_side(found.evaluation.scores)),
+        folded("All test metrics", table(["grouping", "task", "metric", "mean"], scores)),
+    ]
 
 
-def _contrasts(page: Page, found: AffinityResult) -> None:
-    parts = []
+def _contrasts(found: AffinityResult) -> list[str]:
+    parts = [paragraph(_TESTS)]
     for against in (TOGETHER, SINGLE):
         rows = found.contrasts[found.contrasts["against"] == against].to_dict("records")
-        cells = {(row["candidate"], row["task"]): row for row in rows}
-        names = dict.fromkeys(row["candidate"] for row in rows)
-        body = [[name(it), *(tested(cells[it, task]) for task in (ALL, *found.tasks))] for it in names]
-        headers = ["grouping", "all tasks, %", *(f"{task}, points" for task in found.tasks)]
-        parts.append(f"<h3>Against {_CALLED[against]}</h3>{table(headers, body)}" if body else "")
-    page.section("differences", "Is it more than noise?", paragraph(_TESTS), *parts)
+        if rows:
+            parts += [f"<h3>Against {_CALLED[against]}</h3>", contrast_table(rows, "grouping", found.tasks)]
+    return parts
 
 
-def _protocol(page: Page, found: AffinityResult) -> None:
+def _protocol(found: AffinityResult) -> list[str]:
     said = [
         "The affinities are of training rows: the proposal knows nothing of validation or test.",
         "Every network has the same settings and is trained for as many updates.",
+        f"The test split was opened for all groupings at once; of these data {times(len(found.openings))} in all.",
     ]
-    protocol(page, "groupings", said, found.openings, found.command)
+    return [items(said), opening_table(found.openings, "test opened"), code(found.command)]
 
 
 def _metrics(found: AffinityResult) -> str:

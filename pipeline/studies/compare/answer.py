@@ -33,8 +33,7 @@ def decided(found: Comparison) -> list[dict[str, str]]:
 def together(contrasts: pd.DataFrame, against: str) -> list[dict]:
     """The tests of all tasks together against a reference, the best arm first."""
     rows = contrasts[(contrasts["task"] == ALL) & (contrasts["against"] == against)]
-    found: list[dict] = rows.sort_values("mean", ascending=False, kind="stable").to_dict("records")
-    return found
+    return rows.sort_values("mean", ascending=False, kind="stable").to_dict("records")
 
 
 def called(arm: str) -> str:

@@ -9,14 +9,12 @@ from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.compare import EQUAL
-from pipeline.config.tasks import ALL
-from pipeline.reports.cells import metric_rows, name, percent, protocol, reference_levels, tested
-from pipeline.reports.constants import unbeaten
+from pipeline.reports.cells import changed, contrast_table, levels_of, metric_table, name, opening_table, percent
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.figures.costs import cost_bars
 from pipeline.reports.figures.tradeoff import trade_off
-from pipeline.reports.page import Page, folded, heading, paragraph, table
-from pipeline.reports.words import bounds, listed, shown_test, still_improving
+from pipeline.reports.page import Page, code, folded, heading, items, paragraph, table
+from pipeline.reports.words import listed, shown_test, still_improving, times, unbeaten
 from pipeline.studies.compare.answer import called, decided, decision, together
 from pipeline.studies.compare.comparison import REFERENCES, Comparison
 
@@ -82,18 +80,19 @@ def summary(found: Comparison) -> dict[str, Any]:
 def comparison_page(found: Comparison) -> str:
     """One HTML document without external requests; its first line is the answer."""
     page = Page()
-    _arms(page, found)
-    _contrasts(page, found)
+    page.section("arms", "The arms on test", *_arms(page, found))
+    against = (_against(found, reference) for reference in REFERENCES)
+    page.section("differences", "Is it more than noise?", paragraph(_TESTS), *against)
     frontier = trade_off(found.frontier, found.evaluation.gaps, found.metrics)
     page.section("frontier", "What weighted sums can reach", paragraph(_FRONTIER), page.panels(frontier))
-    _settings(page, found)
-    _costs(page, found)
-    _protocol(page, found)
+    page.section("settings", "What each arm chose", *_settings(found))
+    page.section("cost", "What a step costs", *_costs(page, found))
+    page.section("protocol", "How it was done", *_protocol(found))
     head = heading(decision(found), found.name, details(found))
     return page.document(f"Headway: {found.name} compared", head)
 
 
-def _arms(page: Page, found: Comparison) -> None:
+def _arms(page: Page, found: Comparison) -> list[str]:
     levels = {(row["candidate"], row["task"]): row for row in primary(found.evaluation.scores).to_dict("records")}
     delta = {row["candidate"]: row for row in together(found.contrasts, SINGLE)}
     names = [*([SINGLE] if (SINGLE, next(iter(found.metrics))) in levels else []), *found.shared]
@@ -101,54 +100,32 @@ def _arms(page: Page, found: Comparison) -> None:
         [
             name(arm),
             *(percent(levels[arm, task]) for task in found.metrics),
-            f"{delta[arm]['mean']:+.2f} %<small>{bounds(delta[arm])}</small>" if arm in delta else "",
+            changed(delta.get(arm)),
         ]
         for arm in names
     ]
-    references = reference_levels(found.evaluation, found.metrics)
+    references = levels_of(found.evaluation.references, found.metrics)
     rows += [[escape(method), *levels, ""] for method, levels in references.items()]
     headers = ["arm", *(f"{task}: {TITLES[metric]}" for task, metric in found.metrics.items()), "delta-m"]
-    all_rows = [row[:-1] for row in metric_rows(found.evaluation.scores)]
-    page.section(
-        "arms",
-        "The arms on test",
+    return [
         table(headers, rows),
         page.panels(side_by_side(found.evaluation.scores)),
-        folded("All test metrics", table(["arm", "task", "metric", "mean", "interval"], all_rows)),
-    )
-
-
-def _contrasts(page: Page, found: Comparison) -> None:
-    page.section(
-        "differences",
-        "Is it more than noise?",
-        paragraph(_TESTS),
-        *(_against(found, against) for against in REFERENCES),
-    )
+        folded("All test metrics", metric_table(found.evaluation.scores, "arm")),
+    ]
 
 
 def _against(found: Comparison, against: str) -> str:
     """All arms against a reference, the best first; nothing where the reference is missing."""
-    arms = [row["candidate"] for row in together(found.contrasts, against)]
+    arms = together(found.contrasts, against)
     if not arms:
         return ""
     title = "single-task networks" if against == SINGLE else called(against)
-    words = {arm: it.word for (arm, other), it in found.decisions.items() if other == against}
-    rows = found.contrasts[found.contrasts["against"] == against].to_dict("records")
-    cells = {(row["candidate"], row["task"]): row for row in rows}
-    headers = ["arm", "all tasks, %", *(f"{task}, points" for task in found.metrics), *(["decision"] if words else [])]
-    body = [
-        [
-            name(arm),
-            *(tested(cells[arm, task]) for task in (ALL, *found.metrics)),
-            *([words[arm].replace("_", " ")] if words else []),
-        ]
-        for arm in arms
-    ]
-    return f"<h3>Against {title}</h3>" + table(headers, body)
+    words = {arm: it.word.replace("_", " ") for (arm, other), it in found.decisions.items() if other == against}
+    rows = arms + found.contrasts[found.contrasts["against"] == against].to_dict("records")
+    return f"<h3>Against {title}</h3>" + contrast_table(rows, "arm", found.metrics, words)
 
 
-def _settings(page: Page, found: Comparison) -> None:
+def _settings(found: Comparison) -> list[str]:
     chosen = {row["arm"]: json.loads(row["winners_json"]) for row in found.arms.to_dict("records")}
     keys = sorted({key for winners in chosen.values() for winner in winners for key in winner["values"]})
     trials = {
@@ -169,10 +146,10 @@ def _settings(page: Page, found: Comparison) -> None:
     short = (key.removeprefix("model.").removeprefix("training.") for key in keys)
     headers = ["arm", "replicate", *short, "validation", "trials"]
     said = "The best trial of each replicate of an arm, whose objective on validation is the mean over tasks."
-    page.section("settings", "What each arm chose", paragraph(said), table(headers, rows))
+    return [paragraph(said), table(headers, rows)]
 
 
-def _costs(page: Page, found: Comparison) -> None:
+def _costs(page: Page, found: Comparison) -> list[str]:
     sums = found.arms.groupby("group", sort=False)[["step_us", "memory_bytes"]].sum()
     base = sums.loc[EQUAL] if EQUAL in sums.index else sums.iloc[0]
     rows = [
@@ -188,16 +165,14 @@ def _costs(page: Page, found: Comparison) -> None:
     of = escape(called(EQUAL if EQUAL in sums.index else str(sums.index[0])))
     headers = ["arm", "a step, microseconds", f"times {of}", "memory, MiB", f"times {of}"]
     answering = found.evaluation.costs
-    page.section(
-        "cost",
-        "What a step costs",
+    return [
         paragraph(_COST),
         table(headers, rows),
         folded("What an answer costs", page.panels(cost_bars(answering))),
-    )
+    ]
 
 
-def _protocol(page: Page, found: Comparison) -> None:
+def _protocol(found: Comparison) -> list[str]:
     said = [
         f"Every arm had the same budget: a study of {found.trials} trials over the settings below, dealt out to "
         f"{found.replicates} replicates, each of which chose its best on validation and trained it once more from a "
@@ -205,9 +180,15 @@ def _protocol(page: Page, found: Comparison) -> None:
         "The intervals know the rows of test and the luck of tuning, for a replicate is the whole procedure.",
         "Tuned weights are searched on the simplex along with these settings, in as many trials. Every method is at "
         "its own defaults, or as the experiment sets its own.",
+        f"The test split was opened for all arms at once; of these data {times(len(found.openings))} in all.",
     ]
     space = [[f"<code>{escape(key)}</code>", f"<code>{escape(it)}</code>"] for key, it in found.space.items()]
-    protocol(page, "arms", said, found.openings, found.command, table(["searched", "range"], space))
+    return [
+        items(said),
+        table(["searched", "range"], space),
+        opening_table(found.openings, "test opened"),
+        code(found.command),
+    ]
 
 
 def _metrics(found: Comparison) -> str:

@@ -47,8 +47,7 @@ def _peak(prepared: Prepared, experiment: Experiment) -> int:
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         train(Stack(prepared, [trial_slot(0, experiment)]))
-        peak: int = torch.cuda.max_memory_allocated() - before
-        return peak
+        return torch.cuda.max_memory_allocated() - before
     allocated = _Allocated()
     with allocated:
         train(Stack(prepared, [trial_slot(0, experiment)]))

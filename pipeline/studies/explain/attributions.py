@@ -94,8 +94,7 @@ def attributions(it: Explained, rows: Tensor, wanted: Tensor, method: str) -> np
         for some, own in _chunks(it, cost, rows, wanted)
     ]
     values = torch.cat(found).detach().numpy().astype(np.float32)
-    there: np.ndarray = np.where(it.inputs.there(rows)[:, None], values, np.float32(np.nan))
-    return there
+    return np.where(it.inputs.there(rows)[:, None], values, np.float32(np.nan))
 
 
 def randomised(it: Explained, seed: int) -> Explained:
@@ -114,8 +113,7 @@ def randomised(it: Explained, seed: int) -> Explained:
 
 def strengths(found: np.ndarray) -> np.ndarray:
     """How much each input counts for a row, whatever the sign: [B, L, I] -> [B, I]."""
-    mean: np.ndarray = np.abs(found).mean(1)
-    return mean
+    return np.abs(found).mean(1)
 
 
 def agreement(a: np.ndarray, b: np.ndarray) -> float:
@@ -159,8 +157,7 @@ class _Sum(nn.Module):
 
     def forward(self, rows: Tensor, wanted: Tensor) -> Tensor:
         outputs = self.network(rows.flatten(1))
-        answer: Tensor = (outputs.gather(1, wanted.clamp(min=0)) * (wanted >= 0)).sum(1)
-        return answer
+        return (outputs.gather(1, wanted.clamp(min=0)) * (wanted >= 0)).sum(1)
 
 
 def _gradients(it: Explained, rows: Tensor, wanted: Tensor) -> Tensor:
@@ -187,8 +184,7 @@ def _occlusion(it: Explained, rows: Tensor, wanted: Tensor) -> Tensor:
             rows, baselines=empty, additional_forward_args=(wanted,), feature_mask=owner.unsqueeze(0)
         )
         _, first = np.unique(it.inputs.of_value, return_index=True)
-        inputs: Tensor = found[:, first]  # all values of an input carry what it adds
-        return inputs
+        return found[:, first]  # all values of an input carry what it adds
     height, width = it.inputs.image
     images = rows.unflatten(1, (-1, height, width))
     window = tuple(max(1, side // _WINDOWS) for side in (height, width))
@@ -200,5 +196,4 @@ def _occlusion(it: Explained, rows: Tensor, wanted: Tensor) -> Tensor:
         baselines=empty.view_as(images),
         additional_forward_args=(wanted,),
     )  # every channel of a window at once
-    pixels: Tensor = found[:, 0].flatten(1)
-    return pixels
+    return found[:, 0].flatten(1)

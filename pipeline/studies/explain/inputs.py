@@ -53,8 +53,7 @@ class Inputs:
 
     def means(self, values: np.ndarray, rows: Tensor) -> np.ndarray:
         """The mean over rows of values [B, I], without what is NaN: [I]."""
-        mean: np.ndarray = np.nanmean(values, axis=0)
-        return mean
+        return np.nanmean(values, axis=0)
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,11 @@ class Tokens(Inputs):
         """As many tokens [B, F], of which nothing is known: an unknown word, no shape, no letters."""
         found = torch.zeros_like(rows).unflatten(1, self.shape)
         found[:, :, 0] = torch.from_numpy(np.where(self._words(rows) == PADDING, PADDING, self.readable.unknown))
-        empty: Tensor = found.flatten(1)
-        return empty
+        return found.flatten(1)
 
     def there(self, rows: Tensor) -> np.ndarray:
         """Which places have a token, bool [B, T]."""
-        there: np.ndarray = self._words(rows) != PADDING
-        return there
+        return self._words(rows) != PADDING
 
     def means(self, values: np.ndarray, rows: Tensor) -> np.ndarray:
         """The mean over the occurrences of each known word of values [B, T]: [N]; NaN of a word that is rare here."""
@@ -100,8 +97,7 @@ class Tokens(Inputs):
 
     def _words(self, rows: Tensor) -> np.ndarray:
         """The first number of each token, int [B, T]."""
-        words: np.ndarray = rows.unflatten(1, self.shape)[:, :, 0].numpy().astype(int)
-        return words
+        return rows.unflatten(1, self.shape)[:, :, 0].numpy().astype(int)
 
 
 def inputs_of(shape: tuple[int, ...], encoding: Mapping[str, Any] | None) -> Inputs:

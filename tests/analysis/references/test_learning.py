@@ -10,8 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
-from pipeline.analysis.references import References, references
-from pipeline.analysis.references import texts as rooms
+from pipeline.analysis.references import References, references, texts as rooms
 from pipeline.analysis.references.boosting import bins_of, most_rows
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask, Split
 

@@ -9,7 +9,7 @@ from pipeline.reports.figures.confusion import confusion_matrices
 from pipeline.reports.figures.costs import cost_bars, step_times
 from pipeline.reports.figures.curves import learning_curves
 from pipeline.reports.figures.data import shares
-from pipeline.reports.figures.weights import weights_over_trials
+from pipeline.reports.figures.search import weights_over_trials
 from tests.analysis.made import by_plotly, report_data
 
 DATA = report_data({"a": 0.7, "b": 0.6}, {"a": 0.8, "b": 0.6}).evaluation

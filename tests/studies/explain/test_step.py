@@ -19,8 +19,7 @@ from pipeline.studies.explain.attributions import Explained
 from pipeline.studies.explain.step import Chosen, Explain, _explained
 from pipeline.training.saved import FILE, load_network, save
 from pipeline.training.slot import slots_of
-from tests.analysis.made import candidate, prepared
-from tests.analysis.made import experiment as made_experiment
+from tests.analysis.made import candidate, experiment as made_experiment, prepared
 from tests.steps.made import PREPARE, Made
 from tests.training.made import trained
 
