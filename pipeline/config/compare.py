@@ -47,5 +47,5 @@ class CompareSettings(Settings):
     @classmethod
     def _interval(cls, seeds: int | None) -> int | None:
         if seeds is not None and seeds < 2:
-            raise ValueError(f"{seeds} gives no interval, so nothing could be told from noise: give at least 2")
+            raise ValueError(f"{seeds} gives no interval, so no difference could be significant: give at least 2")
         return seeds

@@ -62,6 +62,5 @@ def read_by(*steps: Step) -> ReadBy:
     return ReadBy(steps)
 
 
-INERT = ReadBy(())
 RESOLVED, PER_SLOT, SAME_COST = Facts(resolved=True), Facts(per_slot=True), Facts(same_cost=True)
 WHOLE, SECRET = Facts(whole=True), Facts(secret=True)

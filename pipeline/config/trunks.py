@@ -290,11 +290,11 @@ class HuggingFace(Trunk):
 
 
 class ModuleTrunk(Trunk):
-    """Trunks of rows that are one module of torch, see `pipeline.model.trunks.module.built_in`.
+    """Trunks that are one `torch.nn.Module` for rows of any size; categories of a table are embedded.
 
     Attributes:
-        module: Its class, as `package.module:Class`.
-        embedding: Values of the embedding of a category.
+        module: The module's class, as `package.module:Class`.
+        embedding: Size of the embedding of a category.
     """
 
     implementation = "pipeline.model.trunks.module:built_in"
@@ -305,7 +305,7 @@ class ModuleTrunk(Trunk):
     embedding: int = Field(default=8, ge=1)
 
     def module_settings(self) -> dict[str, Any]:
-        """The keyword arguments of the module: all settings but those of its surroundings."""
+        """The keyword arguments of the module: all settings but those that are applied around it."""
         return self.model_dump(mode="json", exclude={"kind", "dropout", "embedding"})
 
 

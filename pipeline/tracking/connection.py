@@ -41,10 +41,8 @@ def check_reachable(url: str, what: str) -> None:
     try:
         socket.create_connection((parts.hostname, port), timeout=TIMEOUT_S).close()
     except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        raise Failure(
-            f"{what} {redacted(url)} cannot be reached ({reason}): start it, or correct its address"
-        ) from None
+        cause = error.strerror or str(error) or type(error).__name__
+        raise Failure(f"{what} {redacted(url)} cannot be reached ({cause}): start it, or correct its address") from None
 
 
 def check_responds(url: str, what: str) -> None:

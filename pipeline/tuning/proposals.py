@@ -92,7 +92,7 @@ def _searched(
 
 
 def _sampled(
-    previous: Sequence[FrozenTrial],
+    trials: Sequence[FrozenTrial],
     experiment: Experiment,
     space: dict[str, BaseDistribution],
     replicate: int,
@@ -100,9 +100,9 @@ def _sampled(
 ) -> Mapping[str, Any]:
     """The parameters that a sampler proposes, given the previous trials of the replicate."""
     assert experiment.tuning is not None
-    study = study_of(previous)
+    study = study_of(trials)
     # Trials with different parameters are modelled in groups; the experiment itself may lie outside of the space.
-    grouped = conditional(experiment) or any(set(it.params) != set(space) for it in previous)
+    grouped = conditional(experiment) or any(set(it.params) != set(space) for it in trials)
     study.sampler = samplers.sampler(
         experiment.tuning.sampler, experiment.seed, replicate, place, space if grouped else None
     )

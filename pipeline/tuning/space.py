@@ -128,7 +128,7 @@ def trial_experiment(experiment: Experiment, values: Mapping[str, Any]) -> Exper
     except ValidationError as error:
         problem = one_line(error)
         raise UserError(
-            f"tuning.space allows values that do not go together (`when` tells them apart): {problem}"
+            f"tuning.space allows values that do not go together (`when` separates them): {problem}"
         ) from None
 
 

@@ -104,7 +104,7 @@ def _trunk(experiment: Experiment, width: int, sources: list[str]) -> nn.Sequent
 
 def _head(experiment: Experiment, width: int, outputs: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for units in experiment.model.head.widths:
+    for units in getattr(experiment.model.head, "widths", ()):
         layers += [nn.Linear(width, units), nn.ReLU(), nn.Dropout(experiment.model.head.dropout)]
         width = units
     return nn.Sequential(*layers, nn.Linear(width, outputs))
