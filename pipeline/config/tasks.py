@@ -86,11 +86,14 @@ class TaskSettings(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _clips(cls, values: Any) -> Any:
-        """Refuse null, which `clip` may be, where there is no `clip`."""
-        if isinstance(values, dict) and values.get("clip", "") is None and "clip" not in cls.model_fields:
+    def _without_effect(cls, values: Any) -> Any:
+        """Leave out settings of other kinds at their defaults; of `clip` null is none, and refused."""
+        if not isinstance(values, dict):
+            return values
+        if "clip" not in cls.model_fields and values.get("clip", "") is None:
             raise ValueError(f"clip=null is for regression tasks; this one is {values['kind']}")
-        return values
+        others = {key: it.default for choice in cls.choices.values() for key, it in choice.model_fields.items()}
+        return {key: it for key, it in values.items() if key in cls.model_fields or it != others.get(key, ...)}
 
 
 class OwnParts(TaskSettings):

@@ -52,5 +52,11 @@ def test_settings_of_other_kinds_are_refused(problem, task, line):
     assert problem(f"tasks: {{a: {{{task}, source: s}}}}").startswith(f"tasks.a: {line}")
 
 
+@pytest.mark.parametrize("task", ["kind: binary, clip: range", "kind: regression, focal: 0.0, class_weights: equal"])
+def test_defaults_of_other_kinds_are_without_effect(written, task):
+    (kind, *_) = task.split(",")
+    assert written(f"tasks: {{a: {{{task}, source: s}}}}") == written(f"tasks: {{a: {{{kind}, source: s}}}}")
+
+
 def test_the_loss_that_every_task_had_is_still_taken(written):
     assert written("tasks: {a: {kind: binary, source: s, loss: squared}}").tasks["a"].loss == "cross_entropy"
