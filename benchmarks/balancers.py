@@ -28,7 +28,7 @@ from benchmarks.common.measuring import Contender, median_of, timed
 from benchmarks.common.options import shared
 from benchmarks.networks import Case, deep, flagship
 from benchmarks.rivals.torchjd_mtl import jacobian_of, step_of
-from pipeline.balance import Seen, balancer
+from pipeline.balance import StepInputs, make_balancer
 from pipeline.config import Experiment, with_values
 from pipeline.config.balancing import Balancing
 from pipeline.data.batches import Batches
@@ -77,7 +77,7 @@ def main(methods: str | None, data: Path | None, repeats: int, quick: bool, fold
     with data_folder(data, (1000, 200) if quick else (6000, 1000)) as found:
         about = {"machine": machine.describe(), "data": found.in_words}
         for network, fewest in ((flagship, (1, 2)), (deep, (3,))):
-            ours = [name for name in asked if Balancing.choices[name].least in fewest]
+            ours = [name for name in asked if Balancing.choices[name].min_tasks in fewest]
             if not ours:
                 continue
             with network(found) as case:
@@ -127,13 +127,13 @@ def _costs(table: pd.DataFrame, methods: Sequence[str], tasks: int) -> pd.DataFr
 def _weighting(method: str, tasks: int) -> float:
     """Median seconds of the weights of one slot from losses and a Gramian that are there."""
     about = Balancing.choices[method]
-    if not about.weighs or "jacobian" in about.needs:
+    if not about.returns_weights or "jacobian" in about.needs:
         return float("nan")
     draws = torch.Generator().manual_seed(0)
-    own = balancer([Balancing.of(method)], [str(task) for task in range(tasks)])
+    own = make_balancer([Balancing.of(method)], [str(task) for task in range(tasks)])
     jacobian = torch.randn(1, tasks, 200, generator=draws)
     losses = torch.rand(1, tasks, generator=draws) + 0.1
-    seen = Seen([Stream(0, "seed/0")], 0, 1, losses, jacobian @ jacobian.mT)
+    seen = StepInputs([Stream(0, "seed/0")], 0, 1, losses, jacobian @ jacobian.mT)
     return median_of(partial(own.weights, seen), 50)
 
 

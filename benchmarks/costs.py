@@ -16,12 +16,15 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import click
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from benchmarks.common.project import REPOSITORY, checkout, environment
 
 HERE, THERE = "here", "there"
 _MODEL = "models:/debug@champion"
+_TRAINED = "mnist_fashion --quiet --force train --set processes=1"
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,15 @@ COMMANDS: Mapping[str, Callable[[Side, int], float]] = {
     "list": _again("list"),
     "--help": _again("--help"),
     "run mnist_fashion": _first("run mnist_fashion --quiet"),
+    "training: one network": _again(f"train {_TRAINED} --set training.seeds=1 --set training.epochs=40", "trained"),
+    "training: a stack of 8": _again(f"train {_TRAINED} --set training.seeds=8 --set training.epochs=12", "trained"),
+    "training: a study": _again(
+        "tune mnist_fashion --quiet --force tune --set processes=1 --set tuning.trials=16 --set tuning.replicates=1 "
+        "--set training.epochs=3",
+        "studied",
+    ),
 }
+"""Those of training do it again in each turn, on prepared data."""
 
 
 @click.command()
@@ -112,9 +123,16 @@ def main(against: str, pairs: int, only: str) -> None:
                         found[side].append(seconds)
             ratios = [one / other for one, other in zip(found[HERE], found[THERE], strict=True)]
             rows.append({"command": name, **{side: median(its) for side, its in found.items()}, "ratio": median(ratios),
-                         "lowest": min(ratios), "highest": max(ratios)})  # fmt: skip
+                         "lowest": min(ratios), "highest": max(ratios), **_interval(ratios)})  # fmt: skip
             click.echo(", ".join(f"{key} {it:.3f}" if key != "command" else str(it) for key, it in rows[-1].items()))
     click.echo(pd.DataFrame(rows).round(3).to_string(index=False))
+
+
+def _interval(ratios: list[float]) -> dict[str, float]:
+    """The 95 % interval of the geometric mean."""
+    logs = np.log(ratios)
+    reach = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs) if len(logs) > 1 else np.nan
+    return {"ci_low": float(np.exp(logs.mean() - reach)), "ci_high": float(np.exp(logs.mean() + reach))}
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ _EPOCHS = {"training.epochs": 3, "training.updates": "auto", "tuning": None, "tr
 def main(methods: str | None) -> None:
     """Train, and print the share of steps in percent."""
     settle()
-    asked = methods.split(",") if methods else [name for name, it in Balancing.choices.items() if it.of_gradients]
+    asked = methods.split(",") if methods else [name for name, it in Balancing.choices.items() if it.reads_gradients]
     rows = {}
     with TemporaryDirectory() as folder:
         for experiment, prepared in _experiments(Path(folder)):
@@ -72,7 +72,7 @@ def _prepared(experiment: Experiment, project: Path, folder: Path) -> tuple[Expe
 
 def _share(experiment: Experiment, prepared: Prepared, method: str) -> float:
     """Of the steps of three epochs; NaN where the experiment does not admit the method, or it solves nothing."""
-    if len(experiment.tasks) < Balancing.choices[method].least:
+    if len(experiment.tasks) < Balancing.choices[method].min_tasks:
         return float("nan")
     own = with_values(experiment, _EPOCHS | {"balancing": {"method": method}})
     stack = Stack(prepared, [trial_slot(0, own)])

@@ -24,7 +24,7 @@ from pipeline.analysis.scores import score_network
 from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.analysis.statistics.differences import changes
 from pipeline.config import Experiment, load
-from pipeline.config.comparing import EQUAL
+from pipeline.config.compare import EQUAL
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place

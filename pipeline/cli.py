@@ -1,4 +1,4 @@
-"""The command line: names, options and help. Nothing heavy is imported until a step runs."""
+"""The command line: commands, options and help. Nothing heavy is imported until a step runs."""
 
 import sys
 from functools import partial
@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from pipeline import garbage
-from pipeline.commands.failing import guarded
+from pipeline import garbage_collection
+from pipeline.commands.exit_codes import guarded
 from pipeline.commands.options import as_request, experiment_options, output_options
 from pipeline.steps.graph import STEPS, WHOLE
 from pipeline.studies import STUDIES
 
-_RESUME = click.option("--resume", is_flag=True, help="Go on with interrupted steps, each in its own run.")
+_RESUME = click.option("--resume", is_flag=True, help="Resume interrupted steps, each in its own run.")
 _FORCE = click.option(
     "--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached."
 )
@@ -50,7 +50,7 @@ _OPTIONS = {
         output_options,
     ),
 }
-"""Of commands that have others than the job's."""
+"""Options of commands that differ from the job's."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,23 +62,23 @@ def cli() -> None:
     """
 
 
-def _add(name: str, about: str) -> None:
-    """Add a command that does steps."""
+def _add(name: str, summary: str) -> None:
+    """Add a command that runs steps."""
 
     def command(**options: Any) -> None:
-        from pipeline.commands.do import do
+        from pipeline.commands.execute import execute
 
-        do(name, as_request(options))
+        execute(name, as_request(options))
 
     for option in reversed(_OPTIONS.get(name, _JOB)):
         command = option(command)
-    cli.command(name, help=about, context_settings={"ignore_unknown_options": True})(experiment_options(command))
+    cli.command(name, help=summary, context_settings={"ignore_unknown_options": True})(experiment_options(command))
 
 
 _add(WHOLE, "Do the whole job: prepare, train, tune, select, evaluate and report.")
-for _name, _about in {**STEPS, **STUDIES}.items():
-    if _about:
-        _add(_name, _about)
+for _name, _summary in {**STEPS, **STUDIES}.items():
+    if _summary:
+        _add(_name, _summary)
 
 
 @cli.command("list")
@@ -96,7 +96,7 @@ def list_command(**options: Any) -> None:
 @partial(experiment_options, required=False)
 @output_options
 def show(data: bool, balancers: bool, **options: Any) -> None:
-    """Show the resolved configuration, each step's key, and which run answers it."""
+    """Show the resolved configuration, each step's key, and the run that has its result."""
     from pipeline.commands.show import show_balancers, show_data, show_experiment
 
     if balancers:
@@ -113,9 +113,9 @@ def show(data: bool, balancers: bool, **options: Any) -> None:
 @output_options
 def why(step: str, **options: Any) -> None:
     """Say which part of STEP's key changed since its last run."""
-    from pipeline.commands.why import why as answer
+    from pipeline.commands.why import why as explain
 
-    answer(step, as_request(options))
+    explain(step, as_request(options))
 
 
 @cli.command()
@@ -133,7 +133,7 @@ def diff(first: str, second: str, **options: Any) -> None:
 @click.argument("run")
 @output_options
 def rerun(run: str, **options: Any) -> None:
-    """Rebuild a run or a trial from its tags and compare: bitwise equal, or the first differing look."""
+    """Rebuild a run or a trial from its tags and compare: bitwise equal, or the first validation that differs."""
     from pipeline.commands.rerun import rerun as rebuild
 
     rebuild(run, options["quiet"], options["json"])
@@ -174,13 +174,13 @@ def predict(model: str, source: Path, output: Path, preference: str, **options: 
 
 
 def main() -> None:
-    """Run the command line; a problem is one line on stderr and an exit code."""
-    garbage.collect_seldom()
+    """Run the command line; an error is one line on stderr and an exit code."""
+    garbage_collection.rare()
     try:
         guarded(cli)
     finally:
-        if "triton" not in sys.modules:  # it complains of objects that are left at the end
-            garbage.keep_all()
+        if "triton" not in sys.modules:  # it warns of objects that still exist at exit
+            garbage_collection.freeze()
 
 
 if __name__ == "__main__":

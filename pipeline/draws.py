@@ -1,7 +1,7 @@
-"""Random draws as a function of where they are: nothing carries generator state from one draw to the next.
+"""Stateless random draws: no generator state is carried from one draw to the next.
 
-Every draw is seeded from (seed, stream, epoch, step, purpose), so it is the same whoever the neighbours in the stack
-are, and the same after a resume.
+Every draw is seeded from (seed, stream, epoch, step, purpose), so it is the same whatever else is in the stack, and
+after a resume.
 """
 
 import hashlib
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def seed_of(*parts: int | str) -> int:
-    """A 63-bit seed that depends on every part and their order."""
+    """A 63-bit seed that depends on all parts and their order.
+
+    >>> seed_of(0, "trial/7", "dropout", 1) == seed_of(0, "trial/7", "dropout", 2)
+    False
+    """
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
@@ -28,7 +32,7 @@ def generator(*parts: int | str) -> "torch.Generator":
     return torch.Generator().manual_seed(seed_of(*parts))
 
 
-@lru_cache(maxsize=1024)  # a network and its balancer ask for the same draws
+@lru_cache(maxsize=1024)  # a network and its balancer use the same draws
 def shares(seed: int, count: int, alpha: float) -> tuple[float, ...]:
     """Shares that sum to 1, from a symmetric Dirichlet distribution of concentration alpha > 0."""
     import numpy as np
@@ -38,32 +42,32 @@ def shares(seed: int, count: int, alpha: float) -> tuple[float, ...]:
 
 @contextmanager
 def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Torch's global generators, of the CPU and of this device, begin at a seed and are then as they were before."""
+    """Seed torch's global generators, of the CPU and of a device, in this block; their state is restored after it."""
     import torch
 
     gpus = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=gpus):
-        for it in (torch.default_generator, *(torch.cuda.default_generators[gpu] for gpu in gpus)):
-            it.manual_seed(seed)
+        for default in (torch.default_generator, *(torch.cuda.default_generators[gpu] for gpu in gpus)):
+            default.manual_seed(seed)
         yield
 
 
 @dataclass(frozen=True)
 class Stream:
-    """One slot's source of chance.
+    """The random stream of one slot.
 
     Attributes:
         seed: Root seed of the experiment.
-        name: Whose stream it is, such as `seed/0` or `trial/7`.
+        name: Name of the stream, such as `seed/0` or `trial/7`.
     """
 
     seed: int
     name: str
 
     def seed_of(self, *where: int | str) -> int:
-        """The seed of the draw at `where`: purpose, epoch, step."""
+        """The seed of a draw, given by its purpose, epoch and step."""
         return seed_of(self.seed, self.name, *where)
 
     def preference(self, tasks: int, alpha: float, epoch: int, step: int) -> tuple[float, ...]:
-        """The preference among so many tasks that a step is for, see `shares`."""
+        """The preference among so many tasks that is sampled for a step, see `shares`."""
         return shares(self.seed_of("preference", epoch, step), tasks, alpha)

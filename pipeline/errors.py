@@ -1,13 +1,13 @@
-"""The two ways a command can end badly; the command line turns each into one line and an exit code."""
+"""The exceptions that the command line turns into one line and an exit code."""
 
 
 class UserError(ValueError):
-    """What the user gave is wrong: the line says what, where and what to do (exit code 2)."""
+    """The user's input is wrong: the message says what, where and how to correct it (exit code 2)."""
 
 
 class Failure(RuntimeError):
-    """What the user asked for is right, but could not be done here and now (exit code 1)."""
+    """The request is valid, but could not be carried out (exit code 1)."""
 
 
 class Diverged(Failure):
-    """Training came to no finite values: another training may still do."""
+    """Training diverged; training with other settings or another seed may succeed."""

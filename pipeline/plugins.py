@@ -1,4 +1,4 @@
-"""Parts of the user's own, named as `package.module:Class`: where they lie is found without importing anything."""
+"""The user's own parts, named as `package.module:Class`: they are located and hashed without being imported."""
 
 import hashlib
 import importlib.metadata
@@ -13,63 +13,66 @@ from typing import Any
 from pipeline.errors import UserError
 
 
-def look_in(project: Path) -> Path:
-    """Let modules in a project's folder be found, in this process and in its workers."""
+def add_to_path(project: Path) -> Path:
+    """Add a project's folder to the module search path of this process and its workers."""
     if str(project) not in sys.path:
-        sys.path.append(str(project))  # the last: a project's file hides nothing that is installed
+        sys.path.append(str(project))  # last, so that a project's file shadows no installed module
     return project
 
 
 def part(path: str, arguments: Mapping[str, Any]) -> Any:
-    """What a class, or a function that makes it, makes of its arguments; its module is imported.
+    """Import a class, or a function, and call it with keyword arguments.
 
     Raises:
-        UserError: It is not there, or cannot be made so.
+        UserError: It is not found, or the call fails.
     """
-    maker = named(path)
+    factory = named(path)
     try:
-        return maker(**arguments)
+        return factory(**arguments)
     except Exception as error:
         raise UserError(f"'{path}' cannot be made with {dict(arguments)}: {first_line(error)}") from error
 
 
 def named(path: str) -> Any:
-    """What a path names; its module is imported.
+    """Import the object of a path.
+
+    >>> named("math:sqrt")(4.0)
+    2.0
 
     Raises:
-        UserError: It is not there.
+        UserError: It is not found.
     """
     try:
         return pkgutil.resolve_name(path)
-    except Exception as error:  # whatever the module does when it is imported
+    except Exception as error:  # a module can raise anything on import
         raise UserError(f"no module at '{path}' ({first_line(error)}): write package.module:Name") from error
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an error says, or its kind."""
+    """The first line of an exception's message, or its type if it has none."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def distribution(path: str) -> str | None:
-    """The installed distribution that a module comes with, or None of one that lies with the project.
+    """The installed distribution of a module; None for a module in the project.
 
     Raises:
-        UserError: It is not there.
+        UserError: The module is not found.
     """
     top = path.partition(":")[0].partition(".")[0]
     places = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
-    if places.isdisjoint(_origin(_found(path)[0]).resolve().parents):
+    if places.isdisjoint(_origin(_specs(path)[0]).resolve().parents):
         return None
     return next(iter(importlib.metadata.packages_distributions().get(top, [])), top)
 
 
 def files(path: str) -> dict[str, Path]:
-    """The Python files of a module's top-level package, or its own one, by their path from where it is imported.
+    """The Python files of a module's top-level package or module, by path relative to its search path.
 
     Raises:
-        UserError: It is not there.
+        UserError: The module is not found.
     """
-    top = _found(path)[0]
+    top = _specs(path)[0]
     if not top.submodule_search_locations:
         return {_origin(top).name: _origin(top)}
     folder = Path(next(iter(top.submodule_search_locations)))
@@ -77,10 +80,10 @@ def files(path: str) -> dict[str, Path]:
 
 
 def fingerprint(path: str) -> str:
-    """What changes when the code behind a module may have: a version, or a hash of its files.
+    """The version of a module's distribution, or a hash of its files if it is in the project.
 
     Raises:
-        UserError: It is not there.
+        UserError: The module is not found.
     """
     if installed := distribution(path):
         return f"{installed} {importlib.metadata.version(installed)}"
@@ -90,8 +93,8 @@ def fingerprint(path: str) -> str:
     return content.hexdigest()[:16]
 
 
-def _found(path: str) -> list[ModuleSpec]:
-    """The specs of a module and all packages around it, outermost first."""
+def _specs(path: str) -> list[ModuleSpec]:
+    """The specs of a module and all its parent packages, outermost first."""
     module, places, specs = path.partition(":")[0], None, []
     for name in _names(module):
         spec = PathFinder.find_spec(name, places)
@@ -110,7 +113,7 @@ def _names(module: str) -> list[str]:
 
 
 def _origin(spec: ModuleSpec) -> Path:
-    """Its file, or of a package without one its folder."""
+    """A module's file, or the folder of a package without one."""
     if spec.origin is not None:
         return Path(spec.origin)
     return Path(next(iter(spec.submodule_search_locations or ["."])))

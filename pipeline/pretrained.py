@@ -1,7 +1,7 @@
-"""Pretrained encoders of text in Hugging Face's layout: where one lies, and what it consists of.
+"""Pretrained text encoders in Hugging Face's layout: their folders, files and configuration.
 
-A folder holds `config.json`, the files of a tokenizer, and weights as safetensors; pickled ones are never read. Nothing
-heavy is imported to find it; the package transformers is when it is opened.
+A folder has `config.json`, the files of a tokenizer, and weights as safetensors; pickled weights are never read. The
+package transformers is imported only when an encoder is opened.
 """
 
 import functools
@@ -23,20 +23,20 @@ _SETTING = "model.trunk.model"
 
 
 def require(what: str, *packages: str) -> None:
-    """Say that something needs these packages where they are not installed.
+    """Check that the packages that a feature needs are installed.
 
     Raises:
-        Failure: One of them is not.
+        Failure: A package is not installed.
     """
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
         raise Failure(f"{what} needs the package {missing[0]}: pip install 'headway[transformers]'")
 
 
 def folder_of(model: str) -> Path:
-    """The folder of an encoder: one's own, or that of the Hub's copy, which the Hub's own package fetches and keeps.
+    """The folder of an encoder: a local one, or that of the Hub's client, which downloads and caches it.
 
     Raises:
-        UserError: There is no such encoder, or its folder lacks what an encoder consists of.
+        UserError: There is no such encoder, or files are missing in its folder.
         Failure: The package transformers is not installed.
     """
     require("trunk huggingface", *PACKAGES)
@@ -51,28 +51,28 @@ def folder_of(model: str) -> Path:
 
 
 def fingerprint(model: str, weights: bool) -> str:
-    """A hash of the files of an encoder that are read: of all, or of those that text is encoded by.
+    """A hash of an encoder's files, with or without its weights.
 
     Raises:
-        UserError: See `folder_of`.
-        Failure: See `folder_of`.
+        UserError: As in `folder_of`.
+        Failure: As in `folder_of`.
     """
     folder = folder_of(model)
-    found = {path.name: path for pattern in _READ for path in folder.glob(pattern) if path.is_file()}
-    whole = hashlib.sha256()
-    for name, path in sorted(found.items()):
+    paths = {path.name: path for pattern in _READ for path in folder.glob(pattern) if path.is_file()}
+    content = hashlib.sha256()
+    for name, path in sorted(paths.items()):
         if weights or not path.match(_WEIGHTS):
             stamp = path.stat()
-            whole.update(f"{name}\0{_checksum(path, stamp.st_size, stamp.st_mtime_ns)}\n".encode())
-    return whole.hexdigest()[:16]
+            content.update(f"{name}\0{_checksum(path, stamp.st_size, stamp.st_mtime_ns)}\n".encode())
+    return content.hexdigest()[:16]
 
 
 def config_of(model: str) -> dict[str, Any]:
-    """The configuration of an encoder, as JSON that `transformers.AutoConfig.for_model` takes.
+    """The configuration of an encoder, in the form that `transformers.AutoConfig.for_model` takes.
 
     Raises:
-        UserError: See `folder_of`; or it is no encoder of text, or none that the installed version knows.
-        Failure: See `folder_of`.
+        UserError: As in `folder_of`; or it is not a text encoder that the installed version supports.
+        Failure: As in `folder_of`.
     """
     import json
 
@@ -88,18 +88,18 @@ def config_of(model: str) -> dict[str, Any]:
         raise UserError(
             f"{_SETTING}: {model} ({config.model_type}) is an encoder with a decoder: give an encoder alone"
         )
-    # What can fill in masked words reads a text in both directions.
+    # Models of masked words read a text in both directions.
     if config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES or not hasattr(config, "vocab_size"):
         raise UserError(
             f"{_SETTING}: {model} ({config.model_type}) is no encoder of text: give one such as BERT or RoBERTa"
         )
-    found: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
-    return {name: it for name, it in found.items() if name != "_name_or_path"}
+    values: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
+    return {name: it for name, it in values.items() if name != "_name_or_path"}
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without transformers' own bars and remarks: what matters of them is said otherwise."""
+    """Suppress transformers' progress bars and warnings; relevant problems are reported separately."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -115,7 +115,7 @@ def quiet() -> Iterator[None]:
 
 @functools.cache
 def _fetched(name: str) -> Path:
-    """The Hub's copy of an encoder: what is here already, else downloaded."""
+    """The folder of the Hub's cached copy of an encoder, downloaded if it is missing."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -126,7 +126,7 @@ def _fetched(name: str) -> Path:
             return Path(snapshot_download(name, allow_patterns=list(_READ)))
     except HFValidationError as error:
         raise UserError(f"{_SETTING}: there is no folder {name}") from error
-    except Exception as error:  # of the network and of the Hub there are many
+    except Exception as error:  # the network and the Hub raise many types
         raise UserError(
             f"{_SETTING}: there is no folder {name}, and the Hub does not give it ({first_line(error)})"
         ) from error
@@ -134,6 +134,6 @@ def _fetched(name: str) -> Path:
 
 @functools.cache
 def _checksum(path: Path, size: int, changed_ns: int) -> str:
-    """Of a file as it is now: a command asks several times, and weights are large."""
+    """The checksum of a file, cached by size and time: a command needs it several times, and weights are large."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

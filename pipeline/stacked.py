@@ -1,13 +1,13 @@
-"""What a stack passes around: memory with a leading axis of slots, and the inputs and targets of a batch.
+"""Data structures of a stack: memory with a leading axis of slots, and the inputs and targets of a batch.
 
-Legend of shapes, here and in `pipeline.model`:
-    K slots in the stack; S is 1 where all slots share their data, else K
+Shapes, here and in `pipeline.model`:
+    K slots in the stack; S is 1 if all slots share their data, else K
     B rows of a batch
     F, I, O features of a row, inputs and outputs of a layer
 
-Each slot's memory starts at a multiple of 128 bytes and is padded to one. So all slots are aligned alike (a matrix
-product's last bit depends on it), and one elementwise call over the whole padded memory meets every slot in the same
-place of its vectors, with no scalar remainder whose last bit differs: a slot's values do not depend on K.
+Each slot's memory starts at a multiple of 128 bytes and is padded to one. So all slots have the same alignment (on
+which a matrix product's last bit depends), and an elementwise call over the whole padded memory processes every slot at
+the same position of its vectors, without a scalar remainder whose last bit differs: a slot's values do not depend on K.
 """
 
 import math
@@ -18,19 +18,19 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-_ALIGNED = 32  # float32 values: two AVX-512 vectors, which is what torch's vectorised loops take at a time
+_ALIGNED = 32  # float32 values: two AVX-512 vectors, the step of torch's vectorised loops
 
 MISSING = -1
-"""The class of a row that has none, as prepared data store it; a missing number is NaN."""
+"""The class of a row without one, as in prepared data; a missing number is NaN."""
 
 
 @dataclass(frozen=True)
 class On:
-    """Where a stack's memory lies, and how its calls are made there.
+    """The device of a stack, and how operations are executed on it.
 
     Attributes:
-        device: As torch names it.
-        batched: One call is for all slots, and no longer bitwise the same for every K.
+        device: Torch's name of the device.
+        batched: Whether one operation processes all slots; results are then not bitwise the same for every K.
     """
 
     device: str = "cpu"
@@ -38,7 +38,7 @@ class On:
 
     @classmethod
     def named(cls, device: str) -> "On":
-        """Calls are batched everywhere but on the CPU."""
+        """A device by its name; operations are batched on all devices but the CPU."""
         return cls(device, device != "cpu")
 
 
@@ -46,13 +46,13 @@ HOST = On()
 
 
 class Stacked:
-    """A stacked tensor and its slots, viewed once: making a view costs as much as a small product.
+    """A stacked tensor with cached views of its slots: creating a view costs as much as a small product.
 
     Attributes:
-        tensor: [K, *shape], or [1, *shape] where all slots share it.
-        slots: Views [*shape], one a slot of the tensor.
-        flat: The padded memory behind it; None where there is none, as in a view of some rows.
-        spare: Whoever made it needs it no more: who reads it may write over it.
+        tensor: Tensor [K, *shape], or [1, *shape] if all slots share it.
+        slots: Views [*shape], one per slot of the tensor.
+        flat: The padded memory of the tensor; None if it has none, as a view of some rows.
+        spare: Whether its creator no longer needs it, so that a reader may overwrite it.
     """
 
     def __init__(self, tensor: Tensor, flat: Tensor | None = None, spare: bool = False) -> None:
@@ -62,28 +62,28 @@ class Stacked:
         self._columns: dict[tuple[int, int], Stacked] = {}
 
     def each(self, slots: int) -> tuple[Tensor, ...]:
-        """Views [*shape], one for each of so many slots."""
+        """Views [*shape], one per slot; a tensor shared by all slots is repeated."""
         return self.slots if len(self.slots) == slots else self.slots * slots
 
     @property
     def whole(self) -> Tensor:
-        """The padded memory of a buffer of one's own."""
+        """The padded memory; the tensor must have one."""
         assert self.flat is not None
         return self.flat
 
     @cached_property
     def turned(self) -> "Stacked":
-        """The transposes; elementwise calls over flat memory do not apply to them."""
+        """The transposes of the slots, without flat memory."""
         return Stacked(self.tensor.mT)
 
     @property
     def lies_turned(self) -> bool:
-        """Whether rows [K, B, I] lie in memory as [K, I, B], without gaps within a slot."""
+        """Whether rows [K, B, I] are stored as [K, I, B], contiguous within a slot."""
         rows = self.tensor.size(1)
         return self.tensor.stride(2) == rows and (rows == 1 or self.tensor.stride(1) == 1)
 
     def part(self, rows: slice) -> "Stacked":
-        """Some rows of every slot, the same object each time; several may read them, so they are not spare."""
+        """A range of rows of every slot, cached; it can have several readers, so it is not spare."""
         key = (rows.start, rows.stop)
         if key not in self._parts:
             whole = key == (0, self.tensor.size(1))
@@ -91,7 +91,7 @@ class Stacked:
         return self._parts[key]
 
     def columns(self, values: slice) -> "Stacked":
-        """Some values of every row, as `part` has some rows."""
+        """A range of columns of every row, cached as in `part`."""
         key = (values.start, values.stop)
         if key not in self._columns:
             whole = key == (0, self.tensor.size(2))
@@ -100,10 +100,10 @@ class Stacked:
 
 
 class Scratch:
-    """Stacked buffers that are made once and then used again.
+    """Stacked buffers that are allocated once and reused.
 
     Args:
-        device: Where they lie.
+        device: Device of the buffers.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -111,7 +111,7 @@ class Scratch:
         self._buffers: dict[tuple[str, tuple[int, ...]], Stacked] = {}
 
     def __call__(self, name: str, *shape: int, dtype: torch.dtype = torch.float32) -> Stacked:
-        """The buffer [K, ...] of this name and shape, with whatever was last written to it."""
+        """The buffer [K, ...] with a name and shape; its content is that of its last use."""
         key = (name, shape)
         if key not in self._buffers:
             flat = torch.zeros(shape[0], padded(shape[1:]), dtype=dtype, device=self._device)
@@ -120,10 +120,10 @@ class Scratch:
 
 
 class Inputs:
-    """The rows of a batch by source, those of sources with equally long rows under one another in one piece of memory.
+    """The rows of a batch by source; sources with rows of the same size are concatenated in one block of memory.
 
     Args:
-        blocks: Stacked rows [S, B, F], and which of them are whose.
+        blocks: Stacked rows [S, B, F], each with the range of every source in it.
     """
 
     def __init__(self, blocks: list[tuple[Stacked, dict[str, slice]]]) -> None:
@@ -132,7 +132,7 @@ class Inputs:
 
     @classmethod
     def of(cls, rows: Mapping[str, Tensor]) -> "Inputs":
-        """From the rows [S, B, F] of each source apart."""
+        """Concatenate separate rows [S, B, F] of each source."""
         blocks = []
         for features in dict.fromkeys(x.size(-1) for x in rows.values()):
             alike = {source: x for source, x in rows.items() if x.size(-1) == features}
@@ -155,7 +155,7 @@ class Inputs:
         return (source for _, rows in self._blocks for source in rows)
 
     def under(self, sources: tuple[str, ...]) -> tuple[Stacked, dict[str, slice]] | None:
-        """The rows of those of these sources that are here, and where each source's are; None where none are."""
+        """The rows of the given sources that are in the batch, with each source's range; None if there are none."""
         if sources not in self._seen:
             self._seen[sources] = self._under(sources)
         return self._seen[sources]
@@ -173,12 +173,12 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Targets:
-    """One task's targets of a batch: [S, B], or [S, B, L] of L labels at once; of tags [S, B * T], a token a row.
+    """One task's targets of a batch: [S, B], or [S, B, L] for L labels; [S, B * T] for tags, one token per row.
 
     Attributes:
-        values: int64 numbers of classes, or float32; 0 where missing.
-        labelled: float32: 1, or 0 where the target is missing.
-        share: float32: each target's share in the mean over those that are there; 0 where it is missing.
+        values: Classes as int64, or float32 values; 0 if missing.
+        labelled: 1 if there is a target, else 0; float32.
+        share: Each target's share in the mean over the targets of the batch, 0 if missing; float32.
     """
 
     values: Tensor
@@ -187,7 +187,7 @@ class Targets:
 
     @classmethod
     def of(cls, stored: Tensor) -> "Targets":
-        """From targets as they are stored: int64, -1 where missing, or float32, NaN where missing; tags [S, B, T]."""
+        """From stored targets: int64, -1 if missing, or float32, NaN if missing; tags are [S, B, T]."""
         stored = _rows_of(stored)
         missing = missing_in(stored)
         labelled = (~missing).float()
@@ -196,33 +196,33 @@ class Targets:
 
     @classmethod
     def complete(cls, stored: Tensor) -> "Targets":
-        """The same where nothing is missing."""
+        """From stored targets of which none is missing."""
         stored = _rows_of(stored)
         ones = torch.ones_like(stored, dtype=torch.float32)
         return cls(stored, ones, ones / max(math.prod(stored.shape[1:]), 1))
 
     def like(self, stored: Tensor) -> "Targets":
-        """Other targets of this shape, of which as many are missing: none."""
+        """Other targets of the same shape, of which none is missing either."""
         return Targets(_rows_of(stored), self.labelled, self.share)
 
     def weighted(self, weights: Tensor) -> "Targets":
-        """The same with shares multiplied by weights: [C] by class, or [2, L] by absence and presence of each label."""
+        """The targets with shares multiplied by weights: [C] by class, or [2, L] by absence and presence of a label."""
         own = weights[self.values] if weights.dim() == 1 else torch.where(self.values > 0, weights[1], weights[0])
         return Targets(self.values, self.labelled, self.share * own)
 
 
 def _rows_of(stored: Tensor) -> Tensor:
-    """Tags [S, B, T] as [S, B * T]; any others as they are."""
+    """Tags [S, B, T] as [S, B * T]; other targets unchanged."""
     return stored if stored.dim() < 3 or stored.is_floating_point() else stored.flatten(1)
 
 
 def missing_in(stored: Tensor) -> Tensor:
-    """Which stored targets are missing, bool of the same shape."""
+    """Mask of the stored targets that are missing, bool of the same shape."""
     return stored.isnan() if stored.is_floating_point() else stored == MISSING
 
 
 def places(counts: Mapping[str, int]) -> dict[str, slice]:
-    """Where each source's rows lie when they are put under one another."""
+    """The range of each source's rows when they are concatenated."""
     found, start = {}, 0
     for source, count in counts.items():
         found[source] = slice(start, start + count)
@@ -231,12 +231,12 @@ def places(counts: Mapping[str, int]) -> dict[str, slice]:
 
 
 def padded(shape: tuple[int, ...]) -> int:
-    """How many float32 values a tensor of this shape takes up to the next multiple of 128 bytes."""
+    """The size of a tensor in float32 values, rounded up to a multiple of 128 bytes."""
     return -(-math.prod(shape) // _ALIGNED) * _ALIGNED
 
 
 def slotted(*shape: int, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Tensor:
-    """An empty stacked tensor [slots, ...] whose slots each start at a multiple of 32 values."""
+    """An uninitialised stacked tensor [slots, ...], each slot of which starts at a multiple of 32 values."""
     return _unpadded(torch.empty(shape[0], padded(shape[1:]), dtype=dtype, device=device), shape)
 
 

@@ -1,4 +1,4 @@
-"""What is kept for a user from one project to the next. It saves time only: without it everything is made anew."""
+"""The user's cache, shared by projects. It only saves time: without it everything is computed again."""
 
 import contextlib
 import os
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 FOLDER = "HEADWAY_CACHE"
-"""Environment variable: where it is kept; by default `headway` in `$XDG_CACHE_HOME` or `~/.cache`; empty: nowhere."""
+"""Environment variable with the folder; by default `headway` in `$XDG_CACHE_HOME` or `~/.cache`; empty for no cache."""
 
 
 def cache_folder() -> Path | None:
-    """The folder, which exists; None where nothing is to be kept, or nothing can be."""
+    """The folder of the cache, created if it is missing; None without a cache, or if it is not writable."""
     given = os.environ.get(FOLDER)
     if given == "":
         return None
@@ -19,25 +19,25 @@ def cache_folder() -> Path | None:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = Path(given) if given else base / "headway"
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # no home, or one that cannot be written
+    except (OSError, RuntimeError):  # no home folder, or one that is not writable
         return None
     return folder if os.access(folder, os.W_OK) else None
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> bool:
-    """Make a file that is there whole or not at all, whatever happens meanwhile; False where it cannot be written.
+def write_atomically(path: Path, write: Callable[[Path], None]) -> bool:
+    """Write a file atomically; return False if it cannot be written.
 
     Args:
-        path: Of the file.
-        write: Writes it to the path that it is given, beside the other.
+        path: Path of the file.
+        write: Function that writes the content to the temporary path that it is given.
     """
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-            made = Path(folder, path.name)
-            write(made)
-            _to_disk(made)
-            made.replace(path)
-            with contextlib.suppress(OSError):  # not every system opens folders
+            temporary = Path(folder, path.name)
+            write(temporary)
+            _to_disk(temporary)
+            temporary.replace(path)
+            with contextlib.suppress(OSError):  # not possible on every system
                 _to_disk(path.parent)
     except OSError:
         return False

@@ -79,7 +79,7 @@ def headway(monkeypatch: pytest.MonkeyPatch) -> Headway:
 
 def call_headway(*args: str) -> Result:
     from pipeline.cli import cli
-    from pipeline.commands.failing import guarded
+    from pipeline.commands.exit_codes import guarded
 
     out, err = io.StringIO(), io.StringIO()
     before = sys.argv

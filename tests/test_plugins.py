@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
-from pipeline.plugins import distribution, files, fingerprint, look_in
+from pipeline.plugins import add_to_path, distribution, files, fingerprint
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("plug_parts/__init__.py", "plug_parts/deep/__init__.py", "plug_parts/deep/net.py", "plug_alone.py"):
         (tmp_path / name).write_text("raise RuntimeError('imported')\n")
     monkeypatch.setattr(sys, "path", [*sys.path])
-    look_in(tmp_path)
+    add_to_path(tmp_path)
     return tmp_path
 
 
@@ -49,6 +49,6 @@ def test_what_is_not_there_is_said_in_one_line(project: Path, path: str) -> None
 
 
 def test_the_projects_folder_is_looked_in_once_and_last(project: Path) -> None:
-    assert look_in(project) == project
+    assert add_to_path(project) == project
     assert sys.path.count(str(project)) == 1
     assert sys.path[-1] == str(project)

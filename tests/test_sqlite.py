@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import sqlite
-from pipeline.sqlite import log_ahead, remove_leftovers, write_back
+from pipeline.sqlite import checkpoint_wal, enable_wal, remove_stale_logs
 
 
 def mode(file: Path) -> str:
@@ -27,15 +27,15 @@ def mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_file_keeps_it_and_a_missing_one_is_made(mounts: Path, tmp_path: Path) -> None:
-    assert log_ahead(tmp_path / "new.db")
+    assert enable_wal(tmp_path / "new.db")
     assert mode(tmp_path / "new.db") == "wal"
-    assert log_ahead(tmp_path / "new.db")
+    assert enable_wal(tmp_path / "new.db")
 
 
 @pytest.mark.parametrize(("folder", "expected"), [("net", "delete"), ("net/own", "wal"), (".", "wal")])
 def test_the_disk_that_the_file_lies_on_decides(folder: str, expected: str, mounts: Path, tmp_path: Path) -> None:
     file = tmp_path / folder / "a.db"
-    assert log_ahead(file) == (expected == "wal")
+    assert enable_wal(file) == (expected == "wal")
     assert mode(file) == expected
 
 
@@ -43,7 +43,7 @@ def test_where_nothing_is_known_of_disks_files_stay_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "_MOUNTS", tmp_path / "none")
-    assert not log_ahead(tmp_path / "a.db")
+    assert not enable_wal(tmp_path / "a.db")
     assert not (tmp_path / "a.db").exists()
 
 
@@ -52,25 +52,25 @@ def test_a_file_in_use_or_of_another_kind_is_left_to_who_opens_it(
 ) -> None:
     monkeypatch.setattr(sqlite, "_BUSY_S", 0.01)
     (tmp_path / "text.db").write_text("no database " * 100)
-    assert not log_ahead(tmp_path / "text.db")
+    assert not enable_wal(tmp_path / "text.db")
     with closing(sqlite3.connect(tmp_path / "busy.db", isolation_level=None)) as other:
         other.execute("CREATE TABLE t (a)")
         other.execute("BEGIN IMMEDIATE")
-        assert not log_ahead(tmp_path / "busy.db")
+        assert not enable_wal(tmp_path / "busy.db")
     assert mode(tmp_path / "busy.db") == "delete"
 
 
 def test_what_lies_in_the_log_is_brought_into_the_file(mounts: Path, tmp_path: Path) -> None:
     file = tmp_path / "a.db"
-    log_ahead(file)
+    enable_wal(file)
     with closing(sqlite3.connect(file)) as other, other:
         other.execute("CREATE TABLE t (a)")
         other.commit()
-        write_back(file)
+        checkpoint_wal(file)
         (tmp_path / "copy.db").write_bytes(file.read_bytes())
     with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
         assert copy.execute("SELECT count(*) FROM t").fetchone() == (0,)
-    write_back(tmp_path / "none.db")
+    checkpoint_wal(tmp_path / "none.db")
     assert not (tmp_path / "none.db").exists()
 
 
@@ -79,9 +79,9 @@ def test_logs_go_with_their_file_alone(tmp_path: Path) -> None:
     logs = [tmp_path / f"a.db{end}" for end in ("-wal", "-shm", "-journal")]
     for path in (file, *logs):
         path.write_text("")
-    remove_leftovers(file)
+    remove_stale_logs(file)
     assert all(it.exists() for it in logs)
     file.unlink()
-    remove_leftovers(file)
+    remove_stale_logs(file)
     assert not any(it.exists() for it in logs)
-    remove_leftovers(file)
+    remove_stale_logs(file)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import keys, parsed
+from pipeline.tracking import keys, syntax_cache
 from pipeline.tracking.keys import code_of
-from pipeline.tracking.store import begin
-from pipeline.user_cache import FOLDER, cache_folder, write_whole
+from pipeline.tracking.store import create_store
+from pipeline.user_cache import FOLDER, cache_folder, write_atomically
 from tests.conftest import REPOSITORY
 
 
@@ -30,14 +30,14 @@ def code() -> dict[str, str]:
     """Of a module, as a new process finds it."""
     code_of.cache_clear()
     keys._parsed.cache_clear()
-    parsed.forget()
-    parsed._met.clear()
+    syntax_cache.reload()
+    syntax_cache._used.clear()
     return code_of("pipeline.steps.select")
 
 
 @pytest.fixture(autouse=True)
 def _clean() -> None:
-    parsed.forget()
+    syntax_cache.reload()
 
 
 def test_keys_are_equal_with_and_without_a_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_written_is_left_as_it_is(tmp_path: Path) -> None:
         made.write_text("half")
         raise OSError
 
-    assert not write_whole(path, fails)
+    assert not write_atomically(path, fails)
     assert path.read_text() == "whole"
     assert os.listdir(tmp_path) == ["kept"]
 
@@ -96,7 +96,7 @@ def tables(file: Path) -> set[str]:
 def test_a_project_begins_with_mlflows_schema_and_nothing_in_it(cache: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
-    begin(project, f"sqlite:///{project / 'mlflow.db'}")
+    create_store(project, f"sqlite:///{project / 'mlflow.db'}")
     assert {"experiments", "runs", "metrics", "alembic_version"} <= tables(project / "mlflow.db")
     with sqlite3.connect(project / "mlflow.db") as base:
         assert base.execute("SELECT count(*) FROM experiments").fetchone() == (0,)
@@ -104,7 +104,7 @@ def test_a_project_begins_with_mlflows_schema_and_nothing_in_it(cache: Path, tmp
     template.write_bytes(template.read_bytes()[:5000])  # half of it
     other = tmp_path / "other"
     other.mkdir()
-    begin(other, f"sqlite:///{other / 'mlflow.db'}")
+    create_store(other, f"sqlite:///{other / 'mlflow.db'}")
     assert tables(other / "mlflow.db") == tables(project / "mlflow.db")
 
 
@@ -138,10 +138,10 @@ def test_a_store_that_was_deleted_is_begun_anew_and_one_that_was_left_is_whole(c
 
 def test_a_store_that_is_there_or_elsewhere_is_left_alone(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("mine")
-    begin(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}")
+    create_store(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert (tmp_path / "mlflow.db").read_text() == "mine"
-    begin(tmp_path / "project", f"sqlite:///{tmp_path / 'elsewhere.db'}")
-    begin(tmp_path, "postgresql://host/base")
+    create_store(tmp_path / "project", f"sqlite:///{tmp_path / 'elsewhere.db'}")
+    create_store(tmp_path, "postgresql://host/base")
     assert not (tmp_path / "elsewhere.db").exists()
     assert not list(cache.glob("mlflow-*"))
 
@@ -150,12 +150,12 @@ WORK = """
 import sys
 from pathlib import Path
 from pipeline.tracking.keys import code_of
-from pipeline.tracking.store import begin, prepare_environment
+from pipeline.tracking.store import create_store, prepare_environment
 print("begun", flush=True)
 code_of("pipeline.steps.report")
 prepare_environment()
 project = Path(sys.argv[1])
-begin(project, f"sqlite:///{project / 'mlflow.db'}")
+create_store(project, f"sqlite:///{project / 'mlflow.db'}")
 print("done", flush=True)
 """
 

@@ -19,7 +19,7 @@ from pipeline.analysis.references import references
 from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.analysis.tables import primary
 from pipeline.config import Experiment, load, under_base, with_values
-from pipeline.config.comparing import EQUAL, TUNED
+from pipeline.config.compare import EQUAL, TUNED
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.test_split import open_test_split
 from pipeline.drafts.table import draft_table

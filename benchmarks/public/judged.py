@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks.public.recipes import AS_DRAFTED, DEFAULTS, LONGER, LOOP, SPLITS, WITHOUT
 from pipeline.analysis.candidate import CONSTANT, SINGLE
-from pipeline.config.comparing import TUNED
+from pipeline.config.compare import TUNED
 
 CLAIMS = ("helps", "hurts", "mixed")
 FAILED = "failed"

@@ -12,7 +12,7 @@ from benchmarks.truth.judged import CLAIMS
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.config import Experiment
-from pipeline.config.comparing import EQUAL, TUNED
+from pipeline.config.compare import EQUAL, TUNED
 from pipeline.errors import UserError
 from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare

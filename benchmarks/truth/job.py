@@ -14,7 +14,7 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.config import Experiment, load
-from pipeline.config.comparing import TUNED
+from pipeline.config.compare import TUNED
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
 from pipeline.errors import UserError
@@ -43,7 +43,7 @@ class _Nothing:
         return lambda *_, **__: None
 
     @contextmanager
-    def ended_truly(self) -> Iterator["_Nothing"]:
+    def outcome_recorded(self) -> Iterator["_Nothing"]:
         """As a run ends."""
         yield self
 

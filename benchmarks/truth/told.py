@@ -10,7 +10,7 @@ from benchmarks.truth.families import Family
 from benchmarks.truth.job import NAME, project, redrawn, settings_of, written
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
-from pipeline.config.comparing import TUNED
+from pipeline.config.compare import TUNED
 
 
 def told(family: Family, seed: int) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class ClassScorer:
 
     def scores(self, labels: np.ndarray) -> TaskScores:
         """The scores, given the targets [N] of all rows taken."""
-        answers, labelled = Answers.joined(self._parts), known(labels)
+        task, answers, labelled = self._task, Answers.joined(self._parts), known(labels)
         targets = torch.from_numpy(labels[labelled])
         slots = [Answers(*(getattr(answers, name)[k] for name in Answers.__annotations__))
                  for k in range(len(answers.predicted))]  # fmt: skip
@@ -69,13 +69,9 @@ class ClassScorer:
         columns = np.zeros((len(labels), 2))
         columns[labelled, 0] = 1.0
         columns[labelled, 1] = (answers.predicted == targets).double().mean(0).numpy()
+        found = {name: np.array([one[name] for one in each]) for name in each[0]}
         return TaskScores(
-            source=self._task.source,
-            primary=self._task.primary,
-            metrics={name: np.array([one[name] for one in each]) for name in each[0]},
-            labelled=labelled,
-            columns=columns,
-            confusions=_confusions(self._task, targets, answers.predicted),
+            task.source, task.primary, found, labelled, columns, _confusions(self._task, targets, answers.predicted)
         )
 
 
@@ -87,7 +83,7 @@ def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, 
     mean over classes of the share of their rows that are answered right.
     """
     names = ["accuracy", "balanced_accuracy", "macro_f1", "nll", "ece"]
-    names += ["roc_auc", "average_precision"] if task.kind == "binary" else []
+    names += ["roc_auc", "average_precision"] if task.definition.single else []
     if len(targets) == 0:
         return dict.fromkeys(names, float("nan"))
     true, predicted, confidence, positive = (
@@ -101,10 +97,8 @@ def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, 
         "nll": answers.nll.mean(),
         "ece": calibration_error(confidence, right),
     }
-    if task.kind == "binary":
-        both = 0 < true.sum() < len(true)  # a ranking needs rows of both classes
-        values["roc_auc"] = roc_auc(true, positive) if both else np.nan
-        values["average_precision"] = average_precision(true, positive) if both else np.nan
+    if task.definition.single:
+        values |= {"roc_auc": roc_auc(true, positive), "average_precision": average_precision(true, positive)}
     return {name: float(values[name]) for name in names}
 
 

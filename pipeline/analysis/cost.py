@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import torch
@@ -19,9 +19,9 @@ from pipeline.analysis.metrics import BATCH
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
 from pipeline.draws import Stream
-from pipeline.model import Network, TaskShape, build
+from pipeline.model import Network, build
 from pipeline.training.saved import files
-from pipeline.training.stack.network import build_network, conditioning
+from pipeline.training.stack.network import build_network, conditioning, task_shapes
 
 _ROUNDS = 25
 _CALLS = 10
@@ -79,21 +79,7 @@ def as_served(prepared: Prepared, experiment: Experiment) -> Network:
     Its values are fresh: the time does not depend on them. Its sources are called by their number of values.
     """
     model = experiment.model
-    sources = {name: prepared.sources[task.source] for name, task in prepared.tasks.items()}
-    shapes = {
-        name: TaskShape(
-            str(it.features),
-            it.features,
-            task.outputs,
-            shape=it.shape,
-            categories=it.categories,
-            ids=it.ids,
-            tagging=task.kind == "tagging",
-            frame=it.frame,
-        )
-        for name, it in sources.items()
-        for task in [prepared.tasks[name]]
-    }
+    shapes = {name: replace(it, source=str(it.features), scale=1.0) for name, it in task_shapes(prepared).items()}
     given = conditioning(prepared, [experiment])
     network = build(model.sharing, [model.trunk], [model.head], shapes, conditioning=given)
     network.initialise([Stream(0, "cost")])

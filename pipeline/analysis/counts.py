@@ -49,17 +49,24 @@ def f1_score(true: np.ndarray, predicted: np.ndarray) -> float:
 def roc_auc(true: np.ndarray, scores: np.ndarray) -> float:
     """The share of pairs of a row of class 1 and one of class 0 that are ranked rightly, ties by half.
 
-    Mann and Whitney 1947. Rows of both classes are needed.
+    Mann and Whitney 1947. NaN without rows of both classes.
     """
     positive = true > 0
+    ones = np.count_nonzero(positive)
+    if not 0 < ones < len(true):
+        return float("nan")
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = counts.cumsum() - (counts - 1) / 2  # of equals their mean
-    ones = np.count_nonzero(positive)
     return float((ranks[place[positive]].sum() - ones * (ones + 1) / 2) / (ones * (len(true) - ones)))
 
 
 def average_precision(true: np.ndarray, scores: np.ndarray) -> float:
-    """The mean over the rows of class 1 of the precision among all rows that score as high or higher."""
+    """The mean over the rows of class 1 of the precision among all rows that score as high or higher.
+
+    NaN without rows of both classes.
+    """
+    if not 0 < np.count_nonzero(true > 0) < len(true):
+        return float("nan")
     values, place = np.unique(-scores, return_inverse=True)
     ones = np.bincount(place, true > 0, len(values))
     found, of = ones.cumsum(), np.bincount(place, minlength=len(values)).cumsum()

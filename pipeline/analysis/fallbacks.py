@@ -5,10 +5,10 @@ import pandas as pd
 
 FALLBACKS = "train/all/fallbacks"
 
-_TOLD = 0.01  # of the steps, from which on it is told
+_FEW = 0.01  # of the steps: up to so many are not worth a note
 
 
-def told(method: str, history: pd.DataFrame) -> str:
+def note(method: str, history: pd.DataFrame) -> str:
     """A clause on the steps in which a method fell back; empty where they are at most one percent.
 
     Args:
@@ -17,7 +17,7 @@ def told(method: str, history: pd.DataFrame) -> str:
             since the last look.
     """
     share = share_of(history)
-    if not share > _TOLD:
+    if not share > _FEW:
         return ""
     return (
         f"the solver of {method} did not come to its solution in {100 * share:.1f} % of the steps: the best that it "

@@ -47,7 +47,7 @@ def front(candidate: Candidate) -> list[list[Point]]:
 
     The rows are those that are held out for validation, or where none are, those of train.
     """
-    conditioned = any(it.balancing.conditions for it in candidate.experiments)
+    conditioned = any(it.balancing.takes_preference for it in candidate.experiments)
     if not conditioned or len(candidate.prepared.tasks) == 1:
         return []
     split = "validation" if candidate.experiment.validates else "train"

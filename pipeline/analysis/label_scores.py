@@ -3,8 +3,6 @@
 Shapes: K seeds, N rows of a task's source, L labels at once.
 """
 
-import re
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,7 +10,7 @@ from torch.nn import functional
 
 from pipeline.analysis.class_scores import calibration_error
 from pipeline.analysis.counts import average_precision, f1_score, roc_auc
-from pipeline.analysis.metrics import TaskScores, by_label, mean_of_known
+from pipeline.analysis.metrics import TaskScores, by_label, in_a_name, mean_of_known
 from pipeline.data.prepared import PreparedTask, known
 from pipeline.stacked import Targets
 from pipeline.training.thresholds import HALF
@@ -36,19 +34,16 @@ class LabelScorer:
 
     def scores(self, labels: np.ndarray) -> TaskScores:
         """The scores, given the targets [N, L] of all rows taken."""
-        logits = torch.cat(self._logits, 1).double()
+        task, logits = self._task, torch.cat(self._logits, 1).double()
         present = known(labels)
         thresholds = np.array(self._thresholds or [[HALF] * labels.shape[1]] * len(logits))
         each = [
             _metrics(self._task.classes, slot, labels, present, own)
             for slot, own in zip(logits, thresholds, strict=True)
         ]
+        found = {name: np.array([one[name] for one in each]) for name in each[0]}
         return TaskScores(
-            source=self._task.source,
-            primary=self._task.primary,
-            metrics={name: np.array([one[name] for one in each]) for name in each[0]},
-            labelled=np.any(present, axis=1),
-            columns=_columns(logits.numpy(), labels, present),
+            task.source, task.primary, found, np.any(present, axis=1), _columns(logits.numpy(), labels, present)
         )
 
 
@@ -65,14 +60,11 @@ def _metrics(
         name: by_label(metric, labels, logits.numpy(), present)
         for name, metric in (("roc_auc", roc_auc), ("average_precision", average_precision))
     }
-    f1 = [
-        f1_score(true[rows], said[rows]) if rows.any() else np.nan
-        for true, said, rows in zip(labels.T, answers.T, present.T, strict=True)
-    ]
+    f1 = by_label(lambda true, said: f1_score(true, said) if len(true) else np.nan, labels, answers, present)
     values = {name: mean_of_known(its) for name, its in (found | {"macro_f1": f1}).items()}
     values |= _over_all(logits[torch.from_numpy(present)], labels[present] > 0, answers[present])
     for name, its in found.items():
-        values |= {f"{name}.{_safe(label)}": it for label, it in zip(classes, its, strict=True)}
+        values |= {f"{name}.{in_a_name(label)}": it for label, it in zip(classes, its, strict=True)}
     return values
 
 
@@ -111,8 +103,3 @@ def _placements(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
         below = np.searchsorted(others, mine, "left") + np.searchsorted(others, mine, "right")
         placed[own] = below / (2 * len(others))
     return placed
-
-
-def _safe(label: str) -> str:
-    """A label as a part of a metric's name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", label)

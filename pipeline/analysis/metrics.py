@@ -3,6 +3,7 @@
 Shapes: K seeds, N rows of a task's source, C classes, L labels at once, R resamples.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -161,22 +162,27 @@ def summed(columns: np.ndarray, groups: np.ndarray) -> np.ndarray:
 def by_label(
     metric: Callable[[np.ndarray, np.ndarray], float], true: np.ndarray, chances: np.ndarray, present: np.ndarray
 ) -> list[float]:
-    """A ranking metric of each label, NaN where it has no rows of both kinds.
+    """A metric of each label.
 
     Args:
-        metric: Takes truth and chances of some rows.
+        metric: Takes truth and chances of the rows where the label is known.
         true: 1 or 0, [N, L].
         chances: Anything that rises with the probability, [N, L].
         present: Which of the truth is known, bool [N, L].
     """
-    pairs = ((own[rows], chance[rows]) for own, chance, rows in zip(true.T, chances.T, present.T, strict=True))
-    return [float(metric(own, chance)) if 0 < own.sum() < len(own) else np.nan for own, chance in pairs]
+    each = zip(true.T, chances.T, present.T, strict=True)
+    return [float(metric(own[rows], chance[rows])) for own, chance, rows in each]
 
 
 def mean_of_known(values: list[float]) -> float:
     """The mean of the values that are numbers; NaN where none is."""
     kept = [value for value in values if value == value]
     return float(np.mean(kept)) if kept else float("nan")
+
+
+def in_a_name(label: str) -> str:
+    """A label or a type of entities as a part of a metric's name."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", label)
 
 
 def _accuracy(sums: np.ndarray) -> np.ndarray:

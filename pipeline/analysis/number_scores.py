@@ -30,18 +30,12 @@ class NumberScorer:
 
     def scores(self, labels: np.ndarray) -> TaskScores:
         """The scores, given the targets [N] of all rows taken."""
-        labelled = known(labels)
+        task, labelled = self._task, known(labels)
         true = labels[labelled].astype(np.float64)
         errors = torch.cat(self._answers, 1).double().numpy()[:, labelled] - true
         columns = np.zeros((len(labels), 4))
         columns[labelled] = np.stack([np.ones_like(true), true, true**2, (errors**2).mean(0)], 1)
-        return TaskScores(
-            source=self._task.source,
-            primary=self._task.primary,
-            metrics=self._metrics(true, errors),
-            labelled=labelled,
-            columns=columns,
-        )
+        return TaskScores(task.source, task.primary, self._metrics(true, errors), labelled, columns)
 
     def _metrics(self, true: np.ndarray, errors: np.ndarray) -> dict[str, np.ndarray]:
         """Metrics [K] from standardised targets [N] and errors [K, N]."""

@@ -26,6 +26,7 @@ from pipeline.analysis.metrics import TaskScores
 from pipeline.data.answers import within
 from pipeline.data.prepared import PreparedTask
 from pipeline.errors import UserError
+from pipeline.kinds import kind_of
 from pipeline.plugins import first_line, named, part
 from pipeline.stacked import Targets
 
@@ -35,8 +36,8 @@ _TAKEN = (
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
-class Other(Protocol):
-    """A scorer of metrics that are built in."""
+class Scorer(Protocol):
+    """Takes the answers to a split's rows, a batch at a time, and scores them."""
 
     def take(self, logits: Tensor, targets: Targets) -> None:
         """Take logits [K, B, C] and the targets that belong to them."""
@@ -57,7 +58,7 @@ class OwnScorer:
         UserError: There is no such metric.
     """
 
-    def __init__(self, task: PreparedTask, scorer: Other, paths: Sequence[str]) -> None:
+    def __init__(self, task: PreparedTask, scorer: Scorer, paths: Sequence[str]) -> None:
         self._task, self._scorer = task, scorer
         self._metrics = {path: metric_at(path) for path in paths}
         self._logits: list[Tensor] = []
@@ -138,32 +139,31 @@ def check_metrics(kind: str, paths: Sequence[str]) -> None:
 
 def made_up(kind: str, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """True values and answers of a task's kind, of three classes or labels, always the same."""
-    draws = np.random.default_rng(0)
-    if kind == "regression":
+    draws, about = np.random.default_rng(0), kind_of(kind)
+    if about.is_number:
         true = draws.normal(size=rows)
         return true, true + draws.normal(size=rows)
-    if kind == "multilabel":
+    if about.form == "labels":
         return draws.integers(2, size=(rows, 3)).astype(np.float64), draws.random((rows, 3))
-    if kind == "binary":
+    if about.two_classes:
         return np.arange(rows) % 2, draws.random(rows)
     return np.arange(rows) % 3, draws.dirichlet(np.ones(3), rows)
 
 
 def _true(task: PreparedTask, labels: np.ndarray) -> np.ndarray:
     """Targets as they are stored, as a metric takes them."""
-    if task.kind == "regression":
+    if task.definition.is_number:
         return labels.astype(np.float64) * task.std + task.mean
-    return labels.astype(np.float64) if task.kind == "multilabel" else labels.astype(np.int64)
+    return labels.astype(np.float64) if task.definition.form == "labels" else labels.astype(np.int64)
 
 
 def _answers(task: PreparedTask, logits: Tensor) -> np.ndarray:
     """Answers of every slot as a metric takes them, from logits [K, N, C]."""
-    logits = logits.double().cpu()
-    if task.kind == "regression":
-        found = within(logits.squeeze(2) * task.std + task.mean, task.low, task.high)
-    elif task.kind == "multiclass":
-        found = torch.softmax(logits, 2)
+    logits, kind = logits.double().cpu(), task.definition
+    found = logits.squeeze(2) if kind.single else logits
+    if kind.activation == "identity":
+        found = within(found * task.std + task.mean, task.low, task.high)
     else:
-        found = torch.sigmoid(logits if task.kind == "multilabel" else logits.squeeze(2))
+        found = torch.softmax(found, 2) if kind.activation == "softmax" else torch.sigmoid(found)
     array: np.ndarray = found.numpy()
     return array

@@ -5,18 +5,13 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from pipeline.analysis.candidate import Candidate
-from pipeline.analysis.class_scores import ClassScorer
-from pipeline.analysis.label_scores import LabelScorer
 from pipeline.analysis.metrics import Scores, joined
 from pipeline.analysis.networks import networks_of
-from pipeline.analysis.number_scores import NumberScorer
-from pipeline.analysis.own_metrics import OwnScorer
-from pipeline.analysis.tag_scores import TagScorer
+from pipeline.analysis.own_metrics import OwnScorer, Scorer
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared, PreparedTask, Split
 from pipeline.model import Network
 
-Scorer = ClassScorer | LabelScorer | NumberScorer | TagScorer
 Thresholds = Mapping[str, list[list[float]]]
 
 
@@ -27,7 +22,7 @@ def score(candidate: Candidate, rows: Split) -> Scores:
         candidate: What to score.
         rows: A split with at least the candidate's sources and tasks.
     """
-    own = {name: task.metrics for name, task in candidate.experiment.tasks.items()}
+    own = {name: task.own_metrics for name, task in candidate.experiment.tasks.items()}
     parts = [
         (score_network(it.network, candidate.prepared, rows, it.thresholds, own), it.places)
         for it in networks_of(candidate)
@@ -61,9 +56,7 @@ def grouped(scores: Scores, rows: Split) -> Scores:
     return {task: replace(it, groups=rows.groups.get(it.source)) for task, it in scores.items()}
 
 
-def scorer_of(
-    task: PreparedTask, thresholds: list[list[float]] | None = None, own: Sequence[str] = ()
-) -> Scorer | OwnScorer:
+def scorer_of(task: PreparedTask, thresholds: list[list[float]] | None = None, own: Sequence[str] = ()) -> Scorer:
     """What scores a task's answers.
 
     Args:
@@ -74,13 +67,6 @@ def scorer_of(
     Raises:
         UserError: One of these is not there.
     """
-    scorer = _scorer_of(task, thresholds)
+    kind = task.definition
+    scorer: Scorer = kind.load(kind.scorer)(task, *([thresholds] if kind.thresholds else []))
     return OwnScorer(task, scorer, own) if own else scorer
-
-
-def _scorer_of(task: PreparedTask, thresholds: list[list[float]] | None) -> Scorer:
-    if task.kind == "regression":
-        return NumberScorer(task)
-    if task.kind == "tagging":
-        return TagScorer(task)
-    return LabelScorer(task, thresholds) if task.kind == "multilabel" else ClassScorer(task)

@@ -3,14 +3,12 @@
 Shapes: K seeds, N rows of a task's source, T tokens of a row, R types.
 """
 
-import re
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.analysis.metrics import TaskScores
+from pipeline.analysis.metrics import TaskScores, in_a_name
 from pipeline.data.prepared import PreparedTask
 from pipeline.stacked import Targets
 from pipeline.training.spans import Spans, f1
@@ -39,16 +37,11 @@ class TagScorer:
 
     def scores(self, labels: np.ndarray) -> TaskScores:
         """The scores, given the targets [N, T] of all rows taken."""
-        entities, tokens = torch.cat(self._entities, 1), torch.cat(self._tokens, 1)
+        task, entities, tokens = self._task, torch.cat(self._entities, 1), torch.cat(self._tokens, 1)
         right, answered, true = entities.sum(-1).unbind(-1)  # [K, N] each
         columns = torch.stack([right, answered + true], -1).transpose(0, 1).flatten(1)
-        return TaskScores(
-            source=self._task.source,
-            primary=self._task.primary,
-            metrics=self._metrics(entities.sum(1), tokens.sum(1)),
-            labelled=np.any(labels >= 0, axis=1),
-            columns=columns.double().numpy(),
-        )
+        found = self._metrics(entities.sum(1), tokens.sum(1))
+        return TaskScores(task.source, task.primary, found, np.any(labels >= 0, axis=1), columns.double().numpy())
 
     def _rows(self, tokens: Tensor) -> Tensor:
         rows: Tensor = tokens.unflatten(1, (-1, self._task.length))
@@ -71,10 +64,5 @@ class TagScorer:
         }
         for place, kind in enumerate(self._spans.types):
             own = entities[:, :, place]
-            found[f"entity_f1.{_safe(kind)}"] = f1(own).where(own[:, 2] > 0, float("nan"))
+            found[f"entity_f1.{in_a_name(kind)}"] = f1(own).where(own[:, 2] > 0, float("nan"))
         return {name: values.numpy() for name, values in found.items()}
-
-
-def _safe(kind: str) -> str:
-    """A type as a part of a metric's name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", kind)

@@ -1,7 +1,6 @@
-"""Balancers: every way to choose the weights w in L = sum of w_i * L_i."""
+"""Balancers: the methods that choose the weights w in L = sum of w_i * L_i."""
 
-from pipeline.balance.base import Balancer, Seen
-from pipeline.balance.from_gradients import Aggregated
-from pipeline.balance.make import balancer
+from pipeline.balance.balancer import Balancer, DirectionBalancer, StepInputs
+from pipeline.balance.factory import make_balancer
 
-__all__ = ["Aggregated", "Balancer", "Seen", "balancer"]
+__all__ = ["Balancer", "DirectionBalancer", "StepInputs", "make_balancer"]

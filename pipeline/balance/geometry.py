@@ -1,4 +1,4 @@
-"""Gradients from their Gramian, the nearest point of their convex hull, and projections onto their dual cone.
+"""Gradients recovered from their Gramian, the min-norm point of their convex hull, projections onto their dual cone.
 
 Everything is in float64. Shapes: T gradients, R their rank.
 """
@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_PASSES = 30  # times T: most iterations of a non-negative least squares problem, which takes about T
+_PASSES = 30  # times T: most iterations of a non-negative least squares problem, which takes about T in practice
 
 
-class Unsolved(ArithmeticError):
-    """A solver did not come to its solution.
+class NotSolved(ArithmeticError):
+    """A solver found no solution.
 
     Args:
-        why: In words.
-        weights: [T], the best that it came to; None where that is nothing.
+        why: The reason, as a message.
+        weights: The best weights found, [T], or None.
     """
 
     def __init__(self, why: str, weights: np.ndarray | None = None) -> None:
@@ -27,14 +27,14 @@ class Unsolved(ArithmeticError):
 
 @dataclass(frozen=True)
 class Gradients:
-    """What a Gramian tells of the gradients: they are known up to a rotation.
+    """Gradients as far as their Gramian determines them, which is up to a rotation.
 
-    Lengths and directions are kept apart, so that a short gradient is as exact as a long one.
+    Norms and directions are stored apart, so that a short gradient is as exact as a long one.
 
     Attributes:
-        lengths: Norms, [T].
-        units: Directions in a basis of what they span, [T, R].
-        values: Eigenvalues of their cosines, [R]; the basis is that of their eigenvectors.
+        lengths: Norms of the gradients, [T].
+        units: Their directions in an orthogonal basis of their span, [T, R].
+        values: Eigenvalues of the matrix of cosines, [R]; its eigenvectors are the basis.
     """
 
     lengths: np.ndarray
@@ -43,10 +43,13 @@ class Gradients:
 
     @classmethod
     def of(cls, gramian: Tensor) -> "Gradients":
-        """From inner products [T, T], none of a gradient that is 0.
+        """The gradients of a Gramian [T, T]; none of them may be 0.
 
-        What the rounding of its dtype could have made of nothing is no direction: linearly dependent gradients have a
-        singular Gramian again.
+        Directions that rounding in the Gramian's dtype could have produced are dropped, so that linearly dependent
+        gradients have a singular matrix of cosines again.
+
+        >>> Gradients.of(torch.tensor([[4.0, 2.0], [2.0, 1.0]])).units.shape  # dependent: one direction
+        (2, 1)
         """
         given = gramian.double().cpu().numpy()
         lengths = np.sqrt(given.diagonal())
@@ -57,30 +60,33 @@ class Gradients:
 
     @property
     def rows(self) -> np.ndarray:
-        """The gradients themselves, [T, R]."""
+        """The gradients in the basis, [T, R]."""
         rows: np.ndarray = self.units * self.lengths[:, None]
         return rows
 
     @property
     def cosines(self) -> np.ndarray:
-        """[T, T]."""
+        """Cosines between the gradients, [T, T]."""
         cosines: np.ndarray = self.units @ self.units.T
         return cosines
 
     def solution(self, target: np.ndarray) -> np.ndarray:
-        """Of the system of their cosines for a target [T]: the shortest, where it is singular; x [T]."""
+        """The solution x [T] of the linear system cosines x = target [T], of least norm if it is singular."""
         solved: np.ndarray = self.units @ (self.units.T @ target / self.values**2)
         return solved
 
 
-def nearest(points: np.ndarray) -> np.ndarray:
-    """Shares [T] of points [T, R] for which their sum is the point of their convex hull that is nearest to 0.
+def min_norm_shares(points: np.ndarray) -> np.ndarray:
+    """Shares [T] whose combination of points [T, R] is the min-norm point of their convex hull.
 
-    With x = s a and a in the simplex, |P'x|^2 + (1'x - 1)^2 is least where |P'a| is, so that non-negative least squares
-    (Lawson and Hanson 1974, chapter 23) find it; linearly dependent points are no exception.
+    With x = s a and a in the simplex, |P'x|^2 + (1'x - 1)^2 is least where |P'a| is, so that it is a non-negative least
+    squares problem (Lawson and Hanson 1974, chapter 23), also for linearly dependent points.
+
+    >>> min_norm_shares(np.array([[1.0, 0.0], [0.0, 2.0]])).round(3).tolist()
+    [0.8, 0.2]
 
     Raises:
-        Unsolved: They did not.
+        NotSolved: The least squares problem was not solved.
     """
     lengths = np.linalg.norm(points, axis=1)
     shortest = lengths.min()
@@ -91,41 +97,42 @@ def nearest(points: np.ndarray) -> np.ndarray:
     matrix = np.vstack([points.T / shortest, np.ones(len(points))])
     target = np.zeros(len(matrix))
     target[-1] = 1.0
-    found = _least_squares(matrix, target)
-    found /= found.sum()
-    return found
+    solution = _least_squares(matrix, target)
+    solution /= solution.sum()
+    return solution
 
 
-def projections(gradients: Gradients, shares: np.ndarray) -> np.ndarray:
-    """Weights [..., T] of sums of gradients, each projected onto the cone of what conflicts with no gradient.
+def dual_cone_projections(gradients: Gradients, shares: np.ndarray) -> np.ndarray:
+    """Weights [..., T] of weighted sums of gradients after projection onto the dual cone of the gradients.
 
-    They are v that minimises v'Gv with v >= u (Quinton and Rey 2024, arXiv 2406.16232, proposition 1).
+    The dual cone holds the vectors that conflict with no gradient. The weights v minimise v'Gv subject to v >= u
+    (Quinton and Rey 2024, arXiv 2406.16232, proposition 1).
 
     Args:
-        gradients: Them.
+        gradients: The gradients that span the cone.
         shares: u, the weights [..., T] of the sums to project.
 
     Raises:
-        Unsolved: One could not be.
+        NotSolved: A projection was not found.
     """
     basis = np.ascontiguousarray(gradients.units.T)
-    given = shares * gradients.lengths
-    answers = np.empty_like(given)
-    for place in np.ndindex(given.shape[:-1]):
-        wanted = -basis @ given[place]
-        size = float(np.linalg.norm(wanted))
-        added = _least_squares(basis, wanted / size) * size if size else 0.0
-        answers[place] = given[place] + added
-    weights: np.ndarray = answers / gradients.lengths
+    coefficients = shares * gradients.lengths
+    projected = np.empty_like(coefficients)
+    for index in np.ndindex(coefficients.shape[:-1]):
+        target = -basis @ coefficients[index]
+        size = float(np.linalg.norm(target))
+        added = _least_squares(basis, target / size) * size if size else 0.0
+        projected[index] = coefficients[index] + added
+    weights: np.ndarray = projected / gradients.lengths
     return weights
 
 
 def _least_squares(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The x >= 0 for which |Ax - b| is least."""
-    from scipy.optimize import nnls  # late: to import it takes a fifth of a second
+    from scipy.optimize import nnls  # imported late: it takes a fifth of a second
 
     try:
-        found: np.ndarray = nnls(matrix, target, maxiter=_PASSES * matrix.shape[1])[0]
+        solution: np.ndarray = nnls(matrix, target, maxiter=_PASSES * matrix.shape[1])[0]
     except RuntimeError as error:
-        raise Unsolved("non-negative least squares did not end") from error
-    return found
+        raise NotSolved("non-negative least squares did not end") from error
+    return solution

@@ -1,30 +1,30 @@
-"""From the Gramian of one slot's gradients to their weights: methods that turn one gradient at each other in turn."""
+"""Gradient surgery: methods that change each task's gradient against every other's, in terms of their Gramian."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.balance.base import Kept
+from pipeline.balance.balancer import StateSpec
 
-_SHORT = 1e-8  # of a unit: what is left of a gradient that others took away
+_SHORT = 1e-8  # relative to a unit gradient: a shorter remainder has no direction
 
 
-class Surgery:
-    """Each gradient loses what conflicts with the others, taken in random order (PCGrad).
+class PCGrad:
+    """PCGrad: each gradient is projected onto the normal plane of every other that it conflicts with, in random order.
 
-    Yu et al. 2020 (arXiv 2001.06782), algorithm 1: the sum of what is left of all. The authors' PCGrad_tf.py takes the
-    same order for every task.
+    Yu et al. 2020 (arXiv 2001.06782), algorithm 1: the sum of the projected gradients. The authors' PCGrad_tf.py takes
+    the same order for every task.
     """
 
     draws = True
 
     def __call__(self, gramian: Tensor, draws: np.random.Generator) -> Tensor:
-        """From the Gramian [T, T] to weights [T]."""
+        """The weights [T] from the Gramian [T, T]."""
         given = gramian.double().cpu().numpy()
         weights = np.zeros(len(given))
         for one in range(len(given)):
             parts = np.eye(1, len(given), one)[0]
-            products = given[one].copy()  # of what is left with every gradient
+            products = given[one].copy()  # of the projected gradient with every gradient
             for other in draws.permutation(len(given)):
                 if other != one and products[other] < 0.0:
                     change = products[other] / given[other, other]
@@ -34,19 +34,19 @@ class Surgery:
         return torch.from_numpy(weights).to(gramian)
 
 
-class Vaccine:
-    """Each pair of gradients is brought to the cosine that it has had on average (GradVac).
+class GradVac:
+    """GradVac: gradients are changed so that each pair has the moving average of its cosines.
 
-    Wang et al. 2021 (arXiv 2010.05874), equations 2 and 3, on everything shared; the paper does so layer by layer.
+    Wang et al. 2021 (arXiv 2010.05874), equations 2 and 3, over all shared parameters; the paper goes layer by layer.
 
     Args:
-        beta: Weight of the new cosines in their averages.
+        beta: Weight of the new cosines in the moving averages.
 
     Attributes:
-        targets: These averages, [T, T], of a task (first axis) as it meets another.
+        targets: The moving averages of the cosines, [T, T], of a task (first axis) with each other task.
     """
 
-    kept = (Kept("targets", 2),)
+    state_specs = (StateSpec("targets", 2),)
     draws = True
 
     def __init__(self, beta: float) -> None:
@@ -54,14 +54,14 @@ class Vaccine:
         self.targets = torch.zeros(0, 0)
 
     def __call__(self, gramian: Tensor, draws: np.random.Generator) -> Tensor:
-        """From the Gramian [T, T] to weights [T]."""
+        """The weights [T] from the Gramian [T, T]."""
         given = gramian.double().cpu().numpy()
         count, lengths = len(given), np.sqrt(given.diagonal())
         cosines = given / np.outer(lengths, lengths)
         targets = self.targets.double().cpu().numpy()
         weights = np.zeros(count)
         for one in range(count):
-            parts = np.eye(1, count, one)[0]  # of unit gradients, as all lengths here
+            parts = np.eye(1, count, one)[0]  # in multiples of unit gradients, as all lengths here
             along = cosines[one].copy()
             for other in draws.permutation(count):
                 if other == one:

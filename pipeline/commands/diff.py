@@ -17,12 +17,12 @@ def diff(first: str, second: str, as_json: bool) -> None:
     """Compare two runs.
 
     Raises:
-        UserError: One of them is not there.
+        UserError: One of the runs does not exist.
     """
     tracker = tracker_here()
     runs = [find_run(tracker, name) for name in (first, second)]
     keys = [tracker.json_artifact(run.info.run_id, KEY_FILE) or {} for run in runs]
-    told = {
+    comparison = {
         "runs": [{"run_id": run.info.run_id, "name": run.info.run_name} for run in runs],
         "configuration": _differing(*(_settings(tracker, run) for run in runs)),
         "data": _differing(*(_data(run, key) for run, key in zip(runs, keys, strict=True))),
@@ -30,9 +30,9 @@ def diff(first: str, second: str, as_json: bool) -> None:
         "metrics": _paired(tracker, runs) or _last(runs),
     }
     if as_json:
-        print(json.dumps(told))
+        print(json.dumps(comparison))
         return
-    _print(told)
+    _print(comparison)
 
 
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
@@ -41,10 +41,10 @@ def _differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[
 
 
 def _settings(tracker: Any, run: Any) -> dict[str, str]:
-    """All settings of a run as text: its parameters, else those of the experiment; a trial has its study's."""
-    of = run.data.tags["mlflow.parentRunId"] if run.data.tags.get(tags.ROLE) == "trial" else run.info.run_id
-    every = flatten(tracker.json_artifact(of, EXPERIMENT_FILE) or {})
-    return {**{key: str(value) for key, value in every.items()}, **run.data.params}
+    """All settings of a run as text: its parameters, and those of its experiment, for a trial its study's."""
+    owner = run.data.tags["mlflow.parentRunId"] if run.data.tags.get(tags.ROLE) == "trial" else run.info.run_id
+    settings = flatten(tracker.json_artifact(owner, EXPERIMENT_FILE) or {})
+    return {**{key: str(value) for key, value in settings.items()}, **run.data.params}
 
 
 def _data(run: Any, key: dict[str, Any]) -> dict[str, str]:
@@ -55,7 +55,7 @@ def _data(run: Any, key: dict[str, Any]) -> dict[str, str]:
 
 
 def _paired(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
-    """Second minus first at the kept looks, seed by seed, with Student's t interval; empty without two histories."""
+    """Second minus first at the kept validations, paired by seed, with t intervals; empty without two histories."""
     import numpy as np
     import pandas as pd
 
@@ -64,8 +64,8 @@ def _paired(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
 
     kept = []
     with tempfile.TemporaryDirectory() as folder:
-        for place, run in enumerate(runs):
-            target = Path(folder) / str(place)
+        for number, run in enumerate(runs):
+            target = Path(folder) / str(number)
             target.mkdir()
             path = tracker.artifact(run.info.run_id, HISTORY, target)
             if path is None:
@@ -74,16 +74,16 @@ def _paired(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
             kept.append(table[table["kept"]].set_index("slot"))
     slots = kept[0].index.intersection(kept[1].index)
     names = [name for name in kept[0].columns if "/" in name and name in kept[1].columns]
-    found = {}
+    differences = {}
     for name in names:
         change = (kept[1].loc[slots, name] - kept[0].loc[slots, name]).to_numpy(dtype=float)
         interval = student(change)
-        found[name] = {
+        differences[name] = {
             "difference": float(np.mean(change)),
             "interval": [interval.low, interval.high] if interval else None,
             "pairs": len(slots),
         }
-    return found
+    return differences
 
 
 def _last(runs: list[Any]) -> dict[str, dict[str, Any]]:
@@ -96,15 +96,15 @@ def _last(runs: list[Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _print(told: dict[str, Any]) -> None:
-    first, second = told["runs"]
+def _print(comparison: dict[str, Any]) -> None:
+    first, second = comparison["runs"]
     click.echo(f"{first['name']} {first['run_id']}  ->  {second['name']} {second['run_id']}")
     for part in ("configuration", "data", "code"):
-        click.echo(f"{part}: {'equal' if not told[part] else ''}".rstrip())
-        for name, (before, after) in told[part].items():
+        click.echo(f"{part}: {'equal' if not comparison[part] else ''}".rstrip())
+        for name, (before, after) in comparison[part].items():
             click.echo(f"  {name}: {before} -> {after}")
     click.echo("metrics, second minus first:")
-    for name, change in told["metrics"].items():
-        low_high = change["interval"]
-        interval = f"  [{low_high[0]:+.5f}, {low_high[1]:+.5f}] over {change['pairs']} seeds" if low_high else ""
+    for name, change in comparison["metrics"].items():
+        bounds = change["interval"]
+        interval = f"  [{bounds[0]:+.5f}, {bounds[1]:+.5f}] over {change['pairs']} seeds" if bounds else ""
         click.echo(f"  {name}: {change['difference']:+.5f}{interval}")

@@ -11,10 +11,10 @@ from pipeline.errors import Failure, UserError
 
 
 def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, as_json: bool) -> None:
-    """Write `experiments/NAME.yaml`; the name is the file's by default.
+    """Write `experiments/NAME.yaml`; by default the name is that of the data.
 
     Raises:
-        UserError: The data cannot be read, or there is such an experiment already.
+        UserError: The data cannot be read, or an experiment of that name exists.
         Failure: The file cannot be written.
     """
     project = project_folder()
@@ -36,7 +36,7 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, a
 
 
 def _write(path: Path, content: str, project: Path) -> None:
-    """Write an experiment that is valid, or nothing."""
+    """Write the experiment if it is valid, else nothing."""
     partial = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(exist_ok=True)
@@ -50,7 +50,7 @@ def _write(path: Path, content: str, project: Path) -> None:
 
 
 def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str, project: Path) -> str:
-    """The draft of whatever kind of data it is."""
+    """The draft for the kind of data that is found."""
     from pipeline.drafts.table import draft_table
     from pipeline.drafts.targets import kinds, parse
 

@@ -1,4 +1,4 @@
-"""What commands look up: the project's tracker, a context that runs nothing, a run by its id or the beginning of it."""
+"""Look-ups of commands: the project's tracker, a context that runs nothing, and a run by its ID or a prefix of it."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from pipeline.tracking.store import check_store, tracking_uri
 
 
 def tracker_here() -> Any:
-    """The tracker of this project's store; it starts no run and makes no experiment.
+    """The tracker of this project's store; it starts no run and creates no experiment.
 
     Raises:
-        Failure: The store does not answer.
+        Failure: The store does not respond.
     """
     project = project_folder()
     check_store(tracking_uri(project))
@@ -27,8 +27,8 @@ def quiet_context(project: Path, experiment: Experiment) -> Context:
     """A context that prints nothing and starts no run.
 
     Raises:
-        UserError: Tracking is set to something that is no store.
-        Failure: The store does not answer.
+        UserError: The tracking URI is invalid.
+        Failure: The store does not respond.
     """
     check_store(tracking_uri(project))
     from pipeline.tracking.tracker import Tracker
@@ -37,15 +37,15 @@ def quiet_context(project: Path, experiment: Experiment) -> Context:
 
 
 def find_run(tracker: Any, run_id: str) -> Any:
-    """The run of that id, or the one whose id begins so.
+    """The run with an ID, or the only one whose ID starts with it.
 
     Raises:
-        UserError: There is none, or more than one.
+        UserError: There is no such run, or more than one.
     """
     if run := tracker.get(run_id):
         return run
-    found = [run for run in tracker.all_runs() if run.info.run_id.startswith(run_id)]
-    if len(found) != 1:
-        problem = "more than one run's id begins so" if found else "no such run"
+    matches = [run for run in tracker.all_runs() if run.info.run_id.startswith(run_id)]
+    if len(matches) != 1:
+        problem = "more than one run's id begins so" if matches else "no such run"
         raise UserError(f"run '{run_id}': {problem}; headway show EXPERIMENT lists runs")
-    return found[0]
+    return matches[0]

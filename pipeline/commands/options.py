@@ -1,4 +1,4 @@
-"""Options that commands share, and what they ask for."""
+"""Options that commands share, and the request that they make."""
 
 import json
 import shlex
@@ -25,18 +25,18 @@ _PLANNED = "tuning.trials"
 
 @dataclass(frozen=True)
 class Request:
-    """What a command about an experiment was asked.
+    """The options of a command on an experiment.
 
     Attributes:
-        experiment: Name or path.
-        values: Dotted keys to set over the file's.
-        resume: Go on with interrupted steps.
-        force: Steps to run whatever is cached.
-        promote: Make the new model champion.
-        budget_s: Seconds into which the trials are to fit; None takes those of the experiment.
-        arm: Whose study `tune` runs; by default the shared network's.
-        quiet: Say nothing but warnings.
-        as_json: Answer as JSON, and say nothing else.
+        experiment: Name or path of the experiment.
+        values: Values by dotted key that override the file's.
+        resume: Whether to resume interrupted steps.
+        force: Steps to run even if they are cached.
+        promote: Whether to make the new model champion unconditionally.
+        budget_s: Time in seconds to plan the trials for; None takes the experiment's number of trials.
+        arm: The arm whose study `tune` runs; by default the shared network's.
+        quiet: Whether to print warnings only.
+        as_json: Whether to print the result as JSON, and nothing else.
     """
 
     experiment: str
@@ -50,7 +50,7 @@ class Request:
     as_json: bool = False
 
     def as_command(self, name: str) -> str:
-        """The line that asks the same again."""
+        """The command line of this request."""
         settings = (f"{key}={json.dumps(value)}" for key, value in self.values.items())
         words = [word for pair in settings for word in ("--set", pair)]
         words += ["--arm", self.arm] if self.arm else []
@@ -58,7 +58,7 @@ class Request:
 
 
 def experiment_options(command: Callable[..., None], required: bool = True) -> Callable[..., None]:
-    """EXPERIMENT, `--set key=value` and `--dotted.key value`."""
+    """Add EXPERIMENT, `--set key=value` and `--dotted.key value` to a command."""
     command = click.argument("extra", nargs=-1, type=click.UNPROCESSED, metavar="[--dotted.key VALUE]...")(command)
     command = click.argument("experiment", required=required)(command)
     return click.option(
@@ -67,17 +67,17 @@ def experiment_options(command: Callable[..., None], required: bool = True) -> C
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
-    """`--quiet`, `--json`, `--debug`."""
+    """Add `--quiet`, `--json` and `--debug` to a command."""
     command = click.option("--debug", is_flag=True, help="Show the traceback of an error.")(command)
-    command = click.option("--json", is_flag=True, help="Answer as JSON; no progress.")(command)
+    command = click.option("--json", is_flag=True, help="Print the result as JSON; no progress.")(command)
     return click.option("--quiet", is_flag=True, help="No progress.")(command)
 
 
 def as_request(options: dict[str, Any]) -> Request:
-    """What the options of a command about an experiment ask.
+    """The request of a command's options.
 
     Raises:
-        UserError: A value has no key, a key no value, or a step is unknown.
+        UserError: A value has no key, a key has no value, or a step is unknown.
     """
     values = _settings(options["settings"]) | _dotted(options["extra"])
     for option, key in _SHORT.items():
@@ -101,7 +101,7 @@ def as_request(options: dict[str, Any]) -> Request:
 
 
 def _budget(text: str, values: dict[str, Any]) -> float | None:
-    """Seconds; what a budget plans cannot be given as well."""
+    """The budget in seconds; the number of trials, which it plans, cannot be set as well."""
     if not text:
         return None
     from pipeline.config.tuning import seconds
@@ -111,7 +111,7 @@ def _budget(text: str, values: dict[str, Any]) -> float | None:
     except (TypeError, ValueError) as error:
         raise UserError(f"--budget {text}: {error}") from None
     if not 0.0 < budget_s < float("inf"):
-        raise UserError(f"--budget {text}: a budget is longer than nothing, for example 10m")
+        raise UserError(f"--budget {text}: a budget is more than 0, for example 10m")
     if _PLANNED in values:
         raise UserError(f"--budget plans {_PLANNED}: leave it out, or do not set {_PLANNED}")
     return budget_s
@@ -128,22 +128,22 @@ def _settings(pairs: Iterable[str]) -> dict[str, Any]:
 
 
 def _dotted(extra: tuple[str, ...]) -> dict[str, Any]:
-    """`--key value` and `--key=value`, as `mlflow run -P` passes them on."""
-    values, waiting = {}, list(extra)
-    while waiting:
-        word = waiting.pop(0)
+    """Parse `--key value` and `--key=value`, as `mlflow run -P` passes them."""
+    values, remaining = {}, list(extra)
+    while remaining:
+        word = remaining.pop(0)
         if not word.startswith("--"):
             raise UserError(f"unexpected argument '{word}'; values are given as --set key=value")
         key, equals, value = word.removeprefix("--").partition("=")
         if not equals:
-            if not waiting:
+            if not remaining:
                 raise UserError(f"{word} has no value; write {word} VALUE")
-            value = waiting.pop(0)
+            value = remaining.pop(0)
         values[key] = _parsed(value)
     return values
 
 
 def _parsed(value: str) -> Any:
-    from pipeline.config import parse_value  # late: help is shown without it
+    from pipeline.config import parse_value  # imported late: help does not need it
 
     return parse_value(value)

@@ -3,26 +3,26 @@
 import json
 from pathlib import Path
 
-from pipeline import garbage
+from pipeline import garbage_collection
 from pipeline.config import project_folder
 from pipeline.steps.console import Console
 from pipeline.tracking.store import check_store, tracking_uri
 
 
 def predict(model: str, source: Path, output: Path, preference: str, quiet: bool, as_json: bool) -> None:
-    """Write one row of answers for each row of the input.
+    """Write one row of predictions for each row of the input.
 
     Raises:
-        UserError: Model, input, output or preference are not what they should be.
-        Failure: The store does not answer.
+        UserError: The model, input, output or preference is invalid.
+        Failure: The store does not respond.
     """
     project = project_folder()
     check_store(tracking_uri(project))
     from pipeline.steps.predict import predict as score
     from pipeline.tracking.tracker import Tracker
 
-    garbage.collect()
-    Tracker(project, None)  # points mlflow at this project's store
+    garbage_collection.normal()
+    Tracker(project, None)  # sets mlflow's tracking URI
     console = Console(quiet or as_json)
     with console.bar("predict", None) as bar:
         rows = score(model, source, output, lambda done, total: bar.at(done, total=total), console.warn, preference)

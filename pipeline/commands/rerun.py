@@ -1,4 +1,4 @@
-"""`headway rerun RUN`: rebuild a run, or every step that answered a pipeline's run, and compare."""
+"""`headway rerun RUN`: rebuild a run, or all steps that a pipeline's run used, and compare."""
 
 import json
 import sys
@@ -6,21 +6,21 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.commands.failing import FAILURE
+from pipeline.commands.exit_codes import FAILURE
 from pipeline.commands.lookup import find_run, tracker_here
 from pipeline.config import project_folder
 from pipeline.errors import UserError
-from pipeline.plugins import look_in
+from pipeline.plugins import add_to_path
 from pipeline.steps.console import Console
 from pipeline.steps.context import Context
 
 
 def rerun(run_id: str, quiet: bool, as_json: bool) -> None:
-    """Rebuild and say whether everything is the same; exits with 1 if anything is not.
+    """Rebuild and report whether all results are equal; exits with 1 if not.
 
     Raises:
-        UserError: There is no such run, or it is of no kind that is rebuilt.
-        Failure: What it needs is gone.
+        UserError: There is no such run, or it cannot be rebuilt.
+        Failure: Inputs of the run are missing.
     """
     from pipeline.steps.rebuild import rebuild
     from pipeline.steps.step import REBUILT, logged_experiment
@@ -28,21 +28,21 @@ def rerun(run_id: str, quiet: bool, as_json: bool) -> None:
 
     tracker = tracker_here()
     run = find_run(tracker, run_id)
-    answered = [key for key in run.data.tags if key.startswith(f"{tags.ANSWERED_BY}.")]
-    runs = [found for key in answered if (found := tracker.get(run.data.tags[key]))] or [run]
-    rebuilt = [one for one in runs if not answered or one.data.tags[tags.STEP] in REBUILT]
+    step_tags = [key for key in run.data.tags if key.startswith(f"{tags.ANSWERED_BY}.")]
+    runs = [found for key in step_tags if (found := tracker.get(run.data.tags[key]))] or [run]
+    rebuilt = [one for one in runs if not step_tags or one.data.tags[tags.STEP] in REBUILT]
     if not rebuilt:
-        raise UserError(f"run {run_id} was answered by no run that can be rebuilt")
+        raise UserError(f"run {run_id} used no run that can be rebuilt")
     experiment = logged_experiment(tracker, _with_experiment(rebuilt[0]))
     if experiment is None:
-        raise UserError(f"run {run_id} is none of Headway's: it logged no experiment")
+        raise UserError(f"run {run_id} is not one of Headway's: it logged no experiment")
     console = Console(quiet or as_json)
-    context = Context(look_in(project_folder()), experiment, tracker, console)
+    context = Context(add_to_path(project_folder()), experiment, tracker, console)
     verdicts = []
     with closing(context):
-        for one in rebuilt:
-            verdicts.append(rebuild(context, one))
-            console.line(f"{one.info.run_name} {one.info.run_id[:8]}: {verdicts[-1].answer}")
+        for original in rebuilt:
+            verdicts.append(rebuild(context, original))
+            console.line(f"{original.info.run_name} {original.info.run_id[:8]}: {verdicts[-1].answer}")
     if as_json:
         print(json.dumps([asdict(verdict) for verdict in verdicts]))
     if not all(verdict.equal for verdict in verdicts):
@@ -50,9 +50,9 @@ def rerun(run_id: str, quiet: bool, as_json: bool) -> None:
 
 
 def _with_experiment(run: Any) -> str:
-    """The run that logged the experiment: a trial's is its study's."""
+    """ID of the run that logged the experiment: for a trial that of its study."""
     from pipeline.tracking import tags
 
     is_trial = run.data.tags.get(tags.ROLE) == "trial"
-    found: str = run.data.tags["mlflow.parentRunId"] if is_trial else run.info.run_id
-    return found
+    owner: str = run.data.tags["mlflow.parentRunId"] if is_trial else run.info.run_id
+    return owner

@@ -1,4 +1,4 @@
-"""`headway list` and `headway show`: what ships, and what an experiment says, does and has done."""
+"""`headway list` and `headway show`: the experiments, and an experiment's configuration, steps and data."""
 
 import json
 from collections.abc import Iterable
@@ -12,50 +12,50 @@ from pipeline.commands.options import Request
 from pipeline.config import experiment_files, load, project_folder
 from pipeline.config.balancing import Balancing
 from pipeline.errors import UserError
-from pipeline.plugins import look_in
+from pipeline.plugins import add_to_path
 
 
 def show_list(as_json: bool) -> None:
-    """The experiments that ship, each with the first line of its comment."""
-    found = {name: _purpose(path) for name, path in experiment_files(project_folder()).items()}
+    """Print the project's experiments, each with the first line of its file."""
+    purposes = {name: _purpose(path) for name, path in experiment_files(project_folder()).items()}
     if as_json:
-        print(json.dumps([{"experiment": name, "purpose": purpose} for name, purpose in found.items()]))
+        print(json.dumps([{"experiment": name, "purpose": purpose} for name, purpose in purposes.items()]))
         return
-    for name, purpose in found.items():
+    for name, purpose in purposes.items():
         click.echo(f"{name:24} {purpose}")
 
 
 def show_balancers(as_json: bool) -> None:
-    """The methods that choose task weights: what each does, needs and costs, its settings, and where it comes from."""
+    """Print the balancing methods with their inputs, settings, costs and papers."""
     if as_json:
-        found = [
+        methods = [
             {
                 "method": name,
-                "about": it.summary(),
-                "needs": it.needs,
-                "settings": it.settings(),
-                "least_tasks": it.least,
-                "trainable_by_default": it.trainable,
-                "cost_of_a_step": it.cost,
-                "paper": it.paper,
+                "about": method.summary(),
+                "needs": method.needs,
+                "settings": method.settings(),
+                "least_tasks": method.min_tasks,
+                "trainable_by_default": method.trainable,
+                "cost_of_a_step": method.cost,
+                "paper": method.paper,
             }
-            for name, it in Balancing.choices.items()
+            for name, method in Balancing.choices.items()
         ]
-        print(json.dumps(found))
+        print(json.dumps(methods))
         return
-    for name, it in Balancing.choices.items():
-        settings = ", ".join(f"{key}={value}" for key, value in it.settings().items())
-        needs = " and ".join(need.replace("_", " ") for need in it.needs) or "nothing"
-        told = [f"needs {needs}", f"a step {it.cost:g}x that of equal weights"]
-        told += [f"settings {settings}"] if settings else []
-        told += [f"{it.least} tasks or more"] if it.least > 1 else []
-        told += [] if it.trainable else ["its defaults are no good start"]
-        click.echo(f"{name:14} {it.summary()}\n{'':14} {'; '.join(told)}\n{'':14} {it.paper}")
+    for name, method in Balancing.choices.items():
+        settings = ", ".join(f"{key}={value}" for key, value in method.settings().items())
+        needs = " and ".join(need.replace("_", " ") for need in method.needs) or "nothing"
+        facts = [f"needs {needs}", f"a step {method.cost:g}x that of equal weights"]
+        facts += [f"settings {settings}"] if settings else []
+        facts += [f"{method.min_tasks} tasks or more"] if method.min_tasks > 1 else []
+        facts += [] if method.trainable else ["its defaults are not a good start"]
+        click.echo(f"{name:14} {method.summary()}\n{'':14} {'; '.join(facts)}\n{'':14} {method.paper}")
 
 
 def show_experiment(request: Request) -> None:
-    """The resolved configuration, each step's key, and the run that answers it."""
-    project = look_in(project_folder())
+    """Print the resolved configuration, each step's key, and the run that has its result."""
+    project = add_to_path(project_folder())
     experiment = load(request.experiment, request.values, project)
     steps = _steps(experiment, project)
     tree = experiment.model_dump(mode="json")
@@ -65,45 +65,45 @@ def show_experiment(request: Request) -> None:
     click.echo(yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=110), nl=False)
     click.echo()
     for step in steps:
-        answer = f"run {step['run_id']}" if step["run_id"] else step["status"]
-        click.echo(f"{step['step']:24} {step['key'] or '-':34} {answer}")
+        status = f"run {step['run_id']}" if step["run_id"] else step["status"]
+        click.echo(f"{step['step']:24} {step['key'] or '-':34} {status}")
 
 
 def show_data(request: Request) -> None:
-    """What the experiment's prepared data hold.
+    """Print a summary of the experiment's prepared data.
 
     Raises:
-        UserError: They are not prepared yet.
+        UserError: The data are not prepared yet.
     """
     from pipeline.data.prepared import MANIFEST, open_prepared
     from pipeline.data.summary import summary
     from pipeline.steps.prepare import Prepare
 
-    project = look_in(project_folder())
+    project = add_to_path(project_folder())
     experiment = load(request.experiment, request.values, project)
     folder = project / experiment.data.prepared / "prepared" / Prepare(experiment, project).key().digest
     if not (folder / MANIFEST).is_file():
         raise UserError(f"the data of {experiment.name} are not prepared yet: {request.as_command('prepare')}")
-    told = summary(open_prepared(folder).only(experiment.tasks))
+    contents = summary(open_prepared(folder).only(experiment.tasks))
     if request.as_json:
-        print(json.dumps(told))
+        print(json.dumps(contents))
         return
-    for name, source in told["sources"].items():
+    for name, source in contents["sources"].items():
         rows = ", ".join(f"{count:,} {split}" for split, count in source["rows"].items())
         folds = f"; {len(source['folds'])} folds of {min(source['folds']):,} rows or more" if "folds" in source else ""
         if kind := next((it for it in ("words", "subwords") if it in source), None):
             length = source["shape"][0]
             click.echo(
-                f"{name}: texts of at most {length} tokens, {source[kind]:,} {kind} are told apart; {rows}{folds}"
+                f"{name}: texts of at most {length} tokens, {source[kind]:,} {kind} are distinguished; {rows}{folds}"
             )
             for text in source["examples"]:
                 click.echo(f"  {text}")
             continue
         shape = " x ".join(map(str, source["shape"]))
         click.echo(f"{name}: rows of {shape} divided by {source['scale']:g}; {rows}{folds}")
-    for name, task in told["tasks"].items():
+    for name, task in contents["tasks"].items():
         click.echo()
-        _show_task(name, task, told["sources"][task["source"]]["rows"])
+        _show_task(name, task, contents["sources"][task["source"]]["rows"])
 
 
 def _show_task(name: str, task: dict[str, Any], rows: dict[str, int]) -> None:
@@ -130,12 +130,12 @@ def _steps(experiment: Any, project: Path) -> list[dict[str, Any]]:
     context = quiet_context(project, experiment)
     report = Job(as_planned(context), project).report
     look_up(context, report)
-    found = []
+    steps = []
     for step in ordered(report):
         key, done = key_of(step), step.result
         status = "cached" if done else "to do" if key else "known when the steps before it are done"
-        found.append({"step": step.title, "key": key and key.digest, "run_id": done and done.run_id, "status": status})
-    return found
+        steps.append({"step": step.title, "key": key and key.digest, "run_id": done and done.run_id, "status": status})
+    return steps
 
 
 def _purpose(path: Path) -> str:

@@ -8,15 +8,15 @@ import click
 from pipeline.commands.options import Request
 from pipeline.config import load, project_folder
 from pipeline.errors import UserError
-from pipeline.plugins import look_in
+from pipeline.plugins import add_to_path
 
 
 def why(name: str, request: Request) -> None:
-    """Hold the step's key against that of its last run.
+    """Compare a step's key with that of its last run.
 
     Args:
-        name: prepare, train, tune, evaluate, report, explain, or a run's name such as "train separate".
-        request: Which experiment.
+        name: prepare, train, tune, evaluate, report, explain, or the name of a run such as "train separate".
+        request: The experiment, and values set over it.
 
     Raises:
         UserError: There is no such step.
@@ -27,7 +27,7 @@ def why(name: str, request: Request) -> None:
     from pipeline.steps.step import look_up, ordered
     from pipeline.studies import study
 
-    project = look_in(project_folder())
+    project = add_to_path(project_folder())
     context = quiet_context(project, load(request.experiment, request.values, project))
     context.experiment = as_planned(context)
     report = Job(context.experiment, project).report
@@ -40,12 +40,12 @@ def why(name: str, request: Request) -> None:
         step = steps[title]
     else:
         raise UserError(f"unknown step '{name}': the steps are {', '.join(steps)}, explain")
-    found = _change(context, step)
+    change = _change(context, step)
     if request.as_json:
-        print(json.dumps({"step": title, **found}))
+        print(json.dumps({"step": title, **change}))
         return
-    click.echo(f"{title}: {found['answer']}")
-    for line in found["changed"]:
+    click.echo(f"{title}: {change['answer']}")
+    for line in change["changed"]:
         click.echo(f"  {line}")
 
 
@@ -56,7 +56,7 @@ def _change(context: Any, step: Any) -> dict[str, Any]:
     if (key := key_of(step)) is None:
         return {"answer": "its key is known when the steps before it are done", "changed": []}
     if done := cached(context, step):
-        return {"answer": f"nothing changed: run {done.run_id} answers it", "changed": []}
+        return {"answer": f"nothing changed: run {done.run_id} has its result", "changed": []}
     last = _last_run(context, step.title)
     if last is None:
         return {"answer": "it has never been run", "changed": []}
@@ -65,7 +65,7 @@ def _change(context: Any, step: Any) -> dict[str, Any]:
         return {"answer": f"run {last.info.run_id} logged no key", "changed": []}
     changed = difference(Key(before).flat(), key.flat())
     if not changed:
-        reason = f"the same key as run {last.info.run_id} ({last.info.status}), whose outputs cannot answer it"
+        reason = f"the same key as run {last.info.run_id} ({last.info.status}), whose outputs cannot be used"
         return {"answer": reason, "changed": []}
     return {"answer": f"changed since run {last.info.run_id}", "changed": changed}
 

@@ -1,4 +1,4 @@
-"""What an experiment may say: one file of settings for each part that owns them, and how a YAML file becomes them.
+"""The configuration of an experiment: one file of settings for each part that owns them, and how YAML is read.
 
 Nothing here imports anything heavy: the command line reads experiments before it knows whether a step must run.
 """

@@ -1,4 +1,4 @@
-"""The methods that choose the task weights, each with its settings, what it is given, and where it comes from."""
+"""The balancing methods, each with its settings, its inputs, its paper and its implementation."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -8,22 +8,22 @@ from pydantic import Field, model_validator
 from pipeline.config.balancing import (
     Balancing,
     ByTask,
-    Directed,
-    FromGradients,
-    FromGramian,
+    DirectionMethod,
+    GivenWeights,
+    GradientBased,
+    GramianBased,
     Need,
     NonNegative,
     Positive,
     Share,
-    Weighing,
-    Weighted,
+    WeightMethod,
 )
 from pipeline.config.facts import PER_SLOT, WHOLE
 from pipeline.config.own import OwnPath
 from pipeline.plugins import named
 
 
-class Fixed(Weighted):
+class Fixed(GivenWeights):
     """Equal weights, given ones, or weights that the tuner searches."""
 
     implementation = "pipeline.balance.fixed:Fixed"
@@ -32,8 +32,8 @@ class Fixed(Weighted):
     method: Literal["fixed"]
 
 
-class RandomWeights(Weighing):
-    """Weights drawn anew for every step: the softmax of normal draws (RLW)."""
+class RandomWeights(WeightMethod):
+    """Random weights in every step: the softmax of normal draws (RLW)."""
 
     implementation = "pipeline.balance.fixed:Random"
     paper = "Lin et al. 2022, arXiv 2111.10603"
@@ -41,11 +41,11 @@ class RandomWeights(Weighing):
     method: Literal["random"]
 
 
-class Uncertainty(Weighing):
-    """A trained noise of each task: exp(-s) / 2 for a loss L, with s descending on exp(-s) L / 2 + s / 2 (UW).
+class Uncertainty(WeightMethod):
+    """Trained task noise: weights exp(-s) / 2, where s minimises exp(-s) L / 2 + s / 2 (uncertainty weighting).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
+        learning_rate: Learning rate of the method's own parameters.
     """
 
     implementation = "pipeline.balance.from_losses:Uncertainty"
@@ -57,14 +57,14 @@ class Uncertainty(Weighing):
     learning_rate: Annotated[Positive, PER_SLOT] = 0.01
 
 
-class IMTLL(Weighing):
-    """A trained scale of each loss: exp(s), with s descending on exp(s) L - s (IMTL-L).
+class IMTLL(WeightMethod):
+    """A trained scale of each loss: weights exp(s), where s minimises exp(s) L - s (IMTL-L).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
+        learning_rate: Learning rate of the method's own parameters.
     """
 
-    implementation = "pipeline.balance.from_losses:LearntScale"
+    implementation = "pipeline.balance.from_losses:IMTLL"
     paper = "Liu et al. 2021, Towards impartial multi-task learning, ICLR"
     needs = ("losses",)
     cost = 1.05
@@ -73,14 +73,14 @@ class IMTLL(Weighing):
     learning_rate: Annotated[Positive, PER_SLOT] = 0.01
 
 
-class DWA(Weighing):
-    """More to losses that fell less between the last two epochs (dynamic weight average).
+class DWA(WeightMethod):
+    """Larger weights for losses that decreased less between the last two epochs (dynamic weight average).
 
     Attributes:
-        temperature: The higher, the more alike are the weights.
+        temperature: Softmax temperature; a higher one makes the weights more equal.
     """
 
-    implementation = "pipeline.balance.from_losses:DynamicAverage"
+    implementation = "pipeline.balance.from_losses:DWA"
     paper = "Liu et al. 2019, arXiv 1803.10704"
     needs = ("losses",)
     cost = 1.04
@@ -89,10 +89,10 @@ class DWA(Weighing):
     temperature: Annotated[Positive, PER_SLOT] = 2.0
 
 
-class GLS(Weighing):
-    """Descends on the geometric mean of the losses."""
+class GLS(WeightMethod):
+    """Minimises the geometric mean of the losses (GLS)."""
 
-    implementation = "pipeline.balance.from_losses:GeometricMean"
+    implementation = "pipeline.balance.from_losses:GLS"
     paper = "Chennupati et al. 2019, MultiNet++, CVPR workshops"
     needs = ("losses",)
     cost = 1.07
@@ -100,15 +100,15 @@ class GLS(Weighing):
     method: Literal["gls"]
 
 
-class FAMO(Weighing):
-    """Lets all losses fall at a like rate, by how far each fell in the last step.
+class FAMO(WeightMethod):
+    """Decreases all losses at a similar rate, judged by their decrease in the last step (FAMO).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
-        decay: Weight decay of what the weights come from.
+        learning_rate: Learning rate of the method's own parameters.
+        decay: Weight decay of the method's own parameters.
     """
 
-    implementation = "pipeline.balance.from_losses:Famo"
+    implementation = "pipeline.balance.from_losses:FAMO"
     paper = "Liu et al. 2023, arXiv 2306.03792"
     needs = ("losses", "losses_after")
     cost = 1.4
@@ -118,17 +118,16 @@ class FAMO(Weighing):
     decay: Annotated[NonNegative, PER_SLOT] = 0.001
 
 
-class STCH(Weighted):
-    """Descends on a smooth maximum of the losses, each over its mean at the end of a warm-up (smooth Tchebycheff).
+class STCH(GivenWeights):
+    """Minimises a smooth maximum of the losses, each relative to its mean after a warm-up (smooth Tchebycheff).
 
     Attributes:
-        mu: The smaller, the closer to the maximum.
-        warmup: Epochs that descend on the sum of the losses' logarithms; one more follows where the nadir is
-            estimated.
-        nadir: What each loss is divided by: its mean in the epoch after the `warmup`, or numbers by task.
+        mu: Smoothing; a smaller one is closer to the maximum.
+        warmup: Epochs that minimise the sum of the log-losses; one more follows if the nadir is estimated.
+        nadir: Divisor of each loss: its mean in the epoch after the `warmup`, or numbers by task.
     """
 
-    implementation = "pipeline.balance.from_losses:SmoothMaximum"
+    implementation = "pipeline.balance.from_losses:STCH"
     paper = "Lin et al. 2024, arXiv 2402.19078"
     needs = ("losses",)
     cost = 1.04
@@ -139,14 +138,14 @@ class STCH(Weighted):
     nadir: Annotated[Literal["warmup"] | dict[str, Positive], WHOLE] = "warmup"
 
 
-class PBI(Weighted):
-    """Descends on the distance along the preferred direction of losses, and theta times that from it.
+class PBI(GivenWeights):
+    """Minimises the losses' length along a direction plus theta times their distance from it (PBI).
 
     Attributes:
-        theta: The price of a distance from the preferred direction.
+        theta: Penalty on the distance from the direction, which `weights` give.
     """
 
-    implementation = "pipeline.balance.from_losses:Boundary"
+    implementation = "pipeline.balance.from_losses:PBI"
     paper = "Zhang and Li 2007, MOEA/D, IEEE Transactions on Evolutionary Computation 11"
     needs = ("losses",)
     cost = 1.08
@@ -155,23 +154,23 @@ class PBI(Weighted):
     theta: Annotated[NonNegative, PER_SLOT] = 0.5
 
 
-class COSMOS(Weighing):
-    """One network for every preference r, drawn anew for every step: descends on r L - gamma cos(1 - r, L).
+class COSMOS(WeightMethod):
+    """One network for all preferences r, sampled in every step: minimises r L - gamma cos(1 - r, L) (COSMOS).
 
     Attributes:
-        alpha: The concentration of the preferences that are drawn: below 1 nearer to single tasks, above 1 to equal
-            shares.
-        gamma: The price of an angle between the losses and their ray; compare it with the losses' size.
-        ray: In which direction losses are wanted: `mirrored`, smaller where the share is larger, or `preference`,
-            larger where the share is larger, as published.
-        preference: What the trained network is asked for wherever nothing else is said: `equal`, or a share of each
-            task, by name or in the tasks' order; they are normalised to sum to 1.
+        alpha: Concentration of the Dirichlet distribution of preferences: below 1 closer to single tasks, above 1 to
+            equal shares.
+        gamma: Weight of the cosine term, relative to the size of the losses.
+        ray: Target direction of the losses: `mirrored`, smaller losses for larger shares, or `preference`, larger
+            losses for larger shares, as published.
+        preference: Preference for which the trained network predicts by default: `equal`, or one share per task, by
+            name or in the tasks' order; they are normalised to sum to 1.
     """
 
-    implementation = "pipeline.balance.from_losses:Cosmos"
+    implementation = "pipeline.balance.from_losses:COSMOS"
     paper = "Ruchte and Grabocka 2021, arXiv 2103.13392"
     needs = ("losses",)
-    conditions = True
+    takes_preference = True
     cost = 1.23
 
     method: Literal["cosmos"]
@@ -180,10 +179,10 @@ class COSMOS(Weighing):
     ray: Literal["mirrored", "preference"] = "mirrored"
     preference: ByTask = "equal"
 
-    def preferred(self, tasks: Sequence[str]) -> dict[str, float]:
-        """See `Balancing`."""
-        given = (1.0,) * len(tasks) if isinstance(self.preference, str) else self.preference
-        shares = given if isinstance(given, dict) else dict(zip(tasks, given, strict=True))
+    def default_preference(self, tasks: Sequence[str]) -> dict[str, float]:
+        """The setting `preference`, normalised to sum to 1."""
+        preference = (1.0,) * len(tasks) if isinstance(self.preference, str) else self.preference
+        shares = preference if isinstance(preference, dict) else dict(zip(tasks, preference, strict=True))
         total = sum(shares.values())
         return {task: shares[task] / total for task in tasks}
 
@@ -194,12 +193,12 @@ class COSMOS(Weighing):
         return self
 
 
-class GradNorm(FromGramian):
-    """Trained weights that bring the norms of the weighted gradients to a like size, more where a task lags.
+class GradNorm(GramianBased):
+    """Trained weights that equalise the norms of the weighted gradients, with larger norms for lagging tasks.
 
     Attributes:
-        alpha: The strength that brings lagging tasks back.
-        learning_rate: Of the weights, or of what they come from.
+        alpha: Strength with which lagging tasks are favoured.
+        learning_rate: Learning rate of the method's own parameters.
     """
 
     implementation = "pipeline.balance.from_gradients:GradNorm"
@@ -212,34 +211,34 @@ class GradNorm(FromGramian):
     learning_rate: Annotated[Positive, PER_SLOT] = 0.025
 
 
-class MGDA(FromGramian):
-    """The convex combination of the gradients of least norm (MGDA)."""
+class MGDA(GramianBased):
+    """The convex combination of the gradients with the least norm (MGDA)."""
 
-    implementation = "pipeline.balance.solvers:least_norm"
+    implementation = "pipeline.balance.solvers:mgda"
     paper = "Desideri 2012, Comptes Rendus Mathematique 350; Sener and Koltun 2018, arXiv 1810.04650"
     cost = 1.6
 
     method: Literal["mgda"]
 
 
-class PCGrad(FromGramian):
-    """Each gradient loses what conflicts with the others, taken in random order."""
+class PCGrad(GramianBased):
+    """Projects each gradient onto the normal plane of each that it conflicts with, in random order (PCGrad)."""
 
-    implementation = "pipeline.balance.surgery:Surgery"
+    implementation = "pipeline.balance.surgery:PCGrad"
     paper = "Yu et al. 2020, arXiv 2001.06782"
     cost = 1.5
 
     method: Literal["pcgrad"]
 
 
-class GradVac(FromGramian):
-    """Each pair of gradients is brought to the cosine that it has had on average.
+class GradVac(GramianBased):
+    """Changes gradients so that each pair has its moving average of cosines (gradient vaccine).
 
     Attributes:
-        beta: Weight of the new cosines in their averages.
+        beta: Weight of the new cosines in the moving averages.
     """
 
-    implementation = "pipeline.balance.surgery:Vaccine"
+    implementation = "pipeline.balance.surgery:GradVac"
     paper = "Wang et al. 2021, arXiv 2010.05874"
     cost = 1.6
 
@@ -247,14 +246,14 @@ class GradVac(FromGramian):
     beta: Annotated[Share, PER_SLOT] = 0.01
 
 
-class CAGrad(FromGramian):
-    """The best worst descent of any task within c of the mean gradient.
+class CAGrad(GramianBased):
+    """Maximises the worst task's descent within a ball around the mean gradient (CAGrad).
 
     Attributes:
-        c: How far from the mean gradient, in times its norm.
+        c: Radius of the ball, as a multiple of the mean gradient's norm.
     """
 
-    implementation = "pipeline.balance.solvers:ConflictAverse"
+    implementation = "pipeline.balance.solvers:CAGrad"
     paper = "Liu et al. 2021, arXiv 2110.14048"
     cost = 1.7
 
@@ -262,25 +261,25 @@ class CAGrad(FromGramian):
     c: Annotated[NonNegative, PER_SLOT] = 0.4
 
 
-class IMTLG(FromGramian):
-    """Equal projections of the sum on every task's gradient (IMTL-G)."""
+class IMTLG(GramianBased):
+    """A weighted sum with equal projections on all tasks' gradients (IMTL-G)."""
 
-    implementation = "pipeline.balance.solvers:impartial"
+    implementation = "pipeline.balance.solvers:imtl_g"
     paper = "Liu et al. 2021, Towards impartial multi-task learning, ICLR"
     cost = 1.4
 
     method: Literal["imtl_g"]
 
 
-class NashMTL(FromGramian):
+class NashMTL(GramianBased):
     """The Nash bargaining solution of the tasks.
 
     Attributes:
-        max_norm: The largest norm of the shared gradient; only without `normalise`.
-        iterations: Most steps of the method's own search.
+        max_norm: Largest norm of the shared gradient; only without `normalise`.
+        iterations: Maximum number of steps of the solver.
     """
 
-    implementation = "pipeline.balance.solvers:Nash"
+    implementation = "pipeline.balance.solvers:NashMTL"
     paper = "Navon et al. 2022, arXiv 2202.01017"
     cost = 1.6
 
@@ -298,14 +297,14 @@ class NashMTL(FromGramian):
         return self
 
 
-class AlignedMTL(FromGramian):
-    """Gradients turned so that they neither conflict nor dominate.
+class AlignedMTL(GramianBased):
+    """Rotates and scales the gradients so that they neither conflict nor dominate (Aligned-MTL).
 
     Attributes:
-        scale: From which singular value.
+        scale: The common singular value: the smallest, the median or the root mean square.
     """
 
-    implementation = "pipeline.balance.solvers:Aligned"
+    implementation = "pipeline.balance.solvers:AlignedMTL"
     paper = "Senushkin et al. 2023, arXiv 2305.19000"
     cost = 1.5
 
@@ -313,35 +312,35 @@ class AlignedMTL(FromGramian):
     scale: Literal["min", "median", "rmse"] = "min"
 
 
-class DualProj(FromGramian):
-    """The mean gradient, projected to where it conflicts with none (as in gradient episodic memory)."""
+class DualProj(GramianBased):
+    """The mean gradient, projected so that it conflicts with no gradient (as in gradient episodic memory)."""
 
-    implementation = "pipeline.balance.solvers:dual_projection"
+    implementation = "pipeline.balance.solvers:dualproj"
     paper = "Lopez-Paz and Ranzato 2017, arXiv 1706.08840; Quinton and Rey 2024, arXiv 2406.16232"
     cost = 1.5
 
     method: Literal["dualproj"]
 
 
-class UPGrad(FromGramian):
-    """The mean of the gradients, each projected to where it conflicts with none."""
+class UPGrad(GramianBased):
+    """The mean of the gradients, each projected so that it conflicts with none."""
 
-    implementation = "pipeline.balance.solvers:unconflicting"
+    implementation = "pipeline.balance.solvers:upgrad"
     paper = "Quinton and Rey 2024, arXiv 2406.16232"
     cost = 1.5
 
     method: Literal["upgrad"]
 
 
-class FairGrad(FromGramian):
-    """Alpha-fair shares of the descent.
+class FairGrad(GramianBased):
+    """An alpha-fair division of the descent among the tasks (FairGrad).
 
     Attributes:
-        alpha: What is fair: 0 the sum, 1 proportional, 2 the harmonic mean, large the worst task.
-        iterations: Most steps of the method's own search.
+        alpha: Fairness: 0 for the sum, 1 proportional, 2 for the harmonic mean, large for the worst task.
+        iterations: Maximum number of steps of the solver.
     """
 
-    implementation = "pipeline.balance.solvers:Fair"
+    implementation = "pipeline.balance.solvers:FairGrad"
     paper = "Ban and Ji 2024, arXiv 2402.15638"
     cost = 1.6
 
@@ -350,17 +349,17 @@ class FairGrad(FromGramian):
     iterations: Annotated[int, PER_SLOT] = Field(default=50, ge=1)
 
 
-class Krum(FromGramian):
-    """The gradients that lie closest to the others.
+class Krum(GramianBased):
+    """The gradients that lie closest to the others (Krum).
 
     Attributes:
-        byzantine: How many gradients may be corrupt.
-        selected: How many gradients are taken.
+        byzantine: Number of gradients that may be corrupt.
+        selected: Number of gradients that are selected.
     """
 
     implementation = "pipeline.balance.solvers:Krum"
     paper = "Blanchard et al. 2017, arXiv 1703.02757"
-    least = 3
+    min_tasks = 3
     trainable = False
     cost = 1.8
 
@@ -368,20 +367,20 @@ class Krum(FromGramian):
     byzantine: int = Field(default=0, ge=0)
     selected: int = Field(default=1, ge=1)
 
-    def least_tasks(self) -> int:
-        """See `Balancing`."""
+    def required_tasks(self) -> int:
+        """Smallest number of tasks for these settings."""
         return max(self.byzantine + 3, self.selected)
 
 
-class PCD(FromGramian):
-    """The first task's descent, as long as every other descends by a share of its own.
+class PCD(GramianBased):
+    """Descends on the first task, constrained to a minimum descent of all others (priority-constrained).
 
     Attributes:
-        tau: The share of progress that every task but the first is owed.
-        beta: Weight of the old values in their averages.
+        tau: Minimum descent of every other task, as a share of its own gradient's.
+        beta: Weight of the old values in the moving averages.
     """
 
-    implementation = "pipeline.balance.priority:PriorityConstrained"
+    implementation = "pipeline.balance.pcd:PCD"
     paper = "arXiv 2606.29521 (priority-constrained descent), TMLR 2026"
     cost = 1.8
 
@@ -390,15 +389,15 @@ class PCD(FromGramian):
     beta: Annotated[Share, PER_SLOT] = 0.999
 
 
-class MoDo(FromGradients):
-    """Descends on the norm of the combination by two independent halves of the batch (double sampling).
+class MoDo(GradientBased):
+    """Minimises the norm of the weighted gradients, estimated from two halves of the batch (double sampling, MoDo).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
-        rho: Its regularisation.
+        learning_rate: Learning rate of the method's own parameters.
+        rho: Regularisation of the weights.
     """
 
-    implementation = "pipeline.balance.double_sampling:DoubleSampled"
+    implementation = "pipeline.balance.double_sampling:MoDo"
     paper = "Chen et al. 2023, arXiv 2305.20057"
     needs = ("cross_gramian",)
     cost = 2.3
@@ -409,17 +408,17 @@ class MoDo(FromGradients):
     rho: Annotated[NonNegative, PER_SLOT] = 0.1
 
 
-class SDMGrad(FromGradients):
-    """The same, held near the mean gradient.
+class SDMGrad(GradientBased):
+    """As `modo`, solved anew in every step and regularised towards the mean gradient (SDMGrad).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
-        momentum: Of its search.
-        iterations: Most steps of the method's own search.
-        pull: How strongly towards the mean (its lambda).
+        learning_rate: Learning rate of the method's own parameters.
+        momentum: Momentum of the solver.
+        iterations: Steps of the solver.
+        pull: Strength of the regularisation towards the mean gradient (the paper's lambda).
     """
 
-    implementation = "pipeline.balance.double_sampling:DirectionOriented"
+    implementation = "pipeline.balance.double_sampling:SDMGrad"
     paper = "Xiao et al. 2023, arXiv 2305.18409"
     needs = ("cross_gramian",)
     cost = 2.6
@@ -432,14 +431,14 @@ class SDMGrad(FromGradients):
     pull: Annotated[NonNegative, PER_SLOT] = 0.3
 
 
-class ExcessMTL(FromGradients):
-    """More to tasks whose excess risk is estimated to be large.
+class ExcessMTL(GradientBased):
+    """Larger weights for tasks with a large estimated excess risk (ExcessMTL).
 
     Attributes:
-        learning_rate: Of the weights, or of what they come from.
+        learning_rate: Learning rate of the method's own parameters.
     """
 
-    implementation = "pipeline.balance.from_gradients:ExcessRisk"
+    implementation = "pipeline.balance.from_gradients:ExcessMTL"
     paper = "He et al. 2024, arXiv 2402.02009"
     needs = ("jacobian",)
     cost = 1.5
@@ -448,13 +447,13 @@ class ExcessMTL(FromGradients):
     gradients: Literal["parameters"] = "parameters"
     learning_rate: Annotated[Positive, PER_SLOT] = 0.01
 
-    def kept_gradients(self) -> int:
-        """See `Balancing`: their squares."""
+    def stored_per_gradient(self) -> int:
+        """One: the sums of squared gradients."""
         return 1
 
 
-class GradDrop(Directed):
-    """Each value of the gradient keeps the sign of some tasks, drawn by how far they agree."""
+class GradDrop(DirectionMethod):
+    """Keeps one sign of each gradient value, drawn by how far the tasks agree on it (GradDrop)."""
 
     implementation = "torchjd.aggregation:GradDrop"
     paper = "Chen et al. 2020, arXiv 2010.06808"
@@ -463,8 +462,8 @@ class GradDrop(Directed):
     method: Literal["graddrop"]
 
 
-class ConFIG(Directed):
-    """A direction at like angles to all gradients (conflict-free inverse gradients)."""
+class ConFIG(DirectionMethod):
+    """A direction at equal angles to all gradients (conflict-free inverse gradients)."""
 
     implementation = "pipeline.balance.solvers:conflict_free"
     paper = "Liu et al. 2025, arXiv 2408.11104"
@@ -473,32 +472,32 @@ class ConFIG(Directed):
     method: Literal["config"]
 
 
-class TrimmedMean(Directed):
-    """The mean of each value of the gradients without the extremes.
+class TrimmedMean(DirectionMethod):
+    """The mean of each gradient value over tasks without the extremes.
 
     Attributes:
-        trimmed: How many values are left out at either end.
+        trimmed: Number of values that are left out at either end.
     """
 
     implementation = "torchjd.aggregation:TrimmedMean"
     paper = "Yin et al. 2018, Byzantine-robust distributed learning, ICML"
-    least = 3
+    min_tasks = 3
     cost = 4.1
 
     method: Literal["trimmed_mean"]
     trimmed: int = Field(default=1, ge=1)
 
-    def least_tasks(self) -> int:
-        """See `Balancing`."""
+    def required_tasks(self) -> int:
+        """Smallest number of tasks for these settings."""
         return 2 * self.trimmed + 1
 
 
-class OwnBalancing(FromGradients):
-    """A method of one's own, see `pipeline.balance.Balancer`.
+class OwnBalancing(GradientBased):
+    """A user's own method, a subclass of `pipeline.balance.Balancer`.
 
     Attributes:
-        method: Its class, as `package.module:Class`.
-        arguments: Its settings by name.
+        method: The method's class, as `package.module:Class`.
+        arguments: The method's settings by name.
     """
 
     method: OwnPath
@@ -506,20 +505,20 @@ class OwnBalancing(FromGradients):
 
     @property
     def needs(self) -> tuple[Need, ...]:  # type: ignore[override]
-        """As its class declares; the module is imported."""
+        """The inputs that the class declares; its module is imported."""
         return tuple(named(self.method).needs)
 
     @property
-    def of_gradients(self) -> bool:  # type: ignore[override]
-        """By what it needs."""
+    def reads_gradients(self) -> bool:  # type: ignore[override]
+        """Whether it needs gradients."""
         return bool({"gramian", "cross_gramian", "jacobian"} & set(self.needs))
 
     def values(self) -> dict[str, Any]:
-        """See `Balancing`."""
+        """The arguments by name."""
         return self.arguments
 
     def by_task(self) -> dict[str, dict[str, float] | tuple[float, ...]]:
-        """See `Balancing`: nothing is known of its arguments."""
+        """None: what the arguments mean is not known."""
         return {}
 
 

@@ -1,47 +1,46 @@
-"""What an experiment may say about the weights of its tasks: what all balancing methods have in common.
-
-The methods themselves are in `balancers.py`.
-"""
+"""The base classes of all balancing methods; the methods themselves are in `balancers.py`."""
 
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from pipeline.config.base import listed
+from pipeline.config.base import as_tuple
 from pipeline.config.facts import PER_SLOT, WHOLE
 from pipeline.config.parts import Part
 
 Need = Literal["losses", "losses_after", "gramian", "cross_gramian", "jacobian"]
-"""What a method is given beside its own settings and memory.
+"""An input of a method in every step.
 
-`losses`: of the tasks, before the step; `losses_after`: also those of the same batch after it. `gramian`: the inner
-products of the tasks' gradients on what they share; `cross_gramian`: of those of two halves of the batch; `jacobian`:
-these gradients themselves.
+`losses`: the tasks' losses before the update; `losses_after`: also those of the same batch after it. `gramian`: inner
+products of the tasks' gradients with respect to the shared parameters; `cross_gramian`: inner products between the
+gradients of the batch's two halves; `jacobian`: the gradients themselves.
 """
 
 NonNegative = Annotated[float, Field(ge=0.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
-ByTask = Annotated[Literal["equal"] | dict[str, NonNegative] | tuple[NonNegative, ...], BeforeValidator(listed), WHOLE]
-"""`equal`, or a number for each task, by name or in the tasks' order."""
+ByTask = Annotated[
+    Literal["equal"] | dict[str, NonNegative] | tuple[NonNegative, ...], BeforeValidator(as_tuple), WHOLE
+]
+"""`equal`, or one number per task, by name or in the tasks' order."""
 
 
 class Balancing(Part):
-    """How w is chosen in L = sum of w_i * L_i. `headway show --balancers` lists the methods with their settings.
+    """The choice of w in L = sum of w_i * L_i. `headway show --balancers` lists the methods with their settings.
 
     Attributes:
-        method: Such as `fixed`, weights that do not change during training.
-        paper: Where the method comes from.
-        needs: What it is given.
-        least: How many tasks it takes at least, whatever its settings.
-        of_gradients: Whether it reads gradients on layers that the tasks share.
-        weighs: Whether it returns weights; else a direction for what is shared.
-        trainable: Whether it trains a usual network at its default settings.
-        conditions: Whether the network is given a preference among the tasks beside its rows, and predicts for any.
-        cost: How many times as long as with equal weights a step takes, of as few tasks as it takes but at least two,
-            in a stack of 8 networks with one wide layer; about, by `python -m benchmarks.balancers`.
+        method: Name of the method, such as `fixed` for constant weights.
+        paper: The method's publication.
+        needs: The inputs of the method.
+        min_tasks: Smallest number of tasks for any settings of the method.
+        reads_gradients: Whether it reads the tasks' gradients on shared layers.
+        returns_weights: Whether it returns weights; else an update direction for the shared parameters.
+        trainable: Whether its default settings train a usual network.
+        takes_preference: Whether the network takes a preference among the tasks as an input, and predicts for any.
+        cost: Approximate duration of a step as a multiple of one with equal weights, with the fewest possible tasks but
+            at least two, in a stack of 8 networks with one wide layer (`python -m benchmarks.balancers`).
     """
 
     part = "method"
@@ -53,11 +52,11 @@ class Balancing(Part):
 
     paper: ClassVar[str] = ""
     needs: ClassVar[tuple[Need, ...]] = ()
-    least: ClassVar[int] = 1
-    of_gradients: ClassVar[bool] = False
-    weighs: ClassVar[bool] = True
+    min_tasks: ClassVar[int] = 1
+    reads_gradients: ClassVar[bool] = False
+    returns_weights: ClassVar[bool] = True
     trainable: ClassVar[bool] = True
-    conditions: ClassVar[bool] = False
+    takes_preference: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0
 
     @property
@@ -67,43 +66,43 @@ class Balancing(Part):
 
     @classmethod
     def settings(cls) -> dict[str, Any]:
-        """The method's own settings at their defaults, without those of its family."""
-        shared = {*Weighing.model_fields, *FromGradients.model_fields, *Directed.model_fields}
-        return {name: it.default for name, it in cls.model_fields.items() if name not in shared}
+        """The method's own settings at their defaults, without those common to its family."""
+        shared = {*WeightMethod.model_fields, *GradientBased.model_fields, *DirectionMethod.model_fields}
+        return {name: field.default for name, field in cls.model_fields.items() if name not in shared}
 
     def values(self) -> dict[str, Any]:
-        """The method's own settings by name, in the order of their declaration."""
+        """The method's own settings by name, in the declared order."""
         return {name: getattr(self, name) for name in self.settings()}
 
     def by_task(self) -> dict[str, dict[str, float] | tuple[float, ...]]:
-        """Settings that are given as a number for each task, by name or in the tasks' order."""
+        """Settings that are given as one number per task, by name or in the tasks' order."""
         return {name: it for name, it in self.values().items() if isinstance(it, dict | tuple)}
 
     def normalised(self, tasks: Sequence[str]) -> dict[str, float]:
-        """One weight a task, summing to the number of tasks."""
+        """One weight per task, which sum to the number of tasks."""
         return dict.fromkeys(tasks, 1.0)
 
-    def preferred(self, tasks: Sequence[str]) -> dict[str, float]:
-        """What a network that `conditions` is asked for by default: one share a task, summing to 1."""
+    def default_preference(self, tasks: Sequence[str]) -> dict[str, float]:
+        """The preference for which a network predicts by default: one share per task, which sum to 1."""
         return dict.fromkeys(tasks, 1.0 / len(tasks))
 
-    def least_tasks(self) -> int:
-        """How many tasks the method takes at least."""
-        return self.least
+    def required_tasks(self) -> int:
+        """Smallest number of tasks for these settings."""
+        return self.min_tasks
 
-    def kept_gradients(self) -> int:
-        """How many values it remembers from step to step for each value of the tasks' gradients."""
+    def stored_per_gradient(self) -> int:
+        """Number of state values per value of the tasks' gradients, for the prediction of memory."""
         return 0
 
     def check(self, tasks: Collection[str]) -> None:
-        """Hold settings against the names of the tasks.
+        """Check settings by task against the names of the tasks.
 
         Raises:
-            ValueError: They name other tasks, another number of them, or give all of them nothing.
+            ValueError: They name other tasks, have another number of values, or are all 0.
         """
         for name, given in self.by_task().items():
             if isinstance(given, dict) and set(given) != set(tasks):
-                named, known = (", ".join(sorted(it)) for it in (given, tasks))
+                named, known = (", ".join(sorted(names)) for names in (given, tasks))
                 raise ValueError(f"balancing.{name} names {named}; the tasks are {known}")
             if len(given) != len(tasks):
                 raise ValueError(f"balancing.{name} has {len(given)} values; the tasks are {', '.join(tasks)}")
@@ -112,13 +111,14 @@ class Balancing(Part):
                 raise ValueError(f"balancing.{name} are all 0: give at least one task a positive {what}")
 
 
-class Weighing(Balancing):
+class WeightMethod(Balancing):
     """Methods that return weights.
 
     Attributes:
-        normalise: Scale each step's weights so that their absolute values sum to the number of tasks, which keeps the
-            learning rate's meaning from method to method; false keeps the scale that the method's paper gives.
-        smoothing: Share of the last weights in the new ones, in [0, 1) (CR-MOGM; Zhou et al. 2022, NeurIPS).
+        normalise: Scale each step's weights so that their absolute values sum to the number of tasks, so that a
+            learning rate means the same for all methods; false keeps the scale of the method's paper.
+        smoothing: Coefficient of the previous weights in a moving average, in [0, 1) (CR-MOGM; Zhou et al. 2022,
+            NeurIPS).
     """
 
     normalise: bool = True
@@ -126,62 +126,63 @@ class Weighing(Balancing):
 
     @property
     def interval(self) -> int:
-        """Steps from one choice of weights to the next."""
+        """Steps between two choices of weights."""
         return 1
 
 
-class Weighted(Weighing):
-    """Methods that read given weights.
+class GivenWeights(WeightMethod):
+    """Methods that take given weights.
 
     Attributes:
-        weights: `equal`, or one a task; they are normalised to sum to the number of tasks.
+        weights: `equal`, or one per task; they are normalised to sum to the number of tasks.
     """
 
     weights: Annotated[Literal["equal"] | dict[str, NonNegative], PER_SLOT, WHOLE] = "equal"
 
     def normalised(self, tasks: Sequence[str]) -> dict[str, float]:
-        """See `Balancing`."""
+        """The given weights, normalised to sum to the number of tasks."""
         if self.weights == "equal":
             return super().normalised(tasks)
         total = sum(self.weights[task] for task in tasks)
         return {task: len(tasks) * self.weights[task] / total for task in tasks}
 
 
-class FromGradients(Weighing):
-    """Methods that choose weights by the gradients on what the tasks share.
+class GradientBased(WeightMethod):
+    """Methods that choose weights from the tasks' gradients on shared layers.
 
     Attributes:
-        gradients: With respect to the shared `parameters`.
-        every: Steps from one choice of weights to the next.
+        gradients: Gradients with respect to the shared `parameters`.
+        every: Steps between two choices of weights.
     """
 
-    of_gradients = True
+    reads_gradients = True
 
     gradients: Literal["parameters", "representation"] = "parameters"
     every: int = Field(default=1, ge=1)
 
     @property
     def interval(self) -> int:
-        """See `Weighing`."""
+        """The setting `every`."""
         return self.every
 
 
-class FromGramian(FromGradients):
-    """Methods that read the gradients' inner products alone.
+class GramianBased(GradientBased):
+    """Methods that read only the inner products of the gradients.
 
     Attributes:
-        gradients: With respect to the shared `parameters`, or to the `representation` that the shared layers return,
-            which is cheaper (Sener and Koltun 2018, section 3.3). Tasks on different rows have nothing in common there.
+        gradients: Gradients with respect to the shared `parameters`, or to the `representation` that the shared layers
+            return, which is cheaper (Sener and Koltun 2018, section 3.3). Gradients of tasks on different rows are
+            orthogonal there.
     """
 
     needs: ClassVar[tuple[Need, ...]] = ("gramian",)
 
 
-class Directed(Balancing):
-    """Methods that give no weights, but a direction for what is shared."""
+class DirectionMethod(Balancing):
+    """Methods that return no weights, but an update direction for the shared parameters."""
 
-    needs = ("jacobian",)
-    of_gradients = True
-    weighs = False
+    needs: ClassVar[tuple[Need, ...]] = ("jacobian",)
+    reads_gradients = True
+    returns_weights = False
 
     gradients: Literal["parameters"] = "parameters"

@@ -8,25 +8,25 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 
-def listed(value: Any) -> Any:
-    """A list as the tuple that settings keep."""
+def as_tuple(value: Any) -> Any:
+    """Convert a list, as YAML has it, into the tuple that settings store."""
     return tuple(value) if isinstance(value, list) else value
 
 
-Widths = Annotated[tuple[int, ...], BeforeValidator(listed)]
+Widths = Annotated[tuple[int, ...], BeforeValidator(as_tuple)]
 """Widths of hidden layers, outermost first; YAML writes a list."""
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
 
 
-def shown(value: Any) -> str:
-    """A value as a message shows it: as Python writes it, cut short where it is long or deep."""
+def abbreviated(value: Any) -> str:
+    """The `repr` of a value for a message, truncated if it is long or deeply nested."""
     return _repr.repr(value)
 
 
-def unknown(what: str, name: str, names: Iterable[str], otherwise: str) -> ValueError:
-    """That there is no such part, with the nearest name that there is, or else some other advice."""
+def unknown_name(what: str, name: str, names: Iterable[str], otherwise: str) -> ValueError:
+    """The error for an unknown name: it suggests the closest known name, or gives other advice if none is close."""
     guess = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{guess[0]}'?" if guess else otherwise
     return ValueError(f"there is no {what} '{name}' ({hint})")

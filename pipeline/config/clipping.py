@@ -1,10 +1,10 @@
-"""What an experiment may say about how far the numbers of a table reach."""
+"""Settings of clipping the numeric columns of a table."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from pipeline.config.base import Settings, listed
+from pipeline.config.base import Settings, as_tuple
 
 Quantiles = tuple[float, float]
 
@@ -17,12 +17,12 @@ def _in_order(clip: Quantiles) -> Quantiles:
 
 
 class Clipped(Settings):
-    """How far the numbers of a table reach.
+    """Clipping of the numeric columns of a table.
 
     Attributes:
-        clip: Quantiles of the training rows between which every numeric column is clipped before it is standardised, in
-            training, on test and where the model answers: a few rows far out may otherwise make up most of the error of
-            all. A column that would be the same in all training rows is left as it is. Null clips nothing.
+        clip: Quantiles of the training rows to which every numeric column is clipped before it is standardised, in
+            training, evaluation and prediction: a few outliers may otherwise dominate the error. A column that would
+            become constant on the training rows is not clipped. null for no clipping.
     """
 
-    clip: Annotated[Quantiles, BeforeValidator(listed), AfterValidator(_in_order)] | None = (0.001, 0.999)
+    clip: Annotated[Quantiles, BeforeValidator(as_tuple), AfterValidator(_in_order)] | None = (0.001, 0.999)

@@ -1,4 +1,4 @@
-"""Where the dimensions of a search space are searched: everywhere, or only with certain values of others."""
+"""Conditional dimensions of a search space, which are searched only with certain values of others."""
 
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
@@ -7,14 +7,14 @@ from typing import Any
 from pipeline.config.tuning import Dimension
 
 Conditions = Mapping[str, tuple[Any, ...]]
-"""Values by key of which one has to be there, for every key."""
+"""The allowed values of each key that a dimension depends on."""
 
 
-def in_order(space: Mapping[str, Dimension]) -> list[str]:
-    """The keys, each after those that its condition names, else in alphabetical order.
+def dependency_order(space: Mapping[str, Dimension]) -> list[str]:
+    """The keys, each after those that it depends on, else in alphabetical order.
 
     Raises:
-        graphlib.CycleError: There is no such order.
+        graphlib.CycleError: The conditions form a cycle.
     """
     sorter = TopologicalSorter({key: dimension.when for key, dimension in space.items()})
     sorter.prepare()
@@ -26,27 +26,27 @@ def in_order(space: Mapping[str, Dimension]) -> list[str]:
     return order
 
 
-def hold(conditions: Conditions, values: Mapping[str, Any]) -> bool:
-    """Whether conditions hold in a trial.
+def are_met(conditions: Conditions, values: Mapping[str, Any]) -> bool:
+    """Whether the conditions of a dimension are met in a trial.
 
     Args:
-        conditions: Of a dimension.
-        values: That the trial searches, by key; what is not searched in it has no value that a condition could ask for.
+        conditions: The conditions.
+        values: The searched values of the trial by key; a key that is not searched in it meets no condition.
     """
     return all(key in values and values[key] in allowed for key, allowed in conditions.items())
 
 
-def followed(space: Mapping[str, Dimension]) -> dict[str, Conditions]:
-    """All that holds where a dimension is searched, in order: its own conditions, and those of what they name.
+def effective_conditions(space: Mapping[str, Dimension]) -> dict[str, Conditions]:
+    """The conditions of each dimension including those of the dimensions that it depends on, in dependency order.
 
     Raises:
-        graphlib.CycleError: Conditions go round in a circle.
+        graphlib.CycleError: The conditions form a cycle.
     """
-    found: dict[str, Conditions] = {}
-    for key in in_order(space):
+    effective: dict[str, Conditions] = {}
+    for key in dependency_order(space):
         conditions = dict(space[key].when)
         for named in space[key].when:
-            for other, allowed in found[named].items():
+            for other, allowed in effective[named].items():
                 conditions[other] = tuple(value for value in conditions.get(other, allowed) if value in allowed)
-        found[key] = conditions
-    return found
+        effective[key] = conditions
+    return effective

@@ -1,4 +1,4 @@
-"""What an experiment may say about its data."""
+"""Settings of the data: which examples, how they are split, mixed and encoded."""
 
 from typing import Annotated, Literal
 
@@ -8,24 +8,24 @@ from pipeline.config.base import Settings
 from pipeline.config.facts import read_by
 
 _USED = {"words": ("words", "buckets"), "subwords": ("subwords",)}
-"""What each kind of vocabulary reads beside `kind`, `length` and `min_count`."""
+"""The settings of each kind of vocabulary beside `kind`, `length` and `min_count`."""
 
 
 class VocabularySettings(Settings):
-    """How text becomes numbers: one vocabulary, made of the training rows of all sources of text together.
+    """How text is encoded: one vocabulary, built from the training rows of all text sources together.
 
-    Under trunk `huggingface` the encoder's own tokenizer makes them, and only `length` is read.
+    Under trunk `huggingface` the encoder's own tokenizer is used, and only `length` is read.
 
     Attributes:
-        kind: `words`: a token is known by its word, shape, beginnings and endings. `subwords`: by the parts of it that
-            are frequent (byte-pair encoding); needs `headway[transformers]`.
-        length: Most tokens of a row; longer ones are cut. null takes what 99.5 % of the training rows keep to, at most
-            128.
-        words: Most words that are told apart, the most frequent ones.
-        subwords: Most subwords.
-        min_count: How often a word, or two neighbouring subwords, must occur in training rows to be told apart; rarer
-            words are known by their shape, beginning and ending alone.
-        buckets: How many numbers these shapes, beginnings and endings are hashed to.
+        kind: `words`: a token is represented by its word, shape, prefixes and suffixes. `subwords`: by byte-pair
+            encoding; needs `headway[transformers]`.
+        length: Maximum number of tokens of a row; longer rows are truncated. null takes the 99.5 % quantile of the
+            training rows, at most 128.
+        words: Maximum number of words, the most frequent ones.
+        subwords: Maximum number of subwords.
+        min_count: Minimum number of occurrences in training rows of a word, or of a pair of adjacent subwords; rarer
+            words are represented by their shape, prefix and suffix alone.
+        buckets: Number of hash buckets for shapes, prefixes and suffixes.
     """
 
     kind: Literal["words", "subwords"] = "words"
@@ -44,20 +44,20 @@ class VocabularySettings(Settings):
 
 
 class DataSettings(Settings):
-    """Which examples, and how they are split and mixed.
+    """Settings of the examples, and of how they are split and mixed.
 
     Attributes:
-        variant: `sample` reads what ships; `full` reads `root` or downloads.
-        root: Folder of the full data (`MNIST/raw/...`), only ever read; null downloads.
-        prepared: Folder under which prepared arrays are kept.
+        variant: `sample` reads the samples in the repository; `full` reads `root` or downloads.
+        root: Folder of the full data (`MNIST/raw/...`), read only; null downloads.
+        prepared: Folder under which prepared arrays are stored.
         validation: Share of the training part that becomes the validation split, in [0, 1); 0 for none.
-        test: Share held out as the test split where the source has no test part of its own.
+        test: Share held out as the test split if the source has no test rows of its own.
         mix: How sources of different size share an epoch. `longest`: the shorter are reshuffled and cycled;
-            `proportional`: rows a step in proportion to size; `shortest`: the rest of the longer is dropped;
-            `temperature`: as many rows as `proportional` in all, shared out in proportion to size^(1/temperature).
-        temperature: 1 is `proportional`, the higher the more alike (Raffel et al. 2020, arXiv 1910.10683, 3.5.2, who
-            sample at random: here each source's share is kept in every step).
-        text: How text becomes numbers.
+            `proportional`: rows per step in proportion to size; `shortest`: the rest of the longer is dropped;
+            `temperature`: as many rows per step as `proportional`, in proportion to size^(1/temperature).
+        temperature: 1 is `proportional`, higher is closer to uniform (Raffel et al. 2020, arXiv 1910.10683, 3.5.2, who
+            sample at random: here each step has each source's share).
+        text: How text is encoded.
     """
 
     variant: Literal["sample", "full"] = "sample"
@@ -70,6 +70,6 @@ class DataSettings(Settings):
     text: Annotated[VocabularySettings, read_by("prepare")] = VocabularySettings()
 
     @property
-    def heat(self) -> float:
-        """The temperature where it is what mixes, else 1."""
+    def effective_temperature(self) -> float:
+        """The temperature if `mix` is `temperature`, else 1."""
         return self.temperature if self.mix == "temperature" else 1.0

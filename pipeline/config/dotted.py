@@ -1,4 +1,4 @@
-"""Dotted keys: `training.learning_rate` names one value of an experiment."""
+"""Dotted keys: `training.learning_rate` names one setting of an experiment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from pipeline.config.experiment import Experiment
 from pipeline.config.facts import Facts, Step
-from pipeline.config.parts import Part, without_others
+from pipeline.config.parts import Part, drop_other_choices
 
 _OF_KINDS = ("tasks", "sources")
 _OF_KEYS = ("tuning.space.", "tuning.base.")
@@ -17,7 +17,7 @@ _OF_KEYS = ("tuning.space.", "tuning.base.")
 
 @dataclass
 class _Declared:
-    """A setting as it is declared: its facts, and the settings in it by name, `*` for those of any name."""
+    """A setting's declaration: its facts, the settings in it by name (`*` for any name), and the parts it chooses."""
 
     facts: Facts = field(default_factory=Facts)
     inside: dict[str, "_Declared"] = field(default_factory=dict)
@@ -31,29 +31,29 @@ def _declared() -> _Declared:
     return root
 
 
-def _declare(at: _Declared, annotation: Any) -> None:
-    """Note all settings of a type below a setting."""
+def _declare(parent: _Declared, annotation: Any) -> None:
+    """Add all settings of a type to their parent's declaration."""
     if get_origin(annotation) is dict:
-        at.inside["*"] = member = _Declared(at.facts.within(()))
+        parent.inside["*"] = member = _Declared(parent.facts.within(()))
         _declare(member, get_args(annotation)[1])
         return
     if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-        for one in get_args(annotation):
-            _declare(at, one)
+        for member_type in get_args(annotation):
+            _declare(parent, member_type)
         return
     if issubclass(annotation, Part) and annotation is annotation.family:
-        at.parts.append(annotation)
+        parent.parts.append(annotation)
         for choice in annotation.all_choices():
-            _declare(at, choice)
+            _declare(parent, choice)
         return
-    for name, it in annotation.model_fields.items():
-        found = at.inside.setdefault(name, _Declared())
-        found.facts = at.facts.within(it.metadata)
-        _declare(found, it.annotation)
+    for name, field_info in annotation.model_fields.items():
+        declared = parent.inside.setdefault(name, _Declared())
+        declared.facts = parent.facts.within(field_info.metadata)
+        _declare(declared, field_info.annotation)
 
 
 def _at(key: str) -> _Declared:
-    """The innermost declared setting that a dotted key leads to."""
+    """The innermost declared setting on the path of a dotted key."""
     node = _declared()
     for part in key.split("."):
         inner = node.inside.get(part) or node.inside.get("*")
@@ -65,12 +65,16 @@ def _at(key: str) -> _Declared:
 
 @cache
 def facts(key: str) -> Facts:
-    """What is declared of the setting that a dotted key names, or lies in."""
+    """The facts declared for the setting that a dotted key names, or is in.
+
+    >>> facts("training.learning_rate").per_slot, sorted(facts("data.test").read_by)
+    (True, ['prepare'])
+    """
     return _at(key).facts
 
 
 def is_of_choice(key: str) -> bool:
-    """Whether a dotted key names a setting that only some choices of a part have."""
+    """Whether a dotted key names a setting of only some choices of a part, such as `balancing.c`."""
     parent, _, name = key.rpartition(".")
     return bool(parent) and (any(name != part.chosen_by for part in _at(parent).parts) or is_of_choice(parent))
 
@@ -78,7 +82,10 @@ def is_of_choice(key: str) -> bool:
 def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
     """The leaves of a settings tree by dotted key; lists are leaves, tuples become lists.
 
-    `tuning.space` and `tuning.base` are keyed by dotted keys themselves: they stay behind their own key.
+    The dotted keys in `tuning.space` and `tuning.base` follow these keys.
+
+    >>> flatten({"training": {"epochs": 3}, "tuning": {"base": {"training.epochs": 1}}})
+    {'training.epochs': 3, 'tuning.base.training.epochs': 1}
     """
     if isinstance(tree, BaseModel):
         tree = tree.model_dump(mode="json")
@@ -91,7 +98,7 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The reverse of `flatten` for keys that name settings; `tuning.space` and `.base` take a dotted key behind."""
+    """The inverse of `flatten` for keys of settings; what follows `tuning.space` or `tuning.base` is one dotted key."""
     tree: dict[str, Any] = {}
     for key, value in values.items():
         *parents, last = _parts(key)
@@ -104,75 +111,80 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`over` laid on `base`: mappings merge, except those in `REPLACED`; anything else replaces.
+    """`base` overridden by `over`: mappings merge, except those declared as `WHOLE`; any other value is replaced.
 
-    Tasks and sources that do not say what kind they are, as in `tasks.price.loss`, change those that are there.
+    Tasks and sources without a kind, as in `tasks.price.loss`, change existing ones instead of replacing all.
     """
     result = dict(base)
     for key, value in over.items():
         path = f"{prefix}.{key}" if prefix else key
         declared, old = _at(path), result.get(key)
         for part in declared.parts if isinstance(old, str) and isinstance(value, Mapping) else ():
-            old = {} if part.chosen_by in value else {part.chosen_by: old}  # given in short, such as `trunk: lenet`
+            old = {} if part.chosen_by in value else {part.chosen_by: old}  # in short form, such as `trunk: lenet`
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merge = both and (not declared.facts.whole or (path in _OF_KINDS and not _says_kinds(value)))
+        merge = both and (not declared.facts.whole or (path in _OF_KINDS and not _have_kinds(value)))
         result[key] = merged(old, value, path) if merge else value  # type: ignore[arg-type]
     return result
 
 
-def _says_kinds(members: Mapping[str, Any]) -> bool:
+def _have_kinds(members: Mapping[str, Any]) -> bool:
     return any(not isinstance(member, Mapping) or "kind" in member for member in members.values())
 
 
 def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
-    """The experiment with some values replaced, validated anew.
+    """The experiment with some values replaced, validated again.
 
     Raises:
-        pydantic.ValidationError: A key is unknown or a value is out of its range.
+        pydantic.ValidationError: A key is unknown or a value is invalid.
     """
     return Experiment.model_validate(merged(_given(experiment), nested(values)))
 
 
 def _given(experiment: Experiment) -> dict[str, Any]:
-    """What differs from the defaults: another choice of a part has defaults of its own."""
+    """The values that differ from the defaults: with another choice of a part, the others take its defaults."""
     return experiment.model_dump(mode="json", exclude_defaults=True)
 
 
 def read_stored(tree: Mapping[str, Any]) -> Experiment:
-    """An experiment as a run stored it, perhaps by an earlier version.
+    """Read an experiment that a run stored, possibly of an earlier version.
 
     Raises:
-        pydantic.ValidationError: It is none.
+        pydantic.ValidationError: The tree is no valid experiment.
     """
     return Experiment.model_validate(_upgraded(tree, _declared()))
 
 
 def _upgraded(tree: Any, declared: _Declared) -> Any:
     for part in declared.parts:
-        tree = without_others(part, tree)
+        tree = drop_other_choices(part, tree)
     if not isinstance(tree, Mapping):
         return tree
-    return {key: _upgraded(it, declared.inside[key]) if key in declared.inside else it for key, it in tree.items()}
+    inside = {key: declared.inside.get(key) or declared.inside.get("*") for key in tree}
+    return {key: _upgraded(it, found) if (found := inside[key]) else it for key, it in tree.items()}
 
 
 def values_read(experiment: Experiment, step: Step) -> dict[str, Any]:
-    """The values that a step's result depends on and that differ from the defaults, by dotted key, sorted.
+    """The values that a step reads and that differ from the defaults, by dotted key, sorted.
 
-    Keeping defaults out means that a new setting, at its default, changes no key. Settings of which the key has what
-    they stand for are left out.
+    As defaults are left out, a new setting at its default changes no key. `RESOLVED` settings are left out.
+
+    >>> task = {"kind": "binary", "source": "my"}
+    >>> experiment = Experiment(name="my", tasks={"sold": task}, training={"batch_size": 32}, gate={"min_gain": 0.1})
+    >>> values_read(experiment, "train")
+    {'tasks.sold.kind': 'binary', 'tasks.sold.source': 'my', 'training.batch_size': 32}
     """
     return {
         key: value
         for key, value in sorted(flatten(_given(experiment)).items())
-        if step in (found := facts(key)).read_by and not found.resolved
+        if step in facts(key).read_by and not facts(key).resolved
     }
 
 
 def under_base(experiment: Experiment) -> Experiment:
-    """The experiment with `tuning.base` laid over it: what the tuned arms and their first trials are.
+    """The experiment overridden by `tuning.base`: the start of the tuned arms, and their first trial.
 
     Raises:
-        pydantic.ValidationError: A key is unknown or a value is out of its range.
+        pydantic.ValidationError: A key is unknown or a value is invalid.
     """
     base = experiment.tuning.base if experiment.tuning else {}
     return with_values(experiment, base) if base else experiment

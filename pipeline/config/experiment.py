@@ -1,19 +1,19 @@
-"""The experiment: one YAML file, read into a frozen, typed, validated tree."""
+"""The experiment: one YAML file as a frozen, typed, validated tree of settings."""
 
 import re
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
+from pipeline.config.affinity import AffinitySettings
 from pipeline.config.balancers import Fixed
 from pipeline.config.balancing import Balancing
-from pipeline.config.base import Settings, unknown
-from pipeline.config.comparing import CompareSettings
+from pipeline.config.base import Settings, unknown_name
+from pipeline.config.compare import CompareSettings
 from pipeline.config.data import DataSettings, VocabularySettings
-from pipeline.config.deciding import DecisionSettings
-from pipeline.config.explaining import ExplainSettings
+from pipeline.config.decision import DecisionSettings
+from pipeline.config.explain import ExplainSettings
 from pipeline.config.facts import PER_SLOT, RESOLVED, SAME_COST, WHOLE, read_by
-from pipeline.config.grouping import AffinitySettings
 from pipeline.config.model import ModelSettings
 from pipeline.config.sources import SourceName, SourceSettings
 from pipeline.config.tasks import TaskName, TaskSettings
@@ -23,13 +23,13 @@ from pipeline.config.tuning import TRIALS_A_REPLICATE, TuningSettings
 
 
 class Baselines(Settings):
-    """What the shared network is held against.
+    """The baselines that the shared network is compared with.
 
     Attributes:
         single: Train the same network on each task alone.
         separate: Another experiment to train on this one's data, tasks and seeds; null for none.
-        reference: Also score what is good without a network: gradient boosting on tables, TF-IDF and logistic
-            regression on texts.
+        reference: Also score a model without a network: gradient boosting on tables, TF-IDF and logistic regression on
+            texts.
     """
 
     single: bool = True
@@ -38,23 +38,37 @@ class Baselines(Settings):
 
 
 class Gate(Settings):
-    """When a new model becomes champion: its objective on validation is higher by more than `min_gain`."""
+    """The condition for a new champion: its objective on validation is higher by more than `min_gain`."""
 
     min_gain: float = 0.0
 
 
 class Experiment(Settings):
-    """Everything an experiment says.
+    """All settings of an experiment.
 
     Attributes:
-        name: Of the experiment in MLflow, of the study and of the registered model.
-        seed: Root of every random draw, at least 0.
-        device: `auto` takes a GPU where the driver reports one.
-        precision: Of the matrix products; `bfloat16` keeps weights, their gradients and the optimizer in float32, and
-            is faster on processors with instructions for it.
-        slots: Most networks in a stack; `auto` takes what this machine trains fastest. It changes no value on the CPU.
-        processes: That train, a thread each; `auto` weighs the work against a worker's start. It never changes a value.
-        sources: By name, where the experiment's own data are, beside the sources that are built in.
+        name: Name of the MLflow experiment, the study and the registered model.
+        seed: Root seed of all random draws.
+        device: Device to train on; `auto` takes a GPU if the driver reports one.
+        precision: Precision of the matrix products; `bfloat16` keeps parameters, gradients and optimizer state in
+            float32, and is faster on processors with instructions for it.
+        slots: Largest number of networks in a stack; `auto` takes the fastest on this machine. No effect on values on
+            the CPU.
+        processes: Number of training processes, with one thread each; `auto` weighs the work against a process's
+            start-up. No effect on values.
+        data: Examples, splits and how sources are mixed.
+        baselines: What the shared network is compared with.
+        gate: Condition for a new champion.
+        sources: The experiment's own sources by name, beside the built-in ones.
+        tasks: The tasks by name.
+        model: The network.
+        balancing: The method that chooses the task weights.
+        training: How a network is trained.
+        tuning: The search; null for none.
+        decision: When a difference counts.
+        explain: Settings of `headway explain`.
+        compare: Settings of `headway compare`.
+        affinity: Settings of `headway affinity`.
     """
 
     name: Annotated[str, read_by("select", "report", "compare", "affinity")]
@@ -73,7 +87,11 @@ class Experiment(Settings):
         read_by("prepare"),
         WHOLE,
     ] = Field(default={})
-    tasks: Annotated[dict[TaskName, TaskSettings], read_by("prepare", "train", "study"), WHOLE] = Field(min_length=1)
+    tasks: Annotated[
+        dict[TaskName, Annotated[SerializeAsAny[TaskSettings], BeforeValidator(TaskSettings.of)]],
+        read_by("prepare", "train", "study"),
+        WHOLE,
+    ] = Field(min_length=1)
     model: Annotated[ModelSettings, read_by("train", "study")] = ModelSettings()
     balancing: Annotated[SerializeAsAny[Balancing], BeforeValidator(Balancing.of), read_by("train", "study")] = Fixed(
         method="fixed"
@@ -124,26 +142,26 @@ class Experiment(Settings):
         return self
 
     def _check_method(self) -> None:
-        """Hold the balancing method against the tasks and the network that it is for."""
+        """Check the balancing method against the tasks and the network."""
         balancing = self.balancing
         if len(self.tasks) == 1 or balancing.own_path:
-            return  # of a single task there is nothing to balance; one's own method is not imported here
-        method, least = balancing.method, balancing.least_tasks()
+            return  # nothing to balance with one task; a user's own method is not imported here
+        method, least = balancing.method, balancing.required_tasks()
         if len(self.tasks) < least:
             raise ValueError(f"balancing.method '{method}' needs at least {least} tasks; found {len(self.tasks)}")
-        if balancing.of_gradients:
+        if balancing.reads_gradients:
             self._check_shared(f"balancing.method '{method}' reads gradients on", "a method that needs no gradients")
-        if balancing.conditions:
+        if balancing.takes_preference:
             self._check_shared(f"balancing.method '{method}' gives a preference to", "a method that needs none")
-            if not self.model.trunk.widened:
-                *others, last = (name for name, it in Trunk.choices.items() if it.widened)
+            if not self.model.trunk.accepts_appended:
+                *others, last = (name for name, it in Trunk.choices.items() if it.accepts_appended)
                 raise ValueError(
                     f"balancing.method '{method}' appends a preference to the rows, which a trunk "
                     f"'{self.model.trunk.kind}' cannot take: use {', '.join(others)} or {last}"
                 )
 
     def _check_trials(self) -> None:
-        """Refuse a number of trials that cannot be dealt out evenly."""
+        """Refuse a number of trials that cannot be divided evenly among the replicates."""
         trials, count = self.tuning.trials if self.tuning else "auto", self.replicates
         if trials != "auto" and trials % count:
             near = max(1, round(trials / count)) * count
@@ -153,15 +171,15 @@ class Experiment(Settings):
             )
 
     def _check_augmented(self) -> None:
-        """Refuse transforms of a source that no task reads."""
+        """Refuse augmentation of a source that no task reads."""
         names = self.training.augment if isinstance(self.training.augment, dict) else ()
         for name in names:
             if name not in self.source_names:
                 otherwise = f"the tasks read {', '.join(self.source_names)}"
-                raise ValueError(f"training.augment: {unknown('source', name, self.source_names, otherwise)}")
+                raise ValueError(f"training.augment: {unknown_name('source', name, self.source_names, otherwise)}")
 
     def _check_shared(self, does: str, otherwise: str) -> None:
-        """Refuse what works on shared layers where there are none."""
+        """Refuse a feature that works on shared layers if there are none."""
         if self.model.sharing.kind == "separate":
             raise ValueError(
                 f"{does} layers that the tasks share, and model.sharing=separate shares none: use "
@@ -174,28 +192,27 @@ class Experiment(Settings):
 
     @property
     def replicates(self) -> int:
-        """How often the whole procedure is repeated in every tuned arm: `tuning.replicates`, else the seeds."""
-        own = self.tuning.replicates if self.tuning else None
-        return own or self.training.seeds
+        """Repeats of the whole procedure in every tuned arm: `tuning.replicates`, else the number of seeds."""
+        return (self.tuning.replicates if self.tuning else None) or self.training.seeds
 
     @property
     def trials(self) -> int:
-        """Trials of an arm's study; `auto` counts as six a replicate as long as nothing has been planned."""
+        """Trials of an arm's study; `auto` counts as six per replicate until the number is planned."""
         assert self.tuning is not None
         return TRIALS_A_REPLICATE * self.replicates if self.tuning.trials == "auto" else self.tuning.trials
 
     @property
     def validates(self) -> bool:
-        """Whether rows are held out to choose by: a validation split, or folds."""
+        """Whether rows are held out for validation: a split, or folds."""
         return self.training.folds is not None or self.data.validation > 0.0
 
     @property
     def tokenizer(self) -> str | None:
-        """The encoder whose tokenizer makes numbers of text; None where a vocabulary of the training rows does."""
+        """The encoder whose tokenizer encodes text; None if a vocabulary of the training rows does."""
         trunk = self.model.trunk
         return trunk.model if isinstance(trunk, HuggingFace) else None
 
     @property
     def source_names(self) -> list[str]:
-        """Names of the sources, in the order in which the tasks first name them."""
+        """Names of the sources, in the order of their first mention by a task."""
         return list(dict.fromkeys(task.source for task in self.tasks.values()))

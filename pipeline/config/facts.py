@@ -1,6 +1,6 @@
-"""What is known of a setting beside its type: declared next to it, as `Annotated[int, PER_SLOT]`, and read from there.
+"""Facts about a setting that its type does not hold, declared next to it, for example `Annotated[int, PER_SLOT]`.
 
-A group of settings passes `read_by` on to those in it, unless they declare their own.
+A setting inherits `read_by` from the group of settings that it is in, unless it declares its own.
 """
 
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 Step = Literal["prepare", "train", "study", "tune", "select", "evaluate", "report", "explain", "compare", "affinity"]
-"""A step whose result can depend on a setting. `study`: what makes it the same study, whatever its number of trials."""
+"""A step whose result can depend on a setting. `study` is the identity of a study, whatever its number of trials."""
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class Facts:
     """Facts about one setting.
 
     Attributes:
-        read_by: Steps whose results depend on its value; none for a setting that changes no result.
-        resolved: The steps' keys have what it stands for (a device, a file's checksum) in place of its value.
-        per_slot: The networks of one stack may differ in it.
-        same_cost: A training step takes as long whatever its value.
-        whole: A mapping that a file or `--set` replaces as a whole.
-        secret: It may hold a password.
+        read_by: Steps whose results depend on the setting; empty for one that changes no result.
+        resolved: Whether keys hold what the setting resolves to (a device, a file's checksum) instead of its value.
+        per_slot: Whether the networks of one stack may differ in it.
+        same_cost: Whether a training step takes equally long whatever its value.
+        whole: Whether a file or `--set` replaces the mapping as a whole, instead of merging into it.
+        secret: Whether it may hold a password.
     """
 
     read_by: frozenset[Step] = frozenset()
@@ -34,28 +34,31 @@ class Facts:
     def within(self, metadata: Iterable[Any]) -> "Facts":
         """Facts about a setting of this group.
 
+        >>> Facts(read_by=frozenset({"train"})).within([PER_SLOT]).per_slot
+        True
+
         Args:
-            metadata: Of its type annotation.
+            metadata: Metadata of the setting's type annotation.
         """
-        found = replace(self, whole=False)
+        facts = replace(self, whole=False)
         for declared in metadata:
             if isinstance(declared, ReadBy):
-                found = replace(found, read_by=frozenset(declared.steps))
+                facts = replace(facts, read_by=frozenset(declared.steps))
             elif isinstance(declared, Facts):
                 flags: dict[str, Any] = {it.name: True for it in fields(declared) if getattr(declared, it.name) is True}
-                found = replace(found, **flags)
-        return found
+                facts = replace(facts, **flags)
+        return facts
 
 
 @dataclass(frozen=True)
 class ReadBy:
-    """Declares which steps' results depend on a setting, or on a group of them."""
+    """The steps whose results depend on a setting, as metadata of its annotation."""
 
     steps: tuple[Step, ...]
 
 
 def read_by(*steps: Step) -> ReadBy:
-    """See `ReadBy`."""
+    """Declare the steps whose results depend on a setting, or on a group of them."""
     return ReadBy(steps)
 
 

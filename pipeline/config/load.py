@@ -1,4 +1,4 @@
-"""From a YAML file and `--set` values to a validated experiment, or one line that says what is wrong."""
+"""Reads a YAML file and `--set` values into a validated experiment, or fails with one line."""
 
 import difflib
 import os
@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config.base import shown
+from pipeline.config.base import abbreviated
 from pipeline.config.dotted import merged, nested
 from pipeline.config.experiment import Experiment
 from pipeline.config.problems import one_line
@@ -19,23 +19,23 @@ from pipeline.config.project import experiment_files
 from pipeline.config.space import check_space
 from pipeline.errors import UserError
 
-_FEW = 10_000  # values, which aliases may make of a short text
+_FEW = 10_000  # values that aliases may expand a short text to
 
 
 _NAMES = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "null", "timestamp")}
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML, in which 1e-3 is a number (YAML 1.2), keys are names and one that is given twice is an error."""
+    """Safe YAML in which 1e-3 is a number (YAML 1.2), keys are strings, and duplicate keys are errors."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key_node, _ in node.value:
             key = key_node.value
             if isinstance(key_node, yaml.ScalarNode) and key_node.tag in _NAMES:
-                key_node.tag = "tag:yaml.org,2002:str"  # a column called NO, on or 2024 is no truth value or number
+                key_node.tag = "tag:yaml.org,2002:str"  # a column called NO, on or 2024 is no boolean or number
             if not isinstance(key, str):
-                continue  # a list or mapping as a key: the safe loader says so
+                continue  # a list or mapping as a key: the safe loader raises
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
             seen.add(key)
@@ -43,7 +43,7 @@ class _Loader(yaml.SafeLoader):
 
 
 FLOATS = ("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
-"""What else is a number, as PyYAML takes it."""
+"""Arguments of `add_implicit_resolver` for the numbers that PyYAML, which reads YAML 1.1, takes for strings."""
 
 _Loader.add_implicit_resolver(*FLOATS)
 
@@ -52,12 +52,12 @@ def load(name_or_path: str, values: Mapping[str, Any], project: Path) -> Experim
     """Read an experiment.
 
     Args:
-        name_or_path: A path, or the name of a file in the project's `experiments/`.
-        values: Dotted keys to set over the file's.
+        name_or_path: Path of the file, or its name in the project's `experiments/`.
+        values: Values by dotted key that override the file's.
         project: The project folder.
 
     Raises:
-        UserError: The file is missing, is no plain UTF-8 YAML, or says something that an experiment cannot.
+        UserError: The file is missing, is not plain UTF-8 YAML, or is not a valid experiment.
     """
     path = find(name_or_path, project)
     tree = read_yaml(path)
@@ -74,7 +74,7 @@ def load(name_or_path: str, values: Mapping[str, Any], project: Path) -> Experim
 
 
 def find(name_or_path: str, project: Path) -> Path:
-    """The file of an experiment given by path or by name.
+    """Find the file of an experiment by its path or name.
 
     Raises:
         UserError: There is no such file.
@@ -90,10 +90,10 @@ def find(name_or_path: str, project: Path) -> Path:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
+    """Read the mapping in a YAML file.
 
     Raises:
-        UserError: The file cannot be read, or holds anything but one plain mapping.
+        UserError: The file cannot be read, or does not hold one plain mapping.
     """
     try:
         tree = _plain(path.read_text(encoding="utf-8"))
@@ -109,39 +109,42 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """The value that `--set key=text` means: YAML, so that `[64, 64]`, `1e-3` and `null` are what they look like.
+    """Parse the value in `--set key=text` as YAML.
+
+    >>> parse_value("[64, 64]"), parse_value("1e-3"), parse_value("null")
+    ([64, 64], 0.001, None)
 
     Raises:
-        UserError: The text is no plain YAML.
+        UserError: The text is not plain YAML.
     """
     try:
         return _plain(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"value {shown(text)} is not plain YAML: {_yaml_problem(error)}") from None
+        raise UserError(f"value {abbreviated(text)} is not plain YAML: {_yaml_problem(error)}") from None
 
 
 def _plain(text: str) -> Any:
-    """What a YAML text says, unless aliases within aliases make it say more values than it has letters."""
+    """Parse YAML; nested aliases may not expand it to more values than it has characters."""
     value = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-    most = max(len(text), _FEW)
-    if any(True for _ in islice(_values(value), most, None)):
-        raise ValueError(f"it holds more than {most} values")
+    limit = max(len(text), _FEW)
+    if any(True for _ in islice(_values(value), limit, None)):
+        raise ValueError(f"it holds more than {limit} values")
     return value
 
 
 def _values(value: Any) -> Iterator[Any]:
-    """A value and all within it; those behind an alias count each time."""
-    left = [value]
-    while left:
-        yield (value := left.pop())
+    """A value and all values within it, aliased ones each time."""
+    pending = [value]
+    while pending:
+        yield (value := pending.pop())
         if isinstance(value, dict):
-            left.extend(value.values())
+            pending.extend(value.values())
         elif isinstance(value, list):
-            left.extend(value)
+            pending.extend(value)
 
 
 def _check_keys(values: Mapping[str, Any]) -> None:
-    """A dotted key's parents must be mappings; pydantic sees the rest."""
+    """Check the form of dotted keys; pydantic checks the rest."""
     for key in values:
         if not re.fullmatch(r"[^.\s]+(\.[^.\s]+)*", key):
             raise UserError(f"'{key}' is no dotted key; write for example training.epochs=3")

@@ -1,4 +1,4 @@
-"""What an experiment may say about its network."""
+"""Settings of the network: its trunk, its heads, and how tasks share the trunk."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from pipeline.config.trunks import Positives, Rate, Trunk
 
 
 class Head(Part):
-    """A task's own layers. `head: linear` is short for `{kind: linear}`."""
+    """A task's own layers after the trunk. `head: linear` is short for `{kind: linear}`."""
 
     part = "head"
     default = "linear"
@@ -21,7 +21,7 @@ class Head(Part):
 
 
 class LinearHead(Head):
-    """A linear layer."""
+    """One linear layer."""
 
     kind: Literal["linear"]
 
@@ -40,11 +40,11 @@ class MLPHead(Head):
 
 
 class OwnHead(Head):
-    """A module of one's own, made with `inputs` and `outputs`, which takes [B, inputs] and returns logits [B, outputs].
+    """A user's own module, made with `inputs` and `outputs`; it maps [B, inputs] to logits [B, outputs].
 
     Attributes:
-        kind: Its class, as `package.module:Class`.
-        arguments: More keyword arguments.
+        kind: The module's class, as `package.module:Class`.
+        arguments: Further keyword arguments of the class.
     """
 
     kind: OwnPath
@@ -55,7 +55,7 @@ Head.own = OwnHead
 
 
 class ModelSettings(Settings):
-    """The network: a trunk, a head a task, and how the tasks share the one."""
+    """The network: a trunk, one head per task, and how tasks share the trunk."""
 
     sharing: Annotated[SerializeAsAny[Sharing], BeforeValidator(Sharing.of)] = Sharing.of("shared")
     trunk: Annotated[SerializeAsAny[Trunk], BeforeValidator(Trunk.of)] = Trunk.of("mlp")

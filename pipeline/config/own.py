@@ -1,4 +1,4 @@
-"""Parts of the user's own, which an experiment names as `package.module:Name`."""
+"""Names of the user's own parts, which an experiment gives as `package.module:Name`."""
 
 import re
 from collections.abc import Collection
@@ -6,25 +6,25 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from pipeline.config.base import unknown
+from pipeline.config.base import unknown_name
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 def is_own(name: str) -> bool:
-    """Whether a kind is the path of a part of one's own, and none that is built in."""
+    """Whether a name is the path of a user's own part, and not a built-in one."""
     return ":" in name
 
 
 def known(what: str, name: str, names: Collection[str], advice: str = "") -> str:
-    """The name of a part: one that is built in, or the path of one's own.
+    """Check the name of a part, which is a built-in name or the path of a user's own part, and return it.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The name is neither.
     """
     if name in names or _PATH.fullmatch(name):
         return name
-    raise unknown(what, name, names, f"{advice + ',' if advice else ', '.join(names)} or package.module:Class")
+    raise unknown_name(what, name, names, f"{advice + ',' if advice else ', '.join(names)} or package.module:Class")
 
 
 def _path(path: str) -> str:

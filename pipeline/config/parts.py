@@ -1,4 +1,4 @@
-"""Parts of an experiment that are chosen by name: each choice is a class with its own settings."""
+"""Parts of an experiment with a choice by name: each choice is a class with its own settings."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, cast, get_args
@@ -6,24 +6,39 @@ from typing import Any, ClassVar, Self, cast, get_args
 from pydantic import ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from pipeline.config.base import Settings, shown, unknown
+from pipeline.config.base import Settings, abbreviated, unknown_name
 from pipeline.config.own import is_own, known
 
 
 class Part(Settings):
     """Base of all choices for one part, such as all trunks; `kind: x` alone can be written as `x`.
 
-    A choice is a subclass that declares its name as a literal; no list has to name it.
+    A choice is a subclass that declares its name as a literal, which registers it:
+
+    >>> from typing import Literal
+    >>> class Schedule(Part):
+    ...     part = "schedule"
+    ...     default = "constant"
+    ...     kind: str
+    >>> class Constant(Schedule):
+    ...     kind: Literal["constant"]
+    >>> class Step(Schedule):
+    ...     kind: Literal["step"]
+    ...     factor: float = 0.1
+    >>> Schedule.of({"kind": "step", "factor": 0.5})
+    Step(kind='step', factor=0.5)
+    >>> Schedule.of("constant")
+    Constant(kind='constant')
 
     Attributes:
-        part: What messages call the part.
+        part: Name of the part in messages.
         chosen_by: The setting that names the choice.
-        default: The choice where none is named; empty where one has to be.
-        advice: Where an unknown name is not near any; by default the names there are.
-        family: The base of all choices.
-        choices: The classes by name, in the order of their declaration.
-        own: The class for a choice of the user's own, named as `package.module:Class`; None where there is none.
-        implementation: `module:name` of what implements the choice; imported when it is used.
+        default: The choice if none is named; empty if one is required.
+        advice: Advice for an unknown name without a close match; by default the list of names.
+        family: The base class of all choices.
+        choices: The classes of all choices by name, in the order of their declaration.
+        own: The class for a user's own choice, named as `package.module:Class`; None if there are no such choices.
+        implementation: `module:name` of the choice's implementation, imported on first use.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -49,18 +64,18 @@ class Part(Settings):
         """The class of a choice.
 
         Raises:
-            ValueError: There is none of that name; the message names the nearest.
+            ValueError: The name is unknown; the message suggests the closest.
         """
         if name in cls.choices:
             return cls.choices[name]
         if cls.own is None:
-            raise unknown(cls.part, name, cls.choices, cls.advice or ", ".join(cls.choices))
+            raise unknown_name(cls.part, name, cls.choices, cls.advice or ", ".join(cls.choices))
         known(cls.part, name, cls.choices, cls.advice)
         return cls.own
 
     @classmethod
     def all_choices(cls) -> list[type[Any]]:
-        """The classes of all choices, and of those of the user's own."""
+        """The classes of all choices, including the one for the user's own."""
         return [*dict.fromkeys(cls.choices.values()), *filter(None, [cls.own])]
 
     @classmethod
@@ -68,20 +83,20 @@ class Part(Settings):
         """The settings of a choice.
 
         Args:
-            value: Its name, a mapping that holds its name, or the settings.
+            value: The name of the choice, a mapping of its settings with the name, or the settings themselves.
 
         Raises:
-            ValueError: There is no such choice, or it has no such settings.
+            ValueError: The choice is unknown, or its settings are invalid.
         """
         given = {cls.chosen_by: value} if isinstance(value, str) else value
         if not isinstance(given, Mapping):
-            return cast(Self, value)  # settings already, or no mapping, which pydantic refuses
+            return cast(Self, value)  # settings already, or a value that pydantic refuses
         name = given.get(cls.chosen_by) or cls.default
         if not name:
             missing = InitErrorDetails(type="missing", loc=(cls.chosen_by,), input=given)
             raise ValidationError.from_exception_data(cls.__name__, [missing])
         if not isinstance(name, str):
-            raise ValueError(f"{cls.chosen_by} is the name of a {cls.part}, found {shown(name)}")
+            raise ValueError(f"{cls.chosen_by} is the name of a {cls.part}, found {abbreviated(name)}")
         try:
             chosen = cls.choice(name)
         except ValueError as error:
@@ -92,14 +107,14 @@ class Part(Settings):
     @model_validator(mode="before")
     @classmethod
     def _has(cls, values: Any) -> Any:
-        """Refuse settings of other choices; one that is null is not given."""
+        """Refuse settings of other choices; null counts as not given."""
         if not isinstance(values, dict):
             return values
         others = {name for choice in cls.all_choices() for name in choice.model_fields} - cls.model_fields.keys()
         for name in others & values.keys():
             if values[name] is not None:
                 chosen = f"{cls.part} '{values[cls.chosen_by]}'"
-                raise ValueError(f"{chosen} does not use {name}={shown(values[name])}: leave it out")
+                raise ValueError(f"{chosen} does not use {name}={abbreviated(values[name])}: leave it out")
         return {key: it for key, it in values.items() if key not in others and not cls._not_given(key, it)}
 
     @classmethod
@@ -114,17 +129,17 @@ class Part(Settings):
 
     @property
     def own_path(self) -> str | None:
-        """The path of a choice of the user's own."""
+        """The path of a user's own choice; None for a built-in one."""
         return self.choice_name if is_own(self.choice_name) else None
 
     @classmethod
     def summary(cls) -> str:
-        """The first paragraph of its docstring, in one line."""
+        """The first paragraph of the choice's docstring, in one line."""
         return " ".join((cls.__doc__ or "").partition("\n\n")[0].split())
 
 
-def without_others(part: type[Part], values: Any) -> Any:
-    """Settings as earlier versions stored them, which listed those of all choices at values without effect."""
+def drop_other_choices(part: type[Part], values: Any) -> Any:
+    """Settings stored by an earlier version, which listed those of all choices, without those of other choices."""
     if not isinstance(values, Mapping):
         return values
     fields = part.choice(values.get(part.chosen_by) or part.default).model_fields

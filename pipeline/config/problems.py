@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, as one line: the key, the rule, what was found, and the nearest match."""
+"""Validation errors as one line: the key, the rule, the value found, and the closest known name."""
 
 import difflib
 import re
@@ -7,7 +7,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.config.base import shown
+from pipeline.config.base import abbreviated
 from pipeline.config.experiment import Experiment
 from pipeline.config.parts import Part
 
@@ -17,18 +17,18 @@ _WORDS = {
     r"^(Tuple|Dictionary) (should)": r"\2",
     r" after validation": "",
 }
-"""What pydantic says of Python's types, in the words of YAML."""
+"""Pydantic's wording for Python types, replaced by YAML's terms."""
 
 
 def one_line(error: ValidationError) -> str:
-    """The first problem of a validation as one line."""
-    return " ".join(_line(_telling(error.errors())).split())
+    """The most helpful problem of a validation error as one line."""
+    return " ".join(_line(_most_helpful(error.errors())).split())
 
 
 def _line(problem: ErrorDetails) -> str:
     if problem["type"] == "extra_forbidden":
         return _unknown_key(problem["loc"])
-    key = ".".join(str(part) for part in _followed(problem["loc"])[0])
+    key = ".".join(str(part) for part in _resolve(problem["loc"])[0])
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
         return f"'{key}' is missing"
@@ -36,13 +36,13 @@ def _line(problem: ErrorDetails) -> str:
         return f"{key}: {message}" if key else message
     for pattern, words in _WORDS.items():
         message = re.sub(pattern, words, message)
-    return f"{key}: {_lower(message)}, found {shown(problem['input'])}"
+    return f"{key}: {_lower(message)}, found {abbreviated(problem['input'])}"
 
 
-def _telling(problems: list[ErrorDetails]) -> ErrorDetails:
-    """The problem to tell: where a value is a word or something else, what is wrong inside the other, else both."""
+def _most_helpful(problems: list[ErrorDetails]) -> ErrorDetails:
+    """The problem to report: if a value may be a word or a mapping, what is wrong in the mapping, else both."""
     first = problems[0]
-    if first["type"] == "missing":  # perhaps what is missing is there, and misspelt
+    if first["type"] == "missing":  # the missing key may be there, misspelt
         return next((it for it in problems if it["type"] == "extra_forbidden"), first)
     loc = first["loc"]
     if not loc or not str(loc[-1]).startswith("literal["):
@@ -56,22 +56,22 @@ def _telling(problems: list[ErrorDetails]) -> ErrorDetails:
 
 
 def _unknown_key(loc: tuple[int | str, ...]) -> str:
-    (*parents, key), _ = _followed(loc)
-    _, annotation = _followed(loc[:-1])
+    (*parents, key), _ = _resolve(loc)
+    _, annotation = _resolve(loc[:-1])
     first = next(iter(_models(annotation)))
     classes = first.all_choices() if issubclass(first, Part) else [first]
-    known = list(dict.fromkeys(name for it in classes for name in it.model_fields))
+    known = list(dict.fromkeys(name for settings in classes for name in settings.model_fields))
     path = ".".join(str(part) for part in (*parents, key))
     return f"unknown key '{path}' ({_hint(str(key), known)})"
 
 
-def _hint(found: str, known: list[str]) -> str:
-    guess = difflib.get_close_matches(found, known, n=1)
+def _hint(key: str, known: list[str]) -> str:
+    guess = difflib.get_close_matches(key, known, n=1)
     return f"did you mean '{guess[0]}'?" if guess else f"known here: {', '.join(known)}"
 
 
-def _followed(loc: tuple[int | str, ...]) -> tuple[list[int | str], Any]:
-    """The path without the names that pydantic gives to the members of a union, and the type to which it leads."""
+def _resolve(loc: tuple[int | str, ...]) -> tuple[list[int | str], Any]:
+    """A location without the names that pydantic gives to members of a union, and the type found there."""
     path: list[int | str] = []
     annotation: Any = Experiment
     for part in loc:
@@ -84,7 +84,7 @@ def _followed(loc: tuple[int | str, ...]) -> tuple[list[int | str], Any]:
 
 
 def _tagged(annotation: Any, tag: str) -> Any:
-    """The member of a union that has a tag, or None."""
+    """The member of a union with a tag, or None."""
     inner = get_args(annotation)
     if any(isinstance(it, Tag) and it.tag == tag for it in inner):
         return inner[0]
@@ -92,15 +92,15 @@ def _tagged(annotation: Any, tag: str) -> Any:
 
 
 def _inside(annotation: Any, key: int | str) -> Any:
-    """The type of what a key leads to, a union where choices differ; of what it does not know, the type itself."""
+    """The type of the setting at a key, a union if choices differ; for an unknown key the given type."""
     parts = [it for model in _models(annotation) if issubclass(model, Part) for it in model.all_choices()]
-    found = []
-    for one in (annotation, *get_args(annotation), *parts):
-        if get_origin(one) is dict:
-            found.append(get_args(one)[1])
-        elif isinstance(one, type) and issubclass(one, BaseModel) and str(key) in one.model_fields:
-            found.append(one.model_fields[str(key)].annotation)
-    return Union[tuple(found)] if found else annotation  # noqa: UP007
+    types = []
+    for member in (annotation, *get_args(annotation), *parts):
+        if get_origin(member) is dict:
+            types.append(get_args(member)[1])
+        elif isinstance(member, type) and issubclass(member, BaseModel) and str(key) in member.model_fields:
+            types.append(member.model_fields[str(key)].annotation)
+    return Union[tuple(types)] if types else annotation  # noqa: UP007
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -1,4 +1,4 @@
-"""Where things are: all paths hang from the project folder."""
+"""The project folder, to which all paths are relative, and the experiments in it."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ MARKER = "MLproject"
 
 
 def project_folder() -> Path:
-    """The nearest folder upward from the working directory that holds MLproject.
+    """The nearest folder, from the working directory upward, that contains MLproject.
 
     Raises:
-        UserError: There is none.
+        UserError: No such folder exists.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
@@ -21,5 +21,5 @@ def project_folder() -> Path:
 
 
 def experiment_files(project: Path) -> dict[str, Path]:
-    """The experiments that ship, by name."""
+    """The files in the project's `experiments/`, by name."""
     return {path.stem: path for path in sorted((project / "experiments").glob("*.yaml"))}

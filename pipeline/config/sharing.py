@@ -1,4 +1,4 @@
-"""What an experiment may say of how its tasks share a network: each way with its own settings."""
+"""The ways in which tasks share a network, each with its own settings."""
 
 from typing import ClassVar, Literal
 
@@ -8,11 +8,11 @@ from pipeline.config.parts import Part
 
 
 class Sharing(Part):
-    """Which parts of the trunk are whose. `sharing: mmoe` is short for `{kind: mmoe}`.
+    """How tasks share the trunk. `sharing: mmoe` is short for `{kind: mmoe}`.
 
     Attributes:
-        kind: The way to share.
-        plain: Whether a trunk is one trunk: of all tasks, or of one.
+        kind: The way of sharing.
+        plain: Whether each trunk is used as it is, by all tasks or by one.
     """
 
     part = "sharing"
@@ -32,7 +32,7 @@ class Shared(Sharing):
 
 
 class Separate(Sharing):
-    """One network a task."""
+    """One network per task."""
 
     plain = True
 
@@ -40,10 +40,10 @@ class Separate(Sharing):
 
 
 class CrossStitch(Sharing):
-    """A trunk a task, mixed after each layer (Misra et al. 2016).
+    """Cross-stitch: one trunk per task, mixed after each layer (Misra et al. 2016).
 
     Attributes:
-        own_share: What a task begins with of its own trunk; the others have the rest.
+        own_share: Initial weight of a task's own trunk in the mixture; the other trunks share the rest.
     """
 
     implementation = "pipeline.model.sharing.cross_stitch:cross_stitch"
@@ -53,10 +53,10 @@ class CrossStitch(Sharing):
 
 
 class MMoE(Sharing):
-    """Trunks as experts, mixed by a gate a task (Ma et al. 2018).
+    """MMoE: trunks as experts, mixed by one gate per task (Ma et al. 2018).
 
     Attributes:
-        experts: Trunks that all tasks may use.
+        experts: Number of experts.
     """
 
     implementation = "pipeline.model.sharing.mmoe:mmoe"
@@ -72,11 +72,11 @@ class MMoE(Sharing):
 
 
 class CGC(Sharing):
-    """As `mmoe`, with experts of each task's own beside those of all (Tang et al. 2020).
+    """CGC: as `mmoe`, with task-specific experts beside the shared ones (Tang et al. 2020).
 
     Attributes:
-        experts: Trunks that all tasks may use.
-        own_experts: Trunks for each task that no other task uses.
+        experts: Number of shared experts.
+        own_experts: Number of experts of each task.
     """
 
     implementation = "pipeline.model.sharing.ple:cgc"
@@ -93,11 +93,11 @@ class CGC(Sharing):
 
 
 class PLE(CGC):
-    """As `cgc`, after each layer of the trunk (Tang et al. 2020).
+    """PLE: as `cgc`, with experts and gates at each layer of the trunk (Tang et al. 2020).
 
     Attributes:
-        experts: See `CGC`.
-        own_experts: See `CGC`.
+        experts: Number of shared experts at each layer.
+        own_experts: Number of experts of each task at each layer.
     """
 
     implementation = "pipeline.model.sharing.ple:ple"
@@ -106,12 +106,12 @@ class PLE(CGC):
 
 
 class DSelectK(MMoE):
-    """As `mmoe`, with gates that come to choose a few experts (Hazimeh et al. 2021).
+    """DSelect-k: as `mmoe`, with gates that become sparse in training (Hazimeh et al. 2021).
 
     Attributes:
-        experts: See `MMoE`; a power of 2.
-        chosen: How many experts a task chooses at most.
-        smoothing: How wide a range of a bit's logit lies between 0 and 1; smaller decides sooner.
+        experts: Number of experts, a power of 2.
+        chosen: Largest number of experts that a task selects.
+        smoothing: Width of the smooth step from 0 to 1; a smaller one becomes binary earlier.
     """
 
     implementation = "pipeline.model.sharing.dselect_k:dselect_k"
@@ -130,10 +130,10 @@ class DSelectK(MMoE):
 
 
 class MTAN(Sharing):
-    """One trunk, of whose every layer a task reads what its own attention lets through (Liu et al. 2019).
+    """MTAN: one trunk, with an attention mask per task at each layer (Liu et al. 2019).
 
     Attributes:
-        bottleneck: Hidden units or channels of an attention, in times those of the layer it looks at.
+        bottleneck: Hidden units or channels of an attention module, as a multiple of those of its layer.
     """
 
     implementation = "pipeline.model.sharing.mtan:mtan"

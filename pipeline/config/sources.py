@@ -1,10 +1,10 @@
-"""What an experiment may say about the sources that it declares itself."""
+"""The kinds of sources that an experiment can declare, each with its own settings."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
-from pipeline.config.base import Settings
+from pipeline.config.base import Settings, as_tuple
 from pipeline.config.clipping import Clipped
 from pipeline.config.facts import RESOLVED
 from pipeline.config.own import OwnPath
@@ -14,22 +14,18 @@ from pipeline.config.tasks import named
 ColumnKind = Literal["numeric", "categorical", "auto"]
 
 
-def _listed(columns: object) -> object:
-    return tuple(columns) if isinstance(columns, list) else columns
-
-
-Columns = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+Columns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 SourceName = Annotated[str, AfterValidator(lambda name: named("source", name))]
 
 
 class SplitBy(Settings):
-    """By which column a source's rows are split, where not at random; one of them at most.
+    """The column by which a source's rows are split; at most one, and none for a random split.
 
     Attributes:
-        group: Rows with the same value are in the same split: no patient or user is in two.
-        time: The latest rows become the test split, the latest of the others validation. Dates, or numbers.
-        split: Its values say it: `train`, `validation` (or `val`, `valid`, `dev`) or `test`. What it does not name is
-            cut from train.
+        group: Column whose equal values are in the same split, for example patients or users.
+        time: Column of dates or numbers: the latest rows become the test split, the latest of the others validation.
+        split: Column with the name of the split: `train`, `validation` (or `val`, `valid`, `dev`) or `test`. Splits
+            that do not occur are taken from train.
     """
 
     group: str | None = None
@@ -45,15 +41,15 @@ class SplitBy(Settings):
 
     @property
     def by(self) -> str | None:
-        """The column, if any."""
+        """Name of the column, or None."""
         return self.group or self.time or self.split
 
 
 class SourceSettings(Part):
-    """A source that an experiment declares.
+    """The settings of a source that an experiment declares.
 
     Attributes:
-        kind: Of source.
+        kind: The kind of source.
     """
 
     part = "kind of source"
@@ -66,18 +62,18 @@ class TableSettings(SourceSettings, SplitBy, Clipped):
 
     Attributes:
         kind: `table`.
-        path: Of the file or folder, from `data.root` where that is given, else from the project folder.
-        inputs: The columns that the network sees, and how; a name may be a pattern with `*` and `?`, which then stands
-            for what no label, split or `exclude` takes. `numeric`: clipped, and standardised; where training rows lack
-            values, these become the mean, and a column of its own says so. `categorical`: each value has a trained
-            embedding; missing values and those that training never showed share one. `auto`: as `headway init` would
-            choose by the first rows, without identifiers, times and columns of one value. Left out it is all, `auto`.
-        exclude: Columns that a pattern leaves out, by name or pattern.
-        labels: Names for groups of 0/1 columns that a multilabel task predicts at once. A column by itself is a label
-            of its own name, and need not be listed.
-        separator: Between the fields of a CSV file.
-        missing: What a field of a CSV file says where a value is missing, beside nothing, NA, NaN, null and the like.
-        categories: Most values of a categorical column that are told apart, the most frequent ones.
+        path: Path of the file or folder, relative to `data.root` if given, else to the project folder.
+        inputs: The input columns and their types; a name may be a pattern with `*` and `?`, which matches columns that
+            are no label, split column or excluded. `numeric`: clipped and standardised; missing values become the mean,
+            with an indicator column. `categorical`: each value has a trained embedding; missing values and values not
+            seen in training share one. `auto`: the type that `headway init` would infer from the first rows, without
+            identifiers, times and constant columns. The default is all columns, `auto`.
+        exclude: Columns that patterns do not match, by name or pattern.
+        labels: Names for groups of 0/1 columns that one multilabel task predicts. A single column is a label of its own
+            name, and need not be listed.
+        separator: Field separator of a CSV file.
+        missing: Values of a CSV file that mark missing values, beside the empty string, NA, NaN, null and the like.
+        categories: Maximum number of values of a categorical column, the most frequent ones.
     """
 
     implementation = "pipeline.data.sources.table:Table"
@@ -85,10 +81,10 @@ class TableSettings(SourceSettings, SplitBy, Clipped):
     kind: Literal["table"]
     path: Annotated[str, RESOLVED]
     inputs: dict[str, ColumnKind] = Field(default={"*": "auto"}, min_length=1)
-    exclude: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    exclude: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     labels: dict[str, Columns] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)
-    missing: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    missing: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     categories: int = Field(default=1000, ge=1)
 
     @model_validator(mode="after")
@@ -101,12 +97,12 @@ class TableSettings(SourceSettings, SplitBy, Clipped):
 
 
 class Separated(Settings):
-    """Several labels in one column, such as `mass|nodule`: each different word is a label.
+    """Several labels in one column, such as `mass|nodule`: each distinct word is a label.
 
     Attributes:
-        column: Where they stand. Where it is empty, all labels of the row are unknown.
-        separator: Between two of them.
-        none: What stands there where a row has none of them, such as `No Finding`; `""` for nothing at all.
+        column: Name of the column. If it is empty, all labels of the row are unknown.
+        separator: Separator between labels.
+        none: Value of a row without any label, such as `No Finding`; `""` for an empty field.
     """
 
     column: str
@@ -115,34 +111,33 @@ class Separated(Settings):
 
     @classmethod
     def _as_declared(cls, key: str, value: object) -> object:
-        return value  # here, `none` is a word like any other
+        return value  # `none` is an ordinary word here
 
 
-def _said_as(labels: object) -> str:
+def _form_of(labels: object) -> str:
     return "[columns]" if isinstance(labels, list | tuple) else "[words]"  # brackets keep a tag out of messages
 
 
 Several = Annotated[
-    Annotated[Columns, Tag("[columns]")] | Annotated[Separated, Tag("[words]")], Discriminator(_said_as)
+    Annotated[Columns, Tag("[columns]")] | Annotated[Separated, Tag("[words]")], Discriminator(_form_of)
 ]
-Size = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_listed)]
+Size = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(as_tuple)]
 
 
 class ImagesSettings(SourceSettings, SplitBy):
-    """A folder of images, with a file of labels; without one, a folder for each class, and one label named `class`.
+    """A folder of images with a file of labels; without one, one folder per class, and one label named `class`.
 
     Attributes:
         kind: `images`.
-        path: Of the folder, from `data.root` where that is given, else from the project folder. Folders in it are
-            looked into.
-        labels_file: A table (CSV or Parquet) with a row for each image, from the same place or within the folder.
-        id: Its column with the image's path within the folder, its name, or its name without the ending.
-        size: Height and width that every image is resized to (antialiased, sides are not kept in proportion); null
-            where all have the same already.
-        channels: `rgb`, three values a pixel, or `grey`, one.
-        labels: Names for what a multilabel task predicts at once: 0/1 columns, or one column of several words. A
-            column by itself is a label of its own name, and need not be listed.
-        separator: Between the fields of a CSV file of labels.
+        path: Path of the folder, relative to `data.root` if given, else to the project folder; read recursively.
+        labels_file: A table (CSV or Parquet) with one row per image, relative to the same folder or to `path`.
+        id: Column of the table with the image's path in the folder, its file name, or its file name without suffix.
+        size: Height and width to which every image is resized (antialiased, ignoring the aspect ratio); null if all
+            images have the same size.
+        channels: `rgb`, three values per pixel, or `grey`, one.
+        labels: Names for what one multilabel task predicts: 0/1 columns, or one column of several words. A single
+            column is a label of its own name, and need not be listed.
+        separator: Field separator of a CSV file of labels.
     """
 
     implementation = "pipeline.data.sources.images:Images"
@@ -168,14 +163,14 @@ class ImagesSettings(SourceSettings, SplitBy):
 class MedMnistSettings(SourceSettings):
     """An npz file in MedMNIST's layout, with its own train, validation and test rows.
 
-    Where rows have one label, it is called `class`; where they have several, these are called `findings`, and `any`
-    tells whether a row has one of them.
+    If rows have one label, it is called `class`; if they have several, these are called `findings`, and `any` is
+    whether a row has at least one of them.
 
     Attributes:
         kind: `medmnist`.
-        path: Of the file, from `data.root` where that is given, else from the project folder.
-        name: Of one of MedMNIST's sets, such as `chestmnist`, to be downloaded instead; needs `headway[medmnist]`.
-        classes: Names of the classes or findings in order; null for those that MedMNIST gives, or for numbers.
+        path: Path of the file, relative to `data.root` if given, else to the project folder.
+        name: Name of one of MedMNIST's sets, such as `chestmnist`, to download instead; needs `headway[medmnist]`.
+        classes: Names of the classes or findings in order; null for MedMNIST's names, or for numbers.
     """
 
     implementation = "pipeline.data.sources.medmnist:MedMnist"
@@ -193,15 +188,15 @@ class MedMnistSettings(SourceSettings):
 
 
 class TorchvisionSettings(SourceSettings):
-    """One of torchvision's classification data sets, with its own train and test rows where it has them.
+    """One of torchvision's classification data sets, with its own train and test splits if it has them.
 
     Its label is called `class`; CelebA's forty 0/1 labels are called `attributes`.
 
     Attributes:
         kind: `torchvision`.
         dataset: Name of the class in `torchvision.datasets`.
-        path: The folder that it lies in, as torchvision's `root`; null downloads it.
-        size: Height and width that every image is resized to; null where all have the same already.
+        path: Folder of the data set, as torchvision's `root`; null downloads it.
+        size: Height and width to which every image is resized; null if all images have the same size.
     """
 
     implementation = "pipeline.data.sources.torchvision_sets:TorchvisionSet"
@@ -213,7 +208,7 @@ class TorchvisionSettings(SourceSettings):
 
 
 class SklearnSettings(SourceSettings, Clipped):
-    """One of scikit-learn's bundled data sets, its inputs standardised by train.
+    """One of scikit-learn's bundled data sets, with inputs standardised by the training rows.
 
     Its label is called `target`; linnerud's three are called by their names.
     """
@@ -225,12 +220,12 @@ class SklearnSettings(SourceSettings, Clipped):
 
 
 class GivenSplits(Settings):
-    """Splits that are files of their own; one that is not given is cut from train.
+    """Splits in separate files; one that is not given is taken from train.
 
     Attributes:
-        path: Of the file, from `data.root` where that is given, else from the project folder.
-        validation: Path of the validation rows.
-        test: Path of the test rows.
+        path: Path of the file, relative to `data.root` if given, else to the project folder.
+        validation: Path of the file of validation rows.
+        test: Path of the file of test rows.
     """
 
     path: Annotated[str, RESOLVED]
@@ -238,23 +233,23 @@ class GivenSplits(Settings):
     test: Annotated[str | None, RESOLVED] = None
 
     def paths(self) -> dict[str, str]:
-        """Those of all splits that are given, by split."""
-        return _there({"train": self.path, "validation": self.validation, "test": self.test})
+        """Paths of the given files, by split."""
+        return _given({"train": self.path, "validation": self.validation, "test": self.test})
 
 
 class TextSettings(SourceSettings, GivenSplits, SplitBy):
-    """Texts with labels: one object a line (`.jsonl`), a table (`.csv`, `.tsv`, `.parquet`), or plain lines (`.txt`).
+    """Texts with labels: JSON lines (`.jsonl`), a table (`.csv`, `.tsv`, `.parquet`), or plain lines (`.txt`).
 
     Attributes:
         kind: `text`.
-        text: The field or column that holds the text.
-        labels: Names for what a multilabel task predicts at once: 0/1 fields, or one field of several words. A field by
-            itself is a label of its own name, and need not be listed; where it is missing or null, it is unknown.
-        separator: Between the fields of a CSV file.
-        labels_file: Of plain lines, a file with the label of each on the same line; an empty line is an unknown label.
-        validation_labels_file: The same for `validation`.
-        test_labels_file: The same for `test`.
-        classes_file: What the labels in these files stand for, such as `0<tab>negative`, one a line.
+        text: Field or column with the text.
+        labels: Names for what one multilabel task predicts: 0/1 fields, or one field of several words. A single field
+            is a label of its own name, and need not be listed; it is unknown if it is missing or null.
+        separator: Field separator of a CSV file.
+        labels_file: For plain lines, a file with the labels, one per line; an empty line is an unknown label.
+        validation_labels_file: The file of labels of `validation`.
+        test_labels_file: The file of labels of `test`.
+        classes_file: Names of the labels in these files, one per line, such as `0<tab>negative`.
     """
 
     implementation = "pipeline.data.sources.text:Text"
@@ -270,34 +265,34 @@ class TextSettings(SourceSettings, GivenSplits, SplitBy):
 
     @model_validator(mode="after")
     def _lines(self) -> "TextSettings":
-        beside = self.labels_files()
-        if self.labels_file is None and (beside or self.classes_file):
+        labels_files = self.labels_files()
+        if self.labels_file is None and (labels_files or self.classes_file):
             raise ValueError("labels_file is missing: the labels of the lines in path")
         if self.labels_file and (self.by or self.labels):
             raise ValueError("group, time, split and labels are fields; plain lines with a labels_file have none")
-        if self.labels_file and (apart := set(beside) ^ set(self.paths())):
-            split = min(apart)
+        if self.labels_file and (unpaired := set(labels_files) ^ set(self.paths())):
+            split = min(unpaired)
             raise ValueError(f"{split} and {split}_labels_file belong together; one of them is missing")
         if self.by and len(self.paths()) > 1:
             raise ValueError("rows are split by files (validation, test) or by a column (group, time, split), not both")
         return self
 
     def labels_files(self) -> dict[str, str]:
-        """Paths of the files of labels, by split."""
+        """Paths of the given files of labels, by split."""
         validation, test = self.validation_labels_file, self.test_labels_file
-        return _there({"train": self.labels_file, "validation": validation, "test": test})
+        return _given({"train": self.labels_file, "validation": validation, "test": test})
 
 
 class TokensSettings(SourceSettings, GivenSplits):
-    """Sentences whose tokens carry BIO tags, in the CoNLL layout: a token a line, an empty line after each sentence.
+    """Sentences with a BIO tag per token, in CoNLL format: one token per line, an empty line after each sentence.
 
-    Columns are parted by tabs where the first line has one, else by spaces; the first one is the token. Lines that
-    begin with `-DOCSTART-`, and those before a sentence that begin with `# `, are left out. The label is called `tags`.
+    Columns are separated by tabs if the first line has one, else by spaces; the first column is the token. Lines that
+    start with `-DOCSTART-`, and lines before a sentence that start with `# `, are skipped. The label is called `tags`.
 
     Attributes:
         kind: `tokens`.
-        column: Which column holds the tags, from 0; -1 is the last one. `_` stands for an unknown tag.
-        repair: Read an `I-` tag with no entity of its type before it as the beginning of one; else it is an error.
+        column: Column of the tags, from 0; -1 is the last one. `_` is an unknown tag.
+        repair: Read an `I-` tag that does not continue an entity of its type as `B-`; else it is an error.
     """
 
     implementation = "pipeline.data.sources.tokens:Tokens"
@@ -307,18 +302,18 @@ class TokensSettings(SourceSettings, GivenSplits):
     repair: bool = False
 
 
-def _there(paths: dict[str, str | None]) -> dict[str, str]:
+def _given(paths: dict[str, str | None]) -> dict[str, str]:
     return {split: path for split, path in paths.items() if path}
 
 
 class OwnSettings(SourceSettings):
-    """A source of one's own, see `pipeline.data.sources.own`.
+    """A user's own source, see `pipeline.data.sources.own`.
 
     Attributes:
-        kind: Its class, as `package.module:Class`.
-        path: Where its files are, if it has any: given to the class as its argument `path`. What is in them counts, by
-            the fingerprint, and not where they are.
-        arguments: More keyword arguments of the class.
+        kind: The source's class, as `package.module:Class`.
+        path: Path of its files, if any, passed to the class as `path`. Keys depend on the files' content, by the
+            fingerprint, and not on their path.
+        arguments: Further keyword arguments of the class.
     """
 
     implementation = "pipeline.data.sources.own:Own"

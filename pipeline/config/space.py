@@ -1,4 +1,4 @@
-"""Whether a study's base and space name settings that can be searched, within what they accept; before any step."""
+"""Checks a study's base and search space against the settings that they name, before any step runs."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.base import shown
-from pipeline.config.conditions import Conditions, followed, hold
+from pipeline.config.base import abbreviated
+from pipeline.config.conditions import Conditions, are_met, effective_conditions
 from pipeline.config.dotted import flatten, under_base, with_values
 from pipeline.config.experiment import Experiment
 from pipeline.config.problems import one_line
@@ -17,21 +17,21 @@ from pipeline.config.tuning import Choice, Dimension, FloatRange, IntRange, Simp
 from pipeline.errors import UserError
 
 WEIGHTS = "balancing.weights"
-"""The one key that a simplex can be searched for."""
+"""The only key that can be searched on the simplex."""
 
 _SEARCHABLE = ("model.", "balancing.", "training.")
 _NEVER = ("training.seeds", "training.folds")
 _COMPARABLE = ("constant", "plateau")
-"""Schedules under which an epoch of one trial can be held against the same epoch of another."""
+"""Schedules under which trials can be compared at the same epoch."""
 
 
 def check_space(experiment: Experiment) -> None:
-    """Hold `tuning.base` and each dimension of `tuning.space` against the settings that they name.
+    """Check `tuning.base` and each dimension of `tuning.space` against the settings that they name.
 
     Raises:
-        UserError: A key does not exist or cannot be searched, two keys overlap, a condition can never hold, a bound or
-            a choice is no value that the setting accepts where it is searched, or trials would be pruned under a
-            schedule that makes their rungs incomparable.
+        UserError: A key does not exist or cannot be searched, two keys overlap, a condition can never be met, a bound
+            or a choice is not a valid value of the setting, or trials would be pruned under a schedule that makes
+            their rungs incomparable.
     """
     space = experiment.tuning.space if experiment.tuning else {}
     experiment = _under_base(experiment)
@@ -50,7 +50,7 @@ def check_space(experiment: Experiment) -> None:
 
 
 def _under_base(experiment: Experiment) -> Experiment:
-    """The experiment as its tuned arms begin."""
+    """The experiment that the tuned arms start from."""
     for key in experiment.tuning.base if experiment.tuning else ():
         _check_key("base", key, experiment)
     try:
@@ -60,7 +60,7 @@ def _under_base(experiment: Experiment) -> Experiment:
 
 
 def _check_pruner(experiment: Experiment) -> None:
-    """Refuse to compare trials in the middle of a schedule: an epoch of another phase foretells nothing."""
+    """Refuse to compare trials in the middle of a schedule, where the objective does not predict the final one."""
     tuning = experiment.tuning
     if tuning is None or tuning.pruner == "none":
         return
@@ -75,7 +75,7 @@ def _check_pruner(experiment: Experiment) -> None:
 
 def _check_key(where: str, key: str, experiment: Experiment) -> None:
     if key.startswith(_SEARCHABLE) and key not in _NEVER:
-        return  # whether it exists shows when a value is tried
+        return  # whether it exists is checked with its values
     known = list(flatten(experiment))
     if any(f"{it}.".startswith(f"{key}.") for it in known):
         never = " and ".join(_NEVER)
@@ -89,7 +89,7 @@ def _check_key(where: str, key: str, experiment: Experiment) -> None:
 
 
 def _check_condition(key: str, named: str, values: tuple[Any, ...], experiment: Experiment) -> None:
-    """Whether a dimension can be searched with some values of another."""
+    """Check that a condition names a searched key and values that it can take."""
     assert experiment.tuning is not None
     space = experiment.tuning.space
     where = f"tuning.space.{key}.when"
@@ -100,44 +100,44 @@ def _check_condition(key: str, named: str, values: tuple[Any, ...], experiment: 
     match space[named]:
         case Choice(choice=choices):
             strange = [it for it in values if it not in choices]
-            known = f"its choices are {', '.join(map(shown, choices))}"
+            known = f"its choices are {', '.join(map(abbreviated, choices))}"
         case IntRange(int=(low, high)):
             strange = [it for it in values if not (type(it) is int and low <= it <= high)]
             known = f"it is a whole number in [{low}, {high}]"
         case _:
             raise UserError(f"{where}: '{named}' is searched as a real number; a condition names a choice or an int")
     if strange:
-        raise UserError(f"{where}: '{named}' is never {shown(strange[0])}; {known}")
+        raise UserError(f"{where}: '{named}' is never {abbreviated(strange[0])}; {known}")
 
 
 def _to_try(space: Mapping[str, Dimension]) -> Iterator[dict[str, Any]]:
-    """Values that stand for all trials: each dimension's extremes, with all that they are searched under.
+    """Values that represent all trials: each dimension's extremes, with the values that its conditions require.
 
     Raises:
-        UserError: A condition can never hold.
+        UserError: A condition can never be met.
     """
     try:
-        conditions = followed(space)
+        conditions = effective_conditions(space)
     except CycleError as error:
         circle = " -> ".join(error.args[1])
         raise UserError(f"tuning.space: conditions go round in a circle ({circle}): take one of them out") from None
-    for key, own in conditions.items():
-        if never := next((named for named, values in own.items() if not values), None):
+    for key, required in conditions.items():
+        if never := next((named for named, values in required.items() if not values), None):
             raise UserError(f"tuning.space.{key}.when never holds: its conditions leave '{never}' no value")
-        for values in product(*own.values(), _extremes(space[key])):
-            yield _with_dependants(dict(zip((*own, key), values, strict=True)), space, conditions)
+        for values in product(*required.values(), _extremes(space[key])):
+            yield _with_dependants(dict(zip((*required, key), values, strict=True)), space, conditions)
 
 
 def _with_dependants(
     values: dict[str, Any], space: Mapping[str, Dimension], conditions: Mapping[str, Conditions]
 ) -> dict[str, Any]:
-    """Values and the first of each dimension that is searched because of them: perhaps they need it."""
-    found = dict(values)
-    for key, own in conditions.items():
+    """Values, and the first value of each dimension that is searched because of them: they may require it."""
+    complete = dict(values)
+    for key, required in conditions.items():
         extremes = _extremes(space[key])
-        if own and extremes and key not in values and hold(own, found):
-            found[key] = extremes[0]
-    return found
+        if required and extremes and key not in values and are_met(required, complete):
+            complete[key] = extremes[0]
+    return complete
 
 
 def _check_values(values: Mapping[str, Any], experiment: Experiment) -> None:
@@ -148,7 +148,7 @@ def _check_values(values: Mapping[str, Any], experiment: Experiment) -> None:
 
 
 def _extremes(dimension: Dimension) -> tuple[Any, ...]:
-    """The values that stand for all: a range's bounds, every choice; none of a simplex, which always fits."""
+    """The values that represent all: a range's bounds, or every choice; none for a simplex, which is always valid."""
     match dimension:
         case FloatRange():
             return dimension.float

@@ -1,13 +1,14 @@
-"""What an experiment may say about a task."""
+"""What an experiment may say about a task: each kind with its own settings; see `pipeline.kinds`."""
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from pipeline.config.base import Settings, listed
+from pipeline.config.base import as_tuple
 from pipeline.config.facts import RESOLVED, SAME_COST, read_by
 from pipeline.config.own import OwnPath, is_own, known
+from pipeline.config.parts import Part
 
 ALL = "all"
 """The task name under which values over all tasks are logged; no task may take it."""
@@ -33,78 +34,141 @@ def _task_name(name: str) -> str:
 TaskName = Annotated[str, AfterValidator(_task_name)]
 
 
-Kind = Literal["multiclass", "binary", "multilabel", "regression", "tagging"]
-RegressionLoss = Literal["squared", "absolute", "huber"]
-
-PRIMARY: dict[str, str] = {
-    "multiclass": "accuracy",
-    "binary": "accuracy",
-    "multilabel": "roc_auc",
-    "regression": "r2",
-    "tagging": "entity_f1",
-}
-"""The metric that decides, by kind of task: higher is better, 1 is perfect, so that a mean over tasks makes sense."""
-
-
-_OWN_PARTS = ("multiclass", "binary", "multilabel", "regression")  # kinds whose answer a part of one's own can take
-
-
-class TaskSettings(Settings):
+class TaskSettings(Part):
     """One thing to predict.
 
     Attributes:
-        kind: `multiclass` (one of several classes), `binary` (one of two, a single logit), `multilabel` (each of
-            several labels is there or not), `regression` (a number) or `tagging` (a BIO tag for every token of a
-            sentence: which spans are entities, and of which type).
+        kind: Of task.
         source: Name of the source whose rows carry the labels.
         label: Which of the source's labels; null means the one named as the task, or the source's only one.
-        loss: Of a regression task, in standard deviations of the training targets: `squared`, `absolute`, or `huber`
-            (squared up to one deviation, absolute beyond it). Of any task `package.module:Class`, one's own, see
+        loss: One of `losses`, or of kinds that take one of the user's own `package.module:Class`, see
             `pipeline.model.own_loss`.
-        loss_arguments: Keyword arguments of one's own loss.
-        clip: Of a regression task: `range` keeps answers within the range of the training targets, wherever answers are
-            made: in all metrics but the loss, in `predict` and in the served model. Null leaves them as the network
-            gives them, for targets that may well lie beyond.
-        class_weights: `balanced` lets every class weigh alike in the loss, however rare it is (in a multilabel task a
-            label's presence and absence); the mean weight of the training targets is 1. Metrics stay unweighted.
-        focal: Exponent of the focal loss (Lin et al. 2017, arXiv 1708.02002), which turns from what is answered well
-            to what is not; 0 is cross-entropy, 2 the paper's choice.
-        metrics: Metrics of one's own as `package.module:name`, measured on test beside the others; see
-            `pipeline.analysis.own_metrics`.
+        losses: Names of the losses that are built in.
     """
 
-    kind: Kind
+    part = "kind of task"
+
+    kind: str
     source: str
     label: Annotated[str | None, SAME_COST] = None
-    loss: Annotated[str, read_by("train", "study")] = "squared"
-    loss_arguments: Annotated[dict[str, Any], read_by("train", "study")] = Field(default_factory=dict)
-    clip: Literal["range"] | None = "range"
-    class_weights: Annotated[Literal["equal", "balanced"], read_by("train", "study")] = "equal"
-    focal: Annotated[float, read_by("train", "study")] = Field(default=0.0, ge=0.0)
-    metrics: Annotated[tuple[OwnPath, ...], BeforeValidator(listed), read_by("evaluate"), RESOLVED] = ()
+    loss: Annotated[str, read_by("train", "study")] = "cross_entropy"
+
+    losses: ClassVar[tuple[str, ...]] = ("cross_entropy",)
 
     @property
     def own_loss(self) -> str | None:
         """The path of a loss of the user's own."""
         return self.loss if is_own(self.loss) else None
 
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """Paths of metrics of the user's own."""
+        return getattr(self, "metrics", ())
+
+    @classmethod
+    def takes(cls, loss: str) -> bool:
+        """Whether tasks of this kind can have this loss."""
+        return loss in cls.losses or (is_own(loss) and issubclass(cls, OwnParts))
+
     @field_validator("loss")
     @classmethod
     def _known(cls, loss: str) -> str:
-        return known("loss", loss, get_args(RegressionLoss))
+        if loss == "squared" and not cls.takes(loss):
+            return "cross_entropy"  # experiments of earlier versions list it of every task
+        return known("loss", loss, {name for it in cls.choices.values() for name in it.losses}, ", ".join(cls.losses))
 
     @model_validator(mode="after")
-    def _consistent(self) -> "TaskSettings":
-        if (self.own_loss or self.metrics) and self.kind not in _OWN_PARTS:
-            raise ValueError(f"losses and metrics of your own are for {', '.join(_OWN_PARTS)}; this one is {self.kind}")
+    def _of_its_kind(self) -> "TaskSettings":
+        if not self.takes(self.loss):
+            kinds = ", ".join(name for name, it in self.choices.items() if it.takes(self.loss))
+            raise ValueError(f"loss={self.loss} is for {kinds} tasks; this one is {self.kind}")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clips(cls, values: Any) -> Any:
+        """Refuse null, which `clip` may be, where there is no `clip`."""
+        if isinstance(values, dict) and values.get("clip", "") is None and "clip" not in cls.model_fields:
+            raise ValueError(f"clip=null is for regression tasks; this one is {values['kind']}")
+        return values
+
+
+class OwnParts(TaskSettings):
+    """Tasks that take a loss and metrics of the user's own.
+
+    Attributes:
+        loss_arguments: Keyword arguments of one's own loss.
+        metrics: Metrics of one's own as `package.module:name`, measured on test beside the others; see
+            `pipeline.analysis.own_metrics`.
+    """
+
+    loss_arguments: Annotated[dict[str, Any], read_by("train", "study")] = Field(default_factory=dict)
+    metrics: Annotated[tuple[OwnPath, ...], BeforeValidator(as_tuple), read_by("evaluate"), RESOLVED] = ()
+
+    @model_validator(mode="after")
+    def _no_arguments(self) -> "OwnParts":
         if self.loss_arguments and not self.own_loss:
             raise ValueError(f"loss={self.loss} takes no loss_arguments: leave them out")
+        return self
+
+
+class Weighted(TaskSettings):
+    """Tasks with classes or labels.
+
+    Attributes:
+        class_weights: `balanced` lets every class weigh alike in the loss, however rare it is (in a multilabel task a
+            label's presence and absence); the mean weight of the training targets is 1. Metrics stay unweighted.
+        focal: Exponent of the focal loss (Lin et al. 2017, arXiv 1708.02002), which turns from what is answered well
+            to what is not; 0 is cross-entropy, 2 the paper's choice.
+    """
+
+    class_weights: Annotated[Literal["equal", "balanced"], read_by("train", "study")] = "equal"
+    focal: Annotated[float, read_by("train", "study")] = Field(default=0.0, ge=0.0)
+
+    @model_validator(mode="after")
+    def _focal_or_own(self) -> "Weighted":
         if self.own_loss and self.focal:
             raise ValueError("focal is for the built-in cross-entropy: leave it out, or the loss of your own")
-        if self.loss != "squared" and not self.own_loss and self.kind != "regression":
-            raise ValueError(f"loss={self.loss} is for regression tasks; this one is {self.kind}")
-        if self.clip is None and self.kind != "regression":
-            raise ValueError(f"clip=null is for regression tasks; this one is {self.kind}")
-        if self.kind == "regression" and (self.class_weights != "equal" or self.focal):
-            raise ValueError("class_weights and focal are for tasks with classes or labels; this one is regression")
         return self
+
+
+class Multiclass(Weighted, OwnParts):
+    """One of several classes."""
+
+    kind: Literal["multiclass"]
+
+
+class Binary(Weighted, OwnParts):
+    """One of two classes, by a single logit."""
+
+    kind: Literal["binary"]
+
+
+class Multilabel(Weighted, OwnParts):
+    """Each of several labels is there or not."""
+
+    kind: Literal["multilabel"]
+
+
+class Regression(OwnParts):
+    """A number.
+
+    Attributes:
+        loss: In standard deviations of the training targets: `squared`, `absolute`, or `huber` (squared up to one
+            deviation, absolute beyond it); or one's own.
+        clip: `range` keeps answers within the range of the training targets, wherever answers are made: in all metrics
+            but the loss, in `predict` and in the served model. Null leaves them as the network gives them, for targets
+            that may well lie beyond.
+    """
+
+    losses = ("squared", "absolute", "huber")
+
+    kind: Literal["regression"]
+    loss: Annotated[str, read_by("train", "study")] = "squared"
+    clip: Literal["range"] | None = "range"
+
+
+class Tagging(Weighted):
+    """A BIO tag for every token of a sentence: which spans are entities, and of which type."""
+
+    kind: Literal["tagging"]

@@ -1,22 +1,22 @@
-"""What an experiment may say about training."""
+"""Settings of training."""
 
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.config.base import Settings, shown
+from pipeline.config.base import Settings, abbreviated
 from pipeline.config.facts import PER_SLOT, SAME_COST, read_by
 
 Augmentation = dict[str, dict[str, Any]]
-"""One transform of `torchvision.transforms.v2`: its name with its keyword arguments."""
+"""One transform of `torchvision.transforms.v2`: its name, mapped to its keyword arguments."""
 
 Augmentations = tuple[Augmentation, ...]
-"""Transforms in their order."""
+"""Transforms in the order of application."""
 
 
 def _augment(value: Any) -> Any:
-    """Transforms for all sources, or of each source its own."""
+    """Transforms for all sources, or by source."""
     if isinstance(value, Mapping):
         return {source: _augmentations(it) for source, it in value.items()}
     return _augmentations(value)
@@ -27,7 +27,7 @@ def _augmentations(value: Any) -> Any:
     if not isinstance(value, list | tuple):
         raise ValueError(
             f"a list of transforms, for example [RandomHorizontalFlip], or such a list for each source; found "
-            f"{shown(value)}"
+            f"{abbreviated(value)}"
         )
     return tuple(_augmentation(it) for it in value)
 
@@ -37,15 +37,19 @@ def _augmentation(value: Any) -> Any:
         return {value: {}}
     if not isinstance(value, Mapping) or len(value) != 1:
         raise ValueError(
-            f"each is one transform, for example {{RandomCrop: {{size: 28, padding: 2}}}}; found {shown(value)}"
+            f"each is one transform, for example {{RandomCrop: {{size: 28, padding: 2}}}}; found {abbreviated(value)}"
         )
     return {name: {} if arguments is None else arguments for name, arguments in value.items()}
 
 
 class EarlyStopping(Settings):
-    """Stop a slot whose validation loss has not fallen by more than `min_delta` for `patience` looks; keep its best.
+    """Stop a network whose validation loss has not decreased for some validations, and keep its best epoch.
 
-    The loss is the mean over tasks of the negative log-likelihood, or of 1 - R2 for a number.
+    The loss is the mean over tasks of the negative log-likelihood, or of 1 - R2 for regression.
+
+    Attributes:
+        patience: Validations without a decrease before training stops.
+        min_delta: The smallest change that counts as a decrease.
     """
 
     patience: int = Field(default=3, ge=1)
@@ -53,14 +57,14 @@ class EarlyStopping(Settings):
 
 
 class WatchSettings(Settings):
-    """Look at the gradients of the tasks on what they share, whatever chooses their weights; training stays the same.
+    """Record statistics of the tasks' gradients on shared layers, with any balancing method; training is unaffected.
 
-    The history then tells the norm of every task's gradient, the cosines between them and how many conflict.
+    The history then has the norm of every task's gradient, the cosines between them and the share of conflicts.
 
     Attributes:
-        every: Steps from one look to the next.
-        lookahead: Also try in each look what a step for one task alone does to every task's loss on the same rows: the
-            affinity of Fifty et al. 2021. It takes a forward pass a task.
+        every: Steps between two records.
+        lookahead: Also measure how a step for one task alone changes every task's loss on the same rows: the affinity
+            of Fifty et al. 2021. It takes one forward pass per task.
     """
 
     every: int = Field(default=10, ge=1)
@@ -71,33 +75,33 @@ class TrainingSettings(Settings):
     """How a network is trained.
 
     Attributes:
-        epochs: Passes over the data, each with a look at validation after it; null counts `updates` in their place.
-        updates: Steps of the optimizer, with about twenty looks at validation on the way; `auto` follows the training
-            rows of the longest source: one a row, from 200 to 3,000 for up to 5,000 rows, 4,500 for 50,000.
+        epochs: Passes over the data, with a validation after each; null for a length in `updates`.
+        updates: Optimizer steps, with about twenty validations among them; `auto` follows the number of training rows
+            of the longest source: one per row, from 200 to 3,000 for up to 5,000 rows, 4,500 for 50,000.
         batch_size: Rows of each source in a step.
-        optimizer: Which rule updates the weights.
-        learning_rate: Peak rate.
-        momentum: Of SGD and RMSprop.
-        nesterov: Nesterov's momentum, SGD only.
+        optimizer: The optimizer.
+        learning_rate: Peak learning rate.
+        momentum: Momentum of SGD and RMSprop.
+        nesterov: Nesterov momentum, SGD only.
         beta1: Decay of Adam's first moment.
         beta2: Decay of Adam's second moment, and RMSprop's smoothing constant.
-        epsilon: Added to the root of the second moment.
+        epsilon: Added to the square root of the second moment.
         weight_decay: L2 penalty (decoupled in AdamW).
-        schedule: Course of the rate after the warm-up: `constant`; `cosine` to 0; `one_cycle` (up for 30 % of the
-            steps, then down); `plateau` (a tenth whenever the validation loss has not fallen for `plateau_patience`
-            looks).
-        warmup_epochs: Epochs over which the rate rises linearly from 0; fractions allowed.
-        plateau_patience: Looks without a fall of the loss before `plateau` lowers the rate.
-        clip_norm: Largest norm of a slot's gradient; null for none.
-        seeds: Networks trained side by side, each with its own initial weights and data order.
-        folds: Of a cross-validation: all that is not test is cut into so many, and `data.validation` plays no part. A
-            trial is a network for each fold, trained on the rows outside it and validated on those in it; its objective
-            is their mean. Each seed holds out one fold, in turn. null for one validation split.
-        early_stopping: null trains to the end and keeps the last weights.
-        augment: Transforms of `torchvision.transforms.v2` that change the training images, each by its name with its
-            arguments, such as `[{RandomCrop: {size: 28, padding: 2}}, RandomHorizontalFlip]`. A list is for all
-            sources; `{SOURCE: [...]}` gives a source its own, and those that it does not name stay as they are.
-        watch: null looks at no gradients beside those that the balancing method reads.
+        schedule: Learning-rate schedule after the warm-up: `constant`; `cosine` to 0; `one_cycle` (up for 30 % of the
+            steps, then down); `plateau` (divided by ten whenever the validation loss has not decreased for
+            `plateau_patience` validations).
+        warmup_epochs: Epochs over which the learning rate rises linearly from 0; fractions allowed.
+        plateau_patience: Validations without a decrease before `plateau` lowers the learning rate.
+        clip_norm: Largest gradient norm of a network; null for no clipping.
+        seeds: Networks trained side by side, each with its own initial parameters and data order.
+        folds: Number of folds of a cross-validation over all rows that are not test rows; `data.validation` is then
+            ignored. A trial trains one network per fold, on the rows outside it, and validates it on those in it; its
+            objective is the mean. Each seed holds out one fold, in turn. null for one validation split.
+        early_stopping: null trains to the end and keeps the last parameters.
+        augment: Transforms of `torchvision.transforms.v2` for training images, each by its name with its arguments,
+            such as `[{RandomCrop: {size: 28, padding: 2}}, RandomHorizontalFlip]`. A list applies to all sources;
+            `{SOURCE: [...]}` gives lists by source, and other sources are not augmented.
+        watch: Record gradient statistics; null for only those that the balancing method needs.
     """
 
     epochs: Annotated[int | None, SAME_COST] = Field(default=None, ge=1)
@@ -127,12 +131,12 @@ class TrainingSettings(Settings):
             raise ValueError("nesterov needs optimizer sgd and momentum above 0")
         return self
 
-    def augmented(self, source: str) -> Augmentations:
+    def transforms_of(self, source: str) -> Augmentations:
         """The transforms of a source's images."""
         return self.augment.get(source, ()) if isinstance(self.augment, dict) else self.augment
 
-    def on(self, sources: Collection[str]) -> "TrainingSettings":
-        """The same where there are these sources and no others."""
+    def restricted_to(self, sources: Collection[str]) -> "TrainingSettings":
+        """The settings of an experiment with these sources only."""
         if not isinstance(self.augment, dict):
             return self
         kept = {source: it for source, it in self.augment.items() if source in sources}

@@ -1,4 +1,4 @@
-"""What an experiment may say of its shared layers: each kind of trunk with its own settings."""
+"""The trunks, which are the shared layers, each with its own settings."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -27,12 +27,12 @@ class Trunk(Part):
     """The shared layers. `trunk: lenet` is short for `{kind: lenet}`.
 
     Attributes:
-        kind: Of trunk.
-        dropout: Probability that a hidden unit is dropped in training, in [0, 1); of kinds without hidden layers, a
-            unit of the trunk's output.
-        text: Whether it reads text, and nothing else.
-        widened: Whether it is built for rows of any size, so that something can be appended to them.
-        embeds: Whether it embeds the columns of a table, and does not look at the shape of a row.
+        kind: The kind of trunk.
+        dropout: Probability that a hidden unit is dropped in training, in [0, 1); for trunks without hidden layers of
+            their own, that of a unit of the trunk's output.
+        text: Whether it reads text only.
+        accepts_appended: Whether values can be appended to its input rows, because it is built for rows of any size.
+        embeds: Whether it embeds the columns of a table, and ignores the shape of a row.
     """
 
     part = "trunk"
@@ -42,7 +42,7 @@ class Trunk(Part):
     dropout: Rate = 0.5
 
     text: ClassVar[bool] = False
-    widened: ClassVar[bool] = False
+    accepts_appended: ClassVar[bool] = False
     embeds: ClassVar[bool] = False
 
     @property
@@ -52,22 +52,22 @@ class Trunk(Part):
 
     @property
     def per_source(self) -> bool:
-        """Whether batch norm takes each source apart."""
+        """Whether batch norm has separate statistics for each source."""
         return getattr(self, "norm", "none") == "batch_per_source"
 
 
 class MLP(Trunk):
-    """For each width a linear layer, the norm, the activation, dropout; categories of a table are embedded.
+    """An MLP: a linear layer, norm, activation and dropout per width; categories of a table are embedded.
 
     Attributes:
         widths: Units of each hidden layer.
         activation: Applied after each hidden layer.
-        norm: `batch` takes its statistics over all sources of a step, `batch_per_source` over each apart.
-        embedding: Values of the embedding of a category.
+        norm: `batch` has statistics over all sources of a step, `batch_per_source` for each source.
+        embedding: Size of the embedding of a category.
     """
 
     implementation = "pipeline.model.trunks.mlp:mlp"
-    widened = True
+    accepts_appended = True
     embeds = True
 
     kind: Literal["mlp"]
@@ -78,15 +78,15 @@ class MLP(Trunk):
 
     @property
     def layered(self) -> bool:
-        """See `Trunk`."""
+        """Whether it has any layer."""
         return bool(self.widths)
 
 
 class Tabular(MLP):
-    """As `mlp`, behind an embedding of every number of a table.
+    """As `mlp`, with every number of a table embedded too.
 
     Attributes:
-        number_embedding: Values of the embedding of a number.
+        number_embedding: Size of the embedding of a number.
     """
 
     kind: Literal["tabular"]  # type: ignore[assignment]
@@ -94,22 +94,22 @@ class Tabular(MLP):
 
     @property
     def layered(self) -> bool:
-        """See `Trunk`."""
+        """Whether it has any layer."""
         return True
 
 
 class ResidualMLP(Trunk):
-    """A residual MLP of rows (Gorishniy et al. 2021); categories of a table are embedded.
+    """A residual MLP (Gorishniy et al. 2021); categories of a table are embedded.
 
     Attributes:
         widths: The trunk's width, then the hidden units of each block.
-        activation: Within each block.
-        norm: See `MLP`.
-        embedding: See `MLP`.
+        activation: Activation within each block.
+        norm: `batch` has statistics over all sources of a step, `batch_per_source` for each source.
+        embedding: Size of the embedding of a category.
     """
 
     implementation = "pipeline.model.trunks.residual:residual"
-    widened = True
+    accepts_appended = True
     embeds = True
 
     kind: Literal["residual"]
@@ -129,13 +129,13 @@ class LeNet(Trunk):
     """Two convolutions with pooling, then hidden layers, for small images (LeCun et al. 1998).
 
     Attributes:
-        channels: Those of its two convolutions.
+        channels: Channels of the two convolutions.
         widths: Units of each hidden layer.
-        activation: After each layer.
+        activation: Activation after each layer.
     """
 
     implementation = "pipeline.model.trunks.lenet:lenet"
-    widened = True
+    accepts_appended = True
 
     kind: Literal["lenet"]
     channels: Positives = (6, 16)
@@ -150,17 +150,17 @@ class LeNet(Trunk):
 
 
 class ResNet(Trunk):
-    """A small residual network of images (He et al. 2015).
+    """A small residual network for images (He et al. 2015).
 
     Attributes:
-        channels: Those of its stages, each half the size of the one before.
-        blocks: Residual blocks of each stage.
-        activation: After each layer.
+        channels: Channels of each stage, which has half the height and width of the one before.
+        blocks: Residual blocks per stage.
+        activation: Activation after each layer.
         norm: `batch` or `batch_per_source`.
     """
 
     implementation = "pipeline.model.trunks.resnet:resnet"
-    widened = True
+    accepts_appended = True
 
     kind: Literal["resnet"]
     channels: Positives = (16, 32, 64)
@@ -181,12 +181,12 @@ class Torchvision(Trunk):
     """A classification network of torchvision.
 
     Attributes:
-        network: Such as `resnet18`.
-        weights: Where it begins: null for random values, `default` for torchvision's own, which are downloaded, or a
-            file of a state dict (.pth or .safetensors).
+        network: Name of the network, such as `resnet18`.
+        weights: Initial weights: null for random ones, `default` for torchvision's, which are downloaded, or a file of
+            a state dict (.pth or .safetensors).
         arguments: Keyword arguments of the network.
-        widths: One, the width of its last layer.
-        activation: After its last layer.
+        widths: One width, that of the last layer.
+        activation: Activation after the last layer.
     """
 
     implementation = "pipeline.model.trunks.torchvision:torchvision"
@@ -210,11 +210,11 @@ class Torchvision(Trunk):
 
 
 class TextTrunk(Trunk):
-    """Trunks with an embedding of tokens.
+    """Trunks that embed tokens.
 
     Attributes:
-        embedding: Values of the embedding of a token.
-        widths: Of its layers.
+        embedding: Size of the embedding of a token.
+        widths: Widths of the layers.
     """
 
     implementation = "pipeline.model.trunks.text:text"
@@ -231,7 +231,7 @@ class TextTrunk(Trunk):
 
 
 class Recurrent(TextTrunk):
-    """Recurrent layers that read text in both directions.
+    """Bidirectional recurrent layers for text.
 
     Attributes:
         widths: Units of each layer in each direction.
@@ -241,12 +241,12 @@ class Recurrent(TextTrunk):
 
 
 class Transformer(TextTrunk):
-    """Blocks of self-attention that read text.
+    """Transformer encoder blocks for text.
 
     Attributes:
-        embedding: Values of the embedding of a token; twice the number of heads divides it.
-        heads: Of each block.
-        widths: Hidden units of each block.
+        embedding: Size of the embedding of a token, a multiple of twice the number of heads.
+        heads: Attention heads of each block.
+        widths: Hidden units of each block's feed-forward layers.
     """
 
     kind: Literal["transformer"]
@@ -265,13 +265,13 @@ class Transformer(TextTrunk):
 
 
 class HuggingFace(Trunk):
-    """A pretrained encoder of text with its own tokenizer.
+    """A pretrained text encoder with its own tokenizer.
 
     Attributes:
-        dropout: Of every hidden unit that the encoder may drop; what it drops of its attention is its own affair.
-        model: The folder of an encoder in Hugging Face's layout (config.json, tokenizer, safetensors), or the name of
-            one on the Hub, which is downloaded.
-        frozen: Whether it stays as it is, and the heads alone are trained.
+        dropout: Dropout probability of the encoder's hidden units; its attention dropout is as in its configuration.
+        model: Folder of an encoder in Hugging Face's layout (config.json, tokenizer, safetensors), or its name on the
+            Hub, from which it is downloaded.
+        frozen: Whether the encoder is frozen, so that only the heads are trained.
     """
 
     implementation = "pipeline.model.trunks.huggingface:huggingface"
@@ -289,12 +289,32 @@ class HuggingFace(Trunk):
         return self
 
 
-class OwnTrunk(Trunk):
-    """A module of one's own, which takes rows of the source's shape.
+class ModuleTrunk(Trunk):
+    """Trunks of rows that are one module of torch, see `pipeline.model.trunks.module.built_in`.
 
     Attributes:
-        kind: Its class, as `package.module:Class`.
-        arguments: Its keyword arguments.
+        module: Its class, as `package.module:Class`.
+        embedding: Values of the embedding of a category.
+    """
+
+    implementation = "pipeline.model.trunks.module:built_in"
+    embeds = True
+
+    module: ClassVar[str]
+
+    embedding: int = Field(default=8, ge=1)
+
+    def module_settings(self) -> dict[str, Any]:
+        """The keyword arguments of the module: all settings but those of its surroundings."""
+        return self.model_dump(mode="json", exclude={"kind", "dropout", "embedding"})
+
+
+class OwnTrunk(Trunk):
+    """A user's own module, whose input has the source's shape.
+
+    Attributes:
+        kind: The module's class, as `package.module:Class`.
+        arguments: Keyword arguments of the class.
     """
 
     implementation = "pipeline.model.trunks.module:module"

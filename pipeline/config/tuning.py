@@ -1,4 +1,4 @@
-"""What an experiment may say about its search."""
+"""Settings of the hyperparameter search."""
 
 import math
 import re
@@ -6,22 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.config.base import Settings, shown
+from pipeline.config.base import Settings, abbreviated, as_tuple
 from pipeline.config.facts import RESOLVED, SECRET, WHOLE, read_by
 
 _Positive = Annotated[float, Field(gt=0.0)]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 TRIALS_A_REPLICATE = 6
-"""Of `trials: auto`, where time allows."""
-
-
-def _bounds(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+"""Trials per replicate under `trials: auto`, if time allows."""
 
 
 def _values(value: Any) -> Any:
-    """One value alone stands for a list of it; their order plays no part."""
+    """Read a single value as a list; the order is irrelevant."""
     return tuple(sorted(value if isinstance(value, list | tuple) else [value], key=str))
 
 
@@ -29,12 +25,12 @@ _Values = Annotated[tuple[Any, ...], BeforeValidator(_values), Field(min_length=
 
 
 class _Dimension(Settings):
-    """What every kind of dimension takes.
+    """The settings of every kind of dimension.
 
     Attributes:
-        when: The dimension is searched only in trials in which each of these other keys of the space has this value, or
-            one of these; in all others the setting keeps the experiment's own value. A value that is itself a list is
-            written in a list, `[[64, 64]]`.
+        when: Other keys of the space, each with the value or values at which the dimension is searched; in all other
+            trials the setting keeps the experiment's value. A value that is itself a list is written in a list,
+            `[[64, 64]]`.
     """
 
     when: dict[str, _Values] = Field(default={}, exclude_if=lambda when: not when)
@@ -43,7 +39,7 @@ class _Dimension(Settings):
 class FloatRange(_Dimension):
     """A real number in [low, high]; `log: true` searches its logarithm."""
 
-    float: Annotated[tuple[float, float], BeforeValidator(_bounds)]
+    float: Annotated[tuple[float, float], BeforeValidator(as_tuple)]
     log: bool = False
 
     @model_validator(mode="after")
@@ -55,7 +51,7 @@ class FloatRange(_Dimension):
 class IntRange(_Dimension):
     """A whole number in [low, high]; `log: true` searches its logarithm."""
 
-    int: Annotated[tuple[int, int], BeforeValidator(_bounds)]
+    int: Annotated[tuple[int, int], BeforeValidator(as_tuple)]
     log: bool = False
 
     @model_validator(mode="after")
@@ -65,13 +61,13 @@ class IntRange(_Dimension):
 
 
 class Choice(_Dimension):
-    """One of several values, of any type that the setting takes."""
+    """One of several values, of any type that the setting accepts."""
 
-    choice: Annotated[tuple[Any, ...], BeforeValidator(_bounds)] = Field(min_length=1)
+    choice: Annotated[tuple[Any, ...], BeforeValidator(as_tuple)] = Field(min_length=1)
 
 
 class Simplex(_Dimension):
-    """One weight a task, uniform on the simplex. `simplex` alone is short for `{simplex: true}`."""
+    """One weight per task, uniform on the simplex. `simplex` alone is short for `{simplex: true}`."""
 
     simplex: Literal[True]
 
@@ -96,7 +92,7 @@ def _dimension(value: Any) -> Any:
     kinds = [kind for kind in _KINDS if isinstance(value, dict) and kind in value]
     if len(kinds) != 1:
         raise ValueError(
-            f"a dimension is one of {', '.join(_KINDS)}, for example {{float: [0.0, 0.7]}}; found {shown(value)}"
+            f"a dimension is one of {', '.join(_KINDS)}, for example {{float: [0.0, 0.7]}}; found {abbreviated(value)}"
         )
     return _KINDS[kinds[0]].model_validate(value)
 
@@ -105,7 +101,11 @@ Dimension = Annotated[FloatRange | IntRange | Choice | Simplex, BeforeValidator(
 
 
 def seconds(value: Any) -> Any:
-    """Read `10m`, `90s`, `2h` or a plain number as seconds."""
+    """Convert `10m`, `90s`, `2h` or a plain number to seconds.
+
+    >>> seconds("10m"), seconds(2.5)
+    (600.0, 2.5)
+    """
     if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)):
         return float(match[1]) * _UNITS[match[2]]
     if isinstance(value, str):
@@ -122,26 +122,26 @@ def _default_space() -> dict[str, Any]:
 
 
 class TuningSettings(Settings):
-    """The search. An arm is what has a study of its own: the shared network, each task alone, a method of weighting.
+    """The search. Each arm has its own study: the shared network, each task alone, or a balancing method.
 
     Attributes:
-        replicates: How often the whole procedure is repeated in every arm: trials of its own, its winner by validation,
-            and the winner's settings trained once more from a fresh seed. What an interval counts (Bouthillier et al.
-            2021, arXiv 2103.03098). null takes as many as `training.seeds`; 1 is one study that learns from all of its
-            trials, and then nothing is known of the luck of tuning.
-        trials: How many trials an arm's study has in all, a multiple of the replicates; a later, larger number
-            continues it. `auto` takes six a replicate, or fewer where the whole job would take too long here.
-        base: Dotted keys with values that are laid over the experiment in all tuned arms, such as
+        replicates: Repeats of the whole procedure in every arm: its own trials, the best of them on validation, and its
+            settings trained again with a new seed. Intervals are over replicates (Bouthillier et al. 2021, arXiv
+            2103.03098). null takes as many as `training.seeds`; 1 is one study that learns from all of its trials, and
+            the variance of tuning is then unknown.
+        trials: Trials of an arm's study in all, a multiple of the replicates; a larger number continues the study.
+            `auto` takes six per replicate, or fewer if the whole job would take too long on this machine.
+        base: Values by dotted key that override the experiment in all tuned arms, such as
             `{training.schedule: one_cycle}`: the search then starts from these and not from the experiment as written.
-        batch: Trials asked for together; they are trained side by side and told in number order.
+        batch: Trials that are proposed together, trained side by side, and recorded in the order of their numbers.
         sampler: Optuna's TPE, Gaussian process, random or quasi-random search. The first trial of a replicate is the
-            experiment itself, the next ones are drawn at random; from ten told trials on each replicate learns from
-            its own.
-        pruner: `none`, `halving` (synchronous successive halving) or `median`, within a replicate. A trial's rungs can
-            be compared where the learning rate is constant only.
-        storage: Any Optuna URL; null keeps sqlite in the project folder.
-        timeout: Seconds (or 10m, 2h) after which no further batch is begun; null for none.
-        space: Dotted keys of the experiment, each with the range to search, and maybe `when` it is searched.
+            experiment itself, the next ones are random; from ten finished trials on, the sampler proposes from those
+            of the replicate.
+        pruner: `none`, `halving` (synchronous successive halving) or `median`, within a replicate. Rungs of trials can
+            be compared only if the learning rate is constant or follows a plateau.
+        storage: URL of Optuna's storage; null for sqlite in the project folder.
+        timeout: Seconds (or 10m, 2h) after which no further batch starts; null for none.
+        space: The search space by dotted key, each with a range or choice, and optionally `when` it is searched.
     """
 
     replicates: Annotated[int | None, read_by("study"), RESOLVED] = Field(default=None, ge=1)

@@ -37,7 +37,7 @@ class Augment:
     """
 
     def __init__(self, prepared: Prepared, settings: TrainingSettings) -> None:
-        made = {name: transforms(settings.augmented(name)) for name in prepared.sources}
+        made = {name: transforms(settings.transforms_of(name)) for name in prepared.sources}
         self._transforms = {name: it for name, it in made.items() if it}
         self._scales = {name: it.scale for name, it in prepared.sources.items()}
         self._shapes = {name: _image(name, prepared.sources[name]) for name in self._transforms}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from pipeline.config.tasks import TaskSettings
+from pipeline.config.tasks import TaskSettings, Weighted
 from pipeline.data.prepared import Prepared, PreparedTask
 
 
@@ -23,9 +23,9 @@ def class_weights(prepared: Prepared, tasks: Mapping[str, TaskSettings]) -> dict
         By task: float32 [C], or [2, L] of absence and presence of L labels.
     """
     return {
-        name: _labels(task) if task.kind == "multilabel" else _balanced(task.counts["train"])
+        name: _labels(task) if task.definition.form == "labels" else _balanced(task.counts["train"])
         for name, task in prepared.tasks.items()
-        if tasks[name].class_weights == "balanced"
+        if isinstance(settings := tasks[name], Weighted) and settings.class_weights == "balanced"
     }
 
 

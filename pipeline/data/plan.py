@@ -104,7 +104,13 @@ class Plan:
 def plan_of(prepared: Prepared, experiment: Experiment) -> Plan:
     """The plan of an experiment's epochs on these data, whichever of their sources it reads."""
     data = experiment.data
-    return Plan(prepared.train_rows, experiment.training.batch_size, data.mix, data.heat, present=prepared.sources)
+    return Plan(
+        prepared.train_rows,
+        experiment.training.batch_size,
+        data.mix,
+        data.effective_temperature,
+        present=prepared.sources,
+    )
 
 
 def dropped(rows: Mapping[str, int], mix: str, heat: float = 1.0) -> dict[str, int]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import Experiment
-from pipeline.config.tasks import TaskSettings
+from pipeline.config.tasks import Regression, TaskSettings
 from pipeline.data.encodings.text import most_of
 from pipeline.data.folds import Folded, folded, of_folds
 from pipeline.data.leaks import hashed, repeated
@@ -23,6 +23,7 @@ from pipeline.data.sources import Cutting, Encoder, Encoding, Examples, Part, Pl
 from pipeline.data.splitting import Chosen, split
 from pipeline.data.targets import Stored, fitted, label_of, targets_of
 from pipeline.errors import Failure
+from pipeline.kinds import kind_of
 
 _CHUNK_ROWS = 4096
 _LABELS = 1 << 20
@@ -98,10 +99,12 @@ def _split_source(
     _write_groups(folder, name, parts["test"])
     for task, settings in tasks.items():
         own = {it: chosen.labels(labels[task]) for it, chosen in parts.items()}
-        if settings.kind == "tagging":
+        if kind_of(settings.kind).per_token:
             found.tags[task] = own, examples.classes[labels[task]]
             continue
-        stored = targets_of(task, own, examples.classes[labels[task]], settings.clip == "range")
+        stored = targets_of(
+            task, own, examples.classes[labels[task]], isinstance(settings, Regression) and settings.clip == "range"
+        )
         manifest["tasks"][task] = _write_targets(folder, task, settings, stored, parts["train"])
     for part in filter(None, (examples.train, examples.test)):
         if examples.encoder is not None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config.tasks import PRIMARY
+from pipeline.kinds import Kind, kind_of
 
 MANIFEST = "manifest.json"
 CHOOSING = ("train", "validation")
@@ -88,14 +88,19 @@ class PreparedTask:
         return (self.low - self.mean) / self.std, (self.high - self.mean) / self.std
 
     @property
+    def definition(self) -> Kind:
+        """Of its kind."""
+        return kind_of(self.kind)
+
+    @property
     def outputs(self) -> int:
-        """C, the values that the network answers for a row."""
-        return 1 if self.kind in ("binary", "regression") else len(self.classes)
+        """C, the values that the network answers for a row or a token."""
+        return self.definition.outputs(len(self.classes))
 
     @property
     def primary(self) -> str:
         """The metric that decides."""
-        return PRIMARY[self.kind]
+        return self.definition.primary
 
 
 @dataclass(frozen=True)

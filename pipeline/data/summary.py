@@ -56,14 +56,16 @@ def _task(prepared: Prepared, name: str, task: PreparedTask) -> dict[str, Any]:
         "missing": {split: 1.0 - float(np.mean(there)) / rows[split] for split, there in task.labelled.items()},
     }
     opened = {split: prepared.split(split).labels[name] for split in rows if split in CHOOSING}
-    if task.kind == "regression":
+    if task.definition.is_number:
         told["values"] = {split: _marks(task, values) for split, values in opened.items()}
     else:
         told["classes"] = {
             label: {split: counts[index] for split, counts in task.counts.items()}
             for index, label in enumerate(task.classes)
         }
-        told["of"] = {split: sum(counts) for split, counts in task.counts.items()} if task.kind == "tagging" else rows
+        told["of"] = (
+            {split: sum(counts) for split, counts in task.counts.items()} if task.definition.per_token else rows
+        )
     return told | {"examples": [_shown(task, row) for row in opened["train"][:_EXAMPLES]]}
 
 
@@ -80,12 +82,13 @@ def _in_unit(task: PreparedTask, value: float) -> float:
 
 def _shown(task: PreparedTask, target: np.ndarray) -> str:
     """One row's target in words; `?` where it is missing."""
-    if task.kind == "multilabel":
+    form = task.definition.form
+    if form == "labels":
         there = [label for label, value in zip(task.classes, target, strict=True) if value == 1.0]
         unknown = [f"{label}?" for label, value in zip(task.classes, target, strict=True) if np.isnan(value)]
         return ", ".join(there + unknown) or "none"
-    if task.kind == "tagging":
+    if form == "tags":
         return " ".join(task.classes[tag] for tag in target if tag >= 0) or "?"
-    if task.kind == "regression":
+    if form == "numbers":
         return "?" if np.isnan(target) else f"{_in_unit(task, float(target)):.6g}"
     return task.classes[int(target)] if target >= 0 else "?"

@@ -13,12 +13,10 @@ from pipeline.config.tasks import TaskSettings
 from pipeline.data.prepared import known
 from pipeline.data.sources import Examples
 from pipeline.errors import UserError
+from pipeline.kinds import Form, kind_of
 
 _CHUNK = 1 << 20
-_FORMS = {
-    "multiclass": "classes", "binary": "classes", "multilabel": "labels", "regression": "numbers", "tagging": "tags"
-}  # fmt: skip
-_WORDS = {
+_WORDS: dict[Form, str] = {
     "classes": "one class a row", "labels": "several labels a row", "numbers": "numbers", "tags": "a tag a token"
 }  # fmt: skip
 
@@ -49,19 +47,17 @@ def label_of(task: str, settings: TaskSettings, examples: Examples) -> str:
             f"tasks.{task}.label: source '{settings.source}' has the labels {', '.join(known)}; "
             f"found '{wanted or task}'"
         )
-    found, needed = form(examples.train.labels[wanted]), _FORMS[settings.kind]
-    if found != needed:
+    found, kind, count = form(examples.train.labels[wanted]), kind_of(settings.kind), len(examples.classes[wanted])
+    if found != kind.form:
         raise UserError(
-            f"tasks.{task}.kind: {settings.kind} needs {_WORDS[needed]}, label '{wanted}' holds {_WORDS[found]}"
+            f"tasks.{task}.kind: {settings.kind} needs {_WORDS[kind.form]}, label '{wanted}' holds {_WORDS[found]}"
         )
-    if settings.kind == "binary" and len(examples.classes[wanted]) != 2:
-        raise UserError(
-            f"tasks.{task}.kind: binary needs two classes, label '{wanted}' has {len(examples.classes[wanted])}"
-        )
+    if kind.two_classes and count != 2:
+        raise UserError(f"tasks.{task}.kind: {settings.kind} needs two classes, label '{wanted}' has {count}")
     return wanted
 
 
-def form(labels: np.ndarray) -> str:
+def form(labels: np.ndarray) -> Form:
     """What a source's array of labels holds: `classes` or `tags` (whole numbers), `labels` ([N, L]) or `numbers`."""
     floating = np.issubdtype(labels.dtype, np.floating)
     if labels.ndim == 2:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
-from pipeline.config.tasks import Kind, named
+from pipeline.config.tasks import TaskSettings, named
 from pipeline.data.sources.looked import Column
 from pipeline.errors import UserError
 
@@ -33,8 +32,8 @@ def parse(text: str) -> list[Target]:
     targets = []
     for one in filter(None, (part.strip() for part in text.split(","))):
         head, _, kind = one.rpartition(":") if ":" in one else (one, "", "")
-        if kind and kind not in get_args(Kind):
-            raise UserError(f"--targets {one}: unknown kind '{kind}'; the kinds are {', '.join(get_args(Kind))}")
+        if kind and kind not in TaskSettings.choices:
+            raise UserError(f"--targets {one}: unknown kind '{kind}'; the kinds are {', '.join(TaskSettings.choices)}")
         column, _, several = head.partition("=")
         columns = tuple(several.split("+")) if several else (column,)
         targets.append(Target(task_name(column), kind, columns))
@@ -99,7 +98,7 @@ def check_targets(columns: Mapping[str, Column], targets: Mapping[str, str], fla
     Raises:
         UserError: There is no such column or kind.
     """
-    known = get_args(Kind)
+    known = TaskSettings.choices
     for name, kind in targets.items():
         if kind and kind not in known:
             raise UserError(f"--targets: '{kind}' of '{name}' is no kind of task; they are {', '.join(known)}")

@@ -37,7 +37,7 @@ class TaskShape:
         shape: Of one row before it is flattened; (F,) where it is not given.
         categories: How many codes each of a row's last values has, where these are codes of categories.
         ids: How many different numbers its rows of text hold; 0 where they are none.
-        tagging: Whether it answers every token of a row.
+        per_token: Whether it answers every token of a row.
         frame: Of text that a pretrained tokenizer made numbers of, what its encoder needs around a row.
     """
 
@@ -48,7 +48,7 @@ class TaskShape:
     shape: tuple[int, ...] = ()
     categories: tuple[int, ...] = ()
     ids: int = 0
-    tagging: bool = False
+    per_token: bool = False
     frame: Mapping[str, Any] | None = None
 
     @property
@@ -125,7 +125,7 @@ def _read(trunk: Trunk, width: int, shape: TaskShape) -> tuple[list[Layer], int]
     Raises:
         UserError: The task wants an answer for every token, and the trunk gives none.
     """
-    if not trunk.text and not shape.tagging:
+    if not trunk.text and not shape.per_token:
         return [], width
     length = shape.row[0]
     units, rest = divmod(width, length + 1)
@@ -134,7 +134,7 @@ def _read(trunk: Trunk, width: int, shape: TaskShape) -> tuple[list[Layer], int]
             f"tagging {shape.source} needs a trunk of text, or a module of one's own that answers "
             f"({length} tokens + 1) * H values; this one, '{trunk.kind}', answers {width}"
         )
-    return [(Tokens if shape.tagging else Pooled)(length, units)], units
+    return [(Tokens if shape.per_token else Pooled)(length, units)], units
 
 
 def _rows(trunk: Trunk, tasks: dict[str, TaskShape]) -> Rows:

@@ -5,13 +5,11 @@ to be tagged is a row.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.config.tasks import TaskSettings
 from pipeline.stacked import Scratch, Stacked, Targets
 
 
@@ -106,7 +104,7 @@ class Focal(Loss):
         device: Where logits and targets lie.
     """
 
-    def __init__(self, plain: CrossEntropy | BinaryCrossEntropy, focal: float, device: str = "cpu") -> None:
+    def __init__(self, plain: Loss, focal: float, device: str = "cpu") -> None:
         super().__init__(device)
         self._plain, self._focal = plain, focal
 
@@ -168,27 +166,6 @@ class Huber(Loss):
 
 
 _SURE = 1e-7  # a probability this near to 0 or 1 is taken for so far from it
-_REGRESSION: dict[str, Callable[[str], Loss]] = {"squared": SquaredError, "absolute": AbsoluteError, "huber": Huber}
-
-
-def loss_of(task: TaskSettings, device: str = "cpu") -> Loss:
-    """The loss of a task.
-
-    Args:
-        task: Its settings.
-        device: Where logits and targets lie.
-
-    Raises:
-        UserError: A loss of the user's own is not there, or cannot be made.
-    """
-    if task.own_loss:
-        from pipeline.model.own_loss import OwnLoss
-
-        return OwnLoss(task.own_loss, task.loss_arguments, device)
-    if task.kind == "regression":
-        return _REGRESSION[task.loss](device)
-    plain = CrossEntropy(device) if task.kind in ("multiclass", "tagging") else BinaryCrossEntropy(device)
-    return Focal(plain, task.focal, device) if task.focal else plain
 
 
 def _focal_factors(rest: Tensor, focal: float) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.kinds import kind_of
 from pipeline.model.losses import Loss
 from pipeline.plugins import first_line, part
 from pipeline.stacked import Stacked, Targets
@@ -116,12 +117,13 @@ def made_up(kind: str, rows: int, outputs: int = 3) -> tuple[Tensor, Tensor]:
         rows: B.
         outputs: C, of a multiclass or multilabel task.
     """
-    outputs = outputs if kind in ("multiclass", "multilabel") else 1
+    about = kind_of(kind)
+    outputs = about.outputs(outputs)
     draws = torch.Generator().manual_seed(0)
     logits = torch.randn(rows, outputs, generator=draws)
-    if kind == "regression":
+    if about.is_number:
         return logits, torch.randn(rows, generator=draws)
-    if kind == "multilabel":
+    if about.form == "labels":
         return logits, torch.randint(2, (rows, outputs), generator=draws).float()
     return logits, torch.randint(max(outputs, 2), (rows,), generator=draws)
 

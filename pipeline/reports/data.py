@@ -29,7 +29,7 @@ class ReportData:
         commands: What makes these results again, a line each.
         facts: Short facts by name: data, rows, seeds, device, versions, date.
         manifest: `sources` and `tasks` of the prepared data, as `pipeline.data.prepare` writes them.
-        margin: See `pipeline.config.deciding`.
+        margin: See `pipeline.config.decision`.
         champion: The candidate that validation chose; None for the tuned one, or else that as written.
         champion_why: How, in a sentence.
         recipe: Which recipe the first line compares, in a sentence.

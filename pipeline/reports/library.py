@@ -6,7 +6,7 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-from pipeline.user_cache import cache_folder, write_whole
+from pipeline.user_cache import cache_folder, write_atomically
 
 
 def packed() -> str:
@@ -19,7 +19,7 @@ def packed() -> str:
 
     made = base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
     if path:
-        write_whole(path, lambda whole: _write(whole, made))
+        write_atomically(path, lambda whole: _write(whole, made))
     return made
 
 

@@ -82,14 +82,14 @@ def _follows(data: ReportData) -> str:
     found = data.decision
     reach = some([f"{level(data.level(data.best, task), metric)} on {task}" for task, metric in data.metrics.items()])
     champion = f"the champion, {_CALLED.get(data.best, data.best)}, reaches {reach}"
-    told = {
+    advice = {
         "helps": "Use the shared network",
         "hurts": "Keep a network for each task",
         "mixed": "Share only what gains by it (headway affinity looks for such groups)",
         "no_difference": f"Take the cheaper one, {_cheaper(data)}",
     }
-    if found.word in told:
-        return f"{told[found.word]}; {champion}"
+    if found.word in advice:
+        return f"{advice[found.word]}; {champion}"
     settled = f"; {settling(found, data.replicates_setting)}" if found.word == "unknown" else ""
     return f"{champion[0].upper()}{champion[1:]}{settled}"
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.kinds import kind_of
 from pipeline.model.layers.plain import KINDS
 from pipeline.plugins import files
 from pipeline.serving.specification import Specification
@@ -34,6 +35,8 @@ def copy_ours(spec: Specification, folder: Path) -> str:
     modules = {f"{_OURS}.serving.served"}
     modules |= {f"{_OURS}.model.layers.{KINDS[it['kind']].partition(':')[0]}" for it in layers}
     modules |= {path.partition(":")[0] for it in layers if (path := it.get("module")) and is_ours(path)}
+    for name in {it.kind for it in spec.tasks.values()}:
+        modules |= {f"{_OURS}.kinds.{name}", f"{_OURS}.{kind_of(name).decision.partition(':')[0]}"}
     sources = _with_imports(modules)
     content = "".join(f"{module}\x1f{source}\x1f" for module, source in sources.items())
     name = f"headway_{hashlib.sha256(content.encode()).hexdigest()[:12]}"

@@ -1,50 +1,99 @@
-"""What is predicted from a task's logits: the columns of a prediction, by kind of task.
+"""What is predicted from a task's logits: the columns of a prediction. Each kind of task names its own.
 
-- multiclass and binary: `label`, the predicted class as its index from 0, and `probability/<index>` of each class;
-- multilabel: `label/<index>`, 1 where its probability is above the label's threshold, else 0, and probabilities;
-- regression: `value`, in the target's own unit, clipped to the range that the specification may name;
-- tagging: `tags`, here the index of each token's tag; `pipeline.serving.texts` makes text of them, and `entities`.
+`probability/<index>` are those of classes or labels by their index from 0.
+
+Shapes: B rows, C classes or labels.
 """
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 
+from pipeline.kinds import kind_of
 from pipeline.serving.specification import TaskSpec
 
-
-def decide(task: TaskSpec, logits: Tensor) -> dict[str, Tensor]:
-    """A task's columns [B] by name, from logits [B, C], or [B, 1] of a binary or regression task."""
-    match task.kind:
-        case "regression":
-            value = logits[:, 0].double() * task.std + task.mean
-            return {"value": value.clamp(task.low, task.high).where(value.isfinite(), value)}
-        case "multilabel":
-            chances = torch.sigmoid(logits)
-            present = (chances > torch.tensor(task.thresholds)).long()
-            return {f"label/{index}": column for index, column in enumerate(present.t())} | _probabilities(chances)
-        case "tagging":
-            return {"tags": logits.argmax(1)}
-        case "binary":
-            # Each by its own sigmoid: 1 - p would round small probabilities away.
-            both = torch.sigmoid(torch.cat([-logits, logits], 1))
-            return {"label": (logits[:, 0] > 0).long()} | _probabilities(both)
-        case _:
-            return {"label": logits.argmax(1)} | _probabilities(torch.softmax(logits, 1))
+_TYPES = {torch.int64: "long", torch.float32: "float", torch.float64: "double"}
 
 
-def columns_of(task: TaskSpec) -> dict[str, str]:
-    """The columns that a caller gets of a task, in their order, and MLflow's type of each."""
-    indices = range(len(task.classes))
-    match task.kind:
-        case "regression":
-            return {"value": "double"}
-        case "tagging":
-            return {"tags": "string", "entities": "string"}
-        case "multilabel":
-            labels = {f"label/{index}": "long" for index in indices}
-        case _:
-            labels = {"label": "long"}
-    return labels | {f"probability/{index}": "float" for index in indices}
+class Decision(ABC):
+    """Makes predictions of a task's logits.
+
+    Args:
+        task: Whose logits.
+
+    Attributes:
+        kind: Of the task.
+    """
+
+    def __init__(self, task: TaskSpec) -> None:
+        self._task, self.kind = task, kind_of(task.kind)
+
+    def columns(self) -> dict[str, str]:
+        """The columns that a caller gets, in their order, and MLflow's type of each."""
+        logits = torch.zeros(1, self.kind.outputs(len(self._task.classes)))
+        return {name: _TYPES[column.dtype] for name, column in self.predict(logits).items()}
+
+    @abstractmethod
+    def predict(self, logits: Tensor) -> dict[str, Tensor]:
+        """The columns [B] by name, from logits [B, C], or [B, 1] where a row has a single one."""
+
+
+class Class(Decision):
+    """`label`, the predicted class as its index from 0, and probabilities."""
+
+    def predict(self, logits: Tensor) -> dict[str, Tensor]:
+        """See `Decision`."""
+        return {"label": logits.argmax(1)} | _probabilities(torch.softmax(logits, 1))
+
+
+class Binary(Class):
+    """The same from a single logit."""
+
+    def predict(self, logits: Tensor) -> dict[str, Tensor]:
+        """See `Decision`."""
+        # Each by its own sigmoid: 1 - p would round small probabilities away.
+        both = torch.sigmoid(torch.cat([-logits, logits], 1))
+        return {"label": (logits[:, 0] > 0).long()} | _probabilities(both)
+
+
+class Labels(Decision):
+    """`label/<index>`, 1 where its probability is above the label's threshold, else 0, and probabilities."""
+
+    def predict(self, logits: Tensor) -> dict[str, Tensor]:
+        """See `Decision`."""
+        chances = torch.sigmoid(logits)
+        present = (chances > torch.tensor(self._task.thresholds)).long()
+        return {f"label/{index}": column for index, column in enumerate(present.t())} | _probabilities(chances)
+
+
+class Number(Decision):
+    """`value`, in the target's own unit, clipped to the range that the specification may name."""
+
+    def predict(self, logits: Tensor) -> dict[str, Tensor]:
+        """See `Decision`."""
+        task = self._task
+        value = logits[:, 0].double() * task.std + task.mean
+        return {"value": value.clamp(task.low, task.high).where(value.isfinite(), value)}
+
+
+class Tags(Decision):
+    """`tags`, here the index of each token's tag; `pipeline.serving.texts` makes text of them, and `entities`."""
+
+    def columns(self) -> dict[str, str]:
+        """See `Decision`."""
+        return {"tags": "string", "entities": "string"}
+
+    def predict(self, logits: Tensor) -> dict[str, Tensor]:
+        """See `Decision`."""
+        return {"tags": logits.argmax(1)}
+
+
+def decision_of(task: TaskSpec) -> Decision:
+    """What makes a task's predictions."""
+    kind = kind_of(task.kind)
+    found: Decision = kind.load(kind.decision)(task)
+    return found
 
 
 def _probabilities(values: Tensor) -> dict[str, Tensor]:

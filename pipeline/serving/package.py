@@ -26,7 +26,7 @@ from torch import Tensor
 from pipeline.plugins import distribution
 from pipeline.pretrained import PACKAGES
 from pipeline.serving.code import copy_ours, copy_own, is_ours
-from pipeline.serving.decisions import columns_of
+from pipeline.serving.decisions import decision_of
 from pipeline.serving.rows import Rows
 from pipeline.serving.slots import METADATA, merged, one_slot
 from pipeline.serving.specification import SourceSpec, Specification
@@ -110,7 +110,9 @@ def _in_short(spec: Specification) -> dict[str, Any]:
 
 def _signature(spec: Specification) -> ModelSignature:
     """Columns in and out, and what a caller may ask for beside the rows."""
-    found = {f"{task}/{name}": kind for task, it in spec.tasks.items() for name, kind in columns_of(it).items()}
+    found = {
+        f"{task}/{name}": kind for task, it in spec.tasks.items() for name, kind in decision_of(it).columns().items()
+    }
     columns = _inputs(spec.sources.values()), Schema([ColSpec(kind, name) for name, kind in found.items()])
     if not spec.preference:
         return ModelSignature(*columns)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from pipeline.kinds import kind_of
 from pipeline.model.layers.embedding import CategoryEmbeddingModule, NumberEmbeddingModule
 from pipeline.model.modules.text import Embedded
 from pipeline.serving.network import build
@@ -59,7 +60,7 @@ def rebuilt(saved: Path, slot: str) -> dict[str, Rebuilt]:
         for task, head in trunk.heads.items():
             name = spec.tasks[task].source
             source, layers = spec.sources[name], [first, *trunk.layers[len(front) :], *head]
-            if spec.tasks[task].kind == "tagging":
+            if kind_of(spec.tasks[task].kind).per_token:
                 layers += [nn.Unflatten(0, (-1, source.shape[0])), nn.Flatten()]
             whole = nn.Sequential(*layers).eval().requires_grad_(False)
             found[task] = Rebuilt(name, whole, *_embedded(source, whole, front))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from pipeline.model.layers.preference import asking
-from pipeline.serving.decisions import decide
+from pipeline.serving.decisions import decision_of
 from pipeline.serving.network import build
 from pipeline.serving.rows import Rows
 from pipeline.serving.specification import Specification
@@ -39,6 +39,7 @@ class Served:
     def __init__(self, spec: Specification, tensors: Mapping[str, Tensor]) -> None:
         self._spec, self._trunks = spec, build(spec, tensors)
         self._texts = Texts(spec, self._answers)
+        self._decisions = {task: decision_of(it) for task, it in spec.tasks.items()}  # imports, while the code is there
 
     def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Predict every task for every row.
@@ -108,9 +109,10 @@ class Served:
                     x = trunk.layers(values / trunk.scale)
                     logits |= {task: head(x) for task, head in trunk.heads.items()}
             columns: dict[str, np.ndarray] = {}
-            for task, spec in self._spec.tasks.items():
-                if task in logits:
-                    columns |= {f"{task}/{name}": it.numpy() for name, it in decide(spec, logits[task]).items()}
-                if f"{task}/tags" in columns:
-                    columns[f"{task}/tags"] = columns[f"{task}/tags"].reshape(len(values), rows.source.shape[0])
+            for task, decision in self._decisions.items():
+                if task not in logits:
+                    continue
+                shape = [len(values), *rows.source.shape[: decision.kind.per_token]]
+                predicted = decision.predict(logits[task])
+                columns |= {f"{task}/{name}": it.numpy().reshape(shape) for name, it in predicted.items()}
         return columns

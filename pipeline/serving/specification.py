@@ -10,6 +10,8 @@ from functools import cached_property
 from math import inf
 from typing import Any, Self
 
+from pipeline.kinds import kind_of
+
 Layer = dict[str, Any]
 """A layer as it describes itself: `kind`, and what a layer of this kind is made of."""
 _VOCABULARY = ("words", "tokenizer")
@@ -77,7 +79,7 @@ class TaskSpec(_Part):
 
     def json(self) -> dict[str, Any]:
         """Write it; of a regression task always with mean and deviation."""
-        return super().json() | ({"mean": self.mean, "std": self.std} if self.kind == "regression" else {})
+        return super().json() | ({"mean": self.mean, "std": self.std} if kind_of(self.kind).is_number else {})
 
 
 @dataclass(frozen=True)

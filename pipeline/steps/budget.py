@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment, with_values
+from pipeline.config.balancing import Balancing
 from pipeline.config.tuning import TRIALS_A_REPLICATE
 from pipeline.errors import UserError
 from pipeline.steps.context import Context
@@ -151,7 +152,7 @@ class _Cost:
     def seconds(self, trials: int) -> float:
         """Of everything, with so many trials a replicate."""
         networks = [(it.experiment, self._networks(it, trials)) for it in self._trained]
-        trained = sum(count * self._network_s(it) * it.balancing.cost for it, count in networks)
+        trained = sum(count * self._network_s(it) for it, count in networks)
         tracked = _TRIAL_S * trials * sum(it.replicates for it in self._studies)
         return _MARGIN * trained + tracked + _STEP_S * len(networks) + _EVALUATION_S
 
@@ -177,14 +178,14 @@ class _Cost:
 
         data = self._of(experiment)
         step_s: float = max(4 * guess(data, experiment), _SLOW_STEP_S)
-        return _updates(data, experiment) * step_s
+        return _updates(data, experiment) * step_s * experiment.balancing.cost
 
     def _by_speed(self, experiment: Experiment) -> float:
-        """Seconds of a network's training among others, by the measured speed of the shared network."""
+        """Seconds of a network's training among others, by the measured speed of the shared network with its method."""
         from pipeline.training.slot import batch_slots
         from pipeline.training.workers.calibration import guess
 
-        whole = on_device(self._studies[0], resolve_device(self._studies[0]))
+        whole = _trained_as(experiment, on_device(self._studies[0], resolve_device(self._studies[0])))
         data = self._of(whole)
         assert whole.tuning is not None
         batch = batch_slots(dict.fromkeys(range(whole.tuning.batch), whole))
@@ -195,6 +196,14 @@ class _Cost:
 
     def _of(self, experiment: Experiment) -> "Prepared":
         return self._prepared.only(experiment.tasks)
+
+
+def _trained_as(experiment: Experiment, whole: Experiment) -> Experiment:
+    """An experiment's tasks and network, with another's balancing method and watch, which steps take time for."""
+    method, training = experiment.balancing, whole.training.model_copy(update={"watch": experiment.training.watch})
+    if experiment.tasks.keys() != whole.tasks.keys() and not method.own_path:
+        method = Balancing.of(method.method)  # weights of some tasks are none of all
+    return whole.model_copy(update={"balancing": method, "training": training})
 
 
 def _updates(data: "Prepared", experiment: Experiment) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.config import Experiment, load, under_base
 from pipeline.config.balancing import Balancing
-from pipeline.config.comparing import TUNED
+from pipeline.config.compare import TUNED
 from pipeline.config.sharing import Sharing
 from pipeline.errors import UserError
 from pipeline.steps.restricted import on_data_of, single_task

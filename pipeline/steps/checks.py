@@ -7,6 +7,7 @@ sizes known. Sources are when they are read.
 from pathlib import Path
 
 from pipeline.config import Experiment
+from pipeline.config.tasks import OwnParts
 from pipeline.errors import UserError
 from pipeline.steps.device import exactness, resolve_device
 from pipeline.steps.graph import Job
@@ -38,7 +39,7 @@ def check(experiment: Experiment, project: Path, command: str, arm: str = "") ->
         from pipeline.data.augment import transforms
 
         for name in experiment.source_names:
-            transforms(experiment.training.augmented(name))
+            transforms(experiment.training.transforms_of(name))
     if experiment.tuning is not None:
         check_storage_of(experiment, project)
 
@@ -51,13 +52,13 @@ def _check_plugins(experiment: Experiment) -> None:
     """
     for name, task in experiment.tasks.items():
         try:
-            if task.own_loss:
+            if isinstance(task, OwnParts) and task.own_loss:
                 from pipeline.model.own_loss import check_loss
 
                 check_loss(task.kind, task.own_loss, task.loss_arguments)
-            if task.metrics:
+            if task.own_metrics:
                 from pipeline.analysis.own_metrics import check_metrics
 
-                check_metrics(task.kind, task.metrics)
+                check_metrics(task.kind, task.own_metrics)
         except UserError as error:
             raise UserError(f"tasks.{name}: {error}") from error

@@ -27,6 +27,10 @@ class Console:
         if not self.quiet:
             print(text, flush=True)
 
+    def detail(self, text: str) -> None:
+        """Print a line about the step that is running."""
+        self.line(f"  {text}")
+
     def warn(self, text: str) -> None:
         """Print a warning to stderr."""
         print(f"warning: {text}", file=sys.stderr)
@@ -82,4 +86,4 @@ class Bar:
             self._progress.update(self._task, completed=done, total=self._total, note=note)
         elif self._console and (time.monotonic() - self._printed >= _LINE_EVERY_S):
             self._printed = time.monotonic()
-            self._console.line(f"  {self._title}: {done}/{self._total or '?'} {note}".rstrip())
+            self._console.detail(f"{self._title}: {done}/{self._total or '?'} {note}".rstrip())

@@ -1,7 +1,6 @@
 """Evaluate: open the test split once, for all frozen candidates together. Nothing else may import the test split."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -64,7 +63,7 @@ class Evaluate(Step):
     def _own_metrics(self) -> dict[str, object]:
         """Metrics of the user's own by task, each with its code; nothing where there are none."""
         tasks = self.experiment.tasks.items()
-        found = {name: {path: fingerprint(path) for path in it.metrics} for name, it in tasks if it.metrics}
+        found = {name: {path: fingerprint(path) for path in it.own_metrics} for name, it in tasks if it.own_metrics}
         return {"metrics": found} if found else {}
 
     def tags(self) -> dict[str, str]:
@@ -86,7 +85,7 @@ class Evaluate(Step):
         test = open_test_split(prepared)
         references = self._references(context, prepared, test)
         evaluation = evaluate(
-            candidates, test.rows, partial(_report, context), references.scores, references.constants, self._against
+            candidates, test.rows, context.console.detail, references.scores, references.constants, self._against
         )
         evaluation.save(folder)
 
@@ -118,8 +117,8 @@ class Evaluate(Step):
             test.rows,
             self.experiment.seed,
             reference_s(context) if self.experiment.baselines.reference else None,
-            partial(_report, context),
-            {name: it.metrics for name, it in self.experiment.tasks.items()},
+            context.console.detail,
+            {name: it.own_metrics for name, it in self.experiment.tasks.items()},
         )
 
 
@@ -152,10 +151,6 @@ def reference_s(context: Context) -> float:
     """Seconds for methods without a network: half of what the steps before took, so a third of it all."""
     took = [duration_s(context, done) for done in context.done.values()]
     return max(_LEAST_S, sum(seconds for seconds in took if seconds == seconds) / 2)
-
-
-def _report(context: Context, text: str) -> None:
-    context.console.line(f"  {text}")
 
 
 def _record_opening(context: Context, run: "Run", prepared: str, candidates: list[str]) -> None:

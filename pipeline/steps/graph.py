@@ -92,7 +92,7 @@ class Job:
         Raises:
             UserError: There is none.
         """
-        from pipeline.config.comparing import TUNED
+        from pipeline.config.compare import TUNED
 
         name = self.experiment.name
         if not self.studies:

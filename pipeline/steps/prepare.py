@@ -67,14 +67,14 @@ class Prepare(Step):
         from pipeline.data.leaks import suspicions
         from pipeline.data.prepare import prepare
 
-        manifest = prepare(self.experiment, self._place, folder, lambda text: context.console.line(f"  {text}"))
+        manifest = prepare(self.experiment, self._place, folder, context.console.detail)
         notes = suspicions(manifest)
         for line in notes:
-            context.console.line(f"  {line}")
+            context.console.detail(line)
         for name, fingerprint in self._fingerprints.items():
             tasks = [task for task, settings in self.experiment.tasks.items() if settings.source == name]
             for note in fingerprint.notes:
-                context.console.line(f"  {name}: {note}")
+                context.console.detail(f"{name}: {note}")
             notes += [f"{name}: {note}" for note in fingerprint.notes]
             for split, rows in manifest["sources"][name]["rows"].items():
                 files = [inputs_file(name, split), *(labels_file(task, split) for task in tasks)]

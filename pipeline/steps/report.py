@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
-from pipeline.config.comparing import TUNED
+from pipeline.config.compare import TUNED
 from pipeline.steps.candidates import MOST_ALONE
 from pipeline.steps.context import Context
 from pipeline.steps.page import PageStep
@@ -139,8 +139,8 @@ def _recipe(experiment: Experiment) -> str:
     base = experiment.tuning.base if experiment.tuning else {}
     if not base:
         return ""
-    told = ", ".join(f"{key}={json.dumps(value)}" for key, value in base.items())
-    return f"What is compared was tuned and trained under tuning.base ({told}), not as the experiment is written."
+    values = ", ".join(f"{key}={json.dumps(value)}" for key, value in base.items())
+    return f"What is compared was tuned and trained under tuning.base ({values}), not as the experiment is written."
 
 
 def _left_out(experiment: Experiment) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def _restricted(experiment: Experiment, tasks: Sequence[str], **own: Any) -> Exp
     """Some of the tasks with settings of their own, and nothing that is trained beside them."""
     left = {"baselines": Baselines(single=False, separate=None), "tuning": None}
     few = experiment.model_copy(update={"tasks": {task: experiment.tasks[task] for task in tasks}, **left, **own})
-    return few.model_copy(update={"training": few.training.on(few.source_names)})
+    return few.model_copy(update={"training": few.training.restricted_to(few.source_names)})
 
 
 def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:
@@ -49,7 +49,7 @@ def on_data_of(other: Experiment, experiment: Experiment) -> Experiment:
     return other.model_copy(
         update={name: getattr(experiment, name) for name in own}
         | {
-            "training": other.training.on(experiment.source_names).model_copy(update=training),
+            "training": other.training.restricted_to(experiment.source_names).model_copy(update=training),
             "tuning": None,
         }
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
-from pipeline.config.tasks import PRIMARY
+from pipeline.kinds import kind_of
 from pipeline.steps.context import Context
 from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train
@@ -53,7 +53,7 @@ class Select(Step):
 
         every = [it for its in self._trained.values() for it in its]
         histories = {it.title: pd.read_parquet(it.outputs / HISTORY) for it in every}
-        metrics = {task: PRIMARY[it.kind] for task, it in self.experiment.tasks.items()}
+        metrics = {task: kind_of(it.kind).primary for task, it in self.experiment.tasks.items()}
         values: dict[str, Any] = {}
         for role, its in self._trained.items():
             for step in its:
@@ -70,7 +70,7 @@ class Select(Step):
             "networks": [{"key": step.digest, "step": step.title, "slot": slots[step.title]} for step in chosen],
         }
         (folder / SELECTED).write_text(json.dumps(choice, indent=1), encoding="utf-8")
-        context.console.line(f"  {found.why}")
+        context.console.detail(found.why)
         run.tags({tags.SELECTED: found.candidate})
         parts = [(step.outputs, slots[step.title]) for step in chosen]
         register(context, run, self.experiment, parts, self._prepare)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import garbage
+from pipeline import garbage_collection
 from pipeline.config import Experiment, read_stored, values_read
 from pipeline.config.facts import Step as StepName
 from pipeline.steps.context import Context, StepResult
@@ -191,10 +191,10 @@ def _answered(context: Context, step: Step) -> StepResult:
 
 def _run(context: Context, step: Step) -> StepResult:
     started = time.monotonic()
-    garbage.collect()
+    garbage_collection.normal()
     folder = step.folder(context)
     run = _begin(context, step)
-    with run.ended_truly():
+    with run.outcome_recorded():
         run.params(step.parameters())
         run.text(step.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
         run.text(json.dumps(step.key().parts, indent=1, sort_keys=True, default=str), KEY_FILE)
@@ -209,7 +209,7 @@ def _run(context: Context, step: Step) -> StepResult:
 def _begin(context: Context, step: Step) -> "Run":
     """A new run, or with --resume the one that was interrupted."""
     if context.resume and (found := context.tracker.interrupted(step.digest)):
-        return context.tracker.take_up(found.info.run_id)
+        return context.tracker.resume(found.info.run_id)
     all_tags = {
         tags.STEP: step.name, tags.KEY: step.digest, tags.EXPERIMENT: step.experiment.name, **step.tags()
     }  # fmt: skip

@@ -102,7 +102,7 @@ class Train(Step):
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Train all seeds or replicates, log curves, save weights."""
-        from pipeline.analysis.fallbacks import told
+        from pipeline.analysis.fallbacks import note
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.runs.curves import history, kept
         from pipeline.training import saved
@@ -123,8 +123,8 @@ class Train(Step):
         run.metrics(kept(states), step=max(state.looks for state in states) + 1)
         saved.save(folder, prepared, self.experiments, states, [slot.fold for slot in slots])
         learnt = history(states)
-        if said := told(self.experiment.balancing.method, learnt):
-            run.tags({tags.FALLBACKS: said})
+        if found := note(self.experiment.balancing.method, learnt):
+            run.tags({tags.FALLBACKS: found})
         learnt.to_parquet(folder / HISTORY, index=False)
         run.artifacts(folder)
 
@@ -141,10 +141,10 @@ class Train(Step):
 
         first = prepared.holding_out(slots[0].fold)
         rows, data = first.train_rows, self.experiment.data
-        left_out = dropped(rows, data.mix, data.heat)
+        left_out = dropped(rows, data.mix, data.effective_temperature)
         for source in left_out.keys() & first.sources:
             said = f"an epoch leaves out {left_out[source]} of {rows[source]} rows of {source}"
-            context.console.line(f"  data.mix={data.mix}: {said}")
+            context.console.detail(f"data.mix={data.mix}: {said}")
         checkpoint = Checkpoint(context.checkpoints_folder(self.digest) / "checkpoint.safetensors")
         resumed = checkpoint.read() if context.resume else {}
         if resumed:

@@ -101,14 +101,14 @@ class Tune(Step):
             search(study, trained, prepared, pool, context.checkpoints_folder(name), callbacks)
         trials = table(study).head(in_all)
         if len(trials) < in_all:
-            context.console.line(f"  tuning.timeout cut the study: {len(trials)} of {in_all} trials")
+            context.console.detail(f"tuning.timeout cut the study: {len(trials)} of {in_all} trials")
             run.tags({tags.CUT: f"{len(trials)} of {in_all} trials"})
         best = winners(study, in_all, self.experiment.replicates)
         trials.to_parquet(folder / TRIALS, index=False)
         trials.drop(columns="seconds").to_csv(folder / "trials.csv", index=False)
-        told = [_told(trial) for trial in best]
-        (folder / WINNERS).write_text(json.dumps({"study": name, "winners": told}, indent=1, sort_keys=True))
-        run.metrics(_means(told), step=in_all)
+        chosen = [_winner(trial) for trial in best]
+        (folder / WINNERS).write_text(json.dumps({"study": name, "winners": chosen}, indent=1, sort_keys=True))
+        run.metrics(_means(chosen), step=in_all)
         run.tags({tags.WINNER: ", ".join(f"trial {trial.number}" for trial in best)})
         run.artifacts(folder)
 
@@ -133,7 +133,7 @@ class Tune(Step):
 
         parts = context.tracker.json_artifact(last, KEY_FILE) or {}
         before = {name: part for name, part in parts.items() if name not in _LENGTH}
-        context.console.line(f"  a new study, since {difference(before, self.identity().parts)}")
+        context.console.detail(f"a new study, since {difference(before, self.identity().parts)}")
 
 
 def storage_url(experiment: Experiment, project: Path) -> str:
@@ -160,17 +160,17 @@ def winners_in(folder: Path) -> list[dict[str, Any]]:
     return json.loads((folder / WINNERS).read_text())["winners"]
 
 
-def _told(trial: "FrozenTrial") -> dict[str, Any]:
+def _winner(trial: "FrozenTrial") -> dict[str, Any]:
     """A replicate's winner as plain data."""
     from pipeline.tuning.study import ERROR, REPLICATE, VALUES
 
-    told = {
+    winner = {
         "replicate": trial.user_attrs[REPLICATE],
         "number": trial.number,
         "objective": math.nan if trial.value is None else trial.value,
         "values": trial.user_attrs[VALUES],
     }
-    return told | ({"standard_error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {})
+    return winner | ({"standard_error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {})
 
 
 def _means(best: list[dict[str, Any]]) -> dict[str, float]:

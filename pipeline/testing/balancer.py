@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pipeline.balance import Balancer, Seen, balancer
+from pipeline.balance import Balancer, StepInputs, make_balancer
 from pipeline.config.balancing import Balancing
 from pipeline.draws import Stream
 from pipeline.testing.base import Conformance
@@ -65,7 +65,7 @@ class BalancerConformance(Conformance):
     def _made(self, slots: Sequence[int]) -> Balancer:
         settings = Balancing.of({"method": self.path, "arguments": dict(self.arguments)})
         names = [f"task{number}" for number in range(self.tasks)]
-        return balancer([settings] * len(slots), names, shared=_SHARED)
+        return make_balancer([settings] * len(slots), names, shared=_SHARED)
 
     def _course(self, slots: Sequence[int]) -> list[Tensor]:
         made = self._made(slots)
@@ -77,9 +77,9 @@ class BalancerConformance(Conformance):
         losses, jacobian = (torch.stack(its) for its in zip(*given, strict=True))
         gramian = torch.stack([it @ it.mT.clone() for it in jacobian])
         streams = [Stream(0, f"slot/{slot}") for slot in slots]
-        weights = made.weights(Seen(streams, 0, step, losses, gramian, jacobian)).clone()
+        weights = made.weights(StepInputs(streams, 0, step, losses, gramian, jacobian)).clone()
         if "losses_after" in made.settings[0].needs:
-            made.after(losses * 0.9)
+            made.after_step(losses * 0.9)
         return weights
 
     def _slot(self, slot: int, step: int, absent: int | None) -> tuple[Tensor, Tensor]:

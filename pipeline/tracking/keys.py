@@ -1,8 +1,8 @@
-"""Keys: what a step's result depends on, hashed. Nothing is imported to find out.
+"""Keys: hashes of everything that a step's result depends on, computed without importing it.
 
-A key's parts are the step's code (as syntax trees of the modules it imports from `pipeline`), the versions of the
-libraries that do its arithmetic, the values it reads that differ from the defaults, checksums of its data, and the keys
-of the steps it depends on.
+A key's parts are the step's code (syntax trees of the modules that it imports from `pipeline`), the versions of the
+numeric libraries, the values that it reads and that differ from the defaults, checksums of its data, and the keys of
+its input steps.
 """
 
 import ast
@@ -15,61 +15,61 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.tracking import parsed
+from pipeline.tracking import syntax_cache
 
 _PACKAGE = Path(__file__).parents[1]
 _ROOT = _PACKAGE.name
-_ARITHMETIC = ("torch", "numpy", "torchvision")
+_NUMERIC = ("torch", "numpy", "torchvision")
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a result depends on.
+    """Everything that a result depends on.
 
     Attributes:
-        parts: JSON-able, nested by kind.
+        parts: The parts as JSON-compatible values, nested by kind.
     """
 
     parts: Mapping[str, Any]
 
     @property
     def digest(self) -> str:
-        """32 hexadecimal digits."""
+        """Hash of the parts, 32 hexadecimal digits."""
         return digest(self.parts)
 
     def flat(self) -> dict[str, str]:
-        """Every part by a path of names, as text."""
+        """All parts as text, by a path of names."""
         return dict(_leaves(self.parts, ""))
 
 
 def digest(value: Any) -> str:
-    """A hash of any JSON-able value, of 32 hexadecimal digits."""
+    """Hash of a JSON-compatible value, 32 hexadecimal digits."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @functools.cache
 def code_of(module: str) -> dict[str, str]:
-    """A hash for each module of this package that a module imports, itself included, directly or not."""
-    found: dict[str, str] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        path = _file(name) if name not in found else None
+    """Hashes of a module and of all modules of this package that it imports, directly or not, by name."""
+    hashes: dict[str, str] = {}
+    pending = [module]
+    while pending:
+        name = pending.pop()
+        path = _file(name) if name not in hashes else None
         if path is not None:
-            found[name], imported = _parsed(path)
-            waiting += imported
-    parsed.keep()
-    return dict(sorted(found.items()))
+            hashes[name], imported = _parsed(path)
+            pending += imported
+    syntax_cache.save()
+    return dict(sorted(hashes.items()))
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions from metadata of the arithmetic libraries, and of any more."""
-    return {name: _version(name) for name in (*_ARITHMETIC, *packages)}
+    """Versions of the numeric libraries and further packages, from their metadata."""
+    return {name: _version(name) for name in (*_NUMERIC, *packages)}
 
 
 def difference(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """One line for each part that differs, from `Key.flat` of both."""
+    """One line per part that differs between two keys, given as `Key.flat`."""
     lines = []
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name, "(not there)"), new.get(name, "(not there)")
@@ -90,14 +90,14 @@ _version = functools.cache(importlib.metadata.version)
 
 
 @functools.cache
-def _parsed(path: Path) -> parsed.Parsed:
-    """Hash of a module's syntax tree without docstrings, and the modules of this package that it imports."""
-    found, names = parsed.of(path.read_bytes(), _parse)
-    return found, tuple(name for name in names if _file(name))
+def _parsed(path: Path) -> syntax_cache.ParsedSource:
+    """The hash of a module's syntax tree without docstrings, and the modules of this package that it imports."""
+    digest, names = syntax_cache.cached(path.read_bytes(), _parse)
+    return digest, tuple(name for name in names if _file(name))
 
 
-def _parse(source: bytes) -> parsed.Parsed:
-    """The hash, and all names that may be modules of this package: which are there is no matter of the source."""
+def _parse(source: bytes) -> syntax_cache.ParsedSource:
+    """The hash, and all names that may be modules of this package; whether they exist does not depend on the source."""
     tree = ast.parse(source)
     imported: set[str] = set()
     for node in ast.walk(tree):

@@ -1,4 +1,4 @@
-"""A step's outputs: files in a folder of their own, with a manifest of their checksums."""
+"""A step's outputs: files in one folder, with a manifest of their checksums."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ MANIFEST = "outputs.json"
 
 @contextmanager
 def published(folder: Path) -> Iterator[Path]:
-    """A temporary folder to write outputs into; if all goes well it takes the place of `folder`, manifest and all.
+    """A temporary folder for outputs, which replaces `folder`, with a manifest, unless an exception is raised.
 
-    Whatever happens, `folder` is never half-written.
+    `folder` is never left half-written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -31,23 +31,23 @@ def published(folder: Path) -> Iterator[Path]:
 
 
 def digest(folder: Path) -> str | None:
-    """Hash of the manifest; None where there is none."""
+    """Hash of the manifest; None if there is none."""
     path = folder / MANIFEST
     return hashlib.sha256(path.read_bytes()).hexdigest()[:32] if path.is_file() else None
 
 
 def problem(folder: Path, expected: str | None) -> str | None:
-    """Why these outputs cannot be used: missing, changed, or not those that the run made; None if they can."""
-    found = digest(folder)
-    if found is None:
+    """Why these outputs cannot be used: missing, damaged, or of another run; None if they can."""
+    actual = digest(folder)
+    if actual is None:
         return "its outputs are not here"
-    if found != expected:
+    if actual != expected:
         return "the outputs here are not its own"
-    told: dict[str, str] = json.loads((folder / MANIFEST).read_text())
-    now = _checksums(folder)
-    for name, checksum in told.items():
-        if now.get(name) != checksum:
-            return f"its output {name} is {'damaged' if name in now else 'missing'}"
+    recorded: dict[str, str] = json.loads((folder / MANIFEST).read_text())
+    current = _checksums(folder)
+    for name, checksum in recorded.items():
+        if current.get(name) != checksum:
+            return f"its output {name} is {'damaged' if name in current else 'missing'}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Which process a run belongs to, so that a run whose process is gone can be told from one that still works."""
+"""The identity of a run's process, to detect runs whose process has ended."""
 
 import os
 import socket
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def identity() -> str:
-    """This process: host, start of the machine, process number and start of the process."""
+    """Identity of this process: host, boot of the machine, process ID and start time."""
     return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def is_gone(process: str) -> bool:
-    """Whether a process of this machine has ended; of other machines nothing is known, so False."""
+    """Whether a process of this machine has ended; False for processes of other machines, as it is not known."""
     machine, pid, started = process.rsplit(":", 2)
     if machine.split("@")[0] != _machine().split("@")[0]:
         return False
@@ -24,7 +24,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Clock ticks at which the process started, or `gone`."""
+    """Start time of a process in clock ticks, or `gone`."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

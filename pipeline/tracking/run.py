@@ -17,7 +17,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from pipeline.errors import Failure, UserError
 from pipeline.tracking.tags import OUTCOME
 
-_METRICS_A_CALL, _PARAMS_A_CALL = 900, 100  # together the most that MLflow takes
+_METRICS_A_CALL, _PARAMS_A_CALL = 900, 100  # together MLflow's limit per call
 _LONGEST_PARAM = 6000
 
 T = TypeVar("T")
@@ -25,12 +25,12 @@ T = TypeVar("T")
 
 @dataclass
 class Run:
-    """A run known by its id; nothing here touches MLflow's active run.
+    """A run by its ID; MLflow's active run is not used.
 
     Attributes:
-        client: Of the store.
-        id: Of the run.
-        resumed: It was begun by another process: what is logged already stays as it is.
+        client: Client of the store.
+        id: ID of the run.
+        resumed: Whether another process started the run; what is logged already is then not logged again.
     """
 
     client: mlflow.MlflowClient
@@ -39,23 +39,23 @@ class Run:
     _logged: dict[str, set[int]] = field(default_factory=dict, repr=False)
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Log parameters; keys that the run has already are left (a launcher logs its own)."""
+        """Log parameters, except those that the run already has (a launcher logs its own)."""
         present = self.client.get_run(self.id).data.params
         self._send(_params({key: value for key, value in values.items() if key not in present}), [])
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log finite metrics at a step; steps that the run has already are left."""
+        """Log finite metrics at a step, except steps that a resumed run already has."""
         self.curves([values], step)
 
     def curves(self, rows: Sequence[Mapping[str, float]], first: int = 1) -> None:
-        """Log finite metrics of several steps in a row, the first of that number, as `metrics` does."""
+        """Log finite metrics of consecutive steps from a first one on, except steps that a resumed run already has."""
         points = _points(rows, first)
         if self.resumed:
             points = [point for point in points if point.step not in self._steps(point.key)]
         self._send([], points)
 
     def fill(self, params: Mapping[str, Any], rows: Sequence[Mapping[str, float]]) -> None:
-        """Log all parameters and curves of a run that has none yet, in one call if they go into one."""
+        """Log all parameters and curves of a run that has none yet, in one call if they fit."""
         self._send(_params(params), _points(rows))
 
     def tags(self, values: Mapping[str, str]) -> None:
@@ -63,7 +63,7 @@ class Run:
         self.client.log_batch(self.id, tags=[RunTag(key, value) for key, value in values.items()])
 
     def artifacts(self, folder: Path) -> None:
-        """Log everything in a folder."""
+        """Log all files in a folder as artifacts."""
         self.client.log_artifacts(self.id, str(folder))
 
     def text(self, content: str, name: str) -> None:
@@ -71,13 +71,13 @@ class Run:
         self.client.log_text(self.id, content, name)
 
     def dataset(self, name: str, digest: str, source: str, context: str) -> None:
-        """Note a data set that the run reads: its digest (36 characters at most), where it is, and what for."""
+        """Log a data set that the run reads: its digest (at most 36 characters), source and context."""
         dataset = Dataset(name, digest, "local", json.dumps({"uri": source}))
         self.client.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
 
     @contextmanager
-    def ended_truly(self) -> Iterator[None]:
-        """End the run as what is done inside ends: FINISHED, FAILED and why, or KILLED when told to end."""
+    def outcome_recorded(self) -> Iterator[None]:
+        """End the run when the block ends: FINISHED, FAILED with the error's message, or KILLED on a signal."""
         try:
             yield
         except Exception as error:
@@ -95,7 +95,7 @@ class Run:
         self.end(status)
 
     def end(self, status: str, at: datetime | None = None) -> None:
-        """End the run, now or at a time that has passed: FINISHED, FAILED or KILLED."""
+        """End the run with status FINISHED, FAILED or KILLED, now or at a given time."""
         self.client.set_terminated(self.id, status, milliseconds(at))
 
     def _send(self, params: Sequence[Param], metrics: Sequence[Metric]) -> None:
@@ -113,7 +113,7 @@ def _params(values: Mapping[str, Any]) -> list[Param]:
 
 
 def _points(rows: Sequence[Mapping[str, float]], first: int = 1) -> list[Metric]:
-    """The finite metrics of steps in a row."""
+    """The finite metrics of consecutive steps."""
     now = int(time.time() * 1000)
     return [
         Metric(key, value, now, step)
@@ -128,5 +128,5 @@ def _cut(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def milliseconds(at: datetime | None) -> int | None:
-    """A time as MLflow counts it, since 1970; None stays None, which MLflow reads as now."""
+    """A time in milliseconds since 1970, as in MLflow; None stays None, which MLflow takes as now."""
     return int(at.timestamp() * 1000) if at else None

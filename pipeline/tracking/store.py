@@ -1,4 +1,4 @@
-"""The MLflow store: where it is, whether it answers, and its schema, made once."""
+"""The MLflow store: its address, a check that it responds, and its schema."""
 
 import atexit
 import contextlib
@@ -14,9 +14,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.errors import Failure, UserError
-from pipeline.sqlite import log_ahead, remove_leftovers, write_back
-from pipeline.tracking.reach import check_answers, check_reachable, shown
-from pipeline.user_cache import cache_folder, write_whole
+from pipeline.sqlite import checkpoint_wal, enable_wal, remove_stale_logs
+from pipeline.tracking.connection import check_reachable, check_responds, redacted
+from pipeline.user_cache import cache_folder, write_atomically
 
 _SQLITE = "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -25,70 +25,70 @@ _QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # A server that stops answering is a failure to report, not one to wait minutes for.
+    # Report a server that stops responding, instead of waiting for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 
 
 def tracking_uri(project: Path) -> str:
-    """Where runs go: MLFLOW_TRACKING_URI, or mlflow.db in the project folder."""
+    """URI of the store: MLFLOW_TRACKING_URI, or mlflow.db in the project folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{project / 'mlflow.db'}"
 
 
 def prepare_environment() -> None:
-    """Settings that mlflow reads when it is imported; what the user has set stays."""
+    """Set the environment variables that mlflow reads on import, except those that the user has set."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # It misses pip in environments made by uv; models are logged with requirements of their own.
+    # It warns of missing pip in environments made by uv; models are logged with their own requirements.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 
 
 def check_store(uri: str) -> None:
-    """Find out within seconds whether runs can be tracked there.
+    """Check within seconds whether runs can be tracked in a store.
 
     Raises:
-        UserError: The address is of no kind that MLflow tracks in.
-        Failure: Nothing answers there.
+        UserError: MLflow cannot track runs at such an address.
+        Failure: The store does not respond.
     """
     scheme = uri.split(":", 1)[0].split("+")[0]
     if scheme in ("http", "https"):
-        check_answers(uri, "MLflow's tracking server")
+        check_responds(uri, "MLflow's tracking server")
     elif scheme in _DATABASES:
         check_reachable(uri, "MLflow's database")
         if scheme == "sqlite":
             _check_sqlite(Path(uri.removeprefix(_SQLITE)))
     elif scheme != "databricks":
         raise UserError(
-            f"MLFLOW_TRACKING_URI {shown(uri)}: runs are tracked in a database (sqlite:///mlflow.db, postgresql://...) "
-            "or on a server (http://...)"
+            f"MLFLOW_TRACKING_URI {redacted(uri)}: runs are tracked in a database (sqlite:///mlflow.db, "
+            "postgresql://...) or on a server (http://...)"
         )
 
 
-def quicken(project: Path, uri: str) -> None:
-    """Have sqlite log ahead where runs are tracked in a file of the project; other people's files stay as they are.
+def use_write_ahead_log(project: Path, uri: str) -> None:
+    """Turn on sqlite's write-ahead log if the store is a file in the project; other files are not changed.
 
-    MLflow leaves its connections open, so at the end of this process the log is brought into the file, which then can
-    be copied or sent alone.
+    MLflow leaves its connections open, so the log is checkpointed when this process ends; the file can then be copied
+    alone.
     """
     file = Path(uri.removeprefix(_SQLITE)).resolve()
-    if uri.startswith(_SQLITE) and file.is_relative_to(project.resolve()) and log_ahead(file):
-        atexit.register(write_back, file)
+    if uri.startswith(_SQLITE) and file.is_relative_to(project.resolve()) and enable_wal(file):
+        atexit.register(checkpoint_wal, file)
 
 
-def begin(project: Path, uri: str) -> None:
-    """Give a project that tracks in a file, and has none yet, one with MLflow's schema, which it takes 1.5 s to make.
+def create_store(project: Path, uri: str) -> None:
+    """Create the project's sqlite store, if it is missing, from a template: MLflow takes 1.5 s to create its schema.
 
-    It is a copy of one that MLflow's own migrations made for this version, kept in the user's cache. Without a
-    cache MLflow makes the schema itself when it opens the file.
+    The template was created by MLflow's own migrations of this version, and is in the user's cache. Without a cache
+    MLflow creates the schema when it opens the file.
     """
     file = Path(uri.removeprefix(_SQLITE)).resolve()
     if not uri.startswith(_SQLITE) or file.exists() or not file.is_relative_to(project.resolve()):
         return
-    remove_leftovers(file)
+    remove_stale_logs(file)
     if template := _template():
-        write_whole(file, partial(_copy, template))
+        write_atomically(file, partial(_copy, template))
 
 
 def _copy(template: Path, file: Path) -> None:
@@ -96,21 +96,21 @@ def _copy(template: Path, file: Path) -> None:
 
 
 def _template() -> Path | None:
-    """An empty database of this MLflow's schema; None where none can be kept."""
+    """Path of an empty database with the schema of this version of MLflow; None without a cache."""
     from mlflow.version import VERSION
 
     folder = cache_folder()
     if folder is None:
         return None
     path = folder / f"mlflow-{VERSION}.db"
-    if not (path.exists() and _is_whole(path)) and not write_whole(path, _make_schema):
+    if not (path.exists() and _is_whole(path)) and not write_atomically(path, _make_schema):
         return None
     return path
 
 
 def _make_schema(path: Path) -> None:
-    """MLflow's tables as it makes them, and nothing in them: it adds its default experiment when it opens a store."""
-    from mlflow.store.db.utils import _initialize_tables  # what its own stores call; tried with MLflow 3.10 to 3.17
+    """Create MLflow's tables, empty: MLflow adds its default experiment when it opens a store."""
+    from mlflow.store.db.utils import _initialize_tables  # as its own stores do; tried with MLflow 3.10 to 3.17
     from sqlalchemy import create_engine
 
     engine = create_engine(f"{_SQLITE}{path}")
@@ -132,7 +132,7 @@ def _is_whole(path: Path) -> bool:
 
 @contextmanager
 def store_lock(project: Path, name: str) -> Iterator[None]:
-    """Hold a lock of this project; others wait."""
+    """Hold a lock of this project; other processes wait for it."""
     folder = project / ".headway" / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.lock"):

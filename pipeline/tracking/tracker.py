@@ -1,4 +1,4 @@
-"""The tracker: starts, finds, resumes and mends runs. The only reader of MLFLOW_RUN_ID."""
+"""The tracker starts, finds, resumes and cleans up runs. It alone reads MLFLOW_RUN_ID."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from pipeline.tracking import process
 from pipeline.tracking.run import Run, milliseconds
-from pipeline.tracking.store import begin, quicken, store_lock, tracking_uri
+from pipeline.tracking.store import create_store, store_lock, tracking_uri, use_write_ahead_log
 from pipeline.tracking.tags import KEY, OUTCOME, PROCESS
 
 _PAGE = 1000
@@ -26,15 +26,16 @@ class Tracker:
 
     Args:
         project: The project folder.
-        experiment: Name of the MLflow experiment; under a launcher the launcher's is used. None only looks.
+        experiment: Name of the MLflow experiment; under a launcher the launcher's is used. None creates none, to read
+            only.
     """
 
     def __init__(self, project: Path, experiment: str | None) -> None:
         uri = tracking_uri(project)
         mlflow.set_tracking_uri(uri)
-        with store_lock(project, "mlflow"):  # MLflow's own schema code does not bear two at once
-            begin(project, uri)
-            quicken(project, uri)
+        with store_lock(project, "mlflow"):  # MLflow's schema code must not run in two processes at once
+            create_store(project, uri)
+            use_write_ahead_log(project, uri)
             self.client = mlflow.MlflowClient()
             self.launcher_run = os.environ.pop("MLFLOW_RUN_ID", None)
             if self.launcher_run:
@@ -43,7 +44,7 @@ class Tracker:
                 self.experiment_id = self._experiment(project, experiment, uri) if experiment else ""
 
     def start(self, name: str, tags: Mapping[str, str], parent: str | None = None, at: datetime | None = None) -> Run:
-        """Begin a run under a parent, now or at a time that has passed."""
+        """Start a run under a parent, now or at a given time."""
         all_tags = dict(tags) | {MLFLOW_RUN_NAME: name, PROCESS: process.identity()}
         if parent:
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
@@ -58,36 +59,36 @@ class Tracker:
         run.tags(dict(tags) | {MLFLOW_RUN_NAME: name, PROCESS: process.identity()})
         return run
 
-    def tell_launcher(self, tags: Mapping[str, str]) -> None:
-        """Tag the launcher's run, as far as its store answers."""
+    def tag_launcher_run(self, tags: Mapping[str, str]) -> None:
+        """Tag the launcher's run, if its store responds."""
         if self.launcher_run is not None:
             with contextlib.suppress(mlflow.MlflowException):
                 Run(self.client, self.launcher_run).tags(tags)
 
-    def take_up(self, run_id: str) -> Run:
-        """Go on with a run that another process began."""
+    def resume(self, run_id: str) -> Run:
+        """Resume a run that another process started."""
         self.client.update_run(run_id, status="RUNNING")
         run = Run(self.client, run_id, resumed=True)
         run.tags({PROCESS: process.identity()})
         return run
 
     def finished(self, key: str) -> Stored | None:
-        """The newest finished, active run of a key."""
+        """The newest finished run with a key that is not deleted."""
         return next(self.runs(f"tags.`{KEY}` = '{key}' and attributes.status = 'FINISHED'"), None)
 
     def interrupted(self, key: str) -> Stored | None:
-        """The newest run of a key that did not finish and that nobody works on."""
+        """The newest failed or killed run with a key."""
         for run in self.runs(f"tags.`{KEY}` = '{key}'"):
             if run.info.status in ("FAILED", "KILLED"):
                 return run
         return None
 
     def runs(self, where: str = "") -> Iterator[Stored]:
-        """Active runs of this experiment, newest first."""
+        """Runs of this experiment that are not deleted, newest first."""
         return self._search([self.experiment_id], where)
 
     def all_runs(self) -> Iterator[Stored]:
-        """Active runs of all experiments, newest first."""
+        """Runs of all experiments that are not deleted, newest first."""
         return self._search([found.experiment_id for found in self.client.search_experiments()], "")
 
     def _search(self, experiments: list[str], where: str) -> Iterator[Stored]:
@@ -102,15 +103,15 @@ class Tracker:
                 return
 
     def get(self, run_id: str) -> Stored | None:
-        """A run by id, if there is one and it is not deleted."""
+        """The run with an ID; None if it is missing or deleted."""
         try:
             run = self.client.get_run(run_id)
         except mlflow.MlflowException:
             return None
         return run if run.info.lifecycle_stage == "active" else None
 
-    def mend(self) -> int:
-        """End the runs whose process is gone (killed, or its machine restarted); how many there were."""
+    def end_orphaned_runs(self) -> int:
+        """End runs whose process has ended (killed, or its machine restarted); return their number."""
         running = RunStatus.to_string(RunStatus.RUNNING)
         count = 0
         for run in self.runs(f"attributes.status = '{running}'"):
@@ -122,23 +123,23 @@ class Tracker:
         return count
 
     def _experiment(self, project: Path, name: str, uri: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
-            place = (project / "mlruns").as_uri() if uri.startswith("sqlite") else None
-            return self.client.create_experiment(name, artifact_location=place)
-        if found.lifecycle_stage != "active":
-            self.client.restore_experiment(found.experiment_id)
-        return found.experiment_id
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
+            location = (project / "mlruns").as_uri() if uri.startswith("sqlite") else None
+            return self.client.create_experiment(name, artifact_location=location)
+        if experiment.lifecycle_stage != "active":
+            self.client.restore_experiment(experiment.experiment_id)
+        return experiment.experiment_id
 
     def artifact(self, run_id: str, name: str, folder: Path) -> Path | None:
-        """Fetch an artifact of a run into a folder; None where it has none of that name."""
+        """Download an artifact of a run into a folder; None if the run has none of that name."""
         try:
             return Path(self.client.download_artifacts(run_id, name, str(folder)))
         except (mlflow.MlflowException, OSError):
             return None
 
     def json_artifact(self, run_id: str, name: str) -> Any:
-        """A JSON artifact of a run; None where it has none of that name."""
+        """A JSON artifact of a run; None if the run has none of that name."""
         with tempfile.TemporaryDirectory() as folder:
             path = self.artifact(run_id, name, Path(folder))
             return json.loads(path.read_text(encoding="utf-8")) if path else None

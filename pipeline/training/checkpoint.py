@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from pipeline.pace import Pace
+from pipeline.throttle import Throttle
 from pipeline.training.slot import SlotState
 
 _ENTRY = "states"
@@ -24,24 +24,24 @@ class Checkpoint:
 
     Args:
         path: Of the file; its folder is made when needed.
-        pace: How often it may be written while training waits.
+        throttle: How often it may be written while training waits.
     """
 
-    def __init__(self, path: Path, pace: Pace | None = None) -> None:
+    def __init__(self, path: Path, throttle: Throttle | None = None) -> None:
         self._path = path
-        self._pace = pace or Pace()
+        self._throttle = throttle or Throttle()
 
     def due(self) -> bool:
         """Whether enough time has passed since the last write."""
-        return self._pace.due()
+        return self._throttle.due()
 
     def write(self, states: Iterable[SlotState]) -> None:
         """Replace the file; killed in the middle, the old one stays.
 
         Args:
-            states: Of all slots; the time to collect them counts towards the pace.
+            states: Of all slots; the time to collect them counts towards the throttle.
         """
-        with self._pace.spent():
+        with self._throttle.timed():
             arrays: dict[str, np.ndarray] = {}
             described = []
             for state in states:

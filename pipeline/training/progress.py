@@ -3,12 +3,17 @@
 import math
 from typing import TYPE_CHECKING
 
-from pipeline.config.tasks import ALL, PRIMARY
+from pipeline.config.tasks import ALL, TaskSettings
 from pipeline.config.training import TrainingSettings
+from pipeline.kinds import kind_of
 from pipeline.training.slot import SlotState
 
 if TYPE_CHECKING:  # which knows the data, and so imports torch
     from pipeline.training.length import Length
+
+_KINDS = [kind_of(name) for name in TaskSettings.choices]
+_PRIMARY = {it.primary for it in _KINDS}
+_OF_NUMBERS = {it.primary for it in _KINDS if it.is_number}
 
 OBJECTIVE = f"validation/{ALL}/objective"
 """The unweighted mean over tasks of each task's primary validation metric; higher is better."""
@@ -91,7 +96,7 @@ def _lost(metrics: dict[str, float]) -> bool:
     """
     for name, value in _primary(metrics).items():
         loss = 0.0 if math.isnan(value) else _beside(metrics, name, value)
-        if not (math.sqrt(loss) if name.endswith("/r2") else loss) <= LARGEST:
+        if not (math.sqrt(loss) if name.rsplit("/", 1)[1] in _OF_NUMBERS else loss) <= LARGEST:
             return True
     return False
 
@@ -99,12 +104,12 @@ def _lost(metrics: dict[str, float]) -> bool:
 def _beside(metrics: dict[str, float], name: str, value: float) -> float:
     """The loss beside a primary metric."""
     place, metric = name.rsplit("/", 1)
-    return 1.0 - value if metric == "r2" else metrics[f"{place}/nll"]
+    return 1.0 - value if metric in _OF_NUMBERS else metrics[f"{place}/nll"]
 
 
 def _primary(metrics: dict[str, float]) -> dict[str, float]:
     """Each split's and task's primary metric: training counts one of them for every task."""
-    return {name: value for name, value in metrics.items() if name.rsplit("/", 1)[1] in PRIMARY.values()}
+    return {name: value for name, value in metrics.items() if name.rsplit("/", 1)[1] in _PRIMARY}
 
 
 def _keep(state: SlotState) -> bool:

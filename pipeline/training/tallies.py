@@ -1,4 +1,6 @@
-"""What is counted of a task's rows while training and evaluating, by kind of task: sums, whatever the number of rows.
+"""What is counted of a task's rows while training and evaluating: sums, whatever the number of rows.
+
+Each kind of task names its tally.
 
 Shapes: K slots, B rows, C outputs, L labels at once, Q sums, M metrics.
 """
@@ -36,6 +38,7 @@ class Tally(ABC):
     Args:
         on: Where logits and targets lie. Where calls are batched each batch is counted when it is taken, as the graph
             of a step has to.
+        task: Whose rows.
 
     Attributes:
         metrics: Names of what `values` answers.
@@ -43,7 +46,7 @@ class Tally(ABC):
 
     metrics: ClassVar[tuple[str, ...]]
 
-    def __init__(self, on: On) -> None:
+    def __init__(self, on: On, task: PreparedTask) -> None:
         self._on = on
         self._room: Tensor | None = None  # [K, C, counted]
         self._taken = 0
@@ -98,18 +101,14 @@ class Tally(ABC):
 
 
 class ClassTally(Tally):
-    """Of a multiclass or binary task: mean negative log-likelihood, and the share of rows answered right.
-
-    Args:
-        on: See `Tally`.
-        loss: The task's.
-    """
+    """Of one class a row: mean negative log-likelihood, and the share of rows answered right."""
 
     metrics = ("nll", "accuracy")
+    loss: ClassVar[type[Loss]] = CrossEntropy
 
-    def __init__(self, on: On, loss: Loss) -> None:
-        super().__init__(on)
-        self._loss = loss
+    def __init__(self, on: On, task: PreparedTask) -> None:
+        super().__init__(on, task)
+        self._loss = self.loss(on.device)
 
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
         right = (self._answered(logits) == values) & (labelled > 0)
@@ -122,13 +121,20 @@ class ClassTally(Tally):
 
     def _answered(self, logits: Tensor) -> Tensor:
         """The classes answered, int64 [K, B]: of equals the first."""
-        if isinstance(self._loss, BinaryCrossEntropy):
-            return (logits.squeeze(2) > 0).long()
         return logits.mT.max(1).indices  # argmax takes ten times as long
 
 
+class BinaryTally(ClassTally):
+    """The same of one of two classes, by a single logit."""
+
+    loss = BinaryCrossEntropy
+
+    def _answered(self, logits: Tensor) -> Tensor:
+        return (logits.squeeze(2) > 0).long()
+
+
 class LabelsTally(Tally):
-    """Of a multilabel task: mean negative log-likelihood of a label, and the mean over labels of their ROC-AUC.
+    """Of several labels a row: mean negative log-likelihood of a label, and the mean over labels of their ROC-AUC.
 
     The AUC is that of logits in 1,024 bins of 1/32 from -16 to 16, so that memory does not grow with the rows; logits
     in one bin are tied. A label without rows of both kinds is left out of the mean.
@@ -136,8 +142,8 @@ class LabelsTally(Tally):
 
     metrics = ("nll", "roc_auc")
 
-    def __init__(self, on: On) -> None:
-        super().__init__(on)
+    def __init__(self, on: On, task: PreparedTask) -> None:
+        super().__init__(on, task)
         self._loss = BinaryCrossEntropy(on.device)
 
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
@@ -161,22 +167,18 @@ class LabelsTally(Tally):
 
 
 class NumberTally(Tally):
-    """Of a regression task: root mean squared and mean absolute error in the target's unit, and R2.
+    """Of a number a row: root mean squared and mean absolute error in the target's unit, and R2.
 
     Answers are clipped as the task says, unlike in the loss.
 
     R2 is 1 minus the squared errors over the squared deviations from the mean of the rows that are counted; NaN where
     all their targets are equal. An answer that is no number is infinitely wrong.
-
-    Args:
-        on: See `Tally`.
-        task: Whose rows.
     """
 
     metrics = ("rmse", "mae", "r2")
 
     def __init__(self, on: On, task: PreparedTask) -> None:
-        super().__init__(on)
+        super().__init__(on, task)
         self._std, self._bounds = task.std, task.bounds
 
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
@@ -197,17 +199,12 @@ class NumberTally(Tally):
 
 
 class TagTally(ClassTally):
-    """Of a tagging task: mean negative log-likelihood of a tag, and the F1 of entities over all types.
-
-    Args:
-        on: See `Tally`.
-        task: Whose rows.
-    """
+    """Of a tag a token: mean negative log-likelihood of a tag, and the F1 of entities over all types."""
 
     metrics = ("nll", "entity_f1")
 
     def __init__(self, on: On, task: PreparedTask) -> None:
-        super().__init__(on, CrossEntropy(on.device))
+        super().__init__(on, task)
         self._length, self._spans = task.length, Spans(task.classes, on.device)
 
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
@@ -225,13 +222,8 @@ class TagTally(ClassTally):
 
 def tally_of(task: PreparedTask, on: On) -> Tally:
     """The tally of a task."""
-    if task.kind == "regression":
-        return NumberTally(on, task)
-    if task.kind == "multilabel":
-        return LabelsTally(on)
-    if task.kind == "tagging":
-        return TagTally(on, task)
-    return ClassTally(on, (CrossEntropy if task.kind == "multiclass" else BinaryCrossEntropy)(on.device))
+    tally: Tally = task.definition.load(task.definition.tally)(on, task)
+    return tally
 
 
 def metrics(tallies: dict[str, Tally]) -> list[dict[str, float]]:

@@ -19,7 +19,7 @@ HALF = 0.5
 def thresholds(
     network: Network, prepared: Prepared, folds: Sequence[int | None] = (None,)
 ) -> dict[str, list[list[float]]]:
-    """Of every multilabel task, each slot's threshold of each label, [K][L].
+    """Of every task that has thresholds, each slot's threshold of each label, [K][L].
 
     One half where validation has no row with the label, or where there is no validation split.
 
@@ -36,7 +36,7 @@ def thresholds(
 
 
 def _thresholds(network: Network, prepared: Prepared) -> dict[str, list[list[float]]]:
-    tasks = {name: task for name, task in prepared.tasks.items() if task.kind == "multilabel"}
+    tasks = {name: task for name, task in prepared.tasks.items() if task.definition.thresholds}
     slots = len(network.values)
     halves = {name: [[HALF] * len(task.classes) for _ in range(slots)] for name, task in tasks.items()}
     seen = prepared.only(tasks)

@@ -1,1 +1,1 @@
-"""The study: what is searched, who proposes and who is pruned, and the loop that trains trials in batches."""
+"""The study: search space, samplers, pruners, and the loop that trains trials in batches."""

@@ -1,4 +1,4 @@
-"""Work in the background: storages and trackers are written to while the next networks train."""
+"""A background thread: storages and trackers are written to while the next networks train."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -6,7 +6,7 @@ from types import TracebackType
 
 
 class BackgroundQueue:
-    """Runs one piece of work at a time in a thread, in the order given; what it raises is raised by the next call."""
+    """Runs one function at a time in a thread, in the order given; an exception is raised by the next call."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
@@ -22,13 +22,13 @@ class BackgroundQueue:
         finally:
             self._thread.shutdown()
 
-    def do(self, work: Callable[[], None]) -> None:
-        """Begin some work, once what was begun before is done."""
+    def submit(self, work: Callable[[], None]) -> None:
+        """Run a function in the thread, once the previous one is done."""
         self.wait()
         self._running = self._thread.submit(work)
 
     def wait(self) -> None:
-        """Wait until all is done."""
+        """Wait until the last function is done."""
         running, self._running = self._running, None
         if running is not None:
             running.result()

@@ -1,8 +1,8 @@
-"""From the folds of a trial to the trial: what its networks came to, one a fold, read as the state of one.
+"""Combines the states of a trial's networks, one per fold, into the state of the trial.
 
-The standard error takes folds for independent. They are not, since any two share most of what they learn from, and no
-estimate is unbiased (Bengio and Grandvalet 2004, JMLR 5): differences between trials, whose folds are the same rows,
-are known better than it says, and the objective itself worse.
+The standard error assumes independent folds. They are not, since any two share most of their training rows, and no
+unbiased estimate exists (Bengio and Grandvalet 2004, JMLR 5): it overestimates the error of differences between trials,
+whose folds are the same rows, and underestimates that of the objective itself.
 """
 
 import math
@@ -19,29 +19,29 @@ _STRONGEST: tuple[Status, ...] = ("diverged", "running", "pruned", "finished")
 
 @dataclass
 class FoldedState(SlotState):
-    """How far a trial has come whose folds are networks of their own.
+    """The state of a trial with one network per fold.
 
-    A look's metrics are means over folds; a fold that had stopped by then counts with the look it keeps. Its best
-    objective and loss are the means of those that the folds kept, each at its own look.
+    The metrics of a validation are means over folds; a fold that has stopped before counts with its kept validation.
+    The best objective and loss are the means over folds, each at its own kept validation.
 
     Attributes:
-        folds: The states of its networks, in the folds' order.
+        folds: The states of the networks, in the order of the folds.
     """
 
     folds: list[SlotState] = field(default_factory=list)
 
     @property
     def best(self) -> dict[str, float]:
-        """The metrics of the looks that the folds kept."""
+        """The mean metrics of the folds' kept validations."""
         return _mean([state.best for state in self.folds])
 
 
 def joined(name: str, folds: Sequence[SlotState]) -> SlotState:
-    """A trial's state from those of its slots: of one slot its own, of one a fold their mean.
+    """A trial's state from those of its slots: that of a single slot, or the mean over folds.
 
     Args:
-        name: Of the trial.
-        folds: One state a slot, in the folds' order.
+        name: Name of the trial.
+        folds: The states of its slots, one per fold, in the order of the folds.
     """
     if len(folds) == 1:
         return folds[0]
@@ -62,7 +62,7 @@ def joined(name: str, folds: Sequence[SlotState]) -> SlotState:
 def _mean(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Means over folds, and the standard error of the objective's."""
     names = (name for name in metrics[0] if all(name in one for one in metrics))
-    found = {name: sum(one[name] for one in metrics) / len(metrics) for name in names}
+    means = {name: sum(one[name] for one in metrics) / len(metrics) for name in names}
     objectives = [one[OBJECTIVE] for one in metrics]
     finite = all(map(math.isfinite, objectives))
-    return found | {STANDARD_ERROR: statistics.stdev(objectives) / math.sqrt(len(metrics)) if finite else math.nan}
+    return means | {STANDARD_ERROR: statistics.stdev(objectives) / math.sqrt(len(metrics)) if finite else math.nan}

@@ -1,4 +1,4 @@
-"""Who leaves a batch early: decided for all its trials at once after a look, from numbers and values alone."""
+"""Pruners: decide for all trials of a batch at once after a validation, from their numbers and values alone."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 Curves = Mapping[int, Sequence[float]]
-"""Objectives of looks 1, 2, ... by trial number: of the batch's trials that took part in the last stretch and are
-finite. One that stopped early at its end is among them, and competes, though it cannot be pruned any more."""
+"""Objectives of validations 1, 2, ... by trial number, for the batch's finite trials in the last stretch. A
+trial that stopped early at its end is included in the comparison, though it cannot be pruned any more."""
 
 Pruner = Callable[[Curves, Sequence[FrozenTrial]], list[int]]
-"""From the batch's curves and the trials of earlier batches to the numbers that should leave."""
+"""Maps the batch's curves and the trials of earlier batches to the numbers of the trials to prune."""
 
-_FIRST_RUNG = 2  # looks
+_FIRST_RUNG = 2  # validations
 _REDUCTION = 2
 _STARTUP_TRIALS = 5
 
@@ -20,37 +20,39 @@ _STARTUP_TRIALS = 5
 def halving(curves: Curves, earlier: Sequence[FrozenTrial]) -> list[int]:
     """Synchronous successive halving (Jamieson & Talwalkar 2016; the brackets' inner loop of Li et al. 2018).
 
-    Rungs lie after 2, 4, 8, ... looks. At a rung a trial goes on if it is in the better half (rounded up) of all
-    values seen at this rung, those of the batch and those of earlier batches' trials that came as far; of equal ones
-    the lower number goes first. So the best value ever seen at a rung goes on, but a batch that is worse than its
-    forerunners may lose all its trials. Unlike Optuna's pruner, which is asynchronous (Li et al. 2020), the outcome
-    does not depend on who arrives first.
+    Rungs are after 2, 4, 8, ... validations. At a rung a trial continues if it is in the better half (rounded up) of
+    all values at this rung, those of the batch and those of earlier batches' trials that reached it; ties go to the
+    lower number. So the best value at a rung always continues, but a batch that is worse than earlier ones may lose all
+    its trials. Unlike Optuna's pruner, which is asynchronous (Li et al. 2020), the result does not depend on the order
+    in which trials arrive.
+
+    >>> halving({4: [0.5, 0.6], 5: [0.5, 0.7], 6: [0.4, 0.4]}, [])
+    [6]
     """
     look = _look(curves)
     if not _is_rung(look):
         return []
-    seen = {trial.number: trial.intermediate_values[look] for trial in earlier if look in trial.intermediate_values}
-    seen |= {number: curve[-1] for number, curve in curves.items()}
-    ranked = sorted(seen, key=lambda number: (-seen[number], number))
-    going_on = ranked[: -(-len(ranked) // _REDUCTION)]
-    return sorted(set(curves) - set(going_on))
+    values = {trial.number: trial.intermediate_values[look] for trial in earlier if look in trial.intermediate_values}
+    values |= {number: curve[-1] for number, curve in curves.items()}
+    ranked = sorted(values, key=lambda number: (-values[number], number))
+    return sorted(set(curves) - set(ranked[: -(-len(ranked) // _REDUCTION)]))
 
 
 def median(curves: Curves, earlier: Sequence[FrozenTrial]) -> list[int]:
-    """Optuna's median rule (Golovin et al. 2017): a trial leaves if its best value so far lies below the median of
-    what earlier batches' complete trials had at this look. The first five complete trials are never in danger.
+    """Optuna's median rule (Golovin et al. 2017): a trial is pruned if its best value so far is below the median of
+    the values that earlier batches' complete trials had at this validation. It starts after five complete trials.
     """
     look = _look(curves)
     complete = [trial.intermediate_values for trial in earlier if trial.state == TrialState.COMPLETE]
-    there = [values[look] for values in complete if look in values]
-    if len(complete) < _STARTUP_TRIALS or not there:
+    at_look = [values[look] for values in complete if look in values]
+    if len(complete) < _STARTUP_TRIALS or not at_look:
         return []
-    middle = statistics.median(there)
-    return sorted(number for number, curve in curves.items() if max(curve) < middle)
+    limit = statistics.median(at_look)
+    return sorted(number for number, curve in curves.items() if max(curve) < limit)
 
 
 def none(curves: Curves, earlier: Sequence[FrozenTrial]) -> list[int]:
-    """Nobody leaves."""
+    """Prune no trial."""
     return []
 
 
@@ -58,13 +60,16 @@ PRUNERS: dict[str, Pruner] = {"halving": halving, "median": median, "none": none
 
 
 def expected_share(pruner: str, looks: Sequence[int]) -> float:
-    """The share of its updates that a trial trains on average.
+    """The expected share of its updates for which a trial is trained.
 
-    Halving lets half of the trials pass each rung; the others promise nothing.
+    Halving lets half of the trials pass each rung; for the others nothing is saved for sure.
+
+    >>> expected_share("halving", [10, 20, 30, 40])
+    0.75
 
     Args:
-        pruner: Its name.
-        looks: Numbers of updates after which validation is looked at, the last after all.
+        pruner: Name of the pruner.
+        looks: Numbers of updates at which the network is validated, including the last.
     """
     if pruner != "halving":
         return 1.0

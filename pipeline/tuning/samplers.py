@@ -1,4 +1,4 @@
-"""Who proposes a trial's parameters: for every trial a fresh sampler, so that no sampler's state needs keeping."""
+"""Samplers: each trial is proposed by a new sampler, so that no sampler's state needs to be stored."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.draws import seed_of
 
 STARTUP_TRIALS = 10
-"""Told trials of a replicate from which TPE or the Gaussian process propose. TPE counts finished and pruned ones; the
-Gaussian process learns from finished ones only, so it wants `tuning.pruner: none`."""
+"""Finished trials of a replicate from which on TPE or the Gaussian process propose. TPE counts complete and pruned
+trials; the Gaussian process uses complete ones only, so it needs `tuning.pruner: none`."""
 
 _SEEDS = 2**32  # NumPy's generators take no larger seed
 
@@ -22,60 +22,60 @@ _SEEDS = 2**32  # NumPy's generators take no larger seed
 def sampler(
     kind: str, seed: int, replicate: int, place: int, conditional: Mapping[str, BaseDistribution] | None = None
 ) -> BaseSampler:
-    """The sampler that proposes one trial: a function of its arguments alone.
+    """The sampler that proposes one trial; it depends on the arguments alone.
 
-    Of a space in which some parameters are searched in some trials only, `tpe` models together those that are always
-    searched together; `gp` models those that all finished trials have and draws the others at random; and `qmc`
-    spreads its points over all of them, whichever a trial then takes.
+    If some parameters are searched in some trials only, `tpe` models parameters together that are always searched
+    together; `gp` models those that all complete trials have and draws the others at random; and `qmc` spreads its
+    points over all parameters, whichever a trial then uses.
 
     Args:
         kind: `tpe` is the multivariate tree-structured Parzen estimator with constant liar (Bergstra et al. 2011,
-            Falkner et al. 2018), which counts trials still in training as bad ones, so that a batch spreads;
+            Falkner et al. 2018), which counts running trials as bad ones, so that a batch is diverse;
             `gp` a Gaussian process with log expected improvement; `random`; `qmc` a scrambled Sobol sequence.
-        seed: Of the study.
-        replicate: Whose trial it is.
-        place: Of the trial in its replicate, from 0.
-        conditional: All parameters, where trials differ in which of them they have; else None.
+        seed: Seed of the study.
+        replicate: Number of the trial's replicate.
+        place: Index of the trial in its replicate, from 0.
+        conditional: All parameters, if trials differ in those that they search; else None.
     """
-    own = seed_of(seed, "study", replicate, place) % _SEEDS
+    trial_seed = seed_of(seed, "study", replicate, place) % _SEEDS
     match kind:
         case "tpe":
             with _experimental():
                 if conditional is None:
-                    return _Everywhere(n_startup_trials=STARTUP_TRIALS, seed=own)
-                return TPESampler(n_startup_trials=STARTUP_TRIALS, seed=own, group=True)
+                    return _SameSpaceTPE(n_startup_trials=STARTUP_TRIALS, seed=trial_seed)
+                return TPESampler(n_startup_trials=STARTUP_TRIALS, seed=trial_seed, group=True)
         case "gp":
-            return GPSampler(n_startup_trials=STARTUP_TRIALS, seed=own)
+            return GPSampler(n_startup_trials=STARTUP_TRIALS, seed=trial_seed)
         case "random":
-            return RandomSampler(seed=own)
+            return RandomSampler(seed=trial_seed)
         case "qmc":
             with _experimental():
-                return _Sequence(seed_of(seed, "study", replicate) % _SEEDS, place, conditional)
+                return _PlacedQMC(seed_of(seed, "study", replicate) % _SEEDS, place, conditional)
     raise ValueError(f"no sampler '{kind}'")
 
 
 @contextmanager
 def _experimental() -> Iterator[None]:
-    """Use parts of Optuna that are marked as experimental."""
+    """Suppress Optuna's warnings of experimental features."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield
 
 
-class _Everywhere(TPESampler):
-    """Of trials that all search the same; Optuna compares them all in every proposal to find that out."""
+class _SameSpaceTPE(TPESampler):
+    """TPE for trials that all search the same parameters; Optuna's compares all trials for that in each proposal."""
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """What the first one searched."""
+        """The parameters of the first finished trial."""
         ended = (it for it in study.get_trials(deepcopy=False) if it.state in (TrialState.COMPLETE, TrialState.PRUNED))
         first = next(ended, trial)
         return {name: it for name, it in sorted(first.distributions.items()) if not it.single()}
 
 
-class _Sequence(QMCSampler):
-    """The point of the sequence that belongs to a trial's place; Optuna counts in the storage instead, and a resume
-    would count on. Of a conditional space it has all dimensions; Optuna takes those of the first trial, and draws the
-    others from one seed in every trial.
+class _PlacedQMC(QMCSampler):
+    """QMC that takes the point of a trial's index; Optuna's counter is in the storage, and wrong after a resume.
+    For a conditional space it has all dimensions; Optuna's takes those of the first trial, and draws the others with
+    the same seed in every trial.
     """
 
     def __init__(self, seed: int, place: int, conditional: Mapping[str, BaseDistribution] | None) -> None:

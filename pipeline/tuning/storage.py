@@ -1,4 +1,4 @@
-"""Where Optuna keeps studies: sqlite by default, any database that SQLAlchemy knows, or a journal file."""
+"""Optuna's storage: sqlite by default, any database that SQLAlchemy supports, or a journal file."""
 
 import sqlite3
 import threading
@@ -17,12 +17,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import Failure, UserError
-from pipeline.sqlite import log_ahead
+from pipeline.sqlite import enable_wal
 
 _JOURNAL = "journal://"
 _KNOWN_WITHIN_S = 5.0
 _CONNECT_S = 4
-_LOCKED_S = 60  # how long sqlite waits for another process's write, such as a dashboard's
+_LOCKED_S = 60  # how long sqlite waits for another process, such as a dashboard
 _TIMEOUTS = {
     "sqlite": "timeout", "psycopg": "connect_timeout", "psycopg2": "connect_timeout", "pg8000": "timeout",
     "pymysql": "connect_timeout", "mysqldb": "connect_timeout", "mysqlconnector": "connection_timeout",
@@ -31,11 +31,11 @@ _EXAMPLE = "write for example sqlite:///optuna.db or postgresql+psycopg://user:p
 
 
 def check_storage(url: str) -> None:
-    """Find out within seconds whether a storage can be used; creates nothing.
+    """Check within seconds whether a storage can be used, without creating anything.
 
     Raises:
-        UserError: The address is none, of an unknown kind, or needs a package that is not installed.
-        Failure: Nothing answers there in time, or it refuses.
+        UserError: The URL is invalid, of an unknown kind, or needs a package that is not installed.
+        Failure: The storage does not respond in time, or refuses the connection.
     """
     if url.startswith(_JOURNAL):
         _check_file(Path(url.removeprefix(_JOURNAL)), url)
@@ -44,7 +44,7 @@ def check_storage(url: str) -> None:
     if parsed.get_backend_name() == "sqlite" and not _check_file(Path(parsed.database or ""), url):
         return
     problems: list[Exception] = []
-    # A thread, because a name server or a silent host can hold a connection up for longer than any driver's timeout.
+    # In a thread, because name resolution or a silent host can block for longer than any driver's timeout.
     thread = threading.Thread(target=_try_connecting, args=(parsed, problems), daemon=True)
     thread.start()
     thread.join(_KNOWN_WITHIN_S)
@@ -55,11 +55,11 @@ def check_storage(url: str) -> None:
 
 
 def connect(url: str) -> BaseStorage:
-    """Open a storage; a database's tables are made when missing.
+    """Open a storage; missing tables of a database are created.
 
     Raises:
-        UserError: As `check_storage`.
-        Failure: It cannot be reached, or another version of Optuna made its tables.
+        UserError: As in `check_storage`.
+        Failure: It cannot be reached, or its tables are of another version of Optuna.
     """
     if url.startswith(_JOURNAL):
         return JournalStorage(JournalFileBackend(url.removeprefix(_JOURNAL)))
@@ -68,13 +68,13 @@ def connect(url: str) -> BaseStorage:
         storage = RDBStorage(url, engine_kwargs=_engine(parsed))
     except (SQLAlchemyError, RuntimeError) as error:
         raise _unusable(url, parsed, error) from None
-    weakref.finalize(storage, storage.engine.dispose)  # else its connections are dropped unclosed
+    weakref.finalize(storage, storage.engine.dispose)  # else its connections are not closed
     return storage
 
 
 @contextmanager
 def storage_failures() -> Iterator[None]:
-    """Turn a storage's errors into one line."""
+    """Turn a storage's exceptions into a `Failure` with one line."""
     try:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
@@ -82,8 +82,8 @@ def storage_failures() -> Iterator[None]:
         raise Failure(f"the study's storage failed ({_reason(cause)}): --resume goes on from the last batch") from error
 
 
-def shown(url: str) -> str:
-    """The address without user, password and options."""
+def redacted(url: str) -> str:
+    """A URL without user, password and options, for messages."""
     if url.startswith(_JOURNAL):
         return url
     try:
@@ -109,7 +109,7 @@ def _parsed(url: str) -> URL:
 
 
 def _check_file(path: Path, url: str) -> bool:
-    """Whether a file-based storage exists already; its folder must."""
+    """Whether a file-based storage exists already; its folder must exist."""
     if path.name in ("", ":memory:"):
         raise UserError(_line(url, "names no file, so the study would be lost; write for example sqlite:///optuna.db"))
     if not path.parent.is_dir():
@@ -126,7 +126,7 @@ def _try_connecting(parsed: URL, problems: list[Exception]) -> None:
     try:
         engine = create_engine(parsed, poolclass=NullPool, connect_args=_timeout(parsed, _CONNECT_S))
         with engine.connect() as connection:
-            # sqlite reads a file only when asked something of it.
+            # sqlite opens a file only on a query.
             sqlite = parsed.get_backend_name() == "sqlite"
             connection.execute(text("PRAGMA schema_version" if sqlite else "SELECT 1"))
     except Exception as error:
@@ -134,19 +134,19 @@ def _try_connecting(parsed: URL, problems: list[Exception]) -> None:
 
 
 def _engine(parsed: URL) -> dict[str, Any]:
-    """What SQLAlchemy is told about the connections."""
+    """SQLAlchemy's options for the connections."""
     if parsed.get_backend_name() != "sqlite":
-        # A connection that idled while a batch trained may be dead: it is tried before use.
+        # A connection may have been closed while a batch was trained: it is tested before use.
         return {"pool_pre_ping": True, "connect_args": _timeout(parsed, _CONNECT_S)}
-    ahead = not parsed.query and log_ahead(Path(parsed.database or ""))
-    return {"connect_args": _timeout(parsed, _LOCKED_S) | ({"factory": _Hurried} if ahead else {})}
+    ahead = not parsed.query and enable_wal(Path(parsed.database or ""))
+    return {"connect_args": _timeout(parsed, _LOCKED_S) | ({"factory": _RelaxedConnection} if ahead else {})}
 
 
-class _Hurried(sqlite3.Connection):
-    """Leaves it to the system when the log reaches the disk.
+class _RelaxedConnection(sqlite3.Connection):
+    """A connection that does not wait for the write-ahead log to reach the disk.
 
-    A killed process loses nothing, and the file stays whole even if the power fails; what a study had been told in the
-    moments before is then computed again, to the same values.
+    Nothing is lost when a process is killed, and the file is intact even after a power failure; results of the moments
+    before it are then computed again, with the same values.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -161,7 +161,7 @@ def _timeout(parsed: URL, seconds: int) -> dict[str, Any]:
 
 
 def _unusable(url: str, parsed: URL, error: Exception) -> Failure:
-    """What a driver or Optuna said, without secrets."""
+    """A failure with a driver's or Optuna's message, without secrets."""
     reason = _reason(error)
     for secret in (parsed.password, *(it for value in parsed.query.values() for it in _listed(value))):
         reason = reason.replace(str(secret), "***") if secret else reason
@@ -169,13 +169,13 @@ def _unusable(url: str, parsed: URL, error: Exception) -> Failure:
 
 
 def _reason(error: Exception) -> str:
-    """What the driver said, as one line."""
-    said = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    return " ".join(str(said).split()) or type(said).__name__
+    """The driver's message, as one line."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 def _line(url: str, problem: str) -> str:
-    return f"tuning.storage {shown(url)} {problem}"
+    return f"tuning.storage {redacted(url)} {problem}"
 
 
 def _listed(value: str | tuple[str, ...]) -> tuple[str, ...]:

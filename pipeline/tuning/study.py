@@ -1,4 +1,4 @@
-"""The study as Optuna keeps it: opened by name, and read as a table with a winner."""
+"""The Optuna study: opening it, its winners, and its trials as a table."""
 
 import json
 import math
@@ -17,32 +17,32 @@ from pipeline.errors import Diverged
 from pipeline.tuning.storage import connect, storage_failures
 
 BATCH = "trial.batch"
-"""Attribute of the first trial of a batch: its number, and the number after the batch's last."""
+"""Attribute of the first trial of a batch: its number, and the number after the last trial of the batch."""
 REPLICATE = "headway.replicate"
 """Attribute of a trial: the number of the replicate that it belongs to."""
 VALUES = "trial.values"
 """Attribute of a trial: the experiment's values that it tries, by dotted key."""
 METRICS = "trial.metrics"
-"""Attribute of a told trial: the metrics of the look it keeps."""
+"""Attribute of a finished trial: the metrics of its kept validation."""
 FOLDS = "trial.folds"
-"""Attribute of a told trial with folds: the objective of each, in their order."""
+"""Attribute of a finished trial with folds: the objective of each, in their order."""
 ERROR = "trial.standard_error"
-"""Attribute of the same: the standard error of their mean, which is the trial's value."""
+"""Attribute of a finished trial with folds: the standard error of their mean, which is the trial's value."""
 REASON = "trial.reason"
-"""Attribute of a trial that did not complete: `pruned`, `diverged`, `unmeasured`, or what failed."""
+"""Attribute of a trial that is not complete: `pruned`, `diverged`, `unmeasured`, or the error."""
 UNMEASURED = "unmeasured"
-"""Reason of a trial that was trained to its end, where validation has no label of its tasks."""
+"""Reason of a trial that was trained to its end without an objective: validation has no label of its tasks."""
 
 _DIFFERENCES = 5
 
 
 def open_study(name: str, url: str, lock: Path) -> Study:
-    """Open a study, or make it; its objective is maximised.
+    """Open a study, or create it; its objective is maximised.
 
     Args:
-        name: Of the study.
-        url: Of the storage.
-        lock: File that keeps two processes from making the tables at once.
+        name: Name of the study.
+        url: URL of the storage.
+        lock: Lock file that keeps two processes from creating the tables at once.
 
     Raises:
         UserError: The address is wrong.
@@ -55,37 +55,37 @@ def open_study(name: str, url: str, lock: Path) -> Study:
 
 @storage_failures()
 def winners(study: Study, trials: int, replicates: int) -> list[FrozenTrial]:
-    """The best complete trial of each replicate among the first so many trials; of equal ones the lowest number.
+    """The best complete trial of each replicate among the first so many trials; ties go to the lowest number.
 
-    Where validation can measure none it is the first, which is the experiment as written.
+    If validation has no labels of the tasks, it is the first trial, which is the experiment as written.
 
     Raises:
-        Diverged: A replicate has none that is complete.
+        Diverged: A replicate has no complete trial.
     """
     first = study.get_trials(deepcopy=False)[:trials]
-    found = []
+    best = []
     for replicate in range(replicates):
-        own = first[replicate::replicates]
-        complete = [trial for trial in own if trial.state == TrialState.COMPLETE] or [
-            trial for trial in own if trial.user_attrs.get(REASON) == UNMEASURED
+        of_replicate = first[replicate::replicates]
+        complete = [trial for trial in of_replicate if trial.state == TrialState.COMPLETE] or [
+            trial for trial in of_replicate if trial.user_attrs.get(REASON) == UNMEASURED
         ]
         if not complete:
-            reasons = [_outcome(trial) for trial in own]
+            reasons = [_outcome(trial) for trial in of_replicate]
             counts = ", ".join(f"{reasons.count(reason)} {reason}" for reason in sorted(set(reasons))) or "no trials"
             raise Diverged(
                 f"replicate {replicate} of the study has no winner ({counts}): search smaller learning rates, or raise "
                 "tuning.trials"
             )
-        found.append(max(complete, key=lambda trial: (_value(trial), -trial.number)))
-    return found
+        best.append(max(complete, key=lambda trial: (_value(trial), -trial.number)))
+    return best
 
 
 @storage_failures()
 def table(study: Study) -> pd.DataFrame:
-    """All trials: number, replicate, state, reason, value, a column for each searched setting and look, seconds.
+    """All trials: number, replicate, state, reason, value, searched settings, objectives, metrics and seconds.
 
-    The columns of settings are dotted keys in alphabetical order, empty where a trial did not search one; those of
-    looks `epoch_1`, `epoch_2`, ...; those of the kept look's metrics have their names, such as
+    The columns of settings are dotted keys in alphabetical order, empty if a trial did not search one. Objectives of
+    its validations are `epoch_1`, `epoch_2`, ...; the metrics of the kept validation have their names, such as
     `validation/all/objective`.
     """
     trials = study.get_trials(deepcopy=False)
@@ -109,7 +109,7 @@ def table(study: Study) -> pd.DataFrame:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """One line that says which parts of a study's identity changed, such as `tuning.batch 8 -> 4`."""
+    """One line with the changes in a study's identity, such as `tuning.batch 8 -> 4`."""
     before, after = _flat(old), _flat(new)
     keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     shown = [f"{key} {_text(before.get(key))} -> {_text(after.get(key))}" for key in keys[:_DIFFERENCES]]
@@ -126,7 +126,7 @@ def _outcome(trial: FrozenTrial) -> str:
 
 
 def _value(trial: FrozenTrial) -> float:
-    """Its value; of a pruned one Optuna has the last that was reported, which may be none."""
+    """The value of a complete trial, else -inf: Optuna gives a pruned one its last intermediate value."""
     known = trial.state == TrialState.COMPLETE and trial.value is not None
     return float(trial.value) if known else float("-inf")  # type: ignore[arg-type]
 
@@ -136,10 +136,10 @@ def _numbers(values: Iterable[float | None]) -> list[float]:
 
 
 def _cells(rows: list[dict[str, Any]], key: str) -> Any:
-    """A column of settings as they are, or as JSON where they are lists or of several types."""
+    """A column of settings as they are, or as JSON if they are lists or of several types."""
     kinds = {type(row[key]) for row in rows if row.get(key) is not None}
     if kinds == {int} and any(row.get(key) is None for row in rows):
-        return pd.array([row.get(key) for row in rows], dtype="Int64")  # else they became floats
+        return pd.array([row.get(key) for row in rows], dtype="Int64")  # a list would become floats
     if kinds <= {int, float} or (len(kinds) == 1 and not kinds & {list, dict}):
         return [row.get(key) for row in rows]
     return [json.dumps(row[key]) if key in row else None for row in rows]

@@ -1,7 +1,7 @@
-"""What a search writes of its trials into the study's storage.
+"""Writes trials into the study's storage.
 
-Optuna's own `Trial` reads a trial back before it changes it, and stores every look by itself, in four queries. The
-private parts of Optuna that this takes are used here alone (tried with 5.0). Storages other than databases are written
+Optuna's own `Trial` reads a trial before each change, and stores each intermediate value separately, in four queries.
+Optuna's private interfaces are used in this file only (tried with 5.0). Storages that are not databases are written
 through their public methods.
 """
 
@@ -18,21 +18,21 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 Look = tuple[FrozenTrial, int, float]
-"""A trial, the number of a look at validation from 1, and its objective."""
+"""A trial, the number of a validation from 1, and its objective."""
 
 
 class TrialWriter:
-    """Writes trials that are not finished.
+    """Writes the results of unfinished trials.
 
     Args:
-        study: That they belong to.
+        study: The study of the trials.
     """
 
     def __init__(self, study: Study) -> None:
         self._storage = study._storage
 
     def report(self, looks: Sequence[Look]) -> None:
-        """Store looks that the study does not have yet: into a database all at once.
+        """Store objectives of validations that the study does not have yet, into a database in one transaction.
 
         Raises:
             StorageInternalError: The storage failed.
@@ -42,22 +42,22 @@ class TrialWriter:
                 self._storage.set_trial_intermediate_value(trial._trial_id, number, objective)
 
     def attributes(self, values: Sequence[tuple[FrozenTrial, Mapping[str, Any]]]) -> None:
-        """Set attributes of several trials, as `report` stores looks."""
-        each = [(trial, name, value) for trial, own in values for name, value in own.items()]
-        if not (each and self._insert("TrialUserAttributeModel", map(_attribute, each))):
-            for trial, name, value in each:
+        """Set attributes of several trials, into a database in one transaction."""
+        attributes = [(trial, name, value) for trial, of_trial in values for name, value in of_trial.items()]
+        if not (attributes and self._insert("TrialUserAttributeModel", map(_attribute, attributes))):
+            for trial, name, value in attributes:
                 self._storage.set_trial_user_attr(trial._trial_id, name, value)
 
     def end(self, trial: FrozenTrial, state: TrialState, value: float | None = None) -> None:
-        """Store how a trial ended."""
+        """Store the final state and value of a trial."""
         values = None if value is None or math.isnan(value) else [float(value)]
         self._storage.set_trial_state_values(trial._trial_id, state, values)
 
     def _insert(self, model: str, rows: Iterable[Mapping[str, Any]]) -> bool:
-        """Insert rows in one transaction; False where this is no database, or has one of them, and none was stored."""
+        """Insert rows in one transaction; False if none was stored: this is no database, or it has one already."""
         from optuna.storages._rdb import models
 
-        database = getattr(self._storage, "_backend", None)  # which Optuna wraps in a cache
+        database = getattr(self._storage, "_backend", None)  # Optuna wraps it in a cache
         if not isinstance(database, RDBStorage):
             return False
         try:
@@ -66,7 +66,7 @@ class TrialWriter:
         except IntegrityError:
             return False
         except SQLAlchemyError as error:
-            raise StorageInternalError("what came of a batch could not be stored") from error
+            raise StorageInternalError("the results of a batch could not be stored") from error
         return True
 
 

@@ -16,8 +16,8 @@ from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.metrics import Scores, TaskScores
 from pipeline.analysis.statistics.intervals import Estimate
 from pipeline.config import Experiment
-from pipeline.config.comparing import EQUAL, TUNED
-from pipeline.config.grouping import TOGETHER
+from pipeline.config.affinity import TOGETHER
+from pipeline.config.compare import EQUAL, TUNED
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.reports import ReportData
 from pipeline.reports.figures.figure import Figure

@@ -6,24 +6,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.balance import Balancer, Seen, balancer
+from pipeline.balance import Balancer, StepInputs, make_balancer
 from pipeline.config.balancing import Balancing
 from pipeline.draws import Stream
 
-LOSSES = [name for name, it in Balancing.choices.items() if "losses" in it.needs and not it.of_gradients]
+LOSSES = [name for name, it in Balancing.choices.items() if "losses" in it.needs and not it.reads_gradients]
 GRAMIAN = [name for name, it in Balancing.choices.items() if it.needs == ("gramian",)]
 CROSSED = [name for name, it in Balancing.choices.items() if "cross_gramian" in it.needs]
-WEIGHING = [name for name, it in Balancing.choices.items() if it.weighs]
+WEIGHING = [name for name, it in Balancing.choices.items() if it.returns_weights]
 
 
 def settings(method: str, slots: int = 1, **values: Any) -> list[Balancing]:
     """The same for every slot, as the paper scales weights."""
-    scale = {"normalise": False} if Balancing.choices[method].weighs else {}
+    scale = {"normalise": False} if Balancing.choices[method].returns_weights else {}
     return [Balancing.of({"method": method} | scale | values)] * slots
 
 
 def made(method: str, tasks: int, slots: int = 1, shared: int = 0, **values: Any) -> Balancer:
-    return balancer(settings(method, slots, **values), names(tasks), shared=shared)
+    return make_balancer(settings(method, slots, **values), names(tasks), shared=shared)
 
 
 def names(tasks: int) -> list[str]:
@@ -36,7 +36,7 @@ def seen(
     step: int = 0,
     epoch: int = 0,
     streams: Sequence[str] | None = None,
-) -> Seen:
+) -> StepInputs:
     """A step of losses [K, T] and gradients [K, T, P]."""
     known = torch.as_tensor(losses) if losses is not None else None
     given = known if known is not None else jacobian
@@ -44,7 +44,7 @@ def seen(
     own = streams or [f"seed/{k}" for k in range(slots)]
     # Each slot's from a copy of its own: a batched product of other size or alignment may round otherwise.
     gramian = torch.stack([it.clone() @ it.mT.clone() for it in jacobian]) if jacobian is not None else None
-    return Seen([Stream(0, name) for name in own], epoch, step, known, gramian, jacobian)
+    return StepInputs([Stream(0, name) for name in own], epoch, step, known, gramian, jacobian)
 
 
 def gradients(tasks: int, values: int = 20, slots: int = 1, seed: int = 0, scale: Mapping[int, float] = {}) -> Tensor:

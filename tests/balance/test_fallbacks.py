@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.balance import Aggregated, double_sampling
+from pipeline.balance import DirectionBalancer, double_sampling
 from pipeline.config.balancing import Balancing
 from tests.balance.made import CROSSED, GRAMIAN, gradients, made, seen
 
-DIRECTIONS = [name for name, it in Balancing.choices.items() if not it.weighs]
+DIRECTIONS = [name for name, it in Balancing.choices.items() if not it.returns_weights]
 
 
 def refuse(error: Exception) -> Callable:
@@ -22,7 +22,7 @@ def refuse(error: Exception) -> Callable:
 
 NNLS = ("scipy.optimize.nnls", None, refuse(RuntimeError("Maximum number of iterations reached.")))
 SINGULAR = (np.linalg, "eigh", refuse(np.linalg.LinAlgError("Eigenvalues did not converge")))
-NO_NUMBERS = (double_sampling, "on_simplex", lambda point: np.full_like(point, np.nan))
+NO_NUMBERS = (double_sampling, "project_to_simplex", lambda point: np.full_like(point, np.nan))
 FORCED = {
     "mgda": NNLS,
     "dualproj": NNLS,
@@ -51,7 +51,7 @@ def taken(method: str, jacobian: torch.Tensor, **values: object) -> tuple[torch.
     """Weights or the direction of a step, and what fell back."""
     balancer = made(method, jacobian.size(1), slots=len(jacobian), shared=jacobian.size(2), **values)
     this = seen(torch.ones(jacobian.shape[:2]), jacobian)
-    found = balancer.direction(this) if isinstance(balancer, Aggregated) else balancer.weights(this)
+    found = balancer.direction(this) if isinstance(balancer, DirectionBalancer) else balancer.weights(this)
     return found, balancer.fallbacks
 
 
@@ -63,7 +63,7 @@ def test_a_solver_that_fails_is_counted_and_all_tasks_weigh_alike(method: str, m
     # TorchJD's QP is called once when its memory is made.
     monkeypatch.setattr(where, instead) if name is None else monkeypatch.setattr(where, name, instead)
     if method == "pcd":
-        monkeypatch.setattr("pipeline.balance.from_gradients.SlotBySlot._weighting", _made_before)
+        monkeypatch.setattr("pipeline.balance.from_gradients.PerSlotWeighting._weighting", _made_before)
     found, fallbacks = taken(method, jacobian)
     assert fallbacks.tolist() == [1.0, 1.0]
     alike = jacobian.sum(1) if method in DIRECTIONS else torch.full((2, 3), 1 / 3)
@@ -73,7 +73,7 @@ def test_a_solver_that_fails_is_counted_and_all_tasks_weigh_alike(method: str, m
 def _made_before(balancer, k: int, count: int):
     from torchjd.aggregation import PCDWeighting
 
-    return balancer._made.setdefault((k, count), PCDWeighting())
+    return balancer._weightings.setdefault((k, count), PCDWeighting())
 
 
 @pytest.mark.parametrize("method", ["nash_mtl", "fairgrad"])

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torchjd import scalarization as jd
 
-from pipeline.balance import Seen
+from pipeline.balance import StepInputs
 from pipeline.draws import Stream
 from tests.balance.made import LOSSES, made, seen, settings
 
@@ -46,7 +46,7 @@ def test_famo_follows_torchjds() -> None:
     for step, losses in enumerate(before):
         torch.testing.assert_close(ours.weights(seen([losses], step=step))[0], slopes(theirs, losses))
         after = torch.tensor(losses) * torch.tensor([0.9, 0.99, 1.02])
-        ours.after(after.unsqueeze(0))
+        ours.after_step(after.unsqueeze(0))
         theirs.update(after)
     weights = ours.weights(seen([[1.0, 1.0, 1.0]]))[0]
     assert weights[2] > weights[1] > weights[0]  # most to what falls least
@@ -136,10 +136,10 @@ def test_swapping_tasks_swaps_weights_and_slots_stay_apart(method: str) -> None:
         three = seen([losses, [9.0, 8.0, 7.0], [0.1, 0.2, 0.1]], step=step % 4, epoch=step // 4)
         assert torch.equal(beside.weights(three)[0], weights[0])
         for balancer, values in ((ours, one), (swapped, seen([other])), (beside, three)):
-            balancer.after(_fallen(values))
+            balancer.after_step(_fallen(values))
 
 
-def _fallen(values: Seen) -> Tensor:
+def _fallen(values: StepInputs) -> Tensor:
     """After a step, each by a share of its own: FAMO has no gradient but rounding where all fall alike."""
     assert values.losses is not None
     return values.losses * torch.exp(-values.losses / 4)
@@ -151,10 +151,10 @@ def test_a_task_without_labels_in_a_step_neither_weighs_nor_learns_nor_breaks_th
     for step, losses in enumerate(course()):
         with_gap = [losses[0], 0.0, losses[2]]
         weights = ours.weights(seen([with_gap], step=step % 4, epoch=step // 4))
-        ours.after(_fallen(seen([with_gap])))
+        ours.after_step(_fallen(seen([with_gap])))
         assert weights.isfinite().all()
         wanted = without.weights(seen([[losses[0], losses[2]]], step=step % 4, epoch=step // 4))
-        without.after(_fallen(seen([[losses[0], losses[2]]])))
+        without.after_step(_fallen(seen([[losses[0], losses[2]]])))
         if method not in ("dwa", "stch", "famo"):  # whose weights are shares of all tasks
             torch.testing.assert_close(weights[:, [0, 2]], wanted)
         ratio = weights[0, 0] / weights[0, 2], wanted[0, 0] / wanted[0, 1]
@@ -167,7 +167,7 @@ def test_a_loss_that_is_no_number_makes_weights_that_are_none_in_its_slot_alone(
     ours = made(method, 2, slots=2)
     for step in range(3):
         weights = ours.weights(seen([[float("nan"), 1.0], [0.5, 1.0]], step=step, epoch=step))
-        ours.after(torch.tensor([[float("nan"), 1.0], [0.4, 0.9]]))
+        ours.after_step(torch.tensor([[float("nan"), 1.0], [0.4, 0.9]]))
         assert weights[1].isfinite().all()
     if method != "dwa":  # whose first two epochs look at nothing
         assert not weights[0].isfinite().all()
@@ -180,15 +180,15 @@ def test_memory_is_all_in_the_state(method: str) -> None:
     for step, losses in enumerate(steps[:8]):
         for balancer in (unbroken, begun):
             balancer.weights(seen([losses], step=step % 4, epoch=step // 4))
-            balancer.after(_fallen(seen([losses])))
+            balancer.after_step(_fallen(seen([losses])))
     resumed = made(method, 3)
     for name, rows in begun.state.items():
         resumed.state[name].copy_(rows)
     for step, losses in enumerate(steps[8:], 8):
         both = [it.weights(seen([losses], step=step % 4, epoch=step // 4)) for it in (unbroken, resumed)]
         assert torch.equal(*both)
-        unbroken.after(_fallen(seen([losses])))
-        resumed.after(_fallen(seen([losses])))
+        unbroken.after_step(_fallen(seen([losses])))
+        resumed.after_step(_fallen(seen([losses])))
 
 
 def test_weights_are_brought_to_sum_to_the_number_of_tasks_unless_told_otherwise() -> None:

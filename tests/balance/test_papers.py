@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.balance import Aggregated
+from pipeline.balance import DirectionBalancer
 from pipeline.config.balancing import Balancing
 from pipeline.draws import Stream
 from tests.balance.made import made, seen
@@ -272,7 +272,7 @@ def test_weights_from_losses_are_those_of_the_papers_over_ten_steps(tasks: int) 
             assert_agree(method, own, theirs[method])
         after = (losses * np.random.default_rng(step).uniform(0.8, 1.0, tasks)).astype(np.float32)
         famo.after(after)
-        ours["famo"].after(torch.tensor(after[None]))
+        ours["famo"].after_step(torch.tensor(after[None]))
 
 
 @pytest.mark.parametrize("tasks", TASKS)
@@ -344,7 +344,7 @@ def test_directions_are_those_of_the_papers(kind: str, tasks: int) -> None:
 
     def direction(method: str) -> np.ndarray:
         balancer = made(method, len(part))
-        assert isinstance(balancer, Aggregated)
+        assert isinstance(balancer, DirectionBalancer)
         found = balancer.direction(whole)[0].double().numpy()
         assert balancer.fallbacks.tolist() == [0.0]
         return found
@@ -375,9 +375,11 @@ def test_a_common_factor_on_all_losses_changes_nothing_but_the_scale(method: str
         directions = []
         for balancer, by in ((plain, 1.0), (scaled, factor)):
             this = given(by * jacobian / 4, by * losses[step], step, epoch=step)
-            if about.weighs:
+            if about.returns_weights:
                 weights = balancer.weights(this)
-                balancer.after(by * torch.tensor(losses[step][None] * np.exp(-losses[step] / 4), dtype=torch.float32))
+                balancer.after_step(
+                    by * torch.tensor(losses[step][None] * np.exp(-losses[step] / 4), dtype=torch.float32)
+                )
                 found = weights[0].double().numpy()
                 directions.append(found / abs(found).max())
             else:

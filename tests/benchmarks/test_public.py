@@ -17,7 +17,7 @@ from benchmarks.public.loop import looped
 from benchmarks.public.recipes import COMPARE, DEFAULTS, FOLDS, LONGER, LOOP, SPLITS, WHOLE, WITHOUT, Recipe, planned
 from benchmarks.public.tables import Public
 from pipeline.analysis.candidate import CONSTANT, SINGLE
-from pipeline.config.comparing import TUNED
+from pipeline.config.compare import TUNED
 
 WORDS = ("no_claim", "no_difference", "mixed", "helps", "hurts", "unknown")
 SMALL = {

@@ -14,7 +14,7 @@ from pipeline.analysis.metrics import Scores
 from pipeline.analysis.scores import score
 from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.analysis.statistics.differences import delta_m
-from pipeline.config.comparing import DEFAULT, EQUAL
+from pipeline.config.compare import DEFAULT, EQUAL
 from pipeline.data.prepared import open_split
 from pipeline.studies.compare.comparison import REFERENCES
 from tests.analysis.made import candidate, drawn, experiment, prepared

@@ -13,7 +13,7 @@ from tests.conftest import Result, call_headway
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Request]]:
     """What `headway` would do, which it does not."""
     found: list[tuple[str, Request]] = []
-    monkeypatch.setattr("pipeline.commands.do.do", lambda name, request: found.append((name, request)))
+    monkeypatch.setattr("pipeline.commands.execute.execute", lambda name, request: found.append((name, request)))
     return found
 
 
@@ -65,7 +65,7 @@ def test_the_options_of_a_study_are_short_for_its_settings(asked: list[tuple[str
         (["training.epochs=3"], "unexpected argument 'training.epochs=3'"),
         (["--force", "tran"], "--force tran: the steps are prepare, train, tune, select, evaluate, report"),
         (["--budget", "soon"], "--budget soon"),
-        (["--budget", "0"], "--budget 0: a budget is longer than nothing"),
+        (["--budget", "0"], "--budget 0: a budget is more than 0"),
         (["--budget", "10m", "--trials", "3"], "--budget plans tuning.trials"),
     ],
 )

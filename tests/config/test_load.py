@@ -118,7 +118,7 @@ def test_a_value_out_of_range_is_named_with_the_rule_and_what_was_found(problem,
         ("name: x", "'tasks' is missing"),
         ("tasks: {}", "tasks: should have at least 1 item, not 0, found {}"),
         ("tasks: {a: {kind: multiclass}}", "'tasks.a.source' is missing"),
-        ("tasks: {a: {kind: odd, source: s}}", "tasks.a.kind: input should be 'multiclass', 'binary', 'multilabel'"),
+        ("tasks: {a: {kind: odd, source: s}}", "tasks.a.kind: there is no kind of task 'odd' (multiclass, binary"),
         ("tasks: {'a b': {kind: binary, source: s}}", "tasks.a b: a task's name has letters, digits, '_' and '-' only"),
         ("tasks: {all: {kind: binary, source: s}}", "tasks.all: no task may be called 'all'"),
     ],
@@ -170,7 +170,7 @@ def test_a_preference_is_a_share_a_task_and_not_all_0(problem, balancing, line):
 def test_a_preference_is_normalised_to_sum_to_1(given, shares):
     values = {"balancing.method": "cosmos", "balancing.preference": parse_value(given)}
     experiment = load("mnist_fashion", values, REPOSITORY)
-    assert experiment.balancing.preferred(list(experiment.tasks)) == pytest.approx(shares)
+    assert experiment.balancing.default_preference(list(experiment.tasks)) == pytest.approx(shares)
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,9 @@ def test_a_transform_is_a_name_with_its_arguments(problem: Any, augment: str, fo
 
 def test_transforms_are_for_all_sources_or_for_each_its_own(written: Any, problem: Any) -> None:
     flip = {"RandomHorizontalFlip": {}}
-    assert written(settings("training: {augment: [RandomHorizontalFlip]}")).training.augmented("mnist") == (flip,)
+    assert written(settings("training: {augment: [RandomHorizontalFlip]}")).training.transforms_of("mnist") == (flip,)
     own = written(settings("training: {augment: {mnist: [RandomHorizontalFlip]}}")).training
-    assert (own.augmented("mnist"), own.augmented("fashion_mnist")) == ((flip,), ())
+    assert (own.transforms_of("mnist"), own.transforms_of("fashion_mnist")) == ((flip,), ())
     assert (
         problem(settings("training: {augment: {mnits: [RandomHorizontalFlip]}}"))
         == "training.augment: there is no source 'mnits' (did you mean 'mnist'?)"

@@ -18,9 +18,9 @@ def tasks(more: str, kind: str = "binary") -> str:
     ("text", "line"),
     [
         (tasks("loss: hubber", "regression"), "tasks.it.loss: there is no loss 'hubber' (did you mean 'huber'?)"),
-        (tasks("loss: zebra"), "tasks.it.loss: there is no loss 'zebra' (squared, absolute, huber or package.module"),
+        (tasks("loss: zebra"), "tasks.it.loss: there is no loss 'zebra' (cross_entropy, or package.module"),
         (tasks("loss: huber"), "tasks.it: loss=huber is for regression tasks; this one is binary"),
-        (tasks("loss_arguments: {a: 1}"), "tasks.it: loss=squared takes no loss_arguments: leave them out"),
+        (tasks("loss_arguments: {a: 1}"), "tasks.it: loss=cross_entropy takes no loss_arguments: leave them out"),
         (tasks("loss: 'a:B', focal: 2.0"), "tasks.it: focal is for the built-in cross-entropy"),
         (tasks("metrics: [f1]"), "tasks.it.metrics.0: a part of your own is named as package.module:Name, found 'f1'"),
         (tasks("metrics: 'a:b'"), "tasks.it.metrics: input should be a list, found 'a:b'"),

@@ -17,8 +17,12 @@ OUTPUTS = {"multiclass": 10, "multilabel": LABELS}
 def of(kind: str) -> Loss:
     """The loss of a kind of task, or of a regression task by the loss's own name."""
     if kind in ("squared", "absolute", "huber"):
-        return loss_of(TaskSettings(kind="regression", source="a", loss=kind))
-    return loss_of(TaskSettings(kind=FOCAL.get(kind, kind), source="a", focal=2.0 if kind in FOCAL else 0.0))
+        return loss_of(TaskSettings.of({"kind": "regression", "source": "a", "loss": kind}))
+    return loss_of(
+        TaskSettings.of(
+            {"kind": FOCAL[kind], "source": "a", "focal": 2.0} if kind in FOCAL else {"kind": kind, "source": "a"}
+        )
+    )
 
 
 def made(

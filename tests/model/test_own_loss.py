@@ -21,8 +21,8 @@ SMOOTHED = {"loss": f"{PARTS}:Smoothed", "loss_arguments": {"smoothing": 0.0}}
 @pytest.mark.parametrize("kind", ["multiclass", "binary", "multilabel"])
 @pytest.mark.parametrize("shared", [True, False])
 def test_it_is_as_ours_where_it_says_the_same(kind: str, shared: bool) -> None:
-    own = loss_of(TaskSettings.model_validate({"kind": kind, "source": "a", **SMOOTHED}))
-    ours = loss_of(TaskSettings.model_validate({"kind": kind, "source": "a"}))
+    own = loss_of(TaskSettings.of({"kind": kind, "source": "a", **SMOOTHED}))
+    ours = loss_of(TaskSettings.of({"kind": kind, "source": "a"}))
     logits, stored = made(kind, shared, missing=4)
     weights = torch.tensor([0.5, 1.0, 1.5])
     torch.testing.assert_close(slopes(own, logits, stored, weights), slopes(ours, logits, stored, weights))
@@ -30,7 +30,7 @@ def test_it_is_as_ours_where_it_says_the_same(kind: str, shared: bool) -> None:
 
 
 def test_it_may_depend_on_all_logits_of_a_row() -> None:
-    own = loss_of(TaskSettings.model_validate({"kind": "multiclass", "source": "a", **SMOOTHED}))
+    own = loss_of(TaskSettings.of({"kind": "multiclass", "source": "a", **SMOOTHED}))
     logits, stored = made("multiclass")
     asked = logits.clone().requires_grad_()
     torch.nn.functional.cross_entropy(asked[1], stored[0]).backward()

@@ -178,7 +178,7 @@ def test_what_cannot_be_shared_so_is_one_line(
 def test_trunks_of_text_are_shared_where_no_gate_reads_the_rows(sharing: str) -> None:
     tasks = {
         "a": TaskShape("s", 12, 2, shape=(4, 3), ids=9),
-        "b": TaskShape("s", 12, 3, shape=(4, 3), ids=9, tagging=True),
+        "b": TaskShape("s", 12, 3, shape=(4, 3), ids=9, per_token=True),
     }
     made = network({"kind": sharing}, 1, tasks, kind="gru", embedding=4, widths=[4])
     answers = made.forward({"s": torch.ones(1, 5, 12)}, Pass({}, streams(1)))

@@ -109,7 +109,7 @@ def test_each_slot_drops_at_its_own_rate() -> None:
 def test_tokens_and_rows_are_answered_by_one_trunk(kind: str) -> None:
     like = {"features": LENGTH * COLUMNS, "shape": (LENGTH, COLUMNS), "ids": IDS}
     shapes = {
-        "who": TaskShape("s", outputs=5, tagging=True, **like),  # type: ignore[arg-type]
+        "who": TaskShape("s", outputs=5, per_token=True, **like),  # type: ignore[arg-type]
         "mood": TaskShape("t", outputs=3, **like),  # type: ignore[arg-type]
     }
     network = build(Sharing.of("shared"), [settings(kind)], [Head.of({"kind": "mlp", "widths": (6,)})], shapes)
@@ -130,7 +130,7 @@ def test_tokens_and_rows_are_answered_by_one_trunk(kind: str) -> None:
         ({"kind": "lstm"}, {}, "trunk 'lstm' takes text; s holds none: use trunk mlp"),
         (
             {"kind": "torch.nn:Flatten"},
-            {"ids": IDS, "tagging": True},
+            {"ids": IDS, "per_token": True},
             "tagging s needs a trunk of text, or a module of",
         ),
     ],

@@ -14,14 +14,14 @@ from sklearn.metrics import r2_score
 
 from pipeline.analysis.number_scores import NumberScorer
 from pipeline.data.encodings.columns import ColumnsEncoder, ColumnsEncoding
-from pipeline.data.prepared import Prepared, Split
-from pipeline.serving.decisions import decide
+from pipeline.data.prepared import Prepared
+from pipeline.serving.decisions import decision_of
 from pipeline.serving.open_model import open_model
 from pipeline.serving.rows import Rows
 from pipeline.serving.slots import one_slot
 from pipeline.serving.specification import SourceSpec, TaskSpec
 from pipeline.stacked import HOST, Targets
-from pipeline.steps.register import _primary
+from pipeline.steps.gate import r2
 from pipeline.training import saved
 from pipeline.training.tallies import metrics, tally_of
 from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
@@ -117,12 +117,11 @@ def test_scores_tallies_and_the_gate_measure_the_answers_that_are_served(values:
     scorer, tally = NumberScorer(task), tally_of(task, HOST)
     scorer.take(logits, targets)
     tally.take(logits, targets)
-    served = pd.DataFrame({"price/value": values["range"]})
     wanted = r2_score(task.mean + task.std * labels, values["range"])
     assert wanted != pytest.approx(r2_score(task.mean + task.std * labels, values["before"]), abs=1e-3)
     assert scorer.scores(labels).metrics["r2"][0] == pytest.approx(wanted, rel=1e-5)
     assert metrics({"price": tally})[0]["price/r2"] == pytest.approx(wanted, rel=1e-5)
-    assert _primary("price", task, served, Split({}, {"price": labels})) == pytest.approx(wanted, rel=1e-5)
+    assert r2(task, {"value": pd.Series(values["range"])}, labels) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_model_from_before_answers_as_before(values: dict[str, Any]) -> None:
@@ -133,7 +132,9 @@ def test_a_model_from_before_answers_as_before(values: dict[str, Any]) -> None:
 
 def test_what_is_no_number_stays_none() -> None:
     task = TaskSpec("regression", "plain", [], mean=1.0, std=2.0, low=0.0, high=3.0)
-    answer = decide(task, torch.tensor([[torch.inf], [-torch.inf], [torch.nan], [9.0], [-9.0], [0.25]]))["value"]
+    answer = decision_of(task).predict(torch.tensor([[torch.inf], [-torch.inf], [torch.nan], [9.0], [-9.0], [0.25]]))[
+        "value"
+    ]
     np.testing.assert_array_equal(answer, [np.inf, -np.inf, np.nan, 3.0, 0.0, 1.5])
 
 

@@ -29,7 +29,7 @@ def test_weights_and_preferences_are_those_of_its_tasks() -> None:
     assert group_of(_with({"balancing.weights": weights}), ["odd", "far"]).balancing.weights == {"odd": 2.0, "far": 3.0}
     cosmos = _with({"balancing.method": "cosmos", "balancing.preference": [2.0, 1.0, 1.0]})
     group = group_of(cosmos, ["side", "far"]).balancing
-    assert group.preferred(["side", "far"]) == pytest.approx({"side": 2 / 3, "far": 1 / 3})
+    assert group.default_preference(["side", "far"]) == pytest.approx({"side": 2 / 3, "far": 1 / 3})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.balance import Balancer, Seen
+from pipeline.balance import Balancer, StepInputs
 from pipeline.data.sources import Examples, Fingerprint, Part, Place, Report
 
 
@@ -202,10 +202,10 @@ class Largest(Balancer):
 
     needs = ("losses",)
 
-    def begin(self) -> None:
-        self.means = self.rows("means", len(self.tasks))
+    def init_state(self) -> None:
+        self.means = self.add_state("means", len(self.tasks))
 
-    def weights(self, seen: Seen) -> Tensor:
+    def weights(self, seen: StepInputs) -> Tensor:
         assert seen.losses is not None
         share = self.value("share")
         self.means.mul_(1 - share).add_(share * seen.losses)
@@ -217,7 +217,7 @@ class Shortest(Balancer):
 
     needs = ("gramian",)
 
-    def weights(self, seen: Seen) -> Tensor:
+    def weights(self, seen: StepInputs) -> Tensor:
         assert seen.gramian is not None
         lengths = seen.gramian.diagonal(dim1=1, dim2=2).clamp_min(0.0).sqrt()
         return 1 / (1 + lengths)
@@ -226,20 +226,20 @@ class Shortest(Balancer):
 class Mixed(Shortest):
     """Weights that depend on the other slots."""
 
-    def weights(self, seen: Seen) -> Tensor:
+    def weights(self, seen: StepInputs) -> Tensor:
         return super().weights(seen) + len(seen.streams)
 
 
 class Forgetful(Largest):
     """Keeps its means where no checkpoint looks."""
 
-    def begin(self) -> None:
+    def init_state(self) -> None:
         self.means = torch.zeros(len(self.settings), len(self.tasks))
 
 
 class Unlabelled(Largest):
     """Divides by losses, which may be 0."""
 
-    def weights(self, seen: Seen) -> Tensor:
+    def weights(self, seen: StepInputs) -> Tensor:
         assert seen.losses is not None
         return 1 / seen.losses

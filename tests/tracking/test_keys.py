@@ -78,7 +78,7 @@ def test_the_difference_names_the_parts_that_changed() -> None:
 def test_a_steps_key_is_made_without_importing_torch() -> None:
     program = (
         "import sys\nfrom pipeline.tracking.keys import code_of, versions\n"
-        "assert 'pipeline.training.stack' in code_of('pipeline.steps.train')\n"
+        "assert 'pipeline.training.stack.stack' in code_of('pipeline.steps.train')\n"
         "assert versions()['torch']\n"
         "assert not {'torch', 'torchvision', 'mlflow'} & set(sys.modules)"
     )

@@ -1,4 +1,4 @@
-"""Runs are started, found, taken up and mended."""
+"""Runs are started, found, resumed and ended when their process is gone."""
 
 import math
 import sqlite3
@@ -42,14 +42,14 @@ def test_a_running_run_answers_nothing(tracker: Tracker) -> None:
     assert tracker.interrupted("k") is None
 
 
-def test_runs_whose_process_is_gone_are_mended(tracker: Tracker, project: Path) -> None:
+def test_runs_whose_process_is_gone_are_ended(tracker: Tracker, project: Path) -> None:
     program = (
         "from pathlib import Path\nfrom pipeline.tracking.tracker import Tracker\n"
         "print(Tracker(Path.cwd(), 'trying').start('left', {'headway.key': 'k'}).id)"
     )
     left = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=project)
     mine = tracker.start("mine", {})
-    assert tracker.mend() == 1
+    assert tracker.end_orphaned_runs() == 1
     run = tracker.get(left.stdout.strip())
     assert run is not None
     assert run.info.status == "KILLED"
@@ -64,7 +64,7 @@ def test_a_run_taken_up_again_logs_no_step_twice(tracker: Tracker) -> None:
     run = tracker.start("step", {tags.KEY: "k"})
     run.metrics({"validation/a/accuracy": 0.5}, step=1)
     run.end("KILLED")
-    again = tracker.take_up(run.id)
+    again = tracker.resume(run.id)
     again.metrics({"validation/a/accuracy": 0.5}, step=1)
     again.metrics({"validation/a/accuracy": 0.6}, step=2)
     assert tracker.metric_history(run.id, "validation/a/accuracy") == [(1, 0.5), (2, 0.6)]
@@ -112,7 +112,7 @@ def test_curves_go_on_from_a_step_and_a_run_taken_up_again_gets_what_it_lacks(tr
     run.curves([{"a/b/c": 0.1}, {"a/b/c": 0.2}])
     run.curves([{"a/b/c": 0.3}], first=3)
     run.end("KILLED")
-    tracker.take_up(run.id).curves([{"a/b/c": step / 10} for step in range(1, 6)])
+    tracker.resume(run.id).curves([{"a/b/c": step / 10} for step in range(1, 6)])
     assert tracker.metric_history(run.id, "a/b/c") == [(step, step / 10) for step in range(1, 6)]
 
 

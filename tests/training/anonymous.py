@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.prepared import Prepared
-from pipeline.pace import Pace
+from pipeline.throttle import Throttle
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import fit
 from pipeline.training.workers.memory import slot_memory
@@ -52,7 +52,7 @@ def train(prepared: Prepared, folder: Path, values: dict[str, Any], count: int) 
     """Train with a checkpoint every epoch, and answer what was predicted."""
     slots = trials([experiment_on(prepared, {"training.batch_size": 64, "training.epochs": 2} | values)] * count)
     with WorkerPool(1) as pool:
-        fit(pool, prepared, slots, lambda states: [], Checkpoint(folder / "checkpoint", Pace(math.inf)))
+        fit(pool, prepared, slots, lambda states: [], Checkpoint(folder / "checkpoint", Throttle(math.inf)))
     return count * slot_memory(prepared, slots[0])
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import pace
-from pipeline.pace import Pace
+from pipeline import throttle
+from pipeline.throttle import Throttle
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.slot import SlotState
 
@@ -51,18 +51,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
 def test_it_is_due_as_often_as_its_pace_allows(tmp_path: Path) -> None:
     assert not Checkpoint(tmp_path / "c").due()
-    assert Checkpoint(tmp_path / "c", Pace(math.inf)).due()
+    assert Checkpoint(tmp_path / "c", Throttle(math.inf)).due()
 
 
 def test_the_time_to_bring_the_states_here_counts_as_its_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(pace.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(throttle.time, "monotonic", lambda: now[0])
 
     def from_far() -> Iterator[SlotState]:
         now[0] += 1.0
         yield state()
 
-    checkpoint = Checkpoint(tmp_path / "c", Pace(0.01))
+    checkpoint = Checkpoint(tmp_path / "c", Throttle(0.01))
     checkpoint.write(from_far())
     now[0] += 99.0
     assert not checkpoint.due()

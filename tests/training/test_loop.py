@@ -14,7 +14,7 @@ from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place
 from pipeline.errors import Failure
 from pipeline.model import Pass
-from pipeline.pace import Pace
+from pipeline.throttle import Throttle
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import fit
 from pipeline.training.optim.per_slot import Optimizer
@@ -102,7 +102,7 @@ def test_broken_off_three_times_and_resumed_in_other_blocks_the_weights_are_the_
                 raise Killed
             return []
 
-        checkpoint = Checkpoint(path, Pace(math.inf))
+        checkpoint = Checkpoint(path, Throttle(math.inf))
         slots = seed_slots(with_values(experiment, {"slots": size}))
         try:
             with WorkerPool(1) as pool:

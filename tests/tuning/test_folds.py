@@ -149,7 +149,7 @@ def test_early_stopping_is_each_folds_own_and_the_trial_goes_on_until_the_last(
 def test_a_study_that_fails_where_some_folds_have_stopped_already_goes_on_as_if_unbroken(
     epochs: int, in_folds: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.pace.Pace.due", lambda _: True)  # every epoch is kept
+    monkeypatch.setattr("pipeline.throttle.Throttle.due", lambda _: True)  # every epoch is kept
     own = folded(training__epochs=12, training__early_stopping=SOON, tuning__trials=4)
     unbroken = searched(own, in_folds, tmp_path / "unbroken")
     done: list[int] = []

@@ -139,7 +139,7 @@ def test_what_the_storage_had_not_heard_of_before_a_kill_it_hears_of_after(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("pipeline.tuning.search._Barrier.report", lambda *_: None)
-        patch.setattr("pipeline.tuning.search._Job._tell", kill)
+        patch.setattr("pipeline.tuning.search._Search._finish", kill)
         with pytest.raises(Killed):
             searched(digits(QUICK), prepared, tmp_path)
     assert [trial.intermediate_values for trial in study_in(tmp_path).trials] == [{}] * 4

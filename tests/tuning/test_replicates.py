@@ -14,7 +14,7 @@ from pipeline.config import Experiment
 from pipeline.steps.candidates import Arm, job_arms
 from pipeline.training.slot import replicate_of, slots_of, trial_slot
 from pipeline.tuning import samplers
-from pipeline.tuning.asking import ask, batch_at
+from pipeline.tuning.proposals import ask, batch_at
 from pipeline.tuning.space import drawn, written
 from pipeline.tuning.study import REPLICATE, VALUES
 

@@ -292,7 +292,7 @@ def test_what_could_not_be_done_here_and_now_is_taken_up_again(
 
 def test_a_study_with_trials_of_others_is_refused(prepared: Prepared, tmp_path: Path) -> None:
     study_in(tmp_path).ask()
-    with pytest.raises(Failure, match="trial 0 of the study was not asked for by headway"):
+    with pytest.raises(Failure, match="trial 0 of the study was not created by headway"):
         searched(digits(), prepared, tmp_path)
 
 

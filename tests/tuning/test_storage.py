@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from pipeline import sqlite
 from pipeline.errors import Failure, UserError
 from pipeline.tuning import storage
-from pipeline.tuning.storage import check_storage, connect, shown, storage_failures
+from pipeline.tuning.storage import check_storage, connect, redacted, storage_failures
 from pipeline.tuning.study import open_study
 
 from .studies import digits, searched, values_of
@@ -104,10 +104,12 @@ def test_what_a_driver_says_is_shown_without_secrets() -> None:
 
 
 def test_an_address_is_shown_without_user_password_and_options() -> None:
-    assert shown(f"postgresql+psycopg://me:{SECRET}@host:5432/name?password=x") == "postgresql+psycopg://host:5432/name"
-    assert shown("sqlite:///optuna.db") == "sqlite:///optuna.db"
-    assert shown(f"postgresql://me:{SECRET}@host:port/name") == "postgresql:..."
-    assert shown(SECRET.replace(":", "")) == "..."
+    assert (
+        redacted(f"postgresql+psycopg://me:{SECRET}@host:5432/name?password=x") == "postgresql+psycopg://host:5432/name"
+    )
+    assert redacted("sqlite:///optuna.db") == "sqlite:///optuna.db"
+    assert redacted(f"postgresql://me:{SECRET}@host:port/name") == "postgresql:..."
+    assert redacted(SECRET.replace(":", "")) == "..."
 
 
 def test_a_storage_lost_on_the_way_is_one_line() -> None:

@@ -51,7 +51,7 @@ class Boosting:
             "random_state": seed,
             "warm_start": True,
         }
-        if task.kind == "regression":
+        if task.definition.is_number:
             self._model: Any = HistGradientBoostingRegressor(**settings)
         else:
             early = "auto" if _stratifies(targets) else False
@@ -69,7 +69,7 @@ class Boosting:
     def answer(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities [N, C] or numbers [N]."""
         with _threads(rows):
-            if self._task.kind == "regression":
+            if self._task.definition.is_number:
                 return np.asarray(self._model.predict(rows))
             return spread(self._task, self._model.classes_, self._model.predict_proba(rows))
 

@@ -10,9 +10,9 @@ from pipeline.data.prepared import PreparedTask
 
 def classes_of(task: PreparedTask) -> int:
     """C, of one target: two of a binary task and of a label, 1 of a number."""
-    if task.kind == "regression":
+    if task.definition.is_number:
         return 1
-    return len(task.classes) if task.kind == "multiclass" else 2
+    return 2 if task.definition.activation == "sigmoid" else len(task.classes)
 
 
 def spread(task: PreparedTask, present: np.ndarray, chances: np.ndarray) -> np.ndarray:

@@ -45,16 +45,34 @@ class Constant:
 
 def constant(task: PreparedTask, labels: np.ndarray) -> Constant:
     """The constant prediction of a task from its training targets, as `Split` has them, of which some are known."""
-    if task.kind == "regression":
-        mean = float(_means(labels))
-        return Constant(f"{mean * task.std + task.mean:.4g}", np.array([mean], np.float32))
-    if task.kind == "multilabel":
-        share = _means(labels)
-        logits = np.log(np.maximum(share, _SURE)) - np.log(np.maximum(1 - share, _SURE))
-        return Constant("the share of each label", logits.astype(np.float32))
-    shares = _shares(task, labels)
+    found: Constant = task.definition.load(task.definition.constant)(task, labels)
+    return found
+
+
+def mean(task: PreparedTask, labels: np.ndarray) -> Constant:
+    """The mean of numbers."""
+    found = float(_means(labels))
+    return Constant(f"{found * task.std + task.mean:.4g}", np.array([found], np.float32))
+
+
+def shares_of_labels(task: PreparedTask, labels: np.ndarray) -> Constant:
+    """The share of each of several labels."""
+    share = _means(labels)
+    logits = np.log(np.maximum(share, _SURE)) - np.log(np.maximum(1 - share, _SURE))
+    return Constant("the share of each label", logits.astype(np.float32))
+
+
+def most_frequent(task: PreparedTask, labels: np.ndarray) -> Constant:
+    """The shares of classes or tags, of tags with "O" before any other."""
+    count = len(task.classes)
+    rows = np.sum([np.bincount(part[part >= 0], minlength=count) for part in _parts(labels)], 0)
+    shares: np.ndarray = rows / rows.sum()
+    if task.definition.per_token and OUTSIDE in task.classes:
+        outside = task.classes.index(OUTSIDE)
+        if shares.argmax() != outside:
+            shares[outside] = _FIRST * shares.max()
     logits = np.log(np.maximum(shares, _SURE))
-    logits = logits[1:] - logits[:1] if task.kind == "binary" else logits
+    logits = logits[1:] - logits[:1] if task.definition.single else logits
     return Constant(task.classes[int(shares.argmax())], logits.astype(np.float32), max(task.length, 1))
 
 
@@ -63,18 +81,6 @@ def _means(labels: np.ndarray) -> np.ndarray:
     count = np.sum([known(part).sum(0) for part in _parts(labels)], 0)
     total = np.sum([np.nansum(part, 0, dtype=np.float64) for part in _parts(labels)], 0)
     return np.where(count > 0, total / np.maximum(count, 1), 0.5)
-
-
-def _shares(task: PreparedTask, labels: np.ndarray) -> np.ndarray:
-    """The share of each class or tag among those that are known, [C]."""
-    count = len(task.classes)
-    rows = np.sum([np.bincount(part[part >= 0], minlength=count) for part in _parts(labels)], 0)
-    shares: np.ndarray = rows / rows.sum()
-    if task.kind == "tagging" and OUTSIDE in task.classes:
-        outside = task.classes.index(OUTSIDE)
-        if shares.argmax() != outside:
-            shares[outside] = _FIRST * shares.max()
-    return shares
 
 
 def _parts(labels: np.ndarray) -> Iterator[np.ndarray]:

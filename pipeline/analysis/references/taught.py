@@ -37,10 +37,10 @@ class Taught:
     def answer(self, rows: np.ndarray) -> Tensor:
         """Logits [1, N, C] of rows [N, F], or numbers [1, N, 1]."""
         found = [torch.from_numpy(model.answer(np.asarray(rows))).double() for model in self.models]
-        if self.task.kind == "regression":
+        if self.task.definition.is_number:
             return found[0].float().view(1, -1, 1)
         logs = [chances.clamp_min(_SURE).log() for chances in found]
-        if self.task.kind == "multiclass":
+        if self.task.definition.activation == "softmax":
             return logs[0].float().unsqueeze(0)
         return torch.stack([it[:, 1] - it[:, 0] for it in logs], 1).float().unsqueeze(0)
 
@@ -48,11 +48,11 @@ class Taught:
 def method_of(source: PreparedSource, task: PreparedTask) -> Method | None:
     """What suits; None where nothing does: there is none of images, and none of tags."""
     kind = (source.encoding or {}).get("kind", "")
-    if task.kind == "tagging" or kind not in ("table", "text"):
+    if task.definition.per_token or kind not in ("table", "text"):
         return None
     if kind == "table":
         return boosting.METHOD
-    return texts.RIDGE if task.kind == "regression" else texts.LOGISTIC
+    return texts.RIDGE if task.definition.is_number else texts.LOGISTIC
 
 
 def taught(
@@ -89,7 +89,7 @@ def taught(
 
         def start(chosen: np.ndarray, targets: np.ndarray = targets) -> Learner:
             present = np.unique(targets[chosen])
-            if task.kind != "regression" and len(present) < 2:
+            if not task.definition.is_number and len(present) < 2:
                 return Always(task, present)
             return make(source, task, rows[chosen], targets[chosen], seed)
 

@@ -49,12 +49,12 @@ class Linear:
 
         self._source, self._task, self._targets = source, task, targets
         counts = counted(source, rows)
-        self._kept, there = _most_frequent(counts, 1 if task.kind == "regression" else len(np.unique(targets)))
+        self._kept, there = _most_frequent(counts, 1 if task.definition.is_number else len(np.unique(targets)))
         self.coarser = f"{len(self._kept):,} of {there:,} words and pairs" if len(self._kept) < there else ""
         counts = counts[:, self._kept]
         self._weigh = TfidfTransformer(sublinear_tf=True).fit(counts)
         self._weighed = self._weigh.transform(counts, copy=False)
-        if task.kind == "regression":
+        if task.definition.is_number:
             self._model: Any = Ridge(random_state=seed)
         else:
             self._model = LogisticRegression(solver="newton-cg", warm_start=True, random_state=seed)
@@ -63,7 +63,7 @@ class Linear:
         """So many steps of Newton's method more; of numbers, the whole ridge regression."""
         from sklearn.exceptions import ConvergenceWarning
 
-        if self._task.kind == "regression":
+        if self._task.definition.is_number:
             self._model.fit(self._weighed, self._targets)
             return True
         with warnings.catch_warnings():
@@ -75,7 +75,7 @@ class Linear:
     def answer(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities [N, C] or numbers [N]."""
         weighed = self._weigh.transform(counted(self._source, rows)[:, self._kept], copy=False)
-        if self._task.kind == "regression":
+        if self._task.definition.is_number:
             return np.asarray(self._model.predict(weighed))
         return spread(self._task, self._model.classes_, self._model.predict_proba(weighed))
 

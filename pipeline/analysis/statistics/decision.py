@@ -135,7 +135,7 @@ def decide_between(
         evaluation: Holds both.
         candidate: In its tables.
         against: In its tables.
-        margin: See `pipeline.config.deciding`.
+        margin: See `pipeline.config.decision`.
         replicates: See `decide`.
         shares: See `decide`.
         corrected: P-values by task, and of delta-m under `all`, where they are corrected

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pipeline.config.sources import Separated
 from pipeline.data.tables.typed import numbers, place_of, refuse
 from pipeline.errors import UserError
+from pipeline.kinds import kind_of
 
 _MOST_LABELS = 1000
 _SHORT = np.iinfo(np.int16).max  # classes that fit into the smaller labels
@@ -214,7 +215,7 @@ def reader_of(label: str, kind: str, several: Sequence[str] | Separated | None, 
     Raises:
         UserError: The label is several and the kind one, or the other way round.
     """
-    if kind == "multilabel":
+    if kind_of(kind).form == "labels":
         if several is None:
             raise UserError(f"{source}: a multilabel task needs several columns: list them under labels.{label}")
         return SeparatedReader(label, several) if isinstance(several, Separated) else SeveralReader(label, several)
@@ -223,4 +224,4 @@ def reader_of(label: str, kind: str, several: Sequence[str] | Separated | None, 
         raise UserError(f"{source}: {several_words}")
     if several is not None:
         raise UserError(f"{source}: label '{label}' has several columns, which is for multilabel tasks; one is {kind}")
-    return (NumberReader if kind == "regression" else ClassReader)(label, [label])
+    return (NumberReader if kind_of(kind).is_number else ClassReader)(label, [label])

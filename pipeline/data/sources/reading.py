@@ -10,6 +10,7 @@ from pipeline.data.sources.labels import reader_of
 from pipeline.data.sources.split_by import SplitReader
 from pipeline.data.tables.typed import TableFile
 from pipeline.errors import UserError
+from pipeline.kinds import kind_of
 
 
 class Labelled:
@@ -31,7 +32,7 @@ class Labelled:
         for task, settings in source.tasks.items():
             label = settings.label or task
             kind = kinds.setdefault(label, settings.kind)
-            if (kind == "regression") != (settings.kind == "regression"):
+            if kind_of(kind).is_number != kind_of(settings.kind).is_number:
                 raise UserError(f"tasks.{task}: label '{label}' is a number for one task and a class for another")
         several, name = source.settings.labels, f"source '{source.name}'"
         self.readers = {label: reader_of(label, kind, several.get(label), name) for label, kind in kinds.items()}

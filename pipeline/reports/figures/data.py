@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.kinds import kind_of
 from pipeline.reports.figures.figure import Figure
 from pipeline.reports.figures.style import Panel, series, styled, text
 
@@ -15,7 +16,7 @@ def shares(manifest: Mapping[str, Any]) -> list[Panel]:
 
 
 def _panel(name: str, task: Mapping[str, Any], rows: Mapping[str, int]) -> Panel:
-    said = f"Targets: {', '.join(_told(split, task, count) for split, count in rows.items())}."
+    said = f"Targets: {', '.join(_known(split, task, count) for split, count in rows.items())}."
     if not task["classes"]:
         spread = f" Mean {task['mean']:.6g}, standard deviation {task['std']:.6g} in train."
         return Panel(f"{name} ({task['kind']})", None, said + spread)
@@ -25,10 +26,10 @@ def _panel(name: str, task: Mapping[str, Any], rows: Mapping[str, int]) -> Panel
     return Panel(f"{name} ({task['kind']})", _bars(task, order), said)
 
 
-def _told(split: str, task: Mapping[str, Any], rows: int) -> str:
+def _known(split: str, task: Mapping[str, Any], rows: int) -> str:
     """`5,400 of train`, with the share that is missing where any is."""
     known = task["labelled"][split]
-    if task["kind"] == "tagging":
+    if kind_of(task["kind"]).per_token:
         return f"{sum(known):,} tags of {rows:,} rows in {split}"
     there = sum(known) / len(known)
     missing = f" ({100 * (1 - there / rows):.1f} % missing)" if there < rows else ""
@@ -40,7 +41,7 @@ def _bars(task: Mapping[str, Any], order: list[int]) -> Figure:
     figure = Figure()
     for index, (split, counts) in enumerate(task["counts"].items()):
         known = task["labelled"][split]
-        whole = known if task["kind"] == "multilabel" else [sum(counts)] * len(counts)
+        whole = known if kind_of(task["kind"]).form == "labels" else [sum(counts)] * len(counts)
         figure.add_bar(
             name=split,
             x=names,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.analysis.metrics import bounds_of
 from pipeline.analysis.statistics.intervals import Estimate
-from pipeline.pace import Pace
+from pipeline.throttle import Throttle
 from pipeline.training.slot import SlotState
 
 if TYPE_CHECKING:
@@ -22,26 +22,26 @@ class Live:
         run: Where to.
         names: Of the slots, in order.
         states: How far they had come: what the run lacks of that is logged as well.
-        pace: How often.
+        throttle: How often.
     """
 
     def __init__(
-        self, run: "Run", names: Sequence[str], states: Mapping[str, SlotState], pace: Pace | None = None
+        self, run: "Run", names: Sequence[str], states: Mapping[str, SlotState], throttle: Throttle | None = None
     ) -> None:
         self._run, self._names, self._states = run, names, dict(states)
-        self._pace = pace or Pace()
+        self._throttle = throttle or Throttle()
         self._logged = 0
 
     def add(self, states: Sequence[SlotState]) -> int:
         """Take up the states of those that took part in a stretch; the number of the look at its end."""
         self._states |= {state.name: state for state in states}
-        if self._pace.due():
+        if self._throttle.due():
             self.log()
         return max(state.looks for state in states)
 
     def log(self) -> None:
         """Log all looks that are not logged yet."""
-        with self._pace.spent():
+        with self._throttle.timed():
             states = [self._states[name] for name in self._names]
             looks = range(self._logged + 1, max(state.looks for state in states) + 1)
             self._run.curves([at_look(states, look) for look in looks], looks.start)

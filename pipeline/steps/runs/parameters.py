@@ -34,8 +34,8 @@ def parameters(experiment: Experiment) -> dict[str, Any]:
     values = {key: it for key, it in every.items() if key in wanted and not key.startswith(_OF_TASKS)}
     if balancing.weighted:
         values |= {f"balancing.weights.{task}": weight for task, weight in balancing.normalised(tasks).items()}
-    if balancing.conditions:
-        values |= {f"balancing.preference.{task}": share for task, share in balancing.preferred(tasks).items()}
+    if balancing.takes_preference:
+        values |= {f"balancing.preference.{task}": share for task, share in balancing.default_preference(tasks).items()}
     return values
 
 
@@ -60,7 +60,7 @@ def _in_short(experiment: Experiment, exclude_defaults: bool = False) -> dict[st
 
 
 def _columns(kinds: Mapping[str, str]) -> str:
-    """Names and kinds; of many how many of each, and what tells others of the same number apart."""
+    """Names and kinds; of many how many of each, and a checksum that distinguishes others of the same number."""
     whole = json.dumps(kinds, ensure_ascii=False)
     if len(kinds) <= _MOST_COLUMNS:
         return whole

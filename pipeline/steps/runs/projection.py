@@ -1,4 +1,4 @@
-"""The projection of a study onto MLflow: one child run a trial, written once the trial is told."""
+"""The projection of a study onto MLflow: one child run a trial, written when Optuna has its result."""
 
 import json
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Projection:
         self._show(trials[0].number)
 
     def trial(self, trial: Any, state: Any, tried: Experiment) -> None:
-        """Write one told trial, and the experiment that it tries."""
+        """Write one finished trial, and the experiment that it tries."""
         from pipeline.tuning.study import REASON, VALUES
 
         if state.status == "finished":

@@ -9,7 +9,7 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
-from pipeline.config.grouping import TOGETHER
+from pipeline.config.affinity import TOGETHER
 from pipeline.config.tasks import ALL
 from pipeline.reports.cells import contrast_table, name, opening_table, percent
 from pipeline.reports.figures.candidates import side_by_side
@@ -18,7 +18,7 @@ from pipeline.reports.words import bounds, shown_test, still_improving, times
 from pipeline.studies.affinity.affinities import over_training
 from pipeline.studies.affinity.figures import course_panel, gains_panel, matrix_panel
 from pipeline.studies.affinity.groupings import titled
-from pipeline.studies.affinity.result import Grouped
+from pipeline.studies.affinity.result import AffinityResult
 
 _CALLED = {TOGETHER: "one network for all tasks", SINGLE: "a network for each task"}
 _BEING = {"better": "better than", "worse": "worse than", "unclear": "not told apart from"}
@@ -42,12 +42,12 @@ _TESTS = (
 )
 
 
-def answer(found: Grouped) -> str:
+def answer(found: AffinityResult) -> str:
     """The answer, a first line and what it does not say."""
     return "\n".join([_first(found), *_details(found)])
 
 
-def summary(found: Grouped) -> dict[str, Any]:
+def summary(found: AffinityResult) -> dict[str, Any]:
     """All numbers as plain data."""
     return {
         "experiment": found.name,
@@ -64,7 +64,7 @@ def summary(found: Grouped) -> dict[str, Any]:
     }
 
 
-def grouped_page(found: Grouped) -> str:
+def affinity_page(found: AffinityResult) -> str:
     """One HTML document without external requests; its first line is the answer."""
     page = Page()
     page.section("affinity", "What the tasks are to one another", *_matrices(page, found))
@@ -74,7 +74,7 @@ def grouped_page(found: Grouped) -> str:
     return page.document(f"Headway: tasks of {found.name}", heading(_first(found), found.name, _details(found)))
 
 
-def _first(found: Grouped) -> str:
+def _first(found: AffinityResult) -> str:
     """Which tasks should share a network, and whether they do better so."""
     proposed = found.proposed
     said = f"For at most {found.networks} networks, {_CALLED.get(proposed, titled(found.proposal))} is proposed"
@@ -91,7 +91,7 @@ def _first(found: Grouped) -> str:
     return f"{said}: as written, untuned, it is on test {' and '.join(clauses)}."
 
 
-def _details(found: Grouped) -> list[str]:
+def _details(found: AffinityResult) -> list[str]:
     """What the first line does not say."""
     order = list(found.groupings["candidate"])
     best, place = order[0], order.index(found.proposed) + 1
@@ -113,14 +113,14 @@ def _details(found: Grouped) -> list[str]:
     return said
 
 
-def _against(found: Grouped, candidate: str, other: str) -> dict:
+def _against(found: AffinityResult, candidate: str, other: str) -> dict:
     """The test of all tasks together."""
     rows = found.contrasts
     rows = rows[(rows["task"] == ALL) & (rows["candidate"] == candidate) & (rows["against"] == other)]
     return rows.to_dict("records")[0]
 
 
-def _matrices(page: Page, found: Grouped) -> list[str]:
+def _matrices(page: Page, found: AffinityResult) -> list[str]:
     tasks = found.tasks
     affinity, cosine = (values.mean(0) for values in (found.affinities.affinity, found.affinities.cosine))
     for matrix in (affinity, cosine):
@@ -140,7 +140,7 @@ def _matrices(page: Page, found: Grouped) -> list[str]:
     ]
 
 
-def _groupings(page: Page, found: Grouped) -> list[str]:
+def _groupings(page: Page, found: AffinityResult) -> list[str]:
     rows = [
         [
             name(row["candidate"]) + (" (proposed)" if row["proposed"] else ""),
@@ -163,7 +163,7 @@ def _groupings(page: Page, found: Grouped) -> list[str]:
     ]
 
 
-def _contrasts(found: Grouped) -> list[str]:
+def _contrasts(found: AffinityResult) -> list[str]:
     parts = [paragraph(_TESTS)]
     for against in (TOGETHER, SINGLE):
         rows = found.contrasts[found.contrasts["against"] == against].to_dict("records")
@@ -172,7 +172,7 @@ def _contrasts(found: Grouped) -> list[str]:
     return parts
 
 
-def _protocol(found: Grouped) -> list[str]:
+def _protocol(found: AffinityResult) -> list[str]:
     said = [
         "The affinities are of training rows: the proposal knows nothing of validation or test.",
         "Every network has the same settings and is trained for as many updates.",
@@ -181,6 +181,6 @@ def _protocol(found: Grouped) -> list[str]:
     return [items(said), opening_table(found.openings, "test opened"), code(found.command)]
 
 
-def _metrics(found: Grouped) -> str:
+def _metrics(found: AffinityResult) -> str:
     metrics = primary(found.evaluation.scores)["metric"].drop_duplicates()
     return " or ".join(TITLES[metric] for metric in metrics)

@@ -14,13 +14,13 @@ from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.analysis.statistics.differences import relative
 from pipeline.analysis.tables import primary
-from pipeline.config.grouping import TOGETHER
+from pipeline.config.affinity import TOGETHER
 from pipeline.studies.affinity.affinities import Affinities
 from pipeline.studies.affinity.groupings import Grouping, expected, titled, value
 
 
 @dataclass(frozen=True)
-class Grouped:
+class AffinityResult:
     """What the page shows.
 
     Attributes:
@@ -34,7 +34,7 @@ class Grouped:
         seeds: Of each network.
         openings: when, candidates: one row each time that the test split of these data was opened.
         command: That does all of it again.
-        margin: See `pipeline.config.deciding`.
+        margin: See `pipeline.config.decision`.
     """
 
     name: str

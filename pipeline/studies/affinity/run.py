@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pipeline.config import Experiment
-from pipeline.config.grouping import TOGETHER
+from pipeline.config.affinity import TOGETHER
 from pipeline.config.problems import one_line
 from pipeline.config.training import WatchSettings
 from pipeline.errors import UserError
@@ -50,7 +50,7 @@ def run(context: Context) -> dict[str, Any]:
 
     together = train(_together(experiment), TOGETHER)
     proposal, checked = proposed(perform(context, together).folder, experiment)
-    context.console.line(f"  proposed: {titled(proposal)}")
+    context.console.detail(f"proposed: {titled(proposal)}")
     alone = [Train(single_task(experiment, it), "single", prepare, device, task=it) for it in experiment.tasks]
     groups = [train(_group(experiment, it), _named(it)) for it in groups_of(checked) if len(it) > 1]
     groupings = {TOGETHER: [together.candidate]}

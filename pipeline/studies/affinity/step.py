@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment
-from pipeline.config.grouping import AffinitySettings
+from pipeline.config.affinity import AffinitySettings
 from pipeline.steps.context import Context
 from pipeline.steps.page import PageStep
 from pipeline.steps.runs.logged import openings
@@ -49,13 +49,13 @@ class Affinity(PageStep):
         from pipeline.analysis import tables
         from pipeline.analysis.evaluation import Evaluation
         from pipeline.studies.affinity.affinities import affinities
-        from pipeline.studies.affinity.page import answer, grouped_page, summary
-        from pipeline.studies.affinity.result import Grouped
+        from pipeline.studies.affinity.page import affinity_page, answer, summary
+        from pipeline.studies.affinity.result import AffinityResult
 
         history = pd.read_parquet(self._together.outputs / HISTORY)
         seen = affinities(history, list(self.experiment.tasks))
         proposal, checked = _proposed(seen, self.experiment.affinity)
-        found = Grouped(
+        found = AffinityResult(
             name=self.experiment.name,
             affinities=seen,
             history=history,
@@ -73,7 +73,7 @@ class Affinity(PageStep):
         tables.write(found.groupings, folder / "groupings.csv")
         (folder / "affinity.json").write_text(json.dumps(summary(found), indent=1), encoding="utf-8")
         run.metrics(found.metrics())
-        self.decide(run, folder, grouped_page(found), answer(found), found.decision, found.evaluation)
+        self.decide(run, folder, affinity_page(found), answer(found), found.decision, found.evaluation)
 
 
 def proposed(folder: Path, experiment: Experiment) -> "tuple[Grouping, list[Grouping]]":

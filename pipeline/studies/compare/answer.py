@@ -4,7 +4,7 @@ import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.statistics.decision import Word
-from pipeline.config.comparing import EQUAL, TUNED
+from pipeline.config.compare import EQUAL, TUNED
 from pipeline.config.tasks import ALL
 from pipeline.reports.words import clearly, lacking, listed, settling, shown_tasks, shown_test
 from pipeline.studies.compare.comparison import Comparison
@@ -74,13 +74,13 @@ def _sharing(found: Comparison) -> str:
 def _others(found: Comparison) -> str:
     """What is claimed of the other arms against single-task networks."""
     said = []
-    for word, told in _IT.items():
+    for word, verb in _IT.items():
         arms = [
             arm for (arm, against), it in found.decisions.items()
             if against == SINGLE and arm != TUNED and it.word == word
         ]  # fmt: skip
         if arms:
-            said.append(f"{told} with {listed(called(arm) for arm in arms)}")
+            said.append(f"{verb} with {listed(called(arm) for arm in arms)}")
     return f"; {', '.join(said)}" if said else ""
 
 
@@ -102,8 +102,8 @@ def _method(contrasts: pd.DataFrame) -> str:
         )
     for it, other in ((EQUAL, TUNED), (TUNED, EQUAL)):
         if some := [arm for arm in methods if arm in beaten.get(it, ())]:
-            told = shown_test(found[it][some[0]])
-            return f"{some[0]} beats {called(it)} by more than noise ({told}), but not {called(other)}"
+            test = shown_test(found[it][some[0]])
+            return f"{some[0]} beats {called(it)} by more than noise ({test}), but not {called(other)}"
     if EQUAL in beaten.get(TUNED, ()):
         return (
             f"equal weights beat tuned ones by more than noise ({shown_test(found[TUNED][EQUAL])}), and no method "

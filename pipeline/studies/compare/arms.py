@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from pipeline.config import Experiment, under_base, with_values
 from pipeline.config.balancing import Balancing
-from pipeline.config.comparing import EQUAL, TUNED
+from pipeline.config.compare import EQUAL, TUNED
 from pipeline.config.experiment import Baselines
 from pipeline.config.problems import one_line
 from pipeline.config.space import WEIGHTS

@@ -14,7 +14,7 @@ from pipeline.analysis import tables
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.statistics.decision import Decision, decide_between
-from pipeline.config.comparing import EQUAL, TUNED
+from pipeline.config.compare import EQUAL, TUNED
 
 REFERENCES = (SINGLE, EQUAL, TUNED)
 """What all arms are held against."""
@@ -37,7 +37,7 @@ class Comparison:
         replicates: Of each arm, each the whole procedure.
         openings: when, candidates: one row each time that the test split of these data was opened.
         command: That makes this comparison again.
-        margin: See `pipeline.config.deciding`.
+        margin: See `pipeline.config.decision`.
         notes: What a reader should know, a sentence each.
     """
 

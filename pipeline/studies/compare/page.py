@@ -8,7 +8,7 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
-from pipeline.config.comparing import EQUAL
+from pipeline.config.compare import EQUAL
 from pipeline.reports.cells import changed, contrast_table, levels_of, metric_table, name, opening_table, percent
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.figures.costs import cost_bars
@@ -77,7 +77,7 @@ def summary(found: Comparison) -> dict[str, Any]:
     }
 
 
-def compared_page(found: Comparison) -> str:
+def comparison_page(found: Comparison) -> str:
     """One HTML document without external requests; its first line is the answer."""
     page = Page()
     page.section("arms", "The arms on test", *_arms(page, found))

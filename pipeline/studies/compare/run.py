@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.config import Experiment
-from pipeline.config.comparing import EQUAL, TUNED
+from pipeline.config.compare import EQUAL, TUNED
 from pipeline.errors import Diverged, Failure
 from pipeline.steps.budget import in_words, seeds_s
 from pipeline.steps.candidates import SINGLE, Arm, winners

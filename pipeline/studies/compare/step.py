@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
-from pipeline.config.comparing import TUNED
+from pipeline.config.compare import TUNED
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.page import PageStep
@@ -61,14 +61,14 @@ class Compare(PageStep):
         """Test every difference, and draw the page."""
         from pipeline.analysis import tables
         from pipeline.reports.figures.tradeoff import validated
-        from pipeline.studies.compare.page import answer, compared_page, summary
+        from pipeline.studies.compare.page import answer, comparison_page, summary
 
         found = self._comparison(context)
         tables.write(found.contrasts, folder / "contrasts.csv")
         tables.write(found.arms, folder / "arms.csv")
         tables.write(validated(found.frontier, found.evaluation.gaps, found.metrics), folder / "frontier.csv")
         (folder / SUMMARY).write_text(json.dumps(summary(found), indent=1), encoding="utf-8")
-        self.decide(run, folder, compared_page(found), answer(found), found.decision, found.evaluation)
+        self.decide(run, folder, comparison_page(found), answer(found), found.decision, found.evaluation)
 
     def _comparison(self, context: Context) -> "Comparison":
         import pandas as pd
@@ -119,7 +119,7 @@ class Compare(PageStep):
         from pipeline.studies.compare.step_cost import step_costs
 
         prepared = open_prepared(self._prepare.outputs)
-        context.console.line("  measuring what a step of each arm costs")
+        context.console.detail("measuring what a step of each arm costs")
         device = resolve_device(self.experiment)
         trained = [on_device(it.experiments[0], device) for it in self._trained]
         return step_costs([(prepared.only(it.tasks), it) for it in trained])

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.kinds import kind_of
 from pipeline.studies.explain.inputs import Inputs
 
 METHODS = {"gradients": "integrated gradients", "occlusion": "occlusion"}
@@ -59,9 +60,10 @@ def targets(it: Explained, rows: Tensor) -> Tensor:
     """
     with torch.no_grad():
         logits = torch.cat([it.network(some) for (some,) in _chunks(it, 1, rows)])
-    if it.kind == "multiclass":
+    kind = kind_of(it.kind)
+    if not kind.per_token and kind.activation == "softmax":
         return logits.argmax(1).view(-1, 1, 1)
-    if it.kind != "tagging":
+    if not kind.per_token:
         return torch.arange(logits.size(1)).view(1, -1, 1).expand(len(rows), -1, -1)
     each = logits.unflatten(1, (it.inputs.count, -1))
     tags = each.argmax(2)

@@ -118,7 +118,7 @@ def explain(subjects: Mapping[str, Subject], seed: int, report: Callable[[str], 
     Args:
         subjects: By task.
         seed: Of the shuffles.
-        report: Is told of each task that is done.
+        report: Takes a line about each task that is done.
 
     Raises:
         UserError: No task answers anything that could be explained: all tag, and none has found an entity.
@@ -129,8 +129,8 @@ def explain(subjects: Mapping[str, Subject], seed: int, report: Callable[[str], 
         rows = int(_asked(wanted).sum())
         for method in subject.network.methods if rows else ():
             found[task, method] = _explained(subject, wanted, method, seed)
-        told = f"{rows} rows explained" if rows else "no entity is predicted, so there is nothing to explain"
-        report(f"{task}: {told}")
+        explained = f"{rows} rows explained" if rows else "no entity is predicted, so there is nothing to explain"
+        report(f"{task}: {explained}")
     if not found:
         raise UserError("no entity is predicted in the rows that are explained: train longer, or raise explain.rows")
     subjects = {task: subjects[task] for task, _ in found}
@@ -232,8 +232,8 @@ def _examples(subjects: Mapping[str, Subject], found: Mapping[tuple[str, str], _
         source = first.source
         inputs, shape = first.network.inputs, first.network.inputs.image
         maps = {task: found[task, subjects[task].network.methods[0]].strengths for task in tasks}
-        told = np.any([~np.isnan(it).all(1) for it in maps.values()], axis=0)
-        for place in np.flatnonzero(told)[:_EXAMPLES]:
+        explained = np.any([~np.isnan(it).all(1) for it in maps.values()], axis=0)
+        for place in np.flatnonzero(explained)[:_EXAMPLES]:
             row = first.rows[place]
             own = {task: it[place] for task, it in maps.items() if not np.isnan(it[place]).all()}
             if isinstance(inputs, Tokens):

@@ -1,6 +1,6 @@
-"""What the inputs of a network are that attributions are told of: pixels, the columns of a table, the tokens of a text.
+"""The inputs of a network that attributions are given for: pixels, the columns of a table, the tokens of a text.
 
-Legend of shapes: B rows, F values of a row, I inputs that are told apart (of a text its T places), C numbers of a
+Legend of shapes: B rows, F values of a row, I inputs that are distinguished (of a text its T places), C numbers of a
 token, N names.
 """
 
@@ -16,7 +16,7 @@ from pipeline.data.encodings.readable import Readable
 from pipeline.data.encodings.words import PADDING
 
 OFTEN = 5
-"""Times that a word has to be there, so that it is told of."""
+"""Times that a word has to be there, to be shown."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ _CHECKS = (
 )
 
 
-def explained_page(name: str, candidate: str, found: Explanation) -> str:
+def explanation_page(name: str, candidate: str, found: Explanation) -> str:
     """One HTML document: what the tasks look at, how far it is the same, and whether it is learnt.
 
     Args:
@@ -58,10 +58,10 @@ def explained_page(name: str, candidate: str, found: Explanation) -> str:
         page.section("sharing", "Do they look at the same?", paragraph(_SHARING), body, _sharing(found.sharing))
     page.section("checks", "Is it learnt?", paragraph(_CHECKS), _checks(found.checks))
     whose = f'<p class="about">Experiment <strong>{escape(name)}</strong>, candidate {escape(candidate)}</p>'
-    return page.document(f"Headway: {name} explained", f"<h1>{escape(said(found))}</h1>{whose}")
+    return page.document(f"Headway: {name} explained", f"<h1>{escape(answer(found))}</h1>{whose}")
 
 
-def said(found: Explanation) -> str:
+def answer(found: Explanation) -> str:
     """The page's first line."""
     rows, checks = found.sharing.dropna(subset="means"), found.checks[["another_seed", "randomised"]].mean()
     tasks = "There are no two tasks with the same inputs."

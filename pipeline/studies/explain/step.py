@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,15 +63,15 @@ class Explain(PageStep):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Attribute, compare, and draw the page."""
         from pipeline.studies.explain.explanation import explain
-        from pipeline.studies.explain.page import explained_page, said
+        from pipeline.studies.explain.page import answer, explanation_page
         from pipeline.training.numerics import settle
 
         settle()
         log_datasets(run, self._prepare, ("validation",))
-        found = explain(self._subjects(), self.experiment.seed, partial(_said, context))
+        found = explain(self._subjects(), self.experiment.seed, context.console.detail)
         found.save(folder)
         run.metrics(found.metrics())
-        self.publish(run, folder, explained_page(self.experiment.name, self._whose(), found), said(found))
+        self.publish(run, folder, explanation_page(self.experiment.name, self._whose(), found), answer(found))
 
     def _subjects(self) -> dict[str, "Subject"]:
         """Every task with its network and another, and rows of its source that its network has not learnt from."""
@@ -104,10 +103,6 @@ class Explain(PageStep):
         return self._chosen[0].trained.title.removeprefix("train ") if len(self._chosen) == 1 else SINGLE
 
 
-def _said(context: Context, text: str) -> None:
-    context.console.line(f"  {text}")
-
-
 def _rows(prepared: "Prepared", experiment: Experiment) -> dict[str, "Tensor"]:
     """Rows of each source's validation split, drawn by the seed, float32 [B, F]."""
     import numpy as np
@@ -129,5 +124,5 @@ def _explained(prepared: "Prepared", task: str, network: "Rebuilt") -> "Explaine
 
     source, about = prepared.sources[network.source], prepared.tasks[task]
     inputs = inputs_of(source.shape, source.encoding)
-    entities = tuple(name[1:2] == "-" for name in about.classes) if about.kind == "tagging" else ()
+    entities = tuple(name[1:2] == "-" for name in about.classes) if about.definition.per_token else ()
     return Explained(about.kind, inputs, network.network, network.embedded, network.widths, entities)

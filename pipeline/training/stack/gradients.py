@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pipeline.balance import Aggregated, Seen, balancer
+from pipeline.balance import DirectionBalancer, StepInputs, make_balancer
 from pipeline.config.balancing import Balancing
 from pipeline.data.batches import Batch
 from pipeline.model import Network, Pass, TaskGradients
@@ -39,14 +39,14 @@ class Gradients:
     def __init__(self, network: Network, losses: TaskLosses, settings: Sequence[Balancing]) -> None:
         self._network, self._losses = network, losses
         tasks, first = list(losses.of), settings[0]
-        self._balancer = balancer(settings, tasks, network.on.device, network.shared())
+        self._balancer = make_balancer(settings, tasks, network.on.device, network.shared())
         self._needs = set(first.needs) if len(tasks) > 1 else set()
         self._reads_losses = bool({"losses", "losses_after"} & self._needs)
         self._weights: Tensor | None = None
         self._varying = len(tasks) > 1 and first.method != "fixed"
         self._means, self._unnoted = StepMeans(tasks, len(settings)), True
         self._of_tasks: TaskGradients | None = None
-        self.per_task = len(tasks) > 1 and first.of_gradients
+        self.per_task = len(tasks) > 1 and first.reads_gradients
         if self.per_task:
             whole = bool({"jacobian", "cross_gramian"} & self._needs)
             self._of_tasks = TaskGradients(network, getattr(first, "gradients", "parameters"), whole)
@@ -70,7 +70,7 @@ class Gradients:
             this: The pass that made the logits, with gradients `apart` where they are `per_task`.
         """
         assert this.streams is not None
-        seen = Seen(this.streams, this.epoch, this.step, losses)
+        seen = StepInputs(this.streams, this.epoch, this.step, losses)
         if self._of_tasks:
             return self._from_gradients(self._of_tasks, logits, targets, seen)
         weights = self._balancer.weights(seen)
@@ -86,7 +86,7 @@ class Gradients:
             self._network.backward(
                 {task: loss.slopes(logits[task], targets[task], weight) for (task, loss), weight in slopes}
             )
-        elif isinstance(self._balancer, Aggregated):
+        elif isinstance(self._balancer, DirectionBalancer):
             self._of_tasks.along(weights)
         else:
             self._of_tasks.descend(weights)
@@ -98,7 +98,7 @@ class Gradients:
         kept = self._network.buffers.clone()
         logits = self._network.forward(batch.inputs, this)
         self._network.buffers.copy_(kept)
-        self._balancer.after(self._losses.means(logits, batch.targets))
+        self._balancer.after_step(self._losses.means(logits, batch.targets))
 
     def summaries(self) -> list[dict[str, float]]:
         """A mapping a slot: means since the last call over the first step and those that chose weights.
@@ -108,12 +108,12 @@ class Gradients:
         self._unnoted = True
         return self._means.summaries()
 
-    def _from_gradients(self, of_tasks: TaskGradients, logits: Logits, targets: AllTargets, seen: Seen) -> Tensor:
+    def _from_gradients(self, of_tasks: TaskGradients, logits: Logits, targets: AllTargets, seen: StepInputs) -> Tensor:
         due = self._balancer.due(seen.step)
         if due and "cross_gramian" in self._needs:
             seen = replace(seen, gramian=self._crossed(of_tasks, logits, targets))
         of_tasks.take(self._losses.slopes(logits, targets))
-        if isinstance(self._balancer, Aggregated):
+        if isinstance(self._balancer, DirectionBalancer):
             direction = self._balancer.direction(replace(seen, jacobian=of_tasks.jacobian()))
             self._note_fallbacks()
             return direction

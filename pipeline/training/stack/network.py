@@ -9,7 +9,20 @@ from pipeline.model import Conditioning, Network, TaskShape, build
 
 def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Network:
     """The network for the slots of these experiments, without parameters."""
-    shapes = {
+    models = [experiment.model for experiment in experiments]
+    return build(
+        models[0].sharing,
+        [model.trunk for model in models],
+        [model.head for model in models],
+        task_shapes(prepared),
+        experiments[0].precision,
+        conditioning(prepared, experiments),
+    )
+
+
+def task_shapes(prepared: Prepared) -> dict[str, TaskShape]:
+    """What a network must know of each task."""
+    return {
         name: TaskShape(
             task.source,
             it.features,
@@ -18,29 +31,20 @@ def build_network(prepared: Prepared, experiments: Sequence[Experiment]) -> Netw
             it.shape,
             it.categories,
             it.ids,
-            task.kind == "tagging",
+            task.definition.per_token,
             it.frame,
         )
         for name, task in prepared.tasks.items()
         for it in [prepared.sources[task.source]]
     }
-    models = [experiment.model for experiment in experiments]
-    return build(
-        models[0].sharing,
-        [model.trunk for model in models],
-        [model.head for model in models],
-        shapes,
-        experiments[0].precision,
-        conditioning(prepared, experiments),
-    )
 
 
 def conditioning(prepared: Prepared, experiments: Sequence[Experiment]) -> Conditioning | None:
     """The preferences that condition the networks of these experiments; None where the method has none."""
     first = experiments[0].balancing
-    if len(prepared.tasks) == 1 or not first.conditions:
+    if len(prepared.tasks) == 1 or not first.takes_preference:
         return None
-    shares = first.preferred(list(experiments[0].tasks))
+    shares = first.default_preference(list(experiments[0].tasks))
     tasks = tuple(prepared.tasks)
     alphas = [experiment.balancing.values()["alpha"] for experiment in experiments]
     return Conditioning(tasks, tuple(shares[task] for task in tasks), alphas)

@@ -219,10 +219,10 @@ def _batches(prepared: Prepared, experiment: Experiment, on: On) -> Batches | Re
     split, size, data = prepared.split("train"), experiment.training.batch_size, experiment.data
     weights = class_weights(prepared, experiment.tasks)
     if not on.batched:
-        return Batches(prepared, split, size, data.mix, weights, data.heat)
+        return Batches(prepared, split, size, data.mix, weights, data.effective_temperature)
     if on.device == "cuda" and not torch.cuda.is_available():
         raise Failure(f"device=cuda: torch {torch.__version__} finds no GPU it can use here; use device=cpu")
-    return ResidentBatches(prepared, split, size, data.mix, on.device, weights, data.heat)
+    return ResidentBatches(prepared, split, size, data.mix, on.device, weights, data.effective_temperature)
 
 
 def _copy(state: SlotState, arrays: dict[str, np.ndarray]) -> SlotState:

@@ -65,10 +65,10 @@ def _balanced(experiment: Experiment, shared: int) -> tuple[int, int]:
         return 0, 0
     watch = experiment.training.watch
     watched = gradients + (6 * shared if watch.lookahead else 0) if watch else 0  # the step that is tried, and its rule
-    if not balancing.of_gradients or getattr(balancing, "gradients", "") == "representation":
+    if not balancing.reads_gradients or getattr(balancing, "gradients", "") == "representation":
         return watched, 0
-    more = 2 if "cross_gramian" in balancing.needs or not balancing.weighs else 0  # of both halves, or of work
-    return watched + (1 + more) * gradients, balancing.kept_gradients() * gradients
+    more = 2 if "cross_gramian" in balancing.needs or not balancing.returns_weights else 0  # of both halves, or of work
+    return watched + (1 + more) * gradients, balancing.stored_per_gradient() * gradients
 
 
 def fitting_processes(prepared: Prepared, slots: Sequence[Slot], wanted: int, available: int | None = None) -> int:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
-from pipeline.lifetime import end_with_parent
+from pipeline.parent_process import end_with_parent
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.slot import Slot, SlotState

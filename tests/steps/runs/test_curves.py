@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from pipeline.pace import Pace
 from pipeline.steps.runs.curves import Live, history, kept, summary
+from pipeline.throttle import Throttle
 from pipeline.tracking.run import Run
 from pipeline.training.slot import SlotState
 
@@ -29,7 +29,7 @@ def state(name: str, values: list[float], best: int = 1, **more: Any) -> SlotSta
 
 
 def live(run: Logged, share: float, states: Mapping[str, SlotState] | None = None) -> Live:
-    return Live(cast(Run, run), ["seed/0", "seed/1"], states or {}, Pace(share))
+    return Live(cast(Run, run), ["seed/0", "seed/1"], states or {}, Throttle(share))
 
 
 def test_each_epoch_is_logged_at_once_where_that_costs_little() -> None:

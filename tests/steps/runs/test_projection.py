@@ -103,7 +103,7 @@ def test_a_run_that_a_killed_process_left_half_written_is_written_anew(
         with pytest.raises(KeyboardInterrupt):
             written(own, told(0, TrialState.COMPLETE, value=0.5), grown("trial/0", [0.5]))
     monkeypatch.setattr("pipeline.tracking.process.is_gone", lambda _: True)
-    tracker.mend()
+    tracker.end_orphaned_runs()
     written(projection(tracker, project), told(0, TrialState.COMPLETE, value=0.5), grown("trial/0", [0.5]))
     (run,) = tracker.runs(f"tags.`{tags.ROLE}` = 'trial'")
     assert run.info.status == "FINISHED"

@@ -10,8 +10,8 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.tables import FINISHED
 from pipeline.studies.affinity.affinities import Affinities
 from pipeline.studies.affinity.groupings import Grouping
-from pipeline.studies.affinity.page import answer, grouped_page, summary
-from pipeline.studies.affinity.result import Grouped
+from pipeline.studies.affinity.page import affinity_page, answer, summary
+from pipeline.studies.affinity.result import AffinityResult
 from tests.analysis.made import drawn, evaluation
 
 TASKS = ["a", "b", "<c>"]
@@ -22,7 +22,7 @@ APART: Grouping = tuple((task,) for task in TASKS)
 AFFINITY = np.array([[0.5, 0.2, -0.1], [0.1, 0.5, -0.2], [-0.1, -0.3, 0.5]])
 
 
-def grouped(proposal: Grouping, good: float = 0.95) -> Grouped:
+def grouped(proposal: Grouping, good: float = 0.95) -> AffinityResult:
     accuracies = {"together": 0.7, "a + b | <c>": good, "a | b + <c>": 0.6, SINGLE: 0.71}
     groups = {
         name: ("single" if name == SINGLE else "group", {task: drawn(it, seed=n, source=task) for task in TASKS})
@@ -35,7 +35,7 @@ def grouped(proposal: Grouping, good: float = 0.95) -> Grouped:
             for epoch in (1, 2)
         ]
     )
-    return Grouped(
+    return AffinityResult(
         "made", Affinities(TASKS, np.stack([AFFINITY] * 2), np.stack([AFFINITY + AFFINITY.T] * 2)), history,
         evaluation(groups), proposal, [PAIR, OTHER], 2, 5,  # type: ignore[arg-type]
         pd.DataFrame({"when": ["today"], "candidates": ["all"]}), "headway affinity made",
@@ -105,7 +105,7 @@ def test_the_summary_is_plain_data() -> None:
 
 
 def test_the_page_shows_all_of_it_and_names_are_escaped() -> None:
-    page = grouped_page(grouped(PAIR))
+    page = affinity_page(grouped(PAIR))
     for part in ("What the tasks are to one another", "The groupings", "Is it more than noise?", "How it was done"):
         assert part in page
     assert "(proposed)" in page

@@ -9,7 +9,7 @@ from pipeline.analysis.metrics import Scores, draw_together
 from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.analysis.statistics.differences import delta_m, difference
 from pipeline.analysis.statistics.intervals import holm
-from pipeline.config.comparing import EQUAL, TUNED
+from pipeline.config.compare import EQUAL, TUNED
 from pipeline.config.tasks import ALL
 from pipeline.studies.compare.comparison import REFERENCES
 from tests.analysis.made import drawn, evaluation

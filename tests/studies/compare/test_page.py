@@ -13,7 +13,7 @@ from pipeline.analysis.candidate import CONSTANT, SINGLE
 from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.analysis.tables import FINISHED
 from pipeline.studies.compare.comparison import REFERENCES, Comparison
-from pipeline.studies.compare.page import answer, compared_page, summary
+from pipeline.studies.compare.page import answer, comparison_page, summary
 from tests.analysis.made import drawn, evaluation
 
 ACCURACIES = {"equal": 0.7, "tuned": 0.72, "upgrad": 0.95, "<b>": 0.5, SINGLE: 0.71}
@@ -45,7 +45,7 @@ def comparison(failed: dict[str, str] | None = None) -> Comparison:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return compared_page(comparison())
+    return comparison_page(comparison())
 
 
 def test_the_first_line_is_the_answer(page: str) -> None:
@@ -77,7 +77,7 @@ def test_references_stand_beside_the_arms_and_a_constant_that_is_not_beaten_is_n
     said = answer(found)
     assert "On a no network beats always predicting 'no'." in said
     assert "always predicting 'yes'" not in said
-    table = re.sub("<[^>]+>", " ", compared_page(found).split('id="differences"')[0])
+    table = re.sub("<[^>]+>", " ", comparison_page(found).split('id="differences"')[0])
     level = 100 * float(its.references.query("task == 'a' and primary")["mean"].iloc[0])
     assert re.search(rf"constant\s+{level:.2f}", table)
     assert {row["task"] for row in summary(found)["references"]} == {"a", "b"}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pipeline.errors import UserError
 from pipeline.studies.explain.explanation import Subject, explain
 from pipeline.studies.explain.figures import example_panels, word_panels
-from pipeline.studies.explain.page import explained_page
+from pipeline.studies.explain.page import explanation_page
 from tests.analysis.made import by_plotly
 from tests.studies.explain.test_text_attributions import LOVE, Knows, explained, rows, tagger
 
@@ -122,7 +122,7 @@ def test_the_page_tints_tokens_and_draws_words() -> None:
     assert [bar.name for bar in by_plotly(panel.figure).data] == ["integrated gradients", "occlusion"]
     assert by_plotly(panel.figure).data[0].y[0] == "love (9)"
     assert by_plotly(panel.figure).data[0].x[0] == pytest.approx(48 / 9)
-    page = explained_page("tiny", "default", found)
+    page = explanation_page("tiny", "default", found)
     assert 'rgba(63,143,210,1.0)" title="1.00 of the most">love</span>' in page
     assert 'rgba(63,143,210,0.0)" title="0.00 of the most">film</span>' in page
     assert "posts, texts of validation" in page

@@ -73,6 +73,7 @@ def test_numbers_that_change_no_step_are_answered_by_the_same_measurement(
     [
         {"model.trunk.widths": [10]}, {"training.batch_size": 8}, {"training.optimizer": "sgd"},
         {"model.trunk.dropout": 0.0}, {"training.clip_norm": 1.0}, {"model.trunk.norm": "layer"},
+        {"balancing.method": "upgrad"}, {"training.watch": {}}, {"precision": "bfloat16"},
     ],
     ids=str,
 )  # fmt: skip

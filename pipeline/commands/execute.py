@@ -1,4 +1,4 @@
-"""Do a step or the whole job: check what can be checked, then run the steps under one parent run."""
+"""Executes a step or the whole job: checks the experiment, then runs the steps under one parent run."""
 
 import json
 import os
@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.failing import Stopped
+from pipeline.commands.exit_codes import Stopped
 from pipeline.commands.options import Request
 from pipeline.config import load, project_folder, with_values
 from pipeline.errors import Failure, UserError
-from pipeline.lifetime import end_with_parent
-from pipeline.plugins import look_in
+from pipeline.parent_process import end_with_parent
+from pipeline.plugins import add_to_path
 from pipeline.steps.checks import check
 from pipeline.steps.console import Console
 from pipeline.steps.context import Context
@@ -32,15 +32,19 @@ if TYPE_CHECKING:
     from pipeline.tracking.run import Run
 
 
-def do(name: str, request: Request) -> None:
-    """Do everything up to a step and say where to look.
+def execute(name: str, request: Request) -> None:
+    """Run everything up to a step and print where the results are.
+
+    Args:
+        name: Name of the command.
+        request: The experiment and the options.
 
     Raises:
-        UserError: The experiment is wrong.
-        Failure: It could not be done.
+        UserError: The experiment is invalid.
+        Failure: A step failed.
     """
-    began, project = time.monotonic(), look_in(project_folder())
-    with _launcher_is_told(project):
+    started, project = time.monotonic(), add_to_path(project_folder())
+    with _errors_reported_to_launcher(project):
         experiment = load(request.experiment, request.values, project)
         if name in STUDIES:
             study(name).check(experiment)
@@ -50,14 +54,14 @@ def do(name: str, request: Request) -> None:
     from pipeline.tracking.tracker import Tracker
 
     tracker = Tracker(project, experiment.name)
-    tracker.mend()
+    tracker.end_orphaned_runs()
     console = Console(request.quiet or request.as_json)
     context = Context(
         project, experiment, tracker, console, resume=request.resume, force=request.force,
         promote=request.promote, command=request.as_command(name),
     )  # fmt: skip
     with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as parent:
-        _plan(context, name, request, began)
+        _plan(context, name, request, started)
         parent.params(parameters(context.experiment))
         parent.text(context.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
         result = study(name).run(context) if name in STUDIES else run(context, name, request.arm)
@@ -65,37 +69,38 @@ def do(name: str, request: Request) -> None:
 
 
 @contextmanager
-def _launcher_is_told(project: Path) -> Iterator[None]:
-    """Under `mlflow run` there is a run already: if nothing can be begun, it says why."""
+def _errors_reported_to_launcher(project: Path) -> Iterator[None]:
+    """Under `mlflow run` tag the launcher's run with the error if no step can be started."""
     try:
         yield
     except (UserError, Failure) as error:
         if "MLFLOW_RUN_ID" in os.environ:
             from pipeline.tracking.tracker import Tracker
 
-            Tracker(project, None).tell_launcher({tags.OUTCOME: str(error)})
+            Tracker(project, None).tag_launcher_run({tags.OUTCOME: str(error)})
         raise
 
 
 @contextmanager
 def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Run"]:
-    """The pipeline's run, ended truly whatever happens."""
+    """The pipeline's run, whose status is that of the block."""
     experiment = context.experiment
     key = digest({"command": name, "budget_s": budget_s, "experiment": experiment.model_dump(mode="json")})
-    own = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
-    found = context.tracker.interrupted(own[tags.KEY]) if context.resume and not context.tracker.launcher_run else None
+    run_tags = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
+    resumable = context.resume and not context.tracker.launcher_run
+    found = context.tracker.interrupted(run_tags[tags.KEY]) if resumable else None
     title = experiment.name if name == WHOLE else f"{experiment.name} {name}"
-    run = context.tracker.take_up(found.info.run_id) if found else context.tracker.parent(title, own)
+    run = context.tracker.resume(found.info.run_id) if found else context.tracker.parent(title, run_tags)
     context.parent = run.id
-    with run.ended_truly():
+    with run.outcome_recorded():
         yield run
 
 
-def _plan(context: Context, name: str, request: Request, began: float) -> None:
-    """Set the number of trials, where the experiment leaves it open or a budget is given.
+def _plan(context: Context, name: str, request: Request, started: float) -> None:
+    """Set the number of trials, if it is `auto` or a budget is given.
 
     Raises:
-        UserError: Not even the shortest study fits into the budget, or the command runs none.
+        UserError: Not even the shortest study fits into the budget, or the command runs no study.
     """
     from pipeline.steps.budget import TRIALS, as_planned, planned
 
@@ -110,19 +115,19 @@ def _plan(context: Context, name: str, request: Request, began: float) -> None:
         raise UserError(
             f"--budget plans the trials of a study, and {name} of {experiment.name} runs none: leave it out"
         )
-    if values := planned(context, trained, setting, request.budget_s, began):
+    if values := planned(context, trained, setting, request.budget_s, started):
         context.experiment = with_values(experiment, values)
         context.command = replace(request, values=request.values | values).as_command(name)
-    elif name == "explain":  # which explains what the whole job selected
+    elif name == "explain":  # explains the model that the whole job selected
         context.experiment = as_planned(context)
 
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """SIGTERM ends the work as Ctrl-C does: runs are closed on the way out."""
+    """Let SIGTERM raise an exception, as Ctrl-C does, so that runs are ended."""
 
     def stop(number: int, _: Any) -> None:
-        # A launcher with several threads sends it several times; a second one must not interrupt the closing.
+        # A launcher with several threads sends it several times; a second one must not interrupt ending the runs.
         signal.signal(number, signal.SIG_IGN)
         raise Stopped(number)
 
@@ -132,7 +137,7 @@ def _signals_raise() -> Iterator[None]:
 
 
 def _end_with_launcher() -> None:
-    """Under `mlflow run`, end when the launcher ends: it does not end its children itself."""
+    """Under `mlflow run`, end this process when the launcher ends, which does not end its children."""
     if "MLFLOW_RUN_ID" not in os.environ:
         return
     if not end_with_parent(signal.SIGTERM, os.getppid()):
@@ -152,12 +157,12 @@ def _as_json(context: Context, result: dict[str, Any]) -> dict[str, Any]:
         {"step": done.title, "key": done.key, "run_id": done.run_id, "cached": done.cached, "outputs": str(done.folder)}
         for done in context.done.values()
     ]
-    about = {"experiment": context.experiment.name, "run_id": context.parent, "steps": steps}
-    return {**about, **result, "notes": _fallbacks(context)}
+    summary = {"experiment": context.experiment.name, "run_id": context.parent, "steps": steps}
+    return {**summary, **result, "notes": _fallbacks(context)}
 
 
 def _fallbacks(context: Context) -> list[str]:
-    """Of which networks a balancing method's solver often had no solution, a sentence each."""
+    """Sentences on networks whose balancing method often had no solution."""
     return notes(context, (tags.FALLBACKS,), "train")
 
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from pipeline import pace
-from pipeline.pace import Pace
+from pipeline import throttle
+from pipeline.throttle import Throttle
 
 
 class Clock:
@@ -13,7 +13,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr(pace.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(throttle.time, "monotonic", lambda: self.now)
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_it_is_first_due_after_two_seconds(clock: Clock) -> None:
-    own = Pace()
+    own = Throttle()
     clock.now += 1.99
     assert not own.due()
     clock.now += 0.02
@@ -30,9 +30,9 @@ def test_it_is_first_due_after_two_seconds(clock: Clock) -> None:
 
 
 def test_what_took_long_is_due_again_after_longer(clock: Clock) -> None:
-    own = Pace(share=0.01)
+    own = Throttle(share=0.01)
     for cost in (0.5, 0.125):
-        with own.spent():
+        with own.timed():
             clock.now += cost
         clock.now += 99 * cost
         assert not own.due()
@@ -41,8 +41,8 @@ def test_what_took_long_is_due_again_after_longer(clock: Clock) -> None:
 
 
 def test_with_all_the_time_it_is_always_due(clock: Clock) -> None:
-    own = Pace(share=math.inf)
+    own = Throttle(share=math.inf)
     assert own.due()
-    with own.spent():
+    with own.timed():
         clock.now += 5.0
     assert own.due()

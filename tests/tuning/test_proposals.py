@@ -10,7 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.config import Experiment
-from pipeline.tuning.asking import ask, batch_at
+from pipeline.tuning.proposals import ask, batch_at
 from pipeline.tuning.study import VALUES
 
 from .studies import digits

@@ -1,33 +1,33 @@
-"""What an experiment may say about comparing ways to choose its task weights."""
+"""Settings of `headway compare`."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
 from pipeline.config.balancing import Balancing
-from pipeline.config.base import Settings, listed
+from pipeline.config.base import Settings, as_tuple
 
 EQUAL, TUNED = "equal", "tuned"
-"""The arms that all arms are held against: equal task weights, and searched ones."""
+"""The arms that all others are compared with: equal task weights, and searched ones."""
 
 DEFAULT = ("fixed", "random", "uncertainty", "famo", "mgda", "cagrad", "imtl_g", "upgrad")
 
 
 def _names(value: Any) -> Any:
-    """`a,b` as the names a and b, as a command line gives them."""
+    """Split `a,b`, as given on the command line, into names."""
     if isinstance(value, str) and value != "all":
         return tuple(name.strip() for name in value.split(",") if name.strip())
-    return listed(value)
+    return as_tuple(value)
 
 
 class CompareSettings(Settings):
-    """How `headway compare` holds the balancing methods against each other.
+    """Settings of the comparison of balancing methods.
 
     Attributes:
-        methods: `all` that the tasks admit, or names. Single-task networks, equal, tuned and random weights are always
-            compared.
-        seeds: Another name of `tuning.replicates`, where a comparison takes another number; null takes that.
-        trials: Another name of `tuning.trials`, likewise.
+        methods: Names of methods, or `all` that are possible with the tasks. Single-task networks, equal, tuned and
+            random weights are always compared.
+        seeds: Overrides `tuning.replicates` in the comparison; null does not.
+        trials: Overrides `tuning.trials` in the comparison; null does not.
     """
 
     methods: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_names)] = DEFAULT

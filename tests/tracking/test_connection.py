@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from pipeline.errors import Failure, UserError
-from pipeline.tracking.reach import check_answers, check_reachable, shown
+from pipeline.tracking.connection import check_reachable, check_responds, redacted
 from pipeline.tracking.store import check_store
 
 
@@ -21,7 +21,7 @@ from pipeline.tracking.store import check_store
     ],
 )
 def test_an_address_is_shown_without_user_and_password(url: str, expected: str) -> None:
-    assert shown(url) == expected
+    assert redacted(url) == expected
 
 
 def test_a_host_that_answers_is_reachable() -> None:
@@ -36,9 +36,9 @@ def test_a_closed_port_is_a_failure_without_the_password() -> None:
 
 
 def test_a_server_that_takes_connections_and_says_nothing_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.tracking.reach.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("pipeline.tracking.connection.TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(Failure, match="does not answer") as failure:
-        check_answers(f"http://user:secret@127.0.0.1:{server.getsockname()[1]}", "it")
+        check_responds(f"http://user:secret@127.0.0.1:{server.getsockname()[1]}", "it")
     assert "secret" not in str(failure.value)
 
 

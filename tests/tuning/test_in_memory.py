@@ -5,7 +5,7 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from pipeline.tuning.mirror import mirrored
+from pipeline.tuning.in_memory import study_of
 from pipeline.tuning.samplers import sampler
 
 SPACE = {"a": FloatDistribution(0.0, 1.0), "b": IntDistribution(1, 64, log=True)}
@@ -33,7 +33,7 @@ def test_it_proposes_what_a_study_of_copies_does(kind: str, count: int, running:
     copies = optuna.create_study(direction="maximize")
     copies.add_trials(seen)
     proposed = []
-    for study in (copies, mirrored(seen)):
+    for study in (copies, study_of(seen)):
         study.sampler = sampler(kind, 3, 1, count)
         proposed.append(study.ask(SPACE).params)
     assert proposed[0] == proposed[1]
@@ -41,7 +41,7 @@ def test_it_proposes_what_a_study_of_copies_does(kind: str, count: int, running:
 
 def test_trials_are_read_where_they_are_and_stay_as_they_are() -> None:
     seen = trials(12, 2)
-    study = mirrored(seen)
+    study = study_of(seen)
     asked = study.ask(SPACE)
     assert asked.number == seen[-1].number + 1
     assert [it.number for it in study.get_trials(deepcopy=False)] == [*(it.number for it in seen), asked.number]

@@ -1,4 +1,4 @@
-"""How a command ends: one line on stderr, and 0, 1 (a failure), 2 (a user's mistake) or 128 and the signal."""
+"""The end of a command: one line on stderr, and exit code 0, 1 (failure), 2 (user error) or 128 plus the signal."""
 
 import signal
 import sys
@@ -7,11 +7,11 @@ import click
 
 from pipeline.errors import Failure, UserError
 
-FAILURE, MISTAKE = 1, 2
+FAILURE, USER_ERROR = 1, 2
 
 
 class Stopped(BaseException):
-    """A signal told the process to end."""
+    """The process received a signal to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -19,7 +19,7 @@ class Stopped(BaseException):
 
 
 def guarded(command: click.Command) -> None:
-    """Run a command and exit with its code; `--debug` among the arguments lets tracebacks through."""
+    """Run a command and exit with its code; with `--debug` among the arguments exceptions are raised."""
     debug = "--debug" in sys.argv
     try:
         command.main(standalone_mode=False)
@@ -33,7 +33,7 @@ def guarded(command: click.Command) -> None:
     except (UserError, click.ClickException) as error:
         if debug:
             raise
-        _end(error.format_message() if isinstance(error, click.ClickException) else str(error), MISTAKE)
+        _end(error.format_message() if isinstance(error, click.ClickException) else str(error), USER_ERROR)
     except Failure as error:
         if debug:
             raise

@@ -1,4 +1,4 @@
-"""Whether a store can be reached, found out in seconds and without showing a password."""
+"""Checks within seconds whether a store can be reached, without showing a password."""
 
 import http.client
 import socket
@@ -10,8 +10,12 @@ _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 
 TIMEOUT_S = 5.0
 
 
-def shown(url: str) -> str:
-    """The address without user, password and query, as it may be printed."""
+def redacted(url: str) -> str:
+    """A URL without user, password and query, for messages.
+
+    >>> redacted("postgresql://me:secret@host:5432/runs?sslmode=require")
+    'postgresql://host:5432/runs'
+    """
     parts = urlsplit(url)
     if not parts.netloc:
         return url.split("?")[0]
@@ -20,10 +24,10 @@ def shown(url: str) -> str:
 
 
 def check_reachable(url: str, what: str) -> None:
-    """Open and close a connection to the address's host, if it names one.
+    """Open and close a connection to the URL's host, if it has one.
 
     Raises:
-        Failure: Nothing answers there within five seconds.
+        Failure: The host does not accept a connection within five seconds.
     """
     parts = urlsplit(url)
     if not parts.hostname:
@@ -33,19 +37,21 @@ def check_reachable(url: str, what: str) -> None:
     except ValueError:
         port = None
     if port is None:
-        raise Failure(f"{what} {shown(url)}: no port is known for it; write one into the address")
+        raise Failure(f"{what} {redacted(url)}: no port is known for it; write one into the address")
     try:
         socket.create_connection((parts.hostname, port), timeout=TIMEOUT_S).close()
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
-        raise Failure(f"{what} {shown(url)} cannot be reached ({reason}): start it, or correct its address") from None
+        raise Failure(
+            f"{what} {redacted(url)} cannot be reached ({reason}): start it, or correct its address"
+        ) from None
 
 
-def check_answers(url: str, what: str) -> None:
-    """Ask a web server for anything at all: one that takes connections and says nothing must be found out too.
+def check_responds(url: str, what: str) -> None:
+    """Request a page from a web server, to detect servers that accept connections and do not respond.
 
     Raises:
-        Failure: No answer within five seconds.
+        Failure: The server does not respond within five seconds.
     """
     check_reachable(url, what)
     parts = urlsplit(url)
@@ -56,6 +62,6 @@ def check_answers(url: str, what: str) -> None:
         connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         reason = str(error) or type(error).__name__
-        raise Failure(f"{what} {shown(url)} does not answer ({reason}): start it, or correct its address") from None
+        raise Failure(f"{what} {redacted(url)} does not answer ({reason}): start it, or correct its address") from None
     finally:
         connection.close()

@@ -6,7 +6,7 @@ import sys
 import click
 import pytest
 
-from pipeline.commands.failing import Stopped, guarded
+from pipeline.commands.exit_codes import Stopped, guarded
 from pipeline.errors import Failure, UserError
 
 
