@@ -70,12 +70,12 @@ def shown_tasks(found: Decision, tasks: Sequence[str]) -> str:
 
 def clearly(found: Decision) -> str:
     """The tasks that are clear: `clearly better on a (+1.20 points)`; empty where none is."""
-    told = [
+    clear = [
         f"clearly {how} on {shown_tasks(found, tasks)}"
         for how, tasks in (("better", found.better), ("worse", found.worse))
         if tasks
     ]
-    return " and ".join(told)
+    return " and ".join(clear)
 
 
 def settling(found: Decision, setting: str) -> str:
@@ -112,13 +112,13 @@ def lacking(found: Decision, setting: str) -> str:
         what = "the luck of tuning" if setting == "tuning.replicates" else "how much another training would change"
         one = "replicate" if setting == "tuning.replicates" else "seed"
         return f"of one {one} {what} is not known ({setting}=5 tells)"
-    told = {
+    reasons = {
         "one_task": "there is one task, so nothing is shared (a second one under tasks makes it a question)",
         "nothing_shared": "nothing is shared (model.sharing=shared shares)",
         "no_single": "no single-task baselines were trained (baselines.single=true trains them)",
         "no_shared": "no network with tuned weights could be trained (a smaller training.learning_rate may help)",
     }
-    return told[found.lack or "no_single"]
+    return reasons[found.lack or "no_single"]
 
 
 def unbeaten(evaluation: Evaluation, metrics: Mapping[str, str]) -> list[str]:

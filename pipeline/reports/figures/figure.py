@@ -30,8 +30,8 @@ class Figure:
     @classmethod
     def of(cls, drawn: Any) -> "Figure":
         """What one of Plotly's figures holds."""
-        told = drawn.to_plotly_json()
-        return cls([plain(trace) for trace in told["data"]], plain(told["layout"]))
+        tree = drawn.to_plotly_json()
+        return cls([plain(trace) for trace in tree["data"]], plain(tree["layout"]))
 
     @property
     def height(self) -> int:
@@ -81,9 +81,9 @@ class Figure:
 
     def _axes(self, kind: str, **props: Any) -> "Figure":
         """Lay more over every axis across, or upwards."""
-        told = plain(props)
+        props = plain(props)
         for name in [it for it in self.layout if it.startswith(kind)] or [kind]:
-            _merge(self.layout.setdefault(name, {}), told)
+            _merge(self.layout.setdefault(name, {}), props)
         return self
 
     update_xaxes = partialmethod(_axes, "xaxis")
@@ -93,8 +93,8 @@ class Figure:
 def plain(value: Any) -> Any:
     """JSON-able values; what is None or empty in a mapping is left out, a number that is none becomes null."""
     if isinstance(value, Mapping):
-        told = {str(name): plain(it) for name, it in value.items() if it is not None}
-        return {name: it for name, it in told.items() if not (isinstance(it, dict) and not it)}
+        values = {str(name): plain(it) for name, it in value.items() if it is not None}
+        return {name: it for name, it in values.items() if not (isinstance(it, dict) and not it)}
     if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
         value = value.to_numpy()
     if isinstance(value, np.ndarray | np.generic):
