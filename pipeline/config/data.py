@@ -2,45 +2,56 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from pipeline.config.base import Settings
 from pipeline.config.facts import read_by
-
-_USED = {"words": ("words", "buckets"), "subwords": ("subwords",)}
-"""The settings of each kind of vocabulary beside `kind`, `length` and `min_count`."""
+from pipeline.config.parts import Part
 
 
-class VocabularySettings(Settings):
+class VocabularySettings(Part):
     """How text is encoded: one vocabulary, built from the training rows of all text sources together.
 
     Under trunk `huggingface` the encoder's own tokenizer is used, and only `length` is read.
 
     Attributes:
-        kind: `words`: a token is represented by its word, shape, prefixes and suffixes. `subwords`: by byte-pair
-            encoding; needs `headway[transformers]`.
+        kind: `words` or `subwords`.
         length: Maximum number of tokens of a row; longer rows are truncated. null takes the 99.5 % quantile of the
             training rows, at most 128.
-        words: Maximum number of words, the most frequent ones.
-        subwords: Maximum number of subwords.
         min_count: Minimum number of occurrences in training rows of a word, or of a pair of adjacent subwords; rarer
             words are represented by their shape, prefix and suffix alone.
+    """
+
+    part = "kind of vocabulary"
+    default = "words"
+
+    kind: str
+    length: int | None = Field(default=None, ge=1, le=4096)
+    min_count: int = Field(default=2, ge=1)
+
+
+class WordVocabulary(VocabularySettings):
+    """A token is represented by its word, shape, prefixes and suffixes.
+
+    Attributes:
+        words: Maximum number of words, the most frequent ones.
         buckets: Number of hash buckets for shapes, prefixes and suffixes.
     """
 
-    kind: Literal["words", "subwords"] = "words"
-    length: int | None = Field(default=None, ge=1, le=4096)
+    kind: Literal["words"]
     words: int = Field(default=20_000, ge=1)
-    subwords: int = Field(default=8_000, ge=64)
-    min_count: int = Field(default=2, ge=1)
     buckets: int = Field(default=8192, ge=16)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "VocabularySettings":
-        for name in (it for kind, used in _USED.items() if kind != self.kind for it in used):
-            if (value := getattr(self, name)) != type(self).model_fields[name].default:
-                raise ValueError(f"kind={self.kind} does not use {name}={value}: leave it out")
-        return self
+
+class SubwordVocabulary(VocabularySettings):
+    """A token is represented by its parts, by byte-pair encoding; needs `headway[transformers]`.
+
+    Attributes:
+        subwords: Maximum number of subwords.
+    """
+
+    kind: Literal["subwords"]
+    subwords: int = Field(default=8_000, ge=64)
 
 
 class DataSettings(Settings):
@@ -67,7 +78,9 @@ class DataSettings(Settings):
     test: Annotated[float, read_by("prepare")] = Field(default=0.2, gt=0.0, lt=1.0)
     mix: Annotated[Literal["longest", "proportional", "shortest", "temperature"], read_by("train", "study")] = "longest"
     temperature: Annotated[float, read_by("train", "study")] = Field(default=2.0, ge=1.0)
-    text: Annotated[VocabularySettings, read_by("prepare")] = VocabularySettings()
+    text: Annotated[SerializeAsAny[VocabularySettings], BeforeValidator(VocabularySettings.of), read_by("prepare")] = (
+        WordVocabulary(kind="words")
+    )
 
     @property
     def effective_temperature(self) -> float:

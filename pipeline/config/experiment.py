@@ -130,7 +130,7 @@ class Experiment(Settings):
             )
         if self.training.watch and len(self.tasks) > 1:
             self._check_shared("training.watch reads gradients on", "set training.watch=null")
-        if self.tokenizer and self.data.text != VocabularySettings(length=self.data.text.length):
+        if self.tokenizer and self.data.text != VocabularySettings.of({"length": self.data.text.length}):
             raise ValueError("trunk 'huggingface' has a tokenizer of its own: of data.text give length alone")
         if not self.validates and (self.tuning or self.training.early_stopping):
             raise ValueError(

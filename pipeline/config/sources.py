@@ -57,7 +57,7 @@ class SourceSettings(Part):
     kind: str
 
 
-class TableSettings(SourceSettings, SplitBy, Clipped):
+class TableSettings(SplitBy, Clipped, SourceSettings):
     """Rows of a CSV file, a Parquet file, or a folder of Parquet files (partitioned as `key=value/` or not).
 
     Attributes:
@@ -124,7 +124,7 @@ Several = Annotated[
 Size = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(as_tuple)]
 
 
-class ImagesSettings(SourceSettings, SplitBy):
+class ImagesSettings(SplitBy, SourceSettings):
     """A folder of images with a file of labels; without one, one folder per class, and one label named `class`.
 
     Attributes:
@@ -207,7 +207,7 @@ class TorchvisionSettings(SourceSettings):
     size: Size | None = None
 
 
-class SklearnSettings(SourceSettings, Clipped):
+class SklearnSettings(Clipped, SourceSettings):
     """One of scikit-learn's bundled data sets, with inputs standardised by the training rows.
 
     Its label is called `target`; linnerud's three are called by their names.
@@ -237,7 +237,7 @@ class GivenSplits(Settings):
         return _given({"train": self.path, "validation": self.validation, "test": self.test})
 
 
-class TextSettings(SourceSettings, GivenSplits, SplitBy):
+class TextSettings(GivenSplits, SplitBy, SourceSettings):
     """Texts with labels: JSON lines (`.jsonl`), a table (`.csv`, `.tsv`, `.parquet`), or plain lines (`.txt`).
 
     Attributes:
@@ -283,7 +283,7 @@ class TextSettings(SourceSettings, GivenSplits, SplitBy):
         return _given({"train": self.labels_file, "validation": validation, "test": test})
 
 
-class TokensSettings(SourceSettings, GivenSplits):
+class TokensSettings(GivenSplits, SourceSettings):
     """Sentences with a BIO tag per token, in CoNLL format: one token per line, an empty line after each sentence.
 
     Columns are separated by tabs if the first line has one, else by spaces; the first column is the token. Lines that

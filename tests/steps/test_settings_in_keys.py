@@ -217,7 +217,10 @@ def keys(it: Experiment) -> dict[str, Any]:
         "tune": study.key().digest,
     }
     for step in ("select", "evaluate", "report", "explain", "compare", "affinity"):
-        found[step] = values_read(it, step), [task.metrics for task in it.tasks.values()] if step == "evaluate" else []
+        found[step] = (
+            values_read(it, step),
+            [task.own_metrics for task in it.tasks.values()] if step == "evaluate" else [],
+        )
     return found
 
 

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from pipeline.config.data import VocabularySettings
+from pipeline.config.data import SubwordVocabulary, VocabularySettings, WordVocabulary
 from pipeline.data.encodings.pretrained import tokenizer_of
 from pipeline.data.encodings.subwords import learnt
 from pipeline.data.encodings.words import (
@@ -124,25 +124,29 @@ class TextEncoder:
         """What tokens are counted as, and what an encoding knows from these counts."""
         if self.pretrained:
             return str, self._tokenized
-        return (word_of, self._words) if self.settings.kind == "words" else (spelt_of, self._subwords)
-
-    def _words(self, found: Counter[str]) -> dict[str, Any]:
-        often = [word for word, count in found.items() if count >= self.settings.min_count]
-        words = sorted(often, key=lambda word: (-found[word], word))[: self.settings.words]
-        buckets = self.settings.buckets
-        ids = FIRST + len(words) + buckets
-        return {"by": "words", "columns": COLUMNS, "ids": ids, "buckets": buckets, "words": words}
-
-    def _subwords(self, found: Counter[str]) -> dict[str, Any]:
-        words = learnt(found, self.settings.subwords, self.settings.min_count)
-        about = {"by": "subwords", "ids": FIRST + len(words), "words": words}
-        made = Subwords(about | _WIDE)
-        return about | {"columns": _columns(made.parts, found)}
+        if isinstance(self.settings, SubwordVocabulary):
+            return spelt_of, partial(_subwords, self.settings)
+        assert isinstance(self.settings, WordVocabulary)
+        return word_of, partial(_words, self.settings)
 
     def _tokenized(self, found: Counter[str]) -> dict[str, Any]:
         assert self.pretrained is not None
         about = {"by": "tokenizer", **tokenizer_of(self.pretrained)}
         return about | {"columns": _columns(Tokenized(about | _WIDE).of, found)}
+
+
+def _words(settings: WordVocabulary, found: Counter[str]) -> dict[str, Any]:
+    often = [word for word, count in found.items() if count >= settings.min_count]
+    words = sorted(often, key=lambda word: (-found[word], word))[: settings.words]
+    ids = FIRST + len(words) + settings.buckets
+    return {"by": "words", "columns": COLUMNS, "ids": ids, "buckets": settings.buckets, "words": words}
+
+
+def _subwords(settings: SubwordVocabulary, found: Counter[str]) -> dict[str, Any]:
+    words = learnt(found, settings.subwords, settings.min_count)
+    about = {"by": "subwords", "ids": FIRST + len(words), "words": words}
+    made = Subwords(about | _WIDE)
+    return about | {"columns": _columns(made.parts, found)}
 
 
 def most_of(about: Mapping[str, Any]) -> int | None:

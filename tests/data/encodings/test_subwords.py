@@ -22,7 +22,7 @@ TRAIN = [["low", "lower", "lowest", "newest", "low", "@ann"], ["newest", "widest
 
 
 def fitted(rows: Any = TRAIN, **settings: Any) -> TextEncoding:
-    encoder = TextEncoder(VocabularySettings(kind="subwords", **settings))
+    encoder = TextEncoder(VocabularySettings.of({"kind": "subwords", **settings}))
     return encoder.fit([(rows, np.ones(len(rows), bool)), ([["zebra"] * 9], np.array([False]))])
 
 
@@ -103,10 +103,10 @@ def test_the_extra_is_named_where_it_is_not_installed(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"kind": "subwords", "words": 9}, "kind=subwords does not use words=9: leave it out"),
-        ({"subwords": 99}, "kind=words does not use subwords=99: leave it out"),
+        ({"kind": "subwords", "words": 9}, "kind of vocabulary 'subwords' does not use words=9: leave it out"),
+        ({"subwords": 99}, "kind of vocabulary 'words' does not use subwords=99: leave it out"),
     ],
 )
 def test_settings_are_those_of_the_kind(given: dict, line: str) -> None:
     with pytest.raises(ValueError, match=line):
-        VocabularySettings(**given)
+        VocabularySettings.of(given)

@@ -23,7 +23,7 @@ TRAIN = [["The", "cat"], ["the", "dog", "@ann", "@bob"], ["a", "cat"]]
 
 
 def fitted(**settings):
-    encoder = TextEncoder(VocabularySettings(**settings))
+    encoder = TextEncoder(VocabularySettings.of(settings))
     return encoder.fit([(TRAIN, np.array([True, True, False])), ([["cat"] * 9], np.array([False]))])
 
 
@@ -55,7 +55,7 @@ def test_tokens_are_told_apart_by_word_and_else_by_how_they_are_written():
 
 def test_no_token_at_all_is_an_error():
     with pytest.raises(UserError, match="no row of train has any token"):
-        TextEncoder(VocabularySettings()).fit([([[], []], np.array([True, True]))])
+        TextEncoder(VocabularySettings.of({})).fit([([[], []], np.array([True, True]))])
 
 
 def test_texts_are_parted_into_words_marks_mentions_and_addresses():
