@@ -71,8 +71,7 @@ class TaskScores:
         """
         if _RESAMPLES not in self.__dict__:
             draw_together([self])
-        found: np.ndarray = self.__dict__[_RESAMPLES]
-        return found
+        return self.__dict__[_RESAMPLES]
 
     @cached_property
     def units(self) -> int:
@@ -186,14 +185,12 @@ def in_a_name(label: str) -> str:
 
 
 def _accuracy(sums: np.ndarray) -> np.ndarray:
-    answer: np.ndarray = sums[:, 1] / sums[:, 0]
-    return answer
+    return sums[:, 1] / sums[:, 0]
 
 
 def _r2(sums: np.ndarray) -> np.ndarray:
     count, linear, squares, errors = sums.T
-    answer: np.ndarray = 1.0 - errors / (squares - linear**2 / count)
-    return answer
+    return 1.0 - errors / (squares - linear**2 / count)
 
 
 def _roc_auc(sums: np.ndarray) -> np.ndarray:
@@ -201,15 +198,13 @@ def _roc_auc(sums: np.ndarray) -> np.ndarray:
     present, absent, placed_present, placed_absent = sums.reshape(len(sums), -1, 4).transpose(2, 0, 1)
     known = (present > 0) & (absent > 0)
     areas = np.where(known, placed_present / present + placed_absent / absent, 0.0)
-    answer: np.ndarray = areas.sum(1) / known.sum(1)
-    return answer
+    return areas.sum(1) / known.sum(1)
 
 
 def _entity_f1(sums: np.ndarray) -> np.ndarray:
     """Over all rows drawn, so that long rows count more; mean over seeds."""
     right, together = sums.reshape(len(sums), -1, 2).transpose(2, 0, 1)
-    answer: np.ndarray = (2 * right / np.maximum(together, 1)).mean(1)
-    return answer
+    return (2 * right / np.maximum(together, 1)).mean(1)
 
 
 _OF_SUMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

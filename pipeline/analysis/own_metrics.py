@@ -95,8 +95,7 @@ def metric_at(path: str) -> Metric:
     found = part(path, {}) if isinstance(found, type) else found
     if not callable(found):
         raise UserError(f"metric '{path}' is no function f(true, answers) but a {type(found).__name__}")
-    metric: Metric = found
-    return metric
+    return found
 
 
 def name_of(path: str) -> str:
@@ -165,5 +164,4 @@ def _answers(task: PreparedTask, logits: Tensor) -> np.ndarray:
         found = within(found * task.std + task.mean, task.low, task.high)
     else:
         found = torch.softmax(found, 2) if kind.activation == "softmax" else torch.sigmoid(found)
-    array: np.ndarray = found.numpy()
-    return array
+    return found.numpy()

@@ -200,8 +200,7 @@ def primary(table: pd.DataFrame) -> pd.DataFrame:
 
 def plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as they go into JSON, with nulls for what is not a number."""
-    records: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
-    return records
+    return json.loads(table.to_json(orient="records", double_precision=15))
 
 
 def write(table: pd.DataFrame, path: Path) -> None:

@@ -44,8 +44,7 @@ class TagScorer:
         return TaskScores(task.source, task.primary, found, np.any(labels >= 0, axis=1), columns.double().numpy())
 
     def _rows(self, tokens: Tensor) -> Tensor:
-        rows: Tensor = tokens.unflatten(1, (-1, self._task.length))
-        return rows
+        return tokens.unflatten(1, (-1, self._task.length))
 
     def _metrics(self, entities: Tensor, tokens: Tensor) -> dict[str, np.ndarray]:
         """Metrics [K] from counts of entities [K, 3, R] and of tokens [K, 3]: known, right, and their losses.

@@ -82,5 +82,4 @@ def project_to_simplex(point: np.ndarray) -> np.ndarray:
     descending = np.sort(point)[::-1]
     levels = (descending.cumsum() - 1) / np.arange(1, len(point) + 1)
     kept = int(np.count_nonzero(descending > levels))
-    projected: np.ndarray = (point - levels[kept - 1]).clip(0.0)
-    return projected
+    return (point - levels[kept - 1]).clip(0.0)

@@ -61,19 +61,16 @@ class Gradients:
     @property
     def rows(self) -> np.ndarray:
         """The gradients in the basis, [T, R]."""
-        rows: np.ndarray = self.units * self.lengths[:, None]
-        return rows
+        return self.units * self.lengths[:, None]
 
     @property
     def cosines(self) -> np.ndarray:
         """Cosines between the gradients, [T, T]."""
-        cosines: np.ndarray = self.units @ self.units.T
-        return cosines
+        return self.units @ self.units.T
 
     def solution(self, target: np.ndarray) -> np.ndarray:
         """The solution x [T] of the linear system cosines x = target [T], of least norm if it is singular."""
-        solved: np.ndarray = self.units @ (self.units.T @ target / self.values**2)
-        return solved
+        return self.units @ (self.units.T @ target / self.values**2)
 
 
 def min_norm_shares(points: np.ndarray) -> np.ndarray:
@@ -92,8 +89,7 @@ def min_norm_shares(points: np.ndarray) -> np.ndarray:
     shortest = lengths.min()
     if shortest == 0.0:
         at_zero = lengths == 0.0
-        shares: np.ndarray = at_zero / at_zero.sum()
-        return shares
+        return at_zero / at_zero.sum()
     matrix = np.vstack([points.T / shortest, np.ones(len(points))])
     target = np.zeros(len(matrix))
     target[-1] = 1.0
@@ -123,8 +119,7 @@ def dual_cone_projections(gradients: Gradients, shares: np.ndarray) -> np.ndarra
         size = float(np.linalg.norm(target))
         added = _least_squares(basis, target / size) * size if size else 0.0
         projected[index] = coefficients[index] + added
-    weights: np.ndarray = projected / gradients.lengths
-    return weights
+    return projected / gradients.lengths
 
 
 def _least_squares(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:

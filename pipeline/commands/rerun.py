@@ -54,5 +54,4 @@ def _with_experiment(run: Any) -> str:
     from pipeline.tracking import tags
 
     is_trial = run.data.tags.get(tags.ROLE) == "trial"
-    owner: str = run.data.tags["mlflow.parentRunId"] if is_trial else run.info.run_id
-    return owner
+    return run.data.tags["mlflow.parentRunId"] if is_trial else run.info.run_id

@@ -69,5 +69,4 @@ def kind_of(name: str) -> Kind:
     Raises:
         ModuleNotFoundError: There is none of that name.
     """
-    found: Kind = pkgutil.resolve_name(f"{_PACKAGE}.kinds.{name}:KIND")
-    return found
+    return pkgutil.resolve_name(f"{_PACKAGE}.kinds.{name}:KIND")

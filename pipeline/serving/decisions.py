@@ -92,8 +92,7 @@ class Tags(Decision):
 def decision_of(task: TaskSpec) -> Decision:
     """What makes a task's predictions."""
     kind = kind_of(task.kind)
-    found: Decision = kind.load(kind.decision)(task)
-    return found
+    return kind.load(kind.decision)(task)
 
 
 def _probabilities(values: Tensor) -> dict[str, Tensor]:

@@ -28,13 +28,11 @@ class ServedModel(PythonModel):
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Predict every task for every row; see `Served.predict`."""
-        found: pd.DataFrame = self._served.predict(model_input, params)
-        return found
+        return self._served.predict(model_input, params)
 
     def answers(self, source: str, values: np.ndarray) -> pd.DataFrame:
         """Predict every task for rows [B, F] of a source that are encoded already; see `Served.answers`."""
-        found: pd.DataFrame = self._served.answers(source, values)
-        return found
+        return self._served.answers(source, values)
 
 
 mlflow.models.set_model(ServedModel())

@@ -116,8 +116,7 @@ def _codes(values: pd.Series, known: Sequence[str]) -> np.ndarray:
     places = {word: place for place, word in enumerate(known, 1)}
     each, different = pd.factorize(values.astype(object))
     codes = np.array([places.get(_word(value), 0) for value in different] + [0])
-    found: np.ndarray = codes[each]  # a missing one has the place -1, the last
-    return found
+    return codes[each]  # a missing one has the place -1, the last
 
 
 def _word(value: object) -> str:

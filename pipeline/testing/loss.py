@@ -79,8 +79,7 @@ class LossConformance(Conformance):
         assert torch.equal(first, second), "answers the same rows differently"
 
     def _loss(self) -> Rows:
-        loss: Rows = part(self.path, self.arguments)
-        return loss
+        return part(self.path, self.arguments)
 
     def _made_up(self) -> tuple[Tensor, Tensor]:
         return made_up(self.kind, _ROWS, self.outputs)

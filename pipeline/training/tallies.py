@@ -222,8 +222,7 @@ class TagTally(ClassTally):
 
 def tally_of(task: PreparedTask, on: On) -> Tally:
     """The tally of a task."""
-    tally: Tally = task.definition.load(task.definition.tally)(on, task)
-    return tally
+    return task.definition.load(task.definition.tally)(on, task)
 
 
 def metrics(tallies: dict[str, Tally]) -> list[dict[str, float]]:

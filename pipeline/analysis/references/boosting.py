@@ -78,8 +78,7 @@ def _threads(rows: np.ndarray) -> AbstractContextManager:
     """One thread for few rows: several gain nothing there, and on a busy machine wait for one another all the time."""
     from threadpoolctl import threadpool_limits
 
-    limits: AbstractContextManager = threadpool_limits(1 if rows.size < _FOR_ONE else None, "openmp")
-    return limits
+    return threadpool_limits(1 if rows.size < _FOR_ONE else None, "openmp")
 
 
 def most_rows(source: PreparedSource, classes: int) -> int:

@@ -45,8 +45,7 @@ class Constant:
 
 def constant(task: PreparedTask, labels: np.ndarray) -> Constant:
     """The constant prediction of a task from its training targets, as `Split` has them, of which some are known."""
-    found: Constant = task.definition.load(task.definition.constant)(task, labels)
-    return found
+    return task.definition.load(task.definition.constant)(task, labels)
 
 
 def mean(task: PreparedTask, labels: np.ndarray) -> Constant:

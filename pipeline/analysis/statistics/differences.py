@@ -92,8 +92,7 @@ def changes(scores: Scores, baselines: Mapping[str, TaskScores]) -> np.ndarray:
     if len({len(values) for values in one + other}) > 1:
         raise ValueError("there are no pairs: the two have another number of seeds")
     each = np.mean(one, axis=0) + np.mean(other, axis=0)
-    found: np.ndarray = each - each.mean() + delta_m(scores, baselines).mean
-    return found
+    return each - each.mean() + delta_m(scores, baselines).mean
 
 
 def _between(pairs: Sequence[tuple[TaskScores, TaskScores]]) -> list[Part | None]:
