@@ -492,6 +492,28 @@ class TrimmedMean(DirectionMethod):
         return 2 * self.trimmed + 1
 
 
+class DBMTL(DirectionMethod):
+    """Direction of running means of the log losses' gradients, each scaled to the longest (dual balancing, DB-MTL).
+
+    Attributes:
+        beta: Weight of the running means in their update, in the first step.
+        sigma: Decay of that weight: beta / t^sigma in step t.
+    """
+
+    implementation = "pipeline.balance.dual_balancing:DBMTL"
+    paper = "Lin et al. 2023, arXiv 2308.12029"
+    needs = ("losses", "jacobian")
+    cost = 1.8
+
+    method: Literal["db_mtl"]
+    beta: Annotated[Share, PER_SLOT] = 0.9
+    sigma: Annotated[NonNegative, PER_SLOT] = 0.0
+
+    def stored_per_gradient(self) -> int:
+        """See `Balancing`: the running means."""
+        return 1
+
+
 class OwnBalancing(GradientBased):
     """A user's own method, a subclass of `pipeline.balance.Balancer`.
 

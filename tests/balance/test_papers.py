@@ -359,6 +359,32 @@ def test_directions_are_those_of_the_papers(kind: str, tasks: int) -> None:
         assert_agree("trimmed_mean", direction("trimmed_mean"), of_losses.trimmed_mean(part, 1), size)
 
 
+@pytest.mark.parametrize("kind", [it for it in KINDS if it != "silent"])
+@pytest.mark.parametrize("sigma", [0.0, 0.5])
+@pytest.mark.parametrize("tasks", TASKS)
+def test_directions_from_gradients_and_their_memory_are_those_of_the_paper(kind: str, sigma: float, tasks: int) -> None:
+    balancer = made("db_mtl", tasks, shared=VALUES, sigma=sigma)
+    theirs = of_losses.DbMtl(tasks, VALUES, 0.9, sigma)
+    (losses,) = course(tasks)
+    assert isinstance(balancer, Directional)
+    for step, jacobian in over_steps(kind, tasks):
+        found = balancer.direction(given(jacobian, losses[step], step))[0].double().numpy()
+        size = (np.linalg.norm(jacobian, axis=1) / losses[step]).max()
+        assert_agree("db_mtl", found, theirs.direction(losses[step], jacobian), size)
+
+
+def test_what_is_not_there_keeps_its_mean_and_counts_for_nothing() -> None:
+    balancer = made("db_mtl", 2, shared=3)
+    assert isinstance(balancer, Directional)
+    jacobian = torch.tensor([[[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]])
+    balancer.direction(seen([[1.0, 2.0]], jacobian))
+    kept = balancer.state["means"].clone()
+    jacobian[0, 1] = 0.0
+    found = balancer.direction(seen([[1.0, 0.0]], jacobian))
+    assert torch.equal(balancer.state["means"][0, 1], kept[0, 1])
+    torch.testing.assert_close(found[0], balancer.state["means"][0, 0])
+
+
 SCALE_FREE = [it for it in Balancing.choices if it not in ("uncertainty", "imtl_l", "cosmos", "modo")]
 """Whose weights on paper do not follow a common factor on all losses, but for one on all weights."""
 
@@ -388,7 +414,7 @@ def test_a_common_factor_on_all_losses_changes_nothing_but_the_scale(method: str
         assert abs(directions[0] - directions[1]).max() <= (1e-3 if method in FLOORED else 1e-5)
 
 
-FLOORED = ("excess_mtl", "pcd", "famo", "gradnorm")
+FLOORED = ("excess_mtl", "pcd", "famo", "gradnorm", "db_mtl")
 """Whose code adds a small number to squares or losses, which their papers do not, and these have it too."""
 
 

@@ -470,3 +470,19 @@ def trimmed_mean(jacobian: ArrayLike, trimmed: int) -> Array:
     if not 0 <= 2 * trimmed < len(ordered):
         raise ValueError(f"cannot trim {trimmed} values from both ends of {len(ordered)}")
     return np.mean(ordered[trimmed : len(ordered) - trimmed], axis=0)
+
+
+class DbMtl:
+    """Lin et al. 2023, arXiv 2308.12029, as ``LibMTL/weighting/DB_MTL.py``."""
+
+    def __init__(self, tasks: int, size: int, beta: float, sigma: float) -> None:
+        self.buffer, self.step = np.zeros((tasks, size)), 0
+        self.beta, self.sigma = beta, sigma
+
+    def direction(self, losses: ArrayLike, jacobian: ArrayLike) -> Array:
+        self.step += 1
+        log_gradients = np.asarray(jacobian, float) / (np.asarray(losses, float)[:, None] + 1e-8)
+        share = self.beta / self.step**self.sigma
+        self.buffer = log_gradients + share * (self.buffer - log_gradients)
+        norms = np.linalg.norm(self.buffer, axis=-1)
+        return (norms.max() / (norms + 1e-8)) @ self.buffer
