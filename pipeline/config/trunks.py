@@ -309,6 +309,22 @@ class ModuleTrunk(Trunk):
         return self.model_dump(mode="json", exclude={"kind", "dropout", "embedding"})
 
 
+class DCNV2(ModuleTrunk):
+    """Crosses of a table's values with each other, under hidden layers (DCN-V2, stacked; Wang et al. 2021).
+
+    Attributes:
+        embedding: See `ModuleTrunk`.
+        crosses: Cross layers.
+        widths: Units of each hidden layer above, with ReLU and dropout.
+    """
+
+    module = "pipeline.model.modules.dcn_v2:CrossNetwork"
+
+    kind: Literal["dcn_v2"]
+    crosses: int = Field(default=3, ge=1)
+    widths: Positives = (128,)
+
+
 class OwnTrunk(Trunk):
     """A user's own module, whose input has the source's shape.
 

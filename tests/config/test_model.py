@@ -61,7 +61,7 @@ def test_what_a_kind_was_given_stays_with_it() -> None:
         (
             "zebra",
             "model.trunk.kind: there is no trunk 'zebra' "
-            "(mlp, tabular, residual, lenet, resnet, torchvision, lstm, gru, transformer, huggingface "
+            "(mlp, tabular, residual, lenet, resnet, torchvision, lstm, gru, transformer, huggingface, dcn_v2 "
             "or package.module:Class)",
         ),
         ("{kind: lenet, norm: batch}", "model.trunk: trunk 'lenet' does not use norm='batch': leave it out"),
