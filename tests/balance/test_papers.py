@@ -366,7 +366,7 @@ def test_directions_from_gradients_and_their_memory_are_those_of_the_paper(kind:
     balancer = made("db_mtl", tasks, shared=VALUES, sigma=sigma)
     theirs = of_losses.DbMtl(tasks, VALUES, 0.9, sigma)
     (losses,) = course(tasks)
-    assert isinstance(balancer, Directional)
+    assert isinstance(balancer, DirectionBalancer)
     for step, jacobian in over_steps(kind, tasks):
         found = balancer.direction(given(jacobian, losses[step], step))[0].double().numpy()
         size = (np.linalg.norm(jacobian, axis=1) / losses[step]).max()
@@ -375,7 +375,7 @@ def test_directions_from_gradients_and_their_memory_are_those_of_the_paper(kind:
 
 def test_what_is_not_there_keeps_its_mean_and_counts_for_nothing() -> None:
     balancer = made("db_mtl", 2, shared=3)
-    assert isinstance(balancer, Directional)
+    assert isinstance(balancer, DirectionBalancer)
     jacobian = torch.tensor([[[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]])
     balancer.direction(seen([[1.0, 2.0]], jacobian))
     kept = balancer.state["means"].clone()
