@@ -27,6 +27,9 @@ ByTask = Annotated[
 """`equal`, or one number per task, by name or in the tasks' order."""
 
 
+_SHARED = ("weights", "preference", "gradients", "every", "smoothing", "normalise")
+
+
 class Balancing(Part):
     """The choice of w in L = sum of w_i * L_i. `headway show --balancers` lists the methods with their settings.
 
@@ -58,6 +61,11 @@ class Balancing(Part):
     trainable: ClassVar[bool] = True
     takes_preference: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0
+
+    @classmethod
+    def without_effect(cls, name: str, value: Any) -> bool:
+        """See `Part`: only settings that several methods share; a method's own says which method is meant."""
+        return name in _SHARED and super().without_effect(name, value)
 
     @property
     def weighted(self) -> bool:

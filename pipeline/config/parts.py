@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self, cast, get_args
 from pydantic import ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from pipeline.config.base import Settings, abbreviated, unknown_name
+from pipeline.config.base import Settings, abbreviated, as_tuple, unknown_name
 from pipeline.config.own import is_own, known
 
 
@@ -107,15 +107,21 @@ class Part(Settings):
     @model_validator(mode="before")
     @classmethod
     def _has(cls, values: Any) -> Any:
-        """Refuse settings of other choices; null counts as not given."""
+        """Refuse settings of other choices, except where they are without effect; null counts as not given."""
         if not isinstance(values, dict):
             return values
         others = {name for choice in cls.all_choices() for name in choice.model_fields} - cls.model_fields.keys()
         for name in others & values.keys():
-            if values[name] is not None:
+            if values[name] is not None and not cls.without_effect(name, values[name]):
                 chosen = f"{cls.part} '{values[cls.chosen_by]}'"
                 raise ValueError(f"{chosen} does not use {name}={abbreviated(values[name])}: leave it out")
         return {key: it for key, it in values.items() if key not in others and not cls._not_given(key, it)}
+
+    @classmethod
+    def without_effect(cls, name: str, value: Any) -> bool:
+        """Whether a setting of other choices is at the default of the first that has it, and so changes nothing."""
+        declared = next(it.model_fields[name] for it in cls.all_choices() if name in it.model_fields)
+        return bool(as_tuple(value) == declared.get_default(call_default_factory=True))
 
     @classmethod
     def _not_given(cls, key: str, value: Any) -> bool:

@@ -86,14 +86,11 @@ class TaskSettings(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_effect(cls, values: Any) -> Any:
-        """Leave out settings of other kinds at their defaults; of `clip` null is none, and refused."""
-        if not isinstance(values, dict):
-            return values
-        if "clip" not in cls.model_fields and values.get("clip", "") is None:
+    def _clips(cls, values: Any) -> Any:
+        """Refuse `clip: null`, which says something, where other kinds' settings that are null count as not given."""
+        if isinstance(values, dict) and "clip" not in cls.model_fields and values.get("clip", "") is None:
             raise ValueError(f"clip=null is for regression tasks; this one is {values['kind']}")
-        others = {key: it.default for choice in cls.choices.values() for key, it in choice.model_fields.items()}
-        return {key: it for key, it in values.items() if key in cls.model_fields or it != others.get(key, ...)}
+        return values
 
 
 class OwnParts(TaskSettings):

@@ -47,7 +47,7 @@ def test_the_job_ends_and_a_second_time_every_step_is_cached(finished: tuple[Pat
 
 def test_data_are_shown_in_the_tokenizers_words(finished: tuple[Path, Result]) -> None:
     out = call_headway("show", "small", "--data").out
-    assert f"{len(encoders.SPECIAL) + len(encoders.WORDS)} subwords are told apart" in out
+    assert f"{len(encoders.SPECIAL) + len(encoders.WORDS)} subwords are distinguished" in out
 
 
 def test_new_texts_are_predicted(finished: tuple[Path, Result], tmp_path: Path) -> None:
