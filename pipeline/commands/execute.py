@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.exit_codes import Stopped
 from pipeline.commands.options import Request
-from pipeline.config import load, project_folder, with_values
+from pipeline.config import load, project_folder, public, with_values
 from pipeline.errors import Failure, UserError
 from pipeline.parent_process import end_with_parent
 from pipeline.plugins import add_to_path
@@ -63,7 +63,7 @@ def execute(name: str, request: Request) -> None:
     with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as parent:
         _plan(context, name, request, started)
         parent.params(parameters(context.experiment))
-        parent.text(context.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
+        parent.text(json.dumps(public(context.experiment), indent=1), EXPERIMENT_FILE)
         result = study(name).run(context) if name in STUDIES else run(context, name, request.arm)
     _conclude(context, result, request)
 

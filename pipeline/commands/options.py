@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pipeline.config import without_secrets
 from pipeline.errors import UserError
 from pipeline.steps.graph import STEPS
 from pipeline.studies import STUDIES
@@ -50,8 +51,8 @@ class Request:
     as_json: bool = False
 
     def as_command(self, name: str) -> str:
-        """The command line of this request."""
-        settings = (f"{key}={json.dumps(value)}" for key, value in self.values.items())
+        """The command line of this request, as it may be shown: without secrets."""
+        settings = (f"{key}={json.dumps(without_secrets(key, value))}" for key, value in self.values.items())
         words = [word for pair in settings for word in ("--set", pair)]
         words += ["--arm", self.arm] if self.arm else []
         return shlex.join(["headway", name, self.experiment, *words])

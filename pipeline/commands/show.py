@@ -9,7 +9,7 @@ import click
 import yaml
 
 from pipeline.commands.options import Request
-from pipeline.config import experiment_files, load, project_folder
+from pipeline.config import experiment_files, load, project_folder, public
 from pipeline.config.balancing import Balancing
 from pipeline.errors import UserError
 from pipeline.plugins import add_to_path
@@ -58,7 +58,7 @@ def show_experiment(request: Request) -> None:
     project = add_to_path(project_folder())
     experiment = load(request.experiment, request.values, project)
     steps = _steps(experiment, project)
-    tree = experiment.model_dump(mode="json")
+    tree = public(experiment)
     if request.as_json:
         print(json.dumps({"configuration": tree, "steps": steps}))
         return

@@ -3,7 +3,17 @@
 Nothing here imports anything heavy: the command line reads experiments before it knows whether a step must run.
 """
 
-from pipeline.config.dotted import facts, flatten, is_of_choice, read_stored, under_base, values_read, with_values
+from pipeline.config.dotted import (
+    facts,
+    flatten,
+    is_of_choice,
+    public,
+    read_stored,
+    under_base,
+    values_read,
+    with_values,
+    without_secrets,
+)
 from pipeline.config.experiment import Experiment
 from pipeline.config.load import load, parse_value
 from pipeline.config.project import experiment_files, project_folder
@@ -17,8 +27,10 @@ __all__ = [
     "load",
     "parse_value",
     "project_folder",
+    "public",
     "read_stored",
     "under_base",
     "values_read",
     "with_values",
+    "without_secrets",
 ]

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pipeline.config.experiment import Experiment
 from pipeline.config.facts import Facts, Step
 from pipeline.config.parts import Part, drop_other_choices
+from pipeline.urls import redacted
 
 _OF_KINDS = ("tasks", "sources")
 _OF_KEYS = ("tuning.space.", "tuning.base.")
@@ -138,6 +139,19 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
         pydantic.ValidationError: A key is unknown or a value is invalid.
     """
     return Experiment.model_validate(merged(_given(experiment), nested(values)))
+
+
+def public(experiment: Experiment, exclude_defaults: bool = False) -> dict[str, Any]:
+    """The experiment as plain data that may be shown and stored: addresses without user, password and query."""
+    tree = experiment.model_dump(mode="json", exclude_defaults=exclude_defaults)
+    return {key: without_secrets(key, value) for key, value in tree.items()}
+
+
+def without_secrets(key: str, value: Any) -> Any:
+    """The value of a dotted key, a mapping of settings too, with addresses as `public` has them."""
+    if isinstance(value, Mapping):
+        return {name: without_secrets(f"{key}.{name}", it) for name, it in value.items()}
+    return redacted(value) if isinstance(value, str) and facts(key).secret else value
 
 
 def _given(experiment: Experiment) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import garbage_collection
-from pipeline.config import Experiment, read_stored, values_read
+from pipeline.config import Experiment, public, read_stored, values_read
 from pipeline.config.facts import Step as StepName
 from pipeline.steps.context import Context, StepResult
 from pipeline.steps.runs.parameters import parameters
@@ -196,7 +196,7 @@ def _run(context: Context, step: Step) -> StepResult:
     run = _begin(context, step)
     with run.outcome_recorded():
         run.params(step.parameters())
-        run.text(step.experiment.model_dump_json(indent=1), EXPERIMENT_FILE)
+        run.text(json.dumps(public(step.experiment), indent=1), EXPERIMENT_FILE)
         run.text(json.dumps(step.key().parts, indent=1, sort_keys=True, default=str), KEY_FILE)
         with outputs.published(folder) as partial:
             step.work(context, run, partial)

@@ -5,22 +5,10 @@ import socket
 from urllib.parse import urlsplit
 
 from pipeline.errors import Failure
+from pipeline.urls import redacted
 
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 TIMEOUT_S = 5.0
-
-
-def redacted(url: str) -> str:
-    """A URL without user, password and query, for messages.
-
-    >>> redacted("postgresql://me:secret@host:5432/runs?sslmode=require")
-    'postgresql://host:5432/runs'
-    """
-    parts = urlsplit(url)
-    if not parts.netloc:
-        return url.split("?")[0]
-    host = parts.netloc.rsplit("@", 1)[-1]
-    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def check_reachable(url: str, what: str) -> None:

@@ -15,7 +15,8 @@ from filelock import FileLock
 
 from pipeline.errors import Failure, UserError
 from pipeline.sqlite import checkpoint_wal, enable_wal, remove_stale_logs
-from pipeline.tracking.connection import check_reachable, check_responds, redacted
+from pipeline.tracking.connection import check_reachable, check_responds
+from pipeline.urls import redacted
 from pipeline.user_cache import cache_folder, write_atomically
 
 _SQLITE = "sqlite:///"

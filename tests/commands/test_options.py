@@ -1,5 +1,6 @@
 """What a command line asks for, before anything is run."""
 
+import json
 import shlex
 from typing import Any
 
@@ -89,3 +90,12 @@ def test_a_request_as_a_command_asks_the_same(asked: list[tuple[str, Request]], 
     program, *words = shlex.split(wanted.as_command("tune"))
     assert program == "headway"
     assert request(asked, *words) == wanted
+
+
+@pytest.mark.parametrize("values", [{"tuning.storage": "{}"}, {"tuning": {"storage": "{}", "batch": 4}}])
+def test_a_request_as_a_command_shows_no_password(values: dict[str, Any]) -> None:
+    storage = "postgresql+psycopg://me:hidden@host/studies"
+    given = json.loads(json.dumps(values).replace("{}", storage))
+    shown = Request("debug", given).as_command("tune")
+    assert "hidden" not in shown
+    assert "postgresql+psycopg://host/studies" in shown

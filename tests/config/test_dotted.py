@@ -1,9 +1,10 @@
+import json
 from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config import Experiment, flatten, values_read, with_values
+from pipeline.config import Experiment, flatten, public, values_read, with_values
 from pipeline.config.dotted import merged, nested
 from pipeline.config.facts import Step
 
@@ -119,3 +120,12 @@ def test_equal_and_given_weights_are_normalised_to_the_number_of_tasks():
     given = made(balancing={"weights": {"a": 3, "b": 1}}).balancing
     assert given.normalised(["a", "b"]) == {"a": 1.5, "b": 0.5}
     assert given.normalised(["b"]) == {"b": 1.0}
+
+
+def test_what_is_shown_and_stored_has_no_password():
+    storage = "postgresql+psycopg://me:hidden@host:5432/studies?sslkey=hidden"
+    shown = public(made(tuning={"storage": storage, "batch": 4}))
+    assert "hidden" not in json.dumps(shown)
+    assert shown["tuning"]["storage"] == "postgresql+psycopg://host:5432/studies"
+    assert Experiment.model_validate(shown).tuning.batch == 4
+    assert public(made()) == made().model_dump(mode="json")

@@ -5,8 +5,9 @@ import socket
 import pytest
 
 from pipeline.errors import Failure, UserError
-from pipeline.tracking.connection import check_reachable, check_responds, redacted
+from pipeline.tracking.connection import check_reachable, check_responds
 from pipeline.tracking.store import check_store
+from pipeline.urls import redacted
 
 
 @pytest.mark.parametrize(

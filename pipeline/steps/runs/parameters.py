@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.config import Experiment, flatten
+from pipeline.config import Experiment, flatten, public
 from pipeline.data.tables.columns import counted
 
 _OF_TASKS = ("balancing.weights", "balancing.preference")
@@ -52,7 +52,7 @@ def _compared(experiment: Experiment) -> set[str]:
 
 def _in_short(experiment: Experiment, exclude_defaults: bool = False) -> dict[str, Any]:
     """The experiment as plain data, the columns of each table in one value: their names are no keys."""
-    tree = experiment.model_dump(mode="json", exclude_defaults=exclude_defaults)
+    tree = public(experiment, exclude_defaults)
     for source in tree.get("sources", {}).values():
         if isinstance(columns := source.get("inputs"), dict):
             source["inputs"] = _columns(columns)
