@@ -86,6 +86,7 @@ def test_tracking_is_used_by_steps_and_above_and_imports_nothing_of_them() -> No
                     "tracking",
                     "errors",
                     "sqlite",
+                    "urls",
                     "user_cache",
                     "",
                 ), f"{path} imports {name}"

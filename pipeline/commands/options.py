@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from pipeline.config import without_secrets
 from pipeline.errors import UserError
 from pipeline.steps.graph import STEPS
 from pipeline.studies import STUDIES
@@ -52,6 +51,8 @@ class Request:
 
     def as_command(self, name: str) -> str:
         """The command line of this request, as it may be shown: without secrets."""
+        from pipeline.config import without_secrets
+
         settings = (f"{key}={json.dumps(without_secrets(key, value))}" for key, value in self.values.items())
         words = [word for pair in settings for word in ("--set", pair)]
         words += ["--arm", self.arm] if self.arm else []

@@ -27,7 +27,7 @@ ByTask = Annotated[
 """`equal`, or one number per task, by name or in the tasks' order."""
 
 
-_SHARED = ("weights", "preference", "gradients", "every", "smoothing", "normalise")
+_SHARED = ("weights", "preference", "gradients", "every", "smoothing")
 
 
 class Balancing(Part):
