@@ -10,7 +10,7 @@ from pipeline.balance import DirectionBalancer, double_sampling
 from pipeline.config.balancing import Balancing
 from tests.balance.made import CROSSED, GRAMIAN, gradients, made, seen
 
-DIRECTIONS = [name for name, it in Balancing.choices.items() if not it.returns_weights]
+DIRECTIONS = [name for name, it in Balancing.choices.items() if not it.returns_weights and it.needs == ("jacobian",)]
 
 
 def refuse(error: Exception) -> Callable:
