@@ -43,7 +43,7 @@ def differs_in(one: Experiment, *others: Experiment) -> str:
     before, after = compared(one), compared_all(others)
     keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
     keys = [key for key in keys if (key in before and key in after) or not is_of_choice(key)]
-    apart = others[0].model.sharing.kind == "separate"
+    apart = not others[0].model.sharing.shares
     keys = [key for key in keys if key not in _LEFT_OUT and not (apart and key.startswith("model.sharing."))]
     kinds = _listed({_word(key) for key in keys if not facts(key).per_slot})
     numbers = _listed({_word(key) for key in keys if facts(key).per_slot})

@@ -98,9 +98,8 @@ class PerSlotWeighting(Balancer):
             if len(present) == 1:
                 weights[k, present] = 1.0
             elif len(present):
-                seed = stream.seed_of("balancing", inputs.epoch, inputs.step)
-                draws = (np.random.default_rng(seed),) if self._draws else ()
-                weights[k, present] = self._of_slot(k, gramian, present, draws)
+                seed = stream.seed_of("balancing", inputs.epoch, inputs.step) if self._draws else None
+                weights[k, present] = self._of_slot(k, gramian, present, seed)
         return weights
 
     def _weighting(self, k: int, count: int) -> Weighting:
@@ -111,8 +110,9 @@ class PerSlotWeighting(Balancer):
                 weighting(torch.eye(count, device=self.device))
         return self._weightings[k, count]
 
-    def _of_slot(self, k: int, gramian: Tensor, present: Tensor, draws: tuple[np.random.Generator, ...]) -> Tensor:
-        """The weights of the tasks that are present in the batch."""
+    def _of_slot(self, k: int, gramian: Tensor, present: Tensor, seed: int | None) -> Tensor:
+        """The weights of the tasks that are present in the batch; a seed for methods that draw."""
+        draws = () if seed is None else (np.random.default_rng(seed),)
         weighting = self._weighting(k, len(present))
         part = gramian if len(present) == len(gramian) else gramian[present][:, present]
         for spec in self._state_specs:

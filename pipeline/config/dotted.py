@@ -12,7 +12,6 @@ from pipeline.config.facts import Facts, Step
 from pipeline.config.parts import Part, drop_other_choices
 from pipeline.urls import redacted
 
-_OF_KINDS = ("tasks", "sources")
 _OF_KEYS = ("tuning.space.", "tuning.base.")
 
 
@@ -123,13 +122,16 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any], prefix: str = "") -
         for part in declared.parts if isinstance(old, str) and isinstance(value, Mapping) else ():
             old = {} if part.chosen_by in value else {part.chosen_by: old}  # in short form, such as `trunk: lenet`
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merge = both and (not declared.facts.whole or (path in _OF_KINDS and not _have_kinds(value)))
+        merge = both and not _replaces(declared, value)
         result[key] = merged(old, value, path) if merge else value  # type: ignore[arg-type]
     return result
 
 
-def _have_kinds(members: Mapping[str, Any]) -> bool:
-    return any(not isinstance(member, Mapping) or "kind" in member for member in members.values())
+def _replaces(declared: _Declared, value: Any) -> bool:
+    """Whether a mapping replaces another as a whole; one of parts does if it names any choice."""
+    parts = declared.inside["*"].parts if "*" in declared.inside else []
+    names = any(not isinstance(it, Mapping) or part.chosen_by in it for it in value.values() for part in parts)
+    return declared.facts.whole and (names or not parts)
 
 
 def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:

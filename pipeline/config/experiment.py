@@ -180,7 +180,7 @@ class Experiment(Settings):
 
     def _check_shared(self, does: str, otherwise: str) -> None:
         """Refuse a feature that works on shared layers if there are none."""
-        if self.model.sharing.kind == "separate":
+        if not self.model.sharing.shares:
             raise ValueError(
                 f"{does} layers that the tasks share, and model.sharing=separate shares none: use "
                 f"model.sharing=shared, or {otherwise}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self, cast, get_args
 
 from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails
 
 from pipeline.config.base import Settings, abbreviated, as_tuple, unknown_name
@@ -110,18 +111,23 @@ class Part(Settings):
         """Refuse settings of other choices, except where they are without effect; null counts as not given."""
         if not isinstance(values, dict):
             return values
-        others = {name for choice in cls.all_choices() for name in choice.model_fields} - cls.model_fields.keys()
-        for name in others & values.keys():
+        others = [it for it in values if it not in cls.model_fields and cls._declared(it)]
+        for name in others:
             if values[name] is not None and not cls.without_effect(name, values[name]):
                 chosen = f"{cls.part} '{values[cls.chosen_by]}'"
                 raise ValueError(f"{chosen} does not use {name}={abbreviated(values[name])}: leave it out")
         return {key: it for key, it in values.items() if key not in others and not cls._not_given(key, it)}
 
     @classmethod
+    def _declared(cls, name: str) -> FieldInfo | None:
+        """A setting as the first choice declares it that has it; None if no choice does."""
+        return next((it.model_fields[name] for it in cls.all_choices() if name in it.model_fields), None)
+
+    @classmethod
     def without_effect(cls, name: str, value: Any) -> bool:
         """Whether a setting of other choices is at the default of the first that has it, and so changes nothing."""
-        declared = next(it.model_fields[name] for it in cls.all_choices() if name in it.model_fields)
-        return bool(as_tuple(value) == declared.get_default(call_default_factory=True))
+        declared = cls._declared(name)
+        return declared is not None and bool(as_tuple(value) == declared.get_default(call_default_factory=True))
 
     @classmethod
     def _not_given(cls, key: str, value: Any) -> bool:

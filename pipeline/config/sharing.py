@@ -12,6 +12,7 @@ class Sharing(Part):
 
     Attributes:
         kind: The way of sharing.
+        shares: Whether the tasks have layers in common.
         plain: Whether each trunk is used as it is, by all tasks or by one.
     """
 
@@ -20,6 +21,7 @@ class Sharing(Part):
 
     kind: str
 
+    shares: ClassVar[bool] = True
     plain: ClassVar[bool] = False
 
 
@@ -34,6 +36,7 @@ class Shared(Sharing):
 class Separate(Sharing):
     """One network per task."""
 
+    shares = False
     plain = True
 
     kind: Literal["separate"]

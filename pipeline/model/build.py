@@ -78,8 +78,7 @@ def build(
     Raises:
         UserError: Tasks share a trunk but their sources have rows of different size, or a trunk cannot take its rows.
     """
-    apart = sharing.kind == "separate"
-    groups = {f"trunk.{task}": {task: tasks[task]} for task in tasks} if apart else {"trunk": tasks}
+    groups = {"trunk": tasks} if sharing.shares else {f"trunk.{task}": {task: tasks[task]} for task in tasks}
     branches = [_branch(name, sharing, trunks, heads, group, conditioning) for name, group in groups.items()]
     network = Network(branches, {task: shape.source for task, shape in tasks.items()})
     for layer in (part for _, it in network.layers() for part in it.parts()):

@@ -71,7 +71,7 @@ def check(experiment: Experiment) -> None:
     """
     if len(experiment.tasks) < 2:
         raise UserError(f"affinity: {experiment.name} has one task, so there is nothing to group")
-    if experiment.model.sharing.kind == "separate":
+    if not experiment.model.sharing.shares:
         raise UserError(
             "affinity: model.sharing=separate shares no layers, so tasks do nothing to one another: use "
             "model.sharing=shared"

@@ -33,7 +33,7 @@ def arms(experiment: Experiment) -> list[Arm]:
     """
     if len(experiment.tasks) < 2:
         raise UserError(f"compare: {experiment.name} has one task, so there are no weights to choose")
-    if experiment.model.sharing.kind == "separate":
+    if not experiment.model.sharing.shares:
         raise UserError(
             "compare: model.sharing=separate shares no layers, so there is no sharing to compare: use "
             "model.sharing=shared"
