@@ -33,7 +33,6 @@ from tests.serving.packages import (
     probabilities,
     rows,
     save,
-    store,
 )
 from tests.serving.test_rebuilt import TABLE
 from tests.serving.test_served_model import ALONE
@@ -60,12 +59,6 @@ def net(width):
 """
 THRESHOLDS = [[0.1, 0.9, 0.5], [0.7, 0.2, 0.4]]
 Part = tuple[Path, str]
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.MlflowClient]:
-    with store(tmp_path_factory.mktemp("store")) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

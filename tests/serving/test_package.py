@@ -4,7 +4,7 @@ import json
 import os
 import pickle
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -17,15 +17,9 @@ from pipeline.errors import Failure, UserError
 from pipeline.serving import package as model_package
 from pipeline.serving.open_model import described, open_model
 from pipeline.serving.package import log_package
-from tests.serving.packages import SLOTS, experiment, frame, log, rows, save, start_run, store
+from tests.serving.packages import SLOTS, experiment, frame, log, rows, save, start_run
 
 ROWS = frame(rows(4))
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.MlflowClient]:
-    with store(tmp_path_factory.mktemp("store")) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

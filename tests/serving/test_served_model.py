@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.serving.open_model import open_model
 from pipeline.training import saved
-from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
+from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save
 from tests.training.made import MIXED, experiment_on, random_data, seeds, trained
 
 CASES: dict[str, dict[str, Any]] = {
@@ -46,12 +45,6 @@ for number, uri in enumerate(uris):
     mlflow.pyfunc.load_model(uri).predict(frame).to_parquet(f"{folder}/{number}.parquet")
 assert not any(name.split(".")[0] in ("pipeline", "tests") for name in sys.modules)
 """
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.MlflowClient]:
-    with store(tmp_path_factory.mktemp("store")) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

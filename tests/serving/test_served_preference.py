@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from pipeline.model.layers import Preference
 from pipeline.serving.open_model import described, open_model
 from pipeline.serving.rebuilt import rebuilt
 from pipeline.training.saved import load_network
-from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save, store
+from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save
 from tests.serving.test_served_model import ALONE
 from tests.serving.test_served_trunks import IMAGES, SIDE
 
@@ -34,12 +33,6 @@ ASKED = ALONE.replace("folder, *uris", "folder, tasks, *uris").replace(
     ".predict(frame)", ".predict(frame, params={'preference': [0.5, *[0.0] * (int(tasks) - 2), 1.5]})"
 )
 """The same, which asks for a preference among so many tasks."""
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.MlflowClient]:
-    with store(tmp_path_factory.mktemp("store")) as client:
-        yield client
 
 
 def conditioned(prepared: Prepared, model: dict[str, Any], own: list[float]) -> Experiment:

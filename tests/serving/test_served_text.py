@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -20,16 +19,10 @@ from pipeline.steps.register import _objective
 from pipeline.training.assess import assess
 from pipeline.training.saved import load_network
 from tests.data import texts
-from tests.serving.packages import SLOTS, log, save, store
+from tests.serving.packages import SLOTS, log, save
 
 TRUNKS = ({"kind": "lstm"}, {"kind": "transformer", "embedding": 8, "heads": 2})
 TEXTS = ["Anna saw Bo Li near New York", "", "then we saw Oslo , lovely !", " ".join(["Anna saw the"] * 20), "Zoë ☃"]
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.MlflowClient]:
-    with store(tmp_path_factory.mktemp("store")) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

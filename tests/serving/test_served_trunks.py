@@ -14,7 +14,7 @@ import torch
 
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.serving.open_model import open_model
-from tests.serving.packages import SLOTS, experiment, frame, log, probabilities, rows, save, store
+from tests.serving.packages import SLOTS, experiment, frame, log, probabilities, rows, save
 from tests.serving.test_served_model import ALONE
 
 SIDE = 14
@@ -58,12 +58,6 @@ CASES: dict[str, dict[str, Any]] = {
     "ple": {"sharing": {"kind": "ple", "own_experts": 2}, "trunk": {"widths": [6, 5], "norm": "layer"}},
 }
 ROWS = rows(5, SIDE * SIDE)
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.MlflowClient]:
-    with store(tmp_path_factory.mktemp("store")) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
