@@ -42,24 +42,15 @@ class Facts:
         """
         facts = replace(self, whole=False)
         for declared in metadata:
-            if isinstance(declared, ReadBy):
-                facts = replace(facts, read_by=frozenset(declared.steps))
-            elif isinstance(declared, Facts):
-                flags: dict[str, Any] = {it.name: True for it in fields(declared) if getattr(declared, it.name) is True}
-                facts = replace(facts, **flags)
+            if isinstance(declared, Facts):
+                given = {it.name: getattr(declared, it.name) for it in fields(declared)}
+                facts = replace(facts, **{name: value for name, value in given.items() if value})
         return facts
 
 
-@dataclass(frozen=True)
-class ReadBy:
-    """The steps whose results depend on a setting, as metadata of its annotation."""
-
-    steps: tuple[Step, ...]
-
-
-def read_by(*steps: Step) -> ReadBy:
+def read_by(*steps: Step) -> Facts:
     """Declare the steps whose results depend on a setting, or on a group of them."""
-    return ReadBy(steps)
+    return Facts(read_by=frozenset(steps))
 
 
 RESOLVED, PER_SLOT, SAME_COST = Facts(resolved=True), Facts(per_slot=True), Facts(same_cost=True)

@@ -8,7 +8,7 @@ that it is for, so that the same job is answered by its cached runs the next tim
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,18 +143,20 @@ class _Cost:
         self._studies = [it.experiment for it in _studies(trained)]
         self._prepared = open_prepared(perform(context, trained[0].inputs[0]).folder)
         self._measured = False
-        self._network_s: Callable[[Experiment], float] = self._at_most
+        self._networks_s: list[float] = []
 
     def measure(self) -> None:
         """Count with the speed of this machine from now on."""
-        self._network_s, self._measured = self._by_speed, True
+        self._networks_s, self._measured = [self._by_speed(it.experiment) for it in self._trained], True
 
     def seconds(self, trials: int) -> float:
         """Of everything, with so many trials a replicate."""
-        networks = [(it.experiment, self._networks(it, trials)) for it in self._trained]
-        trained = sum(count * self._network_s(it) for it, count in networks)
+        if not self._networks_s:
+            self._networks_s = [self._at_most(it.experiment) for it in self._trained]
+        each = zip(self._trained, self._networks_s, strict=True)
+        trained = sum(network_s * self._networks(it, trials) for it, network_s in each)
         tracked = _TRIAL_S * trials * sum(it.replicates for it in self._studies)
-        return _MARGIN * trained + tracked + _STEP_S * len(networks) + _EVALUATION_S
+        return _MARGIN * trained + tracked + _STEP_S * len(self._trained) + _EVALUATION_S
 
     def shown(self, trials: int) -> str:
         """About how long it takes, where that was measured."""
@@ -227,7 +229,6 @@ def _budgeted(context: Context, cost: _Cost, budget_s: float, began: float) -> i
         UserError: Not even one does.
     """
     cost.measure()
-    cost.seconds(1)  # measures
     left = budget_s - (time.monotonic() - began)
     found = next((trials for trials in range(_MOST, 0, -1) if cost.seconds(trials) <= left), 0)
     if found:
