@@ -6,6 +6,7 @@ Nothing here imports anything heavy: the command line reads experiments before i
 from pipeline.config.dotted import (
     facts,
     flatten,
+    implementations,
     is_of_choice,
     public,
     read_stored,
@@ -23,6 +24,7 @@ __all__ = [
     "experiment_files",
     "facts",
     "flatten",
+    "implementations",
     "is_of_choice",
     "load",
     "parse_value",

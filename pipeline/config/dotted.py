@@ -1,12 +1,13 @@
 """Dotted keys: `training.learning_rate` names one setting of an experiment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from pipeline.config.base import Settings
 from pipeline.config.experiment import Experiment
 from pipeline.config.facts import Facts, Step
 from pipeline.config.parts import Part, drop_other_choices
@@ -159,6 +160,28 @@ def without_secrets(key: str, value: Any) -> Any:
 def _given(experiment: Experiment) -> dict[str, Any]:
     """The values that differ from the defaults: with another choice of a part, the others take its defaults."""
     return experiment.model_dump(mode="json", exclude_defaults=True)
+
+
+def implementations(experiment: Experiment, step: Step) -> set[str]:
+    """Names of the modules that implement the parts which a step reads, as chosen or as its study may choose them."""
+    found: set[str] = set()
+    space = experiment.tuning.space if experiment.tuning and step == "study" else {}
+    for key, part in _parts_of(experiment):
+        if step in facts(key).read_by:
+            searched = any(it == f"{key}.{part.chosen_by}" or f"{key}.".startswith(f"{it}.") for it in space)
+            for choice in part.all_choices() if searched else [type(part)]:
+                found |= choice.modules()
+    return found
+
+
+def _parts_of(settings: Any, prefix: str = "") -> Iterator[tuple[str, Part]]:
+    """All parts in a settings tree, by dotted key."""
+    if isinstance(settings, Part):
+        yield prefix, settings
+    if isinstance(settings, Settings):
+        settings = {name: getattr(settings, name) for name in type(settings).model_fields}
+    for name, value in settings.items() if isinstance(settings, Mapping) else ():
+        yield from _parts_of(value, f"{prefix}.{name}" if prefix else name)
 
 
 def read_stored(tree: Mapping[str, Any]) -> Experiment:

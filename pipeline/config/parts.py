@@ -134,6 +134,11 @@ class Part(Settings):
         field = cls.model_fields.get(key)
         return value is None and field is not None and type(None) not in get_args(field.annotation)
 
+    @classmethod
+    def modules(cls) -> set[str]:
+        """Names of the modules that implement the choice, which no import names: their code counts in keys."""
+        return {cls.implementation.partition(":")[0]} if cls.implementation else set()
+
     @property
     def choice_name(self) -> str:
         """The name of the choice."""

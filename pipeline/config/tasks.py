@@ -1,7 +1,7 @@
 """What an experiment may say about a task: each kind with its own settings; see `pipeline.kinds`."""
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
@@ -54,6 +54,11 @@ class TaskSettings(Part):
     loss: Annotated[str, read_by("train", "study")] = "cross_entropy"
 
     losses: ClassVar[tuple[str, ...]] = ("cross_entropy",)
+
+    @classmethod
+    def modules(cls) -> set[str]:
+        """See `Part`: a kind is defined in the file of its name."""
+        return {f"pipeline.kinds.{name}" for name in get_args(cls.model_fields["kind"].annotation)}
 
     @property
     def own_loss(self) -> str | None:

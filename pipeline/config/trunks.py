@@ -33,6 +33,7 @@ class Trunk(Part):
         text: Whether it reads text only.
         accepts_appended: Whether values can be appended to its input rows, because it is built for rows of any size.
         embeds: Whether it embeds the columns of a table, and ignores the shape of a row.
+        module: The network of a trunk that is one `torch.nn.Module`, as `package.module:Class`; else empty.
     """
 
     part = "trunk"
@@ -44,6 +45,12 @@ class Trunk(Part):
     text: ClassVar[bool] = False
     accepts_appended: ClassVar[bool] = False
     embeds: ClassVar[bool] = False
+    module: ClassVar[str] = ""
+
+    @classmethod
+    def modules(cls) -> set[str]:
+        """See `Part`: those of its network of torch, too."""
+        return super().modules() | ({cls.module.partition(":")[0]} if cls.module else set())
 
     @property
     def layered(self) -> bool:
@@ -237,6 +244,8 @@ class Recurrent(TextTrunk):
         widths: Units of each layer in each direction.
     """
 
+    module = "pipeline.model.modules.text:Recurrent"
+
     kind: Literal["lstm", "gru"]
 
 
@@ -248,6 +257,8 @@ class Transformer(TextTrunk):
         heads: Attention heads of each block.
         widths: Hidden units of each block's feed-forward layers.
     """
+
+    module = "pipeline.model.modules.text:Transformer"
 
     kind: Literal["transformer"]
     embedding: int = Field(default=96, ge=1)
@@ -275,6 +286,7 @@ class HuggingFace(Trunk):
     """
 
     implementation = "pipeline.model.trunks.huggingface:huggingface"
+    module = "pipeline.model.modules.pretrained:Encoder"
     text = True
 
     kind: Literal["huggingface"]
@@ -293,14 +305,11 @@ class ModuleTrunk(Trunk):
     """Trunks that are one `torch.nn.Module` for rows of any size; categories of a table are embedded.
 
     Attributes:
-        module: The module's class, as `package.module:Class`.
         embedding: Size of the embedding of a category.
     """
 
     implementation = "pipeline.model.trunks.module:built_in"
     embeds = True
-
-    module: ClassVar[str]
 
     embedding: int = Field(default=8, ge=1)
 

@@ -57,6 +57,11 @@ class Kind:
         """C, the values that a network has for a row or a token."""
         return 1 if self.single else classes
 
+    @staticmethod
+    def module(path: str) -> str:
+        """The module that implements a concern."""
+        return f"{_PACKAGE}.{path.partition(':')[0]}"
+
     def load(self, path: str) -> Any:
         """What implements a concern; its module is imported."""
         return pkgutil.resolve_name(f"{_PACKAGE}.{path}")

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.config import Experiment
+from pipeline.kinds import kind_of
 from pipeline.plugins import fingerprint
 from pipeline.steps.context import Context
 from pipeline.steps.runs.logged import duration_s
@@ -50,6 +51,11 @@ class Evaluate(Step):
         self.experiment, self.title = experiment, title
         self.inputs = (prepare, *trained)
         self._prepare, self._trained, self._against, self._groupings = prepare, trained, against, groupings
+
+    def implementations(self) -> set[str]:
+        """See `Step`: what scores each kind of task."""
+        kinds = [kind_of(it.kind) for it in self.experiment.tasks.values()]
+        return super().implementations() | {kind.module(it) for kind in kinds for it in (kind.scorer, kind.constant)}
 
     def reads(self) -> dict[str, Any]:
         """Metrics of the user's own, and who is held against whom."""

@@ -71,7 +71,7 @@ def _changed_code(context: Context, run: Any) -> str:
     step = run.data.tags[tags.STEP]
     of = run.data.tags["mlflow.parentRunId"] if run.data.tags.get(tags.ROLE) == "trial" else run.info.run_id
     before = (context.tracker.json_artifact(of, KEY_FILE) or {}).get("code", {})
-    now = code_of(f"pipeline.steps.{step}")
+    now = code_of(f"pipeline.steps.{step}", *before)
     count = sum(before.get(module) != now.get(module) for module in before.keys() | now.keys())
     return f" (since then {count} modules of the code have changed)" if count else ""
 

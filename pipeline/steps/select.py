@@ -40,6 +40,11 @@ class Select(Step):
         self._trained = {role: [it for it in trained if it.role == role] for role in roles}
         self.inputs = (prepare, *(it for its in self._trained.values() for it in its))
 
+    def implementations(self) -> set[str]:
+        """See `Step`: what a new model and the champion are compared by."""
+        kinds = [kind_of(it.kind) for it in self.experiment.tasks.values()]
+        return super().implementations() | {kind.module(kind.gate) for kind in kinds}
+
     def tags(self) -> dict[str, str]:
         """Which prepared data it was chosen on."""
         return {tags.PREPARED: self._prepare.digest}

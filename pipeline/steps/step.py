@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import garbage_collection
-from pipeline.config import Experiment, public, read_stored, values_read
+from pipeline.config import Experiment, implementations, public, read_stored, values_read
 from pipeline.config.facts import Step as StepName
 from pipeline.steps.context import Context, StepResult
 from pipeline.steps.runs.parameters import parameters
@@ -62,6 +62,10 @@ class Step(ABC):
         """
         return {}
 
+    def implementations(self) -> set[str]:
+        """Modules whose code counts though no import names them: of the chosen parts that it reads."""
+        return implementations(self.experiment, self.name)
+
     @abstractmethod
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Do it, when all inputs have a result: write all outputs into an empty folder."""
@@ -81,7 +85,7 @@ class Step(ABC):
         return Key(
             {
                 "step": self.name,
-                "code": code_of(type(self).__module__),
+                "code": code_of(type(self).__module__, *sorted(self.implementations())),
                 "versions": versions(*self.packages),
                 "values": self.values(),
                 **({"upstream": upstream} if upstream else {}),

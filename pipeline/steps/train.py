@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment, with_values
+from pipeline.config import Experiment, implementations, with_values
 from pipeline.errors import Diverged
 from pipeline.steps.context import Context
 from pipeline.steps.device import exactness, on_device
@@ -80,6 +80,10 @@ class Train(Step):
         return [with_values(self.experiment, it) for it in self.winners] or [
             self.experiment
         ] * self.experiment.training.seeds
+
+    def implementations(self) -> set[str]:
+        """See `Step`: of all its networks."""
+        return set().union(*(implementations(it, self.name) for it in self.experiments))
 
     def reads(self) -> dict[str, Any]:
         """Role, winners and device."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment, values_read
+from pipeline.config import Experiment, implementations, values_read
 from pipeline.steps.context import Context
 from pipeline.steps.device import exactness, on_device
 from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, is_forced
@@ -51,6 +51,10 @@ class Tune(Step):
     def values(self) -> dict[str, Any]:
         """What makes it this study."""
         return values_read(self.experiment, "study") | {"tuning.replicates": self.experiment.replicates}
+
+    def implementations(self) -> set[str]:
+        """See `Step`: of all choices that are searched."""
+        return implementations(self.experiment, "study")
 
     def reads(self) -> dict[str, Any]:
         """Where it is searched, how many trials, and how long."""

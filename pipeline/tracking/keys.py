@@ -49,10 +49,10 @@ def digest(value: Any) -> str:
 
 
 @functools.cache
-def code_of(module: str) -> dict[str, str]:
-    """Hashes of a module and of all modules of this package that it imports, directly or not, by name."""
+def code_of(*modules: str) -> dict[str, str]:
+    """Hashes of modules and of all modules of this package that they import, directly or not, by name."""
     hashes: dict[str, str] = {}
-    pending = [module]
+    pending = [*modules]
     while pending:
         name = pending.pop()
         path = _file(name) if name not in hashes else None

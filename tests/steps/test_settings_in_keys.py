@@ -14,13 +14,18 @@ from pipeline.config.balancing import Balancing
 from pipeline.config.base import Settings
 from pipeline.config.facts import Step
 from pipeline.config.model import Head
+from pipeline.config.parts import Part
 from pipeline.config.sharing import Sharing
 from pipeline.config.sources import SourceSettings
+from pipeline.config.tasks import TaskSettings
 from pipeline.config.trunks import Trunk
 from pipeline.data.sources import Fingerprint
+from pipeline.kinds import kind_of
 from pipeline.steps import device, prepare
 from pipeline.steps.candidates import job_arms, study_of
+from pipeline.steps.evaluate import Evaluate
 from pipeline.steps.prepare import Prepare
+from pipeline.steps.select import Select
 from pipeline.steps.train import Train
 from pipeline.steps.tune import Tune
 from tests.conftest import REPOSITORY
@@ -257,3 +262,67 @@ def test_no_setting_is_left_out() -> None:
 def test_a_setting_changes_the_keys_of_the_steps_that_read_it(base: Experiment, key: str, other: Experiment) -> None:
     before, after = keys(base), keys(other)
     assert {step for step in get_args(Step) if before[step] != after[step]} == readers(key)
+
+
+def code(it: Experiment, step: str) -> set[str]:
+    """The modules whose code is part of a step's key."""
+    made, where = Made(), device.resolve_device(it)
+    steps = {
+        "prepare": lambda: Prepare(it, REPOSITORY),
+        "train": lambda: Train(it, "default", made, where),
+        "tune": lambda: study_of(job_arms(it)[0], made, where),
+        "evaluate": lambda: Evaluate(it, made, []),
+        "select": lambda: Select(it, made, []),
+    }
+    return set(steps[step]().key().parts["code"])
+
+
+def modules_in(*folders: str) -> set[str]:
+    """The modules in folders of the package that are no package's face."""
+    paths = (path for folder in folders for path in (REPOSITORY / "pipeline" / folder).glob("*.py"))
+    names = (".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in paths)
+    return {name for name in names if not name.endswith("__init__")}
+
+
+@pytest.mark.parametrize(
+    ("step", "folders"),
+    [
+        ("train", ("balance", "model/trunks", "model/sharing", "model/modules", "kinds")),
+        ("prepare", ("data/sources", "kinds")),
+    ],
+)
+def test_the_code_of_every_part_counts_in_the_steps_that_read_it(step: str, folders: tuple[str, ...]) -> None:
+    chosen = {name: it for name, it in bases() if "own:" not in name and "own" not in name.split()}
+    found = {name: code(it, step) for name, it in chosen.items()}
+    never = {"pipeline.data.sources.own", "pipeline.data.sources.looked"}  # of the user's own, and of `headway init`
+    assert modules_in(*folders) - set().union(*found.values()) <= never
+    reads = TRAINED if step == "train" else {"prepare"}
+    for name, modules in found.items():
+        for part in parts_of(chosen[name], reads):
+            ours = {it for it in part.modules() if it.startswith("pipeline.")}
+            assert ours <= modules, name
+
+
+def parts_of(it: Experiment, reads: set[str]) -> list[Part]:
+    trained = [it.model.trunk, it.model.sharing, it.model.head, it.balancing] if "train" in reads else []
+    return [*trained, *it.tasks.values(), *(it.sources.values() if "prepare" in reads else ())]
+
+
+def test_what_is_not_chosen_does_not_count_but_where_a_study_may_choose_it() -> None:
+    plain = experiment()
+    assert not {"pipeline.balance.solvers", "pipeline.model.trunks.lenet"} & code(plain, "train")
+    assert "pipeline.balance.solvers" not in code(plain, "tune")
+    method = with_values(plain, {"tuning.space": {"balancing.method": {"choice": ["fixed", "mgda"]}}})
+    trunk = with_values(plain, {"tuning.space": {"model.trunk": {"choice": ["mlp", "lenet"]}}})
+    assert "pipeline.balance.solvers" in code(method, "tune") - code(method, "train")
+    assert "pipeline.model.trunks.lenet" in code(trunk, "tune") - code(trunk, "train")
+    won = Train(plain, "tuned", Made(), "cpu", winners=lambda: [{"balancing.method": "mgda"}])
+    assert "pipeline.balance.solvers" in won.key().parts["code"]
+
+
+@pytest.mark.parametrize("kind", TaskSettings.choices)
+def test_the_code_that_measures_a_kind_counts_where_it_is_measured(kind: str) -> None:
+    it, definition = experiment(tasks=FIVE | {"a": {"kind": kind, "source": "s"}}), kind_of(kind)
+    assert {definition.module(definition.scorer), definition.module(definition.constant)} <= code(it, "evaluate")
+    assert definition.module(definition.gate) in code(it, "select")
+    assert {definition.module(path) for path in (definition.tally, *definition.losses.values())} <= code(it, "train")

@@ -15,7 +15,6 @@ from pipeline.model.trunks.base import Made, Rows, dropout
 from pipeline.plugins import first_line
 from pipeline.pretrained import config_of, fingerprint, folder_of, quiet
 
-MODULE = "pipeline.model.modules.pretrained:Encoder"
 _NEW = ("pooler.",)  # values that no head reads, and that files of other tasks lack
 
 
@@ -60,7 +59,9 @@ def huggingface(name: str, trunks: Sequence[HuggingFace], rows: Rows) -> Made:
     frame = {part: rows.frame[part] for part in ("before", "after", "padding", "most")}
     arguments: dict[str, Any] = {"config": config, **frame, "frozen": like.frozen}
     rates = [0.0 if like.frozen else trunk.dropout for trunk in trunks]
-    wrapped = Pretrained(MODULE, arguments, rows.shape, name, first=True, lifted=False, rates=rates, model=like.model)
+    wrapped = Pretrained(
+        like.module, arguments, rows.shape, name, first=True, lifted=False, rates=rates, model=like.model
+    )
     return [wrapped, *([dropout(trunks, f"{name}.answer")] if like.frozen else [])], wrapped.outputs
 
 

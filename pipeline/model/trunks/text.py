@@ -8,8 +8,6 @@ from pipeline.errors import UserError
 from pipeline.model.layers import Wrapped
 from pipeline.model.trunks.base import Made, Rows
 
-MODULES = "pipeline.model.modules.text"
-
 
 def text(name: str, trunks: Sequence[TextTrunk], rows: Rows) -> Made:
     """An embedding of tokens under recurrent layers in both directions, or under blocks of self-attention.
@@ -23,10 +21,7 @@ def text(name: str, trunks: Sequence[TextTrunk], rows: Rows) -> Made:
     if not rows.ids:
         raise UserError(f"trunk '{like.kind}' takes text; {', '.join(rows.sources)} holds none: use trunk mlp")
     arguments: dict[str, Any] = {"ids": rows.ids, "embedding": like.embedding, "widths": list(like.widths)}
-    if isinstance(like, Transformer):
-        module, arguments["heads"] = f"{MODULES}:Transformer", like.heads
-    else:
-        module, arguments["kind"] = f"{MODULES}:Recurrent", like.kind
+    arguments |= {"heads": like.heads} if isinstance(like, Transformer) else {"kind": like.kind}
     rates = [trunk.dropout for trunk in trunks]
-    wrapped = Wrapped(module, arguments, rows.shape, name, first=True, lifted=False, rates=rates)
+    wrapped = Wrapped(like.module, arguments, rows.shape, name, first=True, lifted=False, rates=rates)
     return [wrapped], wrapped.outputs
