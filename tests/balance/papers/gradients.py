@@ -24,282 +24,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
-
-DEPENDENT = 1e-13  # squared distance of a unit vector to the span of others at which it counts as dependent on them
-SIGN = 1e-14  # a product, relative to the sizes in it, below which its sign is rounding
-STATIONARY = 1e-13  # squared distance of the hull of the unit gradients to the origin that counts as none
-
-
-# --- parts that several methods share ---------------------------------------------------------------------------------
-
-
-def _norms(gramian: Array) -> Array:
-    """Norms of the gradients."""
-    return np.sqrt(np.maximum(np.diag(gramian), 0.0))
-
-
-def _cosines(gramian: Array, norms: Array) -> Array:
-    """Gramian of the unit gradients; the rows of zero gradients are zero."""
-    inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-    cosines = np.clip(gramian * inverse[:, None] * inverse[None, :], -1.0, 1.0)
-    np.fill_diagonal(cosines, (norms > 0).astype(float))
-    return 0.5 * (cosines + cosines.T)
-
-
-def _simplex(point: Array) -> Array:
-    """Euclidean projection onto the probability simplex (Michelot 1986: drop what falls below the shift, repeat)."""
-    kept = np.ones(len(point), dtype=bool)
-    while True:
-        shift = (point[kept].sum() - 1.0) / kept.sum()
-        below = kept & (point <= shift)
-        if not below.any():
-            return np.where(kept, point - shift, 0.0)
-        kept &= ~below
-
-
-def _nonnegative(cosines: Array, slope: Array) -> Array | None:
-    """Minimise `y' C y / 2 + slope' y` over `y >= 0`, for a positive semidefinite `C` of unit (or zero) diagonal.
-
-    Primal active set method (of the family of Lawson and Hanson, but for any slope). The support is kept linearly
-    independent. A coordinate that depends on the support moves along the null vector instead, until another
-    coordinate leaves.
-
-    Returns:
-        The minimiser (one of them where `C` is singular), or None where the problem is unbounded below.
-    """
-    y = np.zeros(len(slope))
-    support: list[int] = []
-    blocked: set[int] = set()
-    visited = {frozenset[int]()}
-    for _ in range(200 + 100 * len(slope)):
-        gradient = cosines @ y + slope
-        rounding = SIGN * (np.abs(slope).max(initial=0.0) + np.abs(y).sum())
-        entering = [
-            j
-            for j in range(len(slope))
-            if gradient[j] < -rounding and j not in support and j not in blocked and cosines[j, j] > 0
-        ]
-        if not entering:
-            return y
-        new = min(entering, key=lambda j: gradient[j])
-        before = y.copy(), support.copy()
-        inside = cosines[np.ix_(support, support)]
-        share = np.linalg.solve(inside, cosines[support, new]) if support else np.zeros(0)
-        if 1.0 - cosines[new, support] @ share <= max(DEPENDENT, SIGN * (1.0 + np.abs(share).sum()) ** 2):
-            leaving = [(y[i] / s, i) for i, s in zip(support, share, strict=True) if s > SIGN]
-            if not leaving:
-                return None
-            length, gone = min(leaving)
-            y[support] -= length * share
-            y[new] += length
-            y[gone] = 0.0
-            y = np.maximum(y, 0.0)
-            support.remove(gone)
-        support.append(new)
-        while support:
-            goal = np.linalg.solve(cosines[np.ix_(support, support)], -slope[support])
-            if goal.min() > 0:
-                y = np.zeros(len(slope))
-                y[support] = goal
-                break
-            ratios = [(y[i] / (y[i] - g), i) for i, g in zip(support, goal, strict=True) if g <= 0 and y[i] > g]
-            length = min(ratios)[0] if ratios else 0.0
-            y[support] += length * (goal - y[support])
-            gone = {i for ratio, i in ratios if ratio <= length} | {
-                i for i, g in zip(support, goal, strict=True) if g <= 0 and y[i] <= 0
-            }
-            for i in gone:
-                y[i] = 0.0
-                support.remove(i)
-        if frozenset(support) in visited:  # only rounding leads back to a support
-            y, support = before
-            blocked.add(new)
-        else:
-            visited.add(frozenset(support))
-            blocked.clear()
-    raise RuntimeError("the active set method did not end")
-
-
-def _least_norm(gram: Array, sizes: Array) -> Array:
-    """Weights of the point of least norm in the convex hull, by Wolfe's algorithm (1976) on the Gramian.
-
-    Each affine subproblem is solved with rows of unit length. `sizes` bounds the sizes of the terms that were added up
-    in the rows of the Gramian: the norms, or more after a cancellation. Rounding is judged by them.
-    """
-    norms = _norms(gram)
-    weights = np.zeros(len(gram))
-    weights[int(np.argmin(norms))] = 1.0
-    if norms.min() == 0:
-        return weights
-    cosines = _cosines(gram, norms)
-    support = [int(np.argmin(norms))]
-    blocked: set[int] = set()
-    visited = {frozenset(support)}
-    for _ in range(200 + 100 * len(gram)):
-        products = gram @ weights
-        square = weights @ products
-        reach = sizes @ weights
-        if square <= 2 * np.finfo(float).eps * reach**2:
-            return weights
-        excess = (products - square) / (reach * (sizes + reach))
-        entering = [j for j in range(len(gram)) if excess[j] < -SIGN and j not in support and j not in blocked]
-        if not entering:
-            return weights
-        new = min(entering, key=lambda j: excess[j])
-        before = weights.copy(), support.copy()
-        support.append(new)
-        while True:
-            inverse = norms[support].min() / norms[support]
-            system = cosines[np.ix_(support, support)] + np.outer(inverse, inverse)
-            try:
-                scaled = np.linalg.solve(system, inverse)
-            except np.linalg.LinAlgError:
-                scaled = np.linalg.lstsq(system, inverse, rcond=None)[0]
-            goal = scaled * inverse
-            goal = goal / goal.sum()
-            if goal.min() > 0:
-                weights = np.zeros(len(gram))
-                weights[support] = goal
-                break
-            ratios = [
-                (weights[i] / (weights[i] - g), i)
-                for i, g in zip(support, goal, strict=True)
-                if g <= 0 and weights[i] > g
-            ]
-            length = min(ratios)[0] if ratios else 0.0
-            weights[support] += length * (goal - weights[support])
-            gone = {i for ratio, i in ratios if ratio <= length} | {
-                i for i, g in zip(support, goal, strict=True) if g <= 0 and weights[i] <= 0
-            }
-            for i in gone:
-                weights[i] = 0.0
-                support.remove(i)
-            weights /= weights.sum()
-        if frozenset(support) in visited:  # only rounding leads back to a support
-            weights, support = before
-            blocked.add(new)
-        else:
-            visited.add(frozenset(support))
-            blocked.clear()
-    raise RuntimeError("Wolfe's algorithm did not end")
-
-
-def _cone(gramian: Array, points: Array) -> Array:
-    """Weights of the projections of `J' u`, for every row `u` of `points`, onto the dual cone `{d: J d >= 0}`.
-
-    The projection is `J' (u + l)` with `l >= 0` and `l` perpendicular to `J J' (u + l) >= 0` (Moreau). The cone does
-    not depend on the lengths of the rows of `J`, so the unit gradients are used.
-    """
-    norms = _norms(gramian)
-    cosines = _cosines(gramian, norms)
-    weights = np.array(points, dtype=float)
-    for row in weights:
-        scaled = norms * row
-        size = np.abs(scaled).max(initial=0.0)
-        if size == 0:
-            continue
-        multipliers = _nonnegative(cosines, cosines @ (scaled / size))
-        if multipliers is None:
-            raise RuntimeError("a projection onto a cone cannot be unbounded")
-        row += np.divide(size * multipliers, norms, out=np.zeros_like(norms), where=norms > 0)
-    return weights
-
-
-def _fair(gramian: Array, power: float) -> Array:
-    """Solve `G a = a^(-power)` for `a > 0`, the stationary point of a strictly convex function.
-
-    The function is `a' G a / 2 - sum_i h(a_i)` with `h' = a^(-power)`. Newton's method with a line search that halves
-    an interval on the sign of the slope, then plain Newton steps as long as the relative residual falls.
-    """
-    norms = _norms(gramian)
-    if np.any(norms == 0):
-        raise ValueError("a zero gradient: the equation has no solution")
-    cosines = _cosines(gramian, norms)
-    nearest = mgda(cosines)
-    if nearest @ cosines @ nearest <= STATIONARY:
-        raise ValueError("the origin is in the convex hull of the gradients: the equation has no solution")
-    size = np.exp(np.mean(np.log(norms)))
-    lengths = norms / size
-    matrix = cosines * np.outer(lengths, lengths)
-
-    def residual(a: Array) -> Array:
-        return a**power * (matrix @ a) - 1.0
-
-    def step(a: Array) -> tuple[Array, Array]:
-        slope = matrix @ a - a**-power
-        curvature = matrix + np.diag(power * a ** (-power - 1.0))
-        root = 1.0 / np.sqrt(np.diag(curvature))
-        return -root * np.linalg.solve(curvature * np.outer(root, root), root * slope), slope
-
-    a = lengths ** (-2.0 / (1.0 + power))
-    a = a * (np.sum(a ** (1.0 - power)) / (a @ matrix @ a)) ** (1.0 / (1.0 + power))
-    for _ in range(1000):
-        if np.abs(residual(a)).max() < 1e-6:
-            break
-        move, slope = step(a)
-        falling = -float(slope @ move)
-        most = np.max(-move / a, initial=0.0)
-        high = min(1.0, 0.99 / most) if most > 0 else 1.0
-        low, length = 0.0, high
-        for _ in range(60):
-            there = a + length * move
-            slant = float((matrix @ there - there**-power) @ move)
-            if slant > 0.1 * falling:
-                high = length
-            elif slant < -0.1 * falling and length < high:
-                low = length
-            else:
-                break
-            length = 0.5 * (low + high)
-        a = a + length * move
-    best = np.abs(residual(a)).max()
-    for _ in range(20):
-        trial = a + step(a)[0]
-        if np.any(trial <= 0):
-            break
-        error = np.abs(residual(trial)).max()
-        if error >= best:
-            break
-        a, best = trial, error
-    return a * size ** (-2.0 / (1.0 + power))
-
-
-def _jacobi(matrix: Array) -> tuple[Array, Array]:
-    """Eigenvalues and eigenvectors (columns) of a positive semidefinite matrix, by cyclic Jacobi rotations.
-
-    Slow, but small eigenvalues of a matrix `D C D` with a well conditioned `C` come out with full relative accuracy
-    (Demmel and Veselic 1992), which the usual tridiagonal methods do not give.
-    """
-    work = np.array(matrix, dtype=float)
-    vectors = np.eye(len(work))
-    for _ in range(60):
-        turned = False
-        for p in range(len(work) - 1):
-            for q in range(p + 1, len(work)):
-                floor = 1e-17 * np.sqrt(abs(work[p, p] * work[q, q])) + 1e-300
-                if abs(work[p, q]) <= max(floor, 1e-20 * max(abs(work[p, p]), abs(work[q, q]))):
-                    continue
-                turned = True
-                ratio = (work[q, q] - work[p, p]) / (2.0 * work[p, q])
-                tangent = (1.0 if ratio >= 0 else -1.0) / (abs(ratio) + np.hypot(1.0, ratio))
-                cosine = 1.0 / np.hypot(1.0, tangent)
-                rotation = np.array([[cosine, cosine * tangent], [-cosine * tangent, cosine]])
-                shift = tangent * work[p, q]
-                diagonal = work[p, p] - shift, work[q, q] + shift
-                work[:, [p, q]] = work[:, [p, q]] @ rotation
-                work[[p, q], :] = rotation.T @ work[[p, q], :]
-                work[p, p], work[q, q] = diagonal
-                work[p, q] = work[q, p] = 0.0
-                vectors[:, [p, q]] = vectors[:, [p, q]] @ rotation
-        if not turned:
-            break
-    return np.diag(work).copy(), vectors
-
-
-# --- the methods ------------------------------------------------------------------------------------------------------
+from tests.balance.papers.numerics import (
+    STATIONARY,
+    Array,
+    cosines_of,
+    jacobi,
+    least_norm,
+    nonnegative,
+    norms_of,
+    on_simplex,
+    onto_cone,
+)
 
 
 def mgda(gramian: ArrayLike) -> Array:
@@ -319,7 +56,7 @@ def mgda(gramian: ArrayLike) -> Array:
     Where the minimiser is not unique (duplicates), one of them is returned: the direction is unique.
     """
     gram = np.asarray(gramian, dtype=float)
-    return _least_norm(gram, _norms(gram))
+    return least_norm(gram, norms_of(gram))
 
 
 def pcgrad(gramian: ArrayLike, orders: Sequence[Sequence[int]]) -> Array:
@@ -375,7 +112,7 @@ def gradvac(gramian: ArrayLike, orders: Sequence[Sequence[int]], phi: ArrayLike,
     """
     gram = np.asarray(gramian, dtype=float)
     targets = np.array(phi, dtype=float)
-    norms = _norms(gram)
+    norms = norms_of(gram)
     total = np.zeros(len(gram))
     for task, order in enumerate(orders):
         mixture = np.zeros(len(gram))
@@ -436,7 +173,7 @@ def cagrad(gramian: ArrayLike, c: float) -> Array:
     """
     gram = np.asarray(gramian, dtype=float)
     tasks = len(gram)
-    largest = _norms(gram).max()
+    largest = norms_of(gram).max()
     mean = np.full(tasks, 1.0 / tasks)
     if largest == 0:
         return mean
@@ -450,7 +187,7 @@ def cagrad(gramian: ArrayLike, c: float) -> Array:
     def nearest(s: float) -> tuple[Array, float]:
         t = s / radius
         shifted = gram + t * (toward[:, None] + toward[None, :]) + t**2 * square
-        weights = _least_norm(shifted, _norms(gram) + t * np.sqrt(square))
+        weights = least_norm(shifted, norms_of(gram) + t * np.sqrt(square))
         return weights, float(np.sqrt(max(weights @ gram @ weights, 0.0)))
 
     low, high = np.log(1e-9), np.log(2.0)
@@ -487,13 +224,13 @@ def imtl_g(gramian: ArrayLike) -> Array:
     NaN); here such a task has weight 0 and the others are balanced without it (1/T for all if all are zero).
     """
     gram = np.asarray(gramian, dtype=float)
-    norms = _norms(gram)
+    norms = norms_of(gram)
     used = np.flatnonzero(norms > 0)
     weights = np.zeros(len(gram))
     if not len(used):
         return np.full(len(gram), 1.0 / len(gram))
     lengths = norms[used] / norms.max()
-    cosines = _cosines(gram, norms)[np.ix_(used, used)]
+    cosines = cosines_of(gram, norms)[np.ix_(used, used)]
     if np.linalg.eigvalsh(cosines)[0] > 1e-12:
         part = np.linalg.solve(cosines, np.ones(len(used))) / lengths
     else:
@@ -504,6 +241,65 @@ def imtl_g(gramian: ArrayLike) -> Array:
         part = np.linalg.lstsq(rows, answer, rcond=1e-12)[0]
     weights[used] = part / part.sum()
     return weights
+
+
+def _fair(gramian: Array, power: float) -> Array:
+    """Solve `G a = a^(-power)` for `a > 0`, the stationary point of a strictly convex function.
+
+    The function is `a' G a / 2 - sum_i h(a_i)` with `h' = a^(-power)`. Newton's method with a line search that halves
+    an interval on the sign of the slope, then plain Newton steps as long as the relative residual falls.
+    """
+    norms = norms_of(gramian)
+    if np.any(norms == 0):
+        raise ValueError("a zero gradient: the equation has no solution")
+    cosines = cosines_of(gramian, norms)
+    nearest = mgda(cosines)
+    if nearest @ cosines @ nearest <= STATIONARY:
+        raise ValueError("the origin is in the convex hull of the gradients: the equation has no solution")
+    size = np.exp(np.mean(np.log(norms)))
+    lengths = norms / size
+    matrix = cosines * np.outer(lengths, lengths)
+
+    def residual(a: Array) -> Array:
+        return a**power * (matrix @ a) - 1.0
+
+    def step(a: Array) -> tuple[Array, Array]:
+        slope = matrix @ a - a**-power
+        curvature = matrix + np.diag(power * a ** (-power - 1.0))
+        root = 1.0 / np.sqrt(np.diag(curvature))
+        return -root * np.linalg.solve(curvature * np.outer(root, root), root * slope), slope
+
+    a = lengths ** (-2.0 / (1.0 + power))
+    a = a * (np.sum(a ** (1.0 - power)) / (a @ matrix @ a)) ** (1.0 / (1.0 + power))
+    for _ in range(1000):
+        if np.abs(residual(a)).max() < 1e-6:
+            break
+        move, slope = step(a)
+        falling = -float(slope @ move)
+        most = np.max(-move / a, initial=0.0)
+        high = min(1.0, 0.99 / most) if most > 0 else 1.0
+        low, length = 0.0, high
+        for _ in range(60):
+            there = a + length * move
+            slant = float((matrix @ there - there**-power) @ move)
+            if slant > 0.1 * falling:
+                high = length
+            elif slant < -0.1 * falling and length < high:
+                low = length
+            else:
+                break
+            length = 0.5 * (low + high)
+        a = a + length * move
+    best = np.abs(residual(a)).max()
+    for _ in range(20):
+        trial = a + step(a)[0]
+        if np.any(trial <= 0):
+            break
+        error = np.abs(residual(trial)).max()
+        if error >= best:
+            break
+        a, best = trial, error
+    return a * size ** (-2.0 / (1.0 + power))
 
 
 def nash_mtl(gramian: ArrayLike) -> Array:
@@ -559,7 +355,7 @@ def aligned_mtl(gramian: ArrayLike, scale: str) -> Array:
     Zero gradients: they have a row of zeros in B, so weight 0; the rest is as if they were absent. All zero: zeros.
     """
     gram = np.asarray(gramian, dtype=float)
-    values, vectors = _jacobi(gram)
+    values, vectors = jacobi(gram)
     largest = values.max()
     if largest <= 0:
         return np.zeros(len(gram))
@@ -588,7 +384,7 @@ def dualproj(gramian: ArrayLike) -> Array:
     direction is.
     """
     gram = np.asarray(gramian, dtype=float)
-    return _cone(gram, np.full((1, len(gram)), 1.0 / len(gram)))[0]
+    return onto_cone(gram, np.full((1, len(gram)), 1.0 / len(gram)))[0]
 
 
 def upgrad(gramian: ArrayLike) -> Array:
@@ -604,7 +400,7 @@ def upgrad(gramian: ArrayLike) -> Array:
     direction is.
     """
     gram = np.asarray(gramian, dtype=float)
-    return _cone(gram, np.eye(len(gram))).mean(axis=0)
+    return onto_cone(gram, np.eye(len(gram))).mean(axis=0)
 
 
 def krum(gramian: ArrayLike, byzantine: int, selected: int) -> Array:
@@ -668,14 +464,14 @@ def pcd(
     steps = steps + 1
     scales = 1.0 / np.sqrt(average / (1.0 - beta**steps) + eps)
     weights = np.zeros(len(gram))
-    norms = _norms(gram)
+    norms = norms_of(gram)
     if norms[0] == 0:
         return weights, average, steps
-    cosines = _cosines(gram, norms)
+    cosines = cosines_of(gram, norms)
     lengths = scales * norms
     shares = np.broadcast_to(np.asarray(tau, dtype=float), (len(gram) - 1,))
     slope = np.where(norms[1:] > 0, lengths[0] * cosines[1:, 0] - shares * lengths[1:], 0.0)
-    multipliers = _nonnegative(cosines[1:, 1:], slope)
+    multipliers = nonnegative(cosines[1:, 1:], slope)
     units = np.zeros(len(gram))
     units[0] = lengths[0]
     if multipliers is not None:
@@ -711,7 +507,7 @@ def modo(gramian: ArrayLike, lam: ArrayLike, learning_rate: float, rho: float) -
     """
     cross = np.asarray(gramian, dtype=float)
     old = np.asarray(lam, dtype=float)
-    new = _simplex(old - learning_rate * (cross @ old + rho * old))
+    new = on_simplex(old - learning_rate * (cross @ old + rho * old))
     return new.copy(), new
 
 
@@ -753,5 +549,5 @@ def sdmgrad(
     velocity = np.zeros(len(cross))
     for _ in range(iterations):
         velocity = momentum * velocity + cross @ (new + pull * mean)
-        new = _simplex(new - learning_rate * velocity)
+        new = on_simplex(new - learning_rate * velocity)
     return (new + pull * mean) / (1.0 + pull), new
