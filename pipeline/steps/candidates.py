@@ -49,11 +49,6 @@ class Arm:
         """Such as `upgrad` or `single mnist`."""
         return f"{self.name} {self.task}" if self.task else self.name
 
-    @property
-    def cost(self) -> float:
-        """How many times as long as with equal weights a step takes, roughly."""
-        return self.experiment.balancing.cost
-
 
 def job_arms(experiment: Experiment) -> list[Arm]:
     """The arms of the whole job: the shared network as the experiment opens it, and each task alone; none untuned."""

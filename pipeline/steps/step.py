@@ -4,6 +4,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,7 +160,7 @@ def key_of(step: Step) -> Key | None:
 def look_up(context: Context, *steps: Step) -> None:
     """Give these steps, and those that they need, the results of their cached runs, where there are some."""
     for it in ordered(*steps):
-        if key_of(it):
+        with suppress(KeyUnknownError):
             it.result = cached(context, it, aloud=False)
 
 

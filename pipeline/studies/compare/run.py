@@ -81,7 +81,7 @@ def _budget(context: Context, planned: Sequence[Arm], prepare: Step) -> list[str
     shared, alone = ([arm for arm in planned if (arm.name != SINGLE) is it] for it in (True, False))
     first = planned[0].experiment
     network_s = seeds_s(context, first, prepare) / first.training.seeds
-    seconds = sum(arm.cost for arm in planned) * network_s * (first.trials + first.replicates)
+    seconds = sum(arm.experiment.balancing.cost for arm in planned) * network_s * (first.trials + first.replicates)
     return [
         f"compare: {len(shared)} arms that share ({', '.join(arm.name for arm in shared)}) and {len(alone)} "
         f"single-task networks",
