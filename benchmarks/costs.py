@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.common.project import REPOSITORY, checkout, environment
+from benchmarks.common.project import REPOSITORY, checkout, environment, project_in
 
 HERE, THERE = "here", "there"
 _MODEL = "models:/debug@champion"
@@ -42,14 +42,7 @@ class Side:
     def project(self, name: str) -> Path:
         """A folder with the experiments that ship."""
         folder = self.folder / name
-        if not folder.exists():
-            (folder / "experiments").mkdir(parents=True)
-            for path in (self.checkout / "MLproject", self.checkout / "python_env.yaml"):
-                (folder / path.name).write_bytes(path.read_bytes())
-            for path in (self.checkout / "experiments").glob("*.yaml"):
-                (folder / "experiments" / path.name).write_bytes(path.read_bytes())
-            (folder / "experiments" / "data").symlink_to(self.checkout / "experiments" / "data")
-        return folder
+        return folder if folder.exists() else project_in(folder, self.checkout)
 
     def seconds(self, words: str, folder: Path) -> float:
         """User CPU seconds of `headway WORDS`.

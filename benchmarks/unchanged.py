@@ -21,7 +21,7 @@ import click
 import safetensors
 
 from benchmarks.common import machine
-from benchmarks.common.project import REPOSITORY, checkout, environment
+from benchmarks.common.project import REPOSITORY, checkout, environment, project_in
 
 RECORD = Path(__file__).parent / "records" / "unchanged.json"
 _STUDY = ("tuning.trials=10",)  # `auto` follows this machine's speed
@@ -80,16 +80,9 @@ def _sums(place: Path, case: tuple[str, ...], text: Path | None) -> dict[str, st
         values.append(f"data.root={text}")
     steps = {"train": "model.safetensors"} | ({} if "tuning=null" in values else {"tune": "trials.csv"})
     with TemporaryDirectory() as folder:
-        project = _project(place, Path(folder))
+        project = project_in(Path(folder), place)
         made = {step: _outputs(place, project, step, name, values) / file for step, file in steps.items()}
         return {step: _of_model(it) if it.suffix == ".safetensors" else _of_file(it) for step, it in made.items()}
-
-
-def _project(place: Path, folder: Path) -> Path:
-    """A project with the checkout's experiments, and nothing done in it yet."""
-    (folder / "MLproject").write_bytes((place / "MLproject").read_bytes())
-    (folder / "experiments").symlink_to(place / "experiments")
-    return folder
 
 
 def _outputs(place: Path, project: Path, step: str, name: str, values: list[str]) -> Path:

@@ -58,10 +58,16 @@ class Project:
 def scratch_project(data: Data) -> Iterator[Project]:
     """A copy of the project in a temporary folder."""
     with TemporaryDirectory() as folder:
-        for name in ("MLproject", "python_env.yaml"):
-            shutil.copy(REPOSITORY / name, folder)
-        shutil.copytree(REPOSITORY / "experiments", Path(folder) / "experiments", ignore=shutil.ignore_patterns("data"))
-        yield Project(Path(folder), data)
+        yield Project(project_in(Path(folder)), data)
+
+
+def project_in(folder: Path, of: Path = REPOSITORY) -> Path:
+    """A project in a folder, with the experiments of a checkout and nothing done in it yet; their data are linked."""
+    shutil.copytree(of / "experiments", folder / "experiments", ignore=shutil.ignore_patterns("data"))
+    (folder / "experiments" / "data").symlink_to(of / "experiments" / "data")
+    for name in ("MLproject", "python_env.yaml"):
+        shutil.copy(of / name, folder)
+    return folder
 
 
 @contextmanager
