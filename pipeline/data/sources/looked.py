@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.data.sources.split_by import WORDS
-from pipeline.data.tables.typed import TableFile, count, is_number, numbers, words
+from pipeline.data.tables.column_types import is_number
+from pipeline.data.tables.typed import TableFile, count, numbers, words
 from pipeline.errors import UserError
 
 LOOKED_AT = 200_000

@@ -9,7 +9,8 @@ import pyarrow as pa
 from pipeline.config.sources import SplitBy
 from pipeline.data.sources.base import SPLITS
 from pipeline.data.sources.labels import Growing
-from pipeline.data.tables.typed import TableFile, is_text, place_of, refuse
+from pipeline.data.tables.column_types import is_text
+from pipeline.data.tables.typed import TableFile, place_of, refuse
 from pipeline.errors import UserError
 
 WORDS = {"train": 0, "training": 0, "validation": 1, "val": 1, "valid": 1, "dev": 1, "test": 2, "testing": 2}

@@ -15,10 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.data.tables.column_types import is_number
 from pipeline.data.tables.columns import choose_columns, some
 from pipeline.data.tables.footer import row_group_metadata
+from pipeline.data.tables.parquet_files import reading_parquet
 from pipeline.data.tables.rows import Rows, batch_rows, checked
-from pipeline.data.tables.typed import is_number, numbers, reading_parquet
+from pipeline.data.tables.typed import numbers
 from pipeline.errors import Failure, UserError
 
 _HELD = 1 << 25  # bytes, uncompressed, of the columns that are read side by side; a reader may hold them twice

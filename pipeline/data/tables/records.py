@@ -28,6 +28,8 @@ def open_records(path: Path, encodings: Sequence[Mapping[str, Any]]) -> Rows:
     file, encoding = _matching(path, encodings)
     wanted = types_of({column["name"]: column["kind"] for column in encoding["columns"]})
     if missing := [name for name in wanted if name not in file.types]:
+        if why := file.unreadable.get(missing[0]):
+            raise UserError(f"{path}: column '{missing[0]}' can be no input: {why}")
         raise UserError(f"{path}: no column '{missing[0]}'; the model reads {', '.join(wanted)}")
     ignored = [name for name in file.types if name not in wanted]
     return Rows(Columns(list(wanted), ignored), None, _batches(file, wanted))
