@@ -7,11 +7,14 @@ from pathlib import Path
 from pipeline.data.sources.looked import LOOKED_AT, Column, look
 from pipeline.data.tables.columns import counted
 from pipeline.data.tables.typed import open_table
+from pipeline.drafts.decisions import decided
 from pipeline.drafts.leaks import giving_away
 from pipeline.drafts.targets import Target, guessed
 from pipeline.drafts.writing import document, flow, from_project, line
 from pipeline.errors import UserError
 
+_MOST_REASONS = 3
+_LARGE = 200_000  # rows
 _MOST_LISTED = 200  # inputs, beyond which they are chosen by what is in them
 
 
@@ -36,13 +39,14 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
         raise UserError(f"{path}: one column only, with ';' in its name: save it with commas between the fields")
     if not targets:
         raise UserError(f"--targets is missing: name what is to be predicted; the columns are {', '.join(columns)}")
-    kinds = {target.name: guessed(target, columns) for target in targets}
-    used = {column for target in targets for column in target.columns}
-    inputs, left_out = _inputs({name: column for name, column in columns.items() if name not in used})
-    if not inputs:
-        raise UserError(f"{path}: no column is left to predict from")
+    kinds = {target.name: guessed(target, columns, file.unreadable) for target in targets}
+    numbers = [target.columns[0] for target in targets if kinds[target.name][0] == "regression"]
+    used = sorted({column for target in targets for column in target.columns})
+    it = decided(file, columns, [name for name in used if name not in numbers], numbers)
+    if not it.inputs:
+        raise UserError(f"{path}: no column is left to predict from: {'; '.join(_reasons(it.left_out))}")
     rows = next(it.rows + it.missing for it in columns.values())
-    given_away = giving_away(file, [name for name, kind in inputs.items() if kind == "categorical"], sorted(used))
+    given_away = giving_away(file, [name for name, kind in it.inputs.items() if kind == "categorical"], used)
     return document(
         [
             f"# {', '.join(kinds)} from {path.name}, together in one network.",
@@ -52,14 +56,11 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
             f"  {flow(name)}:",
             "    kind: table",
             f"    path: {flow(from_project(path, project))}",
-            *(
-                [line('    missing: ["?"]', "as some columns say it")]
-                if any("?" in it.counts for it in columns.values())
-                else []
-            ),
-            *_input_lines(inputs, columns, given_away),
-            *_left_out_lines(left_out),
-            *_split_lines(columns, used),
+            *([line(f"    missing: {flow(list(it.missing))}", "; ".join(it.missing.values()))] if it.missing else []),
+            *_input_lines(it.inputs, columns, given_away),
+            *_left_out_lines(it.left_out),
+            *([line(f"    {it.split[0]}: {flow(it.split[1])}", it.split[2])] if it.split else []),
+            *(f"    # {hint}" for hint in it.hints),
             *_group_lines(targets),
             "tasks:",
             *(_task_line(target, name, *kinds[target.name]) for target in targets),
@@ -68,17 +69,6 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
             line(f"training: {{batch_size: {_batch_size(rows)}}}", "its length follows the rows: training.updates"),
         ]
     )
-
-
-def _inputs(columns: Mapping[str, Column]) -> tuple[dict[str, str], dict[str, str]]:
-    """Kinds of the columns that are inputs, and why the others are not."""
-    inputs, left_out = {}, {}
-    for name, column in columns.items():
-        if why := column.unfit:
-            left_out[name] = why
-        else:
-            inputs[name] = column.input_kind
-    return inputs, left_out
 
 
 def _input_lines(
@@ -103,11 +93,9 @@ def _left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
         yield f"    # and {len(left_out) - _MOST_LISTED:,} more columns"
 
 
-def _split_lines(columns: Mapping[str, Column], used: set[str]) -> Iterator[str]:
-    """A hint at columns by which rows might have to be split."""
-    for name, column in columns.items():
-        if name not in used and column.is_group:
-            yield f"    # group: {flow(name)}   would keep all rows of one {name} in the same split"
+def _reasons(left_out: Mapping[str, str]) -> Iterator[str]:
+    for column, why in islice(left_out.items(), _MOST_REASONS):
+        yield f"'{column}' ({why.split(':')[0]})"
 
 
 def _group_lines(targets: Sequence[Target]) -> Iterator[str]:
@@ -129,4 +117,4 @@ def _task_line(target: Target, source: str, kind: str, why: str) -> str:
 
 def _batch_size(rows: int) -> int:
     """Small tables learn more from more steps; of large ones every step is a better one."""
-    return 64 if rows < 20_000 else 256 if rows < LOOKED_AT else 1024
+    return 64 if rows < 20_000 else 256 if rows < _LARGE else 1024

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from pipeline.data.encodings.dates import BETTER, seconds_of_rows
 from pipeline.data.encodings.rows import encoded
 from pipeline.data.tables import pixel_columns
 from pipeline.data.tables.columns import some
@@ -69,13 +70,15 @@ class Rows:
         Raises:
             ValueError: A value is no number, or no finite one; of pixels also a missing one.
         """
-        if self.source.encoding is None:
+        if (encoding := self.source.encoding) is None:
             return _pixels(frame[list(self.columns)], first)
         return encoded(
-            self.source.encoding["columns"],
+            encoding["columns"],
             len(frame),
             numbers=lambda name: _numbers(frame[name], first),
             codes=lambda name, known: _codes(frame[name], known),
+            dates=lambda name: _dates(frame[name], first, encoding["missing"]),
+            texts=lambda name: _distinct(frame[name]),
         )
 
     @property
@@ -111,11 +114,29 @@ def _numbers(values: pd.Series, first: int) -> np.ndarray:
     return numbers
 
 
+def _dates(values: pd.Series, first: int, gaps: Sequence[str]) -> np.ndarray:
+    """Seconds since 1970, float64, NaN where missing."""
+    words, places = _distinct(values)
+    seconds = seconds_of_rows(words, places, gaps)
+    if (wrong := np.isinf(seconds)).any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"row {first + row} (from 0), column '{values.name}': {values.iloc[row]!r} is no date: {BETTER}"
+        )
+    return seconds
+
+
+def _distinct(values: pd.Series) -> tuple[list[str], np.ndarray]:
+    """The different values as text, and the place of each row's among them, -1 where missing."""
+    places, different = pd.factorize(values.astype(object))
+    return [_word(value) for value in different], places
+
+
 def _codes(values: pd.Series, known: Sequence[str]) -> np.ndarray:
     """Places among the known values from 1; 0 where missing or unknown."""
     places = {word: place for place, word in enumerate(known, 1)}
-    each, different = pd.factorize(values.astype(object))
-    codes = np.array([places.get(_word(value), 0) for value in different] + [0])
+    different, each = _distinct(values)
+    codes = np.array([places.get(word, 0) for word in different] + [0])
     return codes[each]  # a missing one has the place -1, the last
 
 

@@ -247,7 +247,7 @@ WRONG: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "no 0 or 1": (_with("old", 9, 2), {}, "houses.csv: row 10, column 'old': 2 is neither 0 nor 1"),
     "no split": (FRAME.assign(part="maybe"), {"split": "part"}, "row 1, column 'part': 'maybe' is no split"),
     "a missing group": (_with("seller", 5, None), {"group": "seller"}, "row 6, column 'seller': missing"),
-    "no time": (FRAME, {"time": "seller"}, "column 'seller' holds no times that can be ordered"),
+    "no time": (FRAME, {"time": "seller"}, "row 1, column 'seller': 's[0-9]+' is no time that can be ord"),
     "one group": (FRAME.assign(seller="s"), {"group": "seller"}, "has one group only"),
     "no rows": (FRAME[:0], {}, "houses.csv: no rows"),
     "a label that is an input": (

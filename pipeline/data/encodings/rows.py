@@ -1,6 +1,7 @@
 """Rows of a table from its columns, as training and every model make them.
 
-Legend of shapes: B rows, N numeric columns, M of them with missing values in train, C categorical columns.
+Legend of shapes: B rows; N numbers: one of a numeric column, some of a date, W of a text; M marks of numeric columns
+and dates with missing values in train; C categorical columns.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-NUMERIC, CATEGORICAL = "numeric", "categorical"
+from pipeline.data.encodings.dates import features_of
+from pipeline.data.encodings.hashed_words import hashed_rows
+
+NUMERIC, CATEGORICAL, DATE, TEXT = "numeric", "categorical", "date", "text"
 _EVERYTHING = (-np.inf, np.inf)
 
 
@@ -17,6 +21,8 @@ def encoded(
     rows: int,
     numbers: Callable[[str], np.ndarray],
     codes: Callable[[str, Sequence[str]], np.ndarray],
+    dates: Callable[[str], np.ndarray],
+    texts: Callable[[str], tuple[Sequence[str], np.ndarray]],
 ) -> np.ndarray:
     """Numbers clipped and standardised, marks of missing ones, codes of categories: float32 [B, N + M + C].
 
@@ -25,14 +31,23 @@ def encoded(
         rows: B.
         numbers: The numbers of a column by its name, float64 [B], NaN where missing.
         codes: The places [B] of a column's values among known ones, from 1; 0 where missing or unknown.
+        dates: The dates of a column by its name, in seconds since 1970, float64 [B], NaN where missing.
+        texts: The different texts of a column by its name, and the place of each row's [B], -1 where missing.
     """
     found: dict[str, list[np.ndarray]] = {"numbers": [], "marks": [], "codes": []}
     for column in columns:
         if column["kind"] == CATEGORICAL:
             found["codes"].append(codes(column["name"], column["values"]))
             continue
-        own = numbers(column["name"]).clip(*column.get("clip", _EVERYTHING))
-        found["numbers"].append(np.nan_to_num((own - column["mean"]) / column["std"], nan=0.0))
+        if column["kind"] == TEXT:
+            found["numbers"] += [*hashed_rows(*texts(column["name"]), column["width"]).T]
+            continue
+        if column["kind"] == DATE:
+            features = features_of(own := dates(column["name"]))
+            found["numbers"] += [_standardised(features[it["of"]], it) for it in column["features"]]
+        else:
+            own = numbers(column["name"])
+            found["numbers"].append(_standardised(own, column))
         if column["marked"]:
             found["marks"].append(np.isnan(own))
     every = [one for kind in found.values() for one in kind]
@@ -40,3 +55,19 @@ def encoded(
     for place, column_values in enumerate(every):
         values[:, place] = column_values
     return values
+
+
+def widths(columns: Sequence[Mapping[str, Any]]) -> list[tuple[int, int, int]]:
+    """How many numbers, marks and codes each column has in a row."""
+    return [
+        (0, 0, 1)
+        if column["kind"] == CATEGORICAL
+        else (column.get("width", len(column.get("features", [None]))), int(column.get("marked", False)), 0)
+        for column in columns
+    ]
+
+
+def _standardised(values: np.ndarray, about: Mapping[str, Any]) -> np.ndarray:
+    own = values.clip(*about.get("clip", _EVERYTHING))
+    standardised: np.ndarray = np.nan_to_num((own - about["mean"]) / about["std"], nan=0.0)
+    return standardised

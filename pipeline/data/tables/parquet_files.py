@@ -44,7 +44,7 @@ class ParquetFiles:
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
-        """Of the columns that all files have, of one kind; a key's are numbers or dates where all its folders say so."""
+        """Of the columns that all files have, of one kind; keys are numbers or dates where all folders say so."""
         return {name: kind for name, kind in self._unified.items() if kind is not None and name not in self.unreadable}
 
     @cached_property

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.data.encodings.columns import types_of
+from pipeline.data.encodings.columns import dates_of, types_of
+from pipeline.data.encodings.rows import DATE
 from pipeline.data.tables.columns import Columns
 from pipeline.data.tables.rows import Batch, Rows
 from pipeline.data.tables.typed import TableFile, numbers, open_table, refuse
@@ -26,13 +27,15 @@ def open_records(path: Path, encodings: Sequence[Mapping[str, Any]]) -> Rows:
         UserError: It is no such table; its later rows are found out as they are read.
     """
     file, encoding = _matching(path, encodings)
-    wanted = types_of({column["name"]: column["kind"] for column in encoding["columns"]})
+    kinds = {column["name"]: column["kind"] for column in encoding["columns"]}
+    wanted = types_of(kinds)
     if missing := [name for name in wanted if name not in file.types]:
         if why := file.unreadable.get(missing[0]):
             raise UserError(f"{path}: column '{missing[0]}' can be no input: {why}")
         raise UserError(f"{path}: no column '{missing[0]}'; the model reads {', '.join(wanted)}")
     ignored = [name for name in file.types if name not in wanted]
-    return Rows(Columns(list(wanted), ignored), None, _batches(file, wanted))
+    dates = [name for name, kind in kinds.items() if kind == DATE]
+    return Rows(Columns(list(wanted), ignored), None, _batches(file, wanted, dates))
 
 
 def _matching(path: Path, encodings: Sequence[Mapping[str, Any]]) -> tuple[TableFile, Mapping[str, Any]]:
@@ -41,9 +44,11 @@ def _matching(path: Path, encodings: Sequence[Mapping[str, Any]]) -> tuple[Table
     return min(opened, key=lambda it: sum(column["name"] not in it[0].types for column in it[1]["columns"]))
 
 
-def _batches(file: TableFile, wanted: Mapping[str, pa.DataType]) -> Iterator[Batch]:
+def _batches(file: TableFile, wanted: Mapping[str, pa.DataType], dates: Sequence[str]) -> Iterator[Batch]:
     done = 0
     for batch in file.batches(wanted):
+        for name in dates:
+            dates_of(batch.column(name), (), file.path, done, name)
         for name, kind in wanted.items():
             if pa.types.is_floating(kind):
                 refuse(file.path, done, np.isinf(numbers(batch.column(name))), name, "an infinite number")

@@ -139,6 +139,12 @@ def words(column: pa.Array) -> pa.Array:
     return column.cast(pa.string())
 
 
+def distinct(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """The different values [W] of a column of text, and the place of each row's among them [B]; -1 where missing."""
+    found = column.dictionary_encode()
+    return found.dictionary, found.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+
+
 def count(counter: Counter[str], column: pa.Array) -> None:
     """Add how often each value of a column is there."""
     for one in pc.value_counts(column.drop_null()).to_pylist():
