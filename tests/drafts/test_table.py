@@ -69,7 +69,7 @@ def test_columns_are_guessed_by_what_is_in_them(tmp_path: Path) -> None:
 def test_of_a_wide_table_the_columns_are_not_listed(tmp_path: Path) -> None:
     wide = pd.DataFrame(DRAWS.normal(size=(ROWS, 300)), columns=[f"x{place}" for place in range(300)])
     text, said = drafted(tmp_path, "level", pd.concat([wide, FRAME], axis=1))
-    assert said["sources"]["it"]["inputs"] == {"*": "auto"}
+    assert said["sources"]["it"]["inputs"] == {"day": "date", "*": "auto"}  # which splits the rows, and is no pattern's
     assert "# 303 numeric, 1 date, 3 categorical; " in text
     assert "# Each value of word goes with a single level: does it give the answer away?" in text
     assert len(text.splitlines()) < 40

@@ -1,23 +1,25 @@
 """The encoding of a table: numbers clipped and standardised, missing ones marked, categories as codes.
 
-Legend of shapes: B rows of a chunk; N numbers, M marks and C codes of a row, see `pipeline.data.encodings.rows`. A mark
-is 1 where the number or date is missing, a code 0 for a value that is missing or that train never showed.
+Legend of shapes: B rows of a chunk, N numeric columns, M of them with missing values in train, C categorical columns.
+A row is encoded as N numbers, M marks (1 where the number is missing), and C codes (0 for a value that is missing or
+that train never showed).
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline.data.encodings.dates import BETTER, features_of, seconds_of_rows
+from pipeline.data.encodings.dates import BETTER, dates_but, features_of
 from pipeline.data.encodings.hashed_words import WIDTH
 from pipeline.data.encodings.moments import ClippedMoments, Moments, Range
-from pipeline.data.encodings.rows import CATEGORICAL, DATE, NUMERIC, encoded, widths
+from pipeline.data.encodings.rows import CATEGORICAL, DATE, NUMERIC, codes_of, encoded, widths
+from pipeline.data.encodings.values import Codes, counted, in_order
 from pipeline.data.tables.typed import count, distinct, numbers, refuse
 from pipeline.errors import UserError
 
@@ -42,12 +44,16 @@ def dates_of(column: pa.Array, gaps: Collection[str], path: Path, done: int, nam
     Raises:
         UserError: A value is no date.
     """
-    words, places = distinct(column)
-    found = seconds_of_rows(words.to_pylist(), places, gaps)
+    found = each(column, dates_but(gaps), np.nan)
     if (wrong := np.isinf(found)).any():
         word = column[int(np.argmax(wrong))].as_py()
         refuse(path, done, wrong, name, f"'{word}' is no date: {BETTER}; if it marks a gap, add it to `missing`")
     return found
+
+
+def missing_in(about: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """What marks missing values, as `open_table` takes it, by what an encoding knows; earlier ones say less."""
+    return tuple(about["missing"]) or (None if about.get("usual", True) else ())
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,12 @@ class ColumnsEncoding:
     """How the columns of a table become rows.
 
     Attributes:
-        about: `kind` table; `separator` and `missing` of its CSV files; `columns`, each with its `name` and `kind`, a
-            numeric one with `mean`, `std`, `marked` and, if its numbers are clipped, `clip`, from where to where; a
-            date with `marked` and `features`, each with what it is `of`, `mean`, `std` and perhaps `clip`; a text with
-            `width`; a categorical one with its `values` in the order of their codes from 1; and `categories`, how
-            many codes each categorical one has.
+        about: `kind` table; `separator` of its CSV files; `missing`, words that mark missing values, and `usual`, false
+            where the usual words of CSV files do not; `columns`, each with its `name` and `kind`, a numeric one with
+            `mean`, `std`, `marked` and, if its numbers are clipped, `clip`, from where to where; a date with `marked`
+            and `features`, each with what it is `of`, `mean`, `std` and perhaps `clip`; a text with `width`; a
+            categorical one with its `type`, its `values` in the order of their codes from 1, and `rare`, the share of its
+            values in train that have no code; and `categories`, the number of codes of each categorical one.
     """
 
     about: dict[str, Any]
@@ -75,10 +82,14 @@ class ColumnsEncoding:
             self.about["columns"],
             chunk.num_rows,
             numbers=lambda name: numbers(chunk.column(name)),
-            codes=lambda name, known: _codes(chunk.column(name), known),
-            dates=lambda name: dates_of(chunk.column(name), self.about["missing"], Path(), 0, name),
-            texts=lambda name: _texts(chunk.column(name)),
+            codes=lambda name: each(chunk.column(name), self._codes[name]),
+            dates=lambda name: each(chunk.column(name), dates_but(self.about["missing"]), np.nan),
+            texts=lambda name: _texts(chunk.column(name), self.about["missing"]),
         )
+
+    @cached_property
+    def _codes(self) -> dict[str, Codes]:
+        return codes_of(self.about)
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ class ColumnsEncoder:
         rows: The table has at most so many.
         clip: Quantiles between which numbers are clipped; None clips none.
         separator: Between the fields of a CSV file: those to be predicted are written alike.
-        missing: What its fields say where a value is missing.
+        missing: What marks missing values, beside the usual words of CSV files; of these none where it is empty.
     """
 
     family: str
@@ -103,7 +114,7 @@ class ColumnsEncoder:
     rows: int
     clip: tuple[float, float] | None
     separator: str = ","
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...] | None = None
 
     def fit(self, chunks: Iterable[tuple[pa.RecordBatch, np.ndarray]]) -> ColumnsEncoding:
         """See `pipeline.data.sources.Encoder`.
@@ -122,7 +133,7 @@ class ColumnsEncoder:
                 refuse(self.path, done, np.isinf(column), name, why)
                 own.take(column[where])
             for name, date in dates.items():
-                date.take(dates_of(chunk.column(name), self.missing, self.path, done, name)[where])
+                date.take(dates_of(chunk.column(name), self.missing or (), self.path, done, name)[where])
             learnt = pa.array(where)
             for name, counter in values.items():
                 count(counter, chunk.column(name).filter(learnt))
@@ -132,14 +143,15 @@ class ColumnsEncoder:
                         f"if it is an identifier, leave it out of inputs"
                     )
             done += chunk.num_rows
-        fitted = {name: self._numeric(name, it) for name, it in moments.items()}
+        fitted: dict[str, dict[str, Any]] = {name: self._numeric(name, it) for name, it in moments.items()}
         fitted |= {name: self._date(name, it) for name, it in dates.items()}
         fitted |= {name: self._categorical(name, it) for name, it in values.items()}
         columns = [
             {"name": name, "kind": kind, **fitted.get(name, {"width": WIDTH})} for name, kind in self.inputs.items()
         ]
         codes = [len(column["values"]) + 1 for column in columns if column["kind"] == CATEGORICAL]
-        file = {"separator": self.separator, "missing": list(self.missing)}
+        file: dict[str, Any] = {"separator": self.separator, "missing": list(self.missing or ())}
+        file |= {} if self.missing != () else {"usual": False}
         return ColumnsEncoding({"kind": "table", **file, "columns": columns, "categories": codes})
 
     def _moments(self) -> Moments:
@@ -155,13 +167,18 @@ class ColumnsEncoder:
         features = found.varying()
         if not features:
             raise UserError(f"{self.path}: column '{name}' has no two dates in train: leave it out of inputs")
-        return {"features": [{"of": of, **_about(it, it.finish())} for of, it in features.items()], "marked": found.missing > 0}
+        return {
+            "features": [{"of": of, **_about(it, it.finish())} for of, it in features.items()],
+            "marked": found.missing > 0,
+        }
 
     def _categorical(self, name: str, found: Counter[str]) -> dict[str, Any]:
         if not found:
             raise UserError(f"{self.path}: column '{name}' has no value in any row of train: leave it out of inputs")
-        frequent = sorted(found, key=lambda value: (-found[value], value))[: self.categories]
-        return {"values": sorted(frequent)}
+        of, values = counted(found)
+        frequent = sorted(values, key=lambda value: (-values[value], value))[: self.categories]
+        rare = 1 - sum(values[value] for value in frequent) / values.total()
+        return {"type": of, "values": in_order(frequent, of), "rare": rare}
 
 
 class DateMoments:
@@ -194,11 +211,12 @@ def _about(found: Moments, clip: Range | None) -> dict[str, Any]:
     return {"mean": found.mean, "std": found.std} | ({"clip": list(clip)} if clip else {})
 
 
-def _texts(column: pa.Array) -> tuple[list[str], np.ndarray]:
+def _texts(column: pa.Array, gaps: Collection[str]) -> tuple[list[str], np.ndarray]:
     words, places = distinct(column)
-    return words.to_pylist(), places
+    return ["" if word in gaps else word for word in words.to_pylist()], places
 
 
-def _codes(values: pa.Array, known: Sequence[str]) -> np.ndarray:
-    places = pc.index_in(values, value_set=pa.array(known, pa.string()))
-    return places.fill_null(-1).to_numpy(zero_copy_only=False) + 1
+def each(column: pa.Array, make: Callable[[str], float], missing: float = 0) -> np.ndarray:
+    """What a function makes of each value of a column of text, numbers [B]."""
+    found, places = distinct(column.cast(pa.string()))
+    return np.array([*map(make, found.to_pylist()), missing])[places]  # a gap has the place -1, the last

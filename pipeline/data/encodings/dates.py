@@ -5,7 +5,7 @@ without as they are. A copy of this file goes into every model that reads dates.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -18,6 +18,16 @@ _ISO = re.compile(FORM, re.ASCII | re.IGNORECASE)
 _DAY = 86_400  # seconds
 
 
+def moment_of(word: str) -> datetime | None:
+    """A date, with a zone where one is written; None where the word is none."""
+    if not _ISO.fullmatch(word := word.strip()):
+        return None
+    try:
+        return datetime.fromisoformat(word.upper())
+    except ValueError:
+        return None
+
+
 @lru_cache(1 << 16)
 def seconds_of(word: str) -> float | None:
     """The seconds since 1970 of a date; None where the word is none.
@@ -25,25 +35,13 @@ def seconds_of(word: str) -> float | None:
     >>> seconds_of("1970-01-02"), seconds_of("1970-01-01T01:00+01:00"), seconds_of("31.5.2024")
     (86400.0, 0.0, None)
     """
-    if not _ISO.fullmatch(word := word.strip()):
-        return None
-    try:
-        found = datetime.fromisoformat(word.upper())
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    found = moment_of(word)
+    return None if found is None else (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-def seconds_of_rows(words: Sequence[str], places: np.ndarray, gaps: Collection[str] = ()) -> np.ndarray:
-    """The seconds since 1970 of each row's date, float64 [B]; NaN where it is missing, infinite where it is no date.
-
-    Args:
-        words: Different dates.
-        places: Of each row's among them [B], -1 where missing.
-        gaps: What marks missing dates.
-    """
-    found = [np.nan if not word or word in gaps else seconds_of(word) for word in words]
-    return np.array([*(np.inf if it is None else it for it in found), np.nan])[places]
+def dates_but(gaps: Collection[str]) -> Callable[[str], float]:
+    """What makes seconds of a date's text: NaN where it marks a gap, infinite where it is no date."""
+    return lambda word: np.nan if word in gaps else np.inf if (found := seconds_of(word)) is None else found
 
 
 def day_of(seconds: float) -> str:

@@ -11,16 +11,26 @@ import numpy as np
 
 from pipeline.data.encodings.dates import features_of
 from pipeline.data.encodings.hashed_words import hashed_rows
+from pipeline.data.encodings.values import TEXT, Codes
 
-NUMERIC, CATEGORICAL, DATE, TEXT = "numeric", "categorical", "date", "text"
+NUMERIC, CATEGORICAL, DATE, FREE_TEXT = "numeric", "categorical", "date", "text"
 _EVERYTHING = (-np.inf, np.inf)
+
+
+def codes_of(encoding: Mapping[str, Any]) -> dict[str, Codes]:
+    """What gives the values of each categorical column their codes; without a type they are as they are spelled."""
+    return {
+        it["name"]: Codes(it["values"], it.get("type", TEXT), encoding.get("missing") or ())
+        for it in encoding["columns"]
+        if it["kind"] == CATEGORICAL
+    }
 
 
 def encoded(
     columns: Sequence[Mapping[str, Any]],
     rows: int,
     numbers: Callable[[str], np.ndarray],
-    codes: Callable[[str, Sequence[str]], np.ndarray],
+    codes: Callable[[str], np.ndarray],
     dates: Callable[[str], np.ndarray],
     texts: Callable[[str], tuple[Sequence[str], np.ndarray]],
 ) -> np.ndarray:
@@ -30,16 +40,16 @@ def encoded(
         columns: As `ColumnsEncoding` knows them.
         rows: B.
         numbers: The numbers of a column by its name, float64 [B], NaN where missing.
-        codes: The places [B] of a column's values among known ones, from 1; 0 where missing or unknown.
+        codes: The codes of a column by its name [B].
         dates: The dates of a column by its name, in seconds since 1970, float64 [B], NaN where missing.
         texts: The different texts of a column by its name, and the place of each row's [B], -1 where missing.
     """
     found: dict[str, list[np.ndarray]] = {"numbers": [], "marks": [], "codes": []}
     for column in columns:
         if column["kind"] == CATEGORICAL:
-            found["codes"].append(codes(column["name"], column["values"]))
+            found["codes"].append(codes(column["name"]))
             continue
-        if column["kind"] == TEXT:
+        if column["kind"] == FREE_TEXT:
             found["numbers"] += [*hashed_rows(*texts(column["name"]), column["width"]).T]
             continue
         if column["kind"] == DATE:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.encodings.dates import FORM, day_of, seconds_of
-from pipeline.data.encodings.rows import CATEGORICAL, DATE, NUMERIC, TEXT
+from pipeline.data.encodings.rows import CATEGORICAL, DATE, FREE_TEXT, NUMERIC
 from pipeline.data.sources.split_by import WORDS
 from pipeline.data.tables.typed import TableFile, distinct
 from pipeline.errors import UserError
@@ -224,6 +224,8 @@ class Column:
     @property
     def unfit(self) -> str | None:
         """Why it is no input, in words; None where it can be one."""
+        if not self.name:
+            return "a column without a name, which nobody can send to the model"
         if self.different < 2:
             return "the same in every row" if self.different else "empty"
         if self.is_identifier:
@@ -239,7 +241,7 @@ class Column:
             return NUMERIC
         if self.is_time:
             return DATE
-        return TEXT if self.is_prose or self.different > _MOST_CATEGORIES else CATEGORICAL
+        return FREE_TEXT if self.is_prose or self.different > _MOST_CATEGORIES else CATEGORICAL
 
     @property
     def kind(self) -> str | None:

@@ -88,7 +88,7 @@ def open_texts(
     if labels or path.name.endswith((".txt", ".txt.gz")):
         return Lines(path, text, labels, names or {})
     if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")) or path.is_dir():
-        return open_table(path, separator)
+        return open_table(path, separator, text=text)
     raise UserError(f"{path}: texts are read from .jsonl, .csv, .tsv, .parquet or .txt files")
 
 

@@ -31,9 +31,9 @@ FIT = {
     "coded": (pa.array(["x", "y"]).dictionary_encode(), pa.string(), ["x", "y"]),
     "coded numbers": (pa.array([1.5, 2.5]).dictionary_encode(), pa.float64(), [1.5, 2.5]),
     "day": (pa.array([DAY.date(), None]), pa.string(), ["2024-01-31", None]),
-    "nanoseconds": (pa.array([DAY, None], pa.timestamp("ns")), pa.string(), ["2024-01-31 12:30:00.000000", None]),
+    "nanoseconds": (pa.array([DAY, None], pa.timestamp("ns")), pa.string(), ["2024-01-31 12:30:00.000000000", None]),
     "zone": (pa.array([DAY, None], pa.timestamp("ms", "Europe/Berlin")), pa.string(),
-             ["2024-01-31 12:30:00.000000", None]),
+             ["2024-01-31 12:30:00.000Z", None]),
 }  # fmt: skip
 
 
