@@ -96,7 +96,9 @@ def _decide_split(found: Decisions, file: TableFile, columns: Mapping[str, Colum
     for name, column in columns.items() if found.split is None else ():
         if not _is_clock(column):
             continue
-        if not column.rising and not column.falling:
+        if gaps := column.missing + column.gaps.total():
+            found.hints.append(f"time: {name}   would test on the latest rows, but {gaps:,} rows have none")
+        elif not column.rising and not column.falling:
             found.hints.append(f"time: {name}   would test on the latest rows; the rows are not in its order")
         elif late := _late_class(file, classes, column.falling):
             found.hints.append(f"time: {name}   would test on the latest rows, but {late}")
@@ -109,8 +111,8 @@ def _decide_split(found: Decisions, file: TableFile, columns: Mapping[str, Colum
 
 
 def _is_clock(column: Column) -> bool:
-    """Whether rows can be ordered by it."""
-    if column.missing or column.gaps or column.different < _MOMENTS or column.is_identifier:
+    """Whether rows might be ordered by it."""
+    if column.different < _MOMENTS or column.is_identifier:
         return False
     return column.is_time or (column.is_number and column.whole and bool(_TIMES.fullmatch(column.name)))
 

@@ -47,7 +47,7 @@ def dates_of(column: pa.Array, gaps: Collection[str], path: Path, done: int, nam
     found = each(column, dates_but(gaps), np.nan)
     if (wrong := np.isinf(found)).any():
         word = column[int(np.argmax(wrong))].as_py()
-        refuse(path, done, wrong, name, f"'{word}' is no date: {BETTER}; if it marks a gap, add it to `missing`")
+        refuse(path, done, wrong, name, f"'{word}' is no date: {BETTER}, or leave it empty (`missing` lists words for gaps)")
     return found
 
 

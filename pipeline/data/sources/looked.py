@@ -34,10 +34,10 @@ _GROUPS = re.compile(r"(?i)patient|subject|person|user|customer|group|family|sit
 _SPLITS = re.compile(r"(?i)(cv[_. ]?)?folds?|split|partition|(is|in)[_. ]?(train|test|val)\w*")
 _OF = "row|user|tweet|post|item|order|product|customer|case|record|patient|subject|obj|object|person|sample|doc"
 _KEYS = re.compile(
-    rf"(?i:({_OF})?id|uuid|guid|uid|key|pk|row[_. ]?names?|unnamed: ?\d+|.*[_. ](id|uuid|guid|key)|id[_. ]\w+|)"
+    rf"(?i:({_OF})?id|uuid|guid|uid|key|pk|row[_. ]?names?|unnamed: ?\d+|.*[_. ](id|uuid|guid|key)|id[_. ]\w+)"
     r"|.*[a-z](Id|ID)"
 )
-"""Names of identifiers; R writes row names without one."""
+"""Names of identifiers."""
 _COUNTERS = re.compile(r"(?i)index|idx|rows?|row[_. ]?(no|nr|num|number)|no\.?|nr\.?|num|number|obs|case|seq|serial|x")
 """Names of what is an identifier where it counts the rows."""
 
