@@ -33,7 +33,8 @@ def predict(
 
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
-        source: A table with the columns that the model reads (`pixel_0` ... of images), a folder of Parquet files, or a folder of images; for a model that reads text, a file that
+        source: A table with the columns that the model reads (`pixel_0` ... of images), see
+            `pipeline.data.tables.typed.open_table`, or a folder of images; for a model that reads text, a file that
             `pipeline.data.texts` reads.
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.

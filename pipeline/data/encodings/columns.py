@@ -121,7 +121,7 @@ class ColumnsEncoder:
             for name, kind in self.inputs.items()
         ]
         codes = [len(column["values"]) + 1 for column in columns if column["kind"] == CATEGORICAL]
-        file = {"separator": self.separator, "missing": list(self.missing or ())}
+        file: dict[str, Any] = {"separator": self.separator, "missing": list(self.missing or ())}
         file |= {} if self.missing != () else {"usual": False}
         return ColumnsEncoding({"kind": "table", **file, "columns": columns, "categories": codes})
 

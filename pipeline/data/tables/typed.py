@@ -57,7 +57,7 @@ class TableFile(Protocol):
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """These columns of all rows in order, as these types: text, float64 or any that `types` tells.
 
-        All batches but the last have as many rows, whichever format they come from; what is summed over them is the same.
+        All batches but the last have as many rows, whichever format they come from: sums over them are alike.
 
         Raises:
             UserError: A column is not there, or a value is of another type.
@@ -93,7 +93,7 @@ def open_table(
     if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
         usual = () if missing == () else _USUAL
         return CsvFile(path, "\t" if ".tsv" in path.name else separator, (*usual, *words), text)
-    raise UserError(f"{path}: give a .csv, .tsv, .jsonl or .parquet file (text also as .gz), or a folder of Parquet files")
+    raise UserError(f"{path}: give a .csv, .tsv, .jsonl (or .gz of these) or .parquet file, or a folder of the last")
 
 
 @dataclass(frozen=True)
@@ -216,9 +216,7 @@ def _read(path: Path, keys: Mapping[str, str], wanted: Iterable[str]) -> Iterato
     inside = [name for name in wanted if name not in keys]
     with reading_parquet(path):
         for batch in record_batches(path, inside, batch_rows(len(inside))):
-            columns = [
-                pa.repeat(keys[name], batch.num_rows) if name in keys else batch.column(name) for name in wanted
-            ]
+            columns = [pa.repeat(keys[name], batch.num_rows) if name in keys else batch.column(name) for name in wanted]
             yield pa.RecordBatch.from_arrays(columns, list(wanted))
 
 
