@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import Failure, UserError
+from pipeline.files import check_regular
 from pipeline.sqlite import enable_wal
 
 _JOURNAL = "journal://"
@@ -114,6 +115,7 @@ def _check_file(path: Path, url: str) -> bool:
         raise UserError(_line(url, "names no file, so the study would be lost; write for example sqlite:///optuna.db"))
     if not path.parent.is_dir():
         raise UserError(_line(url, f"lies in a folder that does not exist: create {path.parent}"))
+    check_regular(path, "tuning.storage")
     try:
         if path.exists():
             path.open("rb").close()

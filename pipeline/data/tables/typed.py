@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.csv import csv_reader, explained
 from pipeline.errors import UserError
+from pipeline.files import check_regular
 
 _BLOCK = 1 << 20  # bytes of text parsed at a time
 _OF_COLUMN = 1 << 11  # the same, at least, of each column: a wide table has few rows in a block
@@ -136,6 +137,8 @@ class ParquetFiles:
         """
         found = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*.parquet"))}
         if seen := [path for path, names in found.items() if not any(name.startswith((".", "_")) for name in names)]:
+            for path in seen:
+                check_regular(path)
             return cls(folder, seen)
         raise UserError(f"{folder}: no Parquet file in this folder")
 
