@@ -21,6 +21,10 @@ from pipeline.config.project import experiment_files
 from pipeline.config.space import check_space
 from pipeline.errors import UserError
 from pipeline.files import check_regular
+from pipeline.urls import remember
+
+STORAGE = "HEADWAY_STORAGE"
+"""Names the storage of studies in the environment: after `--storage`, before `tuning.storage` of the file."""
 
 _FEW = 10_000  # values that aliases may expand a short text to
 _SHORT = 20_000  # letters that are parsed in Python
@@ -83,13 +87,27 @@ def load(name_or_path: str, values: Mapping[str, Any], project: Path) -> Experim
     tree.setdefault("name", path.stem)
     _check_keys(values)
     try:
-        experiment = Experiment.model_validate(merged(tree, nested(values)))
+        experiment = Experiment.model_validate(_with_storage(merged(tree, nested(values)), values))
         check_space(experiment)
     except ValidationError as error:
         raise UserError(f"{path.name}: {one_line(error)}") from None
     except UserError as error:
         raise UserError(f"{path.name}: {error}") from None
     return experiment
+
+
+def _with_storage(tree: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the storage that the environment names, unless the command line names one."""
+    tuning = tree.get("tuning", {})
+    if not isinstance(tuning, Mapping):
+        return tree  # nothing is searched
+    given = nested(values).get("tuning")
+    named = os.environ.get(STORAGE)
+    if named and not (isinstance(given, Mapping) and "storage" in given):
+        tree = tree | {"tuning": {**tuning, "storage": named}}
+    if isinstance(storage := tree.get("tuning", {}).get("storage"), str):
+        remember(storage)
+    return tree
 
 
 def find(name_or_path: str, project: Path) -> Path:

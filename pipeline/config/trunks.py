@@ -21,7 +21,7 @@ def _positive(widths: tuple[int, ...]) -> tuple[int, ...]:
     return widths
 
 
-Positives = Annotated[Widths, AfterValidator(_positive), Field(max_length=PARTS.le)]
+Positives = Annotated[Widths, AfterValidator(_positive), Field(max_length=1024)]
 
 
 class Trunk(Part):

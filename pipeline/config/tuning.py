@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config.base import Settings, abbreviated, as_tuple
 from pipeline.config.facts import RESOLVED, SECRET, WHOLE, read_by
-from pipeline.config.limits import PARTS, REPEATS, ROWS, TOGETHER
+from pipeline.config.limits import REPEATS, ROWS, TOGETHER
 
 _Positive = Annotated[float, Field(gt=0.0)]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -64,7 +64,7 @@ class IntRange(_Dimension):
 class Choice(_Dimension):
     """One of several values, of any type that the setting accepts."""
 
-    choice: Annotated[tuple[Any, ...], BeforeValidator(as_tuple)] = Field(min_length=1, max_length=PARTS.le)
+    choice: Annotated[tuple[Any, ...], BeforeValidator(as_tuple)] = Field(min_length=1, max_length=1024)
 
 
 class Simplex(_Dimension):
@@ -140,7 +140,8 @@ class TuningSettings(Settings):
             of the replicate.
         pruner: `none`, `halving` (synchronous successive halving) or `median`, within a replicate. Rungs of trials can
             be compared only if the learning rate is constant or follows a plateau.
-        storage: URL of Optuna's storage; null for sqlite in the project folder.
+        storage: URL of Optuna's storage; null for sqlite in the project folder. The environment's `HEADWAY_STORAGE` comes
+            before it, and `--storage` before that. Passwords are stored nowhere.
         timeout: Seconds (or 10m, 2h) after which no further batch starts; null for none.
         space: The search space by dotted key, each with a range or choice, and optionally `when` it is searched.
     """
