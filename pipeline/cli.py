@@ -18,7 +18,7 @@ _FORCE = click.option(
     "--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached."
 )
 _STORAGE = click.option(
-    "--storage", default="", help="Short for --set tuning.storage=URL; with a password rather HEADWAY_STORAGE."
+    "--storage", default="", help="Short for --set tuning.storage=URL; a password is better kept in HEADWAY_STORAGE."
 )
 _JOB = (
     _RESUME,

@@ -140,8 +140,8 @@ class TuningSettings(Settings):
             of the replicate.
         pruner: `none`, `halving` (synchronous successive halving) or `median`, within a replicate. Rungs of trials can
             be compared only if the learning rate is constant or follows a plateau.
-        storage: URL of Optuna's storage; null for sqlite in the project folder. The environment's `HEADWAY_STORAGE` comes
-            before it, and `--storage` before that. Passwords are stored nowhere.
+        storage: URL of Optuna's storage; null for sqlite in the project folder. `HEADWAY_STORAGE` in the environment
+            comes before it, and `--storage` before both. Its password is stored and shown nowhere.
         timeout: Seconds (or 10m, 2h) after which no further batch starts; null for none.
         space: The search space by dotted key, each with a range or choice, and optionally `when` it is searched.
     """
