@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.config import Experiment
 from pipeline.config.tasks import Regression, TaskSettings
+from pipeline.data.encodings.rows import RowError
 from pipeline.data.encodings.text import most_of
 from pipeline.data.folds import Folded, folded, of_folds
 from pipeline.data.leaks import hashed, repeated
@@ -22,7 +23,7 @@ from pipeline.data.prepared import MANIFEST, checksum, groups_file, inputs_file,
 from pipeline.data.sources import Cutting, Encoder, Encoding, Examples, Part, Place, Report, source
 from pipeline.data.splitting import Chosen, split
 from pipeline.data.targets import Stored, fitted, label_of, targets_of
-from pipeline.errors import Failure
+from pipeline.errors import Failure, UserError
 from pipeline.kinds import kind_of
 
 _CHUNK_ROWS = 4096
@@ -190,7 +191,7 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
     cut = dict.fromkeys(rows, 0)
     files = {piece: _opened(folder / inputs_file(name, piece[0])) for piece in pieces}
     try:
-        for piece, values, shortened in _encoded(pieces, encoding):
+        for piece, values, shortened in _encoded(name, pieces, encoding):
             split_name, start = piece
             cut[split_name] += shortened
             if done[piece] == start:
@@ -226,7 +227,7 @@ def _opened(path: Path) -> Any:
 
 
 def _encoded(
-    parts: Mapping[tuple[str, int], Chosen], encoding: Encoding | None
+    name: str, parts: Mapping[tuple[str, int], Chosen], encoding: Encoding | None
 ) -> Iterator[tuple[tuple[str, int], np.ndarray, int]]:
     """Some rows [B, ...] of a piece of a split at a time, in the order of the source; and how many were cut."""
     for part in {id(chosen.part): chosen.part for chosen in parts.values()}.values():
@@ -234,7 +235,10 @@ def _encoded(
         start = 0
         for chunk in _chunks(part):
             stop = start + len(chunk)
-            values = encoding.encode(chunk) if encoding else chunk
+            try:
+                values = encoding.encode(chunk) if encoding else chunk
+            except RowError as error:
+                raise UserError(f"source '{name}': row {start + error.row + 1}, {error.what}") from None
             cut = encoding.cut(chunk) if isinstance(encoding, Cutting) else np.zeros(len(chunk), bool)
             for piece, where in own.items():
                 if (mask := where[start:stop]).any():

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.tasks import TaskSettings
+from pipeline.data.encodings.moments import Range
+from pipeline.data.encodings.rows import LARGEST, too_large
 from pipeline.data.prepared import known
 from pipeline.data.sources import Examples
 from pipeline.errors import UserError
@@ -95,16 +97,21 @@ def targets_of(task: str, labels: Mapping[str, np.ndarray], classes: list[str], 
 def _numbers(task: str, labels: Mapping[str, np.ndarray], clip: bool) -> Stored:
     """Numbers, standardised by the training split alone."""
     for name, values in labels.items():
-        if np.isinf(values).any():
-            raise UserError(f"task '{task}': an infinite target in {name}")
+        if (wrong := too_large(values)).any():
+            what = f"{values[np.argmax(wrong)]:g}, is no number to compute with (they end at {LARGEST:.1e})"
+            raise UserError(f"task '{task}': a target in {name}, {what}")
     train = labels["train"][known(labels["train"])].astype(np.float64, copy=False)
-    mean, std = float(train.mean()), float(train.std())
-    if std == 0.0:
-        raise UserError(f"task '{task}': every row of train has the same target, {mean:g}: there is nothing to learn")
+    if (reach := Range(float(train.min()), float(train.max()))).is_point:
+        same = f"the same target, {reach.low:g}" + ("" if reach.low == reach.high else " but for rounding")
+        raise UserError(f"task '{task}': every row of train has {same}: there is nothing to learn")
+    mean, std = float(train.mean()), float(train.std()) or reach.high - reach.low  # squares can underflow
     arrays = {name: _standardised(values, mean, std) for name, values in labels.items()}
+    for name, values in arrays.items():
+        if (wrong := np.isinf(values)).any():
+            what = f"{labels[name][np.argmax(wrong)]:g}, is too large beside those of train"
+            raise UserError(f"task '{task}': a target in {name}, {what} (standard deviation {std:g})")
     about = {"classes": [], "counts": {}, "labelled": _labelled(arrays), "mean": mean, "std": std}
-    reach = {"low": float(train.min()), "high": float(train.max())} if clip else {}
-    return Stored(arrays, about | reach)
+    return Stored(arrays, about | (reach._asdict() if clip else {}))
 
 
 def _tags(labels: Mapping[str, np.ndarray], classes: list[str]) -> Stored:
@@ -136,7 +143,8 @@ def _standardised(values: np.ndarray, mean: float, std: float) -> np.ndarray:
     found = np.empty(len(values), np.float32)
     for start in range(0, len(values), _CHUNK):
         part = slice(start, start + _CHUNK)
-        found[part] = (values[part].astype(np.float64, copy=False) - mean) / std
+        with np.errstate(over="ignore"):
+            found[part] = (values[part].astype(np.float64, copy=False) - mean) / std
     return found
 
 

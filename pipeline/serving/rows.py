@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from pipeline.data.encodings.rows import encoded
+from pipeline.data.encodings.rows import RowError, encoded, too_large
 from pipeline.data.tables import pixel_columns
 from pipeline.data.tables.columns import some
 from pipeline.serving.specification import SourceSpec
@@ -67,16 +67,19 @@ class Rows:
             first: Number of its first row, for messages.
 
         Raises:
-            ValueError: A value is no number, or no finite one; of pixels also a missing one.
+            RowError: A value is no number, or no finite one; of pixels also a missing one.
         """
         if self.source.encoding is None:
             return _pixels(frame[list(self.columns)], first)
-        return encoded(
-            self.source.encoding["columns"],
-            len(frame),
-            numbers=lambda name: _numbers(frame[name], first),
-            codes=lambda name, known: _codes(frame[name], known),
-        )
+        try:
+            return encoded(
+                self.source.encoding["columns"],
+                len(frame),
+                numbers=lambda name: _numbers(frame[name]),
+                codes=lambda name, known: _codes(frame[name], known),
+            )
+        except RowError as error:
+            raise RowError(first + error.row, error.what) from None
 
     @property
     def _shown(self) -> str:
@@ -93,21 +96,23 @@ def _pixels(frame: pd.DataFrame, first: int) -> np.ndarray:
     with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
         values = frame.to_numpy(dtype=np.float32, na_value=np.nan)
     if not (finite := np.isfinite(values)).all():
-        row, column = np.argwhere(~finite)[0]
+        row, column = map(int, np.argwhere(~finite)[0])
         found = frame.iat[row, column]
-        raise ValueError(f"row {first + row} (from 0), column '{frame.columns[column]}': {found} is no finite number")
+        raise RowError(first + row, f"column '{frame.columns[column]}': {found} is no finite number")
     return np.require(values, requirements=["C", "W"])  # pandas hands out read-only arrays
 
 
-def _numbers(values: pd.Series, first: int) -> np.ndarray:
+def _numbers(values: pd.Series) -> np.ndarray:
     """float64, NaN where missing."""
-    numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    wrong = np.isinf(numbers) | (np.isnan(numbers) & values.notna().to_numpy())
+    try:
+        found = pd.to_numeric(values, errors="coerce")
+    except OverflowError:  # a whole number beyond float64, which is infinite when read from its digits
+        found = pd.to_numeric(values.astype(str), errors="coerce")
+    numbers: np.ndarray = found.to_numpy(np.float64, na_value=np.nan)
+    wrong = too_large(numbers) | (np.isnan(numbers) & values.notna().to_numpy())
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise ValueError(
-            f"row {first + row} (from 0), column '{values.name}': {values.iloc[row]!r} is no finite number"
-        )
+        raise RowError(row, f"column '{values.name}': {values.iloc[row]!r} is no finite number")
     return numbers
 
 

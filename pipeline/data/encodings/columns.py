@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline.data.encodings.moments import ClippedMoments, Moments
 from pipeline.data.encodings.rows import CATEGORICAL, NUMERIC, encoded
-from pipeline.data.tables.typed import count, numbers, refuse
+from pipeline.data.tables.typed import count, numbers, refuse_too_large
 from pipeline.errors import UserError
 
 _MOST_VALUES = 1 << 20
@@ -84,7 +84,7 @@ class ColumnsEncoder:
         """See `pipeline.data.sources.Encoder`.
 
         Raises:
-            UserError: A number is infinite, a column has no value in train, or more values than categories have.
+            UserError: A number is too large, a column has no value in train, or more values than categories have.
         """
         moments = {name: self._moments() for name, kind in self.inputs.items() if kind == NUMERIC}
         values: dict[str, Counter[str]] = {name: Counter() for name, kind in self.inputs.items() if kind == CATEGORICAL}
@@ -92,8 +92,7 @@ class ColumnsEncoder:
         for chunk, where in chunks:
             for name, own in moments.items():
                 column = numbers(chunk.column(name))
-                why = "an infinite number; leave it empty if it is unknown"
-                refuse(self.path, done, np.isinf(column), name, why)
+                refuse_too_large(self.path, done, column, name)
                 own.take(column[where])
             learnt = pa.array(where)
             for name, counter in values.items():

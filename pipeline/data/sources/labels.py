@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config.sources import Separated
-from pipeline.data.tables.typed import numbers, place_of, refuse
+from pipeline.data.tables.typed import numbers, place_of, refuse_too_large
 from pipeline.errors import UserError
 from pipeline.kinds import kind_of
 
@@ -70,8 +70,7 @@ class NumberReader(LabelReader):
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
         """See `LabelReader`."""
         values = numbers(batch.column(self.columns[0]))
-        why = "an infinite target; leave it empty if it is unknown"
-        refuse(path, done, np.isinf(values), self.columns[0], why)
+        refuse_too_large(path, done, values, self.columns[0])
         self._values.take(values)
 
     def labels(self) -> np.ndarray:

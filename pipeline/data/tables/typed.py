@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from pipeline.data.encodings.rows import LARGEST, too_large
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.csv import csv_reader, explained
 from pipeline.errors import UserError
@@ -268,6 +269,18 @@ def refuse(path: Path, done: int, wrong: np.ndarray, column: str, why: str) -> N
     """
     if wrong.any():
         raise UserError(f"{place_of(path, done, int(np.argmax(wrong)), column)}: {why}")
+
+
+def refuse_too_large(path: Path, done: int, values: np.ndarray, column: str) -> None:
+    """Check that each number [B] of a column that is not missing can be computed with.
+
+    Raises:
+        UserError: One is infinite, or beyond float32: where the first one stands, and what to do.
+    """
+    wrong = too_large(values)
+    if wrong.any():
+        what = f"{values[np.argmax(wrong)]:g} is no number to compute with (they end at {LARGEST:.1e})"
+        refuse(path, done, wrong, column, f"{what}; if it is unknown, leave it empty, or list it in `missing`")
 
 
 def is_text(kind: pa.DataType) -> bool:
