@@ -91,6 +91,7 @@ def _split_source(
     """Read and split one source, and write its tasks."""
     examples = source(experiment, name).read(place, report)
     tasks = {task: settings for task, settings in experiment.tasks.items() if settings.source == name}
+    several = getattr(experiment.sources.get(name), "labels", {})
     labels = {task: label_of(task, settings, examples) for task, settings in tasks.items()}
     data, folds, used = experiment.data, experiment.training.folds, sorted(set(labels.values()))
     parts = split(name, examples, used, 0.0 if folds else data.validation, data.test, experiment.seed)
@@ -103,9 +104,9 @@ def _split_source(
         if kind_of(settings.kind).per_token:
             found.tags[task] = own, examples.classes[labels[task]]
             continue
-        stored = targets_of(
-            task, own, examples.classes[labels[task]], isinstance(settings, Regression) and settings.clip == "range"
-        )
+        clip = isinstance(settings, Regression) and settings.clip == "range"
+        declared = isinstance(several.get(labels[task]), tuple)
+        stored = targets_of(task, own, examples.classes[labels[task]], clip, declared)
         manifest["tasks"][task] = _write_targets(folder, task, settings, stored, parts["train"])
     for part in filter(None, (examples.train, examples.test)):
         if examples.encoder is not None:
@@ -121,12 +122,21 @@ def _write_groups(folder: Path, name: str, test: Chosen) -> None:
 
 
 def _write_targets(folder: Path, task: str, settings: TaskSettings, stored: Stored, train: Chosen) -> dict[str, Any]:
-    """Write a task's targets, and answer what the manifest says of it."""
+    """Write a task's targets, and answer what the manifest says of it.
+
+    Raises:
+        UserError: It needs two classes and has another number, or a fold lacks what it needs.
+    """
+    count = len(stored.about["classes"])
+    if kind_of(settings.kind).two_classes and count != 2:
+        raise UserError(
+            f"tasks.{task}.kind: {settings.kind} needs two classes, label '{settings.label or task}' has {count}"
+        )
     for split_name, array in stored.arrays.items():
         _save(folder / labels_file(task, split_name), array)
     about = {"kind": settings.kind, "source": settings.source, **stored.about}
     if isinstance(train, Folded):
-        about["folds"] = of_folds(task, stored.arrays["train"], train.folds, len(about["classes"]))
+        about["folds"] = of_folds(task, stored.arrays["train"], train.folds, count)
     return about
 
 

@@ -156,7 +156,7 @@ class SeparatedReader(LabelReader):
         for row, text in enumerate(batch.column(self.columns[0]).to_pylist()):
             words = self._words(text)
             if words is None:
-                self._unknown.take(np.array([done + row]))
+                self._unknown.take(np.array([self._done + row]))
                 continue
             if "" in words:
                 raise UserError(
@@ -164,9 +164,9 @@ class SeparatedReader(LabelReader):
                     f"before or after '{self._settings.separator}'"
                 )
             codes = [self._codes.setdefault(word, len(self._codes)) for word in words]
-            self._rows.take(np.full(len(codes), done + row))
+            self._rows.take(np.full(len(codes), self._done + row))
             self._found.take(np.array(codes, np.int32))
-        self._done = done + batch.num_rows
+        self._done += batch.num_rows  # of all files, each of which counts its rows anew
         if len(self._codes) > _MOST_LABELS:
             raise UserError(
                 f"{path}: column '{self.columns[0]}' has more than {_MOST_LABELS:,} labels: "
