@@ -112,7 +112,8 @@ def _numbers(values: pd.Series) -> np.ndarray:
     wrong = too_large(numbers) | (np.isnan(numbers) & values.notna().to_numpy())
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise RowError(row, f"column '{values.name}': {values.iloc[row]!r} is no finite number")
+        found_ = values.iloc[[row]].tolist()[0]
+        raise RowError(row, f"column '{values.name}': {found_!r} is no finite number")
     return numbers
 
 
