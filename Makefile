@@ -34,6 +34,7 @@ test: install
 	$(PLAINEST) python -m pytest -n 2 --dist loadfile $(FAST_NUMERIC)
 
 test-all: install
+	$(BIN)/python -m pip install --quiet -c requirements.txt --no-build-isolation -e '.[public]'
 	python -m pytest -m "slow or not slow"
 	$(PLAINEST) python -m pytest -m "slow or not slow" $(NUMERIC)
 

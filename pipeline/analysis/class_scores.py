@@ -19,7 +19,7 @@ BINS = 15
 """Of confidence, in a calibration error."""
 
 UNSEEN_NLL = -float(np.log(np.finfo(np.float64).eps))
-"""Log loss where the class is one that training never showed: scikit-learn's `log_loss` has it of a probability of 0."""
+"""Log loss of a class that training never showed: scikit-learn's `log_loss` has it of a probability of 0."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def diff(first: str, second: str, as_json: bool) -> None:
         "configuration": _differing(*(_settings(tracker, run) for run in runs)),
         "data": _differing(*(_data(run, key) for run, key in zip(runs, keys, strict=True))),
         "code": _differing(*({**key.get("code", {}), **key.get("versions", {})} for key in keys)),
-        "metrics": _paired(tracker, runs) or _last(runs),
+        "metrics": _paired(tracker, runs) or _last(tracker, runs),
     }
     if as_json:
         print(json.dumps(comparison))
@@ -86,9 +86,9 @@ def _paired(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
     return differences
 
 
-def _last(runs: list[Any]) -> dict[str, dict[str, Any]]:
+def _last(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
     """Second minus first of the metrics that both runs have."""
-    before, after = (run.data.metrics for run in runs)
+    before, after = (tracker.metrics(run) for run in runs)
     return {
         name: {"difference": after[name] - before[name], "interval": None, "pairs": 1}
         for name in sorted(before.keys() & after.keys())

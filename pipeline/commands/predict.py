@@ -23,9 +23,14 @@ def predict(model: str, source: Path, output: Path, preference: str, quiet: bool
 
     garbage_collection.normal()
     Tracker(project, None)  # sets mlflow's tracking URI
-    console = Console(quiet or as_json)
+    console, warnings = Console(quiet or as_json), list[str]()
+
+    def warn(line: str) -> None:
+        warnings.append(line)
+        console.warn(line)
+
     with console.bar("predict", None) as bar:
-        rows = score(model, source, output, lambda done, total: bar.at(done, total=total), console.warn, preference)
+        rows = score(model, source, output, lambda done, total: bar.at(done, total=total), warn, preference)
     console.line(f"{rows} rows scored into {output}")
     if as_json:
-        print(json.dumps({"model": model, "rows": rows, "output": str(output)}))
+        print(json.dumps({"model": model, "rows": rows, "output": str(output), "warnings": warnings}))

@@ -12,7 +12,7 @@ from pipeline.commands.options import Request
 from pipeline.config import experiment_files, load, project_folder, public
 from pipeline.config.balancing import Balancing
 from pipeline.errors import UserError
-from pipeline.plugins import add_to_path
+from pipeline.plugins import add_to_path, only_looking
 
 
 def show_list(as_json: bool) -> None:
@@ -57,7 +57,8 @@ def show_experiment(request: Request) -> None:
     """Print the resolved configuration, each step's key, and the run that has its result."""
     project = add_to_path(project_folder())
     experiment = load(request.experiment, request.values, project)
-    steps = _steps(experiment, project)
+    with only_looking():
+        steps = _steps(experiment, project)
     tree = public(experiment)
     if request.as_json:
         print(json.dumps({"configuration": tree, "steps": steps}))
@@ -125,7 +126,7 @@ def _steps(experiment: Any, project: Path) -> list[dict[str, Any]]:
     from pipeline.commands.lookup import quiet_context
     from pipeline.steps.budget import as_planned
     from pipeline.steps.graph import Job
-    from pipeline.steps.step import key_of, look_up, ordered
+    from pipeline.steps.step import key_of, known_when, look_up, ordered
 
     context = quiet_context(project, experiment)
     report = Job(as_planned(context), project).report
@@ -133,7 +134,7 @@ def _steps(experiment: Any, project: Path) -> list[dict[str, Any]]:
     steps = []
     for step in ordered(report):
         key, done = key_of(step), step.result
-        status = "cached" if done else "to do" if key else "known when the steps before it are done"
+        status = "cached" if done else "to do" if key else f"known when {known_when(step)}"
         steps.append({"step": step.title, "key": key and key.digest, "run_id": done and done.run_id, "status": status})
     return steps
 

@@ -58,7 +58,7 @@ class SourceSettings(Part):
 
 
 class TableSettings(SplitBy, Clipped, SourceSettings):
-    """Rows of a CSV file, a Parquet file, or a folder of Parquet files (partitioned as `key=value/` or not).
+    """Rows of a CSV, JSON lines or Parquet file, or of a folder of Parquet files (partitioned as `key=value/` or not).
 
     Attributes:
         kind: `table`.
@@ -72,7 +72,8 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
         labels: Names for groups of 0/1 columns that one multilabel task predicts. A single column is a label of its own
             name, and need not be listed.
         separator: Field separator of a CSV file.
-        missing: Values of a CSV file that mark missing values, beside the empty string, NA, NaN, null and the like.
+        missing: Words that mark missing values, as empty and null values do: in CSV files where they are not quoted, and
+            there beside NA, NaN, null and the like. `[]` is for files in which these are values.
         categories: Maximum number of values of a categorical column, the most frequent ones.
     """
 
@@ -84,7 +85,7 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
     exclude: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     labels: dict[str, Columns] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)
-    missing: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
+    missing: Annotated[tuple[str, ...] | None, BeforeValidator(as_tuple)] = None
     categories: int = Field(default=1000, ge=1)
 
     @model_validator(mode="after")

@@ -33,12 +33,11 @@ def predict(
 
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
-        source: A `.csv`, `.csv.gz` or `.parquet` file with the columns that the model reads (`pixel_0` ... of images),
-            a folder of Parquet files, or a folder of images; for a model that reads text, a file that
+        source: A table with the columns that the model reads (`pixel_0` ... of images), a folder of Parquet files, or a folder of images; for a model that reads text, a file that
             `pipeline.data.texts` reads.
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.
-        warn: Told once of columns that are ignored.
+        warn: Told once of columns that are ignored, and once of values that the model does not know.
         preference: Of a network that is given one: a share of each task, such as `0.8,0.2` in the order of the tasks or
             `left=0.8,right=0.2`. By default the one that the network was trained to be asked for.
 
@@ -76,6 +75,8 @@ def predict(
             writer.write(answers)
             done += len(answers)
             progress(done, rows.total)
+    if striking := rows.warning():
+        warn(f"{source}: {striking}")
     return done
 
 
@@ -158,24 +159,16 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
     """
     import math
 
-    from pipeline.data.tables.csv import open_csv
     from pipeline.data.tables.images import open_images
-    from pipeline.data.tables.parquet import open_parquet
+    from pipeline.data.tables.records import open_pixels, open_records
 
     tables = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "table"]
     images = [it for it in sources.values() if not it.get("encoding")]
     if tables and not (images and _of_pixels(source)):
-        from pipeline.data.tables.records import open_records
-
         return open_records(source, tables)
-    if source.is_dir():
+    if source.is_dir() and not any(source.rglob("*.parquet")):
         return open_images(source, {name: it for name, it in sources.items() if it in images})
-    sizes = sorted({math.prod(it["shape"]) for it in images})
-    if source.suffix == ".parquet":
-        return open_parquet(source, sizes)
-    if source.name.endswith((".csv", ".csv.gz")):
-        return open_csv(source, sizes)
-    raise UserError(f"input {source}: give a .csv, .csv.gz or .parquet file, or a folder of images")
+    return open_pixels(source, sorted({math.prod(it["shape"]) for it in images}))
 
 
 def _of_pixels(source: Path) -> bool:

@@ -61,7 +61,10 @@ def test_labels_that_training_never_showed_are_wrong_where_they_are() -> None:
     labels = (DRAWS.random((ROWS, 3)) < 0.4).astype(np.float32)
     labels[:, 2] = np.where(np.arange(ROWS) < 30, 1.0, np.nan)
     logits = torch.from_numpy(DRAWS.normal(size=(SEEDS, ROWS, 2))).float()
-    found, known = scored(task, logits, labels), scored(PreparedTask("multilabel", "s", ("old", "new")), logits, labels[:, :2])
+    found, known = (
+        scored(task, logits, labels),
+        scored(PreparedTask("multilabel", "s", ("old", "new")), logits, labels[:, :2]),
+    )
     for seed in range(SEEDS):
         values, before = ({name: float(it[seed]) for name, it in one.metrics.items()} for one in (found, known))
         assert values["accuracy"] == pytest.approx(before["accuracy"] * 2 * ROWS / (2 * ROWS + 30))

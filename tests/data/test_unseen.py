@@ -15,6 +15,7 @@ from pipeline.data.prepare import prepare
 from pipeline.data.prepared import open_prepared, open_split
 from pipeline.data.sources import Place
 from pipeline.errors import UserError
+
 from .files import quiet
 
 ROWS = 120
@@ -31,7 +32,10 @@ TABLE = pd.DataFrame(
     }
 )
 IN_TEST = TABLE["part"] == "test"
-TAGGED = {"train": "Bern\tB-LOC\nis\tO\n\nAda\tB-PER\nis\tO\n\n" * 6, "test": "Bern\tB-LOC\nor\tO\n\nAda\tB-PER\n\n" * 3}
+TAGGED = {
+    "train": "Bern\tB-LOC\nis\tO\n\nAda\tB-PER\nis\tO\n\n" * 6,
+    "test": "Bern\tB-LOC\nor\tO\n\nAda\tB-PER\n\n" * 3,
+}
 
 
 def prepared(folder: Path, out: str, declared: dict[str, Any], tasks: dict[str, Any]) -> tuple[dict[str, Any], Path]:
@@ -95,10 +99,32 @@ def test_classes_of_test_rows_alone_change_nothing_before_the_evaluation(name: s
     np.testing.assert_array_equal(np.delete(after, np.s_[10:21]), np.delete(before, np.s_[10:21]))
 
 
+@pytest.mark.parametrize("form", ["column", "file"])
+def test_a_word_of_test_among_numbers_leaves_them_numbers(form: str, tmp_path: Path) -> None:
+    def of(out: str, last: str) -> tuple[dict[str, Any], Path]:
+        grades = [*(["8", "9.0", "10", "11"] * 29), *["9", "8.0", "10", last]]
+        frame = TABLE.assign(grade=grades)
+        declared: dict[str, Any] = {"kind": "text", "path": f"{out}.csv", "text": "town"}
+        if form == "file":
+            declared |= {"test": f"{out}-test.csv"}
+            frame[IN_TEST].to_csv(tmp_path / f"{out}-test.csv", index=False)
+            frame = frame[~IN_TEST]
+        else:
+            declared = {"kind": "table", "path": f"{out}.csv", "inputs": {"x": "numeric"}, "split": "part"}
+        frame.to_csv(tmp_path / f"{out}.csv", index=False)
+        return prepared(tmp_path, out, declared, {"grade": {"kind": "multiclass"}})
+
+    _, one = of("one", "11")
+    manifest, other = of("other", "none yet")
+    assert_alike_before_test(one, other)
+    task = manifest["tasks"]["grade"]
+    assert (task["classes"], task["unseen"]) == (["8", "9", "10", "11"], {"none yet": 1})
+
+
 @pytest.mark.parametrize("words", ["aaa|joy", "joy|kk|aaa", "zzz"])
 def test_words_of_a_test_file_alone_change_nothing_before_the_evaluation(words: str, tmp_path: Path) -> None:
     _, one = table_of(tmp_path, "one", {}, "text")
-    manifest, other = table_of(tmp_path, "other", {"moods": words, "town": "Paris"}, "text")
+    _, other = table_of(tmp_path, "other", {"moods": words, "town": "Paris"}, "text")
     assert_alike_before_test(one, other)
     task = open_prepared(other).tasks["moods"]
     new = sorted(set(words.split("|")) - {"joy"})
@@ -118,7 +144,7 @@ def test_tags_of_a_test_file_alone_change_nothing_before_the_evaluation(tmp_path
         return prepared(tmp_path, out, declared, {"t": {"kind": "tagging"}})
 
     _, one = of("one", TAGGED["test"])
-    manifest, other = of("other", TAGGED["test"].replace("B-LOC", "B-ART"))
+    _, other = of("other", TAGGED["test"].replace("B-LOC", "B-ART"))
     assert_alike_before_test(one, other)
     task = open_prepared(other).tasks["t"]
     assert (task.classes, task.unseen) == (("O", "B-LOC", "I-LOC", "B-PER", "I-PER"), {"B-ART": 3})
@@ -158,7 +184,13 @@ def test_a_column_of_labels_that_is_constant_before_test_is_refused(
 ) -> None:
     frame = TABLE.assign(a=np.arange(ROWS) % 2, b=np.where(IN_TEST, in_test, np.nan if value is None else value))
     frame.to_csv(tmp_path / "t.csv", index=False)
-    declared = {"kind": "table", "path": "t.csv", "inputs": {"x": "numeric"}, "split": "part", "labels": {"m": ["a", "b"]}}
+    declared = {
+        "kind": "table",
+        "path": "t.csv",
+        "inputs": {"x": "numeric"},
+        "split": "part",
+        "labels": {"m": ["a", "b"]},
+    }
     with pytest.raises(UserError, match=f"task 'm': label 'b' is {where} of train and validation: there is nothing"):
         prepared(tmp_path, "out", declared, {"m": {"kind": "multilabel"}})
 

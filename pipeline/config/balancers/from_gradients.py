@@ -16,7 +16,7 @@ from pipeline.config.balancing import (
 )
 from pipeline.config.facts import PER_SLOT
 from pipeline.config.own import OwnPath
-from pipeline.plugins import named
+from pipeline.plugins import own_class
 
 
 class GradNorm(GramianBased):
@@ -354,7 +354,7 @@ class OwnBalancing(GradientBased):
     @property
     def needs(self) -> tuple[Need, ...]:  # type: ignore[override]
         """The inputs that the class declares; its module is imported."""
-        return tuple(named(self.method).needs)
+        return tuple(own_class(self.method, "needs").needs)
 
     @property
     def reads_gradients(self) -> bool:  # type: ignore[override]

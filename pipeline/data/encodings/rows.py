@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.encodings.values import TEXT, Codes
+
 NUMERIC, CATEGORICAL = "numeric", "categorical"
 LARGEST = float(np.finfo(np.float32).max)
 """No number is larger: networks compute in float32."""
@@ -32,11 +34,20 @@ def too_large(values: np.ndarray) -> np.ndarray:
     return np.abs(values) > LARGEST
 
 
+def codes_of(encoding: Mapping[str, Any]) -> dict[str, Codes]:
+    """What gives the values of each categorical column their codes; without a type they are as they are spelled."""
+    return {
+        it["name"]: Codes(it["values"], it.get("type", TEXT), encoding.get("missing") or ())
+        for it in encoding["columns"]
+        if it["kind"] == CATEGORICAL
+    }
+
+
 def encoded(
     columns: Sequence[Mapping[str, Any]],
     rows: int,
     numbers: Callable[[str], np.ndarray],
-    codes: Callable[[str, Sequence[str]], np.ndarray],
+    codes: Callable[[str], np.ndarray],
 ) -> np.ndarray:
     """Numbers clipped and standardised, marks of missing ones, codes of categories: float32 [B, N + M + C].
 
@@ -44,7 +55,7 @@ def encoded(
         columns: As `ColumnsEncoding` knows them.
         rows: B.
         numbers: The numbers of a column by its name, float64 [B], NaN where missing.
-        codes: The places [B] of a column's values among known ones, from 1; 0 where missing or unknown.
+        codes: The codes of a column by its name [B].
 
     Raises:
         RowError: A number is too large to be standardised.
@@ -52,7 +63,7 @@ def encoded(
     found: dict[str, list[np.ndarray]] = {"numbers": [], "marks": [], "codes": []}
     for column in columns:
         if column["kind"] == CATEGORICAL:
-            found["codes"].append(codes(column["name"], column["values"]))
+            found["codes"].append(codes(column["name"]))
             continue
         own = numbers(column["name"]).clip(*column.get("clip", _EVERYTHING))
         with np.errstate(over="ignore"):

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.decoding import ENDINGS, Channels, decoded, is_image, size_of
+from pipeline.data.tables.batching import batch_rows
 from pipeline.data.tables.columns import Columns, pixel_columns
-from pipeline.data.tables.rows import Batch, Rows, batch_rows, pixels
+from pipeline.data.tables.rows import Batch, Rows, pixels
 from pipeline.errors import UserError
 
 _WHITE = 255.0

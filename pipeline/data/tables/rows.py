@@ -1,6 +1,6 @@
 """A stream of rows to score."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import pandas as pd
 from pipeline.data.tables.columns import Columns
 from pipeline.errors import UserError
 
-_ROWS = 4096
-_VALUES = 1 << 20
+SCORED = 4096
+"""Rows that are scored at a time, at most."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -36,16 +36,13 @@ class Rows:
         columns: That are read, and those that are ignored.
         total: Number of rows, where it is known beforehand.
         batches: The rows in order, to be gone through once.
+        warning: After all batches, what was striking about them; empty where nothing was.
     """
 
     columns: Columns
     total: int | None
     batches: Iterator[Batch]
-
-
-def batch_rows(features: int) -> int:
-    """How many rows of so many values are in memory at a time: at most 4,096 rows and 8 MiB."""
-    return max(1, min(_ROWS, _VALUES // features))
+    warning: Callable[[], str] = str
 
 
 def pixels(values: np.ndarray, columns: Columns, files: list[str] | None = None) -> Batch:
@@ -59,10 +56,10 @@ def checked(path: Path, columns: Columns, arrays: Iterable[np.ndarray]) -> Itera
     Raises:
         UserError: A value is missing, infinite, or too large for float32; there is no row at all.
     """
-    done, rows = 0, batch_rows(len(columns.pixels))
+    done = 0
     for array in arrays:
-        for start in range(0, len(array), rows):
-            part = array[start : start + rows]
+        for start in range(0, len(array), SCORED):
+            part = array[start : start + SCORED]
             if not (fine := (part >= -_LARGEST) & (part <= _LARGEST)).all():
                 row, column = np.argwhere(~fine)[0]
                 where = f"row {done + row + 1}, column '{columns.pixels[column]}'"
