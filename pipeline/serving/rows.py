@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data.encodings.rows import RowError, codes_of, encoded, too_large
-from pipeline.data.encodings.values import Codes, spelled, to_number
+from pipeline.data.encodings.values import PLAIN, Codes, NumberFormat, spelled
 from pipeline.data.tables import pixel_columns
 from pipeline.data.tables.columns import some
 from pipeline.serving.specification import SourceSpec
@@ -78,7 +78,7 @@ class Rows:
             return encoded(
                 self.source.encoding["columns"],
                 len(frame),
-                numbers=lambda name: _numbers(frame[name], self._missing),
+                numbers=lambda name: _numbers(frame[name], self._missing, self._spelling),
                 codes=lambda name: _each(frame[name], self._codes[name], 0),
             )
         except RowError as error:
@@ -87,6 +87,10 @@ class Rows:
     @cached_property
     def _codes(self) -> Mapping[str, Codes]:
         return codes_of(self.source.encoding or {})
+
+    @property
+    def _spelling(self) -> NumberFormat:
+        return NumberFormat.of(self.source.encoding or {})
 
     @cached_property
     def _missing(self) -> frozenset[str]:
@@ -114,24 +118,23 @@ def _pixels(frame: pd.DataFrame, first: int) -> np.ndarray:
     return np.require(values, requirements=["C", "W"])  # pandas hands out read-only arrays
 
 
-def _numbers(values: pd.Series, missing: Container[str]) -> np.ndarray:
+def _numbers(values: pd.Series, missing: Container[str], spelling: NumberFormat) -> np.ndarray:
     """float64, NaN where missing."""
     if pd.api.types.is_numeric_dtype(values.dtype):  # truth values among them
         numbers: np.ndarray = values.to_numpy(np.float64, na_value=np.nan)
     else:
         # What is missing becomes NaN, and what spells no number infinite.
-        numbers = _each(values, lambda word: np.nan if word in missing else _finite(word), np.nan).astype(np.float64)
+        def finite(word: str, of: NumberFormat = spelling) -> float:
+            found = np.nan if word in missing else of.number(word)
+            return np.inf if found is None else found
+
+        texts = values.map(lambda it: finite(it) if isinstance(it, str) else it) if spelling.about else values
+        numbers = _each(texts, lambda word: finite(word, PLAIN), np.nan).astype(np.float64)
     if (wrong := too_large(numbers)).any():
         row = int(np.argmax(wrong))
         found_ = values.iloc[[row]].tolist()[0]
         raise RowError(row, f"column '{values.name}': {found_!r} is no finite number")
     return numbers
-
-
-def _finite(word: str) -> float:
-    """The number that a text spells; infinite where it spells none."""
-    found = to_number(word)
-    return np.inf if found is None else found
 
 
 def _each(values: pd.Series, make: Callable[[str], float], missing: float) -> np.ndarray:

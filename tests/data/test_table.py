@@ -13,7 +13,10 @@ from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared, open_split
 from pipeline.data.sources import Place, source
 from pipeline.data.sources.labels import ClassReader
+from pipeline.data.tables.records import open_records
 from pipeline.errors import UserError
+from pipeline.serving.rows import Rows as SourceRows
+from pipeline.serving.specification import SourceSpec
 
 from .files import quiet
 
@@ -426,3 +429,68 @@ def test_null_clips_nothing(tmp_path: Path) -> None:
     assert about["area"]["mean"] == pytest.approx(train.mean())
     assert about["area"]["std"] == pytest.approx(train.std(ddof=0))
     assert rows["train"][:, 0].max() > 30
+
+
+@pytest.mark.parametrize(("decimal", "thousands"), [(".", ","), (",", "."), (",", ""), (",", " "), (".", "'")])
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_numbers_are_read_as_the_table_writes_them(ending: str, decimal: str, thousands: str, tmp_path: Path) -> None:
+    def text(value: float) -> str:
+        if np.isnan(value):
+            return ""
+        plain = f"{value:,.4f}"
+        return plain.replace(",", "T").replace(".", decimal).replace("T", "\u202f" if thousands == " " else thousands)
+
+    frame = FRAME.assign(area=(FRAME["area"] * 1e5).round(4), price=FRAME["price"].round(4))
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    written(folder, frame)
+    wanted = prepared(folder, said())
+    other = frame.assign(area=frame["area"].map(text), price=frame["price"].map(text))
+    path = tmp_path / f"houses{ending}"
+    if ending == ".jsonl":
+        other.to_json(path, orient="records", lines=True)
+    else:
+        written(tmp_path, other, path.name)
+    found = prepared(tmp_path, said(path.name, decimal=decimal, thousands=thousands))
+    for split in ("train", "validation", "test"):
+        assert (
+            open_split(found, split).inputs["houses"].tobytes() == open_split(wanted, split).inputs["houses"].tobytes()
+        )
+        assert open_split(found, split).labels["price"].tobytes() == open_split(wanted, split).labels["price"].tobytes()
+    about = found.sources["houses"].encoding
+    assert about is not None
+    assert (about.get("decimal", "."), about.get("thousands", "")) == (decimal, thousands)
+    rows = next(open_records(path, [about]).batches).frame  # the file is read alike when it is predicted
+    np.testing.assert_array_equal(rows["area"], frame["area"][: len(rows)])
+    served = pd.DataFrame({"town": other["town"], "area": other["area"], "rooms": other["rooms"]})
+    plain = pd.DataFrame({"town": frame["town"], "area": frame["area"], "rooms": frame["rooms"]})
+    of = SourceRows.of("houses", SourceSpec([4], 1.0, encoding=about))
+    np.testing.assert_array_equal(of.values(served, 0), of.values(plain, 0))
+    np.testing.assert_array_equal(of.values(plain.astype(object), 0), of.values(plain, 0))
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        (
+            "1,234.5",
+            r'\'1,234\.5\' is no number; if the table writes numbers so, say `thousands: ","`$',
+        ),
+        ("0,5", r'say `decimal: ","`'),
+        ("1.234.567,5", r'say `decimal: ","`, `thousands: "\."`$'),
+        ("1,5,9", "is no number$"),
+    ],
+)
+def test_a_number_that_is_written_in_another_way_is_one_line_with_what_to_say(
+    word: str, hint: str, tmp_path: Path
+) -> None:
+    written(tmp_path, _with("area", 3, word))
+    with pytest.raises(UserError, match=rf"houses\.csv: row 4, column 'area': .*{hint}"):
+        prepared(tmp_path, said())
+
+
+@pytest.mark.parametrize("word", ["12,34", "1,2345", "1.5.0", "1,234,56", ",123"])
+def test_marks_between_digits_that_are_no_thousands_are_refused(word: str, tmp_path: Path) -> None:
+    written(tmp_path, _with("area", 3, word))
+    with pytest.raises(UserError, match=r"row 4, column 'area': .* is no number"):
+        prepared(tmp_path, said(thousands=","))
