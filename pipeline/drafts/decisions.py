@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from pipeline.data.encodings.values import PLAIN, NumberFormat
 from pipeline.data.sources.looked import Column
-from pipeline.data.tables.typed import TableFile, distinct
+from pipeline.data.tables.typed import CsvFile, TableFile, distinct
 
 _MOMENTS = 10  # fewer different times are no order
 _LEARNT = 0.6  # of the rows, about so many are train and lie before the others
@@ -34,6 +35,17 @@ class Decisions:
     split: tuple[str, str, str] | None = None
     missing: dict[str, str] = field(default_factory=dict)
     hints: list[str] = field(default_factory=list)
+
+
+def spelling_of(file: TableFile, columns: Mapping[str, Column]) -> tuple[NumberFormat, str]:
+    """How text writes numbers, and where; the plain way where columns do not agree."""
+    forms = {name: form for name, column in columns.items() if (form := column.other_spelling)}
+    plain = [column for column in columns.values() if column.is_number] if isinstance(file, CsvFile) else []
+    for name, form in forms.items():
+        points = form.decimal != "." and any("." in word for column in plain for word in column.counts)
+        if not points and set(forms.values()) == {form}:
+            return form, f"'{next(iter(columns[name].others))}' in {name}"
+    return PLAIN, ""
 
 
 def decided(

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from pipeline.data.encodings.values import PLAIN
 from pipeline.data.sources.looked import LOOKED_AT, Column, look
 from pipeline.data.tables.columns import counted
 from pipeline.data.tables.typed import open_table
-from pipeline.drafts.decisions import Decisions, decided
+from pipeline.drafts.decisions import Decisions, decided, spelling_of
 from pipeline.drafts.leaks import giving_away
 from pipeline.drafts.targets import Target, guessed
 from pipeline.drafts.writing import Draft, flow, from_project, named_for, task_names
@@ -35,6 +36,9 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     """
     file = open_table(path)
     columns = look(file)
+    spelling, as_in = spelling_of(file, columns)
+    if spelling != PLAIN:
+        columns |= look(file, [name for name, column in columns.items() if column.other_spelling], spelling)
     if len(columns) == 1 and ";" in next(iter(columns)):
         raise UserError(f"{path}: one column only, with ';' in its name: save it with commas between the fields")
     if not targets:
@@ -55,6 +59,8 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     draft.put(("name",), name)
     draft.put((*source, "kind"), "table")
     draft.put((*source, "path"), from_project(path, project))
+    for setting, mark in spelling.about.items():
+        draft.put((*source, setting), mark, as_in, cut=True)
     if it.missing:
         draft.put((*source, "missing"), list(it.missing), "; ".join(it.missing.values()), cut=True)
     if it.split:

@@ -141,6 +141,28 @@ def test_numbers_and_dates_that_are_written_otherwise_are_left_out_with_a_remedy
     assert f"# Left out: odd, {what} such as '{WRITTEN[what][0]}': write them as " in text
 
 
+AMOUNTS = [f"{it:,.2f}" for it in DRAWS.gamma(1.0, 2000.0, ROWS)]
+COMMAS = [it.translate(str.maketrans(",.", ".,")) for it in AMOUNTS]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "marks"), [(AMOUNTS, {"thousands": ","}), (COMMAS, {"decimal": ",", "thousands": "."})]
+)
+def test_numbers_with_marks_are_numbers(amounts: list[str], marks: dict[str, str], tmp_path: Path) -> None:
+    frame = pd.DataFrame({"amount": [*amounts[:-1], "-"], "n": np.arange(ROWS) % 9, "t": T})
+    _, said = drafted(tmp_path, frame)
+    assert said["inputs"] == {"amount": "numeric", "n": "numeric"}
+    assert {name: said.get(name) for name in marks} == marks
+    about = prepared(tmp_path).sources["it"].encoding["columns"][0]
+    assert about["mean"] == pytest.approx(2000, rel=0.3)
+
+
+def test_numbers_with_marks_that_other_columns_use_otherwise_are_left_out(tmp_path: Path) -> None:
+    text, said = drafted(tmp_path, BASE.assign(amount=COMMAS))
+    assert list(said["inputs"]) == ["x"]
+    assert "# Left out: amount, numbers with other marks than a point such as '" in text
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -14,7 +14,27 @@ from pipeline.data.encodings.hashed_words import hashed_rows
 from pipeline.data.encodings.values import TEXT, Codes
 
 NUMERIC, CATEGORICAL, DATE, FREE_TEXT = "numeric", "categorical", "date", "text"
+LARGEST = float(np.finfo(np.float32).max)
+"""No number is larger: networks compute in float32."""
 _EVERYTHING = (-np.inf, np.inf)
+
+
+class RowError(ValueError):
+    """A row has no answer.
+
+    Args:
+        row: Its number, from 0.
+        what: What is wrong, and where in the row.
+    """
+
+    def __init__(self, row: int, what: str) -> None:
+        super().__init__(f"row {row} (from 0), {what}")
+        self.row, self.what = row, what
+
+
+def too_large(values: np.ndarray) -> np.ndarray:
+    """Which numbers [B] are infinite, or beyond float32: bool [B]; a missing one is not."""
+    return np.abs(values) > LARGEST
 
 
 def codes_of(encoding: Mapping[str, Any]) -> dict[str, Codes]:
@@ -43,6 +63,9 @@ def encoded(
         codes: The codes of a column by its name [B].
         dates: The dates of a column by its name, in seconds since 1970, float64 [B], NaN where missing.
         texts: The different texts of a column by its name, and the place of each row's [B], -1 where missing.
+
+    Raises:
+        RowError: A number is too large to be standardised.
     """
     found: dict[str, list[np.ndarray]] = {"numbers": [], "marks": [], "codes": []}
     for column in columns:
@@ -54,10 +77,10 @@ def encoded(
             continue
         if column["kind"] == DATE:
             features = features_of(own := dates(column["name"]))
-            found["numbers"] += [_standardised(features[it["of"]], it) for it in column["features"]]
+            found["numbers"] += [_standardised(features[it["of"]], it, column["name"]) for it in column["features"]]
         else:
             own = numbers(column["name"])
-            found["numbers"].append(_standardised(own, column))
+            found["numbers"].append(_standardised(own, column, column["name"]))
         if column["marked"]:
             found["marks"].append(np.isnan(own))
     every = [one for kind in found.values() for one in kind]
@@ -77,7 +100,11 @@ def widths(columns: Sequence[Mapping[str, Any]]) -> list[tuple[int, int, int]]:
     ]
 
 
-def _standardised(values: np.ndarray, about: Mapping[str, Any]) -> np.ndarray:
+def _standardised(values: np.ndarray, about: Mapping[str, Any], name: str) -> np.ndarray:
     own = values.clip(*about.get("clip", _EVERYTHING))
-    standardised: np.ndarray = np.nan_to_num((own - about["mean"]) / about["std"], nan=0.0)
-    return standardised
+    with np.errstate(over="ignore"):
+        standardised: np.ndarray = (own - about["mean"]) / about["std"]
+    if (wrong := too_large(standardised)).any():
+        row = int(np.argmax(wrong))
+        raise RowError(row, f"column '{name}': {own[row]:g} is too large beside what training showed")
+    return np.nan_to_num(standardised, nan=0.0)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pipeline.config.sources import TableSettings
+from pipeline.data.encodings.values import NumberFormat
 from pipeline.data.sources.base import Report
 from pipeline.data.sources.looked import Column, look
 from pipeline.data.tables.columns import counted, some
@@ -30,7 +31,8 @@ def chosen(
     """
     found = _expanded(f"sources.{name}", settings, file, taken)
     asked = [column for column, (kind, _) in found.items() if kind == _AUTO]
-    seen = look(file, asked) if asked else {}
+    spelling = NumberFormat(settings.decimal, settings.thousands)
+    seen = look(file, asked, spelling) if asked else {}
     unfit = {column: why for column, it in seen.items() if (why := it.unfit or _gaps(it))}
     for column, why in unfit.items():
         if not found[column][1]:

@@ -14,8 +14,10 @@ import pyarrow.compute as pc
 
 from pipeline.data.encodings.dates import FORM, day_of, seconds_of
 from pipeline.data.encodings.rows import CATEGORICAL, DATE, FREE_TEXT, NUMERIC
+from pipeline.data.encodings.values import PLAIN, USUAL_FORMATS, NumberFormat
 from pipeline.data.sources.split_by import WORDS
-from pipeline.data.tables.typed import TableFile, distinct
+from pipeline.data.tables.column_types import is_number
+from pipeline.data.tables.typed import CsvFile, TableFile, distinct
 from pipeline.errors import UserError
 
 LOOKED_AT = 2_000_000
@@ -49,11 +51,10 @@ _GAP = re.compile(
 )
 """Words that say of themselves that there is no value."""
 _WRITTEN = {
-    "numbers with commas between thousands": (r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", "1234.5"),
-    "numbers with decimal commas": (r"[+-]?\d[\d.]*,\d+", "1234.5"),
+    "dates": (r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?|\d{4}[./]\d{1,2}[./]\d{1,2}( .*)?|\d{4}-\d\d?", "2024-05-31"),
+    "numbers with other marks than a point": (r"[+-]?\d[\d.,' ]*", "1234.5"),
     "amounts of money": (r"[+-]?[$€£¥]\s?[+-]?\d[\d.,]*|[+-]?\d[\d.,]*\s?[$€£¥]", "1234.5"),
     "percentages": (r"[+-]?\d[\d.,]*\s?%", "12.5"),
-    "dates": (r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?|\d{4}[./]\d{1,2}[./]\d{1,2}( .*)?|\d{4}-\d\d?", "2024-05-31"),
 }
 """What means numbers or dates and is written otherwise, and how it would have to be written."""
 
@@ -64,6 +65,7 @@ class Column:
 
     Attributes:
         name: Of it.
+        spelling: How text writes numbers.
         counts: How often each value is there, as text; no longer complete where there are very many.
         rows: With a value.
         missing: Rows without one.
@@ -79,6 +81,7 @@ class Column:
     """
 
     name: str
+    spelling: NumberFormat = PLAIN
     counts: Counter[str] = field(default_factory=Counter)
     rows: int = 0
     missing: int = 0
@@ -118,7 +121,13 @@ class Column:
         """Count what different values [W] are; as numbers or seconds [W], NaN where they are neither."""
         found = np.full(len(words), np.nan)
         is_number, is_date = _matching(words, _NUMBER), _matching(words, FORM)
-        found[is_number] = words.filter(pa.array(is_number)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        if self.spelling == PLAIN:
+            found[is_number] = words.filter(pa.array(is_number)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        else:
+            is_number = _matching(words, r"[+-]?\D?\d.*")
+            for place in np.flatnonzero(is_number):
+                found[place] = self.spelling.number(words[int(place)].as_py())
+            is_number = ~np.isnan(found)
         for place in np.flatnonzero(is_date):
             found[place] = np.nan if (moment := seconds_of(words[int(place)].as_py())) is None else moment
         self.numbers += int(times[is_number].sum())
@@ -158,6 +167,15 @@ class Column:
         if all(_GAP.fullmatch(word) for word in self.others):
             return different > 1
         return different > _FEW_NUMBERS and len(self.others) <= _MOST_WORDS and self.others.total() <= 0.1 * values
+
+    @property
+    def other_spelling(self) -> NumberFormat | None:
+        """The usual way to write numbers in which all its values are some, if it is not the plain one."""
+        if self.is_number or self.is_time or self.different <= _FEW_NUMBERS:
+            return None
+        there = [word for word in self.counts if not _GAP.fullmatch(word)]
+        found = (it for it in USUAL_FORMATS if there and all(_spells(it, word) for word in there))
+        return next(found, None)
 
     @property
     def written(self) -> str | None:
@@ -283,17 +301,21 @@ class Column:
         return text + (f"; {missing / (self.rows + self.missing):.1%} missing" if missing else "")
 
 
-def look(file: TableFile, names: Iterable[str] | None = None) -> dict[str, Column]:
+def look(file: TableFile, names: Iterable[str] | None = None, spelling: NumberFormat = PLAIN) -> dict[str, Column]:
     """The columns of a table, by name, from its first rows.
 
     Args:
         file: The table.
         names: Of the columns; None for all.
+        spelling: How text writes numbers.
 
     Raises:
         UserError: It has no row.
     """
-    columns = {name: Column(name) for name in (file.types if names is None else names)}
+    columns = {
+        name: Column(name, spelling if isinstance(file, CsvFile) or not is_number(file.types[name]) else PLAIN)
+        for name in (file.types if names is None else names)
+    }
     # As they are spelled: an identifier may begin with zeros, and numbers may turn into words in later rows.
     wanted = dict.fromkeys(columns, pa.string())
     rows = 0
@@ -306,6 +328,10 @@ def look(file: TableFile, names: Iterable[str] | None = None) -> dict[str, Colum
     if not rows:
         raise UserError(f"{file.path}: no rows")
     return columns
+
+
+def _spells(form: NumberFormat, word: str) -> bool:
+    return word.lstrip("+-")[:1].isdigit() and form.number(word) is not None
 
 
 def _matching(words: pa.Array, form: str) -> np.ndarray:
