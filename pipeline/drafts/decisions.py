@@ -14,8 +14,8 @@ from pipeline.data.tables.typed import CsvFile, TableFile, distinct
 
 _MOMENTS = 10  # fewer different times are no order
 _LEARNT = 0.6  # of the rows, about so many are train and lie before the others
-_TIMES = re.compile(r"(?i)(.*[^a-z])?(year|date|day|time|timestamp|month)")
-"""Names of columns whose numbers are times."""
+_TIMES = re.compile(r"(?i)(.*[^a-z])?(year|yr|date|timestamp)")
+"""Names of columns whose numbers are times; `time` and `day` may just as well be how long something took."""
 
 
 @dataclass

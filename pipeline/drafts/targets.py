@@ -97,7 +97,7 @@ def guessed(target: Target, columns: Mapping[str, Column], unreadable: Mapping[s
     if column.different < 2:
         what = "the same value in every row" if column.different else "no value"
         raise UserError(f"{asked} has {what}: there is nothing to predict, leave it out")
-    kind = target.kind or column.kind_as_one
+    kind = target.kind or column.kind_as_one or ("multiclass" if column.is_classes else None)
     if kind is None:
         raise UserError(f"{asked} {_no_kind(target, column)}")
     if kind == "regression" and not column.is_number:

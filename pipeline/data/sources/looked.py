@@ -27,6 +27,7 @@ _SHOWN = 4
 _MOST_DIFFERENT = 1 << 17  # values that are counted
 _MOST_CATEGORIES = 1000
 _MOST_CLASSES = 50
+_ROWS_A_CLASS = 5
 _MOST_LABELS = 100
 _FEW_NUMBERS = 20  # so few different whole numbers are classes
 _MOST_WORDS = 10  # different words among many numbers, beyond which these are no numbers with gaps
@@ -278,6 +279,12 @@ class Column:
         if self.different > min(_MOST_CLASSES, max(self.rows // 2, 2)):
             return None
         return "binary" if self.different == 2 else "multiclass"
+
+    @property
+    def is_classes(self) -> bool:
+        """It may be classes to those who ask for it: on the average there are several rows of each."""
+        many = min(_MOST_CATEGORIES, self.rows // _ROWS_A_CLASS)
+        return self.different <= many and not self.is_time and not self.written
 
     @property
     def why(self) -> str:
