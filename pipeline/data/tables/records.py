@@ -14,7 +14,7 @@ from pipeline.data.encodings.columns import each, missing_in, types_of
 from pipeline.data.encodings.rows import codes_of
 from pipeline.data.encodings.values import Codes
 from pipeline.data.tables.columns import Columns, choose_columns
-from pipeline.data.tables.rows import SCORED, Batch, Rows, checked
+from pipeline.data.tables.rows import Batch, Rows, checked
 from pipeline.data.tables.typed import TableFile, numbers, open_table, refuse
 from pipeline.errors import UserError
 
@@ -117,16 +117,14 @@ def _matching(path: Path, encodings: Sequence[Mapping[str, Any]]) -> tuple[Table
 
 def _batches(file: TableFile, wanted: Mapping[str, pa.DataType], unseen: Unseen) -> Iterator[Batch]:
     done = 0
-    for whole in file.batches(wanted):
-        for start in range(0, whole.num_rows, SCORED):
-            batch = whole.slice(start, SCORED)
-            for name, kind in wanted.items():
-                if pa.types.is_floating(kind):
-                    refuse(file.path, done, np.isinf(numbers(batch.column(name))), name, "an infinite number")
-            unseen.take(batch)
-            # As pandas has it, text as plain objects.
-            columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
-            yield Batch(pd.DataFrame(columns))
-            done += batch.num_rows
+    for batch in file.batches(wanted):
+        for name, kind in wanted.items():
+            if pa.types.is_floating(kind):
+                refuse(file.path, done, np.isinf(numbers(batch.column(name))), name, "an infinite number")
+        unseen.take(batch)
+        # As pandas has it, text as plain objects.
+        columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+        yield Batch(pd.DataFrame(columns))
+        done += batch.num_rows
     if not done:
         raise UserError(f"{file.path}: no rows")
