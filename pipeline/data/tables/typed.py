@@ -98,7 +98,7 @@ def open_table(
     if path.name.endswith(JSON_LINES):
         return JsonLines(path, text, words, spelling=spelling)
     if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
-        usual = () if missing == () else _USUAL
+        usual = _USUAL if missing is None or words else ()
         return CsvFile(path, "\t" if ".tsv" in path.name else separator, (*usual, *words), text, spelling=spelling)
     raise UserError(f"{path}: give a .csv, .tsv, .jsonl (or .gz of these) or .parquet file, or a folder of the last")
 
