@@ -1,7 +1,6 @@
 """Text as it may be shown: names and labels come from files, and a terminal obeys some characters."""
 
-import re
-from typing import Any
+import html
 
 import click
 
@@ -19,6 +18,16 @@ def printable(text: object) -> str:
     return "".join(one if one.isprintable() or one in _JOINERS else repr(one)[1:-1] for one in str(text))
 
 
-def echo(text: object = "", **options: Any) -> None:
+def escape(text: object) -> str:
+    r"""The same as HTML.
+
+    >>> escape("<b>\x1b")
+    '&lt;b&gt;\\x1b'
+    """
+    return html.escape(printable(text))
+
+
+def echo(*lines: object) -> None:
     """Print lines that may hold names of others."""
-    click.echo("\n".join(map(printable, re.split("\n", str(text)))), **options)
+    for line in lines or ("",):
+        click.echo(printable(line))

@@ -19,7 +19,7 @@ def keys_of(names: Iterable[str], ends: Iterable[str] = ("",), of_labels: bool =
         of_labels: What follows the first '.' is a label, of which letters, digits, '_' and '-' are kept.
 
     >>> keys_of(["roc_auc.a b", "roc_auc.a_b", "roc_auc.no/one"], of_labels=True)
-    {'roc_auc.a b': 'roc_auc.a_b-233b89ce', 'roc_auc.a_b': 'roc_auc.a_b', 'roc_auc.no/one': 'roc_auc.no_one'}
+    {'roc_auc.a b': 'roc_auc.a_b-c8687a08', 'roc_auc.a_b': 'roc_auc.a_b', 'roc_auc.no/one': 'roc_auc.no_one'}
     """
     ends, names = tuple(ends), list(names)
     plain = {name: _of_label(name) if of_labels else _REFUSED.sub("_", name) for name in names}
@@ -27,7 +27,8 @@ def keys_of(names: Iterable[str], ends: Iterable[str] = ("",), of_labels: bool =
     found: dict[str, str] = {}
     taken: set[str] = set()
     for name in sorted(plain, key=lambda it: (plain[it] != it, it)):  # first those that are keys as they are
-        key, checksum = plain[name], hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        told_by = (name.partition(".")[2] or name) if of_labels else name
+        key, checksum = plain[name], hashlib.sha256(told_by.encode("utf-8", "surrogatepass")).hexdigest()
         length = 8
         while not _is_path(key) or len(key) > most or not taken.isdisjoint(f"{key}{end}".casefold() for end in ends):
             key = f"{plain[name][: most - 1 - length].rstrip('/')}-{checksum[:length]}"

@@ -5,10 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import click
-
 from pipeline.commands.lookup import find_run, tracker_here
 from pipeline.config import flatten
+from pipeline.printable import echo
 from pipeline.steps.step import EXPERIMENT_FILE, KEY_FILE
 from pipeline.tracking import tags
 
@@ -98,13 +97,13 @@ def _last(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
 
 def _print(comparison: dict[str, Any]) -> None:
     first, second = comparison["runs"]
-    click.echo(f"{first['name']} {first['run_id']}  ->  {second['name']} {second['run_id']}")
+    echo(f"{first['name']} {first['run_id']}  ->  {second['name']} {second['run_id']}")
     for part in ("configuration", "data", "code"):
-        click.echo(f"{part}: {'equal' if not comparison[part] else ''}".rstrip())
+        echo(f"{part}: {'equal' if not comparison[part] else ''}".rstrip())
         for name, (before, after) in comparison[part].items():
-            click.echo(f"  {name}: {before} -> {after}")
-    click.echo("metrics, second minus first:")
+            echo(f"  {name}: {before} -> {after}")
+    echo("metrics, second minus first:")
     for name, change in comparison["metrics"].items():
         bounds = change["interval"]
         interval = f"  [{bounds[0]:+.5f}, {bounds[1]:+.5f}] over {change['pairs']} seeds" if bounds else ""
-        click.echo(f"  {name}: {change['difference']:+.5f}{interval}")
+        echo(f"  {name}: {change['difference']:+.5f}{interval}")

@@ -6,6 +6,7 @@ import sys
 import click
 
 from pipeline.errors import Failure, UserError
+from pipeline.printable import printable
 
 FAILURE, USER_ERROR = 1, 2
 
@@ -46,5 +47,5 @@ def guarded(command: click.Command) -> None:
 
 def _end(problem: str, code: int) -> None:
     line = " ".join(problem.split())
-    print(f"headway: {line}", file=sys.stderr)
+    print(f"headway: {printable(line)}", file=sys.stderr)
     sys.exit(code)

@@ -34,7 +34,7 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, a
     if as_json:
         print(json.dumps({"experiment": name, "file": str(path.relative_to(project))}))
         return
-    echo(f"{content}\nwritten to {path.relative_to(project)}; look it over, then: headway run {name}")
+    echo(*content.split("\n"), f"written to {path.relative_to(project)}; look it over, then: headway run {name}")
 
 
 def _write(path: Path, content: str, project: Path) -> None:

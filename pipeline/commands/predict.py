@@ -9,7 +9,7 @@ from pipeline.steps.console import Console
 from pipeline.tracking.store import check_store, tracking_uri
 
 
-def predict(model: str, source: Path, output: Path, preference: str, quiet: bool, as_json: bool) -> None:
+def predict(model: str, source: Path, output: Path, preference: str, spreadsheet: bool, quiet: bool, as_json: bool) -> None:
     """Write one row of predictions for each row of the input.
 
     Raises:
@@ -30,7 +30,11 @@ def predict(model: str, source: Path, output: Path, preference: str, quiet: bool
         console.warn(line)
 
     with console.bar("predict", None) as bar:
-        rows = score(model, source, output, lambda done, total: bar.at(done, total=total), warn, preference)
+
+        def progress(done: int, total: int | None) -> None:
+            bar.at(done, total=total)
+
+        rows = score(model, source, output, progress, warn, preference, spreadsheet)
     console.line(f"{rows} rows scored into {output}")
     if as_json:
         print(json.dumps({"model": model, "rows": rows, "output": str(output), "warnings": warnings}))

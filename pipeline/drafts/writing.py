@@ -161,7 +161,8 @@ def named_for(label: str, name: str) -> str:
     """Why a task is not called as its label is, for a comment; empty where it is."""
     if name == label:
         return ""
-    why = "values over all tasks are called so" if label == ALL else "letters, digits, _ and - only"
+    why = "values over all tasks are called so" if label == ALL else "another one is called so"
+    why = "letters, digits, _ and - only" if plain(label, "") != label else why
     return f"for '{label}' ({why}); "
 
 

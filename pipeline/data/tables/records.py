@@ -101,7 +101,8 @@ class Unseen:
         shares = {name: self.unseen[name] / self.values[name] for name in self.unseen}
         more = [name for name, share in shares.items() if share > self.trained[name]]
         told = [
-            f"{shares[name]:.2%} of column '{name}' ({self.trained[name]:.2%} in training), such as {self.examples[name]!r}"
+            f"{shares[name]:.2%} of column '{name}' ({self.trained[name]:.2%} in training), "
+            f"such as {self.examples[name]!r}"
             for name in more[:_SHOWN]
         ]
         others = [f"and {len(more) - _SHOWN} more columns"] if len(more) > _SHOWN else []

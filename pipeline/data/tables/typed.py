@@ -58,7 +58,7 @@ class TableFile(Protocol):
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """These columns of all rows in order, as these types: text, float64 or any that `types` tells.
 
-        All batches but the last have as many rows, whichever format they come from; what is summed over them is the same.
+        All batches but the last have as many rows, whichever format they come from: sums over them are alike.
 
         Raises:
             UserError: A column is not there, or a value is of another type.
@@ -99,9 +99,7 @@ def open_table(
     if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
         usual = () if missing == () else _USUAL
         return CsvFile(path, "\t" if ".tsv" in path.name else separator, (*usual, *words), text, spelling=spelling)
-    raise UserError(
-        f"{path}: give a .csv, .tsv, .jsonl or .parquet file (text also as .gz), or a folder of Parquet files"
-    )
+    raise UserError(f"{path}: give a .csv, .tsv, .jsonl (or .gz of these) or .parquet file, or a folder of the last")
 
 
 @dataclass(frozen=True)
