@@ -5,11 +5,14 @@ from pathlib import Path
 
 from pipeline import garbage_collection
 from pipeline.config import project_folder
+from pipeline.files import check_regular
 from pipeline.steps.console import Console
 from pipeline.tracking.store import check_store, tracking_uri
 
 
-def predict(model: str, source: Path, output: Path, preference: str, spreadsheet: bool, quiet: bool, as_json: bool) -> None:
+def predict(
+    model: str, source: Path, output: Path, preference: str, spreadsheet: bool, quiet: bool, as_json: bool
+) -> None:
     """Write one row of predictions for each row of the input.
 
     Raises:
@@ -17,6 +20,7 @@ def predict(model: str, source: Path, output: Path, preference: str, spreadsheet
         Failure: The store does not respond.
     """
     project = project_folder()
+    check_regular(source, "--input")
     check_store(tracking_uri(project))
     from pipeline.steps.predict import predict as score
     from pipeline.tracking.tracker import Tracker

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Posi
 from pipeline.config.base import Settings, as_tuple
 from pipeline.config.clipping import Clipped
 from pipeline.config.facts import RESOLVED
+from pipeline.config.limits import PIXELS, ROWS
 from pipeline.config.own import OwnPath
 from pipeline.config.parts import Part
 from pipeline.config.tasks import named
@@ -90,7 +91,7 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
     missing: Annotated[tuple[str, ...] | None, BeforeValidator(as_tuple)] = None
     decimal: str = Field(default=".", pattern=r"^[^\w+-]$")
     thousands: str = Field(default="", pattern=r"^[^\w+-]?$")
-    categories: int = Field(default=1000, ge=1)
+    categories: Annotated[int, ROWS] = Field(default=1000, ge=1)
 
     @model_validator(mode="after")
     def _marks_differ(self) -> "TableSettings":
@@ -132,7 +133,8 @@ def _form_of(labels: object) -> str:
 Several = Annotated[
     Annotated[Columns, Tag("[columns]")] | Annotated[Separated, Tag("[words]")], Discriminator(_form_of)
 ]
-Size = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(as_tuple)]
+_Pixels = Annotated[PositiveInt, PIXELS]
+Size = Annotated[tuple[_Pixels, _Pixels], BeforeValidator(as_tuple)]
 
 
 class ImagesSettings(SplitBy, SourceSettings):
@@ -309,7 +311,7 @@ class TokensSettings(GivenSplits, SourceSettings):
     implementation = "pipeline.data.sources.tokens:Tokens"
 
     kind: Literal["tokens"]
-    column: int = -1
+    column: int = Field(default=-1, ge=-1024, le=1024)
     repair: bool = False
 
 

@@ -29,6 +29,7 @@ from pipeline.data.tables.footer import row_group_metadata
 from pipeline.data.tables.lines import JsonLines
 from pipeline.data.tables.parquet import record_batches
 from pipeline.errors import UserError
+from pipeline.files import check_regular
 
 _BLOCK = 1 << 20  # bytes of text parsed at a time
 _OF_COLUMN = 1 << 11  # the same, at least, of each column: a wide table has few rows in a block
@@ -176,6 +177,8 @@ class ParquetFiles:
         """
         found = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*.parquet"))}
         if seen := [path for path, names in found.items() if not any(name.startswith((".", "_")) for name in names)]:
+            for path in seen:
+                check_regular(path)
             return cls(folder, seen)
         raise UserError(f"{folder}: no Parquet file in this folder")
 
