@@ -9,7 +9,9 @@ from pipeline.steps.console import Console
 from pipeline.tracking.store import check_store, tracking_uri
 
 
-def predict(model: str, source: Path, output: Path, preference: str, spreadsheet: bool, quiet: bool, as_json: bool) -> None:
+def predict(
+    model: str, source: Path, output: Path, preference: str, spreadsheet: bool, quiet: bool, as_json: bool
+) -> None:
     """Write one row of predictions for each row of the input.
 
     Raises:

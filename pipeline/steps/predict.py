@@ -39,8 +39,8 @@ def predict(
             folder of images; for a model that reads text, a file that `pipeline.data.texts` reads.
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.
-        warn: Told once of columns that are ignored, once of values that the model does not know, and once of classes that
-            a spreadsheet program would run as formulas.
+        warn: Told once of columns that are ignored, of values that the model does not know, and of classes that a
+            spreadsheet program would run as formulas.
         preference: Of a network that is given one: a share of each task, such as `0.8,0.2` in the order of the tasks or
             `left=0.8,right=0.2`. By default the one that the network was trained to be asked for.
         spreadsheet: Whether the output is for a spreadsheet program: a text that one would run as a formula begins with
