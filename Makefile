@@ -35,7 +35,7 @@ test: install
 
 test-all: install
 	$(BIN)/python -m pip install --quiet -c requirements.txt --no-build-isolation -e '.[public]'
-	python -m pytest -m "slow or not slow"
+	python -m pytest -m "slow or not slow" --hypothesis-profile all
 	$(PLAINEST) python -m pytest -m "slow or not slow" $(NUMERIC)
 
 lint: install

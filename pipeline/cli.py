@@ -17,7 +17,9 @@ _RESUME = click.option("--resume", is_flag=True, help="Resume interrupted steps,
 _FORCE = click.option(
     "--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached."
 )
-_STORAGE = click.option("--storage", default="", help="Short for --set tuning.storage=URL.")
+_STORAGE = click.option(
+    "--storage", default="", help="Short for --set tuning.storage=URL; a password is better kept in HEADWAY_STORAGE."
+)
 _JOB = (
     _RESUME,
     _FORCE,

@@ -32,7 +32,7 @@ class NotImportedError(UserError):
 @contextmanager
 def only_looking() -> Iterator[None]:
     """Import nothing of the user's own: for commands that say what would be done."""
-    global _may_import  # noqa: PLW0603 (of the process, as what is imported is)
+    global _may_import
     _may_import = False
     try:
         yield

@@ -32,6 +32,7 @@ LAYERS = [
     {"pretrained"},
     {
         "draws",
+        "files",
         "garbage_collection",
         "parent_process",
         "plugins",

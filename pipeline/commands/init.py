@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.config import load, project_folder
 from pipeline.drafts.writing import plain
 from pipeline.errors import Failure, UserError
+from pipeline.files import check_regular
 from pipeline.printable import echo, printable
 
 
@@ -24,6 +25,8 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, a
     path = project / "experiments" / f"{name}.yaml"
     if path.exists():
         raise UserError(f"{path.relative_to(project)} exists already: give another --name, or delete it first")
+    for path_given in filter(None, (data, labels)):
+        check_regular(path_given)
     if not data.exists():
         raise UserError(f"{data}: no such file or folder")
     content = _draft(data, labels, targets, text, name, project)

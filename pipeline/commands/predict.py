@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline import garbage_collection
 from pipeline.config import project_folder
+from pipeline.files import check_regular
 from pipeline.steps.console import Console
 from pipeline.tracking.store import check_store, tracking_uri
 
@@ -19,6 +20,7 @@ def predict(
         Failure: The store does not respond.
     """
     project = project_folder()
+    check_regular(source, "--input")
     check_store(tracking_uri(project))
     from pipeline.steps.predict import predict as score
     from pipeline.tracking.tracker import Tracker

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Posi
 from pipeline.config.base import Settings, as_tuple
 from pipeline.config.clipping import Clipped
 from pipeline.config.facts import RESOLVED
+from pipeline.config.limits import PIXELS, ROWS
 from pipeline.config.own import OwnPath
 from pipeline.config.parts import Part
 from pipeline.config.tasks import named
@@ -72,8 +73,10 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
         labels: Names for groups of 0/1 columns that one multilabel task predicts. A single column is a label of its own
             name, and need not be listed.
         separator: Field separator of a CSV file.
-        missing: Words that mark missing values, as empty and null values do: in CSV files where they are not quoted, and
-            there beside NA, NaN, null and the like. `[]` is for files in which these are values.
+        missing: Words that mark missing values, as empty and null values do; in CSV files where they are not quoted,
+            and beside NA, NaN, null and the like. `[]` is for CSV files in which these are values.
+        decimal: Mark before the fraction of numbers that are written as text, such as `","` of 0,5.
+        thousands: Mark between groups of their digits, such as `","` of 1,234.5; empty for none.
         categories: Maximum number of values of a categorical column, the most frequent ones.
     """
 
@@ -86,7 +89,15 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
     labels: dict[str, Columns] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)
     missing: Annotated[tuple[str, ...] | None, BeforeValidator(as_tuple)] = None
-    categories: int = Field(default=1000, ge=1)
+    decimal: str = Field(default=".", pattern=r"^[^\w+-]$")
+    thousands: str = Field(default="", pattern=r"^[^\w+-]?$")
+    categories: Annotated[int, ROWS] = Field(default=1000, ge=1)
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> "TableSettings":
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both '{self.decimal}': which is it?")
+        return self
 
     @model_validator(mode="after")
     def _sees_no_split(self) -> "TableSettings":
@@ -122,7 +133,8 @@ def _form_of(labels: object) -> str:
 Several = Annotated[
     Annotated[Columns, Tag("[columns]")] | Annotated[Separated, Tag("[words]")], Discriminator(_form_of)
 ]
-Size = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(as_tuple)]
+_Pixels = Annotated[PositiveInt, PIXELS]
+Size = Annotated[tuple[_Pixels, _Pixels], BeforeValidator(as_tuple)]
 
 
 class ImagesSettings(SplitBy, SourceSettings):
@@ -299,7 +311,7 @@ class TokensSettings(GivenSplits, SourceSettings):
     implementation = "pipeline.data.sources.tokens:Tokens"
 
     kind: Literal["tokens"]
-    column: int = -1
+    column: int = Field(default=-1, ge=-1024, le=1024)
     repair: bool = False
 
 

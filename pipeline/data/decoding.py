@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import UserError
+from pipeline.files import check_regular
 
 Channels = Literal["grey", "rgb"]
 
@@ -71,6 +72,7 @@ def as_array(image: Image.Image, channels: Channels, size: tuple[int, int] | Non
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
+    check_regular(path)
     try:
         if not path.stat().st_size:
             raise UserError(f"{path}: is empty")

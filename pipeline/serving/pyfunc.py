@@ -36,12 +36,16 @@ class ServedModel(PythonModel):
 
 
 def _frame(given: Any) -> pd.DataFrame:
-    """Rows as a frame: MLflow's `inputs` are columns or rows by name, with arrays where values stood."""
+    """Rows as a frame: MLflow's `inputs` are columns or rows by name, with arrays in the place of values."""
     if isinstance(given, pd.DataFrame):
         return given
     if isinstance(given, dict):
-        return pd.DataFrame({name: np.atleast_1d(np.asarray(column)) for name, column in given.items()})
-    return pd.DataFrame([{name: np.asarray(value).item() for name, value in row.items()} for row in given])
+        return pd.DataFrame({name: [_value(it) for it in np.atleast_1d(column)] for name, column in given.items()})
+    return pd.DataFrame([{name: _value(it) for name, it in row.items()} for row in given])
+
+
+def _value(it: Any) -> Any:
+    return it.item() if isinstance(it, np.ndarray) else it
 
 
 mlflow.models.set_model(ServedModel())

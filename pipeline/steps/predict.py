@@ -35,12 +35,13 @@ def predict(
 
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
-        source: A table with the columns that the model reads (`pixel_0` ... of images), a folder of Parquet files, or a
-            folder of images; for a model that reads text, a file that `pipeline.data.texts` reads.
+        source: A table with the columns that the model reads (`pixel_0` ... of images), see
+            `pipeline.data.tables.typed.open_table`, or a folder of images; for a model that reads text, a file that
+            `pipeline.data.texts` reads.
         output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
         progress: Told after each batch.
-        warn: Told once of columns that are ignored, of values that the model does not know, and of classes that a
-            spreadsheet program would run as formulas.
+        warn: Told once of columns that are ignored, once of values that the model does not know, and once of classes
+            that a spreadsheet program would run as formulas.
         preference: Of a network that is given one: a share of each task, such as `0.8,0.2` in the order of the tasks or
             `left=0.8,right=0.2`. By default the one that the network was trained to be asked for.
         spreadsheet: Whether the output is for a spreadsheet program: a text that one would run as a formula begins with
@@ -78,7 +79,7 @@ def predict(
     done = 0
     with written(output, spreadsheet) as writer:
         for batch in rows.batches:
-            answers = _with_names(network.predict(None, batch.frame, params), about["tasks"])
+            answers = _with_names(_answers(network, batch.frame, source, done, params), about["tasks"])
             if batch.files is not None:
                 answers.insert(0, "file", batch.files)
             writer.write(answers)
@@ -126,11 +127,22 @@ def _predict_texts(
 
     done = 0
     for chunk in texts(source, fields):
-        answers = network.predict(None, pd.DataFrame({"text": pd.Series(chunk, dtype=object)}))
+        answers = _answers(network, pd.DataFrame({"text": pd.Series(chunk, dtype=object)}), source, done)
         writer.write(_with_names(answers, tasks))
         done += len(chunk)
         progress(done, None)
     return done
+
+
+def _answers(network: Any, frame: Any, source: Path, done: int, params: Mapping[str, Any] | None = None) -> Any:
+    """The model's answers to the rows of a frame, of which so many came before."""
+    try:
+        return network.predict(None, frame, params)
+    except ValueError as error:
+        # A RowError of the model's own copy of the code.
+        if (row := getattr(error, "row", None)) is None:
+            raise
+        raise UserError(f"{source}: row {done + row + 1}, {getattr(error, 'what', error)}") from None
 
 
 def _with_names(answers: Any, tasks: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -17,6 +17,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from pipeline.errors import Failure, UserError
 from pipeline.store_keys import keys_of
 from pipeline.tracking.tags import OUTCOME
+from pipeline.urls import scrubbed
 
 _METRICS_A_CALL, _PARAMS_A_CALL = 900, 100  # together MLflow's limit per call
 _LONGEST_PARAM = 6000
@@ -85,7 +86,7 @@ class Run:
         try:
             yield
         except Exception as error:
-            text = " ".join(str(error).split())
+            text = " ".join(scrubbed(str(error)).split())
             expected = isinstance(error, UserError | Failure)
             self._conclude("FAILED", text if expected else f"{type(error).__name__}: {text}")
             raise

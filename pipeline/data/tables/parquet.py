@@ -77,6 +77,7 @@ def _mapped(batches: Iterator[pa.RecordBatch]) -> pa.ipc.RecordBatchFileReader:
             with _room():
                 writer = writer or pa.ipc.new_file(scratch, plain.schema)
                 writer.write_table(plain)
+        assert writer is not None, "a row group without rows"
         with _room():
             writer.close()
             scratch.flush()

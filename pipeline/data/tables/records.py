@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.data.encodings.columns import each, missing_in, types_of
 from pipeline.data.encodings.rows import codes_of
-from pipeline.data.encodings.values import Codes
+from pipeline.data.encodings.values import Codes, NumberFormat
 from pipeline.data.tables.columns import Columns, choose_columns
 from pipeline.data.tables.rows import SCORED, Batch, Rows, checked
 from pipeline.data.tables.typed import TableFile, numbers, open_table, refuse
@@ -101,7 +101,8 @@ class Unseen:
         shares = {name: self.unseen[name] / self.values[name] for name in self.unseen}
         more = [name for name, share in shares.items() if share > self.trained[name]]
         told = [
-            f"{shares[name]:.2%} of column '{name}' ({self.trained[name]:.2%} in training), such as {self.examples[name]!r}"
+            f"{shares[name]:.2%} of column '{name}' ({self.trained[name]:.2%} in training), "
+            f"such as {self.examples[name]!r}"
             for name in more[:_SHOWN]
         ]
         others = [f"and {len(more) - _SHOWN} more columns"] if len(more) > _SHOWN else []
@@ -110,7 +111,7 @@ class Unseen:
 
 def _matching(path: Path, encodings: Sequence[Mapping[str, Any]]) -> tuple[TableFile, Mapping[str, Any]]:
     """The encoding of which fewest columns are missing, and the file opened as it wants."""
-    opened = [(open_table(path, it["separator"], missing_in(it)), it) for it in encodings]
+    opened = [(open_table(path, it["separator"], missing_in(it), spelling=NumberFormat.of(it)), it) for it in encodings]
     return min(opened, key=lambda it: sum(column["name"] not in it[0].types for column in it[1]["columns"]))
 
 

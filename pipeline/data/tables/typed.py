@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from pipeline.data.encodings.values import to_number
+from pipeline.data.encodings.rows import LARGEST, too_large
+from pipeline.data.encodings.values import PLAIN, USUAL_FORMATS, NumberFormat
 from pipeline.data.tables.batching import batch_rows, rebatched
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.csv import csv_reader, explained
@@ -28,6 +29,7 @@ from pipeline.data.tables.footer import row_group_metadata
 from pipeline.data.tables.lines import JsonLines
 from pipeline.data.tables.parquet import record_batches
 from pipeline.errors import UserError
+from pipeline.files import check_regular
 
 _BLOCK = 1 << 20  # bytes of text parsed at a time
 _OF_COLUMN = 1 << 11  # the same, at least, of each column: a wide table has few rows in a block
@@ -57,7 +59,7 @@ class TableFile(Protocol):
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """These columns of all rows in order, as these types: text, float64 or any that `types` tells.
 
-        All batches but the last have as many rows, whichever format they come from; what is summed over them is the same.
+        All batches but the last have as many rows, whichever format they come from: sums over them are alike.
 
         Raises:
             UserError: A column is not there, or a value is of another type.
@@ -68,7 +70,11 @@ class TableFile(Protocol):
 
 
 def open_table(
-    path: Path, separator: str = ",", missing: Sequence[str] | None = None, text: str | None = None
+    path: Path,
+    separator: str = ",",
+    missing: Sequence[str] | None = None,
+    text: str | None = None,
+    spelling: NumberFormat = PLAIN,
 ) -> TableFile:
     """Open a file of a table, a text perhaps gzipped, or a folder that holds Parquet files.
 
@@ -77,23 +83,24 @@ def open_table(
         separator: Between the fields of a CSV file; a `.tsv` file's is a tab.
         missing: Words that mark missing values in every format, beside the usual ones of CSV files; empty for neither.
         text: A column of which every row has text, that may be empty.
+        spelling: How text writes numbers.
 
     Raises:
         UserError: There is no such table.
     """
     words = tuple(missing or ())
     if path.is_dir():
-        return replace(ParquetFiles.under(path), missing=words, text=text)
+        return replace(ParquetFiles.under(path), missing=words, text=text, spelling=spelling)
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder")
     if path.suffix == ".parquet":
-        return ParquetFiles(path, [path], words, text)
+        return ParquetFiles(path, [path], words, text, spelling)
     if path.name.endswith(JSON_LINES):
-        return JsonLines(path, text, words)
+        return JsonLines(path, text, words, spelling=spelling)
     if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
         usual = () if missing == () else _USUAL
-        return CsvFile(path, "\t" if ".tsv" in path.name else separator, (*usual, *words), text)
-    raise UserError(f"{path}: give a .csv, .tsv, .jsonl or .parquet file (text also as .gz), or a folder of Parquet files")
+        return CsvFile(path, "\t" if ".tsv" in path.name else separator, (*usual, *words), text, spelling=spelling)
+    raise UserError(f"{path}: give a .csv, .tsv, .jsonl (or .gz of these) or .parquet file, or a folder of the last")
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,7 @@ class CsvFile:
     missing: tuple[str, ...] = _USUAL
     text: str | None = None
     rows: int | None = None
+    spelling: NumberFormat = PLAIN
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
@@ -127,7 +135,8 @@ class CsvFile:
         read = {name: pa.string() if pa.types.is_floating(kind) else kind for name, kind in wanted.items()}
         with explained(self.path, list(self.types)):  # pyarrow numbers the columns of the file
             found = self._reader(read, max(_BLOCK, _OF_COLUMN * len(self.types)))
-            yield from converted(self.path, rebatched(found, len(wanted)), wanted, text=self.text)
+            batches = rebatched(found, len(wanted))
+            yield from converted(self.path, batches, wanted, text=self.text, spelling=self.spelling)
 
     def files(self) -> list[Path]:
         """The one."""
@@ -157,6 +166,7 @@ class ParquetFiles:
     parts: list[Path]
     missing: tuple[str, ...] = ()
     text: str | None = None
+    spelling: NumberFormat = PLAIN
 
     @classmethod
     def under(cls, folder: Path) -> "ParquetFiles":
@@ -167,6 +177,8 @@ class ParquetFiles:
         """
         found = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*.parquet"))}
         if seen := [path for path, names in found.items() if not any(name.startswith((".", "_")) for name in names)]:
+            for path in seen:
+                check_regular(path)
             return cls(folder, seen)
         raise UserError(f"{folder}: no Parquet file in this folder")
 
@@ -191,7 +203,7 @@ class ParquetFiles:
             keys = self._keys(part)
             own = _types(part) | dict.fromkeys(keys, pa.string())
             self._check_alike(part, own, wanted)
-            yield from converted(part, _read(part, keys, wanted), wanted, self.missing, self.text)
+            yield from converted(part, _read(part, keys, wanted), wanted, self.missing, self.text, self.spelling)
 
     def files(self) -> list[Path]:
         """All of them."""
@@ -216,9 +228,7 @@ def _read(path: Path, keys: Mapping[str, str], wanted: Iterable[str]) -> Iterato
     inside = [name for name in wanted if name not in keys]
     with reading_parquet(path):
         for batch in record_batches(path, inside, batch_rows(len(inside))):
-            columns = [
-                pa.repeat(keys[name], batch.num_rows) if name in keys else batch.column(name) for name in wanted
-            ]
+            columns = [pa.repeat(keys[name], batch.num_rows) if name in keys else batch.column(name) for name in wanted]
             yield pa.RecordBatch.from_arrays(columns, list(wanted))
 
 
@@ -258,6 +268,7 @@ def converted(
     wanted: Mapping[str, pa.DataType],
     missing: Sequence[str] = (),
     text: str | None = None,
+    spelling: NumberFormat = PLAIN,
 ) -> Iterator[pa.RecordBatch]:
     """Columns as the wanted types, with null for every gap.
 
@@ -267,6 +278,7 @@ def converted(
         wanted: The types.
         missing: Words that mark missing values.
         text: A column that is left as it is.
+        spelling: How text writes numbers.
 
     Raises:
         UserError: A value is not of its type.
@@ -281,30 +293,47 @@ def converted(
                 if name != text and pc.any(found := pc.is_in(column, gaps)).as_py():
                     column = pc.if_else(found, None, column)
             if column.type != kind:
-                convert = _as_numbers if pa.types.is_floating(kind) else _cast
-                column = convert(path, done, name, column, kind)
+                column = (
+                    _as_numbers(path, done, name, column, kind, spelling)
+                    if pa.types.is_floating(kind)
+                    else _cast(path, done, name, column, kind)
+                )
             columns.append(column)
         yield pa.RecordBatch.from_arrays(columns, list(wanted))
         done += batch.num_rows
 
 
-def _as_numbers(path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
+def _as_numbers(
+    path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType, spelling: NumberFormat
+) -> pa.Array:
     """A column as numbers; of text every value has to spell one."""
     if pa.types.is_decimal(column.type):
-        column = column.cast(pa.string())  # arrow's own way to floats does not round to the nearest
+        # Arrow's own way to floats does not round to the nearest.
+        column, spelling = column.cast(pa.string()), PLAIN
     if not is_text(column.type):
         return _cast(path, done, name, column, kind)
     try:
-        return column.cast(kind)
+        if spelling == PLAIN:
+            return column.cast(kind)
     except pa.ArrowInvalid:
-        found = column.dictionary_encode()
+        pass
+    found = column.dictionary_encode()
     spelled = found.dictionary.to_pylist()
-    values = [to_number(word) for word in spelled]
+    values = [spelling.number(word) for word in spelled]
     if None in values:
         wrong = {place for place, value in enumerate(values) if value is None}
         row, place = next((row, it) for row, it in enumerate(found.indices.to_pylist()) if it in wrong)
-        raise UserError(f"{place_of(path, done, row, name)}: {spelled[place]!r} is no number")
+        raise UserError(f"{place_of(path, done, row, name)}: {no_number(spelled[place])}")
     return pa.array(values, kind).take(found.indices)
+
+
+def no_number(word: str) -> str:
+    """What is said of a text that should be a number, with the formats in which it is one."""
+    formats = [it.about for it in USUAL_FORMATS if it.number(word) is not None]
+    written = [", ".join(f'`{name}: "{mark}"`' for name, mark in it.items()) for it in formats]
+    return f"{word!r} is no number" + (
+        f"; if the table writes numbers so, say {' or '.join(written)}" if written else ""
+    )
 
 
 def _cast(path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -364,6 +393,18 @@ def refuse(path: Path, done: int, wrong: np.ndarray, column: str, why: str) -> N
     """
     if wrong.any():
         raise UserError(f"{place_of(path, done, int(np.argmax(wrong)), column)}: {why}")
+
+
+def refuse_too_large(path: Path, done: int, values: np.ndarray, column: str) -> None:
+    """Check that each number [B] of a column that is not missing can be computed with.
+
+    Raises:
+        UserError: One is infinite, or beyond float32: where the first one stands, and what to do.
+    """
+    wrong = too_large(values)
+    if wrong.any():
+        what = f"{values[np.argmax(wrong)]:g} is no number to compute with (they end at {LARGEST:.1e})"
+        refuse(path, done, wrong, column, f"{what}; if it is unknown, leave it empty, or list it in `missing`")
 
 
 def is_text(kind: pa.DataType) -> bool:
