@@ -89,6 +89,8 @@ def guessed(target: Target, columns: Mapping[str, Column]) -> tuple[str, str]:
     if not column.different:
         raise UserError(f"--targets: column '{column.name}' has no value in the first {column.rows:,} rows")
     kind = target.kind or column.kind or "multiclass"
+    if not target.kind and kind == "multilabel":  # labels of a table stand in columns of their own: ',' is but a letter
+        kind = "binary" if column.different == 2 else "multiclass"
     if kind == "regression" and not column.is_number:
         raise UserError(
             f"--targets {target.name}:regression: column '{column.name}' holds no numbers but {column.type}"
