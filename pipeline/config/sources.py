@@ -129,7 +129,8 @@ class ImagesSettings(SplitBy, SourceSettings):
 
     Attributes:
         kind: `images`.
-        path: Path of the folder, relative to `data.root` if given, else to the project folder; read recursively.
+        path: Path of the folder, relative to `data.root` if given, else to the project folder; read recursively, links
+            too.
         labels_file: A table (CSV or Parquet) with one row per image, relative to the same folder or to `path`.
         id: Column of the table with the image's path in the folder, its file name, or its file name without suffix.
         size: Height and width to which every image is resized (antialiased, ignoring the aspect ratio); null if all

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.data.decoding import decoded, size_of
+from pipeline.data.decoding import decoded
 from pipeline.data.sources.image_folder import ImageFolder, same_image
 from pipeline.data.sources.looked import Column, look
 from pipeline.data.tables.typed import TableFile, open_table
@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 
 _LOOKED_AT = 200
 _LONGER_SIDE = 64
+_SHOWN = 8  # classes that a comment names
 
 
 @dataclass
@@ -70,7 +71,11 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
         name,
         source,
         [*draft.source, *(["labels:"] if draft.labels else []), *(f"  {line}" for line in draft.labels)],
-        [*draft.tasks, *(f"# left out: {line}" for line in draft.left_out)],
+        [
+            *draft.tasks,
+            *(f"# left out: {line}" for line in draft.left_out),
+            *(said(note).strip() for note in found.notes),
+        ],
         ["model: {trunk: {widths: [256], dropout: 0.2}}  # one hidden layer; more widths are more layers"],
     )
 
@@ -79,10 +84,12 @@ def _by_folders(draft: _Draft, folder: ImageFolder, targets: Mapping[str, str], 
     """Without a file of labels."""
     if targets and set(targets) != {"class"}:
         raise UserError(f"--targets: without --labels there is one, 'class', found {', '.join(targets)}")
-    _, classes, split = folder.classes()
+    codes, classes, split = folder.classes()
     kind = targets.get("class") or ("binary" if len(classes) == 2 else "multiclass")
     where = "within train, validation and test, which are kept" if split is not None else f"in {folder.path.name}"
-    draft.task("class", kind, f"the {len(classes)} folders {where}", source)
+    counts = Counter(classes[code] for code in codes).most_common(_SHOWN)
+    shown = ", ".join([f"{name} {count:,}" for name, count in counts] + ["..."] * (len(classes) > _SHOWN))
+    draft.task("class", kind, f"the {len(classes)} folders {where}: {shown}", source)
     return ""
 
 
@@ -157,11 +164,14 @@ def _words(column: Column, mark: str) -> dict[str, str]:
 def _looks(folder: ImageFolder) -> list[str]:
     """Settings of what the images look like, by some of them, spread evenly."""
     step = -(-len(folder.names) // _LOOKED_AT)
-    paths = [folder.path / name for name in folder.names[::step]]
-    sizes = Counter(size_of(path) for path in paths)
-    grey = all((pixels == pixels[:1]).all() for pixels in (decoded(path, "rgb") for path in paths))
+    sizes: Counter[tuple[int, int]] = Counter()
+    grey = True
+    for name in folder.names[::step]:
+        pixels = decoded(folder.path / name, "rgb")
+        sizes[pixels.shape[-2:]] += 1
+        grey = grey and bool((pixels == pixels[:1]).all())
     colours = "have no colours" if grey else "have colours"
-    lines = [f"channels: {'grey' if grey else 'rgb'}{said(f'the {len(paths)} images looked at {colours}')}"]
+    lines = [f"channels: {'grey' if grey else 'rgb'}{said(f'the {sizes.total()} images looked at {colours}')}"]
     (height, width), _ = sizes.most_common(1)[0]
     longer = max(height, width)
     if len(sizes) == 1 and longer <= _LONGER_SIDE:

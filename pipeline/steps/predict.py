@@ -34,9 +34,9 @@ def predict(
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
         source: A `.csv`, `.csv.gz` or `.parquet` file with the columns that the model reads (`pixel_0` ... of images),
-            a folder of Parquet files, or a folder of images; for a model that reads text, a file that
+            a folder of Parquet files, or a folder of images, also in folders; for a model that reads text, a file that
             `pipeline.data.texts` reads.
-        output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
+        output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`, a path within it.
         progress: Told after each batch.
         warn: Told once of columns that are ignored.
         preference: Of a network that is given one: a share of each task, such as `0.8,0.2` in the order of the tasks or
@@ -67,6 +67,8 @@ def predict(
         more = " ..." if len(ignored) > _SHOWN else ""
         named = f"{', '.join(ignored[:_SHOWN])}{more}"
         warn(f"{source}: {len(ignored)} columns that the model does not read are ignored: {named}")
+    for note in rows.notes:
+        warn(note)
     done = 0
     with written(output) as writer:
         for batch in rows.batches:
@@ -169,9 +171,8 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
 
 def _of_pixels(source: Path) -> bool:
     """Whether an input for a model that reads both tables and images is one of images."""
-    from pipeline.data.decoding import is_image
     from pipeline.data.tables.typed import open_table
 
     if source.is_dir():
-        return any(is_image(path.name) for path in source.iterdir())
+        return not any(source.rglob("*.parquet"))
     return any(name.startswith("pixel_") for name in open_table(source).types)

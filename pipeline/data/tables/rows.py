@@ -1,6 +1,6 @@
 """A stream of rows to score."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class Batch:
 
     Attributes:
         frame: The columns that the model reads; pixels as float64, as stored.
-        files: Names of the files they come from, where each has its own.
+        files: Names of the files they come from, within the folder, where each has its own.
     """
 
     frame: pd.DataFrame
@@ -36,11 +36,13 @@ class Rows:
         columns: That are read, and those that are ignored.
         total: Number of rows, where it is known beforehand.
         batches: The rows in order, to be gone through once.
+        notes: What a user should know of them.
     """
 
     columns: Columns
     total: int | None
     batches: Iterator[Batch]
+    notes: Sequence[str] = ()
 
 
 def batch_rows(features: int) -> int:
