@@ -239,7 +239,7 @@ class GivenSplits(Settings):
 
 
 class TextSettings(GivenSplits, SplitBy, SourceSettings):
-    """Texts with labels: JSON lines (`.jsonl`), a table (`.csv`, `.tsv`, `.parquet`), or plain lines (`.txt`).
+    """Texts with labels: JSON (`.jsonl`, `.json`), a table (`.csv`, `.tsv`, `.parquet`), or plain lines (`.txt`).
 
     Attributes:
         kind: `text`.
@@ -288,7 +288,8 @@ class TokensSettings(GivenSplits, SourceSettings):
     """Sentences with a BIO tag per token, in CoNLL format: one token per line, an empty line after each sentence.
 
     Columns are separated by tabs if the first line has one, else by spaces; the first column is the token. Lines that
-    start with `-DOCSTART-`, and lines before a sentence that start with `# `, are skipped. The label is called `tags`.
+    start with `-DOCSTART-`, and lines before a sentence that start with `# ` and have no tag, are skipped. The label is
+    called `tags`.
 
     Attributes:
         kind: `tokens`.

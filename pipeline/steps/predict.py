@@ -13,8 +13,6 @@ Progress = Callable[[int, int | None], None]
 """Takes the number of rows done, and of all rows where it is known."""
 
 _SHOWN = 3
-_OF_TEXT = (".jsonl", ".jsonl.gz", ".txt", ".txt.gz", ".conll")
-"""Endings of files of text alone."""
 
 
 def _silent(*_: Any) -> None:
@@ -104,7 +102,9 @@ def _shares(text: str, tasks: list[str]) -> list[float]:
 def _fields(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What the field with the text may be called; none where the model reads no text, or the input is none."""
     encodings = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "text"]
-    if not encodings or (len(encodings) < len(sources) and not source.name.endswith(_OF_TEXT)):
+    from pipeline.data.texts import holds_text_alone
+
+    if not encodings or (len(encodings) < len(sources) and not holds_text_alone(source)):
         return []
     return list(dict.fromkeys([*(it["field"] for it in encodings), "text"]))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config.sources import Separated
+from pipeline.data.tables.lines import EMPTY
 from pipeline.data.tables.typed import numbers, place_of, refuse
 from pipeline.errors import UserError
 from pipeline.kinds import kind_of
@@ -177,7 +178,7 @@ class SeparatedReader(LabelReader):
     def _words(self, text: str | None) -> list[str] | None:
         """A row's labels; None where they are unknown."""
         text, none = (text or "").strip(), self._settings.none
-        if text == none:
+        if text in (none, EMPTY):
             return []
         return [word.strip() for word in text.split(self._settings.separator)] if text else None
 
