@@ -62,6 +62,8 @@ def sentences(path: Path, column: int | None = -1, repair: bool = False) -> Iter
             continue
         tabs = tabs if width else "\t" in line
         fields = _fields(line, tabs)
+        if not fields[-1] and len(fields) != width:  # a tab at the end
+            fields.pop()
         if not tokens and _is_comment(line, fields, width):
             continue
         if not width:

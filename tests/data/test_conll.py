@@ -33,6 +33,7 @@ def written(folder: Path, content: str | bytes) -> Path:
         GOOD.replace("\n", "\r"),
         GOOD.replace("\t", " ").replace("\n", "  \n"),
         GOOD.replace("\t", " \t"),
+        GOOD.replace("person\n", "person\t\n"),
         GOOD.replace("\t", " ").replace("\n\n", "\n \n# id 2\n"),
         GOOD.replace("Li\t", "Li ").replace("Oslo\t", "Oslo  "),
     ],

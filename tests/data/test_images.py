@@ -380,3 +380,9 @@ def test_what_has_just_been_written_is_read_again(folder: Path, monkeypatch: pyt
     own = source(on(OWN, {"mass": {"kind": "binary"}}), "own")
     own.fingerprint(here(folder))
     assert not (folder / "kept").exists()
+
+
+def test_ids_may_differ_in_case_and_in_how_accents_are_written(folder: Path) -> None:
+    draw(folder / "more", ["x/Caf\u0065\u0301.JPG", "b.png", "B.bmp"])
+    table(folder / "labels.csv", "file,mass,nodule x/caf\u00e9.jpg,1,0 b,0,1 B.BMP,1,1")
+    assert read(folder, path="more").train.inputs.names == ["x/Cafe\u0301.JPG", "b.png", "B.bmp"]

@@ -1,6 +1,7 @@
 """A folder of images: what lies in it, and which image a row of a label file is about."""
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -137,6 +138,7 @@ class Matched:
         self._folder, self._table, self._column = folder, table, column
         self._exact = {name: place for place, name in enumerate(folder.names)}
         self._loose = _loosely(folder.names)
+        self._folded = _loosely(map(_folded, folder.names))
         self._row_of = np.zeros(len(folder.names), np.int64)  # counted from 1
         self._without: list[str] = []
         self.names: list[str] = []
@@ -182,7 +184,8 @@ class Matched:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\\" in name:
             raise UserError(f"{where}: '{name}' leads out of {self._folder.path}: give a path within it, with /")
-        place = self._exact.get(path.as_posix(), self._loose.get(path.as_posix()))
+        whole = path.as_posix()
+        place = self._exact.get(whole, self._loose.get(whole, self._folded.get(_folded(whole))))
         if place == _AMBIGUOUS:
             raise UserError(
                 f"{where}: '{name}' is the name of several images: give the path within {self._folder.path}"
@@ -191,17 +194,21 @@ class Matched:
 
 
 def _loosely(names: Iterable[str]) -> dict[str, int]:
-    """Images by name alone, and by name or path without the ending."""
+    """Images by path, by name alone, and by either without the ending."""
     found: dict[str, int] = {}
     for place, name in enumerate(names):
         path = PurePosixPath(name)
-        for short in {path.name, path.stem, path.with_suffix("").as_posix()} - {name}:
+        for short in {name, path.name, path.stem, path.with_suffix("").as_posix()}:
             found[short] = _AMBIGUOUS if short in found else place
     return found
 
 
+def _folded(name: str) -> str:
+    """A name as file systems compare it that know no case, and write accents apart."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def same_image(names: Iterable[str], ids: Iterable[str]) -> int:
     """How many of some ids are paths, names, or names without an ending of images."""
-    exact = set(names)
-    loose = _loosely(exact)
-    return sum(it in exact or it in loose for it in ids)
+    known = _loosely(map(_folded, names))
+    return sum(_folded(it) in known for it in ids)
