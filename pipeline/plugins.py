@@ -1,16 +1,43 @@
-"""The user's own parts, named as `package.module:Class`: they are located and hashed without being imported."""
+"""The user's own parts, named as `package.module:Class`: they are located and hashed without being imported.
+
+They are imported when a step needs them, and only a class of the expected kind is ever called. So an experiment or a
+model that somebody else wrote can name no function of the standard library or of an installed package to be run.
+"""
 
 import hashlib
 import importlib.metadata
 import pkgutil
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import Any
+from types import BuiltinFunctionType, FunctionType
+from typing import Any, cast
 
 from pipeline.errors import UserError
+
+_OURS = __name__.partition(".")[0]  # in a model package, the copy of this one
+_WHERE = "parts of your own are in the project's folder or in an installed package"
+
+
+_may_import = True
+
+
+class NotImportedError(UserError):
+    """A part of the user's own would have to be imported within `only_looking`."""
+
+
+@contextmanager
+def only_looking() -> Iterator[None]:
+    """Import nothing of the user's own: for commands that say what would be done."""
+    global _may_import
+    _may_import = False
+    try:
+        yield
+    finally:
+        _may_import = True
 
 
 def add_to_path(project: Path) -> Path:
@@ -20,21 +47,66 @@ def add_to_path(project: Path) -> Path:
     return project
 
 
-def part(path: str, arguments: Mapping[str, Any]) -> Any:
-    """Import a class, or a function, and call it with keyword arguments.
+def part(path: str, arguments: Mapping[str, Any], like: type | str) -> Any:
+    """Make an object of a class of the user's own, see `own_class`, with keyword arguments.
 
     Raises:
-        UserError: It is not found, or the call fails.
+        UserError: It is no such class, or the call fails.
     """
-    factory = named(path)
+    return made(path, own_class(path, like), arguments)
+
+
+def made(path: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call what a path names with keyword arguments.
+
+    Raises:
+        UserError: The call fails.
+    """
     try:
         return factory(**arguments)
     except Exception as error:
         raise UserError(f"'{path}' cannot be made with {dict(arguments)}: {first_line(error)}") from error
 
 
+def own_class(path: str, like: type | str) -> type[Any]:
+    """Import a class of the user's own; it is looked at, and not called.
+
+    Args:
+        path: Of the class, `package.module:Class`.
+        like: The class that it derives from, or the name of an attribute that it has, such as `rows`.
+
+    Raises:
+        UserError: It is not found, or is no such class.
+    """
+    found = own(path)
+    if isinstance(like, str):
+        fits, wanted = isinstance(found, type) and any(like in vars(it) for it in found.__mro__), f"with {like}"
+    else:
+        fits, wanted = isinstance(found, type) and issubclass(found, like), f"derived from {_full_name(like)}"
+    if not fits:
+        raise UserError(f"'{path}' is {_said(found)}: it should be a class {wanted}")
+    return cast(type[Any], found)
+
+
+def own(path: str) -> Any:
+    """Import what a path of the user's own names: something that the package or module at its top defines itself.
+
+    Raises:
+        UserError: It is not found, is of the standard library, or is defined elsewhere.
+    """
+    top = _top(path)
+    if top != _OURS:  # which need not be found by the path: it is here
+        _specs(path)
+        if not _may_import:
+            raise NotImportedError(f"'{path}' is not imported by a command that only shows")
+    found = named(path)
+    if _top(str(getattr(found, "__module__", ""))) != top:
+        raise UserError(f"'{path}' is {_said(found)}, not defined in '{top}': name it where it is defined")
+    return found
+
+
 def named(path: str) -> Any:
-    """Import the object of a path.
+    """Import the object of a path that this package gives itself; those of users are for `own`.
 
     >>> named("math:sqrt")(4.0)
     2.0
@@ -59,11 +131,9 @@ def distribution(path: str) -> str | None:
     Raises:
         UserError: The module is not found.
     """
-    top = path.partition(":")[0].partition(".")[0]
-    places = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
-    if places.isdisjoint(_origin(_specs(path)[0]).resolve().parents):
+    if not _lies_in(_specs(path)[0], "purelib", "platlib"):
         return None
-    return next(iter(importlib.metadata.packages_distributions().get(top, [])), top)
+    return next(iter(importlib.metadata.packages_distributions().get(_top(path), [])), _top(path))
 
 
 def files(path: str) -> dict[str, Path]:
@@ -96,6 +166,8 @@ def fingerprint(path: str) -> str:
 def _specs(path: str) -> list[ModuleSpec]:
     """The specs of a module and all its parent packages, outermost first."""
     module, places, specs = path.partition(":")[0], None, []
+    if _top(path) in sys.stdlib_module_names:
+        raise UserError(f"'{path}' is of Python's standard library: {_WHERE}")
     for name in _names(module):
         spec = PathFinder.find_spec(name, places)
         if spec is None:
@@ -104,7 +176,31 @@ def _specs(path: str) -> list[ModuleSpec]:
             )
         specs.append(spec)
         places = list(spec.submodule_search_locations or [])
+    if _lies_in(specs[0], "stdlib", "platstdlib") and not _lies_in(specs[0], "purelib", "platlib"):
+        raise UserError(f"'{path}' is of Python's standard library: {_WHERE}")  # such as its tests, which have no name
     return specs
+
+
+def _lies_in(spec: ModuleSpec, *places: str) -> bool:
+    """Whether a module lies in one of the places of this Python installation, see `sysconfig`."""
+    folders = {Path(sysconfig.get_path(place)).resolve() for place in places}
+    return not folders.isdisjoint(_origin(spec).resolve().parents)
+
+
+def _top(path: str) -> str:
+    """The top-level package or module of a path."""
+    return path.partition(":")[0].partition(".")[0]
+
+
+def _said(found: Any) -> str:
+    """What an object is, for messages."""
+    if isinstance(found, type | FunctionType | BuiltinFunctionType):
+        return f"{'a class' if isinstance(found, type) else 'a function'}, {_full_name(found)}"
+    return f"a {type(found).__name__}"
+
+
+def _full_name(found: Any) -> str:
+    return f"{found.__module__}.{found.__qualname__}"
 
 
 def _names(module: str) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import Failure, UserError
+from pipeline.files import check_regular
 from pipeline.plugins import first_line
 
 PACKAGES = ("transformers", "tokenizers")
@@ -135,5 +136,6 @@ def _fetched(name: str) -> Path:
 @functools.cache
 def _checksum(path: Path, size: int, changed_ns: int) -> str:
     """The checksum of a file, cached by size and time: a command needs it several times, and weights are large."""
+    check_regular(path, _SETTING)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

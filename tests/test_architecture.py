@@ -30,7 +30,18 @@ LAYERS = [
     {"config"},
     {"stacked"},
     {"pretrained"},
-    {"draws", "garbage_collection", "parent_process", "plugins", "sqlite", "throttle", "urls", "user_cache"},
+    {
+        "draws",
+        "files",
+        "garbage_collection",
+        "parent_process",
+        "plugins",
+        "printable",
+        "sqlite",
+        "throttle",
+        "urls",
+        "user_cache",
+    },
     {"errors"},
 ]
 SELDOM = {"captum", "rich", "sklearn", "tokenizers", "torchmetrics", "torchvision", "transformers"}

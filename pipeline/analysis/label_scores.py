@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from pipeline.analysis.class_scores import calibration_error
 from pipeline.analysis.counts import average_precision, f1_score, roc_auc
-from pipeline.analysis.metrics import TaskScores, by_label, in_a_name, mean_of_known
+from pipeline.analysis.metrics import TaskScores, by_label, mean_of_known
 from pipeline.data.prepared import PreparedTask, known
 from pipeline.stacked import Targets
 from pipeline.training.thresholds import HALF
@@ -64,7 +64,7 @@ def _metrics(
     values = {name: mean_of_known(its) for name, its in (found | {"macro_f1": f1}).items()}
     values |= _over_all(logits[torch.from_numpy(present)], labels[present] > 0, answers[present])
     for name, its in found.items():
-        values |= {f"{name}.{in_a_name(label)}": it for label, it in zip(classes, its, strict=True)}
+        values |= {f"{name}.{label}": it for label, it in zip(classes, its, strict=True)}
     return values
 
 

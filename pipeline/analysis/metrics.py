@@ -3,7 +3,6 @@
 Shapes: K seeds, N rows of a task's source, C classes, L labels at once, R resamples.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -177,11 +176,6 @@ def mean_of_known(values: list[float]) -> float:
     """The mean of the values that are numbers; NaN where none is."""
     kept = [value for value in values if value == value]
     return float(np.mean(kept)) if kept else float("nan")
-
-
-def in_a_name(label: str) -> str:
-    """A label or a type of entities as a part of a metric's name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", label)
 
 
 def _accuracy(sums: np.ndarray) -> np.ndarray:

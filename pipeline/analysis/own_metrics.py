@@ -16,7 +16,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import Any, Protocol
+from types import FunctionType
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from pipeline.data.answers import within
 from pipeline.data.prepared import PreparedTask
 from pipeline.errors import UserError
 from pipeline.kinds import kind_of
-from pipeline.plugins import first_line, named, part
+from pipeline.plugins import first_line, own, part
 from pipeline.stacked import Targets
 
 _TAKEN = (
@@ -91,9 +92,10 @@ def metric_at(path: str) -> Metric:
     Raises:
         UserError: It is not there, or cannot be called.
     """
-    found: Any = named(path)
-    found = part(path, {}) if isinstance(found, type) else found
-    if not callable(found):
+    found: Any = own(path)
+    if isinstance(found, type):
+        return cast(Metric, part(path, {}, "__call__"))
+    if not isinstance(found, FunctionType):
         raise UserError(f"metric '{path}' is no function f(true, answers) but a {type(found).__name__}")
     return found
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.analysis.metrics import TaskScores, in_a_name
+from pipeline.analysis.metrics import TaskScores
 from pipeline.data.prepared import PreparedTask
 from pipeline.stacked import Targets
 from pipeline.training.spans import Spans, f1
@@ -63,5 +63,5 @@ class TagScorer:
         }
         for place, kind in enumerate(self._spans.types):
             own = entities[:, :, place]
-            found[f"entity_f1.{in_a_name(kind)}"] = f1(own).where(own[:, 2] > 0, float("nan"))
+            found[f"entity_f1.{kind}"] = f1(own).where(own[:, 2] > 0, float("nan"))
         return {name: values.numpy() for name, values in found.items()}

@@ -10,7 +10,7 @@ from pipeline.balance.fixed import Fixed
 from pipeline.balance.from_gradients import PerSlotAggregation, PerSlotWeighting
 from pipeline.config.balancing import Balancing, WeightMethod
 from pipeline.errors import UserError
-from pipeline.plugins import named
+from pipeline.plugins import named, own_class
 
 _TINY = 1e-12
 
@@ -38,7 +38,8 @@ def make_balancer(
     first = settings[0]
     if len(tasks) == 1:
         return Fixed([Balancing.of("fixed")] * len(settings), tasks, device)
-    implementation = named(first.own_path or first.implementation)
+    own = first.own_path
+    implementation = own_class(own, Balancer) if own else named(first.implementation)
     if implementation is Fixed:
         return Fixed(settings, tasks, device)
     if isinstance(implementation, type) and issubclass(implementation, DirectionBalancer):
@@ -46,7 +47,7 @@ def make_balancer(
     if not first.returns_weights:
         return PerSlotAggregation(settings, tasks, device, implementation)
     if isinstance(implementation, type) and issubclass(implementation, Balancer):
-        if first.own_path and first.reads_gradients and not shared:
+        if own and first.reads_gradients and not shared:
             raise UserError(
                 f"balancing.method '{first.method}' reads gradients on layers that the tasks share: none are"
             )

@@ -27,6 +27,7 @@ from pipeline.studies import STUDIES, study
 from pipeline.tracking import tags
 from pipeline.tracking.keys import digest
 from pipeline.tracking.store import check_store, tracking_uri
+from pipeline.urls import scrubbed
 
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
@@ -77,7 +78,7 @@ def _errors_reported_to_launcher(project: Path) -> Iterator[None]:
         if "MLFLOW_RUN_ID" in os.environ:
             from pipeline.tracking.tracker import Tracker
 
-            Tracker(project, None).tag_launcher_run({tags.OUTCOME: str(error)})
+            Tracker(project, None).tag_launcher_run({tags.OUTCOME: scrubbed(str(error))})
         raise
 
 
@@ -85,7 +86,7 @@ def _errors_reported_to_launcher(project: Path) -> Iterator[None]:
 def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Run"]:
     """The pipeline's run, whose status is that of the block."""
     experiment = context.experiment
-    key = digest({"command": name, "budget_s": budget_s, "experiment": experiment.model_dump(mode="json")})
+    key = digest({"command": name, "budget_s": budget_s, "experiment": public(experiment)})
     run_tags = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
     resumable = context.resume and not context.tracker.launcher_run
     found = context.tracker.interrupted(run_tags[tags.KEY]) if resumable else None

@@ -2,10 +2,14 @@
 
 import signal
 import sys
+import traceback
+from types import TracebackType
 
 import click
 
 from pipeline.errors import Failure, UserError
+from pipeline.printable import printable
+from pipeline.urls import scrubbed
 
 FAILURE, USER_ERROR = 1, 2
 
@@ -21,6 +25,7 @@ class Stopped(BaseException):
 def guarded(command: click.Command) -> None:
     """Run a command and exit with its code; with `--debug` among the arguments exceptions are raised."""
     debug = "--debug" in sys.argv
+    sys.excepthook = _without_secrets
     try:
         command.main(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -44,7 +49,12 @@ def guarded(command: click.Command) -> None:
         _end(f"{type(error).__name__}: {error} (--debug shows where)", FAILURE)
 
 
+def _without_secrets(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+    """Print a traceback as Python does, without passwords."""
+    print(scrubbed("".join(traceback.format_exception(kind, error, at))), end="", file=sys.stderr)
+
+
 def _end(problem: str, code: int) -> None:
-    line = " ".join(problem.split())
-    print(f"headway: {line}", file=sys.stderr)
+    line = " ".join(scrubbed(problem).split())
+    print(f"headway: {printable(line)}", file=sys.stderr)
     sys.exit(code)

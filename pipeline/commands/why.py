@@ -1,14 +1,14 @@
 """`headway why STEP EXPERIMENT`: which part of the step's key changed since its last run."""
 
 import json
+from pathlib import Path
 from typing import Any
-
-import click
 
 from pipeline.commands.options import Request
 from pipeline.config import load, project_folder
 from pipeline.errors import UserError
-from pipeline.plugins import add_to_path
+from pipeline.plugins import add_to_path, only_looking
+from pipeline.printable import echo
 
 
 def why(name: str, request: Request) -> None:
@@ -21,13 +21,25 @@ def why(name: str, request: Request) -> None:
     Raises:
         UserError: There is no such step.
     """
+    project = add_to_path(project_folder())
+    with only_looking():
+        title, change = _answer(name, request, project)
+    if request.as_json:
+        print(json.dumps({"step": title, **change}))
+        return
+    echo(f"{title}: {change['answer']}")
+    for line in change["changed"]:
+        echo(f"  {line}")
+
+
+def _answer(name: str, request: Request, project: Path) -> tuple[str, dict[str, Any]]:
+    """The step's title, and what changed."""
     from pipeline.commands.lookup import quiet_context
     from pipeline.steps.budget import as_planned
     from pipeline.steps.graph import Job
     from pipeline.steps.step import look_up, ordered
     from pipeline.studies import study
 
-    project = add_to_path(project_folder())
     context = quiet_context(project, load(request.experiment, request.values, project))
     context.experiment = as_planned(context)
     report = Job(context.experiment, project).report
@@ -40,21 +52,15 @@ def why(name: str, request: Request) -> None:
         step = steps[title]
     else:
         raise UserError(f"unknown step '{name}': the steps are {', '.join(steps)}, explain")
-    change = _change(context, step)
-    if request.as_json:
-        print(json.dumps({"step": title, **change}))
-        return
-    click.echo(f"{title}: {change['answer']}")
-    for line in change["changed"]:
-        click.echo(f"  {line}")
+    return title, _change(context, step)
 
 
 def _change(context: Any, step: Any) -> dict[str, Any]:
-    from pipeline.steps.step import KEY_FILE, cached, key_of
+    from pipeline.steps.step import KEY_FILE, cached, key_of, known_when
     from pipeline.tracking.keys import Key, difference
 
     if (key := key_of(step)) is None:
-        return {"answer": "its key is known when the steps before it are done", "changed": []}
+        return {"answer": f"its key is known when {known_when(step)}", "changed": []}
     if done := cached(context, step):
         return {"answer": f"nothing changed: run {done.run_id} has its result", "changed": []}
     last = _last_run(context, step.title)

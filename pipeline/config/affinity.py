@@ -1,8 +1,11 @@
 """Settings of `headway affinity`."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from pipeline.config.base import Settings
+from pipeline.config.limits import PARTS, STEPS
 
 TOGETHER = "together"
 """The grouping that all others are compared with: one network for all tasks."""
@@ -19,6 +22,6 @@ class AffinitySettings(Settings):
             grouping with the lowest expected gain.
     """
 
-    networks: int = Field(default=2, ge=1)
-    every: int = Field(default=10, ge=1)
-    check: int = Field(default=12, ge=2)
+    networks: Annotated[int, PARTS] = Field(default=2, ge=1)
+    every: Annotated[int, STEPS] = Field(default=10, ge=1)
+    check: Annotated[int, PARTS] = Field(default=12, ge=2)

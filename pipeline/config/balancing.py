@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from pipeline.config.base import as_tuple
 from pipeline.config.facts import PER_SLOT, WHOLE
+from pipeline.config.limits import STEPS
 from pipeline.config.parts import Part
 
 Need = Literal["losses", "losses_after", "gramian", "cross_gramian", "jacobian"]
@@ -166,7 +167,7 @@ class GradientBased(WeightMethod):
     reads_gradients = True
 
     gradients: Literal["parameters", "representation"] = "parameters"
-    every: int = Field(default=1, ge=1)
+    every: Annotated[int, STEPS] = Field(default=1, ge=1)
 
     @property
     def interval(self) -> int:

@@ -7,13 +7,15 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from pipeline.config.limits import WIDTH
+
 
 def as_tuple(value: Any) -> Any:
     """Convert a list, as YAML has it, into the tuple that settings store."""
     return tuple(value) if isinstance(value, list) else value
 
 
-Widths = Annotated[tuple[int, ...], BeforeValidator(as_tuple)]
+Widths = Annotated[tuple[Annotated[int, WIDTH], ...], BeforeValidator(as_tuple)]
 """Widths of hidden layers, outermost first; YAML writes a list."""
 
 _repr = reprlib.Repr()

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from pipeline.config.balancing import Balancing
 from pipeline.config.base import Settings, as_tuple
+from pipeline.config.limits import REPEATS, ROWS
 
 EQUAL, TUNED = "equal", "tuned"
 """The arms that all others are compared with: equal task weights, and searched ones."""
@@ -31,8 +32,8 @@ class CompareSettings(Settings):
     """
 
     methods: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_names)] = DEFAULT
-    seeds: int | None = None
-    trials: Annotated[int, Field(ge=1)] | None = None
+    seeds: Annotated[int, REPEATS] | None = None
+    trials: Annotated[int, Field(ge=1), ROWS] | None = None
 
     @field_validator("methods")
     @classmethod

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from pipeline.config.base import Settings
 from pipeline.config.facts import read_by
+from pipeline.config.limits import ROWS
 from pipeline.config.parts import Part
 
 
@@ -27,7 +28,7 @@ class VocabularySettings(Part):
 
     kind: str
     length: int | None = Field(default=None, ge=1, le=4096)
-    min_count: int = Field(default=2, ge=1)
+    min_count: Annotated[int, ROWS] = Field(default=2, ge=1)
 
 
 class WordVocabulary(VocabularySettings):
@@ -39,8 +40,8 @@ class WordVocabulary(VocabularySettings):
     """
 
     kind: Literal["words"]
-    words: int = Field(default=20_000, ge=1)
-    buckets: int = Field(default=8192, ge=16)
+    words: Annotated[int, ROWS] = Field(default=20_000, ge=1)
+    buckets: Annotated[int, ROWS] = Field(default=8192, ge=16)
 
 
 class SubwordVocabulary(VocabularySettings):
@@ -51,7 +52,7 @@ class SubwordVocabulary(VocabularySettings):
     """
 
     kind: Literal["subwords"]
-    subwords: int = Field(default=8_000, ge=64)
+    subwords: Annotated[int, ROWS] = Field(default=8_000, ge=64)
 
 
 class DataSettings(Settings):

@@ -141,7 +141,9 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
     Raises:
         pydantic.ValidationError: A key is unknown or a value is invalid.
     """
-    return Experiment.model_validate(merged(_given(experiment), nested(values)))
+    groups = {key.partition(".")[0] for key in values}  # the others are valid already, and tasks may be thousands
+    others = {name: getattr(experiment, name) for name in Experiment.model_fields if name not in groups}
+    return Experiment.model_validate(others | merged(_given(experiment, groups), nested(values)))
 
 
 def public(experiment: Experiment, exclude_defaults: bool = False) -> dict[str, Any]:
@@ -157,9 +159,14 @@ def without_secrets(key: str, value: Any) -> Any:
     return redacted(value) if isinstance(value, str) and facts(key).secret else value
 
 
-def _given(experiment: Experiment) -> dict[str, Any]:
-    """The values that differ from the defaults: with another choice of a part, the others take its defaults."""
-    return experiment.model_dump(mode="json", exclude_defaults=True)
+def _given(experiment: Experiment, groups: set[str] | None = None) -> dict[str, Any]:
+    """The values that differ from the defaults: with another choice of a part, the others take its defaults.
+
+    Args:
+        experiment: Whose values.
+        groups: The names at the top of the wanted keys; None for all.
+    """
+    return experiment.model_dump(mode="json", exclude_defaults=True, include=groups)
 
 
 def implementations(experiment: Experiment, step: Step) -> set[str]:

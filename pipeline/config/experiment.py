@@ -14,6 +14,7 @@ from pipeline.config.data import DataSettings, VocabularySettings
 from pipeline.config.decision import DecisionSettings
 from pipeline.config.explain import ExplainSettings
 from pipeline.config.facts import PER_SLOT, RESOLVED, SAME_COST, WHOLE, read_by
+from pipeline.config.limits import PARTS, TOGETHER
 from pipeline.config.model import ModelSettings
 from pipeline.config.sources import SourceName, SourceSettings
 from pipeline.config.tasks import TaskName, TaskSettings
@@ -77,8 +78,8 @@ class Experiment(Settings):
     )
     device: Annotated[Literal["auto", "cpu", "cuda"], read_by("train", "study"), RESOLVED] = "auto"
     precision: Annotated[Literal["float32", "bfloat16"], read_by("train", "study")] = "float32"
-    slots: Literal["auto"] | int = "auto"
-    processes: Literal["auto"] | int = "auto"
+    slots: Literal["auto"] | Annotated[int, TOGETHER] = "auto"
+    processes: Literal["auto"] | Annotated[int, PARTS] = "auto"
     data: DataSettings = DataSettings()
     baselines: Baselines = Baselines()
     gate: Gate = Gate()

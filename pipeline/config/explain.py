@@ -1,8 +1,11 @@
 """Settings of `headway explain`."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from pipeline.config.base import Settings
+from pipeline.config.limits import ROWS
 
 
 class ExplainSettings(Settings):
@@ -14,4 +17,4 @@ class ExplainSettings(Settings):
             forward pass per token. More if a tagging task predicts entities in few rows: other rows are not explained.
     """
 
-    rows: int = Field(default=256, ge=1)
+    rows: Annotated[int, ROWS] = Field(default=256, ge=1)

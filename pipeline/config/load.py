@@ -3,13 +3,15 @@
 import difflib
 import os
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from yaml.constructor import ConstructorError, SafeConstructor
+from yaml.resolver import Resolver
 
 from pipeline.config.base import abbreviated
 from pipeline.config.dotted import merged, nested
@@ -18,14 +20,21 @@ from pipeline.config.problems import one_line
 from pipeline.config.project import experiment_files
 from pipeline.config.space import check_space
 from pipeline.errors import UserError
+from pipeline.files import check_regular
+from pipeline.urls import remember
+
+STORAGE = "HEADWAY_STORAGE"
+"""Names the storage of studies in the environment: after `--storage`, before `tuning.storage` of the file."""
 
 _FEW = 10_000  # values that aliases may expand a short text to
-
+_SHORT = 20_000  # letters that are parsed in Python
+_DEEPEST = 100  # values within values
+_LARGEST = 8 * 2**20  # bytes of a file
 
 _NAMES = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "null", "timestamp")}
 
 
-class _Loader(yaml.SafeLoader):
+class _Plain(SafeConstructor, Resolver):
     """Safe YAML in which 1e-3 is a number (YAML 1.2), keys are strings, and duplicate keys are errors."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -37,15 +46,29 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, str):
                 continue  # a list or mapping as a key: the safe loader raises
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
+                raise ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        own = len(node.value)
+        super().flatten_mapping(node)
+        if len(node.value) > own + _FEW:  # merged keys of merged keys
+            raise ConstructorError(None, None, "merge keys expand it too far", node.start_mark)
 
 
 FLOATS = ("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
 """Arguments of `add_implicit_resolver` for the numbers that PyYAML, which reads YAML 1.1, takes for strings."""
 
-_Loader.add_implicit_resolver(*FLOATS)
+_Plain.add_implicit_resolver(*FLOATS)
+
+
+class _Loader(_Plain, yaml.SafeLoader):
+    """In Python; its messages say most."""
+
+
+class _Fast(_Plain, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """By libyaml, ten times as fast."""
 
 
 def load(name_or_path: str, values: Mapping[str, Any], project: Path) -> Experiment:
@@ -64,13 +87,27 @@ def load(name_or_path: str, values: Mapping[str, Any], project: Path) -> Experim
     tree.setdefault("name", path.stem)
     _check_keys(values)
     try:
-        experiment = Experiment.model_validate(merged(tree, nested(values)))
+        experiment = Experiment.model_validate(_with_storage(merged(tree, nested(values)), values))
         check_space(experiment)
     except ValidationError as error:
         raise UserError(f"{path.name}: {one_line(error)}") from None
     except UserError as error:
         raise UserError(f"{path.name}: {error}") from None
     return experiment
+
+
+def _with_storage(tree: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the storage that the environment names, unless the command line names one."""
+    tuning = tree.get("tuning", {})
+    if not isinstance(tuning, Mapping):
+        return tree  # nothing is searched
+    given = nested(values).get("tuning")
+    named = os.environ.get(STORAGE)
+    if named and not (isinstance(given, Mapping) and "storage" in given):
+        tree = tree | {"tuning": {**tuning, "storage": named}}
+    if isinstance(storage := tree.get("tuning", {}).get("storage"), str):
+        remember(storage)
+    return tree
 
 
 def find(name_or_path: str, project: Path) -> Path:
@@ -82,6 +119,7 @@ def find(name_or_path: str, project: Path) -> Path:
     known = experiment_files(project)
     if name_or_path in known:
         return known[name_or_path]
+    check_regular(name_or_path)
     if os.path.isfile(name_or_path):  # unlike Path.is_file, no error for a name too long to be one
         return Path(name_or_path)
     guess = difflib.get_close_matches(name_or_path, known, n=1)
@@ -95,8 +133,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         UserError: The file cannot be read, or does not hold one plain mapping.
     """
+    check_regular(path)
     try:
+        if path.stat().st_size > _LARGEST:
+            raise UserError(f"{path.name}: larger than {_LARGEST >> 20} MiB, which no experiment is")
         tree = _plain(path.read_text(encoding="utf-8"))
+    except UserError:  # a ValueError, as what follows
+        raise
     except UnicodeDecodeError as error:
         raise UserError(f"{path.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except OSError as error:
@@ -125,11 +168,25 @@ def parse_value(text: str) -> Any:
 
 def _plain(text: str) -> Any:
     """Parse YAML; nested aliases may not expand it to more values than it has characters."""
-    value = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    loader = _Loader if len(text) < _SHORT else _Fast
+    _check_depth(yaml.parse(text, Loader=loader))
+    value = yaml.load(text, Loader=loader)  # noqa: S506 (safe, see `_Plain`)
     limit = max(len(text), _FEW)
     if any(True for _ in islice(_values(value), limit, None)):
         raise ValueError(f"it holds more than {limit} values")
     return value
+
+
+def _check_depth(events: Iterable[yaml.Event]) -> None:
+    """Refuse values within values within values, which would fill the stack of the parser."""
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise ValueError(f"its values lie more than {_DEEPEST} deep within others")
 
 
 def _values(value: Any) -> Iterator[Any]:

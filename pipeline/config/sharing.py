@@ -1,9 +1,10 @@
 """The ways in which tasks share a network, each with its own settings."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.limits import PARTS
 from pipeline.config.parts import Part
 
 
@@ -65,7 +66,7 @@ class MMoE(Sharing):
     implementation = "pipeline.model.sharing.mmoe:mmoe"
 
     kind: Literal["mmoe"]
-    experts: int = Field(default=4, ge=0)
+    experts: Annotated[int, PARTS] = Field(default=4, ge=0)
 
     @model_validator(mode="after")
     def _enough(self) -> "MMoE":
@@ -85,8 +86,8 @@ class CGC(Sharing):
     implementation = "pipeline.model.sharing.ple:cgc"
 
     kind: Literal["cgc"]
-    experts: int = Field(default=2, ge=0)
-    own_experts: int = Field(default=1, ge=0)
+    experts: Annotated[int, PARTS] = Field(default=2, ge=0)
+    own_experts: Annotated[int, PARTS] = Field(default=1, ge=0)
 
     @model_validator(mode="after")
     def _enough(self) -> "CGC":
@@ -120,7 +121,7 @@ class DSelectK(MMoE):
     implementation = "pipeline.model.sharing.dselect_k:dselect_k"
 
     kind: Literal["dselect_k"]  # type: ignore[assignment]
-    chosen: int = Field(default=2, ge=1)
+    chosen: Annotated[int, PARTS] = Field(default=2, ge=1)
     smoothing: float = Field(default=1.0, gt=0.0)
 
     @model_validator(mode="after")
@@ -142,4 +143,4 @@ class MTAN(Sharing):
     implementation = "pipeline.model.sharing.mtan:mtan"
 
     kind: Literal["mtan"]
-    bottleneck: float = Field(default=1.0, gt=0.0, allow_inf_nan=False)
+    bottleneck: float = Field(default=1.0, gt=0.0, le=64.0)

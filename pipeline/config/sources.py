@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Posi
 from pipeline.config.base import Settings, as_tuple
 from pipeline.config.clipping import Clipped
 from pipeline.config.facts import RESOLVED
+from pipeline.config.limits import PIXELS, ROWS
 from pipeline.config.own import OwnPath
 from pipeline.config.parts import Part
 from pipeline.config.tasks import named
@@ -58,7 +59,7 @@ class SourceSettings(Part):
 
 
 class TableSettings(SplitBy, Clipped, SourceSettings):
-    """Rows of a CSV file, a Parquet file, or a folder of Parquet files (partitioned as `key=value/` or not).
+    """Rows of a CSV, JSON lines or Parquet file, or of a folder of Parquet files (partitioned as `key=value/` or not).
 
     Attributes:
         kind: `table`.
@@ -72,7 +73,8 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
         labels: Names for groups of 0/1 columns that one multilabel task predicts. A single column is a label of its own
             name, and need not be listed.
         separator: Field separator of a CSV file.
-        missing: Values of a CSV file that mark missing values, beside the empty string, NA, NaN, null and the like.
+        missing: Words that mark missing values, as empty and null values do; in CSV files where they are not quoted,
+            and beside NA, NaN, null and the like. `[]` is for CSV files in which these are values.
         categories: Maximum number of values of a categorical column, the most frequent ones.
     """
 
@@ -84,8 +86,8 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
     exclude: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     labels: dict[str, Columns] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)
-    missing: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
-    categories: int = Field(default=1000, ge=1)
+    missing: Annotated[tuple[str, ...] | None, BeforeValidator(as_tuple)] = None
+    categories: Annotated[int, ROWS] = Field(default=1000, ge=1)
 
     @model_validator(mode="after")
     def _sees_no_split(self) -> "TableSettings":
@@ -121,7 +123,8 @@ def _form_of(labels: object) -> str:
 Several = Annotated[
     Annotated[Columns, Tag("[columns]")] | Annotated[Separated, Tag("[words]")], Discriminator(_form_of)
 ]
-Size = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(as_tuple)]
+_Pixels = Annotated[PositiveInt, PIXELS]
+Size = Annotated[tuple[_Pixels, _Pixels], BeforeValidator(as_tuple)]
 
 
 class ImagesSettings(SplitBy, SourceSettings):
@@ -300,7 +303,7 @@ class TokensSettings(GivenSplits, SourceSettings):
     implementation = "pipeline.data.sources.tokens:Tokens"
 
     kind: Literal["tokens"]
-    column: int = -1
+    column: int = Field(default=-1, ge=-1024, le=1024)
     repair: bool = False
 
 

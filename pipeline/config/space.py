@@ -1,6 +1,7 @@
 """Checks a study's base and search space against the settings that they name, before any step runs."""
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError
 from itertools import product
@@ -21,6 +22,7 @@ WEIGHTS = "balancing.weights"
 
 _SEARCHABLE = ("model.", "balancing.", "training.")
 _NEVER = ("training.seeds", "training.folds")
+_COMBINATIONS = 1000  # each is tried
 _COMPARABLE = ("constant", "plateau")
 """Schedules under which trials can be compared at the same epoch."""
 
@@ -122,6 +124,11 @@ def _to_try(space: Mapping[str, Dimension]) -> Iterator[dict[str, Any]]:
         circle = " -> ".join(error.args[1])
         raise UserError(f"tuning.space: conditions go round in a circle ({circle}): take one of them out") from None
     for key, required in conditions.items():
+        if math.prod(map(len, required.values())) > _COMBINATIONS:
+            raise UserError(
+                f"tuning.space.{key}.when: its conditions hold in more than {_COMBINATIONS:,} combinations of values: "
+                "name fewer"
+            )
         if never := next((named for named, values in required.items() if not values), None):
             raise UserError(f"tuning.space.{key}.when never holds: its conditions leave '{never}' no value")
         for values in product(*required.values(), _extremes(space[key])):

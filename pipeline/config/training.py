@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config.base import Settings, abbreviated
 from pipeline.config.facts import PER_SLOT, SAME_COST, read_by
+from pipeline.config.limits import REPEATS, ROWS, STEPS
 
 Augmentation = dict[str, dict[str, Any]]
 """One transform of `torchvision.transforms.v2`: its name, mapped to its keyword arguments."""
@@ -52,7 +53,7 @@ class EarlyStopping(Settings):
         min_delta: The smallest change that counts as a decrease.
     """
 
-    patience: int = Field(default=3, ge=1)
+    patience: Annotated[int, STEPS] = Field(default=3, ge=1)
     min_delta: float = Field(default=0.0, ge=0.0)
 
 
@@ -67,7 +68,7 @@ class WatchSettings(Settings):
             of Fifty et al. 2021. It takes one forward pass per task.
     """
 
-    every: int = Field(default=10, ge=1)
+    every: Annotated[int, STEPS] = Field(default=10, ge=1)
     lookahead: bool = False
 
 
@@ -104,9 +105,9 @@ class TrainingSettings(Settings):
         watch: Record gradient statistics; null for only those that the balancing method needs.
     """
 
-    epochs: Annotated[int | None, SAME_COST] = Field(default=None, ge=1)
-    updates: Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], SAME_COST] = "auto"
-    batch_size: int = Field(default=64, ge=1)
+    epochs: Annotated[int | None, STEPS, SAME_COST] = Field(default=None, ge=1)
+    updates: Annotated[Literal["auto"] | Annotated[int, Field(ge=1), STEPS], SAME_COST] = "auto"
+    batch_size: Annotated[int, ROWS] = Field(default=64, ge=1)
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "adam"
     learning_rate: Annotated[float, PER_SLOT] = Field(default=0.005, gt=0.0)
     momentum: Annotated[float, PER_SLOT] = Field(default=0.0, ge=0.0, lt=1.0)
@@ -116,10 +117,10 @@ class TrainingSettings(Settings):
     epsilon: Annotated[float, PER_SLOT] = Field(default=1e-8, gt=0.0)
     weight_decay: Annotated[float, PER_SLOT] = Field(default=0.0, ge=0.0)
     schedule: Annotated[Literal["constant", "cosine", "one_cycle", "plateau"], SAME_COST] = "one_cycle"
-    warmup_epochs: Annotated[float, SAME_COST] = Field(default=0.0, ge=0.0)
-    plateau_patience: Annotated[int, PER_SLOT, SAME_COST] = Field(default=2, ge=1)
+    warmup_epochs: Annotated[float, STEPS, SAME_COST] = Field(default=0.0, ge=0.0)
+    plateau_patience: Annotated[int, STEPS, PER_SLOT, SAME_COST] = Field(default=2, ge=1)
     clip_norm: Annotated[float | None, PER_SLOT] = Field(default=None, gt=0.0)
-    seeds: Annotated[int, read_by("train"), SAME_COST] = Field(default=5, ge=1)
+    seeds: Annotated[int, REPEATS, read_by("train"), SAME_COST] = Field(default=5, ge=1)
     folds: Annotated[int | None, read_by("prepare", "train", "study"), SAME_COST] = Field(default=None, ge=2, le=100)
     early_stopping: Annotated[EarlyStopping | None, PER_SLOT, SAME_COST] = None
     augment: Annotated[Augmentations | dict[str, Augmentations], BeforeValidator(_augment)] = ()

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.base import Widths
 from pipeline.config.facts import PER_SLOT
+from pipeline.config.limits import PARTS, WIDTH
 from pipeline.config.own import OwnPath
 from pipeline.config.parts import Part
 
@@ -20,7 +21,7 @@ def _positive(widths: tuple[int, ...]) -> tuple[int, ...]:
     return widths
 
 
-Positives = Annotated[Widths, AfterValidator(_positive)]
+Positives = Annotated[Widths, AfterValidator(_positive), Field(max_length=1024)]
 
 
 class Trunk(Part):
@@ -81,7 +82,7 @@ class MLP(Trunk):
     widths: Positives = (128,)
     activation: Activation = "relu"
     norm: Norm = "none"
-    embedding: int = Field(default=8, ge=1)
+    embedding: Annotated[int, WIDTH] = Field(default=8, ge=1)
 
     @property
     def layered(self) -> bool:
@@ -97,7 +98,7 @@ class Tabular(MLP):
     """
 
     kind: Literal["tabular"]  # type: ignore[assignment]
-    number_embedding: int = Field(default=8, ge=1)
+    number_embedding: Annotated[int, WIDTH] = Field(default=8, ge=1)
 
     @property
     def layered(self) -> bool:
@@ -123,7 +124,7 @@ class ResidualMLP(Trunk):
     widths: Positives = (128, 256, 256)
     activation: Activation = "relu"
     norm: Norm = "batch"
-    embedding: int = Field(default=8, ge=1)
+    embedding: Annotated[int, WIDTH] = Field(default=8, ge=1)
 
     @model_validator(mode="after")
     def _has_widths(self) -> "ResidualMLP":
@@ -171,7 +172,7 @@ class ResNet(Trunk):
 
     kind: Literal["resnet"]
     channels: Positives = (16, 32, 64)
-    blocks: int = Field(default=1, ge=1)
+    blocks: Annotated[int, PARTS] = Field(default=1, ge=1)
     activation: Activation = "relu"
     norm: Norm = "batch"
 
@@ -227,7 +228,7 @@ class TextTrunk(Trunk):
     implementation = "pipeline.model.trunks.text:text"
     text = True
 
-    embedding: int = Field(default=64, ge=1)
+    embedding: Annotated[int, WIDTH] = Field(default=64, ge=1)
     widths: Positives = (96,)
 
     @model_validator(mode="after")
@@ -261,8 +262,8 @@ class Transformer(TextTrunk):
     module = "pipeline.model.modules.text:Transformer"
 
     kind: Literal["transformer"]
-    embedding: int = Field(default=96, ge=1)
-    heads: int = Field(default=4, ge=1)
+    embedding: Annotated[int, WIDTH] = Field(default=96, ge=1)
+    heads: Annotated[int, PARTS] = Field(default=4, ge=1)
     widths: Positives = (192, 192)
 
     @model_validator(mode="after")
@@ -311,7 +312,7 @@ class ModuleTrunk(Trunk):
     implementation = "pipeline.model.trunks.module:built_in"
     embeds = True
 
-    embedding: int = Field(default=8, ge=1)
+    embedding: Annotated[int, WIDTH] = Field(default=8, ge=1)
 
     def module_settings(self) -> dict[str, Any]:
         """The keyword arguments of the module: all settings but those that are applied around it."""
@@ -330,7 +331,7 @@ class DCNV2(ModuleTrunk):
     module = "pipeline.model.modules.dcn_v2:CrossNetwork"
 
     kind: Literal["dcn_v2"]
-    crosses: int = Field(default=3, ge=1)
+    crosses: Annotated[int, PARTS] = Field(default=3, ge=1)
     widths: Positives = (128,)
 
 

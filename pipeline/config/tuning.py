@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.config.base import Settings, abbreviated, as_tuple
 from pipeline.config.facts import RESOLVED, SECRET, WHOLE, read_by
+from pipeline.config.limits import REPEATS, ROWS, TOGETHER
 
 _Positive = Annotated[float, Field(gt=0.0)]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -63,7 +64,7 @@ class IntRange(_Dimension):
 class Choice(_Dimension):
     """One of several values, of any type that the setting accepts."""
 
-    choice: Annotated[tuple[Any, ...], BeforeValidator(as_tuple)] = Field(min_length=1)
+    choice: Annotated[tuple[Any, ...], BeforeValidator(as_tuple)] = Field(min_length=1, max_length=1024)
 
 
 class Simplex(_Dimension):
@@ -139,15 +140,16 @@ class TuningSettings(Settings):
             of the replicate.
         pruner: `none`, `halving` (synchronous successive halving) or `median`, within a replicate. Rungs of trials can
             be compared only if the learning rate is constant or follows a plateau.
-        storage: URL of Optuna's storage; null for sqlite in the project folder.
+        storage: URL of Optuna's storage; null for sqlite in the project folder. `HEADWAY_STORAGE` in the environment
+            comes before it, and `--storage` before both. Its password is stored and shown nowhere.
         timeout: Seconds (or 10m, 2h) after which no further batch starts; null for none.
         space: The search space by dotted key, each with a range or choice, and optionally `when` it is searched.
     """
 
-    replicates: Annotated[int | None, read_by("study"), RESOLVED] = Field(default=None, ge=1)
-    trials: Annotated[Literal["auto"] | Annotated[int, Field(ge=1)], read_by("tune"), RESOLVED] = "auto"
+    replicates: Annotated[int | None, REPEATS, read_by("study"), RESOLVED] = Field(default=None, ge=1)
+    trials: Annotated[Literal["auto"] | Annotated[int, Field(ge=1), ROWS], read_by("tune"), RESOLVED] = "auto"
     base: Annotated[dict[str, Any], WHOLE] = Field(default={})
-    batch: Annotated[int, read_by("study")] = Field(default=8, ge=1)
+    batch: Annotated[int, TOGETHER, read_by("study")] = Field(default=8, ge=1)
     sampler: Annotated[Literal["tpe", "gp", "random", "qmc"], read_by("study")] = "tpe"
     pruner: Annotated[Literal["halving", "median", "none"], read_by("study")] = "none"
     storage: Annotated[str | None, SECRET] = None

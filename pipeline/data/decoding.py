@@ -11,6 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pipeline.errors import UserError
+from pipeline.files import check_regular
 
 Channels = Literal["grey", "rgb"]
 
@@ -108,6 +109,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
+    check_regular(path)
     try:
         if not path.stat().st_size:
             raise UserError("is empty")

@@ -1,6 +1,6 @@
 """The draft of an experiment on a table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pipeline.data.tables.columns import counted
 from pipeline.data.tables.typed import open_table
 from pipeline.drafts.leaks import giving_away
 from pipeline.drafts.targets import Target, guessed
-from pipeline.drafts.writing import document, flow, from_project, line
+from pipeline.drafts.writing import Draft, flow, from_project, named_for, task_names
 from pipeline.errors import UserError
 
 _MOST_LISTED = 200  # inputs, beyond which they are chosen by what is in them
@@ -43,31 +43,25 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
         raise UserError(f"{path}: no column is left to predict from")
     rows = next(it.rows + it.missing for it in columns.values())
     given_away = giving_away(file, [name for name, kind in inputs.items() if kind == "categorical"], sorted(used))
-    return document(
-        [
-            f"# {', '.join(kinds)} from {path.name}, together in one network.",
-            f"# Drafted from {'the first ' if rows >= LOOKED_AT else ''}{rows:,} rows; change whatever it got wrong.",
-            f"name: {flow(name)}",
-            "sources:",
-            f"  {flow(name)}:",
-            "    kind: table",
-            f"    path: {flow(from_project(path, project))}",
-            *(
-                [line('    missing: ["?"]', "as some columns say it")]
-                if any("?" in it.counts for it in columns.values())
-                else []
-            ),
-            *_input_lines(inputs, columns, given_away),
-            *_left_out_lines(left_out),
-            *_split_lines(columns, used),
-            *_group_lines(targets),
-            "tasks:",
-            *(_task_line(target, name, *kinds[target.name]) for target in targets),
-            "# Two layers of 128 behind embeddings of every column suit most tables; rows decide the rest.",
-            "model: {trunk: {kind: tabular, widths: [128, 128], dropout: 0.1}}",
-            line(f"training: {{batch_size: {_batch_size(rows)}}}", "its length follows the rows: training.updates"),
-        ]
+    draft = Draft(
+        f"{', '.join(kinds)} from {path.name}, together in one network.",
+        f"Drafted from {'the first ' if rows >= LOOKED_AT else ''}{rows:,} rows; change whatever it got wrong.",
     )
+    source = ("sources", name)
+    draft.put(("name",), name)
+    draft.put((*source, "kind"), "table")
+    draft.put((*source, "path"), from_project(path, project))
+    if any("?" in it.counts for it in columns.values()):
+        draft.put((*source, "missing"), ["?"], "as some columns say it", cut=True)
+    _put_inputs(draft, source, inputs, columns, given_away)
+    _say_left_out(draft, source, left_out)
+    _say_groups(draft, source, columns, used)
+    _put_tasks(draft, source, targets, kinds)
+    draft.say(("model",), "Two layers of 128 behind embeddings of every column suit most tables; rows decide the rest.")
+    draft.put(("model",), {"trunk": {"kind": "tabular", "widths": [128, 128], "dropout": 0.1}})
+    its_length = "its length follows the rows: training.updates"
+    draft.put(("training",), {"batch_size": _batch_size(rows)}, its_length, cut=True)
+    return draft.text()
 
 
 def _inputs(columns: Mapping[str, Column]) -> tuple[dict[str, str], dict[str, str]]:
@@ -81,50 +75,56 @@ def _inputs(columns: Mapping[str, Column]) -> tuple[dict[str, str], dict[str, st
     return inputs, left_out
 
 
-def _input_lines(
-    inputs: Mapping[str, str], columns: Mapping[str, Column], given_away: Mapping[str, str]
-) -> Iterator[str]:
+def _put_inputs(
+    draft: Draft,
+    source: tuple[str, ...],
+    inputs: Mapping[str, str],
+    columns: Mapping[str, Column],
+    given_away: Mapping[str, str],
+) -> None:
     if len(inputs) > _MOST_LISTED:
-        yield line('    inputs: {"*": auto}', f"{counted(inputs)}; `exclude: [name, pattern*]` leaves some out")
+        said = f"{counted(inputs)}; `exclude: [name, pattern*]` leaves some out"
+        draft.put((*source, "inputs"), {"*": "auto"}, said, cut=True)
         for name, target in given_away.items():
-            yield f"    # Each value of {flow(name)} goes with a single {target}: does it give the answer away?"
+            said = f"Each value of {flow(name)} goes with a single {target}: does it give the answer away?"
+            draft.say(source, said, below=True)
         return
-    yield "    inputs:"
     for name, kind in inputs.items():
+        column = (*source, "inputs", name)
+        draft.put(column, kind, columns[name].described(), cut=True)
         if name in given_away:
-            yield f"      # Each value of the next goes with a single {given_away[name]}: does it give the answer away?"
-        yield line(f"      {flow(name)}: {kind}", columns[name].described())
+            said = f"Each value of the next goes with a single {given_away[name]}: does it give the answer away?"
+            draft.say(column, said)
 
 
-def _left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
+def _say_left_out(draft: Draft, source: tuple[str, ...], left_out: Mapping[str, str]) -> None:
     for column, why in islice(left_out.items(), _MOST_LISTED):
-        yield f"    # Left out: {flow(column)}, {why}"
+        draft.say(source, f"Left out: {flow(column)}, {why}", below=True)
     if len(left_out) > _MOST_LISTED:
-        yield f"    # and {len(left_out) - _MOST_LISTED:,} more columns"
+        draft.say(source, f"and {len(left_out) - _MOST_LISTED:,} more columns", below=True)
 
 
-def _split_lines(columns: Mapping[str, Column], used: set[str]) -> Iterator[str]:
+def _say_groups(draft: Draft, source: tuple[str, ...], columns: Mapping[str, Column], used: set[str]) -> None:
     """A hint at columns by which rows might have to be split."""
     for name, column in columns.items():
         if name not in used and column.is_group:
-            yield f"    # group: {flow(name)}   would keep all rows of one {name} in the same split"
+            said = f"group: {flow(name)}   would keep all rows of one {name} in the same split"
+            draft.say(source, said, below=True)
 
 
-def _group_lines(targets: Sequence[Target]) -> Iterator[str]:
-    several = [target for target in targets if len(target.columns) > 1]
-    if several:
-        yield "    labels:"
-    for target in several:
-        yield f"      {flow(target.name)}: [{', '.join(map(flow, target.columns))}]"
-
-
-def _task_line(target: Target, source: str, kind: str, why: str) -> str:
-    label = (
-        f", label: {flow(target.columns[0])}"
-        if target.columns not in ((target.name,),) and kind != "multilabel"
-        else ""
-    )
-    return line(f"  {flow(target.name)}: {{kind: {kind}, source: {flow(source)}{label}}}", why)
+def _put_tasks(
+    draft: Draft, source: tuple[str, ...], targets: Sequence[Target], kinds: Mapping[str, tuple[str, str]]
+) -> None:
+    """The tasks, and above them the labels that several columns are put together for."""
+    tasks = task_names(target.name for target in targets)
+    for target in targets:
+        (kind, why), task = kinds[target.name], tasks[target.name]
+        several = len(target.columns) > 1
+        label = target.name if several else target.columns[0]
+        if several:
+            draft.put((*source, "labels", label), list(target.columns))
+        settings = {"kind": kind, "source": source[-1]} | ({"label": label} if task != label else {})
+        draft.put(("tasks", task), settings, named_for(target.name, task) + why, cut=True)
 
 
 def _batch_size(rows: int) -> int:

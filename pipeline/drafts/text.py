@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,15 +15,18 @@ from pipeline.data.tables.columns import some
 from pipeline.data.tables.lines import JSON, JsonLines, ends_with
 from pipeline.data.tables.typed import TableFile
 from pipeline.drafts.targets import check_targets
-from pipeline.drafts.writing import experiment, flow, from_project, plain, said
+from pipeline.drafts.writing import Draft, drafted, from_project, named_for, task_names
 from pipeline.errors import UserError
 
 _USUAL = ("text", "tweet", "post", "sentence", "comment", "message", "review", "body", "content", "title")
-_TRAINING = [
-    "model: {trunk: {kind: gru, embedding: 64, widths: [64], dropout: 0.5}}  # lstm and transformer are others",
-    "training: {seeds: 3}",
-    "tuning: {batch: 2}",
-]
+_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
+    "model": (
+        {"trunk": {"kind": "gru", "embedding": 64, "widths": [64], "dropout": 0.5}},
+        "lstm and transformer are others",
+    ),
+    "training": ({"seeds": 3}, ""),
+    "tuning": ({"batch": 2}, ""),
+}
 
 
 def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) -> str:
@@ -37,15 +41,20 @@ def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) ->
     Raises:
         UserError: The file is not what it should be, or nothing in it looks like a text or like labels.
     """
-    source = plain(name)
-    kind, draft = ("tokens", _sentences) if is_conll(path) else ("text", _texts)
-    count, settings, tasks = draft(path, targets, source)
-    about = [f"kind: {kind}", f"path: {flow(from_project(path, project))}"]
-    return experiment(f"{count} in {path.name}", name, source, [*about, *settings], tasks, _TRAINING)
+    draft = Draft()
+    source = ("sources", name)
+    draft.put(("name",), name)
+    kind, put = ("tokens", _put_sentences) if is_conll(path) else ("text", _put_texts)
+    draft.put((*source, "kind"), kind)
+    draft.put((*source, "path"), from_project(path, project))
+    draft.head = (drafted(f"{put(draft, source, path, targets)} in {path.name}"),)
+    for group, (settings, said) in _TRAINING.items():
+        draft.put((group,), settings, said)
+    return draft.text()
 
 
-def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
-    """What is drafted from, settings of the source, and tasks, of a CoNLL file."""
+def _put_sentences(draft: Draft, source: tuple[str, ...], path: Path, targets: Mapping[str, str]) -> str:
+    """Settings of the source, and tasks, of a CoNLL file; what is drafted from."""
     if len(targets) > 1 or any(kind != "tagging" for kind in targets.values()):
         raise UserError(
             f"--targets: sentences of {path.name} have tags to predict: write NAME:tagging, or leave it out"
@@ -60,18 +69,20 @@ def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str
             f"{path}: no tag but '{OUTSIDE}' in the last column: if tags stand in another, write the file's own"
         )
     known = ", ".join(f"{kind} {count:,}" for kind, count in types.most_common())
-    task = next(iter(targets), "entities")
-    settings = [
-        f"column: -1{said('the last column holds the tags')}",
-        "# validation: dev.conll  # give files of their own here, else both are cut from path",
-        "# test: test.conll",
-        f"# {_long(lengths)}",
-    ]
-    tasks = [f"{flow(task)}: {{kind: tagging, source: {flow(source)}}}{said(known)}"]
-    return f"{lengths.total():,} sentences", settings, tasks
+    draft.put((*source, "column"), -1, "the last column holds the tags")
+    for line in (
+        "validation: dev.conll  # give files of their own here, else both are cut from path",
+        "test: test.conll",
+        _long(lengths),
+    ):
+        draft.say(source, line, below=True)
+    label = next(iter(targets), "entities")
+    (task,) = task_names([label]).values()  # the tags have no name of their own
+    draft.put(("tasks", task), {"kind": "tagging", "source": source[-1]}, named_for(label, task) + known)
+    return f"{lengths.total():,} sentences"
 
 
-def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
+def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mapping[str, str]) -> str:
     """The same of texts with labels."""
     file = _opened(path)
     if not file.types:
@@ -82,25 +93,32 @@ def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, li
     text = _text_of(path, columns, targets)
     columns.pop(text)
     check_targets(columns, targets, [])
-    settings = [f"text: {flow(text)}{said(_long(_lengths(file, text)))}"]
-    tasks, labels = [], []
-    left_out = [f"# left out: '{name}', {why}" for name, why in _unreadable(file).items()]
+    draft.put((*source, "text"), text, _long(_lengths(file, text)))
+    kinds = {}
+    left_out = [f"left out: '{name}', {why}" for name, why in _unreadable(file).items()]
     for name, column in columns.items():
         kind = column.kind if not targets or targets.get(name) == "" else targets.get(name)
         if not targets and (column.is_split or column.is_group):
             how, why = ("split", "its values name splits") if column.is_split else ("group", "no two splits share one")
-            settings.append(f"{how}: {flow(name)}{said(why)}")
+            draft.put((*source, how), name, why)
         elif kind is None or (not targets and column.is_identifier):
             why = "not in --targets" if targets else column.why
-            left_out.append(f"# left out: '{name}', {why}")
+            left_out.append(f"left out: '{name}', {why}")
         else:
-            tasks.append(_task(name, kind, column, rows, source))
-            if kind == "multilabel":
-                words = {"column": name, "separator": column.separator or "|"}
-                labels.append(f"  {flow(name)}: {flow(words)}{said('the labels stand in one field')}")
-    if not tasks:
+            kinds[name] = kind
+    if not kinds:
         raise UserError(f"{path}: no field looks like a label: name them with --targets FIELD:KIND")
-    return f"{rows:,} texts", [*settings, *(["labels:"] if labels else []), *labels], [*tasks, *left_out]
+    tasks = task_names(kinds)
+    for name, kind in kinds.items():
+        if kind == "multilabel":
+            words = {"column": name, "separator": columns[name].separator or "|"}
+            draft.put((*source, "labels", name), words, "the labels stand in one field")
+        settings = {"kind": kind, "source": source[-1]} | ({"label": name} if tasks[name] != name else {})
+        said = named_for(name, tasks[name]) + _found(kind, columns[name], rows)
+        draft.put(("tasks", tasks[name]), settings, said)
+    for line in left_out:
+        draft.say(("tasks",), line, below=True)
+    return f"{rows:,} texts"
 
 
 def _opened(path: Path) -> TableFile:
@@ -112,14 +130,12 @@ def _unreadable(file: TableFile) -> Mapping[str, str]:
     return file.unreadable if isinstance(file, JsonLines) else {}
 
 
-def _task(name: str, kind: str, column: Column, rows: int, source: str) -> str:
+def _found(kind: str, column: Column, rows: int) -> str:
+    """What is in a column of labels, for a comment."""
     classes = ", ".join(f"{value} {count:,}" for value, count in column.counts.most_common(8))
     more = ", ..." if len(column.counts) > 8 else ""
     found = column.why if kind == "regression" else f"{classes}{more}"
-    missing = f"; {100 * column.missing / rows:.1f} % have none" if column.missing else ""
-    task = plain(name)
-    settings = {"kind": kind, "source": source} | ({"label": name} if task != name else {})
-    return f"{flow(task)}: {flow(settings)}{said(found + missing)}"
+    return found + (f"; {100 * column.missing / rows:.1f} % have none" if column.missing else "")
 
 
 def _text_of(path: Path, columns: Mapping[str, Column], targets: Mapping[str, str]) -> str:

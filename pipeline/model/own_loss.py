@@ -47,9 +47,7 @@ class OwnLoss(Loss):
 
     def __init__(self, path: str, arguments: Mapping[str, Any], device: str = "cpu") -> None:
         super().__init__(device)
-        self._path, self._own = path, part(path, arguments)
-        if not callable(getattr(self._own, "rows", None)):
-            raise UserError(f"loss '{path}' has no method rows(logits, targets)")
+        self._path, self._own = path, part(path, arguments, "rows")
 
     def slopes(self, logits: Tensor, targets: Targets, weights: Tensor) -> Stacked:
         """See `Loss`."""

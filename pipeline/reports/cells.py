@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from html import escape
 
 import pandas as pd
 
 from pipeline.analysis.candidate import CONSTANT, SINGLE
 from pipeline.analysis.tables import primary
 from pipeline.config.tasks import ALL
+from pipeline.printable import escape
 from pipeline.reports.data import ReportData
 from pipeline.reports.figures.style import colour
 from pipeline.reports.page import paragraph, table

@@ -1,8 +1,7 @@
 """From what was logged to the page."""
 
-from html import escape
-
 from pipeline.analysis.metrics import TITLES
+from pipeline.printable import escape
 from pipeline.reports.data import ReportData
 from pipeline.reports.page import Page, heading
 from pipeline.reports.sections import SECTIONS

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.metrics import LOWER_IS_BETTER, TITLES, of_one
 from pipeline.analysis.statistics.decision import Decision
+from pipeline.printable import printable
 
 MOST = 4
 """Tasks in a sentence; the page has more of them."""
@@ -143,4 +144,4 @@ def _always(metric: str, answer: str | None) -> str:
         return f"always predicting the mean ({answer})" if answer else "always predicting the mean"
     if metric == "roc_auc":
         return "always predicting the share of each label"
-    return f"always predicting '{answer}'" if answer else "always predicting the most frequent class"
+    return f"always predicting '{printable(answer)}'" if answer else "always predicting the most frequent class"

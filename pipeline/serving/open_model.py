@@ -18,6 +18,7 @@ from mlflow.pyfunc import PyFuncModel
 from pipeline.errors import Failure, UserError
 from pipeline.serving.slots import METADATA
 from pipeline.serving.specification import Specification
+from pipeline.serving.trusted import check_trusted
 from pipeline.tracking.requirements import without_scan
 from pipeline.tracking.store import check_store
 
@@ -35,7 +36,7 @@ def open_model(uri: str) -> PyFuncModel:
         uri: `models:/NAME@alias`, `models:/NAME/version`, `models:/m-...` or `runs:/run/name`.
 
     Raises:
-        UserError: There is no such model, or it would need unpickling.
+        UserError: There is no such model, it would need unpickling, or it names what is not its own.
         Failure: The store does not answer, or the model cannot be loaded here.
     """
     if not re.fullmatch(r"(models|runs):/[^/].*", uri):
@@ -44,7 +45,7 @@ def open_model(uri: str) -> PyFuncModel:
     folder = tempfile.TemporaryDirectory(prefix="headway-model-")
     try:
         path = _fetch(uri, folder.name)
-        _refuse_pickles(uri, path)
+        check_trusted(uri, path, _without_pickles(uri, path))
         model = _load(uri, path)
     except BaseException:
         folder.cleanup()
@@ -76,8 +77,15 @@ def _fetch(uri: str, folder: str) -> Path:
         raise Failure(f"model {uri} cannot be fetched: {_line(error)}") from error
 
 
-def _refuse_pickles(uri: str, path: Path) -> None:
-    """Read the model's own description, and look at the names of its files; nothing of it is run."""
+def _without_pickles(uri: str, path: Path) -> dict[str, Any]:
+    """Read the model's own description, and look at the names of its files; nothing of it is run.
+
+    Returns:
+        What it says of MLflow's `python_function`.
+
+    Raises:
+        UserError: It is none, or would need unpickling.
+    """
     try:
         flavors: dict[str, Any] = Model.load(str(path)).flavors
     except Exception as error:  # whatever a broken file makes MLflow raise
@@ -90,6 +98,7 @@ def _refuse_pickles(uri: str, path: Path) -> None:
     for file in sorted(path.rglob("*")):
         if _PICKLED & {suffix.lower() for suffix in file.suffixes}:
             _refuse(uri, f"it holds {file.relative_to(path)}")
+    return own
 
 
 def _refuse(uri: str, why: str) -> None:

@@ -4,13 +4,16 @@ Legend of shapes: B rows, F values of a row.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.data.encodings.rows import encoded
+from pipeline.data.encodings.rows import codes_of, encoded
+from pipeline.data.encodings.values import Codes, spelled, to_number
 from pipeline.data.tables import pixel_columns
 from pipeline.data.tables.columns import some
 from pipeline.serving.specification import SourceSpec
@@ -74,9 +77,18 @@ class Rows:
         return encoded(
             self.source.encoding["columns"],
             len(frame),
-            numbers=lambda name: _numbers(frame[name], first),
-            codes=lambda name, known: _codes(frame[name], known),
+            numbers=lambda name: _numbers(frame[name], first, self._missing),
+            codes=lambda name: _each(frame[name], self._codes[name], 0),
         )
+
+    @cached_property
+    def _codes(self) -> Mapping[str, Codes]:
+        return codes_of(self.source.encoding or {})
+
+    @cached_property
+    def _missing(self) -> frozenset[str]:
+        """Text that marks a missing number."""
+        return frozenset(["", *((self.source.encoding or {}).get("missing") or ())])
 
     @property
     def _shown(self) -> str:
@@ -99,11 +111,14 @@ def _pixels(frame: pd.DataFrame, first: int) -> np.ndarray:
     return np.require(values, requirements=["C", "W"])  # pandas hands out read-only arrays
 
 
-def _numbers(values: pd.Series, first: int) -> np.ndarray:
+def _numbers(values: pd.Series, first: int, missing: Container[str]) -> np.ndarray:
     """float64, NaN where missing."""
-    numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    wrong = np.isinf(numbers) | (np.isnan(numbers) & values.notna().to_numpy())
-    if wrong.any():
+    if pd.api.types.is_numeric_dtype(values.dtype):  # truth values among them
+        numbers: np.ndarray = values.to_numpy(np.float64, na_value=np.nan)
+    else:
+        # What is missing becomes NaN, and what spells no number infinite.
+        numbers = _each(values, lambda word: np.nan if word in missing else _finite(word), np.nan).astype(np.float64)
+    if (wrong := np.isinf(numbers)).any():
         row = int(np.argmax(wrong))
         raise ValueError(
             f"row {first + row} (from 0), column '{values.name}': {values.iloc[row]!r} is no finite number"
@@ -111,21 +126,27 @@ def _numbers(values: pd.Series, first: int) -> np.ndarray:
     return numbers
 
 
-def _codes(values: pd.Series, known: Sequence[str]) -> np.ndarray:
-    """Places among the known values from 1; 0 where missing or unknown."""
-    places = {word: place for place, word in enumerate(known, 1)}
-    each, different = pd.factorize(values.astype(object))
-    codes = np.array([places.get(_word(value), 0) for value in different] + [0])
-    return codes[each]  # a missing one has the place -1, the last
+def _finite(word: str) -> float:
+    """The number that a text spells; infinite where it spells none."""
+    found = to_number(word)
+    return np.inf if found is None else found
 
 
-def _word(value: object) -> str:
-    """A value as tables are read: whole numbers without a point."""
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+def _each(values: pd.Series, make: Callable[[str], float], missing: float) -> np.ndarray:
+    """What is made of the text of each value [B]; the same value is made once."""
+    made: dict[tuple[type, Any], float] = {}
+    found = []
+    # As objects, 32-bit numbers would become others of 64 bits.
+    objects = values.array if values.dtype in (np.float16, np.float32) else values.astype(object)
+    for value, gap in zip(objects, values.isna(), strict=True):
+        key = (type(value), None if gap else value)  # 1, 1.0 and True are one key, but not one text
+        try:
+            if key not in made:
+                made[key] = missing if gap else make(spelled(value))
+        except TypeError:
+            raise ValueError(f"column '{values.name}': {value!r} is neither text nor a number") from None
+        found.append(made[key])
+    return np.array(found)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from pipeline.errors import UserError
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.graph import Job
-from pipeline.steps.step import Step, perform
+from pipeline.steps.step import Step, key_of, perform
 from pipeline.steps.train import Train
 from pipeline.steps.tune import Tune
 from pipeline.tracking.keys import digest
@@ -87,7 +87,9 @@ def as_planned(context: Context) -> Experiment:
     """The experiment with the trials of the whole job that were planned for it, if they were."""
     experiment = context.experiment
     studies = _studies(Job(experiment, context.project).trained)
-    if not _is_open(studies) or not (known := _read(_place(context, studies, None))):
+    if not _is_open(studies) or not all(key_of(it) for it in studies):
+        return experiment
+    if not (known := _read(_place(context, studies, None))):
         return experiment
     return with_values(experiment, {TRIALS: known * studies[0].experiment.replicates})
 

@@ -8,6 +8,7 @@ from pipeline import pretrained
 from pipeline.config import Experiment
 from pipeline.config.trunks import Torchvision
 from pipeline.errors import UserError
+from pipeline.files import check_regular
 from pipeline.plugins import fingerprint
 
 
@@ -59,6 +60,7 @@ def _plugins(experiment: Experiment) -> dict[str, object]:
 
 
 def _checksum(path: str) -> str:
+    check_regular(path, "model.trunk.weights")
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,5 +1,6 @@
 """Evaluate: open the test split once, for all frozen candidates together. Nothing else may import the test split."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from pipeline.steps.runs.logged import duration_s
 from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train, log_datasets
 from pipeline.tracking import tags
+from pipeline.tracking.run import METRIC_NAMES
 
 if TYPE_CHECKING:
     from pipeline.analysis.candidate import Candidate, Role
@@ -100,6 +102,8 @@ class Evaluate(Step):
             if step:
                 child.params(step.parameters())
             child.metrics(evaluation.metrics(group, list(tasks)))
+            if names := evaluation.metric_names:
+                child.text(json.dumps(names, indent=1), METRIC_NAMES)
             child.end("FINISHED")
 
         for step, candidate in zip(self._trained, candidates, strict=True):

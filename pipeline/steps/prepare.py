@@ -9,8 +9,9 @@ from pipeline import pretrained
 from pipeline.config import Experiment
 from pipeline.data.prepared import MANIFEST, inputs_file, labels_file
 from pipeline.data.sources import Fingerprint, Place, source
+from pipeline.plugins import NotImportedError
 from pipeline.steps.context import Context
-from pipeline.steps.step import Step
+from pipeline.steps.step import KeyUnknownError, Step
 from pipeline.tracking import tags
 from pipeline.tracking.keys import digest, versions
 
@@ -56,7 +57,11 @@ class Prepare(Step):
     @cached_property
     def _fingerprints(self) -> dict[str, Fingerprint]:
         """What each source's examples depend on: every file is read once for it."""
-        return {name: source(self.experiment, name).fingerprint(self._place) for name in self.experiment.source_names}
+        names = self.experiment.source_names
+        try:
+            return {name: source(self.experiment, name).fingerprint(self._place) for name in names}
+        except NotImportedError as error:
+            raise KeyUnknownError(self.title) from error
 
     def folder(self, context: Context) -> Path:
         """Under `data.prepared`."""

@@ -157,6 +157,11 @@ def key_of(step: Step) -> Key | None:
         return None
 
 
+def known_when(step: Step) -> str:
+    """When a key that is not known yet will be."""
+    return "the steps before it are done" if step.inputs else "a source of your own is asked what it reads"
+
+
 def look_up(context: Context, *steps: Step) -> None:
     """Give these steps, and those that they need, the results of their cached runs, where there are some."""
     for it in ordered(*steps):

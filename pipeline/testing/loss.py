@@ -79,7 +79,7 @@ class LossConformance(Conformance):
         assert torch.equal(first, second), "answers the same rows differently"
 
     def _loss(self) -> Rows:
-        return part(self.path, self.arguments)
+        return part(self.path, self.arguments, "rows")
 
     def _made_up(self) -> tuple[Tensor, Tensor]:
         return made_up(self.kind, _ROWS, self.outputs)

@@ -17,7 +17,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import Failure, UserError
+from pipeline.files import check_regular
 from pipeline.sqlite import enable_wal
+from pipeline.urls import redacted, scrubbed
 
 _JOURNAL = "journal://"
 _KNOWN_WITHIN_S = 5.0
@@ -82,17 +84,6 @@ def storage_failures() -> Iterator[None]:
         raise Failure(f"the study's storage failed ({_reason(cause)}): --resume goes on from the last batch") from error
 
 
-def redacted(url: str) -> str:
-    """A URL without user, password and options, for messages."""
-    if url.startswith(_JOURNAL):
-        return url
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        return f"{url.split(':')[0]}:..." if ":" in url else "..."
-    return URL.create(parsed.drivername, None, None, parsed.host, parsed.port, parsed.database).render_as_string()
-
-
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
@@ -114,6 +105,7 @@ def _check_file(path: Path, url: str) -> bool:
         raise UserError(_line(url, "names no file, so the study would be lost; write for example sqlite:///optuna.db"))
     if not path.parent.is_dir():
         raise UserError(_line(url, f"lies in a folder that does not exist: create {path.parent}"))
+    check_regular(path, "tuning.storage")
     try:
         if path.exists():
             path.open("rb").close()
@@ -171,7 +163,7 @@ def _unusable(url: str, parsed: URL, error: Exception) -> Failure:
 def _reason(error: Exception) -> str:
     """The driver's message, as one line."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    return " ".join(str(cause).split()) or type(cause).__name__
+    return " ".join(scrubbed(str(cause)).split()) or type(cause).__name__
 
 
 def _line(url: str, problem: str) -> str:

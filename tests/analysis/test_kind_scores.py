@@ -59,7 +59,7 @@ def test_metrics_of_labels_are_scikit_learns() -> None:
             each["macro_f1"].append(sk.f1_score(true, z > 0))
         for name, values in each.items():
             assert found.metrics[name][seed] == pytest.approx(np.mean(values))
-        assert found.metrics["roc_auc.dark_red"][seed] == pytest.approx(each["roc_auc"][1])
+        assert found.metrics["roc_auc.dark red"][seed] == pytest.approx(each["roc_auc"][1])
         assert found.metrics["average_precision.new"][seed] == pytest.approx(each["average_precision"][2])
         there = ~np.isnan(targets)
         chance = 1 / (1 + np.exp(-own[there]))
@@ -142,6 +142,6 @@ def test_a_label_that_no_row_has_is_left_out() -> None:
     found = scored(MARKS, answers(targets, 1.0), targets)
     assert np.isnan(found.metrics["roc_auc.new"]).all()
     assert found.metrics["roc_auc"] == pytest.approx(
-        (found.metrics["roc_auc.round"] + found.metrics["roc_auc.dark_red"]) / 2
+        (found.metrics["roc_auc.round"] + found.metrics["roc_auc.dark red"]) / 2
     )
     assert np.isfinite(found.resampled).all()

@@ -73,7 +73,7 @@ def test_what_is_wrong_with_its_fingerprint_is_one_line() -> None:
     [
         ("tests.testing.parts:Zebra", "no module at 'tests.testing.parts:Zebra'"),
         (BOXES, "cannot be made with {}"),
-        ("tests.testing.parts:Rowless", "has no method fingerprint"),
+        ("tests.testing.parts:Rowless", "it should be a class with fingerprint"),
     ],
 )
 def test_a_class_that_is_none_is_said_in_one_line(kind: str, line: str) -> None:

@@ -310,7 +310,7 @@ def test_wrong_types_in_parquet_name_their_row(tmp_path: Path) -> None:
     frame = FRAME.astype({"area": str})
     frame.loc[41, "area"] = "big"
     frame.to_parquet(tmp_path / "houses.parquet", index=False, row_group_size=30)
-    assert "houses.parquet: row 42, column 'area': 'big' is no double" in refused(tmp_path, said("houses.parquet"))
+    assert "houses.parquet: row 42, column 'area': 'big' is no number" in refused(tmp_path, said("houses.parquet"))
 
 
 def test_one_label_cannot_be_a_number_and_a_class(tmp_path: Path) -> None:

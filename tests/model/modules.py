@@ -5,32 +5,36 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def trunk(
-    inputs: int, widths: list[int], norm: str = "none", activation: str = "relu", dropout: float = 0.0
-) -> nn.Module:
+class Trunk(nn.Sequential):
     """What `pipeline.model.build` makes of the same settings, by torch's own layers."""
-    layers: list[nn.Module] = []
-    for units in widths:
-        layers.append(nn.Linear(inputs, units))
-        if norm != "none":
-            layers.append(nn.BatchNorm1d(units) if norm == "batch" else nn.LayerNorm(units))
-        layers.append({"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}[activation]())
-        layers.append(nn.Dropout(dropout))
-        inputs = units
-    return nn.Sequential(*layers)
+
+    def __init__(
+        self, inputs: int, widths: list[int], norm: str = "none", activation: str = "relu", dropout: float = 0.0
+    ) -> None:
+        layers: list[nn.Module] = []
+        for units in widths:
+            layers.append(nn.Linear(inputs, units))
+            if norm != "none":
+                layers.append(nn.BatchNorm1d(units) if norm == "batch" else nn.LayerNorm(units))
+            layers.append({"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}[activation]())
+            layers.append(nn.Dropout(dropout))
+            inputs = units
+        super().__init__(*layers)
 
 
-def convolutions(norm: bool = False, dropout: float = 0.0, writes: bool = False) -> nn.Module:
+class Convolutions(nn.Sequential):
     """For rows of shape (1, H, W)."""
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, bias=not norm),  # before batch norm a bias has no gradient but rounding
-        nn.BatchNorm2d(4) if norm else nn.Identity(),
-        nn.ReLU(inplace=writes),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Dropout(dropout),
-        nn.LazyLinear(8),
-    )
+
+    def __init__(self, norm: bool = False, dropout: float = 0.0, writes: bool = False) -> None:
+        super().__init__(
+            nn.Conv2d(1, 4, 3, bias=not norm),  # before batch norm a bias has no gradient but rounding
+            nn.BatchNorm2d(4) if norm else nn.Identity(),
+            nn.ReLU(inplace=writes),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.LazyLinear(8),
+        )
 
 
 class Encoder(nn.Module):
@@ -115,17 +119,25 @@ class Twice(nn.Module):
         return answer
 
 
-def pair() -> nn.Module:
+class Pair(nn.LSTM):
     """Answers two tensors."""
-    return nn.LSTM(6, 8, batch_first=True)
+
+    def __init__(self) -> None:
+        super().__init__(6, 8, batch_first=True)
 
 
-def coded() -> nn.Module:
+class Coded(nn.Linear):
     """Has a buffer that float32 cannot hold."""
-    module = nn.Linear(7, 2)
-    module.register_buffer("code", torch.tensor([2**24 + 1]))
-    return module
+
+    def __init__(self) -> None:
+        super().__init__(7, 2)
+        self.register_buffer("code", torch.tensor([2**24 + 1]))
 
 
-def nothing() -> None:
-    """Makes no module."""
+def function() -> nn.Module:
+    """Makes a module, and is no class of one."""
+    raise AssertionError("nobody calls it")
+
+
+class Nothing:
+    """No module."""

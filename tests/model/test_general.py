@@ -20,7 +20,7 @@ from pipeline.training.optim.per_slot import Optimizer
 
 TASKS = {"digit": TaskShape("left", 784, 10), "parity": TaskShape("right", 784, 1)}
 TOLERANCE = 1e-5  # of a tensor's norm
-SHAPED = {"convolutions": (1, 28, 28), "trunk": (784,)}
+SHAPED = {"Convolutions": (1, 28, 28), "Trunk": (784,)}
 
 
 def head(task: str, inputs: int, lifted: bool) -> list[Any]:
@@ -118,7 +118,7 @@ def test_network_of_modules_trains_as_the_built_in_one(
     whose = list(range(slots))
     trunk = Trunk.of({**settings, "dropout": 0.0})
     built = initialised(build(Sharing.of("shared"), [trunk] * slots, [Head.of("linear")] * slots, TASKS), whose)
-    ours = initialised(general("trunk", lifted, inputs=784, **settings), whose)
+    ours = initialised(general("Trunk", lifted, inputs=784, **settings), whose)
     start, names = built.named(built.values, built.buffers), {}
     names = names_in_modules(list(start))
     ours.load(ours.named(ours.values, ours.buffers) | {names[name]: it for name, it in start.items()})
@@ -140,7 +140,7 @@ def test_network_of_modules_trains_as_the_built_in_one(
 
 def test_convolutions_train_lifted_as_they_do_a_slot_at_a_time() -> None:
     each, lifted = (
-        Training(initialised(general("convolutions", lifted, norm=True, dropout=0.25), [0, 1, 2]), [0, 1, 2])
+        Training(initialised(general("Convolutions", lifted, norm=True, dropout=0.25), [0, 1, 2]), [0, 1, 2])
         for lifted in (False, True)
     )
     each.run(5)
@@ -152,7 +152,7 @@ def test_convolutions_train_lifted_as_they_do_a_slot_at_a_time() -> None:
 @pytest.mark.parametrize("lifted", [False, True])
 def test_training_resumed_from_values_and_buffers_is_bitwise_the_unbroken_one(lifted: bool) -> None:
     def made() -> Network:
-        return general("convolutions", lifted, norm=True, dropout=0.25)
+        return general("Convolutions", lifted, norm=True, dropout=0.25)
 
     unbroken = Training(initialised(made(), [0, 1]), [0, 1])
     unbroken.run(2)
@@ -166,7 +166,7 @@ def test_training_resumed_from_values_and_buffers_is_bitwise_the_unbroken_one(li
 @pytest.mark.parametrize("lifted", [False, True])
 def test_a_slot_leaves_without_touching_the_others(lifted: bool) -> None:
     def made() -> Network:
-        return general("convolutions", lifted, norm=True, dropout=0.25)
+        return general("Convolutions", lifted, norm=True, dropout=0.25)
 
     whole = Training(initialised(made(), [0, 1, 2]), [0, 1, 2])
     whole.run(2)
@@ -181,7 +181,7 @@ def test_a_slot_leaves_without_touching_the_others(lifted: bool) -> None:
 
 
 def test_description_and_named_values_rebuild_the_trunk_outside_a_stack() -> None:
-    network = initialised(general("convolutions", True, norm=True), [0, 1])
+    network = initialised(general("Convolutions", True, norm=True), [0, 1])
     Training(network, [0, 1]).run(2)
     told: dict[str, Any] = network.describe()["branches"][0]["trunk"][0]  # type: ignore[index]
     assert told["kind"] == "module"

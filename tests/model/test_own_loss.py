@@ -58,7 +58,7 @@ def test_a_stack_trains_with_it_and_no_slot_feels_another(tmp_path: Path) -> Non
     ("name", "line"),
     [
         ("Missing", "no module at"),
-        ("Rowless", "has no method rows"),
+        ("Rowless", "it should be a class with rows"),
         (
             "Broadcast",
             r"should answer torch.float32 \[2\], one for each target, for logits \[2, 1\]; found .* \[2, 2\]",

@@ -19,8 +19,8 @@ TOLERANCE = 1e-5  # of a tensor's norm
 
 # module, arguments, shape of a row, whether torch.func can lift its training
 MODULES = [
-    ("convolutions", {}, (1, 12, 12), True),
-    ("convolutions", {"norm": True, "writes": True}, (1, 12, 12), True),
+    ("Convolutions", {}, (1, 12, 12), True),
+    ("Convolutions", {"norm": True, "writes": True}, (1, 12, 12), True),
     ("Encoder", {}, (5, 16), False),
     ("Recurrent", {}, (5, 6), False),
     ("Centred", {}, (7,), True),
@@ -168,7 +168,7 @@ def test_what_a_module_draws_depends_on_its_slot_and_step_alone(name: str) -> No
 @pytest.mark.parametrize("lifted", [False, True])
 def test_a_single_row_meets_the_running_statistics_of_batch_norms(lifted: bool) -> None:
     arguments = {"inputs": 7, "widths": [5], "norm": "batch"}
-    layer = started(Wrapped(f"{HERE}:trunk", arguments, (7,), "trunk", lifted=lifted), 2)
+    layer = started(Wrapped(f"{HERE}:Trunk", arguments, (7,), "trunk", lifted=lifted), 2)
     layer.forward(batch(2, 6, 7), training(2))  # moves the statistics
     x, before = batch(2, 1, 7, seed=2), layer.buffers["1.running_mean"].tensor.clone()
     found = layer.forward(x, training(2)).tensor.clone()
@@ -197,13 +197,20 @@ def test_lazy_modules_know_their_sizes_from_the_rows() -> None:
     ("path", "arguments", "shape", "message"),
     [
         ("tests.model.modules:Missing", {}, (7,), "no module at 'tests.model.modules:Missing'"),
-        ("missing.module:Net", {}, (7,), "write package.module:Name"),
+        ("missing.module:Net", {}, (7,), "there is no module 'missing.module'"),
         ("torch.nn:Linear", {"inputs": 7}, (7,), "cannot be made with {'inputs': 7}"),
-        (f"{HERE}:nothing", {}, (7,), "makes a NoneType, not a torch.nn.Module"),
+        (f"{HERE}:Nothing", {}, (7,), "is a class, .*Nothing: it should be a class derived from torch.nn.modules"),
+        (f"{HERE}:function", {}, (7,), "is a function, .*: it should be a class derived from torch.nn.modules"),
+        (f"{HERE}:functional", {}, (7,), "is a module, not defined in 'tests'"),
+        ("torch.hub:load", {"repo_or_dir": "a/b"}, (7,), "is a function, torch.hub.load: it should be a class"),
+        ("torch:load", {"f": "a"}, (7,), "is a function"),
+        ("os:system", {"command": "true"}, (7,), "is of Python's standard library"),
+        ("builtins:eval", {}, (7,), "is of Python's standard library"),
+        ("test.support:Net", {}, (7,), "is of Python's standard library"),
         ("torch.nn:Linear", {"in_features": 7, "out_features": 2}, (8,), r"should take rows of shape \(8,\)"),
-        (f"{HERE}:pair", {}, (5, 6), "answer one tensor, not a tuple"),
+        (f"{HERE}:Pair", {}, (5, 6), "answer one tensor, not a tuple"),
         ("torch.nn:Flatten", {"start_dim": 0}, (7,), r"a row a row, not torch.float32 of shape \(14,\)"),
-        (f"{HERE}:coded", {}, (7,), "buffer 'code'"),
+        (f"{HERE}:Coded", {}, (7,), "buffer 'code'"),
     ],
 )
 def test_a_module_that_cannot_be_a_layer_is_refused(

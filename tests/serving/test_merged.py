@@ -46,7 +46,7 @@ IMAGES = replace(
 MODELS: dict[str, dict[str, Any]] = {
     "price": {"trunk": {"widths": [3], "norm": "batch_per_source"}},
     "colour": {"trunk": {"widths": [5, 4], "norm": "batch"}},
-    "parity": {"trunk": {"kind": "merged_parts.net:net", "arguments": {"width": 6}}},
+    "parity": {"trunk": {"kind": "merged_parts.net:Net", "arguments": {"width": 6}}},
     "kind": {"trunk": {"kind": "resnet", "channels": [3, 4]}},
     "marks": {"trunk": {"widths": []}, "head": {"kind": "mlp", "widths": [3]}},
 }
@@ -54,8 +54,9 @@ MODELS: dict[str, dict[str, Any]] = {
 OWN = """
 from torch import nn
 
-def net(width):
-    return nn.Sequential(nn.Flatten(), nn.LazyLinear(width), nn.ReLU())
+class Net(nn.Sequential):
+    def __init__(self, width):
+        super().__init__(nn.Flatten(), nn.LazyLinear(width), nn.ReLU())
 """
 THRESHOLDS = [[0.1, 0.9, 0.5], [0.7, 0.2, 0.4]]
 Part = tuple[Path, str]

@@ -31,7 +31,7 @@ TRUNKS: dict[str, dict[str, Any]] = {
     "lenet, tanh": {"kind": "lenet", "channels": [2, 3], "widths": [7], "activation": "tanh"},
     "resnet": {"kind": "resnet", "channels": [3, 4], "blocks": 2},
     "resnet per source": {"kind": "resnet", "channels": [3, 4], "norm": "batch_per_source"},
-    "own": {"kind": "tests.model.modules:convolutions", "arguments": {"norm": True, "dropout": 0.25}},
+    "own": {"kind": "tests.model.modules:Convolutions", "arguments": {"norm": True, "dropout": 0.25}},
 }
 """For images of 14 x 14; `own` is for those of one channel, [1, 14, 14]."""
 

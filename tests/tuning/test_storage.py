@@ -12,8 +12,9 @@ from sqlalchemy.exc import OperationalError
 from pipeline import sqlite
 from pipeline.errors import Failure, UserError
 from pipeline.tuning import storage
-from pipeline.tuning.storage import check_storage, connect, redacted, storage_failures
+from pipeline.tuning.storage import check_storage, connect, storage_failures
 from pipeline.tuning.study import open_study
+from pipeline.urls import redacted
 
 from .studies import digits, searched, values_of
 
@@ -108,8 +109,8 @@ def test_an_address_is_shown_without_user_password_and_options() -> None:
         redacted(f"postgresql+psycopg://me:{SECRET}@host:5432/name?password=x") == "postgresql+psycopg://host:5432/name"
     )
     assert redacted("sqlite:///optuna.db") == "sqlite:///optuna.db"
-    assert redacted(f"postgresql://me:{SECRET}@host:port/name") == "postgresql:..."
-    assert redacted(SECRET.replace(":", "")) == "..."
+    assert redacted(f"postgresql://me:{SECRET}@host:port/name") == "postgresql://host:port/name"
+    assert redacted(f"me:{SECRET}@host/name") == "..."
 
 
 def test_a_storage_lost_on_the_way_is_one_line() -> None:

@@ -15,8 +15,9 @@ from pipeline.config.balancing import (
     Share,
 )
 from pipeline.config.facts import PER_SLOT
+from pipeline.config.limits import ITERATIONS, PARTS
 from pipeline.config.own import OwnPath
-from pipeline.plugins import named
+from pipeline.plugins import own_class
 
 
 class GradNorm(GramianBased):
@@ -111,7 +112,7 @@ class NashMTL(GramianBased):
 
     method: Literal["nash_mtl"]
     max_norm: Annotated[NonNegative, PER_SLOT] = 1.0
-    iterations: Annotated[int, PER_SLOT] = Field(default=50, ge=1)
+    iterations: Annotated[int, ITERATIONS, PER_SLOT] = Field(default=50, ge=1)
 
     @model_validator(mode="after")
     def _scales(self) -> "NashMTL":
@@ -172,7 +173,7 @@ class FairGrad(GramianBased):
 
     method: Literal["fairgrad"]
     alpha: Annotated[NonNegative, PER_SLOT] = 1.0
-    iterations: Annotated[int, PER_SLOT] = Field(default=50, ge=1)
+    iterations: Annotated[int, ITERATIONS, PER_SLOT] = Field(default=50, ge=1)
 
 
 class Krum(GramianBased):
@@ -190,8 +191,8 @@ class Krum(GramianBased):
     cost = 1.8
 
     method: Literal["krum"]
-    byzantine: int = Field(default=0, ge=0)
-    selected: int = Field(default=1, ge=1)
+    byzantine: Annotated[int, PARTS] = Field(default=0, ge=0)
+    selected: Annotated[int, PARTS] = Field(default=1, ge=1)
 
     def required_tasks(self) -> int:
         """Smallest number of tasks for these settings."""
@@ -253,7 +254,7 @@ class SDMGrad(GradientBased):
     gradients: Literal["parameters"] = "parameters"
     learning_rate: Annotated[Positive, PER_SLOT] = 10.0
     momentum: Annotated[float, PER_SLOT] = Field(default=0.5, ge=0.0, lt=1.0)
-    iterations: Annotated[int, PER_SLOT] = Field(default=20, ge=1)
+    iterations: Annotated[int, ITERATIONS, PER_SLOT] = Field(default=20, ge=1)
     pull: Annotated[NonNegative, PER_SLOT] = 0.3
 
 
@@ -311,7 +312,7 @@ class TrimmedMean(DirectionMethod):
     cost = 4.1
 
     method: Literal["trimmed_mean"]
-    trimmed: int = Field(default=1, ge=1)
+    trimmed: Annotated[int, PARTS] = Field(default=1, ge=1)
 
     def required_tasks(self) -> int:
         """Smallest number of tasks for these settings."""
@@ -354,7 +355,7 @@ class OwnBalancing(GradientBased):
     @property
     def needs(self) -> tuple[Need, ...]:  # type: ignore[override]
         """The inputs that the class declares; its module is imported."""
-        return tuple(named(self.method).needs)
+        return tuple(own_class(self.method, "needs").needs)
 
     @property
     def reads_gradients(self) -> bool:  # type: ignore[override]

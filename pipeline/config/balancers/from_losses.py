@@ -13,6 +13,7 @@ from pipeline.config.balancing import (
     WeightMethod,
 )
 from pipeline.config.facts import PER_SLOT, WHOLE
+from pipeline.config.limits import STEPS
 
 
 class Fixed(GivenWeights):
@@ -126,7 +127,7 @@ class STCH(GivenWeights):
 
     method: Literal["stch"]
     mu: Annotated[Positive, PER_SLOT] = 1.0
-    warmup: Annotated[int, Field(ge=0)] = 4
+    warmup: Annotated[int, Field(ge=0), STEPS] = 4
     nadir: Annotated[Literal["warmup"] | dict[str, Positive], WHOLE] = "warmup"
 
 

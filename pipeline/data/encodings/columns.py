@@ -6,17 +6,18 @@ that train never showed).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.data.encodings.moments import ClippedMoments, Moments
-from pipeline.data.encodings.rows import CATEGORICAL, NUMERIC, encoded
+from pipeline.data.encodings.rows import CATEGORICAL, NUMERIC, codes_of, encoded
+from pipeline.data.encodings.values import Codes, counted, in_order
 from pipeline.data.tables.typed import count, numbers, refuse
 from pipeline.errors import UserError
 
@@ -28,15 +29,21 @@ def types_of(kinds: Mapping[str, str]) -> dict[str, pa.DataType]:
     return {name: pa.string() if kind == CATEGORICAL else pa.float64() for name, kind in kinds.items()}
 
 
+def missing_in(about: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """What marks missing values, as `open_table` takes it, by what an encoding knows; earlier ones say less."""
+    return tuple(about["missing"]) or (None if about.get("usual", True) else ())
+
+
 @dataclass(frozen=True)
 class ColumnsEncoding:
     """How the columns of a table become rows.
 
     Attributes:
-        about: `kind` table; `separator` and `missing` of its CSV files; `columns`, each with its `name` and `kind`, a
-            numeric one with `mean`, `std`, `marked` and, if its numbers are clipped, `clip`, from where to where; a
-            categorical one with its `values` in the order of their codes from 1; and `categories`, the number of codes
-            of each categorical one.
+        about: `kind` table; `separator` of its CSV files; `missing`, words that mark missing values, and `usual`, false
+            where the usual words of CSV files do not; `columns`, each with its `name` and `kind`, a numeric one with
+            `mean`, `std`, `marked` and, if its numbers are clipped, `clip`, from where to where; a categorical one with
+            its `type`, its `values` in the order of their codes from 1, and `rare`, the share of its values in train
+            that have no code; and `categories`, the number of codes of each categorical one.
     """
 
     about: dict[str, Any]
@@ -52,8 +59,12 @@ class ColumnsEncoding:
             self.about["columns"],
             chunk.num_rows,
             numbers=lambda name: numbers(chunk.column(name)),
-            codes=lambda name, known: _codes(chunk.column(name), known),
+            codes=lambda name: each(chunk.column(name), self._codes[name]),
         )
+
+    @cached_property
+    def _codes(self) -> dict[str, Codes]:
+        return codes_of(self.about)
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class ColumnsEncoder:
         rows: The table has at most so many.
         clip: Quantiles between which numbers are clipped; None clips none.
         separator: Between the fields of a CSV file: those to be predicted are written alike.
-        missing: What its fields say where a value is missing.
+        missing: What marks missing values, beside the usual words of CSV files; of these none where it is empty.
     """
 
     family: str
@@ -78,7 +89,7 @@ class ColumnsEncoder:
     rows: int
     clip: tuple[float, float] | None
     separator: str = ","
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...] | None = None
 
     def fit(self, chunks: Iterable[tuple[pa.RecordBatch, np.ndarray]]) -> ColumnsEncoding:
         """See `pipeline.data.sources.Encoder`.
@@ -110,7 +121,8 @@ class ColumnsEncoder:
             for name, kind in self.inputs.items()
         ]
         codes = [len(column["values"]) + 1 for column in columns if column["kind"] == CATEGORICAL]
-        file = {"separator": self.separator, "missing": list(self.missing)}
+        file: dict[str, Any] = {"separator": self.separator, "missing": list(self.missing or ())}
+        file |= {} if self.missing != () else {"usual": False}
         return ColumnsEncoding({"kind": "table", **file, "columns": columns, "categories": codes})
 
     def _moments(self) -> Moments:
@@ -126,10 +138,14 @@ class ColumnsEncoder:
     def _categorical(self, name: str, found: Counter[str]) -> dict[str, Any]:
         if not found:
             raise UserError(f"{self.path}: column '{name}' has no value in any row of train: leave it out of inputs")
-        frequent = sorted(found, key=lambda value: (-found[value], value))[: self.categories]
-        return {"values": sorted(frequent)}
+        of, values = counted(found)
+        frequent = sorted(values, key=lambda value: (-values[value], value))[: self.categories]
+        rare = 1 - sum(values[value] for value in frequent) / values.total()
+        return {"type": of, "values": in_order(frequent, of), "rare": rare}
 
 
-def _codes(values: pa.Array, known: Sequence[str]) -> np.ndarray:
-    places = pc.index_in(values, value_set=pa.array(known, pa.string()))
-    return places.fill_null(-1).to_numpy(zero_copy_only=False) + 1
+def each(column: pa.Array, code: Callable[[str], int]) -> np.ndarray:
+    """What a function makes of each value of a column of text, whole numbers [B]; 0 where it has none."""
+    found = column.cast(pa.string()).dictionary_encode()
+    codes = np.array([*map(code, found.dictionary.to_pylist()), 0])
+    return codes[found.indices.fill_null(len(codes) - 1).to_numpy(zero_copy_only=False)]

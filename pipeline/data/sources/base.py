@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.encodings.text import TextEncoder
 from pipeline.errors import Failure
+from pipeline.files import check_regular
 
 Report = Callable[[str], None]
 """Takes a line about what is being done."""
@@ -146,8 +147,14 @@ class Place:
     project: Path = Path()
 
     def of(self, path: str) -> Path:
-        """Where a declared source's path leads: from `root` where there is one, else from the project folder."""
-        return (self.root or self.project) / Path(path).expanduser()
+        """Where a declared source's path leads: from `root` where there is one, else from the project folder.
+
+        Raises:
+            UserError: To a pipe or a device.
+        """
+        found = (self.root or self.project) / Path(path).expanduser()
+        check_regular(found)
+        return found
 
 
 def package_folder(name: str) -> Path | None:

@@ -15,6 +15,7 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.files import check_regular
 
 _UNSIGNED_BYTE = 0x08
 _GZIP = b"\x1f\x8b"
@@ -46,6 +47,7 @@ def checksum(path: Path, algorithm: str = "sha256") -> str:
     Raises:
         UserError: The file cannot be read.
     """
+    check_regular(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, algorithm).hexdigest()

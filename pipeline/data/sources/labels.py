@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config.sources import Separated
+from pipeline.data.encodings.columns import each
+from pipeline.data.encodings.values import canonical, in_order, type_of
 from pipeline.data.tables.lines import EMPTY
 from pipeline.data.tables.typed import numbers, place_of, refuse
 from pipeline.errors import UserError
@@ -106,33 +108,30 @@ class SeveralReader(LabelReader):
 
 
 class ClassReader(LabelReader):
-    """A word a row: each different one is a class."""
+    """A word a row: each different one is a class, by the type that all of them have."""
 
     type, kept = pa.string(), np.int32
 
     def __init__(self, label: str, columns: Sequence[str]) -> None:
         super().__init__(label, columns)
-        self._codes: dict[str | None, int] = {None: -1}
+        self._codes: dict[str, int] = {}
 
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
         """See `LabelReader`."""
-        encoded = batch.column(self.columns[0]).dictionary_encode()
-        words = encoded.dictionary.to_pylist()
-        codes = np.array([self._codes.setdefault(word, len(self._codes) - 1) for word in words] + [-1], np.int32)
-        places = encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
-        self._values.take(codes[places])
+        column = batch.column(self.columns[0])
+        self._values.take(each(column, lambda word: self._codes.setdefault(word, len(self._codes) + 1)))
 
     def labels(self) -> np.ndarray:
         """int16 [N], numbered in the order of `classes`; int32 where these are too many."""
-        order = np.full(len(self._codes), -1, np.int16 if len(self._codes) <= _SHORT else np.int32)
-        for place, word in enumerate(self.classes):
-            order[self._codes[word]] = place
-        return order[self._values.array()]  # -1 finds the last, which stays -1
+        of, places = type_of(self._codes), {word: place for place, word in enumerate(self.classes)}
+        order = [-1, *(places[canonical(word, of)] for word in self._codes)]  # 0 is a missing one
+        return np.array(order, np.int16 if len(order) <= _SHORT else np.int32)[self._values.array()]
 
     @property
     def classes(self) -> list[str]:
-        """Numbers by their size, words by their letters."""
-        return sorted((word for word in self._codes if word is not None), key=_sorted_by)
+        """Numbers by their size, others by their letters."""
+        of = type_of(self._codes)
+        return in_order({canonical(word, of) for word in self._codes}, of)
 
 
 class SeparatedReader(LabelReader):
@@ -195,13 +194,6 @@ class SeparatedReader(LabelReader):
     def classes(self) -> list[str]:
         """The words, by their letters."""
         return sorted(self._codes)
-
-
-def _sorted_by(word: str) -> tuple[bool, float, str]:
-    try:
-        return (False, float(word), word)
-    except ValueError:
-        return (True, 0.0, word)
 
 
 def reader_of(label: str, kind: str, several: Sequence[str] | Separated | None, source: str) -> LabelReader:

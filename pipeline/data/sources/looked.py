@@ -129,6 +129,8 @@ class Column:
     @property
     def unfit(self) -> str | None:
         """Why it is no input, in words; None where it can be one."""
+        if not self.name:
+            return "a column without a name, which nobody can send to the model"
         if self.different < 2:
             return "the same in every row" if self.different else "empty"
         if self.is_identifier:

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.config.sources import OwnSettings
 from pipeline.data.sources.base import Examples, Fingerprint, Part, Place, Report, Source
 from pipeline.errors import Failure, UserError
-from pipeline.plugins import fingerprint, first_line, part
+from pipeline.plugins import fingerprint, first_line, own_class, part
 
 T = TypeVar("T")
 
@@ -32,12 +32,9 @@ class Own:
     def __init__(self, name: str, settings: OwnSettings, *_: object) -> None:
         self._what, self._kind = f"source '{name}' ({settings.kind})", settings.kind
         path = {"path": settings.path} if settings.path is not None else {}
-        self._source: Source = part(settings.kind, {**path, **settings.arguments})
         for method in ("fingerprint", "read"):
-            if not callable(getattr(self._source, method, None)):
-                raise UserError(
-                    f"{self._what} has no method {method}: it needs fingerprint(place), read(place, report)"
-                )
+            own_class(settings.kind, method)
+        self._source: Source = part(settings.kind, {**path, **settings.arguments}, "read")
 
     def fingerprint(self, place: Place) -> Fingerprint:
         """What the source says its examples depend on, and its code."""

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config.sources import SplitBy
+from pipeline.data.encodings.values import canonical, type_of
 from pipeline.data.sources.base import SPLITS
 from pipeline.data.sources.labels import Growing
 from pipeline.data.tables.typed import TableFile, is_text, place_of, refuse
@@ -81,11 +82,12 @@ def _splits(path: Path, done: int, by: str, column: pa.Array) -> np.ndarray:
 
 
 def _groups(column: pa.Array) -> np.ndarray:
-    """64-bit hashes: one pair in some 10^19 is taken for one group by mistake."""
+    """64-bit hashes, alike for 1 and 1.0: one pair in some 10^19 is taken for one group by mistake."""
     from pandas.util import hash_array  # half a second, and most tables have no groups
 
-    words = column.to_numpy(zero_copy_only=False).astype(object)
-    return hash_array(words, categorize=False).view(np.int64)
+    found = column.dictionary_encode()
+    words = [canonical(word, type_of([word])) for word in found.dictionary.to_pylist()]
+    return hash_array(np.array(words, object), categorize=False).view(np.int64)[found.indices.to_numpy()]
 
 
 def _times(column: pa.Array) -> np.ndarray:

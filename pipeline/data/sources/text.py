@@ -87,8 +87,8 @@ def open_texts(
         return JsonLines(path, text)
     if labels or ends_with(path, ".txt"):
         return Lines(path, text, labels, names or {})
-    if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")) or path.is_dir():
-        return open_table(path, separator)
+    if ends_with(path, ".csv", ".tsv", ".parquet") or path.is_dir():
+        return open_table(path, separator, text=text)
     raise UserError(f"{path}: texts are read from .jsonl, .json, .csv, .tsv, .parquet or .txt files")
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from pipeline.data.decoding import Channels, decoded
 from pipeline.data.sources.image_folder import ImageFolder
+from pipeline.data.tables.batching import batch_rows
 from pipeline.data.tables.columns import Columns, pixel_columns
-from pipeline.data.tables.rows import Batch, Rows, batch_rows, pixels
+from pipeline.data.tables.rows import Batch, Rows, pixels
 from pipeline.errors import UserError
 
 _WHITE = 255.0
@@ -51,7 +52,7 @@ def open_images(folder: Path, sources: Mapping[str, Mapping[str, Any]]) -> Rows:
     kind = _fitting(folder / found.names[0], {kind for it in sources.values() if (kind := _kind(it))})
     features = kind.size[0] * kind.size[1] * (3 if kind.channels == "rgb" else 1)
     columns = Columns(pixel_columns(features), [])
-    return Rows(columns, len(found.names), _batches(found, kind, columns), found.notes)
+    return Rows(columns, len(found.names), _batches(found, kind, columns), notes=found.notes)
 
 
 def _kind(source: Mapping[str, Any]) -> _Kind | None:

@@ -20,6 +20,8 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from pipeline.data.encodings.values import to_number
+from pipeline.data.tables.batching import rebatched
 from pipeline.data.tables.columns import some
 from pipeline.errors import UserError
 
@@ -96,10 +98,14 @@ class JsonLines:
     Attributes:
         path: Of the file.
         text: A field that every object must have, and text in it.
+        missing: Words that mark missing values, beside null and empty text.
+        rows: How many objects there are: unknown.
     """
 
     path: Path
     text: str | None = None
+    missing: tuple[str, ...] = ()
+    rows: int | None = None
 
     @property
     def types(self) -> Mapping[str, pa.DataType]:
@@ -131,6 +137,9 @@ class JsonLines:
         Raises:
             UserError: A line is no object, a value is of another type, or no object has one of the fields.
         """
+        yield from rebatched(self._batches(wanted), len(wanted))
+
+    def _batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         objects, seen = self._objects(), set()
         while chunk := list(islice(objects, _ROWS)):
             columns = []
@@ -157,20 +166,21 @@ class JsonLines:
                 raise self._without([name])
             problem = "missing" if value is None else f"{_shown(value)} is no text"
             raise UserError(f"{where}: {problem}; every row needs its text")
-        if value is None:
+        if value is None or (name != self.text and value in ("", *self.missing)):
             return None
         if pa.types.is_floating(kind):
-            if isinstance(value, int | float) and abs(value) <= sys.float_info.max:  # true and false are 1 and 0
-                return float(value)
-            raise UserError(f"{where}: {_shown(value)} is no number")
+            # true and false are 1 and 0
+            found = to_number(value) if isinstance(value, str) else value if isinstance(value, int | float) else None
+            if found is None or abs(found) > sys.float_info.max:
+                raise UserError(f"{where}: {_shown(value)} is no number")
+            return float(found)
         if isinstance(value, list):
             if any(isinstance(it, list | dict) or it is None for it in value):
                 raise UserError(f"{where}: {_shown(value)} is no list of words or numbers")
             words = [self._value(number, name, it, kind) for it in value]
             if wrong := [word for word in words if BETWEEN_LABELS in word]:
-                raise UserError(
-                    f"{where}: '{wrong[0]}' has a '{BETWEEN_LABELS}' in it, which parts the words of a list"
-                )
+                problem = f"'{wrong[0]}' has a '{BETWEEN_LABELS}' in it, which parts the words of a list"
+                raise UserError(f"{where}: {problem}")
             return BETWEEN_LABELS.join(words) if words else EMPTY
         if isinstance(value, str):
             return value
@@ -254,12 +264,14 @@ class Lines:
         text: What the column of texts is called; any other is the labels.
         labels: Path of the labels.
         names: What the labels stand for, where they stand for something.
+        rows: How many there are: unknown.
     """
 
     path: Path
     text: str
     labels: Path | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    rows: int | None = None
 
     @property
     def types(self) -> Mapping[str, pa.DataType]:

@@ -1,6 +1,6 @@
 """A stream of rows to score."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import pandas as pd
 from pipeline.data.tables.columns import Columns
 from pipeline.errors import UserError
 
-_ROWS = 4096
-_VALUES = 1 << 20
+SCORED = 4096
+"""Rows that are scored at a time, at most."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -36,18 +36,15 @@ class Rows:
         columns: That are read, and those that are ignored.
         total: Number of rows, where it is known beforehand.
         batches: The rows in order, to be gone through once.
-        notes: What a user should know of them.
+        warning: After all batches, what was striking about them; empty where nothing was.
+        notes: What is known of them before any batch.
     """
 
     columns: Columns
     total: int | None
     batches: Iterator[Batch]
+    warning: Callable[[], str] = str
     notes: Sequence[str] = ()
-
-
-def batch_rows(features: int) -> int:
-    """How many rows of so many values are in memory at a time: at most 4,096 rows and 8 MiB."""
-    return max(1, min(_ROWS, _VALUES // features))
 
 
 def pixels(values: np.ndarray, columns: Columns, files: list[str] | None = None) -> Batch:
@@ -61,10 +58,10 @@ def checked(path: Path, columns: Columns, arrays: Iterable[np.ndarray]) -> Itera
     Raises:
         UserError: A value is missing, infinite, or too large for float32; there is no row at all.
     """
-    done, rows = 0, batch_rows(len(columns.pixels))
+    done = 0
     for array in arrays:
-        for start in range(0, len(array), rows):
-            part = array[start : start + rows]
+        for start in range(0, len(array), SCORED):
+            part = array[start : start + SCORED]
             if not (fine := (part >= -_LARGEST) & (part <= _LARGEST)).all():
                 row, column = np.argwhere(~fine)[0]
                 where = f"row {done + row + 1}, column '{columns.pixels[column]}'"

@@ -1,12 +1,15 @@
-"""Columns of a table by name and type, a batch of rows at a time: CSV, Parquet, and folders of Parquet files.
+"""Columns of a table by name and type, a batch of rows at a time: CSV, JSON lines, Parquet, and folders of it.
+
+Every format answers alike: as many rows in a batch, the same text and the same numbers for the same values. A gap is
+null: an empty value in every format, and an unquoted word of a CSV file that marks one.
 
 Rows are counted from 1 in every message, the line of names not counted.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -16,16 +19,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
+from pipeline.data.encodings.values import to_number
+from pipeline.data.tables.batching import batch_rows, rebatched
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.csv import csv_reader, explained
+from pipeline.data.tables.footer import row_group_metadata
+from pipeline.data.tables.lines import JSON, JsonLines, ends_with
+from pipeline.data.tables.parquet import record_batches
 from pipeline.errors import UserError
+from pipeline.files import check_regular
 
 _BLOCK = 1 << 20  # bytes of text parsed at a time
 _OF_COLUMN = 1 << 11  # the same, at least, of each column: a wide table has few rows in a block
 _LINE = 1 << 25  # bytes of the longest line that is tried
-_ROWS = 1 << 14
+_USUAL = tuple(word for word in pa.csv.ConvertOptions().null_values if word)
+"""Words that mark missing values in CSV files: NA, NaN, null and the like."""
 _BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError, KeyError)  # what pyarrow raises on damaged files
 
 
@@ -40,8 +49,14 @@ class TableFile(Protocol):
     def types(self) -> Mapping[str, pa.DataType]:
         """Of its columns, as far as a look at the first rows tells."""
 
+    @property
+    def rows(self) -> int | None:
+        """How many there are, where the file says it."""
+
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """These columns of all rows in order, as these types: text, float64 or any that `types` tells.
+
+        All batches but the last have as many rows, whichever format they come from: sums over them are alike.
 
         Raises:
             UserError: A column is not there, or a value is of another type.
@@ -51,35 +66,53 @@ class TableFile(Protocol):
         """What it consists of, in order."""
 
 
-def open_table(path: Path, separator: str = ",", missing: Sequence[str] = ()) -> TableFile:
-    """Open a `.csv`, `.csv.gz`, `.tsv` or `.parquet` file, or a folder that holds Parquet files.
+def open_table(
+    path: Path, separator: str = ",", missing: Sequence[str] | None = None, text: str | None = None
+) -> TableFile:
+    """Open a file of a table, a text perhaps gzipped, or a folder that holds Parquet files.
 
     Args:
         path: Of the file or folder.
         separator: Between the fields of a CSV file; a `.tsv` file's is a tab.
-        missing: What else its fields say where a value is missing.
+        missing: Words that mark missing values in every format, beside the usual ones of CSV files; empty for neither.
+        text: A column of which every row has text, that may be empty.
 
     Raises:
         UserError: There is no such table.
     """
+    words = tuple(missing or ())
     if path.is_dir():
-        return ParquetFiles.under(path)
+        return replace(ParquetFiles.under(path), missing=words, text=text)
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder")
-    if path.suffix == ".parquet":
-        return ParquetFiles(path, [path])
-    if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
-        return CsvFile(path, "\t" if ".tsv" in path.name else separator, tuple(missing))
-    raise UserError(f"{path}: give a .csv, .csv.gz, .tsv or .parquet file, or a folder of Parquet files")
+    if path.suffix.lower() == ".parquet":
+        return ParquetFiles(path, [path], words, text)
+    if ends_with(path, *JSON):
+        return JsonLines(path, text, words)
+    if ends_with(path, ".csv", ".tsv"):
+        usual = () if missing == () else _USUAL
+        return CsvFile(path, "\t" if ends_with(path, ".tsv") else separator, (*usual, *words), text)
+    raise UserError(
+        f"{path}: give a .csv, .tsv, .jsonl, .json (or .gz of these) or .parquet file, or a folder of the last"
+    )
 
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file whose first line names the columns, plain or gzipped."""
+    """A CSV file whose first line names the columns, plain or gzipped.
+
+    Attributes:
+        path: Of the file.
+        separator: Between fields.
+        missing: Words that mark missing values where they are not quoted, beside the empty field.
+        text: A column of which every row has text, that may be empty in quotes.
+    """
 
     path: Path
     separator: str = ","
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...] = _USUAL
+    text: str | None = None
+    rows: int | None = None
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
@@ -87,18 +120,15 @@ class CsvFile:
         if not self.path.stat().st_size:
             raise UserError(f"{self.path}: is empty")
         with explained(self.path, []):
-            schema = self._reader({}).schema
-        if twice := sorted(name for name, count in Counter(schema.names).items() if count > 1):
-            raise UserError(f"{self.path}: {some(twice)} there twice: give every column a name of its own")
-        return {field.name: field.type for field in schema}
+            return _named_once(self.path, self._reader({}).schema)
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """See `TableFile`."""
         _check_there(self.path, wanted, self.types)
+        read = {name: pa.string() if pa.types.is_floating(kind) else kind for name, kind in wanted.items()}
         with explained(self.path, list(self.types)):  # pyarrow numbers the columns of the file
-            for batch in self._reader(wanted, max(_BLOCK, _OF_COLUMN * len(self.types))):
-                for start in range(0, batch.num_rows, _ROWS):
-                    yield batch.slice(start, _ROWS)
+            found = self._reader(read, max(_BLOCK, _OF_COLUMN * len(self.types)))
+            yield from converted(self.path, rebatched(found, len(wanted)), wanted, text=self.text)
 
     def files(self) -> list[Path]:
         """The one."""
@@ -116,8 +146,8 @@ class CsvFile:
 
     def _open(self, wanted: Mapping[str, pa.DataType], block: int) -> pa.csv.CSVStreamingReader:
         parse = pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True)
-        null = [*pa.csv.ConvertOptions().null_values, *self.missing]
-        return csv_reader(self.path, block, wanted, parse, strings_can_be_null=True, null_values=null)
+        null = {"strings_can_be_null": True, "quoted_strings_can_be_null": False, "null_values": ["", *self.missing]}
+        return csv_reader(self.path, block, wanted, parse, **null)
 
 
 @dataclass(frozen=True)
@@ -126,6 +156,8 @@ class ParquetFiles:
 
     path: Path
     parts: list[Path]
+    missing: tuple[str, ...] = ()
+    text: str | None = None
 
     @classmethod
     def under(cls, folder: Path) -> "ParquetFiles":
@@ -136,6 +168,8 @@ class ParquetFiles:
         """
         found = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*.parquet"))}
         if seen := [path for path, names in found.items() if not any(name.startswith((".", "_")) for name in names)]:
+            for path in seen:
+                check_regular(path)
             return cls(folder, seen)
         raise UserError(f"{folder}: no Parquet file in this folder")
 
@@ -145,14 +179,22 @@ class ParquetFiles:
         own = _types(self.parts[0])
         return own | dict.fromkeys(self._keys(self.parts[0]), pa.string())
 
+    @property
+    def rows(self) -> int:
+        """As the files say."""
+        return sum(next(row_group_metadata(part)).num_rows for part in self.parts)
+
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """See `TableFile`; a file whose columns differ from those of the first is an error."""
         _check_there(self.path, wanted, self.types)
+        yield from rebatched(self._batches(wanted), len(wanted))
+
+    def _batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         for part in self.parts:
             keys = self._keys(part)
             own = _types(part) | dict.fromkeys(keys, pa.string())
             self._check_alike(part, own, wanted)
-            yield from _read(part, keys, wanted)
+            yield from converted(part, _read(part, keys, wanted), wanted, self.missing, self.text)
 
     def files(self) -> list[Path]:
         """All of them."""
@@ -172,50 +214,24 @@ class ParquetFiles:
                 raise UserError(f"{part}: column '{name}' is {own[name]}, in {self.parts[0].name} it is {first}")
 
 
-def _read(path: Path, keys: Mapping[str, str], wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+def _read(path: Path, keys: Mapping[str, str], wanted: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    """Columns of a file and of its folders' names, as the file has them."""
     inside = [name for name in wanted if name not in keys]
-    done = 0
     with reading_parquet(path):
-        # Mapped, so that compressed pages are the system's cache and not ours; not buffered ahead.
-        file = pq.ParquetFile(path, memory_map=True, pre_buffer=False)
-        for batch in file.iter_batches(_ROWS, columns=inside, use_threads=False):
-            columns = [
-                pa.repeat(keys[name], batch.num_rows)
-                if name in keys
-                else _cast(path, done, name, batch.column(name), kind)
-                for name, kind in wanted.items()
-            ]
-            columns = [column.cast(kind) for column, kind in zip(columns, wanted.values(), strict=True)]
+        for batch in record_batches(path, inside, batch_rows(len(inside))):
+            columns = [pa.repeat(keys[name], batch.num_rows) if name in keys else batch.column(name) for name in wanted]
             yield pa.RecordBatch.from_arrays(columns, list(wanted))
-            done += batch.num_rows
-
-
-def _cast(path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """A column as another type.
-
-    Raises:
-        UserError: One of its values is not of that type.
-    """
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    try:
-        return column.cast(kind, safe=False)
-    except pa.ArrowException:
-        place, value = next((i, it) for i, it in enumerate(column) if not _fits(it, kind))
-        raise UserError(f"{path}: row {done + place + 1}, column '{name}': {value.as_py()!r} is no {kind}") from None
-
-
-def _fits(value: pa.Scalar, kind: pa.DataType) -> bool:
-    try:
-        value.cast(kind)
-    except pa.ArrowException:
-        return False
-    return True
 
 
 def _types(path: Path) -> dict[str, pa.DataType]:
     with reading_parquet(path):
-        return {field.name: field.type for field in pq.read_schema(path, memory_map=True)}
+        return _named_once(path, next(row_group_metadata(path)).schema.to_arrow_schema())
+
+
+def _named_once(path: Path, schema: pa.Schema) -> dict[str, pa.DataType]:
+    if twice := sorted(name for name, count in Counter(schema.names).items() if count > 1):
+        raise UserError(f"{path}: {some(twice)} there twice: give every column a name of its own")
+    return {field.name: field.type for field in schema}
 
 
 @contextmanager
@@ -237,6 +253,84 @@ def is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
+def converted(
+    path: Path,
+    batches: Iterable[pa.RecordBatch],
+    wanted: Mapping[str, pa.DataType],
+    missing: Sequence[str] = (),
+    text: str | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Columns as the wanted types, with null for every gap.
+
+    Args:
+        path: Of the file, for messages.
+        batches: Its columns in any types.
+        wanted: The types.
+        missing: Words that mark missing values.
+        text: A column that is left as it is.
+
+    Raises:
+        UserError: A value is not of its type.
+    """
+    done, gaps = 0, pa.array(["", *missing], pa.string())
+    for batch in batches:
+        columns = []
+        for name, kind in wanted.items():
+            column = batch.column(name)
+            if is_text(column.type) or pa.types.is_string(kind):
+                column = words(column)
+                if name != text and pc.any(found := pc.is_in(column, gaps)).as_py():
+                    column = pc.if_else(found, None, column)
+            if column.type != kind:
+                convert = _as_numbers if pa.types.is_floating(kind) else _cast
+                column = convert(path, done, name, column, kind)
+            columns.append(column)
+        yield pa.RecordBatch.from_arrays(columns, list(wanted))
+        done += batch.num_rows
+
+
+def _as_numbers(path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A column as numbers; of text every value has to spell one."""
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.string())  # arrow's own way to floats does not round to the nearest
+    if not is_text(column.type):
+        return _cast(path, done, name, column, kind)
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:
+        found = column.dictionary_encode()
+    spelled = found.dictionary.to_pylist()
+    values = [to_number(word) for word in spelled]
+    if None in values:
+        wrong = {place for place, value in enumerate(values) if value is None}
+        row, place = next((row, it) for row, it in enumerate(found.indices.to_pylist()) if it in wrong)
+        raise UserError(f"{place_of(path, done, row, name)}: {spelled[place]!r} is no number")
+    return pa.array(values, kind).take(found.indices)
+
+
+def _cast(path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A column as another type.
+
+    Raises:
+        UserError: One of its values is not of that type.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        return column.cast(kind, safe=False)
+    except pa.ArrowException:
+        place, value = next((i, it) for i, it in enumerate(column) if not _fits(it, kind))
+        raise UserError(f"{place_of(path, done, place, name)}: {value.as_py()!r} is no {kind}") from None
+
+
+def _fits(value: pa.Scalar, kind: pa.DataType) -> bool:
+    try:
+        value.cast(kind)
+    except pa.ArrowException:
+        return False
+    return True
+
+
 def numbers(column: pa.Array) -> np.ndarray:
     """A column of numbers as float64 [B], NaN where it has none."""
     return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
@@ -246,7 +340,10 @@ def words(column: pa.Array) -> pa.Array:
     """A column as text: the way in which categories and classes are told apart, whatever they were read as."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    return column.cast(pa.string())
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    text = column.cast(pa.string())
+    return pc.replace_substring_regex(text, r"\.0+$", "") if pa.types.is_time(column.type) else text
 
 
 def count(counter: Counter[str], column: pa.Array) -> None:

@@ -7,7 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.plugins import first_line, part
+from pipeline.plugins import first_line, made, named, own_class
+
+TORCHVISION = "torchvision.models:get_model"
+"""Makes torchvision's networks by their names: the only function that may stand in the place of a class."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def make(path: str, arguments: dict[str, Any], shape: tuple[int, ...], seed: int
     """Make a module, its initial values drawn from torch's global generator under this seed.
 
     Args:
-        path: Its class, or a function that makes it, as `package.module:Name`.
+        path: Its class, derived from `torch.nn.Module`, as `package.module:Class`, or `TORCHVISION`.
         arguments: Keyword arguments of it.
         shape: Of one row as it takes it.
         seed: Of all its draws.
@@ -43,14 +46,12 @@ def make(path: str, arguments: dict[str, Any], shape: tuple[int, ...], seed: int
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        module = part(path, arguments)
-        if not isinstance(module, nn.Module):
-            raise UserError(f"'{path}' makes a {type(module).__name__}, not a torch.nn.Module")
-        made = _tried(path, module.float().eval(), torch.zeros(2, *shape))
-    for name, it in made.tensors().items():
+        module = made(path, named(path) if path == TORCHVISION else own_class(path, nn.Module), arguments)
+        answered = _tried(path, module.float().eval(), torch.zeros(2, *shape))
+    for name, it in answered.tensors().items():
         if not it.is_floating_point() and (it.is_complex() or not torch.equal(it, it.float().to(it.dtype))):
             raise UserError(f"'{path}' has a buffer '{name}' ({it.dtype}) with values that float32 cannot hold")
-    return made
+    return answered
 
 
 def _tried(path: str, module: nn.Module, rows: Tensor) -> Made:

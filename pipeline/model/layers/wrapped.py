@@ -38,7 +38,7 @@ class Wrapped(Layer):
     norms meet a step of a single row with their running statistics, as ours do.
 
     Attributes:
-        module: Its class, or a function that makes it, as `package.module:Name`.
+        module: Its class, as `package.module:Class`.
         arguments: Keyword arguments of it, as JSON.
         shape: Of one row as the module takes it, such as (1, 28, 28).
         name: Names the layer's draws, so that two layers of a network draw apart.

@@ -13,10 +13,10 @@ from pipeline.config.trunks import Torchvision
 from pipeline.draws import Stream
 from pipeline.errors import UserError
 from pipeline.model.layers import Activation, Repeat, Wrapped
+from pipeline.model.layers.module import TORCHVISION
 from pipeline.model.trunks.base import Made, Rows, dropout
 from pipeline.plugins import first_line
 
-_MAKER = "torchvision.models:get_model"
 _CHANNELS = 3
 
 
@@ -67,7 +67,7 @@ def torchvision(name: str, trunks: Sequence[Torchvision], rows: Rows) -> Made:
     times = _CHANNELS if channels == 1 else 1
     arguments: dict[str, Any] = {"name": like.network, "num_classes": like.widths[0], **like.arguments}
     shape = (channels * times, height, width)
-    wrapped = Pretrained(_MAKER, arguments, shape, name, first=True, lifted=False, weights=like.weights)
+    wrapped = Pretrained(TORCHVISION, arguments, shape, name, first=True, lifted=False, weights=like.weights)
     repeat = [Repeat(rows.features, times)] if times > 1 else []
     layers = [*repeat, wrapped, Activation(like.activation), dropout(trunks, f"{name}.answer")]
     return layers, wrapped.outputs

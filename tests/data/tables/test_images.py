@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.data import decoding
 from pipeline.data.decoding import decoded
-from pipeline.data.tables import rows
+from pipeline.data.tables import batching
 from pipeline.data.tables.images import open_images
 from pipeline.errors import UserError
 
@@ -38,7 +38,7 @@ def test_images_are_rows_in_the_order_of_their_names(folder: Path) -> None:
 
 
 def test_many_images_come_in_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_VALUES", 24)
+    monkeypatch.setattr(batching, "_VALUES", 24)
     assert [batch.files for batch in open_images(folder, SOURCES).batches] == [
         ["0.png", "1.png"], ["2.png", "3.png"], ["4.png"],
     ]  # fmt: skip

@@ -8,7 +8,7 @@ HERE = "tests.model.modules"
 
 
 def test_a_module_of_ones_own_takes_rows_as_the_source_has_them_and_its_answer_is_dropped_out() -> None:
-    layers, width = trunk((1, 12, 12), slots=2, kind=f"{HERE}:convolutions", arguments={"norm": True}, dropout=0.25)
+    layers, width = trunk((1, 12, 12), slots=2, kind=f"{HERE}:Convolutions", arguments={"norm": True}, dropout=0.25)
     wrapped, dropout = layers
     assert isinstance(wrapped, Wrapped)
     assert (width, wrapped.shape, wrapped.lifted, wrapped.first) == (8, (1, 12, 12), False, True)
@@ -20,8 +20,8 @@ def test_a_module_of_ones_own_takes_rows_as_the_source_has_them_and_its_answer_i
     ("kind", "line"),
     [
         (f"{HERE}:zebra", "no module at 'tests.model.modules:zebra'"),
-        (f"{HERE}:nothing", "makes a NoneType, not a torch.nn.Module"),
-        (f"{HERE}:convolutions", r"should take rows of shape \(12, 12\)|convolutions"),
+        (f"{HERE}:function", "is a function, .*: it should be a class derived from torch.nn.modules.module.Module"),
+        (f"{HERE}:Convolutions", r"should take rows of shape \(12, 12\)|Convolutions"),
     ],
 )
 def test_a_class_that_breaks_the_contract_is_said_in_one_line(kind: str, line: str) -> None:
