@@ -168,7 +168,7 @@ def evaluate(
     names = [name for name in groups if name != SINGLE]
     more = [(name, other) for name in names for other in against if other in names and other != name]
     tuned = [name for name, its in groups.items() if all(it.is_tuned for it in its)]
-    classes = {name: task.classes for name, task in default.prepared.tasks.items()}
+    classes = {name: task.scored for name, task in default.prepared.tasks.items()}
     metrics = {name: task.primary for name, task in default.prepared.tasks.items()}
     shared = [candidate for candidate in candidates if candidate.role != "single"]
     return Evaluation(

@@ -75,6 +75,8 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
         separator: Field separator of a CSV file.
         missing: Words that mark missing values, as empty and null values do; in CSV files where they are not quoted,
             and beside NA, NaN, null and the like. `[]` is for CSV files in which these are values.
+        decimal: Mark before the fraction of numbers that are written as text, such as `","` of 0,5.
+        thousands: Mark between groups of their digits, such as `","` of 1,234.5; empty for none.
         categories: Maximum number of values of a categorical column, the most frequent ones.
     """
 
@@ -87,7 +89,15 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
     labels: dict[str, Columns] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)
     missing: Annotated[tuple[str, ...] | None, BeforeValidator(as_tuple)] = None
+    decimal: str = Field(default=".", pattern=r"^[^\w+-]$")
+    thousands: str = Field(default="", pattern=r"^[^\w+-]?$")
     categories: Annotated[int, ROWS] = Field(default=1000, ge=1)
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> "TableSettings":
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both '{self.decimal}': which is it?")
+        return self
 
     @model_validator(mode="after")
     def _sees_no_split(self) -> "TableSettings":

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.data.encodings.rows import codes_of, encoded
-from pipeline.data.encodings.values import Codes, spelled, to_number
+from pipeline.data.encodings.rows import RowError, codes_of, encoded, too_large
+from pipeline.data.encodings.values import PLAIN, Codes, NumberFormat, spelled
 from pipeline.data.tables import pixel_columns
 from pipeline.data.tables.columns import some
 from pipeline.serving.specification import SourceSpec
@@ -70,20 +70,27 @@ class Rows:
             first: Number of its first row, for messages.
 
         Raises:
-            ValueError: A value is no number, or no finite one; of pixels also a missing one.
+            RowError: A value is no number, or no finite one; of pixels also a missing one.
         """
         if self.source.encoding is None:
             return _pixels(frame[list(self.columns)], first)
-        return encoded(
-            self.source.encoding["columns"],
-            len(frame),
-            numbers=lambda name: _numbers(frame[name], first, self._missing),
-            codes=lambda name: _each(frame[name], self._codes[name], 0),
-        )
+        try:
+            return encoded(
+                self.source.encoding["columns"],
+                len(frame),
+                numbers=lambda name: _numbers(frame[name], self._missing, self._spelling),
+                codes=lambda name: _each(frame[name], self._codes[name], 0),
+            )
+        except RowError as error:
+            raise RowError(first + error.row, error.what) from None
 
     @cached_property
     def _codes(self) -> Mapping[str, Codes]:
         return codes_of(self.source.encoding or {})
+
+    @property
+    def _spelling(self) -> NumberFormat:
+        return NumberFormat.of(self.source.encoding or {})
 
     @cached_property
     def _missing(self) -> frozenset[str]:
@@ -105,31 +112,29 @@ def _pixels(frame: pd.DataFrame, first: int) -> np.ndarray:
     with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
         values = frame.to_numpy(dtype=np.float32, na_value=np.nan)
     if not (finite := np.isfinite(values)).all():
-        row, column = np.argwhere(~finite)[0]
+        row, column = map(int, np.argwhere(~finite)[0])
         found = frame.iat[row, column]
-        raise ValueError(f"row {first + row} (from 0), column '{frame.columns[column]}': {found} is no finite number")
+        raise RowError(first + row, f"column '{frame.columns[column]}': {found} is no finite number")
     return np.require(values, requirements=["C", "W"])  # pandas hands out read-only arrays
 
 
-def _numbers(values: pd.Series, first: int, missing: Container[str]) -> np.ndarray:
+def _numbers(values: pd.Series, missing: Container[str], spelling: NumberFormat) -> np.ndarray:
     """float64, NaN where missing."""
     if pd.api.types.is_numeric_dtype(values.dtype):  # truth values among them
         numbers: np.ndarray = values.to_numpy(np.float64, na_value=np.nan)
     else:
         # What is missing becomes NaN, and what spells no number infinite.
-        numbers = _each(values, lambda word: np.nan if word in missing else _finite(word), np.nan).astype(np.float64)
-    if (wrong := np.isinf(numbers)).any():
+        def finite(word: str, of: NumberFormat = spelling) -> float:
+            found = np.nan if word in missing else of.number(word)
+            return np.inf if found is None else found
+
+        texts = values.map(lambda it: finite(it) if isinstance(it, str) else it) if spelling.about else values
+        numbers = _each(texts, lambda word: finite(word, PLAIN), np.nan).astype(np.float64)
+    if (wrong := too_large(numbers)).any():
         row = int(np.argmax(wrong))
-        raise ValueError(
-            f"row {first + row} (from 0), column '{values.name}': {values.iloc[row]!r} is no finite number"
-        )
+        found_ = values.iloc[[row]].tolist()[0]
+        raise RowError(row, f"column '{values.name}': {found_!r} is no finite number")
     return numbers
-
-
-def _finite(word: str) -> float:
-    """The number that a text spells; infinite where it spells none."""
-    found = to_number(word)
-    return np.inf if found is None else found
 
 
 def _each(values: pd.Series, make: Callable[[str], float], missing: float) -> np.ndarray:

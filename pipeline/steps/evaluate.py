@@ -81,6 +81,7 @@ class Evaluate(Step):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Open test, score every candidate, and give each a child run of its own."""
         from pipeline.analysis.evaluation import evaluate
+        from pipeline.data.leaks import unseen_line
         from pipeline.data.prepared import open_prepared
         from pipeline.data.test_split import open_test_split
         from pipeline.training.numerics import settle
@@ -91,6 +92,9 @@ class Evaluate(Step):
         _record_opening(context, run, self._prepare.digest, [candidate.title for candidate in candidates])
         log_datasets(run, self._prepare, ("test",))
         test = open_test_split(prepared)
+        for name, task in prepared.tasks.items():
+            if task.unseen:
+                context.console.detail(unseen_line(name, task.unseen))
         references = self._references(context, prepared, test)
         evaluation = evaluate(
             candidates, test.rows, context.console.detail, references.scores, references.constants, self._against

@@ -79,7 +79,7 @@ def predict(
     done = 0
     with written(output, spreadsheet) as writer:
         for batch in rows.batches:
-            answers = _with_names(network.predict(None, batch.frame, params), about["tasks"])
+            answers = _with_names(_answers(network, batch.frame, source, done, params), about["tasks"])
             if batch.files is not None:
                 answers.insert(0, "file", batch.files)
             writer.write(answers)
@@ -129,11 +129,22 @@ def _predict_texts(
 
     done = 0
     for chunk in texts(source, fields):
-        answers = network.predict(None, pd.DataFrame({"text": pd.Series(chunk, dtype=object)}))
+        answers = _answers(network, pd.DataFrame({"text": pd.Series(chunk, dtype=object)}), source, done)
         writer.write(_with_names(answers, tasks))
         done += len(chunk)
         progress(done, None)
     return done
+
+
+def _answers(network: Any, frame: Any, source: Path, done: int, params: Mapping[str, Any] | None = None) -> Any:
+    """The model's answers to the rows of a frame, of which so many came before."""
+    try:
+        return network.predict(None, frame, params)
+    except ValueError as error:
+        # A RowError of the model's own copy of the code.
+        if (row := getattr(error, "row", None)) is None:
+            raise
+        raise UserError(f"{source}: row {done + row + 1}, {getattr(error, 'what', error)}") from None
 
 
 def _with_names(answers: Any, tasks: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -138,7 +138,7 @@ def test_a_tag_that_training_never_showed_is_named_with_its_line(tmp_path: Path)
     with pytest.raises(UserError, match=r"b\.conll: line 4: tag 'B-car' is unseen in training: .*a\.conll has O, B-a"):
         read(
             folder,
-            {"kind": "tokens", "path": "a.conll", "test": "b.conll"},
+            {"kind": "tokens", "path": "a.conll", "validation": "b.conll"},
             {"t": {"kind": "tagging", "source": "own"}},
         )
 

@@ -90,9 +90,10 @@ def test_what_stands_in_late_rows_is_found(tmp_path: Path) -> None:
     written(tmp_path, late__jsonl="".join(json.dumps(row) + "\n" for row in rows))
     text = drafted(tmp_path, "late.jsonl")
     assert text.startswith("# Drafted from 5,112 texts in late.jsonl.")
-    assert "text: text  # 3 tokens in the middle, 4 at most;" in text
-    assert "mood: {kind: binary, source: mine}  # good 5,052, bad 60" in text
-    assert "score: {kind: regression, source: mine}" in text
+    assert "3 tokens in the middle, 4 at most;" in text
+    assert "good 5,052, bad 60" in text
+    found = load(str(tmp_path / "mine.yaml"), {}, tmp_path).tasks
+    assert {name: task.kind for name, task in found.items()} == {"mood": "binary", "score": "regression"}
     drafted(tmp_path, "late.jsonl", {"score": ""})
 
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from pipeline.data.encodings.moments import ClippedMoments, Moments
 from pipeline.data.encodings.rows import CATEGORICAL, NUMERIC, codes_of, encoded
-from pipeline.data.encodings.values import Codes, counted, in_order
-from pipeline.data.tables.typed import count, numbers, refuse
+from pipeline.data.encodings.values import PLAIN, Codes, NumberFormat, counted, in_order
+from pipeline.data.tables.typed import count, numbers, refuse_too_large
 from pipeline.errors import UserError
 
 _MOST_VALUES = 1 << 20
@@ -39,7 +39,8 @@ class ColumnsEncoding:
     """How the columns of a table become rows.
 
     Attributes:
-        about: `kind` table; `separator` of its CSV files; `missing`, words that mark missing values, and `usual`, false
+        about: `kind` table; `separator` of its CSV files; where text writes numbers in another way than with a point
+            alone, `decimal` and `thousands`; `missing`, words that mark missing values, and `usual`, false
             where the usual words of CSV files do not; `columns`, each with its `name` and `kind`, a numeric one with
             `mean`, `std`, `marked` and, if its numbers are clipped, `clip`, from where to where; a categorical one with
             its `type`, its `values` in the order of their codes from 1, and `rare`, the share of its values in train
@@ -80,6 +81,7 @@ class ColumnsEncoder:
         clip: Quantiles between which numbers are clipped; None clips none.
         separator: Between the fields of a CSV file: those to be predicted are written alike.
         missing: What marks missing values, beside the usual words of CSV files; of these none where it is empty.
+        spelling: How text writes numbers.
     """
 
     family: str
@@ -90,12 +92,13 @@ class ColumnsEncoder:
     clip: tuple[float, float] | None
     separator: str = ","
     missing: tuple[str, ...] | None = None
+    spelling: NumberFormat = PLAIN
 
     def fit(self, chunks: Iterable[tuple[pa.RecordBatch, np.ndarray]]) -> ColumnsEncoding:
         """See `pipeline.data.sources.Encoder`.
 
         Raises:
-            UserError: A number is infinite, a column has no value in train, or more values than categories have.
+            UserError: A number is too large, a column has no value in train, or more values than categories have.
         """
         moments = {name: self._moments() for name, kind in self.inputs.items() if kind == NUMERIC}
         values: dict[str, Counter[str]] = {name: Counter() for name, kind in self.inputs.items() if kind == CATEGORICAL}
@@ -103,8 +106,7 @@ class ColumnsEncoder:
         for chunk, where in chunks:
             for name, own in moments.items():
                 column = numbers(chunk.column(name))
-                why = "an infinite number; leave it empty if it is unknown"
-                refuse(self.path, done, np.isinf(column), name, why)
+                refuse_too_large(self.path, done, column, name)
                 own.take(column[where])
             learnt = pa.array(where)
             for name, counter in values.items():
@@ -122,7 +124,7 @@ class ColumnsEncoder:
         ]
         codes = [len(column["values"]) + 1 for column in columns if column["kind"] == CATEGORICAL]
         file: dict[str, Any] = {"separator": self.separator, "missing": list(self.missing or ())}
-        file |= {} if self.missing != () else {"usual": False}
+        file |= ({} if self.missing != () else {"usual": False}) | self.spelling.about
         return ColumnsEncoding({"kind": "table", **file, "columns": columns, "categories": codes})
 
     def _moments(self) -> Moments:

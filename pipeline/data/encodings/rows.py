@@ -11,7 +11,27 @@ import numpy as np
 from pipeline.data.encodings.values import TEXT, Codes
 
 NUMERIC, CATEGORICAL = "numeric", "categorical"
+LARGEST = float(np.finfo(np.float32).max)
+"""No number is larger: networks compute in float32."""
 _EVERYTHING = (-np.inf, np.inf)
+
+
+class RowError(ValueError):
+    """A row has no answer.
+
+    Args:
+        row: Its number, from 0.
+        what: What is wrong, and where in the row.
+    """
+
+    def __init__(self, row: int, what: str) -> None:
+        super().__init__(f"row {row} (from 0), {what}")
+        self.row, self.what = row, what
+
+
+def too_large(values: np.ndarray) -> np.ndarray:
+    """Which numbers [B] are infinite, or beyond float32: bool [B]; a missing one is not."""
+    return np.abs(values) > LARGEST
 
 
 def codes_of(encoding: Mapping[str, Any]) -> dict[str, Codes]:
@@ -36,6 +56,9 @@ def encoded(
         rows: B.
         numbers: The numbers of a column by its name, float64 [B], NaN where missing.
         codes: The codes of a column by its name [B].
+
+    Raises:
+        RowError: A number is too large to be standardised.
     """
     found: dict[str, list[np.ndarray]] = {"numbers": [], "marks": [], "codes": []}
     for column in columns:
@@ -43,7 +66,12 @@ def encoded(
             found["codes"].append(codes(column["name"]))
             continue
         own = numbers(column["name"]).clip(*column.get("clip", _EVERYTHING))
-        found["numbers"].append(np.nan_to_num((own - column["mean"]) / column["std"], nan=0.0))
+        with np.errstate(over="ignore"):
+            standardised = (own - column["mean"]) / column["std"]
+        if (wrong := too_large(standardised)).any():
+            row = int(np.argmax(wrong))
+            raise RowError(row, f"column '{column['name']}': {own[row]:g} is too large beside what training showed")
+        found["numbers"].append(np.nan_to_num(standardised, nan=0.0))
         if column["marked"]:
             found["marks"].append(np.isnan(own))
     every = [one for kind in found.values() for one in kind]

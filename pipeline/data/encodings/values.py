@@ -12,7 +12,8 @@ This file is part of every model package, and imports neither pandas nor pyarrow
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
@@ -23,6 +24,7 @@ import numpy as np
 BOOLEAN, NUMBER, TIME, TEXT = "boolean", "number", "time", "text"
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _CODE = re.compile(r"\+|-?0\d")  # how what looks like a number and is none begins
+_GROUPS = re.compile(r"\d{1,3}(,\d{2,3})*,\d{3}", re.ASCII)
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )  # `fromisoformat` also reads 20240105
@@ -50,6 +52,49 @@ def to_number(word: str) -> float | None:
     except ValueError:
         flag = _boolean(word)
         return None if flag is None else float(flag == "true")
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How text writes numbers.
+
+    Attributes:
+        decimal: The mark before the fraction.
+        thousands: The mark between groups of digits, of which the last has three; empty for none.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> "NumberFormat":
+        """That of an encoding, or of a source's settings as a mapping."""
+        return cls(about.get("decimal", "."), about.get("thousands", ""))
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What an encoding says of it, as settings: nothing of the usual one."""
+        return {name: mark for name, mark in vars(self).items() if mark != getattr(NumberFormat, name)}
+
+    def number(self, word: str) -> float | None:
+        """The number that a text spells; true and false are 1 and 0; None where it spells none."""
+        if self == NumberFormat():
+            return to_number(word)
+        word = word.strip().replace("\u00a0", " ").replace("\u202f", " ")  # spaces that do not break
+        whole, mark, fraction = word.partition(self.decimal)
+        if self.thousands and self.thousands in whole:
+            groups = whole.lstrip("+-").split(self.thousands)
+            if not _GROUPS.fullmatch(",".join(groups)):
+                return None
+            whole = whole.replace(self.thousands, "")
+        return None if "." in whole + fraction else to_number(f"{whole}{'.' if mark else ''}{fraction}")
+
+
+PLAIN = NumberFormat()
+USUAL_FORMATS = tuple(
+    NumberFormat(*it) for it in ((".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"))
+)
+"""Other ways to write numbers than with a point alone: 1,234.5; 0,5; 1.234,5; 1 234,5; 1 234.5; 1'234.5."""
 
 
 def type_of(words: Iterable[str]) -> str:

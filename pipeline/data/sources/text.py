@@ -39,10 +39,11 @@ class Text(Declared):
                 f"sources.{self.name}.text: '{both[0]}' is what a task predicts: name the field of the text"
             )
         rows = {split: found.take(it, text, partial(check_texts, it.path, text)) for split, it in files.items()}
-        labels = found.labels()
         train = [split for split in ("train", "validation") if split in files]
         own = np.concatenate([np.full(rows[split], SPLITS.index(split), np.int8) for split in train])
         known = {"split": own} if len(train) > 1 else found.split_by.found()
+        given = np.concatenate([known.get("split", own), np.full(rows.get("test", 0), SPLITS.index("test"))])
+        labels = found.labels(given != SPLITS.index("test"))
         first, test = ({name: it[where] for name, it in labels.items()} for where in np.s_[: len(own), len(own) :])
         part = Part(self._stream(files, train, rows), first, **known)
         held = Part(self._stream(files, ["test"], rows), test) if "test" in files else None

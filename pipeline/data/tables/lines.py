@@ -8,7 +8,6 @@ import codecs
 import gzip
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from pipeline.data.encodings.values import to_number
+from pipeline.data.encodings.values import PLAIN, NumberFormat
 from pipeline.data.tables.batching import rebatched
 from pipeline.data.tables.columns import some
 from pipeline.errors import UserError
@@ -106,6 +105,7 @@ class JsonLines:
     text: str | None = None
     missing: tuple[str, ...] = ()
     rows: int | None = None
+    spelling: NumberFormat = PLAIN
 
     @property
     def types(self) -> Mapping[str, pa.DataType]:
@@ -169,11 +169,14 @@ class JsonLines:
         if value is None or (name != self.text and value in ("", *self.missing)):
             return None
         if pa.types.is_floating(kind):
-            # true and false are 1 and 0
-            found = to_number(value) if isinstance(value, str) else value if isinstance(value, int | float) else None
-            if found is None or abs(found) > sys.float_info.max:
+            # true and false are 1 and 0, and a whole number may be beyond all floats
+            if isinstance(value, str):
+                found = self.spelling.number(value)
+            else:
+                found = PLAIN.number(str(int(value))) if isinstance(value, int) else value
+            if not isinstance(found, float):
                 raise UserError(f"{where}: {_shown(value)} is no number")
-            return float(found)
+            return found
         if isinstance(value, list):
             if any(isinstance(it, list | dict) or it is None for it in value):
                 raise UserError(f"{where}: {_shown(value)} is no list of words or numbers")

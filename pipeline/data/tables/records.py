@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.data.encodings.columns import each, missing_in, types_of
 from pipeline.data.encodings.rows import codes_of
-from pipeline.data.encodings.values import Codes
+from pipeline.data.encodings.values import Codes, NumberFormat
 from pipeline.data.tables.columns import Columns, choose_columns
 from pipeline.data.tables.rows import SCORED, Batch, Rows, checked
 from pipeline.data.tables.typed import TableFile, numbers, open_table, refuse
@@ -111,7 +111,7 @@ class Unseen:
 
 def _matching(path: Path, encodings: Sequence[Mapping[str, Any]]) -> tuple[TableFile, Mapping[str, Any]]:
     """The encoding of which fewest columns are missing, and the file opened as it wants."""
-    opened = [(open_table(path, it["separator"], missing_in(it)), it) for it in encodings]
+    opened = [(open_table(path, it["separator"], missing_in(it), spelling=NumberFormat.of(it)), it) for it in encodings]
     return min(opened, key=lambda it: sum(column["name"] not in it[0].types for column in it[1]["columns"]))
 
 

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from pipeline.data.encodings.values import to_number
+from pipeline.data.encodings.rows import LARGEST, too_large
+from pipeline.data.encodings.values import PLAIN, USUAL_FORMATS, NumberFormat
 from pipeline.data.tables.batching import batch_rows, rebatched
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.csv import csv_reader, explained
@@ -67,7 +68,11 @@ class TableFile(Protocol):
 
 
 def open_table(
-    path: Path, separator: str = ",", missing: Sequence[str] | None = None, text: str | None = None
+    path: Path,
+    separator: str = ",",
+    missing: Sequence[str] | None = None,
+    text: str | None = None,
+    spelling: NumberFormat = PLAIN,
 ) -> TableFile:
     """Open a file of a table, a text perhaps gzipped, or a folder that holds Parquet files.
 
@@ -76,22 +81,24 @@ def open_table(
         separator: Between the fields of a CSV file; a `.tsv` file's is a tab.
         missing: Words that mark missing values in every format, beside the usual ones of CSV files; empty for neither.
         text: A column of which every row has text, that may be empty.
+        spelling: How text writes numbers.
 
     Raises:
         UserError: There is no such table.
     """
     words = tuple(missing or ())
     if path.is_dir():
-        return replace(ParquetFiles.under(path), missing=words, text=text)
+        return replace(ParquetFiles.under(path), missing=words, text=text, spelling=spelling)
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder")
     if path.suffix.lower() == ".parquet":
-        return ParquetFiles(path, [path], words, text)
+        return ParquetFiles(path, [path], words, text, spelling)
     if ends_with(path, *JSON):
-        return JsonLines(path, text, words)
+        return JsonLines(path, text, words, spelling=spelling)
     if ends_with(path, ".csv", ".tsv"):
         usual = () if missing == () else _USUAL
-        return CsvFile(path, "\t" if ends_with(path, ".tsv") else separator, (*usual, *words), text)
+        separator = "\t" if ends_with(path, ".tsv") else separator
+        return CsvFile(path, separator, (*usual, *words), text, spelling=spelling)
     raise UserError(
         f"{path}: give a .csv, .tsv, .jsonl, .json (or .gz of these) or .parquet file, or a folder of the last"
     )
@@ -113,6 +120,7 @@ class CsvFile:
     missing: tuple[str, ...] = _USUAL
     text: str | None = None
     rows: int | None = None
+    spelling: NumberFormat = PLAIN
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
@@ -128,7 +136,8 @@ class CsvFile:
         read = {name: pa.string() if pa.types.is_floating(kind) else kind for name, kind in wanted.items()}
         with explained(self.path, list(self.types)):  # pyarrow numbers the columns of the file
             found = self._reader(read, max(_BLOCK, _OF_COLUMN * len(self.types)))
-            yield from converted(self.path, rebatched(found, len(wanted)), wanted, text=self.text)
+            batches = rebatched(found, len(wanted))
+            yield from converted(self.path, batches, wanted, text=self.text, spelling=self.spelling)
 
     def files(self) -> list[Path]:
         """The one."""
@@ -158,6 +167,7 @@ class ParquetFiles:
     parts: list[Path]
     missing: tuple[str, ...] = ()
     text: str | None = None
+    spelling: NumberFormat = PLAIN
 
     @classmethod
     def under(cls, folder: Path) -> "ParquetFiles":
@@ -194,7 +204,7 @@ class ParquetFiles:
             keys = self._keys(part)
             own = _types(part) | dict.fromkeys(keys, pa.string())
             self._check_alike(part, own, wanted)
-            yield from converted(part, _read(part, keys, wanted), wanted, self.missing, self.text)
+            yield from converted(part, _read(part, keys, wanted), wanted, self.missing, self.text, self.spelling)
 
     def files(self) -> list[Path]:
         """All of them."""
@@ -259,6 +269,7 @@ def converted(
     wanted: Mapping[str, pa.DataType],
     missing: Sequence[str] = (),
     text: str | None = None,
+    spelling: NumberFormat = PLAIN,
 ) -> Iterator[pa.RecordBatch]:
     """Columns as the wanted types, with null for every gap.
 
@@ -268,6 +279,7 @@ def converted(
         wanted: The types.
         missing: Words that mark missing values.
         text: A column that is left as it is.
+        spelling: How text writes numbers.
 
     Raises:
         UserError: A value is not of its type.
@@ -282,30 +294,47 @@ def converted(
                 if name != text and pc.any(found := pc.is_in(column, gaps)).as_py():
                     column = pc.if_else(found, None, column)
             if column.type != kind:
-                convert = _as_numbers if pa.types.is_floating(kind) else _cast
-                column = convert(path, done, name, column, kind)
+                column = (
+                    _as_numbers(path, done, name, column, kind, spelling)
+                    if pa.types.is_floating(kind)
+                    else _cast(path, done, name, column, kind)
+                )
             columns.append(column)
         yield pa.RecordBatch.from_arrays(columns, list(wanted))
         done += batch.num_rows
 
 
-def _as_numbers(path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
+def _as_numbers(
+    path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType, spelling: NumberFormat
+) -> pa.Array:
     """A column as numbers; of text every value has to spell one."""
     if pa.types.is_decimal(column.type):
-        column = column.cast(pa.string())  # arrow's own way to floats does not round to the nearest
+        # Arrow's own way to floats does not round to the nearest.
+        column, spelling = column.cast(pa.string()), PLAIN
     if not is_text(column.type):
         return _cast(path, done, name, column, kind)
     try:
-        return column.cast(kind)
+        if spelling == PLAIN:
+            return column.cast(kind)
     except pa.ArrowInvalid:
-        found = column.dictionary_encode()
+        pass
+    found = column.dictionary_encode()
     spelled = found.dictionary.to_pylist()
-    values = [to_number(word) for word in spelled]
+    values = [spelling.number(word) for word in spelled]
     if None in values:
         wrong = {place for place, value in enumerate(values) if value is None}
         row, place = next((row, it) for row, it in enumerate(found.indices.to_pylist()) if it in wrong)
-        raise UserError(f"{place_of(path, done, row, name)}: {spelled[place]!r} is no number")
+        raise UserError(f"{place_of(path, done, row, name)}: {no_number(spelled[place])}")
     return pa.array(values, kind).take(found.indices)
+
+
+def no_number(word: str) -> str:
+    """What is said of a text that should be a number, with the formats in which it is one."""
+    formats = [it.about for it in USUAL_FORMATS if it.number(word) is not None]
+    written = [", ".join(f'`{name}: "{mark}"`' for name, mark in it.items()) for it in formats]
+    return f"{word!r} is no number" + (
+        f"; if the table writes numbers so, say {' or '.join(written)}" if written else ""
+    )
 
 
 def _cast(path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -365,6 +394,18 @@ def refuse(path: Path, done: int, wrong: np.ndarray, column: str, why: str) -> N
     """
     if wrong.any():
         raise UserError(f"{place_of(path, done, int(np.argmax(wrong)), column)}: {why}")
+
+
+def refuse_too_large(path: Path, done: int, values: np.ndarray, column: str) -> None:
+    """Check that each number [B] of a column that is not missing can be computed with.
+
+    Raises:
+        UserError: One is infinite, or beyond float32: where the first one stands, and what to do.
+    """
+    wrong = too_large(values)
+    if wrong.any():
+        what = f"{values[np.argmax(wrong)]:g} is no number to compute with (they end at {LARGEST:.1e})"
+        refuse(path, done, wrong, column, f"{what}; if it is unknown, leave it empty, or list it in `missing`")
 
 
 def is_text(kind: pa.DataType) -> bool:
