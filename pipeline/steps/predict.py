@@ -113,9 +113,11 @@ def _shares(text: str, tasks: list[str]) -> list[float]:
 def _fields(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What the field with the text may be called; none where the model reads no text, or the input is none."""
     encodings = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "text"]
+    if not encodings:
+        return []
     from pipeline.data.texts import holds_text_alone
 
-    if not encodings or (len(encodings) < len(sources) and not holds_text_alone(source)):
+    if len(encodings) < len(sources) and not holds_text_alone(source):
         return []
     return list(dict.fromkeys([*(it["field"] for it in encodings), "text"]))
 
