@@ -14,7 +14,7 @@ from pipeline.data.encodings.columns import dates_of, each, missing_in, types_of
 from pipeline.data.encodings.rows import DATE, codes_of
 from pipeline.data.encodings.values import Codes, NumberFormat
 from pipeline.data.tables.columns import Columns, choose_columns
-from pipeline.data.tables.rows import SCORED, Batch, Rows, checked
+from pipeline.data.tables.rows import Batch, Rows, checked
 from pipeline.data.tables.typed import TableFile, numbers, open_table, refuse
 from pipeline.errors import UserError
 
@@ -123,18 +123,16 @@ def _batches(
     file: TableFile, wanted: Mapping[str, pa.DataType], dates: Mapping[str, Sequence[str]], unseen: Unseen
 ) -> Iterator[Batch]:
     done = 0
-    for whole in file.batches(wanted):
-        for start in range(0, whole.num_rows, SCORED):
-            batch = whole.slice(start, SCORED)
-            for name, kind in wanted.items():
-                if pa.types.is_floating(kind):
-                    refuse(file.path, done, np.isinf(numbers(batch.column(name))), name, "an infinite number")
-            for name, gaps in dates.items():
-                dates_of(batch.column(name), gaps, file.path, done, name)
-            unseen.take(batch)
-            # As pandas has it, text as plain objects.
-            columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
-            yield Batch(pd.DataFrame(columns))
-            done += batch.num_rows
+    for batch in file.batches(wanted):
+        for name, kind in wanted.items():
+            if pa.types.is_floating(kind):
+                refuse(file.path, done, np.isinf(numbers(batch.column(name))), name, "an infinite number")
+        for name, gaps in dates.items():
+            dates_of(batch.column(name), gaps, file.path, done, name)
+        unseen.take(batch)
+        # As pandas has it, text as plain objects.
+        columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+        yield Batch(pd.DataFrame(columns))
+        done += batch.num_rows
     if not done:
         raise UserError(f"{file.path}: no rows")
