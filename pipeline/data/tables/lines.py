@@ -77,6 +77,11 @@ class JsonLines:
                 found.setdefault(name, pa.null())
         return found
 
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """These fields of all objects; null where an object lacks one.
 
@@ -172,6 +177,11 @@ class Lines:
     def types(self) -> Mapping[str, pa.DataType]:
         """Text."""
         return {self.text: pa.string()}
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """None."""
+        return {}
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Texts as they are, and labels as text or numbers.
