@@ -49,12 +49,15 @@ COLUMNS: dict[str, Column] = {
     "mixed": drawn(["1", "2", "G"]),
     "town": drawn(["Bern", "a,b", 'say "hi"', "Zürich", " Oslo"], 0.1),
     "day": drawn(list(DAYS), 0.1),
+    "built": drawn([datetime.date(1950, 1, 31), *DAYS], 0.1),
+    "seen": drawn([datetime.datetime(2024, 2, 29, 23, 59, 58, 500_000), datetime.datetime(2023, 1, 1)], 0.1),
+    "remarks": drawn(["old but quiet", "quiet, with a view", "1 room", "2024"], 0.1),
     "price": DRAWS.normal(300, 50, ROWS).tolist(),
     "sold": drawn([True, False], 0.1),
     "grade": drawn([8, 9, 10], 0.1),
     "code": drawn(["007", "010", "100"]),
 }
-NUMERIC = ("x", "count", "yes")
+KINDS = dict.fromkeys(("x", "count", "yes"), "numeric") | {"built": "date", "seen": "date", "remarks": "text"}
 TARGETS = {"price": "regression", "sold": "binary", "grade": "multiclass", "code": "multiclass"}
 CLASSES = {"sold": ("false", "true"), "grade": ("8", "9", "10"), "code": ("007", "010", "100")}
 NEW = {name: column[:40] for name, column in COLUMNS.items() if name not in TARGETS}
@@ -114,7 +117,7 @@ WRITTEN: dict[str, Callable[[Path, Mapping[str, Column]], None]] = {
 
 def made(folder: Path, name: str) -> Prepared:
     WRITTEN[name](folder / name, COLUMNS)
-    kinds = {column: "numeric" if column in NUMERIC else "categorical" for column in NEW}
+    kinds = {column: KINDS.get(column, "categorical") for column in NEW}
     tasks = {task: {"kind": kind, "source": "s"} for task, kind in TARGETS.items()}
     source = {"kind": "table", "path": name, "inputs": kinds}
     like = Experiment.model_validate({"name": "toy", "sources": {"s": source}, "tasks": tasks})
