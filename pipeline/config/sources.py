@@ -144,7 +144,8 @@ class ImagesSettings(SplitBy, SourceSettings):
 
     Attributes:
         kind: `images`.
-        path: Path of the folder, relative to `data.root` if given, else to the project folder; read recursively.
+        path: Path of the folder, relative to `data.root` if given, else to the project folder; read recursively, links
+            too.
         labels_file: A table (CSV or Parquet) with one row per image, relative to the same folder or to `path`.
         id: Column of the table with the image's path in the folder, its file name, or its file name without suffix.
         size: Height and width to which every image is resized (antialiased, ignoring the aspect ratio); null if all
@@ -253,7 +254,7 @@ class GivenSplits(Settings):
 
 
 class TextSettings(GivenSplits, SplitBy, SourceSettings):
-    """Texts with labels: JSON lines (`.jsonl`), a table (`.csv`, `.tsv`, `.parquet`), or plain lines (`.txt`).
+    """Texts with labels: JSON (`.jsonl`, `.json`), a table (`.csv`, `.tsv`, `.parquet`), or plain lines (`.txt`).
 
     Attributes:
         kind: `text`.
@@ -302,7 +303,8 @@ class TokensSettings(GivenSplits, SourceSettings):
     """Sentences with a BIO tag per token, in CoNLL format: one token per line, an empty line after each sentence.
 
     Columns are separated by tabs if the first line has one, else by spaces; the first column is the token. Lines that
-    start with `-DOCSTART-`, and lines before a sentence that start with `# `, are skipped. The label is called `tags`.
+    start with `-DOCSTART-`, and lines before a sentence that start with `# ` and have no tag, are skipped. The label is
+    called `tags`.
 
     Attributes:
         kind: `tokens`.

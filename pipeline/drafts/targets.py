@@ -93,13 +93,6 @@ def guessed(target: Target, columns: Mapping[str, Column], unreadable: Mapping[s
     column = columns[target.columns[0]]
     if len(target.columns) > 1:
         return "multilabel", f"{len(target.columns)} columns of 0 and 1"
-<<<<<<< HEAD
-    if not column.different:
-        raise UserError(f"--targets: column '{column.name}' has no value in the first {column.rows:,} rows")
-    kind = target.kind or column.kind or "multiclass"
-    if not target.kind and kind == "multilabel":  # labels of a table stand in columns of their own: ',' is but a letter
-        kind = "binary" if column.different == 2 else "multiclass"
-=======
     asked = f"--targets {target.name}{f':{target.kind}' if target.kind else ''}: column '{column.name}'"
     if column.different < 2:
         what = "the same value in every row" if column.different else "no value"
@@ -107,7 +100,6 @@ def guessed(target: Target, columns: Mapping[str, Column], unreadable: Mapping[s
     kind = target.kind or column.kind_as_one or ("multiclass" if column.is_classes else None)
     if kind is None:
         raise UserError(f"{asked} {_no_kind(target, column)}")
->>>>>>> tables
     if kind == "regression" and not column.is_number:
         word, count = column.others.most_common(1)[0] if column.others else column.counts.most_common(1)[0]
         what = column.written or f"'{word}' in {count:,} rows, which is no number"

@@ -1,6 +1,6 @@
 """A stream of rows to score."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ class Batch:
 
     Attributes:
         frame: The columns that the model reads; pixels as float64, as stored.
-        files: Names of the files they come from, where each has its own.
+        files: Names of the files they come from, within the folder, where each has its own.
     """
 
     frame: pd.DataFrame
@@ -35,12 +35,14 @@ class Rows:
         total: Number of rows, where it is known beforehand.
         batches: The rows in order, to be gone through once.
         warning: After all batches, what was striking about them; empty where nothing was.
+        notes: What is known of them before any batch.
     """
 
     columns: Columns
     total: int | None
     batches: Iterator[Batch]
     warning: Callable[[], str] = str
+    notes: Sequence[str] = ()
 
 
 def pixels(values: np.ndarray, columns: Columns, files: list[str] | None = None) -> Batch:

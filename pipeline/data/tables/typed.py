@@ -27,7 +27,7 @@ from pipeline.data.tables.columns import some
 from pipeline.data.tables.csv import csv_reader, explained
 from pipeline.data.tables.footer import row_group_metadata
 from pipeline.data.tables.hive import is_hidden, keys_of, type_of_key
-from pipeline.data.tables.lines import JsonLines
+from pipeline.data.tables.lines import JSON, JsonLines, ends_with
 from pipeline.data.tables.parquet import record_batches
 from pipeline.errors import UserError
 from pipeline.files import check_regular
@@ -37,8 +37,6 @@ _OF_COLUMN = 1 << 11  # the same, at least, of each column: a wide table has few
 _LINE = 1 << 25  # bytes of the longest line that is tried
 _USUAL = tuple(word for word in pa.csv.ConvertOptions().null_values if word)
 """Words that mark missing values in CSV files: NA, NaN, null and the like."""
-JSON_LINES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
-"""How names of files of JSON lines end."""
 _BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError, KeyError)  # what pyarrow raises on damaged files
 
 
@@ -98,14 +96,17 @@ def open_table(
         return replace(ParquetFiles.under(path), missing=words, text=text, spelling=spelling)
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder")
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return ParquetFiles(path, [path], words, text, spelling)
-    if path.name.endswith(JSON_LINES):
+    if ends_with(path, *JSON):
         return JsonLines(path, text, words, spelling=spelling)
-    if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
+    if ends_with(path, ".csv", ".tsv"):
         usual = _USUAL if missing is None or words else ()
-        return CsvFile(path, "\t" if ".tsv" in path.name else separator, (*usual, *words), text, spelling=spelling)
-    raise UserError(f"{path}: give a .csv, .tsv, .jsonl (or .gz of these) or .parquet file, or a folder of the last")
+        separator = "\t" if ends_with(path, ".tsv") else separator
+        return CsvFile(path, separator, (*usual, *words), text, spelling=spelling)
+    raise UserError(
+        f"{path}: give a .csv, .tsv, .jsonl, .json (or .gz of these) or .parquet file, or a folder of the last"
+    )
 
 
 @dataclass(frozen=True)
