@@ -190,7 +190,12 @@ def by_nullable_frame(uri: str, folder: Path) -> pd.DataFrame:
     return pd.DataFrame(mlflow.pyfunc.load_model(uri).predict(converted))
 
 
-def served(kind: str, body: Callable[[], str]) -> Callable[[str, Path], pd.DataFrame]:
+def by_arrow_frame(uri: str, folder: Path) -> pd.DataFrame:
+    converted = table(NEW).to_pandas(types_mapper=pd.ArrowDtype)
+    return pd.DataFrame(mlflow.pyfunc.load_model(uri).predict(converted))
+
+
+def served(kind: str, body: Callable[[], str | bytes]) -> Callable[[str, Path], pd.DataFrame]:
     def answer(uri: str, folder: Path) -> pd.DataFrame:
         model = open_model(uri)
         response = invocations(body(), kind, model, model.metadata.get_input_schema())
@@ -208,16 +213,18 @@ def columns() -> dict[str, Any]:
     return {name: list(map(plain, column)) for name, column in NEW.items()}
 
 
-JSON = "application/json"
+JSON, PARQUET = "application/json", "application/vnd.apache.parquet"
 ASKED: dict[str, Callable[[str, Path], pd.DataFrame]] = {
     **{name: by_file(name) for name in WRITTEN},
     "frame": by_frame,
     "nullable frame": by_nullable_frame,
+    "frame of arrow": by_arrow_frame,
     "records": served(JSON, lambda: json.dumps({"dataframe_records": objects(NEW)})),
     "split": served(JSON, lambda: json.dumps({"dataframe_split": split()})),
     "inputs by column": served(JSON, lambda: json.dumps({"inputs": columns()})),
     "inputs by row": served(JSON, lambda: json.dumps({"inputs": objects(NEW)})),
     "instances": served(JSON, lambda: json.dumps({"instances": objects(NEW)})),
+    "served parquet": served(PARQUET, lambda: frame(NEW).to_parquet()),
     "served csv": served("text/csv", lambda: frame(NEW).to_csv(index=False)),
 }
 
