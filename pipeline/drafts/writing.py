@@ -140,7 +140,7 @@ def plain(name: str, otherwise: str, taken: Container[str] = ()) -> str:
         taken: Names, in lower case, that it may not have, as 'A' and 'a' are one file on some disks.
     """
     short = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:LONGEST_NAME]
-    if short != name and not re.search(r"[A-Za-z0-9]", short):
+    if not short or (short != name and not re.search(r"[A-Za-z0-9]", short)):
         short = otherwise
     while short.lower() in taken:
         short += "_"
