@@ -155,6 +155,10 @@ class JsonLines:
         """The one."""
         return [self.path]
 
+    @cached_property
+    def _gaps(self) -> frozenset[float]:
+        return frozenset(self.spelling.numbers(self.missing))
+
     def _without(self, missing: list[str]) -> UserError:
         return UserError(f"{self.path}: no object has a field {some(missing)}; there are {some(list(self.types))}")
 
@@ -176,7 +180,7 @@ class JsonLines:
                 found = PLAIN.number(str(int(value))) if isinstance(value, int) else value
             if not isinstance(found, float):
                 raise UserError(f"{where}: {_shown(value)} is no number")
-            return found
+            return None if found in self._gaps else found
         if isinstance(value, list):
             if any(isinstance(it, list | dict) or it is None for it in value):
                 raise UserError(f"{where}: {_shown(value)} is no list of words or numbers")
