@@ -1,6 +1,7 @@
 """The evaluation: everything that is found when the test split is opened once for all frozen candidates."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -232,4 +233,4 @@ def _settings(groups: dict[str, list[Candidate]]) -> pd.DataFrame:
 def _with_interval(key: str, row: dict) -> dict[str, float]:
     """A mean and, where there is an interval, its ends; what is not a number is left out."""
     values = {f"{key}{end}": row[name] for end, name in zip(_ENDS, ("mean", "low", "high"), strict=True)}
-    return {name: float(value) for name, value in values.items() if value == value}
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}

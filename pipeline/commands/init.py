@@ -56,6 +56,8 @@ def _write(path: Path, content: str, project: Path) -> None:
 
 def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str, project: Path) -> str:
     """The draft for the kind of data that is found."""
+    from pipeline.data.conll import is_conll
+    from pipeline.data.tables.lines import JSON, ends_with
     from pipeline.drafts.table import draft_table
     from pipeline.drafts.targets import kinds, parse
 
@@ -63,7 +65,7 @@ def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str,
         from pipeline.drafts.images import draft_images
 
         return draft_images(data, labels, kinds(targets), name, project)
-    if text or data.name.endswith((".jsonl", ".jsonl.gz", ".ndjson", ".conll", ".conll.gz")):
+    if text or is_conll(data) or ends_with(data, *JSON):
         from pipeline.drafts.text import draft_text
 
         return draft_text(data, kinds(targets), name, project)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.decoding import decoded, size_of
+from pipeline.data.decoding import decoded
 from pipeline.data.sources.image_folder import ImageFolder, same_image
 from pipeline.data.sources.looked import Column, look
 from pipeline.data.tables.typed import TableFile, open_table
@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 
 _LOOKED_AT = 200
 _LONGER_SIDE = 64
+_SHOWN = 8  # classes that a comment names
 
 
 class _Draft(Draft):
@@ -83,6 +84,8 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
         of = _by_table(draft, found, open_table(labels), targets, project)
     _looks(draft, found)
     draft.put_tasks()
+    for note in found.notes:
+        draft.say(("tasks",), note, below=True)
     draft.put(
         ("model",),
         {"trunk": {"widths": [256], "dropout": 0.2}},
@@ -96,10 +99,12 @@ def _by_folders(draft: _Draft, folder: ImageFolder, targets: Mapping[str, str]) 
     """Without a file of labels."""
     if targets and set(targets) != {"class"}:
         raise UserError(f"--targets: without --labels there is one, 'class', found {', '.join(targets)}")
-    _, classes, split = folder.classes()
+    codes, classes, split = folder.classes()
     kind = targets.get("class") or ("binary" if len(classes) == 2 else "multiclass")
     where = "within train, validation and test, which are kept" if split is not None else f"in {folder.path.name}"
-    draft.task("class", kind, f"the {len(classes)} folders {where}")
+    counts = Counter(classes[code] for code in codes).most_common(_SHOWN)
+    shown = ", ".join([f"{name} {count:,}" for name, count in counts] + ["..."] * (len(classes) > _SHOWN))
+    draft.task("class", kind, f"the {len(classes)} folders {where}: {shown}")
     return ""
 
 
@@ -168,11 +173,14 @@ def _words(column: Column, mark: str) -> dict[str, str]:
 def _looks(draft: _Draft, folder: ImageFolder) -> None:
     """Settings of what the images look like, by some of them, spread evenly."""
     step = -(-len(folder.names) // _LOOKED_AT)
-    paths = [folder.path / name for name in folder.names[::step]]
-    sizes = Counter(size_of(path) for path in paths)
-    grey = all((pixels == pixels[:1]).all() for pixels in (decoded(path, "rgb") for path in paths))
+    sizes: Counter[tuple[int, int]] = Counter()
+    grey = True
+    for name in folder.names[::step]:
+        pixels = decoded(folder.path / name, "rgb")
+        sizes[pixels.shape[-2:]] += 1
+        grey = grey and bool((pixels == pixels[:1]).all())
     colours = "have no colours" if grey else "have colours"
-    draft.set("channels", "grey" if grey else "rgb", f"the {len(paths)} images looked at {colours}")
+    draft.set("channels", "grey" if grey else "rgb", f"the {sizes.total()} images looked at {colours}")
     (height, width), _ = sizes.most_common(1)[0]
     longer = max(height, width)
     if len(sizes) == 1 and longer <= _LONGER_SIDE:

@@ -4,7 +4,7 @@ Legend of shapes: B rows, F values of a row.
 """
 
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.data.encodings.dates import BETTER, dates_but
 from pipeline.data.encodings.rows import RowError, codes_of, encoded, too_large
 from pipeline.data.encodings.values import PLAIN, Codes, NumberFormat, spelled
 from pipeline.data.tables import pixel_columns
@@ -80,6 +81,8 @@ class Rows:
                 len(frame),
                 numbers=lambda name: _numbers(frame[name], self._missing, self._spelling),
                 codes=lambda name: _each(frame[name], self._codes[name], 0),
+                dates=lambda name: _dates(frame[name], self._missing),
+                texts=lambda name: _texts(frame[name], self._missing),
             )
         except RowError as error:
             raise RowError(first + error.row, error.what) from None
@@ -94,7 +97,7 @@ class Rows:
 
     @cached_property
     def _missing(self) -> frozenset[str]:
-        """Text that marks a missing number."""
+        """Text that marks a missing number, date or text."""
         return frozenset(["", *((self.source.encoding or {}).get("missing") or ())])
 
     @property
@@ -135,6 +138,22 @@ def _numbers(values: pd.Series, missing: Container[str], spelling: NumberFormat)
         found_ = values.iloc[[row]].tolist()[0]
         raise RowError(row, f"column '{values.name}': {found_!r} is no finite number")
     return numbers
+
+
+def _dates(values: pd.Series, missing: Collection[str]) -> np.ndarray:
+    """Seconds since 1970, float64, NaN where missing."""
+    seconds = _each(values, dates_but(missing), np.nan).astype(np.float64)
+    if (wrong := np.isinf(seconds)).any():
+        row = int(np.argmax(wrong))
+        raise RowError(row, f"column '{values.name}': {values.iloc[row]!r} is no date: {BETTER}")
+    return seconds
+
+
+def _texts(values: pd.Series, missing: Collection[str]) -> tuple[list[str], np.ndarray]:
+    """The different texts, and the place of each row's among them, -1 where missing."""
+    known: dict[str, int] = {}
+    places = _each(values, lambda text: -1 if text in missing else known.setdefault(text, len(known)), -1)
+    return list(known), places.astype(int)
 
 
 def _each(values: pd.Series, make: Callable[[str], float], missing: float) -> np.ndarray:

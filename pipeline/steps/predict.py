@@ -14,8 +14,6 @@ Progress = Callable[[int, int | None], None]
 """Takes the number of rows done, and of all rows where it is known."""
 
 _SHOWN = 3
-_OF_TEXT = (".jsonl", ".jsonl.gz", ".txt", ".txt.gz", ".conll")
-"""Endings of files of text alone."""
 
 
 def _silent(*_: Any) -> None:
@@ -36,9 +34,9 @@ def predict(
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
         source: A table with the columns that the model reads (`pixel_0` ... of images), see
-            `pipeline.data.tables.typed.open_table`, or a folder of images; for a model that reads text, a file that
-            `pipeline.data.texts` reads.
-        output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
+            `pipeline.data.tables.typed.open_table`, or a folder of images, also in folders of it; for a model that
+            reads text, a file that `pipeline.data.texts` reads.
+        output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`, a path within it.
         progress: Told after each batch.
         warn: Told once of columns that are ignored, once of values that the model does not know, and once of classes
             that a spreadsheet program would run as formulas.
@@ -76,6 +74,8 @@ def predict(
         more = " ..." if len(ignored) > _SHOWN else ""
         named = f"{', '.join(ignored[:_SHOWN])}{more}"
         warn(f"{source}: {len(ignored)} columns that the model does not read are ignored: {named}")
+    for note in rows.notes:
+        warn(note)
     done = 0
     with written(output, spreadsheet) as writer:
         for batch in rows.batches:
@@ -113,7 +113,11 @@ def _shares(text: str, tasks: list[str]) -> list[float]:
 def _fields(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What the field with the text may be called; none where the model reads no text, or the input is none."""
     encodings = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "text"]
-    if not encodings or (len(encodings) < len(sources) and not source.name.endswith(_OF_TEXT)):
+    if not encodings:
+        return []
+    from pipeline.data.texts import holds_text_alone
+
+    if len(encodings) < len(sources) and not holds_text_alone(source):
         return []
     return list(dict.fromkeys([*(it["field"] for it in encodings), "text"]))
 
@@ -181,9 +185,8 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
 
 def _of_pixels(source: Path) -> bool:
     """Whether an input for a model that reads both tables and images is one of images."""
-    from pipeline.data.decoding import is_image
     from pipeline.data.tables.typed import open_table
 
     if source.is_dir():
-        return any(is_image(path.name) for path in source.iterdir())
+        return not any(source.rglob("*.parquet"))
     return any(name.startswith("pixel_") for name in open_table(source).types)

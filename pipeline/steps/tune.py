@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from pipeline.tracking.run import Run
+    from pipeline.training.slot import Slot
 
 WINNERS, TRIALS = "winners.json", "trials.parquet"
 _TUNE_RUNS = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.KEY}` LIKE '%'"
@@ -84,21 +85,18 @@ class Tune(Step):
         """Bring the study to its number of trials and find the winner of each replicate."""
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.runs.projection import Projection
-        from pipeline.training.slot import batch_slots
         from pipeline.tuning.search import Callbacks, search
         from pipeline.tuning.study import table, winners
 
-        tuning, in_all = self.experiment.tuning, self.experiment.trials
-        assert tuning is not None
+        in_all = self.experiment.trials
         prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
         log_datasets(run, self._prepare, ("train", "validation"))
         study, name = self._study(context)
         run.tags({tags.STUDY: name})
         trained = on_device(self.experiment, self._device)
-        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, in_all)), trained))
         with (
             context.console.bar(self.title, in_all) as bar,
-            context.scheduler.pool(prepared, batch, in_all * (trained.training.folds or 1)) as pool,
+            context.scheduler.pool(prepared, self._batch(trained), in_all * (trained.training.folds or 1)) as pool,
         ):
             projection = Projection(context, run, self.experiment, name, self._prepare.digest, bar)
             callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
@@ -115,6 +113,21 @@ class Tune(Step):
         run.metrics(_means(chosen), step=in_all)
         run.tags({tags.WINNER: ", ".join(f"trial {trial.number}" for trial in best)})
         run.artifacts(folder)
+
+    def check_size(self, context: Context) -> None:
+        """See `Step`: of a batch of trials as large as the experiment."""
+        from pipeline.data.prepared import open_prepared
+        from pipeline.training.workers.memory import check
+
+        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
+        check(prepared, self._batch(on_device(self.experiment, self._device)))
+
+    def _batch(self, trained: Experiment) -> "list[Slot]":
+        """The slots of a batch of trials."""
+        from pipeline.training.slot import batch_slots
+
+        assert trained.tuning is not None
+        return batch_slots(dict.fromkeys(range(min(trained.tuning.batch, trained.trials)), trained))
 
     def _study(self, context: Context) -> tuple[Any, str]:
         """The study of this identity, or a new one; what a new one differs in from the last is said."""

@@ -162,7 +162,7 @@ def test_progress_tells_rows_done_of_all_rows(uri: str, tmp_path: Path) -> None:
     ("source", "message"),
     [
         ("missing.csv", "no such file or folder"),
-        ("rows.txt", r"give a \.csv, \.csv\.gz or \.parquet file, or a folder of images"),
+        ("rows.txt", r"give a \.csv, \.tsv, \.jsonl, \.json \(or \.gz of these\) or \.parquet file"),
         ("empty", "no image in this folder"),
         ("short.csv", "missing 'pixel_4', 'pixel_5'"),
     ],

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline.config.sources import Separated
 from pipeline.data.encodings.columns import each
 from pipeline.data.encodings.values import canonical, in_order, type_of
+from pipeline.data.tables.lines import EMPTY
 from pipeline.data.tables.typed import numbers, place_of, refuse_too_large
 from pipeline.errors import UserError
 from pipeline.kinds import kind_of
@@ -189,7 +190,7 @@ class SeparatedReader(LabelReader):
     def _words(self, text: str | None) -> list[str] | None:
         """A row's labels; None where they are unknown."""
         text, none = (text or "").strip(), self._settings.none
-        if text == none:
+        if text in (none, EMPTY):
             return []
         return [word.strip() for word in text.split(self._settings.separator)] if text else None
 

@@ -13,7 +13,7 @@ from pipeline.data.encodings.words import tokens_of
 from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report, Streamed
 from pipeline.data.sources.reading import Labelled
 from pipeline.data.sources.tokens import checksums
-from pipeline.data.tables.lines import JsonLines, Lines, names_in
+from pipeline.data.tables.lines import JSON, JsonLines, Lines, ends_with, names_in
 from pipeline.data.tables.typed import TableFile, open_table
 from pipeline.errors import UserError
 
@@ -84,13 +84,13 @@ def open_texts(
     Raises:
         UserError: There is no such file, or it is of none of the kinds that hold texts.
     """
-    if path.name.endswith((".jsonl", ".jsonl.gz", ".ndjson")):
+    if ends_with(path, *JSON):
         return JsonLines(path, text)
-    if labels or path.name.endswith((".txt", ".txt.gz")):
+    if labels or ends_with(path, ".txt"):
         return Lines(path, text, labels, names or {})
-    if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")) or path.is_dir():
+    if ends_with(path, ".csv", ".tsv", ".parquet") or path.is_dir():
         return open_table(path, separator, text=text)
-    raise UserError(f"{path}: texts are read from .jsonl, .csv, .tsv, .parquet or .txt files")
+    raise UserError(f"{path}: texts are read from .jsonl, .json, .csv, .tsv, .parquet or .txt files")
 
 
 def check_texts(path: Path, text: str, done: int, batch: pa.RecordBatch) -> None:

@@ -29,7 +29,7 @@ def csv_reader(
         convert: How values are read, see `pyarrow.csv.ConvertOptions`.
     """
     return pa.csv.open_csv(
-        pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None),
+        pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None),
         # One thread: with more, pyarrow reads ahead and cannot say in which row an error is.
         pa.csv.ReadOptions(use_threads=False, block_size=block),
         parse,
