@@ -34,7 +34,8 @@ test: install
 	$(PLAINEST) python -m pytest -n 2 --dist loadfile $(FAST_NUMERIC)
 
 test-all: install
-	python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pip install --quiet -c requirements.txt --no-build-isolation -e '.[public]'
+	python -m pytest -m "slow or not slow" --hypothesis-profile all
 	$(PLAINEST) python -m pytest -m "slow or not slow" $(NUMERIC)
 
 lint: install

@@ -143,10 +143,17 @@ def rerun(run: str, **options: Any) -> None:
 
 @cli.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--targets", default="", metavar="NAME[:KIND],...", help="What to predict, for example price:regression.")
+@click.option(
+    "--targets",
+    default="",
+    metavar="NAME[:KIND],...",
+    help="What to predict, for example price:regression; a name with , : = or + in it as '\"a,b\":binary'.",
+)
 @click.option("--labels", type=click.Path(path_type=Path), help="The CSV file with the labels of a folder of images.")
 @click.option("--text", is_flag=True, help="DATA holds texts: JSONL, CSV, or CoNLL with a tag a token.")
-@click.option("--name", default="", help="Of the experiment; by default the file's.")
+@click.option(
+    "--name", default="", help="Of the experiment; by default the file's, as far as an experiment can bear it."
+)
 @output_options
 def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, **options: Any) -> None:
     """Draft an experiment from DATA: a table, a folder of images, or texts."""
@@ -167,12 +174,15 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, *
     metavar="SHARES",
     help="Of a network trained by cosmos: shares of the tasks, as 0.8,0.2.",
 )
+@click.option(
+    "--spreadsheet", is_flag=True, help="For a spreadsheet program: no text of a .csv file begins like a formula."
+)
 @output_options
-def predict(model: str, source: Path, output: Path, preference: str, **options: Any) -> None:
+def predict(model: str, source: Path, output: Path, preference: str, spreadsheet: bool, **options: Any) -> None:
     """Score a table or a folder of images with a registered model."""
     from pipeline.commands.predict import predict as score
 
-    score(model, source, output, preference, options["quiet"], options["json"])
+    score(model, source, output, preference, spreadsheet, options["quiet"], options["json"])
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
-"""Addresses and texts as they may be shown and stored: without passwords."""
+"""Addresses of databases, and texts as they may be shown and stored: without passwords."""
 
 import os
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote
+from pathlib import Path
+from urllib.parse import quote, unquote
 
 _ADDRESSES = ("HEADWAY_STORAGE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ARTIFACT_URI")
 _SECRETS = (
@@ -14,6 +15,33 @@ _SHORTEST = 3  # a shorter password is part of too many words to be found in a t
 _USER = re.compile(r"(?<=://)[^\s'\"<>]*@")
 _NAMED = re.compile(r"(?i)(\b[\w-]*(?:password|passwd|pwd|secret|token|api_?key)[\w-]*=)[^\s&;'\"<>]+")
 _remembered: set[str] = set()
+_SQLITE = re.compile(r"sqlite(\+\w+)?:///")
+
+
+def sqlite_url(file: Path, query: str = "") -> str:
+    """The URL of a sqlite file, as SQLAlchemy reads it.
+
+    Args:
+        file: Its path.
+        query: What follows a `?`, if anything.
+
+    >>> sqlite_url(Path("/mine/mlflow.db")), sqlite_url(Path("/50%?/mlflow.db"))
+    ('sqlite:////mine/mlflow.db', 'sqlite+pysqlite:////50%25%3F/mlflow.db')
+    """
+    # Optuna fills what stands in braces; MLflow makes the folder that a URL with sqlite:/// spells.
+    spelled = re.sub(r"[%?#{}\x00-\x1f]", lambda found: quote(found[0]), str(file))
+    driver = "" if spelled == str(file) else "+pysqlite"
+    return f"sqlite{driver}:///{spelled}{'?' if query else ''}{query}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a sqlite URL; None of another.
+
+    >>> sqlite_file("sqlite+pysqlite:////50%25%3F/mlflow.db?timeout=3"), sqlite_file("https://host")
+    (PosixPath('/50%?/mlflow.db'), None)
+    """
+    found = _SQLITE.match(url)
+    return Path(unquote(url[found.end() :].partition("?")[0])) if found else None
 
 
 def redacted(url: str) -> str:

@@ -13,12 +13,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 
 # Tests leave the user's own cache alone, and share one among them.
 os.environ["HEADWAY_CACHE"] = str(REPOSITORY / ".headway" / "cache")
+
+
+# Few examples, the same in every run; `make test-all` takes all of them.
+_EXAMPLES = {"few": 20, "all": 500}
+for _profile, _count in _EXAMPLES.items():
+    hypothesis.settings.register_profile(
+        _profile, max_examples=_count, derandomize=True, deadline=None, database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
+hypothesis.settings.load_profile("few")
 
 
 @dataclass(frozen=True)

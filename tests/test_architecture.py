@@ -30,7 +30,19 @@ LAYERS = [
     {"config"},
     {"stacked"},
     {"pretrained"},
-    {"draws", "files", "garbage_collection", "parent_process", "plugins", "sqlite", "throttle", "urls", "user_cache"},
+    {
+        "draws",
+        "files",
+        "garbage_collection",
+        "parent_process",
+        "plugins",
+        "printable",
+        "sqlite",
+        "store_keys",
+        "throttle",
+        "urls",
+        "user_cache",
+    },
     {"errors"},
 ]
 SELDOM = {"captum", "rich", "sklearn", "tokenizers", "torchmetrics", "torchvision", "transformers"}
@@ -86,6 +98,7 @@ def test_tracking_is_used_by_steps_and_above_and_imports_nothing_of_them() -> No
                     "tracking",
                     "errors",
                     "sqlite",
+                    "store_keys",
                     "urls",
                     "user_cache",
                     "",

@@ -18,6 +18,9 @@ from pipeline.stacked import Targets
 BINS = 15
 """Of confidence, in a calibration error."""
 
+UNSEEN_NLL = -float(np.log(np.finfo(np.float64).eps))
+"""Log loss of a class that training never showed: scikit-learn's `log_loss` has it of a probability of 0."""
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -33,13 +36,24 @@ class Answers:
         """From logits [K, N, C] and classes [1, N]."""
         log = functional.log_softmax(logits.double(), -1)
         best, predicted = log.max(-1)
-        nll = -log.gather(-1, targets.expand(log.shape[:2]).unsqueeze(-1)).squeeze(-1)
+        nll = losses(log, targets)
         return cls(predicted, best.exp(), nll, log[..., 1].exp())
 
     @classmethod
     def joined(cls, parts: list["Answers"]) -> "Answers":
         """Those of several batches, in order."""
         return cls(*(torch.cat([getattr(part, name) for part in parts], 1) for name in cls.__annotations__))
+
+
+def losses(log: Tensor, targets: Tensor) -> Tensor:
+    """Log losses [K, N] from logarithms of probabilities [K, N, C], 0 of an unseen class, and classes [1, N]."""
+    found = -log.gather(-1, targets.expand(log.shape[:2]).unsqueeze(-1)).squeeze(-1)
+    return found.masked_fill(found.isposinf(), UNSEEN_NLL)
+
+
+def with_unseen(task: PreparedTask, logits: Tensor) -> Tensor:
+    """Logits [..., C] with those of the classes that training never showed behind them, which are never answered."""
+    return functional.pad(logits, (0, len(task.unseen)), value=-torch.inf) if task.unseen else logits
 
 
 class ClassScorer:
@@ -57,7 +71,8 @@ class ClassScorer:
         """Take logits [K, B, C] and the targets [1, B] that belong to them."""
         labelled = targets.labelled[0] > 0
         two_or_more = logits if logits.size(-1) > 1 else functional.pad(logits, (1, 0))
-        self._parts.append(Answers.of(two_or_more[:, labelled], targets.values[:, labelled]))
+        answers = with_unseen(self._task, two_or_more[:, labelled])
+        self._parts.append(Answers.of(answers, targets.values[:, labelled]))
 
     def scores(self, labels: np.ndarray) -> TaskScores:
         """The scores, given the targets [N] of all rows taken."""
@@ -81,6 +96,9 @@ def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, 
     The calibration error is that of the answered class: the mean distance of confidence and accuracy over 15 bins of
     confidence, weighted by rows (Naeini et al. 2015; Guo et al. 2017, arXiv 1706.04599). The balanced accuracy is the
     mean over classes of the share of their rows that are answered right.
+
+    A class that training never showed counts as any other that is never answered: its rows are wrong, its recall and F1
+    are 0, and its log loss is `UNSEEN_NLL`. Ranks of a binary task are of the rows of its two classes.
     """
     names = ["accuracy", "balanced_accuracy", "macro_f1", "nll", "ece"]
     names += ["roc_auc", "average_precision"] if task.definition.single else []
@@ -89,7 +107,7 @@ def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, 
     true, predicted, confidence, positive = (
         it.numpy() for it in (targets, answers.predicted, answers.confidence, answers.positive)
     )
-    right, count = predicted == true, len(task.classes)
+    right, count = predicted == true, len(task.scored)
     values = {
         "accuracy": right.mean(),
         "balanced_accuracy": balanced_accuracy(true, predicted, count),
@@ -98,7 +116,8 @@ def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, 
         "ece": calibration_error(confidence, right),
     }
     if task.definition.single:
-        values |= {"roc_auc": roc_auc(true, positive), "average_precision": average_precision(true, positive)}
+        own, chances = true[true < 2], positive[true < 2]
+        values |= {"roc_auc": roc_auc(own, chances), "average_precision": average_precision(own, chances)}
     return {name: float(values[name]) for name in names}
 
 
@@ -110,4 +129,4 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 
 def _confusions(task: PreparedTask, targets: Tensor, predicted: Tensor) -> np.ndarray:
     everyone = targets.expand(predicted.shape).flatten().numpy()
-    return confusions(everyone, predicted.flatten().numpy(), len(task.classes))
+    return confusions(everyone, predicted.flatten().numpy(), len(task.scored))

@@ -1,8 +1,10 @@
 """The evaluation: everything that is found when the test split is opened once for all frozen candidates."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,8 +19,11 @@ from pipeline.analysis.metrics import Scores, draw_together
 from pipeline.analysis.settings import compared_all, differs_in
 from pipeline.analysis.statistics.unfinished import finished_table
 from pipeline.data.prepared import Split
+from pipeline.store_keys import keys_of
 
 _FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates", "front", "finished")
+
+_ENDS = ("", "_ci_low", "_ci_high")
 
 
 @dataclass(frozen=True)
@@ -65,17 +70,18 @@ class Evaluation:
     def metrics(self, candidate: str, tasks: Sequence[str]) -> dict[str, float]:
         """A candidate's `test/task/metric` with `_ci_low` and `_ci_high`, and `test/all/delta_m_percent`.
 
-        Of a front of two tasks also `validation/all/hypervolume`.
+        A metric of a label may stand under a key, see `metric_names`. Of a front of two tasks also
+        `validation/all/hypervolume`.
 
         Args:
             candidate: As in the tables.
             tasks: Those to answer for: all, or the one of a single-task baseline.
         """
         found: dict[str, float] = {}
-        every = pd.concat([it for it in (self.scores, self.references) if len(it)])
+        every = self._every_score
         for row in every[every["candidate"] == candidate].to_dict("records"):
             if row["task"] in tasks:
-                found |= _with_interval(f"test/{row['task']}/{row['metric']}", row)
+                found |= _with_interval(self._keys[f"test/{row['task']}/{row['metric']}"], row)
         against_single = self.delta_m[self.delta_m["against"] == SINGLE]
         for row in against_single[against_single["candidate"] == candidate].to_dict("records"):
             found |= _with_interval("test/all/delta_m_percent", row)
@@ -84,6 +90,21 @@ class Evaluation:
             own = {"mean": area.mean, "low": interval.low, "high": interval.high}
             found |= _with_interval("validation/all/hypervolume", own)
         return found
+
+    @property
+    def metric_names(self) -> dict[str, str]:
+        """By key the name of each metric that MLflow does not take as it is."""
+        return {key + end: name + end for name, key in self._keys.items() if key != name for end in _ENDS}
+
+    @cached_property
+    def _every_score(self) -> pd.DataFrame:
+        return pd.concat([it for it in (self.scores, self.references) if len(it)])
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        """The key of each metric."""
+        pairs = self._every_score[["task", "metric"]].drop_duplicates().itertuples(index=False)
+        return keys_of((f"test/{task}/{metric}" for task, metric in pairs), _ENDS, of_labels=True)
 
     def save(self, folder: Path) -> None:
         """Write every table as `<name>.csv`, and those that people read as `<name>.html` too."""
@@ -148,7 +169,7 @@ def evaluate(
     names = [name for name in groups if name != SINGLE]
     more = [(name, other) for name in names for other in against if other in names and other != name]
     tuned = [name for name, its in groups.items() if all(it.is_tuned for it in its)]
-    classes = {name: task.classes for name, task in default.prepared.tasks.items()}
+    classes = {name: task.scored for name, task in default.prepared.tasks.items()}
     metrics = {name: task.primary for name, task in default.prepared.tasks.items()}
     shared = [candidate for candidate in candidates if candidate.role != "single"]
     return Evaluation(
@@ -211,5 +232,5 @@ def _settings(groups: dict[str, list[Candidate]]) -> pd.DataFrame:
 
 def _with_interval(key: str, row: dict) -> dict[str, float]:
     """A mean and, where there is an interval, its ends; what is not a number is left out."""
-    values = {key: row["mean"], f"{key}_ci_low": row["low"], f"{key}_ci_high": row["high"]}
-    return {name: float(value) for name, value in values.items() if value == value}
+    values = {f"{key}{end}": row[name] for end, name in zip(_ENDS, ("mean", "low", "high"), strict=True)}
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.analysis.class_scores import calibration_error
+from pipeline.analysis.class_scores import UNSEEN_NLL, calibration_error
 from pipeline.analysis.counts import average_precision, f1_score, roc_auc
-from pipeline.analysis.metrics import TaskScores, by_label, in_a_name, mean_of_known
+from pipeline.analysis.metrics import TaskScores, by_label, mean_of_known
 from pipeline.data.prepared import PreparedTask, known
 from pipeline.stacked import Targets
 from pipeline.training.thresholds import HALF
@@ -33,12 +33,19 @@ class LabelScorer:
         self._logits.append(logits.clone())
 
     def scores(self, labels: np.ndarray) -> TaskScores:
-        """The scores, given the targets [N, L] of all rows taken."""
+        """The scores, given the targets [N, L] of all rows taken.
+
+        A label that training never showed is known where a row has it, and is never answered: it is wrong there, its F1
+        is 0, its log loss `UNSEEN_NLL`, and it has no ranks.
+        """
         task, logits = self._task, torch.cat(self._logits, 1).double()
+        unseen = labels.shape[1] - logits.size(2)
+        logits = functional.pad(logits, (0, unseen), value=-UNSEEN_NLL)
         present = known(labels)
-        thresholds = np.array(self._thresholds or [[HALF] * labels.shape[1]] * len(logits))
+        own_ = self._thresholds or [[HALF] * len(task.classes)] * len(logits)
+        thresholds = np.array([[*slot, *[HALF] * unseen] for slot in own_])
         each = [
-            _metrics(self._task.classes, slot, labels, present, own)
+            _metrics(task.scored[: labels.shape[1]], slot, labels, present, own)
             for slot, own in zip(logits, thresholds, strict=True)
         ]
         found = {name: np.array([one[name] for one in each]) for name in each[0]}
@@ -64,7 +71,7 @@ def _metrics(
     values = {name: mean_of_known(its) for name, its in (found | {"macro_f1": f1}).items()}
     values |= _over_all(logits[torch.from_numpy(present)], labels[present] > 0, answers[present])
     for name, its in found.items():
-        values |= {f"{name}.{in_a_name(label)}": it for label, it in zip(classes, its, strict=True)}
+        values |= {f"{name}.{label}": it for label, it in zip(classes, its, strict=True)}
     return values
 
 

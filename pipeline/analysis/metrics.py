@@ -3,14 +3,13 @@
 Shapes: K seeds, N rows of a task's source, C classes, L labels at once, R resamples.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from pipeline.analysis.counts import added
+from pipeline.analysis.counts import ROUNDING, added
 from pipeline.analysis.statistics.intervals import UNBOUNDED, Bounds, Part, over_rows, resampled_sums
 from pipeline.draws import seed_of
 
@@ -179,18 +178,14 @@ def mean_of_known(values: list[float]) -> float:
     return float(np.mean(kept)) if kept else float("nan")
 
 
-def in_a_name(label: str) -> str:
-    """A label or a type of entities as a part of a metric's name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", label)
-
-
 def _accuracy(sums: np.ndarray) -> np.ndarray:
     return sums[:, 1] / sums[:, 0]
 
 
 def _r2(sums: np.ndarray) -> np.ndarray:
     count, linear, squares, errors = sums.T
-    return 1.0 - errors / (squares - linear**2 / count)
+    deviations = squares - linear**2 / count
+    return 1.0 - errors / np.where(deviations > ROUNDING * squares, deviations, np.nan)
 
 
 def _roc_auc(sums: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ number, or NaN where there is nothing to measure. It is called like the function
     multilabel       1 or 0, NaN where unknown, float64 [N, L]    probabilities, float64 [N, L]
     regression       float64 [N], in the target's unit            float64 [N], in the target's unit, clipped
 
-N are the rows with a target, of a multilabel task with at least one.
+N are the rows with a target, of a multilabel task with at least one; what test has of classes or labels that training
+never showed is left out, as the answers have no place for it.
 """
 
 import math
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from pipeline.analysis.metrics import TaskScores
 from pipeline.data.answers import within
-from pipeline.data.prepared import PreparedTask
+from pipeline.data.prepared import PreparedTask, known
 from pipeline.errors import UserError
 from pipeline.kinds import kind_of
 from pipeline.plugins import first_line, own, part
@@ -75,8 +76,12 @@ class OwnScorer:
         Raises:
             UserError: A metric fails, or answers no number.
         """
-        scores = self._scorer.scores(labels)
-        rows = scores.labelled
+        scores, count = self._scorer.scores(labels), len(self._task.classes)
+        if self._task.definition.form == "labels":
+            labels = labels[:, :count]
+            rows = known(labels).any(1)
+        else:
+            rows = scores.labelled & (self._task.definition.is_number | (labels < count))
         true = _true(self._task, labels[rows])
         answers = _answers(self._task, torch.cat(self._logits, 1)[:, torch.from_numpy(rows)])
         found = {

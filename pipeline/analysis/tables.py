@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from pipeline.analysis.counts import added
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores
 from pipeline.analysis.statistics.differences import delta_m, difference, level
 from pipeline.analysis.statistics.intervals import Estimate, holm
+from pipeline.printable import escape, printable
 
 if TYPE_CHECKING:
     from pipeline.analysis.front import Point
@@ -210,7 +210,8 @@ def write(table: pd.DataFrame, path: Path) -> None:
 
 def write_html(table: pd.DataFrame, path: Path, title: str) -> None:
     """Write a table as a page of its own."""
-    body = table.to_html(index=False, na_rep="", float_format=lambda value: f"{value:.6g}", border=0)
+    shown = table.map(lambda cell: printable(cell) if isinstance(cell, str) else cell)
+    body = shown.to_html(index=False, na_rep="", float_format=lambda value: f"{value:.6g}", border=0)
     path.write_text(_PAGE.format(title=escape(title), body=body), encoding="utf-8")
 
 

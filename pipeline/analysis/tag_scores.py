@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.analysis.metrics import TaskScores, in_a_name
+from pipeline.analysis.class_scores import losses, with_unseen
+from pipeline.analysis.metrics import TaskScores
 from pipeline.data.prepared import PreparedTask
 from pipeline.stacked import Targets
 from pipeline.training.spans import Spans, f1
@@ -22,16 +23,16 @@ class TagScorer:
     """
 
     def __init__(self, task: PreparedTask) -> None:
-        self._task, self._spans = task, Spans(task.classes)
+        self._task, self._spans = task, Spans(task.scored)
         self._entities: list[Tensor] = []
         self._tokens: list[Tensor] = []
 
     def take(self, logits: Tensor, targets: Targets) -> None:
         """Take logits [K, B * T, C] and the targets [1, B * T] that belong to them."""
-        log = functional.log_softmax(logits.double(), -1)
+        log = functional.log_softmax(with_unseen(self._task, logits.double()), -1)
         answered, known = log.argmax(-1), targets.labelled > 0
-        losses = -log.gather(-1, targets.values.expand(log.shape[:2]).unsqueeze(-1)).squeeze(-1)
-        tokens = [known.expand(answered.shape), (answered == targets.values) & known, losses * known]
+        wrong = losses(log, targets.values)
+        tokens = [known.expand(answered.shape), (answered == targets.values) & known, wrong * known]
         self._tokens.append(torch.stack([self._rows(it.double()).sum(-1) for it in tokens], -1))
         self._entities.append(self._spans.counts(*(self._rows(it) for it in (answered, targets.values, known))))
 
@@ -50,6 +51,7 @@ class TagScorer:
         """Metrics [K] from counts of entities [K, 3, R] and of tokens [K, 3]: known, right, and their losses.
 
         `accuracy` and `nll` are of tags, the others of entities over all types; `entity_f1.<type>` of those of a type.
+        Entities of a type that training never showed are never answered.
         """
         right, answered, true = entities.sum(-1).double().unbind(-1)
         known = tokens[:, 0].where(tokens[:, 0] > 0, float("nan"))
@@ -63,5 +65,5 @@ class TagScorer:
         }
         for place, kind in enumerate(self._spans.types):
             own = entities[:, :, place]
-            found[f"entity_f1.{in_a_name(kind)}"] = f1(own).where(own[:, 2] > 0, float("nan"))
+            found[f"entity_f1.{kind}"] = f1(own).where(own[:, 2] > 0, float("nan"))
         return {name: values.numpy() for name, values in found.items()}

@@ -5,10 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import click
-
 from pipeline.commands.lookup import find_run, tracker_here
 from pipeline.config import flatten
+from pipeline.printable import echo
 from pipeline.steps.step import EXPERIMENT_FILE, KEY_FILE
 from pipeline.tracking import tags
 
@@ -27,7 +26,7 @@ def diff(first: str, second: str, as_json: bool) -> None:
         "configuration": _differing(*(_settings(tracker, run) for run in runs)),
         "data": _differing(*(_data(run, key) for run, key in zip(runs, keys, strict=True))),
         "code": _differing(*({**key.get("code", {}), **key.get("versions", {})} for key in keys)),
-        "metrics": _paired(tracker, runs) or _last(runs),
+        "metrics": _paired(tracker, runs) or _last(tracker, runs),
     }
     if as_json:
         print(json.dumps(comparison))
@@ -86,9 +85,9 @@ def _paired(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
     return differences
 
 
-def _last(runs: list[Any]) -> dict[str, dict[str, Any]]:
+def _last(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
     """Second minus first of the metrics that both runs have."""
-    before, after = (run.data.metrics for run in runs)
+    before, after = (tracker.metrics(run) for run in runs)
     return {
         name: {"difference": after[name] - before[name], "interval": None, "pairs": 1}
         for name in sorted(before.keys() & after.keys())
@@ -98,13 +97,13 @@ def _last(runs: list[Any]) -> dict[str, dict[str, Any]]:
 
 def _print(comparison: dict[str, Any]) -> None:
     first, second = comparison["runs"]
-    click.echo(f"{first['name']} {first['run_id']}  ->  {second['name']} {second['run_id']}")
+    echo(f"{first['name']} {first['run_id']}  ->  {second['name']} {second['run_id']}")
     for part in ("configuration", "data", "code"):
-        click.echo(f"{part}: {'equal' if not comparison[part] else ''}".rstrip())
+        echo(f"{part}: {'equal' if not comparison[part] else ''}".rstrip())
         for name, (before, after) in comparison[part].items():
-            click.echo(f"  {name}: {before} -> {after}")
-    click.echo("metrics, second minus first:")
+            echo(f"  {name}: {before} -> {after}")
+    echo("metrics, second minus first:")
     for name, change in comparison["metrics"].items():
         bounds = change["interval"]
         interval = f"  [{bounds[0]:+.5f}, {bounds[1]:+.5f}] over {change['pairs']} seeds" if bounds else ""
-        click.echo(f"  {name}: {change['difference']:+.5f}{interval}")
+        echo(f"  {name}: {change['difference']:+.5f}{interval}")

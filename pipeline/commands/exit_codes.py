@@ -8,6 +8,7 @@ from types import TracebackType
 import click
 
 from pipeline.errors import Failure, UserError
+from pipeline.printable import printable
 from pipeline.urls import scrubbed
 
 FAILURE, USER_ERROR = 1, 2
@@ -55,5 +56,5 @@ def _without_secrets(kind: type[BaseException], error: BaseException, at: Traceb
 
 def _end(problem: str, code: int) -> None:
     line = " ".join(scrubbed(problem).split())
-    print(f"headway: {line}", file=sys.stderr)
+    print(f"headway: {printable(line)}", file=sys.stderr)
     sys.exit(code)

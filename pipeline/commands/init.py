@@ -1,27 +1,27 @@
 """`headway init`: draft an experiment from files."""
 
 import json
+import os
 import re
 from pathlib import Path
 
-import click
-
 from pipeline.config import load, project_folder
+from pipeline.drafts.writing import plain
 from pipeline.errors import Failure, UserError
 from pipeline.files import check_regular
+from pipeline.printable import echo, printable
 
 
 def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, as_json: bool) -> None:
-    """Write `experiments/NAME.yaml`; by default the name is that of the data.
+    """Write `experiments/NAME.yaml`; by default the name is that of the data, as far as an experiment can bear it.
 
     Raises:
         UserError: The data cannot be read, or an experiment of that name exists.
         Failure: The file cannot be written.
     """
     project = project_folder()
-    name = name or re.sub(r"[^A-Za-z0-9_-]", "_", data.name.split(".")[0]) or "mine"
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise UserError(f"--name {name}: a name has letters, digits, '_' and '-' only")
+    asked = name or Path(os.path.abspath(data)).name.split(".")[0]
+    name = re.sub(r"^[_-]+", "", plain(asked, "mine")) or "mine"
     path = project / "experiments" / f"{name}.yaml"
     if path.exists():
         raise UserError(f"{path.relative_to(project)} exists already: give another --name, or delete it first")
@@ -30,12 +30,14 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, a
     if not data.exists():
         raise UserError(f"{data}: no such file or folder")
     content = _draft(data, labels, targets, text, name, project)
+    if name != asked:
+        said = "names of experiments have letters, digits, _ and - only, and begin with one of the first two"
+        content = f"# '{printable(asked)}' is called {name}: {said}.\n{content}"
     _write(path, content, project)
     if as_json:
         print(json.dumps({"experiment": name, "file": str(path.relative_to(project))}))
         return
-    click.echo(content, nl=False)
-    click.echo(f"\nwritten to {path.relative_to(project)}; look it over, then: headway run {name}")
+    echo(*content.split("\n"), f"written to {path.relative_to(project)}; look it over, then: headway run {name}")
 
 
 def _write(path: Path, content: str, project: Path) -> None:
@@ -54,6 +56,8 @@ def _write(path: Path, content: str, project: Path) -> None:
 
 def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str, project: Path) -> str:
     """The draft for the kind of data that is found."""
+    from pipeline.data.conll import is_conll
+    from pipeline.data.tables.lines import JSON, ends_with
     from pipeline.drafts.table import draft_table
     from pipeline.drafts.targets import kinds, parse
 
@@ -61,7 +65,7 @@ def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str,
         from pipeline.drafts.images import draft_images
 
         return draft_images(data, labels, kinds(targets), name, project)
-    if text or data.name.endswith((".jsonl", ".jsonl.gz", ".ndjson", ".conll", ".conll.gz")):
+    if text or is_conll(data) or ends_with(data, *JSON):
         from pipeline.drafts.text import draft_text
 
         return draft_text(data, kinds(targets), name, project)

@@ -10,7 +10,9 @@ from pipeline.steps.console import Console
 from pipeline.tracking.store import check_store, tracking_uri
 
 
-def predict(model: str, source: Path, output: Path, preference: str, quiet: bool, as_json: bool) -> None:
+def predict(
+    model: str, source: Path, output: Path, preference: str, spreadsheet: bool, quiet: bool, as_json: bool
+) -> None:
     """Write one row of predictions for each row of the input.
 
     Raises:
@@ -25,9 +27,18 @@ def predict(model: str, source: Path, output: Path, preference: str, quiet: bool
 
     garbage_collection.normal()
     Tracker(project, None)  # sets mlflow's tracking URI
-    console = Console(quiet or as_json)
+    console, warnings = Console(quiet or as_json), list[str]()
+
+    def warn(line: str) -> None:
+        warnings.append(line)
+        console.warn(line)
+
     with console.bar("predict", None) as bar:
-        rows = score(model, source, output, lambda done, total: bar.at(done, total=total), console.warn, preference)
+
+        def progress(done: int, total: int | None) -> None:
+            bar.at(done, total=total)
+
+        rows = score(model, source, output, progress, warn, preference, spreadsheet)
     console.line(f"{rows} rows scored into {output}")
     if as_json:
-        print(json.dumps({"model": model, "rows": rows, "output": str(output)}))
+        print(json.dumps({"model": model, "rows": rows, "output": str(output), "warnings": warnings}))

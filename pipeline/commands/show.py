@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import click
-import yaml
-
 from pipeline.commands.options import Request
 from pipeline.config import experiment_files, load, project_folder, public
 from pipeline.config.balancing import Balancing
+from pipeline.drafts.writing import dumped
 from pipeline.errors import UserError
 from pipeline.plugins import add_to_path, only_looking
+from pipeline.printable import echo
 
 
 def show_list(as_json: bool) -> None:
@@ -22,7 +21,7 @@ def show_list(as_json: bool) -> None:
         print(json.dumps([{"experiment": name, "purpose": purpose} for name, purpose in purposes.items()]))
         return
     for name, purpose in purposes.items():
-        click.echo(f"{name:24} {purpose}")
+        echo(f"{name:24} {purpose}")
 
 
 def show_balancers(as_json: bool) -> None:
@@ -50,7 +49,7 @@ def show_balancers(as_json: bool) -> None:
         facts += [f"settings {settings}"] if settings else []
         facts += [f"{method.min_tasks} tasks or more"] if method.min_tasks > 1 else []
         facts += [] if method.trainable else ["its defaults are not a good start"]
-        click.echo(f"{name:14} {method.summary()}\n{'':14} {'; '.join(facts)}\n{'':14} {method.paper}")
+        echo(f"{name:14} {method.summary()}", f"{'':14} {'; '.join(facts)}", f"{'':14} {method.paper}")
 
 
 def show_experiment(request: Request) -> None:
@@ -63,11 +62,10 @@ def show_experiment(request: Request) -> None:
     if request.as_json:
         print(json.dumps({"configuration": tree, "steps": steps}))
         return
-    click.echo(yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=110), nl=False)
-    click.echo()
+    echo(*dumped(tree, default_flow_style=None, width=110).split("\n"))
     for step in steps:
         status = f"run {step['run_id']}" if step["run_id"] else step["status"]
-        click.echo(f"{step['step']:24} {step['key'] or '-':34} {status}")
+        echo(f"{step['step']:24} {step['key'] or '-':34} {status}")
 
 
 def show_data(request: Request) -> None:
@@ -94,28 +92,26 @@ def show_data(request: Request) -> None:
         folds = f"; {len(source['folds'])} folds of {min(source['folds']):,} rows or more" if "folds" in source else ""
         if kind := next((it for it in ("words", "subwords") if it in source), None):
             length = source["shape"][0]
-            click.echo(
-                f"{name}: texts of at most {length} tokens, {source[kind]:,} {kind} are distinguished; {rows}{folds}"
-            )
+            echo(f"{name}: texts of at most {length} tokens, {source[kind]:,} {kind} are distinguished; {rows}{folds}")
             for text in source["examples"]:
-                click.echo(f"  {text}")
+                echo(f"  {text}")
             continue
         shape = " x ".join(map(str, source["shape"]))
-        click.echo(f"{name}: rows of {shape} divided by {source['scale']:g}; {rows}{folds}")
+        echo(f"{name}: rows of {shape} divided by {source['scale']:g}; {rows}{folds}")
     for name, task in contents["tasks"].items():
-        click.echo()
+        echo()
         _show_task(name, task, contents["sources"][task["source"]]["rows"])
 
 
 def _show_task(name: str, task: dict[str, Any], rows: dict[str, int]) -> None:
-    click.echo(_line(f"{name} ({task['kind']})", rows))
-    click.echo(_line("missing", [f"{100 * share:.1f} %" for share in task["missing"].values()]))
+    echo(_line(f"{name} ({task['kind']})", rows))
+    echo(_line("missing", [f"{100 * share:.1f} %" for share in task["missing"].values()]))
     for label, counts in task.get("classes", {}).items():
-        click.echo(_line(label, [f"{100 * count / task['of'][split]:.1f} %" for split, count in counts.items()]))
+        echo(_line(label, [f"{100 * count / task['of'][split]:.1f} %" for split, count in counts.items()]))
     if values := task.get("values"):
         for mark in values["train"]:
-            click.echo(_line(mark, [f"{values[split][mark]:.6g}" if split in values else "-" for split in rows]))
-    click.echo(f"  the first rows of train: {'; '.join(task['examples'])}")
+            echo(_line(mark, [f"{values[split][mark]:.6g}" if split in values else "-" for split in rows]))
+    echo(f"  the first rows of train: {'; '.join(task['examples'])}")
 
 
 def _line(first: str, others: Iterable[str]) -> str:
@@ -140,5 +136,5 @@ def _steps(experiment: Any, project: Path) -> list[dict[str, Any]]:
 
 
 def _purpose(path: Path) -> str:
-    first = path.read_text(encoding="utf-8").splitlines()[0] if path.stat().st_size else ""
+    first = path.read_text(encoding="utf-8", errors="replace").splitlines()[0] if path.stat().st_size else ""
     return first.removeprefix("#").strip() if first.startswith("#") else ""

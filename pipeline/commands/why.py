@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import click
-
 from pipeline.commands.options import Request
 from pipeline.config import load, project_folder
 from pipeline.errors import UserError
 from pipeline.plugins import add_to_path, only_looking
+from pipeline.printable import echo
 
 
 def why(name: str, request: Request) -> None:
@@ -28,9 +27,9 @@ def why(name: str, request: Request) -> None:
     if request.as_json:
         print(json.dumps({"step": title, **change}))
         return
-    click.echo(f"{title}: {change['answer']}")
+    echo(f"{title}: {change['answer']}")
     for line in change["changed"]:
-        click.echo(f"  {line}")
+        echo(f"  {line}")
 
 
 def _answer(name: str, request: Request, project: Path) -> tuple[str, dict[str, Any]]:

@@ -22,7 +22,8 @@ class Clipped(Settings):
     Attributes:
         clip: Quantiles of the training rows to which every numeric column is clipped before it is standardised, in
             training, evaluation and prediction: a few outliers may otherwise dominate the error. A column that would
-            become constant on the training rows is not clipped. null for no clipping.
+            become constant on the training rows is clipped to their range instead. null for no clipping, except that a
+            column which is constant on the training rows keeps that value in every row.
     """
 
     clip: Annotated[Quantiles, BeforeValidator(as_tuple), AfterValidator(_in_order)] | None = (0.001, 0.999)

@@ -12,7 +12,7 @@ from pipeline.config.own import OwnPath
 from pipeline.config.parts import Part
 from pipeline.config.tasks import named
 
-ColumnKind = Literal["numeric", "categorical", "auto"]
+ColumnKind = Literal["numeric", "categorical", "date", "text", "auto"]
 
 
 Columns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]
@@ -59,7 +59,7 @@ class SourceSettings(Part):
 
 
 class TableSettings(SplitBy, Clipped, SourceSettings):
-    """Rows of a CSV file, a Parquet file, or a folder of Parquet files (partitioned as `key=value/` or not).
+    """Rows of a CSV, JSON lines or Parquet file, or of a folder of Parquet files (partitioned as `key=value/` or not).
 
     Attributes:
         kind: `table`.
@@ -67,13 +67,18 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
         inputs: The input columns and their types; a name may be a pattern with `*` and `?`, which matches columns that
             are no label, split column or excluded. `numeric`: clipped and standardised; missing values become the mean,
             with an indicator column. `categorical`: each value has a trained embedding; missing values and values not
-            seen in training share one. `auto`: the type that `headway init` would infer from the first rows, without
-            identifiers, times and constant columns. The default is all columns, `auto`.
+            seen in training share one. `date`: ISO 8601, in UTC if it has a zone, as year, month, weekday, hour, day of
+            the year and time, numeric each, without those that are constant in training. `text`: signed hashes of its
+            words (Weinberger et al. 2009). `auto`: the type that `headway init` would infer, without identifiers,
+            splits and constant columns. The default is all columns, `auto`.
         exclude: Columns that patterns do not match, by name or pattern.
         labels: Names for groups of 0/1 columns that one multilabel task predicts. A single column is a label of its own
             name, and need not be listed.
         separator: Field separator of a CSV file.
-        missing: Values of a CSV file that mark missing values, beside the empty string, NA, NaN, null and the like.
+        missing: Words that mark missing values, as empty and null values do; in CSV files where they are not quoted,
+            and beside NA, NaN, null and the like. `[]` is for CSV files in which these are values.
+        decimal: Mark before the fraction of numbers that are written as text, such as `","` of 0,5.
+        thousands: Mark between groups of their digits, such as `","` of 1,234.5; empty for none.
         categories: Maximum number of values of a categorical column, the most frequent ones.
     """
 
@@ -85,8 +90,16 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
     exclude: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     labels: dict[str, Columns] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)
-    missing: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
+    missing: Annotated[tuple[str, ...] | None, BeforeValidator(as_tuple)] = None
+    decimal: str = Field(default=".", pattern=r"^[^\w+-]$")
+    thousands: str = Field(default="", pattern=r"^[^\w+-]?$")
     categories: Annotated[int, ROWS] = Field(default=1000, ge=1)
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> "TableSettings":
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both '{self.decimal}': which is it?")
+        return self
 
     @model_validator(mode="after")
     def _sees_no_split(self) -> "TableSettings":
@@ -131,7 +144,8 @@ class ImagesSettings(SplitBy, SourceSettings):
 
     Attributes:
         kind: `images`.
-        path: Path of the folder, relative to `data.root` if given, else to the project folder; read recursively.
+        path: Path of the folder, relative to `data.root` if given, else to the project folder; read recursively, links
+            too.
         labels_file: A table (CSV or Parquet) with one row per image, relative to the same folder or to `path`.
         id: Column of the table with the image's path in the folder, its file name, or its file name without suffix.
         size: Height and width to which every image is resized (antialiased, ignoring the aspect ratio); null if all
@@ -240,7 +254,7 @@ class GivenSplits(Settings):
 
 
 class TextSettings(GivenSplits, SplitBy, SourceSettings):
-    """Texts with labels: JSON lines (`.jsonl`), a table (`.csv`, `.tsv`, `.parquet`), or plain lines (`.txt`).
+    """Texts with labels: JSON (`.jsonl`, `.json`), a table (`.csv`, `.tsv`, `.parquet`), or plain lines (`.txt`).
 
     Attributes:
         kind: `text`.
@@ -289,7 +303,8 @@ class TokensSettings(GivenSplits, SourceSettings):
     """Sentences with a BIO tag per token, in CoNLL format: one token per line, an empty line after each sentence.
 
     Columns are separated by tabs if the first line has one, else by spaces; the first column is the token. Lines that
-    start with `-DOCSTART-`, and lines before a sentence that start with `# `, are skipped. The label is called `tags`.
+    start with `-DOCSTART-`, and lines before a sentence that start with `# ` and have no tag, are skipped. The label is
+    called `tags`.
 
     Attributes:
         kind: `tokens`.

@@ -13,15 +13,20 @@ from pipeline.config.parts import Part
 ALL = "all"
 """The task name under which values over all tasks are logged; no task may take it."""
 
+LONGEST_NAME = 100
+"""Letters of a task's or a source's name: names of files and keys of metrics are made of it."""
+
 
 def named(what: str, name: str) -> str:
     """The name of a task or a source, which names files and metrics.
 
     Raises:
-        ValueError: It has other characters than these may have.
+        ValueError: It has other characters than these may have, or too many.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise ValueError(f"a {what}'s name has letters, digits, '_' and '-' only, found '{name}'")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"a {what}'s name has at most {LONGEST_NAME} letters, found {len(name)}")
     return name
 
 

@@ -1,15 +1,28 @@
-"""Sentences with tags in the CoNLL layout: a token a line, an empty line after each sentence."""
+"""Sentences with tags in the CoNLL layout: a token a line, an empty line after each sentence.
 
+Columns are parted by tabs or by the ASCII space. What else Unicode has for a space is part of a token, and a space
+within a column that tabs part becomes the no-break space: joined by spaces, tokens are parted again where they were.
+"""
+
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.data.tables.lines import lines
+from pipeline.data.tables.lines import ends_with, lines
 from pipeline.errors import UserError
 
 OUTSIDE = "O"
 UNKNOWN = "_"
 """A tag that is not known."""
+_BIO = re.compile(rf"{OUTSIDE}|{UNKNOWN}|[BI]-.+")
+_NO_BREAK = "\u00a0"
+_BLANK = " \t"
+
+
+def is_conll(path: Path) -> bool:
+    """Whether a file's name says that it holds sentences."""
+    return ends_with(path, ".conll", ".bio", ".iob", ".iob2", ".annotated")
 
 
 @dataclass(frozen=True)
@@ -42,32 +55,49 @@ def sentences(path: Path, column: int | None = -1, repair: bool = False) -> Iter
     tags: list[str] = []
     tabs, width, first, found = False, 0, 0, False
     for number, line in enumerate(lines(path), 1):
-        if not line.strip() or line.startswith("-DOCSTART-"):
+        if not line.strip(_BLANK) or line.startswith("-DOCSTART-"):
             if tokens:
                 yield Sentence(tokens, tags, first)
             tokens, tags = [], []
             continue
-        if not tokens and (line.startswith("# ") and "\t" not in line):
-            continue
         tabs = tabs if width else "\t" in line
-        fields = line.split("\t") if tabs else line.split()
+        fields = _fields(line, tabs)
+        if not fields[-1] and len(fields) != width:  # a tab at the end
+            fields.pop()
+        if not tokens and _is_comment(line, fields, width):
+            continue
         if not width:
             width = len(fields)
             _check_column(path, number, width, column)
-        if len(fields) != width or not fields[0].strip():
+        if len(fields) != width or not fields[0]:
             raise UserError(
                 f"{path}: line {number} has {len(fields)} columns, the first one has {width}: "
                 f"every token needs all of them, parted by {'a tab' if tabs else 'spaces'}"
             )
         first = first if tokens else number
         if column is not None:
-            tags.append(_tag(path, number, fields[column].strip(), tags[-1] if tags else OUTSIDE, repair))
-        tokens.append(fields[0].strip())
+            tags.append(_tag(path, number, fields[column], tags[-1] if tags else OUTSIDE, repair))
+        tokens.append(fields[0])
         found = True
     if tokens:
         yield Sentence(tokens, tags, first)
     if not found:
         raise UserError(f"{path}: no sentence")
+
+
+def _fields(line: str, tabs: bool) -> list[str]:
+    """The columns of a line; a file with tabs may have lines with spaces instead."""
+    if tabs and "\t" in line:
+        return [re.sub(" +", _NO_BREAK, field.strip(" ")) for field in line.split("\t")]
+    return re.split(r"[ \t]+", line.strip(_BLANK))
+
+
+def _is_comment(line: str, fields: list[str], width: int) -> bool:
+    """Whether a line before a sentence is about it, and its `#` no token: this has a tag."""
+    if not line.startswith("# "):
+        return False
+    fits = len(fields) == width if width else "\t" in line
+    return not (fits and any(map(_BIO.fullmatch, fields[1:])))
 
 
 def _check_column(path: Path, number: int, width: int, column: int | None) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+_SHOWN = 5
 _CHUNK = 1 << 22  # values hashed at a time
 
 
@@ -31,6 +32,8 @@ def suspicions(manifest: Mapping[str, Any]) -> list[str]:
                 rows = source["rows"][split]
                 lines.append(f"{name}: {count} of {rows} rows of {split} have the very inputs of a row of train")
     for name, task in manifest["tasks"].items():
+        if unseen := task.get("unseen"):
+            lines.append(unseen_line(name, unseen))
         for index, label in enumerate(task["classes"]):
             seen = {split: counts[index] for split, counts in task["counts"].items()}
             if not seen["train"] and any(seen.values()):
@@ -38,6 +41,13 @@ def suspicions(manifest: Mapping[str, Any]) -> list[str]:
             elif seen["train"] and not seen.get("validation", 1):
                 lines.append(f"task '{name}': no row of validation is '{label}': what is chosen by it is blind to that")
     return lines
+
+
+def unseen_line(task: str, unseen: Mapping[str, int]) -> str:
+    """What is said of classes that test alone has, with their rows or tokens."""
+    shown = [f"'{label}' ({count:,})" for label, count in list(unseen.items())[:_SHOWN]]
+    more = f" and {len(unseen) - _SHOWN} more" if len(unseen) > _SHOWN else ""
+    return f"task '{task}': test alone has {', '.join(shown)}{more}: no network answers these, and they count as wrong"
 
 
 def hashed(rows: np.ndarray) -> np.ndarray:

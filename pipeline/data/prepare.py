@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.config import Experiment
 from pipeline.config.tasks import Regression, TaskSettings
+from pipeline.data.encodings.rows import RowError
 from pipeline.data.encodings.text import most_of
 from pipeline.data.folds import Folded, folded, of_folds
 from pipeline.data.leaks import hashed, repeated
@@ -22,7 +23,7 @@ from pipeline.data.prepared import MANIFEST, checksum, groups_file, inputs_file,
 from pipeline.data.sources import Cutting, Encoder, Encoding, Examples, Part, Place, Report, source
 from pipeline.data.splitting import Chosen, split
 from pipeline.data.targets import Stored, fitted, label_of, targets_of
-from pipeline.errors import Failure
+from pipeline.errors import Failure, UserError
 from pipeline.kinds import kind_of
 
 _CHUNK_ROWS = 4096
@@ -90,6 +91,7 @@ def _split_source(
     """Read and split one source, and write its tasks."""
     examples = source(experiment, name).read(place, report)
     tasks = {task: settings for task, settings in experiment.tasks.items() if settings.source == name}
+    several = getattr(experiment.sources.get(name), "labels", {})
     labels = {task: label_of(task, settings, examples) for task, settings in tasks.items()}
     data, folds, used = experiment.data, experiment.training.folds, sorted(set(labels.values()))
     parts = split(name, examples, used, 0.0 if folds else data.validation, data.test, experiment.seed)
@@ -102,9 +104,9 @@ def _split_source(
         if kind_of(settings.kind).per_token:
             found.tags[task] = own, examples.classes[labels[task]]
             continue
-        stored = targets_of(
-            task, own, examples.classes[labels[task]], isinstance(settings, Regression) and settings.clip == "range"
-        )
+        clip = isinstance(settings, Regression) and settings.clip == "range"
+        declared = isinstance(several.get(labels[task]), tuple)
+        stored = targets_of(task, own, examples.classes[labels[task]], clip, declared)
         manifest["tasks"][task] = _write_targets(folder, task, settings, stored, parts["train"])
     for part in filter(None, (examples.train, examples.test)):
         if examples.encoder is not None:
@@ -120,12 +122,21 @@ def _write_groups(folder: Path, name: str, test: Chosen) -> None:
 
 
 def _write_targets(folder: Path, task: str, settings: TaskSettings, stored: Stored, train: Chosen) -> dict[str, Any]:
-    """Write a task's targets, and answer what the manifest says of it."""
+    """Write a task's targets, and answer what the manifest says of it.
+
+    Raises:
+        UserError: It needs two classes and has another number, or a fold lacks what it needs.
+    """
+    count = len(stored.about["classes"])
+    if kind_of(settings.kind).two_classes and count != 2:
+        raise UserError(
+            f"tasks.{task}.kind: {settings.kind} needs two classes, label '{settings.label or task}' has {count}"
+        )
     for split_name, array in stored.arrays.items():
         _save(folder / labels_file(task, split_name), array)
     about = {"kind": settings.kind, "source": settings.source, **stored.about}
     if isinstance(train, Folded):
-        about["folds"] = of_folds(task, stored.arrays["train"], train.folds, len(about["classes"]))
+        about["folds"] = of_folds(task, stored.arrays["train"], train.folds, count)
     return about
 
 
@@ -190,7 +201,7 @@ def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | N
     cut = dict.fromkeys(rows, 0)
     files = {piece: _opened(folder / inputs_file(name, piece[0])) for piece in pieces}
     try:
-        for piece, values, shortened in _encoded(pieces, encoding):
+        for piece, values, shortened in _encoded(name, pieces, encoding):
             split_name, start = piece
             cut[split_name] += shortened
             if done[piece] == start:
@@ -226,7 +237,7 @@ def _opened(path: Path) -> Any:
 
 
 def _encoded(
-    parts: Mapping[tuple[str, int], Chosen], encoding: Encoding | None
+    name: str, parts: Mapping[tuple[str, int], Chosen], encoding: Encoding | None
 ) -> Iterator[tuple[tuple[str, int], np.ndarray, int]]:
     """Some rows [B, ...] of a piece of a split at a time, in the order of the source; and how many were cut."""
     for part in {id(chosen.part): chosen.part for chosen in parts.values()}.values():
@@ -234,7 +245,10 @@ def _encoded(
         start = 0
         for chunk in _chunks(part):
             stop = start + len(chunk)
-            values = encoding.encode(chunk) if encoding else chunk
+            try:
+                values = encoding.encode(chunk) if encoding else chunk
+            except RowError as error:
+                raise UserError(f"source '{name}': row {start + error.row + 1}, {error.what}") from None
             cut = encoding.cut(chunk) if isinstance(encoding, Cutting) else np.zeros(len(chunk), bool)
             for piece, where in own.items():
                 if (mask := where[start:stop]).any():

@@ -30,7 +30,8 @@ class Split:
         inputs: By source, [N, F] as stored; what the network sees is inputs / scale.
         labels: By task. Numbers of classes: int64 [N], -1 where missing. Tags: int64 [N, T], -1 where missing and after
             the end of a row. Several labels at once: float32 [N, L], 1 or 0. Numbers: float32 [N], standardised (see
-            `PreparedTask`). Both NaN where missing.
+            `PreparedTask`). Both NaN where missing. Of test, numbers of classes may be those of `PreparedTask.scored`,
+            and labels have a column for each, those behind L NaN where they are not 1.
         without: By source, a range of these rows that is none of the split: a fold that is held out.
         groups: Of the test split, by source whose rows come in groups, the group of each row, from 0: int64 [N].
     """
@@ -53,7 +54,8 @@ class PreparedTask:
     Attributes:
         kind: Of the task.
         source: Whose rows carry its labels.
-        classes: Names of its classes in order; of a multilabel task those of its labels; of a regression task none.
+        classes: Names of its classes in order; of a multilabel task those of its labels; of a regression task none. A
+            row of train or validation has each of them.
         counts: By split, the number of rows of each class, or with each label, or of tokens with each tag; of a
             regression task none.
         mean: Of a regression task's training targets, in their own unit; else 0.
@@ -63,6 +65,7 @@ class PreparedTask:
         labelled: By split, the number of rows with a target: one number, or one for each of several labels.
         length: T, the most tokens of a row of a tagging task; else 0.
         folds: Under cross-validation, `counts` and `labelled` of train and validation as they are in each fold.
+        unseen: Classes, labels or tags that test alone has, and in how many rows or tokens: no network answers them.
     """
 
     kind: str
@@ -76,6 +79,12 @@ class PreparedTask:
     labelled: dict[str, list[int]] = field(default_factory=dict)
     length: int = 0
     folds: list[dict[str, dict[str, list[int]]]] = field(default_factory=list)
+    unseen: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Names of all classes that test rows may have: behind its own those that training never showed."""
+        return (*self.classes, *self.unseen)
 
     def holding_out(self, fold: int) -> "PreparedTask":
         """The task as a network sees it that holds a fold out."""

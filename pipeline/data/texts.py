@@ -6,26 +6,31 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.data.conll import sentences
+from pipeline.data.conll import is_conll, sentences
 from pipeline.data.sources.text import check_texts, open_texts
 from pipeline.data.tables.columns import some
+from pipeline.data.tables.lines import JSON, ends_with
 from pipeline.errors import UserError
 
 _ROWS = 1024
-_CONLL = (".conll", ".conll.gz", ".annotated", ".bio", ".iob")
+
+
+def holds_text_alone(path: Path) -> bool:
+    """Whether a file holds no table, by its name."""
+    return is_conll(path) or ends_with(path, ".txt", *JSON)
 
 
 def texts(path: Path, fields: Sequence[str]) -> Iterator[list[str]]:
     """The texts of a file, in order; tokens of a CoNLL file parted by spaces.
 
     Args:
-        path: A `.jsonl`, `.csv`, `.tsv`, `.parquet`, `.txt` or `.conll` file.
+        path: A `.jsonl`, `.json`, `.csv`, `.tsv`, `.parquet`, `.txt` or `.conll` file.
         fields: What the field or column with the text may be called; the first that is there is read.
 
     Raises:
         UserError: There is no such field, or a row has no text.
     """
-    if path.name.endswith(_CONLL):
+    if is_conll(path):
         found = sentences(path, column=None)
         while chunk := [" ".join(sentence.tokens) for sentence in islice(found, _ROWS)]:
             yield chunk

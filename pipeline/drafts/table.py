@@ -4,14 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from pipeline.data.encodings.values import PLAIN
 from pipeline.data.sources.looked import LOOKED_AT, Column, look
 from pipeline.data.tables.columns import counted
 from pipeline.data.tables.typed import open_table
+from pipeline.drafts.decisions import Decisions, decided, spelling_of
 from pipeline.drafts.leaks import giving_away
 from pipeline.drafts.targets import Target, guessed
-from pipeline.drafts.writing import document, flow, from_project, line
+from pipeline.drafts.writing import Draft, flow, from_project, named_for, task_names
 from pipeline.errors import UserError
 
+_MOST_REASONS = 3
+_LARGE = 200_000  # rows
 _MOST_LISTED = 200  # inputs, beyond which they are chosen by what is in them
 
 
@@ -32,101 +36,99 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     """
     file = open_table(path)
     columns = look(file)
+    spelling, as_in = spelling_of(file, columns)
+    if spelling != PLAIN:
+        columns |= look(file, [name for name, column in columns.items() if column.other_spelling], spelling)
     if len(columns) == 1 and ";" in next(iter(columns)):
         raise UserError(f"{path}: one column only, with ';' in its name: save it with commas between the fields")
     if not targets:
         raise UserError(f"--targets is missing: name what is to be predicted; the columns are {', '.join(columns)}")
-    kinds = {target.name: guessed(target, columns) for target in targets}
-    used = {column for target in targets for column in target.columns}
-    inputs, left_out = _inputs({name: column for name, column in columns.items() if name not in used})
-    if not inputs:
-        raise UserError(f"{path}: no column is left to predict from")
+    kinds = {target.name: guessed(target, columns, file.unreadable) for target in targets}
+    numbers = [target.columns[0] for target in targets if kinds[target.name][0] == "regression"]
+    used = sorted({column for target in targets for column in target.columns})
+    it = decided(file, columns, [name for name in used if name not in numbers], numbers)
+    if not it.inputs:
+        raise UserError(f"{path}: no column is left to predict from: {'; '.join(_reasons(it.left_out))}")
     rows = next(it.rows + it.missing for it in columns.values())
-    given_away = giving_away(file, [name for name, kind in inputs.items() if kind == "categorical"], sorted(used))
-    return document(
-        [
-            f"# {', '.join(kinds)} from {path.name}, together in one network.",
-            f"# Drafted from {'the first ' if rows >= LOOKED_AT else ''}{rows:,} rows; change whatever it got wrong.",
-            f"name: {flow(name)}",
-            "sources:",
-            f"  {flow(name)}:",
-            "    kind: table",
-            f"    path: {flow(from_project(path, project))}",
-            *(
-                [line('    missing: ["?"]', "as some columns say it")]
-                if any("?" in it.counts for it in columns.values())
-                else []
-            ),
-            *_input_lines(inputs, columns, given_away),
-            *_left_out_lines(left_out),
-            *_split_lines(columns, used),
-            *_group_lines(targets),
-            "tasks:",
-            *(_task_line(target, name, *kinds[target.name]) for target in targets),
-            "# Two layers of 128 behind embeddings of every column suit most tables; rows decide the rest.",
-            "model: {trunk: {kind: tabular, widths: [128, 128], dropout: 0.1}}",
-            line(f"training: {{batch_size: {_batch_size(rows)}}}", "its length follows the rows: training.updates"),
-        ]
+    given_away = giving_away(file, [name for name, kind in it.inputs.items() if kind == "categorical"], used)
+    draft = Draft(
+        f"{', '.join(kinds)} from {path.name}, together in one network.",
+        f"Drafted from {'the first ' if rows >= LOOKED_AT else ''}{rows:,} rows; change whatever it got wrong.",
     )
+    source = ("sources", name)
+    draft.put(("name",), name)
+    draft.put((*source, "kind"), "table")
+    draft.put((*source, "path"), from_project(path, project))
+    for setting, mark in spelling.about.items():
+        draft.put((*source, setting), mark, as_in, cut=True)
+    if it.missing:
+        draft.put((*source, "missing"), list(it.missing), "; ".join(it.missing.values()), cut=True)
+    if it.split:
+        setting, column, why = it.split
+        draft.put((*source, setting), column, why, cut=True)
+    _put_inputs(draft, source, it, columns, given_away)
+    _say_left_out(draft, source, it.left_out)
+    for hint in it.hints:
+        draft.say(source, hint, below=True)
+    _put_tasks(draft, source, targets, kinds)
+    draft.say(("model",), "Two layers of 128 behind embeddings of every column suit most tables; rows decide the rest.")
+    draft.put(("model",), {"trunk": {"kind": "tabular", "widths": [128, 128], "dropout": 0.1}})
+    its_length = "its length follows the rows: training.updates"
+    draft.put(("training",), {"batch_size": _batch_size(rows)}, its_length, cut=True)
+    return draft.text()
 
 
-def _inputs(columns: Mapping[str, Column]) -> tuple[dict[str, str], dict[str, str]]:
-    """Kinds of the columns that are inputs, and why the others are not."""
-    inputs, left_out = {}, {}
-    for name, column in columns.items():
-        if why := column.unfit:
-            left_out[name] = why
-        else:
-            inputs[name] = column.input_kind
-    return inputs, left_out
-
-
-def _input_lines(
-    inputs: Mapping[str, str], columns: Mapping[str, Column], given_away: Mapping[str, str]
-) -> Iterator[str]:
+def _put_inputs(
+    draft: Draft,
+    source: tuple[str, ...],
+    decisions: Decisions,
+    columns: Mapping[str, Column],
+    given_away: Mapping[str, str],
+) -> None:
+    inputs = decisions.inputs
     if len(inputs) > _MOST_LISTED:
-        yield line('    inputs: {"*": auto}', f"{counted(inputs)}; `exclude: [name, pattern*]` leaves some out")
+        said = f"{counted(inputs)}; `exclude: [name, pattern*]` leaves some out"
+        named = {name: inputs[name] for name in (decisions.split or ())[1:2] if name in inputs}
+        draft.put((*source, "inputs"), named | {"*": "auto"}, said, cut=True)
         for name, target in given_away.items():
-            yield f"    # Each value of {flow(name)} goes with a single {target}: does it give the answer away?"
+            said = f"Each value of {flow(name)} goes with a single {target}: does it give the answer away?"
+            draft.say(source, said, below=True)
         return
-    yield "    inputs:"
     for name, kind in inputs.items():
+        column = (*source, "inputs", name)
+        draft.put(column, kind, columns[name].described(), cut=True)
         if name in given_away:
-            yield f"      # Each value of the next goes with a single {given_away[name]}: does it give the answer away?"
-        yield line(f"      {flow(name)}: {kind}", columns[name].described())
+            said = f"Each value of the next goes with a single {given_away[name]}: does it give the answer away?"
+            draft.say(column, said)
 
 
-def _left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
+def _say_left_out(draft: Draft, source: tuple[str, ...], left_out: Mapping[str, str]) -> None:
     for column, why in islice(left_out.items(), _MOST_LISTED):
-        yield f"    # Left out: {flow(column)}, {why}"
+        draft.say(source, f"Left out: {flow(column)}, {why}", below=True)
     if len(left_out) > _MOST_LISTED:
-        yield f"    # and {len(left_out) - _MOST_LISTED:,} more columns"
+        draft.say(source, f"and {len(left_out) - _MOST_LISTED:,} more columns", below=True)
 
 
-def _split_lines(columns: Mapping[str, Column], used: set[str]) -> Iterator[str]:
-    """A hint at columns by which rows might have to be split."""
-    for name, column in columns.items():
-        if name not in used and column.is_group:
-            yield f"    # group: {flow(name)}   would keep all rows of one {name} in the same split"
+def _reasons(left_out: Mapping[str, str]) -> Iterator[str]:
+    for column, why in islice(left_out.items(), _MOST_REASONS):
+        yield f"'{column}' ({why.split(':')[0]})"
 
 
-def _group_lines(targets: Sequence[Target]) -> Iterator[str]:
-    several = [target for target in targets if len(target.columns) > 1]
-    if several:
-        yield "    labels:"
-    for target in several:
-        yield f"      {flow(target.name)}: [{', '.join(map(flow, target.columns))}]"
-
-
-def _task_line(target: Target, source: str, kind: str, why: str) -> str:
-    label = (
-        f", label: {flow(target.columns[0])}"
-        if target.columns not in ((target.name,),) and kind != "multilabel"
-        else ""
-    )
-    return line(f"  {flow(target.name)}: {{kind: {kind}, source: {flow(source)}{label}}}", why)
+def _put_tasks(
+    draft: Draft, source: tuple[str, ...], targets: Sequence[Target], kinds: Mapping[str, tuple[str, str]]
+) -> None:
+    """The tasks, and above them the labels that several columns are put together for."""
+    tasks = task_names(target.name for target in targets)
+    for target in targets:
+        (kind, why), task = kinds[target.name], tasks[target.name]
+        several = len(target.columns) > 1
+        label = target.name if several else target.columns[0]
+        if several:
+            draft.put((*source, "labels", label), list(target.columns))
+        settings = {"kind": kind, "source": source[-1]} | ({"label": label} if task != label else {})
+        draft.put(("tasks", task), settings, named_for(target.name, task) + why, cut=True)
 
 
 def _batch_size(rows: int) -> int:
     """Small tables learn more from more steps; of large ones every step is a better one."""
-    return 64 if rows < 20_000 else 256 if rows < LOOKED_AT else 1024
+    return 64 if rows < 20_000 else 256 if rows < _LARGE else 1024

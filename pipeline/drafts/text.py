@@ -2,34 +2,38 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.conll import OUTSIDE, sentences
+import pyarrow as pa
+
+from pipeline.data.conll import OUTSIDE, is_conll, sentences
 from pipeline.data.encodings.words import WORDS, tokens_of
-from pipeline.data.sources.looked import LOOKED_AT, Column, look
+from pipeline.data.sources.looked import Column, look
 from pipeline.data.sources.text import open_texts
-from pipeline.data.tables.lines import JsonLines
+from pipeline.data.tables.columns import some
+from pipeline.data.tables.lines import JSON, JsonLines, ends_with
 from pipeline.data.tables.typed import TableFile
 from pipeline.drafts.targets import check_targets
-from pipeline.drafts.writing import experiment, flow, from_project, plain, said
+from pipeline.drafts.writing import Draft, drafted, from_project, named_for, task_names
 from pipeline.errors import UserError
 
-_CONLL = (".conll", ".conll.gz", ".bio", ".iob", ".annotated")
 _USUAL = ("text", "tweet", "post", "sentence", "comment", "message", "review", "body", "content", "title")
-_TRAINING = [
-    "model: {trunk: {kind: gru, embedding: 64, widths: [64], dropout: 0.5}}  # lstm and transformer are others",
-    "training: {seeds: 3}",
-    "tuning: {batch: 2}",
-]
+_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
+    "model": (
+        {"trunk": {"kind": "gru", "embedding": 64, "widths": [64], "dropout": 0.5}},
+        "lstm and transformer are others",
+    ),
+    "training": ({"seeds": 3}, ""),
+    "tuning": ({"batch": 2}, ""),
+}
 
 
 def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) -> str:
     """The text of an experiment file.
 
     Args:
-        path: A `.jsonl`, `.csv`, `.tsv`, `.parquet` or `.conll` file.
+        path: A `.jsonl`, `.json`, `.csv`, `.tsv`, `.parquet` or `.conll` file.
         targets: Kinds of tasks by field; none to take every field that looks like a label. Of `.conll` a name, tagging.
         name: Of the experiment and of its source.
         project: The project folder, from which paths are told.
@@ -37,78 +41,101 @@ def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) ->
     Raises:
         UserError: The file is not what it should be, or nothing in it looks like a text or like labels.
     """
-    source = plain(name)
-    kind, draft = ("tokens", _sentences) if path.name.endswith(_CONLL) else ("text", _texts)
-    count, settings, tasks = draft(path, targets, source)
-    about = [f"kind: {kind}", f"path: {flow(from_project(path, project))}"]
-    return experiment(f"{count} in {path.name}", name, source, [*about, *settings], tasks, _TRAINING)
+    draft = Draft()
+    source = ("sources", name)
+    draft.put(("name",), name)
+    kind, put = ("tokens", _put_sentences) if is_conll(path) else ("text", _put_texts)
+    draft.put((*source, "kind"), kind)
+    draft.put((*source, "path"), from_project(path, project))
+    draft.head = (drafted(f"{put(draft, source, path, targets)} in {path.name}"),)
+    for group, (settings, said) in _TRAINING.items():
+        draft.put((group,), settings, said)
+    return draft.text()
 
 
-def _sentences(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
-    """What is drafted from, settings of the source, and tasks, of a CoNLL file."""
+def _put_sentences(draft: Draft, source: tuple[str, ...], path: Path, targets: Mapping[str, str]) -> str:
+    """Settings of the source, and tasks, of a CoNLL file; what is drafted from."""
     if len(targets) > 1 or any(kind != "tagging" for kind in targets.values()):
         raise UserError(
             f"--targets: sentences of {path.name} have tags to predict: write NAME:tagging, or leave it out"
         )
-    found = list(islice(sentences(path), LOOKED_AT))
-    types = Counter(tag[2:] for sentence in found for tag in sentence.tags if tag.startswith("B-"))
+    types: Counter[str] = Counter()
+    lengths: Counter[int] = Counter()
+    for sentence in sentences(path):
+        types.update(tag[2:] for tag in sentence.tags if tag.startswith("B-"))
+        lengths[len(sentence.tokens)] += 1
     if not types:
         raise UserError(
             f"{path}: no tag but '{OUTSIDE}' in the last column: if tags stand in another, write the file's own"
         )
-    lengths = sorted(len(sentence.tokens) for sentence in found)
     known = ", ".join(f"{kind} {count:,}" for kind, count in types.most_common())
-    task = next(iter(targets), "entities")
-    settings = [
-        f"column: -1{said('the last column holds the tags')}",
-        "# validation: dev.conll  # give files of their own here, else both are cut from path",
-        "# test: test.conll",
-        f"# {_long(lengths)}",
-    ]
-    tasks = [f"{flow(task)}: {{kind: tagging, source: {flow(source)}}}{said(known)}"]
-    return f"{len(found):,} sentences", settings, tasks
+    draft.put((*source, "column"), -1, "the last column holds the tags")
+    for line in (
+        "validation: dev.conll  # give files of their own here, else both are cut from path",
+        "test: test.conll",
+        _long(lengths),
+    ):
+        draft.say(source, line, below=True)
+    label = next(iter(targets), "entities")
+    (task,) = task_names([label]).values()  # the tags have no name of their own
+    draft.put(("tasks", task), {"kind": "tagging", "source": source[-1]}, named_for(label, task) + known)
+    return f"{lengths.total():,} sentences"
 
 
-def _texts(path: Path, targets: Mapping[str, str], source: str) -> tuple[str, list[str], list[str]]:
+def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mapping[str, str]) -> str:
     """The same of texts with labels."""
-    columns = look(file := _opened(path))
+    file = _opened(path)
+    if not file.types:
+        nested = f"{some(list(_unreadable(file)))} hold objects within objects"
+        raise UserError(f"{path}: {nested}: write an object for each row, with its text and its labels")
+    columns = look(file)
     rows = max(column.rows + column.missing for column in columns.values())
     text = _text_of(path, columns, targets)
     columns.pop(text)
     check_targets(columns, targets, [])
-    lengths = sorted(len(tokens_of(it, WORDS)) for it in _some_texts(file, text))
-    settings = [f"text: {flow(text)}{said(_long(lengths))}"]
-    tasks, labels, left_out = [], [], []
+    draft.put((*source, "text"), text, _long(_lengths(file, text)))
+    kinds = {}
+    left_out = [f"left out: '{name}', {why}" for name, why in _unreadable(file).items()]
     for name, column in columns.items():
         kind = column.kind if not targets or targets.get(name) == "" else targets.get(name)
         if not targets and (column.is_split or column.is_group):
             how, why = ("split", "its values name splits") if column.is_split else ("group", "no two splits share one")
-            settings.append(f"{how}: {flow(name)}{said(why)}")
+            draft.put((*source, how), name, why)
         elif kind is None or (not targets and column.is_identifier):
             why = "not in --targets" if targets else column.why
-            left_out.append(f"# left out: '{name}', {why}")
+            left_out.append(f"left out: '{name}', {why}")
         else:
-            tasks.append(_task(name, kind, column, rows, source))
-            if kind == "multilabel":
-                words = {"column": name, "separator": column.separator or "|"}
-                labels.append(f"  {flow(name)}: {flow(words)}{said('the labels stand in one field')}")
-    if not tasks:
+            kinds[name] = kind
+    if not kinds:
         raise UserError(f"{path}: no field looks like a label: name them with --targets FIELD:KIND")
-    return f"{rows:,} texts", [*settings, *(["labels:"] if labels else []), *labels], [*tasks, *left_out]
+    tasks = task_names(kinds)
+    for name, kind in kinds.items():
+        if kind == "multilabel":
+            words = {"column": name, "separator": columns[name].separator or "|"}
+            draft.put((*source, "labels", name), words, "the labels stand in one field")
+        settings = {"kind": kind, "source": source[-1]} | ({"label": name} if tasks[name] != name else {})
+        said = named_for(name, tasks[name]) + _found(kind, columns[name], rows)
+        draft.put(("tasks", tasks[name]), settings, said)
+    for line in left_out:
+        draft.say(("tasks",), line, below=True)
+    return f"{rows:,} texts"
 
 
 def _opened(path: Path) -> TableFile:
-    return JsonLines(path) if ".jsonl" in path.name or ".ndjson" in path.name else open_texts(path, "text")
+    return JsonLines(path) if ends_with(path, *JSON) else open_texts(path, "text")
 
 
-def _task(name: str, kind: str, column: Column, rows: int, source: str) -> str:
+def _unreadable(file: TableFile) -> Mapping[str, str]:
+    """Fields that can be neither text nor labels, and why."""
+    return file.unreadable if isinstance(file, JsonLines) else {}
+
+
+def _found(kind: str, column: Column, rows: int) -> str:
+    """What is in a column of labels, for a comment."""
     classes = ", ".join(f"{value} {count:,}" for value, count in column.counts.most_common(8))
     more = ", ..." if len(column.counts) > 8 else ""
     found = column.why if kind == "regression" else f"{classes}{more}"
-    missing = f"; {100 * column.missing / rows:.1f} % have none" if column.missing else ""
-    task = plain(name)
-    settings = {"kind": kind, "source": source} | ({"label": name} if task != name else {})
-    return f"{flow(task)}: {flow(settings)}{said(found + missing)}"
+    return found + (f"; {100 * column.missing / rows:.1f} % have none" if column.missing else "")
 
 
 def _text_of(path: Path, columns: Mapping[str, Column], targets: Mapping[str, str]) -> str:
@@ -127,15 +154,14 @@ def _letters(column: Column) -> float:
     return sum(map(len, column.counts)) / len(column.counts)
 
 
-def _some_texts(file: Any, text: str) -> list[str]:
-    import pyarrow as pa
+def _lengths(file: TableFile, text: str) -> Counter[int]:
+    """How many rows have how many tokens."""
+    found: Counter[int] = Counter()
+    for batch in file.batches({text: pa.string()}):
+        found.update(len(tokens_of(it or "", WORDS)) for it in batch.column(0).to_pylist())
+    return found
 
-    batch = next(file.batches({text: pa.string()}))
-    return [it for it in batch.column(0).to_pylist() if it]
 
-
-def _long(lengths: list[int]) -> str:
-    if not lengths:
-        return "no text in the first rows"
-    median, most = lengths[len(lengths) // 2], lengths[-1]
-    return f"{median} tokens in the middle, {most} at most; longer rows than data.text.length are cut"
+def _long(lengths: Counter[int]) -> str:
+    median = sorted(lengths.elements())[lengths.total() // 2]
+    return f"{median} tokens in the middle, {max(lengths)} at most; longer rows than data.text.length are cut"

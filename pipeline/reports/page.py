@@ -5,8 +5,8 @@ Its content policy forbids every request, so what is shown is what was logged.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from html import escape
 
+from pipeline.printable import escape
 from pipeline.reports.figures.style import Panel
 from pipeline.reports.library import packed
 from pipeline.reports.style import SCRIPT, STYLE
@@ -116,7 +116,8 @@ def paragraph(text: str) -> str:
 
 def code(text: str) -> str:
     """Plain text as it is, such as commands; nothing for none."""
-    return f"<pre>{escape(text)}</pre>" if text else ""
+    lines = "\n".join(map(escape, text.split("\n")))
+    return f"<pre>{lines}</pre>" if text else ""
 
 
 def items(texts: Iterable[str]) -> str:

@@ -1,13 +1,13 @@
 """The sections of the page: each function returns the parts of one as HTML, none where there is nothing to show."""
 
 from collections import Counter
-from html import escape
 
 import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.metrics import BATCH, TITLES
 from pipeline.analysis.trials import study_of
+from pipeline.printable import escape
 from pipeline.reports.cells import (
     candidate_rows,
     finished_rows,

@@ -7,7 +7,7 @@ Where a network has a module of the user's own, the Python files of that module'
 import importlib.metadata
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
-from mlflow.types.schema import AnyType
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -120,11 +119,15 @@ def _signature(spec: Specification) -> ModelSignature:
     return ModelSignature(*columns, ParamSchema([asked]))
 
 
-def _inputs(sources: Iterable[SourceSpec]) -> Schema:
-    """The columns of all sources; those that only some sources have are optional."""
-    # Any type: a whole column of whole numbers is no double to MLflow, and a category may be text or a number. Pixels
-    # are doubles, as float would refuse float64.
-    types = {"pixels": "double", "table": AnyType(), "text": "string"}
+def _inputs(sources: Collection[SourceSpec]) -> Schema | None:
+    """The columns of all sources; those that only some sources have are optional.
+
+    None with a table: to MLflow a column of whole numbers is no double, and a category is text or a number but not
+    both; it reads no CSV for columns of any type. The model itself checks its columns and reads their values.
+    """
+    if any(source.kind == "table" for source in sources):
+        return None
+    types = {"pixels": "double", "text": "string"}  # float would refuse float64
     every = [dict.fromkeys(Rows.of("", source).columns, types[source.kind]) for source in sources]
     found: dict[str, Any] = {}
     for columns in every:
@@ -140,9 +143,18 @@ def _example(source: SourceSpec) -> pd.DataFrame:
     if source.kind == "text":
         row = ["Leaving Berlin for Paris ."]
     elif source.encoding:
-        row = [it["mean"] if it["kind"] == "numeric" else it["values"][0] for it in source.encoding["columns"]]
+        row = [_value(it) for it in source.encoding["columns"]]
     # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
     return pd.DataFrame([row], columns=pd.Index(names, dtype=object))
+
+
+def _value(column: Mapping[str, Any]) -> Any:
+    """One that a column may have."""
+    if column["kind"] == "numeric":
+        return column["mean"]
+    if column["kind"] == "categorical":
+        return column["values"][0]
+    return "2024-05-31" if column["kind"] == "date" else "a few words"
 
 
 def _released(package: str) -> str:

@@ -28,11 +28,24 @@ class ServedModel(PythonModel):
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Predict every task for every row; see `Served.predict`."""
-        return self._served.predict(model_input, params)
+        return self._served.predict(_frame(model_input), params)
 
     def answers(self, source: str, values: np.ndarray) -> pd.DataFrame:
         """Predict every task for rows [B, F] of a source that are encoded already; see `Served.answers`."""
         return self._served.answers(source, values)
+
+
+def _frame(given: Any) -> pd.DataFrame:
+    """Rows as a frame: MLflow's `inputs` are columns or rows by name, with arrays in the place of values."""
+    if isinstance(given, pd.DataFrame):
+        return given
+    if isinstance(given, dict):
+        return pd.DataFrame({name: [_value(it) for it in np.atleast_1d(column)] for name, column in given.items()})
+    return pd.DataFrame([{name: _value(it) for name, it in row.items()} for row in given])
+
+
+def _value(it: Any) -> Any:
+    return it.item() if isinstance(it, np.ndarray) else it
 
 
 mlflow.models.set_model(ServedModel())

@@ -4,13 +4,17 @@ Legend of shapes: B rows, F values of a row.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.data.encodings.rows import encoded
+from pipeline.data.encodings.dates import BETTER, dates_but
+from pipeline.data.encodings.rows import RowError, codes_of, encoded, too_large
+from pipeline.data.encodings.values import PLAIN, Codes, NumberFormat, spelled
 from pipeline.data.tables import pixel_columns
 from pipeline.data.tables.columns import some
 from pipeline.serving.specification import SourceSpec
@@ -67,16 +71,34 @@ class Rows:
             first: Number of its first row, for messages.
 
         Raises:
-            ValueError: A value is no number, or no finite one; of pixels also a missing one.
+            RowError: A value is no number, or no finite one; of pixels also a missing one.
         """
         if self.source.encoding is None:
             return _pixels(frame[list(self.columns)], first)
-        return encoded(
-            self.source.encoding["columns"],
-            len(frame),
-            numbers=lambda name: _numbers(frame[name], first),
-            codes=lambda name, known: _codes(frame[name], known),
-        )
+        try:
+            return encoded(
+                self.source.encoding["columns"],
+                len(frame),
+                numbers=lambda name: _numbers(frame[name], self._missing, self._spelling),
+                codes=lambda name: _each(frame[name], self._codes[name], 0),
+                dates=lambda name: _dates(frame[name], self._missing),
+                texts=lambda name: _texts(frame[name], self._missing),
+            )
+        except RowError as error:
+            raise RowError(first + error.row, error.what) from None
+
+    @cached_property
+    def _codes(self) -> Mapping[str, Codes]:
+        return codes_of(self.source.encoding or {})
+
+    @property
+    def _spelling(self) -> NumberFormat:
+        return NumberFormat.of(self.source.encoding or {})
+
+    @cached_property
+    def _missing(self) -> frozenset[str]:
+        """Text that marks a missing number, date or text."""
+        return frozenset(["", *((self.source.encoding or {}).get("missing") or ())])
 
     @property
     def _shown(self) -> str:
@@ -93,39 +115,62 @@ def _pixels(frame: pd.DataFrame, first: int) -> np.ndarray:
     with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
         values = frame.to_numpy(dtype=np.float32, na_value=np.nan)
     if not (finite := np.isfinite(values)).all():
-        row, column = np.argwhere(~finite)[0]
+        row, column = map(int, np.argwhere(~finite)[0])
         found = frame.iat[row, column]
-        raise ValueError(f"row {first + row} (from 0), column '{frame.columns[column]}': {found} is no finite number")
+        raise RowError(first + row, f"column '{frame.columns[column]}': {found} is no finite number")
     return np.require(values, requirements=["C", "W"])  # pandas hands out read-only arrays
 
 
-def _numbers(values: pd.Series, first: int) -> np.ndarray:
+def _numbers(values: pd.Series, missing: Container[str], spelling: NumberFormat) -> np.ndarray:
     """float64, NaN where missing."""
-    numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    wrong = np.isinf(numbers) | (np.isnan(numbers) & values.notna().to_numpy())
-    if wrong.any():
+    if pd.api.types.is_numeric_dtype(values.dtype):  # truth values among them
+        numbers: np.ndarray = values.to_numpy(np.float64, na_value=np.nan)
+    else:
+        # What is missing becomes NaN, and what spells no number infinite.
+        def finite(word: str, of: NumberFormat = spelling) -> float:
+            found = np.nan if word in missing else of.number(word)
+            return np.inf if found is None else found
+
+        texts = values.map(lambda it: finite(it) if isinstance(it, str) else it) if spelling.about else values
+        numbers = _each(texts, lambda word: finite(word, PLAIN), np.nan).astype(np.float64)
+    if (wrong := too_large(numbers)).any():
         row = int(np.argmax(wrong))
-        raise ValueError(
-            f"row {first + row} (from 0), column '{values.name}': {values.iloc[row]!r} is no finite number"
-        )
+        found_ = values.iloc[[row]].tolist()[0]
+        raise RowError(row, f"column '{values.name}': {found_!r} is no finite number")
     return numbers
 
 
-def _codes(values: pd.Series, known: Sequence[str]) -> np.ndarray:
-    """Places among the known values from 1; 0 where missing or unknown."""
-    places = {word: place for place, word in enumerate(known, 1)}
-    each, different = pd.factorize(values.astype(object))
-    codes = np.array([places.get(_word(value), 0) for value in different] + [0])
-    return codes[each]  # a missing one has the place -1, the last
+def _dates(values: pd.Series, missing: Collection[str]) -> np.ndarray:
+    """Seconds since 1970, float64, NaN where missing."""
+    seconds = _each(values, dates_but(missing), np.nan).astype(np.float64)
+    if (wrong := np.isinf(seconds)).any():
+        row = int(np.argmax(wrong))
+        raise RowError(row, f"column '{values.name}': {values.iloc[row]!r} is no date: {BETTER}")
+    return seconds
 
 
-def _word(value: object) -> str:
-    """A value as tables are read: whole numbers without a point."""
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+def _texts(values: pd.Series, missing: Collection[str]) -> tuple[list[str], np.ndarray]:
+    """The different texts, and the place of each row's among them, -1 where missing."""
+    known: dict[str, int] = {}
+    places = _each(values, lambda text: -1 if text in missing else known.setdefault(text, len(known)), -1)
+    return list(known), places.astype(int)
+
+
+def _each(values: pd.Series, make: Callable[[str], float], missing: float) -> np.ndarray:
+    """What is made of the text of each value [B]; the same value is made once."""
+    made: dict[tuple[type, Any], float] = {}
+    found = []
+    # As objects, 32-bit numbers would become others of 64 bits.
+    objects = values.array if values.dtype in (np.float16, np.float32) else values.astype(object)
+    for value, gap in zip(objects, values.isna(), strict=True):
+        key = (type(value), None if gap else value)  # 1, 1.0 and True are one key, but not one text
+        try:
+            if key not in made:
+                made[key] = missing if gap else make(spelled(value))
+        except TypeError:
+            raise ValueError(f"column '{values.name}': {value!r} is neither text nor a number") from None
+        found.append(made[key])
+    return np.array(found)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline.data.encodings.rows import RowError
 from pipeline.model.layers.preference import asking
 from pipeline.serving.decisions import decision_of
 from pipeline.serving.network import build
@@ -54,7 +55,8 @@ class Served:
             index of the input.
 
         Raises:
-            ValueError: A column is missing, unknown or no number; a value missing, infinite or no text; no preference.
+            ValueError: A column is missing, unknown or no number; a value missing or no text; no preference.
+            RowError: A number is too large, or the network's answer is no finite one.
         """
         rows = self._matching(frame)
         with asking(self._shares(params)):
@@ -64,6 +66,7 @@ class Served:
                 starts = range(0, max(len(frame), 1), _CHUNK)
                 parts = (rows.values(frame.iloc[start : start + _CHUNK], start) for start in starts)
                 columns = self._joined(rows, parts)
+        _check_finite(columns)
         return pd.DataFrame(columns, index=frame.index)
 
     def answers(self, source: str, values: np.ndarray) -> pd.DataFrame:
@@ -116,3 +119,12 @@ class Served:
                 predicted = decision.predict(logits[task])
                 columns |= {f"{task}/{name}": it.numpy().reshape(shape) for name, it in predicted.items()}
         return columns
+
+
+def _check_finite(columns: Mapping[str, np.ndarray]) -> None:
+    for name, answers in columns.items():
+        if np.issubdtype(answers.dtype, np.floating) and not (finite := np.isfinite(answers)).all():
+            row = int(np.argmin(finite))
+            raise RowError(
+                row, f"'{name}': the network answers {answers[row]}: is an input far from those of training?"
+            )

@@ -41,7 +41,7 @@ class Texts:
         Raises:
             ValueError: A value is no text.
         """
-        if wrong := [row for row, text in enumerate(texts) if not isinstance(text, str)]:
+        if wrong := [row for row, text in enumerate(texts) if not _is_text(text)]:
             raise ValueError(f"row {wrong[0]} (from 0), column 'text': {texts[wrong[0]]!r} is no text")
         found: dict[str, np.ndarray] = {}
         for source in self._encodings:
@@ -82,3 +82,8 @@ class Texts:
         found = [json.dumps(words.entities(*it), ensure_ascii=False) for it in zip(tokens, tags, strict=True)]
         said = [" ".join(own) for own in tags]
         return {f"{task}{_TAGS}": np.array(said, object), f"{task}/entities": np.array(found, object)}
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is text, without half a pair of surrogates, which is no character."""
+    return isinstance(value, str) and value.encode(errors="replace").decode() == value

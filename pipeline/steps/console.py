@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pipeline.printable import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -25,7 +27,7 @@ class Console:
     def line(self, text: str) -> None:
         """Print a line of progress."""
         if not self.quiet:
-            print(text, flush=True)
+            print(printable(text), flush=True)
 
     def detail(self, text: str) -> None:
         """Print a line about the step that is running."""
@@ -33,7 +35,7 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Print a warning to stderr."""
-        print(f"warning: {text}", file=sys.stderr)
+        print(f"warning: {printable(text)}", file=sys.stderr)
 
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator["Bar"]:

@@ -1,5 +1,6 @@
 """Evaluate: open the test split once, for all frozen candidates together. Nothing else may import the test split."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from pipeline.steps.runs.logged import duration_s
 from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train, log_datasets
 from pipeline.tracking import tags
+from pipeline.tracking.run import METRIC_NAMES
 
 if TYPE_CHECKING:
     from pipeline.analysis.candidate import Candidate, Role
@@ -79,6 +81,7 @@ class Evaluate(Step):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Open test, score every candidate, and give each a child run of its own."""
         from pipeline.analysis.evaluation import evaluate
+        from pipeline.data.leaks import unseen_line
         from pipeline.data.prepared import open_prepared
         from pipeline.data.test_split import open_test_split
         from pipeline.training.numerics import settle
@@ -89,6 +92,9 @@ class Evaluate(Step):
         _record_opening(context, run, self._prepare.digest, [candidate.title for candidate in candidates])
         log_datasets(run, self._prepare, ("test",))
         test = open_test_split(prepared)
+        for name, task in prepared.tasks.items():
+            if task.unseen:
+                context.console.detail(unseen_line(name, task.unseen))
         references = self._references(context, prepared, test)
         evaluation = evaluate(
             candidates, test.rows, context.console.detail, references.scores, references.constants, self._against
@@ -100,6 +106,8 @@ class Evaluate(Step):
             if step:
                 child.params(step.parameters())
             child.metrics(evaluation.metrics(group, list(tasks)))
+            if names := evaluation.metric_names:
+                child.text(json.dumps(names, indent=1), METRIC_NAMES)
             child.end("FINISHED")
 
         for step, candidate in zip(self._trained, candidates, strict=True):

@@ -8,13 +8,12 @@ from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.data.tables.rows import Rows
+    from pipeline.data.tables.writer import TableWriter
 
 Progress = Callable[[int, int | None], None]
 """Takes the number of rows done, and of all rows where it is known."""
 
 _SHOWN = 3
-_OF_TEXT = (".jsonl", ".jsonl.gz", ".txt", ".txt.gz", ".conll")
-"""Endings of files of text alone."""
 
 
 def _silent(*_: Any) -> None:
@@ -28,19 +27,23 @@ def predict(
     progress: Progress = _silent,
     warn: Callable[[str], None] = _silent,
     preference: str = "",
+    spreadsheet: bool = False,
 ) -> int:
     """Score all rows, in their order.
 
     Args:
         model_uri: Of a model of Headway's, in MLflow's current store.
-        source: A `.csv`, `.csv.gz` or `.parquet` file with the columns that the model reads (`pixel_0` ... of images),
-            a folder of Parquet files, or a folder of images; for a model that reads text, a file that
-            `pipeline.data.texts` reads.
-        output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`.
+        source: A table with the columns that the model reads (`pixel_0` ... of images), see
+            `pipeline.data.tables.typed.open_table`, or a folder of images, also in folders of it; for a model that
+            reads text, a file that `pipeline.data.texts` reads.
+        output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`, a path within it.
         progress: Told after each batch.
-        warn: Told once of columns that are ignored.
+        warn: Told once of columns that are ignored, once of values that the model does not know, and once of classes
+            that a spreadsheet program would run as formulas.
         preference: Of a network that is given one: a share of each task, such as `0.8,0.2` in the order of the tasks or
             `left=0.8,right=0.2`. By default the one that the network was trained to be asked for.
+        spreadsheet: Whether the output is for a spreadsheet program: a text that one would run as a formula begins with
+            `'`. By default it is what programs read, with every class as it was in the training data.
 
     Returns:
         The number of rows.
@@ -49,33 +52,41 @@ def predict(
         UserError: The model, the input, the output or the preference is not what it should be.
         Failure: The store does not answer, or the output cannot be written.
     """
-    from pipeline.data.tables.writer import check_output, written
+    from pipeline.data.tables.writer import check_output, is_formula, written
     from pipeline.serving.open_model import described, open_model
 
     if not source.exists():
         raise UserError(f"input {source}: no such file or folder")
-    check_output(output, source)
+    check_output(output, source, spreadsheet)
     model = open_model(model_uri)
     about = described(model)
+    formulas = [name for it in about["tasks"].values() for name in it.get("classes") or () if is_formula(name)]
+    if formulas and output.suffix == ".csv" and not spreadsheet:
+        warn(f"a spreadsheet program would run the class {formulas[0]} as a formula; for one add --spreadsheet")
     params = {"preference": _shares(preference, about.get("preference", {}).get("tasks", []))} if preference else {}
     # The model itself: rows are checked already, and MLflow's own check takes longer than a small batch's answer.
     network = model.unwrap_python_model()
     if fields := _fields(source, about["sources"]):
-        return _predict_texts(network, about["tasks"], source, fields, output, progress)
+        with written(output, spreadsheet) as writer:
+            return _predict_texts(network, about["tasks"], source, fields, writer, progress)
     rows = open_rows(source, about["sources"])
     if ignored := rows.columns.ignored:
         more = " ..." if len(ignored) > _SHOWN else ""
         named = f"{', '.join(ignored[:_SHOWN])}{more}"
         warn(f"{source}: {len(ignored)} columns that the model does not read are ignored: {named}")
+    for note in rows.notes:
+        warn(note)
     done = 0
-    with written(output) as writer:
+    with written(output, spreadsheet) as writer:
         for batch in rows.batches:
-            answers = _with_names(network.predict(None, batch.frame, params), about["tasks"])
+            answers = _with_names(_answers(network, batch.frame, source, done, params), about["tasks"])
             if batch.files is not None:
                 answers.insert(0, "file", batch.files)
             writer.write(answers)
             done += len(answers)
             progress(done, rows.total)
+    if striking := rows.warning():
+        warn(f"{source}: {striking}")
     return done
 
 
@@ -102,27 +113,40 @@ def _shares(text: str, tasks: list[str]) -> list[float]:
 def _fields(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What the field with the text may be called; none where the model reads no text, or the input is none."""
     encodings = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "text"]
-    if not encodings or (len(encodings) < len(sources) and not source.name.endswith(_OF_TEXT)):
+    if not encodings:
+        return []
+    from pipeline.data.texts import holds_text_alone
+
+    if len(encodings) < len(sources) and not holds_text_alone(source):
         return []
     return list(dict.fromkeys([*(it["field"] for it in encodings), "text"]))
 
 
 def _predict_texts(
-    network: Any, tasks: Mapping[str, Any], source: Path, fields: list[str], output: Path, progress: Progress
+    network: Any, tasks: Mapping[str, Any], source: Path, fields: list[str], writer: "TableWriter", progress: Progress
 ) -> int:
     import pandas as pd
 
-    from pipeline.data.tables.writer import written
     from pipeline.data.texts import texts
 
     done = 0
-    with written(output) as writer:
-        for chunk in texts(source, fields):
-            answers = network.predict(None, pd.DataFrame({"text": pd.Series(chunk, dtype=object)}))
-            writer.write(_with_names(answers, tasks))
-            done += len(chunk)
-            progress(done, None)
+    for chunk in texts(source, fields):
+        answers = _answers(network, pd.DataFrame({"text": pd.Series(chunk, dtype=object)}), source, done)
+        writer.write(_with_names(answers, tasks))
+        done += len(chunk)
+        progress(done, None)
     return done
+
+
+def _answers(network: Any, frame: Any, source: Path, done: int, params: Mapping[str, Any] | None = None) -> Any:
+    """The model's answers to the rows of a frame, of which so many came before."""
+    try:
+        return network.predict(None, frame, params)
+    except ValueError as error:
+        # A RowError of the model's own copy of the code.
+        if (row := getattr(error, "row", None)) is None:
+            raise
+        raise UserError(f"{source}: row {done + row + 1}, {getattr(error, 'what', error)}") from None
 
 
 def _with_names(answers: Any, tasks: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -147,31 +171,22 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
     """
     import math
 
-    from pipeline.data.tables.csv import open_csv
     from pipeline.data.tables.images import open_images
-    from pipeline.data.tables.parquet import open_parquet
+    from pipeline.data.tables.records import open_pixels, open_records
 
     tables = [it["encoding"] for it in sources.values() if it.get("encoding", {}).get("kind") == "table"]
     images = [it for it in sources.values() if not it.get("encoding")]
     if tables and not (images and _of_pixels(source)):
-        from pipeline.data.tables.records import open_records
-
         return open_records(source, tables)
-    if source.is_dir():
+    if source.is_dir() and not any(source.rglob("*.parquet")):
         return open_images(source, {name: it for name, it in sources.items() if it in images})
-    sizes = sorted({math.prod(it["shape"]) for it in images})
-    if source.suffix == ".parquet":
-        return open_parquet(source, sizes)
-    if source.name.endswith((".csv", ".csv.gz")):
-        return open_csv(source, sizes)
-    raise UserError(f"input {source}: give a .csv, .csv.gz or .parquet file, or a folder of images")
+    return open_pixels(source, sorted({math.prod(it["shape"]) for it in images}))
 
 
 def _of_pixels(source: Path) -> bool:
     """Whether an input for a model that reads both tables and images is one of images."""
-    from pipeline.data.decoding import is_image
     from pipeline.data.tables.typed import open_table
 
     if source.is_dir():
-        return any(is_image(path.name) for path in source.iterdir())
+        return not any(source.rglob("*.parquet"))
     return any(name.startswith("pixel_") for name in open_table(source).types)

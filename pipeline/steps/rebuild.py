@@ -25,6 +25,7 @@ from pipeline.tracking.keys import code_of
 from pipeline.training import saved
 from pipeline.training.loop import fit
 from pipeline.training.slot import Slot, SlotState, batch_slots, slots_of, trial_slots
+from pipeline.urls import sqlite_url
 
 EQUAL = "bitwise equal"
 
@@ -144,7 +145,7 @@ def _tune(context: Context, run: Any) -> str | None:
         if path is None:
             raise Failure(f"run {run.info.run_id} logged no {TRIALS}: it did not finish")
         before = pd.read_parquet(path).drop(columns="seconds")
-        study = open_study("rebuilt", f"sqlite:///{there / 'optuna.db'}", there / "lock")
+        study = open_study("rebuilt", sqlite_url(there / "optuna.db"), there / "lock")
         batch = batch_slots(dict.fromkeys(range(min(tuning.batch, experiment.trials)), experiment))
         with context.scheduler.pool(prepared, batch, experiment.trials) as pool:
             search(study, experiment, prepared, pool, there / "checkpoints")

@@ -13,6 +13,7 @@ from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, is_forced
 from pipeline.steps.train import log_datasets
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key
+from pipeline.urls import sqlite_file, sqlite_url
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 WINNERS, TRIALS = "winners.json", "trials.parquet"
 _TUNE_RUNS = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.KEY}` LIKE '%'"
-_SQLITE = "sqlite:///"
 _LENGTH = ("trials", "timeout")  # parts of the key that are none of the study's identity
 
 
@@ -155,8 +155,9 @@ class Tune(Step):
 
 def storage_url(experiment: Experiment, project: Path) -> str:
     """Where studies are kept: `tuning.storage`, its file hung from the project folder; by default optuna.db there."""
-    url = (experiment.tuning.storage if experiment.tuning else None) or f"{_SQLITE}optuna.db"
-    return f"{_SQLITE}{project / url.removeprefix(_SQLITE)}" if url.startswith(_SQLITE) else url
+    url = (experiment.tuning.storage if experiment.tuning else None) or "sqlite:///optuna.db"
+    file = sqlite_file(url)
+    return sqlite_url(project / file, url.partition("?")[2]) if file else url
 
 
 def check_storage_of(experiment: Experiment, project: Path) -> None:

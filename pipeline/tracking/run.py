@@ -15,11 +15,15 @@ import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from pipeline.errors import Failure, UserError
+from pipeline.store_keys import keys_of
 from pipeline.tracking.tags import OUTCOME
 from pipeline.urls import scrubbed
 
 _METRICS_A_CALL, _PARAMS_A_CALL = 900, 100  # together MLflow's limit per call
 _LONGEST_PARAM = 6000
+
+METRIC_NAMES = "metric_names.json"
+"""The artifact with the names of metrics that stand under other keys, by key; see `pipeline.store_keys`."""
 
 T = TypeVar("T")
 
@@ -42,7 +46,7 @@ class Run:
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters, except those that the run already has (a launcher logs its own)."""
         present = self.client.get_run(self.id).data.params
-        self._send(_params({key: value for key, value in values.items() if key not in present}), [])
+        self._send([param for param in _params(values) if param.key not in present], [])
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log finite metrics at a step, except steps that a resumed run already has."""
@@ -110,7 +114,8 @@ class Run:
 
 
 def _params(values: Mapping[str, Any]) -> list[Param]:
-    return [Param(key, str(value)[:_LONGEST_PARAM]) for key, value in values.items()]
+    keys = keys_of(values)
+    return [Param(keys[name], str(value)[:_LONGEST_PARAM]) for name, value in values.items()]
 
 
 def _points(rows: Sequence[Mapping[str, float]], first: int = 1) -> list[Metric]:

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,10 +17,9 @@ from filelock import FileLock
 from pipeline.errors import Failure, UserError
 from pipeline.sqlite import checkpoint_wal, enable_wal, remove_stale_logs
 from pipeline.tracking.connection import check_reachable, check_responds
-from pipeline.urls import redacted
+from pipeline.urls import redacted, sqlite_file, sqlite_url
 from pipeline.user_cache import cache_folder, write_atomically
 
-_SQLITE = "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -34,7 +34,7 @@ _QUIET = {
 
 def tracking_uri(project: Path) -> str:
     """URI of the store: MLFLOW_TRACKING_URI, or mlflow.db in the project folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{project / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(project / "mlflow.db")
 
 
 def prepare_environment() -> None:
@@ -58,8 +58,8 @@ def check_store(uri: str) -> None:
         check_responds(uri, "MLflow's tracking server")
     elif scheme in _DATABASES:
         check_reachable(uri, "MLflow's database")
-        if scheme == "sqlite":
-            _check_sqlite(Path(uri.removeprefix(_SQLITE)))
+        if file := sqlite_file(uri):
+            _check_sqlite(file)
     elif scheme != "databricks":
         raise UserError(
             f"MLFLOW_TRACKING_URI {redacted(uri)}: runs are tracked in a database (sqlite:///mlflow.db, "
@@ -73,8 +73,8 @@ def use_write_ahead_log(project: Path, uri: str) -> None:
     MLflow leaves its connections open, so the log is checkpointed when this process ends; the file can then be copied
     alone.
     """
-    file = Path(uri.removeprefix(_SQLITE)).resolve()
-    if uri.startswith(_SQLITE) and file.is_relative_to(project.resolve()) and enable_wal(file):
+    file = _inside(project, uri)
+    if file and enable_wal(file):
         atexit.register(checkpoint_wal, file)
 
 
@@ -84,16 +84,30 @@ def create_store(project: Path, uri: str) -> None:
     The template was created by MLflow's own migrations of this version, and is in the user's cache. Without a cache
     MLflow creates the schema when it opens the file.
     """
-    file = Path(uri.removeprefix(_SQLITE)).resolve()
-    if not uri.startswith(_SQLITE) or file.exists() or not file.is_relative_to(project.resolve()):
+    file = _inside(project, uri)
+    if file is None or file.exists():
         return
     remove_stale_logs(file)
     if template := _template():
-        write_atomically(file, partial(_copy, template))
+        write_atomically(file, partial(_copy, template, project))
 
 
-def _copy(template: Path, file: Path) -> None:
+def _inside(project: Path, uri: str) -> Path | None:
+    """The file of a sqlite store in the project folder; None of another store."""
+    file = sqlite_file(uri)
+    return file.resolve() if file and file.resolve().is_relative_to(project.resolve()) else None
+
+
+def _copy(template: Path, project: Path, file: Path) -> None:
+    """Copy the template, and add MLflow's default experiment: MLflow pastes its folder, quotes too, into SQL."""
     shutil.copyfile(template, file)
+    now = int(time.time() * 1000)
+    with contextlib.closing(sqlite3.connect(file)) as base, base:
+        base.execute(
+            "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, creation_time, "
+            "last_update_time) VALUES (0, 'Default', ?, 'active', ?, ?)",
+            ((project / "mlruns" / "0").resolve().as_uri(), now, now),
+        )
 
 
 def _template() -> Path | None:
@@ -114,7 +128,7 @@ def _make_schema(path: Path) -> None:
     from mlflow.store.db.utils import _initialize_tables  # as its own stores do; tried with MLflow 3.10 to 3.17
     from sqlalchemy import create_engine
 
-    engine = create_engine(f"{_SQLITE}{path}")
+    engine = create_engine(sqlite_url(path))
     try:
         _initialize_tables(engine)
     finally:
@@ -123,7 +137,7 @@ def _make_schema(path: Path) -> None:
 
 def _is_whole(path: Path) -> bool:
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as base:
             (found,) = base.execute("PRAGMA quick_check(1)").fetchone()
             (versions,) = base.execute("SELECT count(*) FROM alembic_version").fetchone()
             return bool(found == "ok" and versions == 1)

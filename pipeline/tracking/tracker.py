@@ -14,7 +14,7 @@ from mlflow.entities import Run as Stored, RunStatus, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from pipeline.tracking import process
-from pipeline.tracking.run import Run, milliseconds
+from pipeline.tracking.run import METRIC_NAMES, Run, milliseconds
 from pipeline.tracking.store import create_store, store_lock, tracking_uri, use_write_ahead_log
 from pipeline.tracking.tags import KEY, OUTCOME, PROCESS
 
@@ -143,6 +143,11 @@ class Tracker:
         with tempfile.TemporaryDirectory() as folder:
             path = self.artifact(run_id, name, Path(folder))
             return json.loads(path.read_text(encoding="utf-8")) if path else None
+
+    def metrics(self, run: Stored) -> dict[str, float]:
+        """The last value of each metric of a run, by its name, which may be none that MLflow takes as a key."""
+        names = self.json_artifact(run.info.run_id, METRIC_NAMES) or {}
+        return {names.get(key, key): value for key, value in run.data.metrics.items()}
 
     def metric_history(self, run_id: str, key: str) -> list[tuple[int, float]]:
         """Step and value of every point of a metric, in order."""

@@ -59,7 +59,7 @@ def test_metrics_of_labels_are_scikit_learns() -> None:
             each["macro_f1"].append(sk.f1_score(true, z > 0))
         for name, values in each.items():
             assert found.metrics[name][seed] == pytest.approx(np.mean(values))
-        assert found.metrics["roc_auc.dark_red"][seed] == pytest.approx(each["roc_auc"][1])
+        assert found.metrics["roc_auc.dark red"][seed] == pytest.approx(each["roc_auc"][1])
         assert found.metrics["average_precision.new"][seed] == pytest.approx(each["average_precision"][2])
         there = ~np.isnan(targets)
         chance = 1 / (1 + np.exp(-own[there]))
@@ -142,6 +142,23 @@ def test_a_label_that_no_row_has_is_left_out() -> None:
     found = scored(MARKS, answers(targets, 1.0), targets)
     assert np.isnan(found.metrics["roc_auc.new"]).all()
     assert found.metrics["roc_auc"] == pytest.approx(
-        (found.metrics["roc_auc.round"] + found.metrics["roc_auc.dark_red"]) / 2
+        (found.metrics["roc_auc.round"] + found.metrics["roc_auc.dark red"]) / 2
     )
     assert np.isfinite(found.resampled).all()
+
+
+@pytest.mark.parametrize("value", [0.1, 1e3, -7.3])
+def test_r2_of_equal_targets_is_not_known(value: float) -> None:
+    targets = np.full(ROWS, value, np.float32)
+    found = scored(PRICE, answers(targets, 1.0), targets)
+    assert np.isnan(found.metrics["r2"]).all()
+    assert np.isnan(found.resampled).all()
+    assert np.isfinite(found.metrics["rmse"]).all()
+
+
+def test_resamples_of_equal_targets_are_left_out() -> None:
+    targets = np.full(ROWS, np.nan, np.float32)
+    targets[:2], targets[2:4] = 0.3, 0.7  # many a resample draws equal targets only
+    resampled = scored(PRICE, answers(targets, 0.1), targets).resampled
+    assert 0.1 < np.isnan(resampled).mean() < 0.4
+    assert np.nanmin(resampled) > -10

@@ -37,7 +37,7 @@ def test_entities_are_scored_over_all_types_and_for_each() -> None:
     assert values["recall"] == [1.0, 0.5]
     assert values["accuracy"] == [1.0, pytest.approx(6 / 8)]
     assert values["entity_f1.a"] == [1.0, 0.0]
-    assert values["entity_f1.b_c"] == [1.0, 1.0]
+    assert values["entity_f1.b.c"] == [1.0, 1.0]
     assert values["nll"][0] < values["nll"][1]
     assert found.labelled.tolist() == [True, True, True, False]
     assert found.columns.tolist() == [[1, 2, 0, 2], [1, 2, 1, 2], [0, 0, 0, 1], [0, 0, 0, 0]]

@@ -148,11 +148,11 @@ def test_without_a_label_file_folders_are_classes(tmp_path: Path) -> None:
 
 
 def test_outer_folders_called_like_splits_are_splits(tmp_path: Path) -> None:
-    draw(tmp_path / "scans", ["train/dog/1.png", "train/cat/2.png", "val/cat/3.png", "test/dog/4.png"])
+    draw(tmp_path / "scans", ["Train/dog/1.png", "Train/cat/2.png", "VAL/cat/3.png", "test/dog/4.png"])
     found = source(on({"kind": "images", "path": "scans"}), "own").read(here(tmp_path), quiet)
     assert found.classes == {"class": ["cat", "dog"]}
     by_name = dict(zip(found.train.inputs.names, found.train.split, strict=True))
-    assert by_name == {"test/dog/4.png": 2, "train/cat/2.png": 0, "train/dog/1.png": 0, "val/cat/3.png": 1}
+    assert by_name == {"test/dog/4.png": 2, "Train/cat/2.png": 0, "Train/dog/1.png": 0, "VAL/cat/3.png": 1}
 
 
 def test_an_image_in_no_classs_folder_is_named(tmp_path: Path) -> None:
@@ -202,12 +202,68 @@ def test_an_id_that_leads_out_of_the_folder_is_refused(folder: Path, name: str) 
     )
 
 
-def test_a_link_that_leads_out_of_the_folder_is_refused_and_one_within_is_not(folder: Path) -> None:
-    (folder / "scans" / "i.png").symlink_to(folder / "scans" / "a.png")
-    assert len(read(folder).train.inputs) == 8
-    draw(folder, ["secret.png"])
-    (folder / "scans" / "z.png").symlink_to(folder / "secret.png")
-    assert refused(folder) == "scans/z.png: a link that leads out of the folder, to secret.png"
+def test_links_are_followed_to_wherever_they_lead(folder: Path) -> None:
+    pixels = draw(folder / "elsewhere", ["y.png", "deep/z.png"])
+    (folder / "scans" / "i.png").symlink_to(folder / "elsewhere" / "y.png")
+    (folder / "scans" / "linked").symlink_to("../elsewhere")
+    table(folder / "labels.csv", "file,mass,nodule i,1,0 linked/deep/z.png,0,1")
+    (chunk,) = read(folder).train.inputs.chunks()
+    np.testing.assert_array_equal(chunk, pixels.transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("to", [".", "..", "../scans", "../elsewhere"])
+def test_links_in_a_circle_are_refused(folder: Path, to: str) -> None:
+    draw(folder / "elsewhere", ["y.png"])
+    (folder / "elsewhere" / "again").symlink_to(".." if to == "../elsewhere" else "x")
+    (folder / "elsewhere" / "x").mkdir()
+    (folder / "scans" / "loop").symlink_to(to)
+    assert ": a link that leads back to " in refused(folder)
+
+
+def test_links_to_nowhere_are_refused(folder: Path) -> None:
+    (folder / "scans" / "x.png").symlink_to("gone.png")
+    assert refused(folder) == "scans/x.png: a link to gone.png, which is not there: remove the link"
+    (folder / "scans" / "x.png").unlink()
+    (folder / "scans" / "x").symlink_to("x")
+    assert refused(folder).startswith("scans/x: ")
+
+
+def test_what_is_left_out_is_counted_by_kind(tmp_path: Path) -> None:
+    draw(tmp_path / "scans", ["dog/1.png", "cat/2.png", "cat/._2.png", "__MACOSX/cat/2.png", ".git/3.png"])
+    for name in ("Thumbs.db", "cat/.DS_Store", "notes.txt", "cat/b.txt", "cat/it.heic", "cat/README"):
+        (tmp_path / "scans" / name).write_text("no image")
+    (tmp_path / "scans" / "bird").mkdir()
+    os.mkfifo(tmp_path / "scans" / "pipe.png")
+    own = source(on({"kind": "images", "path": "scans"}), "own")
+    assert own.read(here(tmp_path), quiet).train.inputs.names == ["cat/2.png", "dog/1.png"]
+    assert own.fingerprint(here(tmp_path)).notes == [
+        "left out of scans: folder without an image: 1 ('bird'); "
+        "hidden: 5 ('.git', 'Thumbs.db', '__MACOSX' and 2 more); "
+        "neither file nor folder: 1 ('pipe.png'); no image, .heic: 1 ('cat/it.heic'); "
+        "no image, .txt: 2 ('cat/b.txt', 'notes.txt'); no image, without a suffix: 1 ('cat/README')"
+    ]
+
+
+def test_a_name_that_is_no_text_is_refused(folder: Path) -> None:
+    try:
+        Path(os.fsdecode(bytes(folder / "scans") + b"/\xff.png")).touch()
+    except OSError:
+        pytest.skip("no such name in this file system")
+    assert refused(folder) == "scans: the name b'\\xff.png' is not UTF-8: rename it"
+
+
+def test_a_fingerprint_follows_links(tmp_path: Path) -> None:
+    for kind, channels in (("dog", 3), ("hund", 3), ("cat", 3)):
+        Image.new("RGB", (4, 4), (len(kind), channels, 0)).save(tmp_path / f"{kind}.bmp")
+    (tmp_path / "scans" / "a").mkdir(parents=True)
+    (tmp_path / "scans" / "a" / "cat.bmp").symlink_to("../../cat.bmp")
+    link = tmp_path / "scans" / "a" / "x.bmp"
+    found = []
+    for target in ("dog", "hund"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"../../{target}.bmp")
+        found.append(source(on({"kind": "images", "path": "scans"}), "own").fingerprint(here(tmp_path)).checksums)
+    assert found[0] != found[1]
 
 
 def test_a_row_without_an_id_is_refused(folder: Path) -> None:
@@ -284,7 +340,7 @@ def test_a_broken_image_leaves_no_manifest(folder: Path, tmp_path: Path) -> None
     (folder / "scans" / "h.png").write_bytes(b"no image")
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(UserError, match=r"row 8: .*h\.png: no readable image"):
+    with pytest.raises(UserError, match=r"row 8: .*h\.png: no image of a format"):
         prepare(on(OWN, {"mass": {"kind": "binary"}}, validation=0.0), here(folder), out, quiet)
     assert not (out / "manifest.json").exists()
 
@@ -324,3 +380,9 @@ def test_what_has_just_been_written_is_read_again(folder: Path, monkeypatch: pyt
     own = source(on(OWN, {"mass": {"kind": "binary"}}), "own")
     own.fingerprint(here(folder))
     assert not (folder / "kept").exists()
+
+
+def test_ids_may_differ_in_case_and_in_how_accents_are_written(folder: Path) -> None:
+    draw(folder / "more", ["x/Caf\u0065\u0301.JPG", "b.png", "B.bmp"])
+    table(folder / "labels.csv", "file,mass,nodule x/caf\u00e9.jpg,1,0 b,0,1 B.BMP,1,1")
+    assert read(folder, path="more").train.inputs.names == ["x/Cafe\u0301.JPG", "b.png", "B.bmp"]

@@ -29,9 +29,13 @@ def test_lines_name_source_split_task_and_class() -> None:
     counts = {"train": [50, 0], "validation": [5, 0], "test": [20, 2]}
     manifest = {
         "sources": {"scans": source},
-        "tasks": {"ill": {"classes": ["no", "yes"], "counts": counts}, "size": {"classes": [], "counts": {}}},
+        "tasks": {
+            "ill": {"classes": ["no", "yes"], "counts": counts, "unseen": {"maybe": 3, "never": 1200}},
+            "size": {"classes": [], "counts": {}},
+        },
     }
     assert suspicions(manifest) == [
         "scans: 4 of 30 rows of test have the very inputs of a row of train",
+        "task 'ill': test alone has 'maybe' (3), 'never' (1,200): no network answers these, and they count as wrong",
         "task 'ill': no row of train is 'yes', which other splits have",
     ]

@@ -75,7 +75,9 @@ def test_several_labels_are_findings_and_whether_there_is_any(tmp_path: Path) ->
 
 
 def test_the_experiment_that_ships_prepares_a_file_of_that_layout(tmp_path: Path) -> None:
-    np.savez_compressed(tmp_path / "chestmnist.npz", **arrays(labels=14, side=28))
+    found = arrays(labels=14, side=28)
+    found["train_labels"][0] = 0  # one without any finding
+    np.savez_compressed(tmp_path / "chestmnist.npz", **found)
     chest = load("chest", {"data.root": str(tmp_path)}, REPOSITORY)
     place = here(tmp_path)
     out = tmp_path / "out"
@@ -86,7 +88,7 @@ def test_the_experiment_that_ships_prepares_a_file_of_that_layout(tmp_path: Path
     assert manifest["tasks"]["findings"]["classes"][0] == "atelectasis"
     assert len(manifest["tasks"]["findings"]["classes"]) == 14
     split = open_split(open_prepared(out), "test")
-    np.testing.assert_array_equal(split.labels["findings"], arrays(labels=14, side=28)["test_labels"])
+    np.testing.assert_array_equal(split.labels["findings"], found["test_labels"])
 
 
 @pytest.mark.parametrize(

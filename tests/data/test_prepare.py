@@ -164,8 +164,22 @@ def test_a_class_that_validation_lacks_is_told_of(toy, tmp_path):
 def test_missing_labels_in_training_alone_are_no_class_that_validation_lacks(toy, tmp_path):
     toy({"a": [0] * 60 + [-1] * 3 + [2] * 60}, classes={"a": CLASSES["a"]})
     manifest, _ = prepared(tmp_path, tasks={"a": TASKS["a"]}, validation=0.05)
-    assert manifest["tasks"]["a"]["counts"]["validation"][1] == 0
+    assert manifest["tasks"]["a"]["classes"] == ["zero", "two"]  # what no row has is no class
     assert suspicions(manifest) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "line"),
+    [
+        ([1] * 90, {"kind": "multiclass"}, "task 'it': every row of train has the same class, 'one': there is nothing"),
+        ([1] * 90, {"kind": "binary"}, "task 'it': every row of train has the same class, 'one': there is nothing"),
+        ([1, -1] * 45, {"kind": "binary"}, "task 'it': every row of train has the same class, 'one': there is nothing"),
+        ([[1.0, 0.0, 1.0]] * 45 + [[0.0, 1.0, 1.0]] * 45, {"kind": "multilabel"}, "label 'two' is 1 in every row of"),
+    ],
+)
+def test_one_class_is_refused_as_a_constant_number_is(toy, tmp_path, labels, task, line):
+    toy({"it": labels}, classes={"it": CLASSES["a"]})
+    assert line in refused(tmp_path, {"it": {"source": "toy", **task}})
 
 
 def test_a_task_without_any_label_is_refused(toy, tmp_path):

@@ -13,7 +13,10 @@ from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared, open_split
 from pipeline.data.sources import Place, source
 from pipeline.data.sources.labels import ClassReader
+from pipeline.data.tables.records import open_records
 from pipeline.errors import UserError
+from pipeline.serving.rows import Rows as SourceRows
+from pipeline.serving.specification import SourceSpec
 
 from .files import quiet
 
@@ -242,12 +245,18 @@ WRONG: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "a missing label": (FRAME.drop(columns="sold"), {}, "houses.csv: no column 'sold'"),
     "a word among numbers": (_with("area", 41, "big"), {}, "houses.csv: row 42, column 'area': .*'big'"),
     "a word among targets": (_with("price", 7, "dear"), {}, "houses.csv: row 8, column 'price': .*'dear'"),
-    "an infinite input": (_with("area", 3, np.inf), {}, "houses.csv: row 4, column 'area': an infinite number"),
-    "an infinite target": (_with("price", 3, -np.inf), {}, "houses.csv: row 4, column 'price': an infinite target"),
+    "an infinite input": (_with("area", 3, np.inf), {}, "houses.csv: row 4, column 'area': inf is no number to"),
+    "an infinite target": (_with("price", 3, -np.inf), {}, "houses.csv: row 4, column 'price': -inf is no number to"),
+    "a sentinel of an input": (
+        _with("area", 3, 1.7976931348623157e308),
+        {},
+        r"houses.csv: row 4, column 'area': 1.79769e\+308 is no number to compute with .* list it in `missing`",
+    ),
+    "a target beyond float32": (_with("price", 3, 1e300), {}, r"houses.csv: row 4, column 'price': 1e\+300 is no"),
     "no 0 or 1": (_with("old", 9, 2), {}, "houses.csv: row 10, column 'old': 2 is neither 0 nor 1"),
     "no split": (FRAME.assign(part="maybe"), {"split": "part"}, "row 1, column 'part': 'maybe' is no split"),
     "a missing group": (_with("seller", 5, None), {"group": "seller"}, "row 6, column 'seller': missing"),
-    "no time": (FRAME, {"time": "seller"}, "column 'seller' holds no times that can be ordered"),
+    "no time": (FRAME, {"time": "seller"}, "row 1, column 'seller': 's[0-9]+' is no time that can be ord"),
     "one group": (FRAME.assign(seller="s"), {"group": "seller"}, "has one group only"),
     "no rows": (FRAME[:0], {}, "houses.csv: no rows"),
     "a label that is an input": (
@@ -296,21 +305,23 @@ def test_files_of_a_folder_that_differ_are_named_with_the_column(tmp_path: Path)
     (tmp_path / "t").mkdir()
     FRAME.to_parquet(tmp_path / "t" / "a.parquet", index=False)
     FRAME.assign(town=1.5).to_parquet(tmp_path / "t" / "b.parquet", index=False)
-    assert "b.parquet: column 'town' is double, in a.parquet it is" in refused(tmp_path, said("t"))
+    assert "column 'town' can be neither input nor label: string in a.parquet, double in b.parquet" in refused(
+        tmp_path, said("t")
+    )
 
 
 def test_a_missing_column_in_one_file_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
     FRAME.to_parquet(tmp_path / "t" / "a.parquet", index=False)
     FRAME.drop(columns="rooms").to_parquet(tmp_path / "t" / "b.parquet", index=False)
-    assert "b.parquet: no column 'rooms', which a.parquet has" in refused(tmp_path, said("t"))
+    assert "column 'rooms' can be neither input nor label: missing in b.parquet" in refused(tmp_path, said("t"))
 
 
 def test_wrong_types_in_parquet_name_their_row(tmp_path: Path) -> None:
     frame = FRAME.astype({"area": str})
     frame.loc[41, "area"] = "big"
     frame.to_parquet(tmp_path / "houses.parquet", index=False, row_group_size=30)
-    assert "houses.parquet: row 42, column 'area': 'big' is no double" in refused(tmp_path, said("houses.parquet"))
+    assert "houses.parquet: row 42, column 'area': 'big' is no number" in refused(tmp_path, said("houses.parquet"))
 
 
 def test_one_label_cannot_be_a_number_and_a_class(tmp_path: Path) -> None:
@@ -369,12 +380,48 @@ def test_numbers_of_every_split_are_clipped_to_the_quantiles_of_training(tmp_pat
         np.testing.assert_allclose(stored[:, 0], (own - about["area"]["mean"]) / about["area"]["std"], atol=1e-5)
 
 
-def test_a_column_that_would_be_constant_is_not_clipped(tmp_path: Path) -> None:
+def test_a_column_that_would_be_constant_is_clipped_to_the_range_of_training(tmp_path: Path) -> None:
     about, rows, frame = _clipped(tmp_path, "out")
-    assert "clip" not in about["rare"]
+    assert about["rare"]["clip"] == [0.0, 1.0]
     for split, stored in rows.items():
         np.testing.assert_array_equal(stored[:, 1] > 1, frame["rare"][frame["split"] == split] == 1)
     assert about["rooms"]["clip"] == [1.0, 5.0]
+
+
+@pytest.mark.parametrize("clip", [None, [0.001, 0.999]])
+@pytest.mark.parametrize("fee", [[14.62] * 3000, [0.3, 0.1 + 0.2] * 1500])
+def test_a_column_that_only_later_changes_says_nothing(fee: list[float], clip: Any, tmp_path: Path) -> None:
+    frame = pd.concat([FRAME] * 10, ignore_index=True).assign(split="train", fee=15.0)
+    frame.loc[3000:, "split"] = "test"
+    frame.loc[:2999, "fee"] = fee
+    written(tmp_path, frame)
+    data = prepared(tmp_path, said(split="split", inputs={"fee": "numeric"}, clip=clip))
+    assert data.sources["houses"].encoding["columns"][0]["std"] == 1.0
+    for split in ("train", "validation", "test"):
+        assert np.abs(open_split(data, split).inputs["houses"]).max() < 1e-12
+
+
+def test_a_number_too_large_beside_those_of_training_is_one_line(tmp_path: Path) -> None:
+    frame = FRAME.assign(area=1e-30 * np.arange(ROWS), split=["train"] * (ROWS - 9) + ["test"] * 9)
+    frame.loc[ROWS - 5, "area"] = -1e38
+    written(tmp_path, frame)
+    own = said(split="split", inputs={"area": "numeric"}, clip=None)
+    where = rf"source 'houses': row {ROWS - 4}, column 'area': -1e\+38 is too large beside what training showed"
+    with pytest.raises(UserError, match=where):
+        prepared(tmp_path, own)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_listed_sentinel_is_a_gap_and_numbers_of_any_kind_are_finite(ending: str, tmp_path: Path) -> None:
+    frame = FRAME.assign(area=np.resize([5e-324, -0.0, 2.0**53 + 2, -(2.0**63), 3e38], ROWS))
+    if ending == ".csv":
+        frame.loc[7, "area"] = 1.7976931348623157e308
+    written(tmp_path, frame, f"houses{ending}")
+    inputs = {"area": "numeric"}
+    data = prepared(tmp_path, said(f"houses{ending}", inputs=inputs, missing=["1.7976931348623157e+308"]))
+    for split in ("train", "validation", "test"):
+        assert np.isfinite(open_split(data, split).inputs["houses"]).all()
+    assert data.sources["houses"].encoding["columns"][0]["marked"] == (ending == ".csv")
 
 
 def test_null_clips_nothing(tmp_path: Path) -> None:
@@ -384,3 +431,68 @@ def test_null_clips_nothing(tmp_path: Path) -> None:
     assert about["area"]["mean"] == pytest.approx(train.mean())
     assert about["area"]["std"] == pytest.approx(train.std(ddof=0))
     assert rows["train"][:, 0].max() > 30
+
+
+@pytest.mark.parametrize(("decimal", "thousands"), [(".", ","), (",", "."), (",", ""), (",", " "), (".", "'")])
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_numbers_are_read_as_the_table_writes_them(ending: str, decimal: str, thousands: str, tmp_path: Path) -> None:
+    def text(value: float) -> str:
+        if np.isnan(value):
+            return ""
+        plain = f"{value:,.4f}"
+        return plain.replace(",", "T").replace(".", decimal).replace("T", "\u202f" if thousands == " " else thousands)
+
+    frame = FRAME.assign(area=(FRAME["area"] * 1e5).round(4), price=FRAME["price"].round(4))
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    written(folder, frame)
+    wanted = prepared(folder, said())
+    other = frame.assign(area=frame["area"].map(text), price=frame["price"].map(text))
+    path = tmp_path / f"houses{ending}"
+    if ending == ".jsonl":
+        other.to_json(path, orient="records", lines=True)
+    else:
+        written(tmp_path, other, path.name)
+    found = prepared(tmp_path, said(path.name, decimal=decimal, thousands=thousands))
+    for split in ("train", "validation", "test"):
+        assert (
+            open_split(found, split).inputs["houses"].tobytes() == open_split(wanted, split).inputs["houses"].tobytes()
+        )
+        assert open_split(found, split).labels["price"].tobytes() == open_split(wanted, split).labels["price"].tobytes()
+    about = found.sources["houses"].encoding
+    assert about is not None
+    assert (about.get("decimal", "."), about.get("thousands", "")) == (decimal, thousands)
+    rows = next(open_records(path, [about]).batches).frame  # the file is read alike when it is predicted
+    np.testing.assert_array_equal(rows["area"], frame["area"][: len(rows)])
+    served = pd.DataFrame({"town": other["town"], "area": other["area"], "rooms": other["rooms"]})
+    plain = pd.DataFrame({"town": frame["town"], "area": frame["area"], "rooms": frame["rooms"]})
+    of = SourceRows.of("houses", SourceSpec([4], 1.0, encoding=about))
+    np.testing.assert_array_equal(of.values(served, 0), of.values(plain, 0))
+    np.testing.assert_array_equal(of.values(plain.astype(object), 0), of.values(plain, 0))
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        (
+            "1,234.5",
+            r'\'1,234\.5\' is no number; if the table writes numbers so, say `thousands: ","`$',
+        ),
+        ("0,5", r'say `decimal: ","`'),
+        ("1.234.567,5", r'say `decimal: ","`, `thousands: "\."`$'),
+        ("1,5,9", "is no number$"),
+    ],
+)
+def test_a_number_that_is_written_in_another_way_is_one_line_with_what_to_say(
+    word: str, hint: str, tmp_path: Path
+) -> None:
+    written(tmp_path, _with("area", 3, word))
+    with pytest.raises(UserError, match=rf"houses\.csv: row 4, column 'area': .*{hint}"):
+        prepared(tmp_path, said())
+
+
+@pytest.mark.parametrize("word", ["12,34", "1,2345", "1.5.0", "1,234,56", ",123"])
+def test_marks_between_digits_that_are_no_thousands_are_refused(word: str, tmp_path: Path) -> None:
+    written(tmp_path, _with("area", 3, word))
+    with pytest.raises(UserError, match=r"row 4, column 'area': .* is no number"):
+        prepared(tmp_path, said(thousands=","))

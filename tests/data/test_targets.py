@@ -113,12 +113,28 @@ def test_a_label_of_another_form_is_refused(task, message, monkeypatch, tmp_path
     [
         (np.full(ROWS, 4.0), "every row of train has the same target, 4"),
         (np.full(ROWS, np.nan), "task 'price': no row of train has a label"),
-        (np.where(np.arange(ROWS) % 20 == 0, np.inf, LABELS["price"]), "an infinite target in"),
+        (np.where(np.arange(ROWS) % 2 == 0, 0.3, 0.1 + 0.2), "the same target, 0.3 but for rounding"),
+        (np.where(np.arange(ROWS) % 20 == 0, np.inf, LABELS["price"]), "a target in .*, inf, is no number to compute"),
+        (np.where(np.arange(ROWS) % 20 == 0, -1e300, LABELS["price"]), "a target in .*, -1e.300, is no number to"),
     ],
 )
 def test_numbers_that_teach_nothing_are_refused(values, message, monkeypatch, tmp_path):
     with pytest.raises(UserError, match=message):
         prepared(monkeypatch, tmp_path, {"price": values})
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30])
+def test_numbers_of_any_scale_are_stored_as_numbers(scale: float) -> None:
+    values = scale * np.array([1.0, 2.0, 4.0])
+    stored = targets_of("it", dict.fromkeys(("train", "test"), values), [])
+    mean, std = stored.about["mean"], stored.about["std"]
+    np.testing.assert_allclose(stored.arrays["test"].astype(float) * std + mean, values, rtol=1e-6)
+
+
+def test_a_target_too_large_beside_those_of_train_is_refused() -> None:
+    labels = {"train": 1e-30 * np.arange(9.0), "test": np.array([1e30])}
+    with pytest.raises(UserError, match=r"task 'it': a target in test, 1e\+30, is too large beside those of train"):
+        targets_of("it", labels, [])
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])

@@ -1,15 +1,18 @@
 """Sources of text: from files to prepared arrays, and what is wrong with them in one line."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.data.encodings.words import COLUMNS
 from pipeline.data.prepared import open_split
 from pipeline.data.sources import Place, source
 from pipeline.data.summary import summary
+from pipeline.data.texts import texts as predicted
 from pipeline.errors import UserError
 from tests.data.files import quiet
 from tests.data.texts import conll, experiment, posts, prepared, small, written
@@ -135,7 +138,7 @@ def test_a_tag_that_training_never_showed_is_named_with_its_line(tmp_path: Path)
     with pytest.raises(UserError, match=r"b\.conll: line 4: tag 'B-car' is unseen in training: .*a\.conll has O, B-a"):
         read(
             folder,
-            {"kind": "tokens", "path": "a.conll", "test": "b.conll"},
+            {"kind": "tokens", "path": "a.conll", "validation": "b.conll"},
             {"t": {"kind": "tagging", "source": "own"}},
         )
 
@@ -159,3 +162,32 @@ def test_prepared_text_is_told_of_in_words(tmp_path: Path) -> None:
     assert sum(counts["train"] for counts in who["classes"].values()) == who["of"]["train"]
     assert len(told["sources"]["names"]["examples"][0].split()) == len(who["examples"][0].split())
     assert told["sources"]["posts"]["words"] > 5
+
+
+def test_lists_are_several_labels_and_an_empty_one_is_none(tmp_path: Path) -> None:
+    rows = [{"text": "a", "feels": it} for it in (["joy", "love"], [], None, ["joy"], "love")]
+    folder = written(tmp_path, posts__json=json.dumps(rows))
+    declared = {"kind": "text", "path": "posts.json", "labels": {"feels": {"column": "feels"}}}
+    found = read(folder, declared, {"feels": {"kind": "multilabel", "source": "own"}})
+    assert found.classes == {"feels": ["joy", "love"]}
+    np.testing.assert_array_equal(found.train.labels["feels"], [[1, 1], [0, 0], [np.nan, np.nan], [1, 0], [0, 1]])
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.parquet", "p.jsonl", "p.json", "P.JSONL"])
+def test_texts_are_the_same_whatever_file_they_come_from(tmp_path: Path, name: str) -> None:
+    texts = ["10\u00a0000 kr", "a\u2003b\u3000c", "d\u2028e\x85f\x0cg", "h\ni\rj\r\nk", "  l\tm  ", "Ünï çödé 猫"]
+    frame = pd.DataFrame({"text": texts, "mood": list("xyxyxy")})
+    {
+        ".csv": lambda path: frame.to_csv(path, index=False),
+        ".tsv": lambda path: frame.to_csv(path, index=False, sep="\t"),
+        ".parquet": lambda path: frame.to_parquet(path, index=False),
+        ".jsonl": lambda path: frame.to_json(path, orient="records", lines=True),
+        ".json": lambda path: frame.to_json(path, orient="records"),
+    }[Path(name).suffix.lower()](tmp_path / name)
+    found = read(tmp_path, {"kind": "text", "path": name}, MOOD)
+    tokens = [row for chunk in found.train.inputs.chunks() for row in chunk]
+    assert tokens == [
+        ["10", "000", "kr"], ["a", "b", "c"], ["d", "e", "f", "g"], ["h", "i", "j", "k"], ["l", "m"],
+        ["Ünï", "çödé", "猫"],
+    ]  # fmt: skip
+    assert [row for chunk in predicted(tmp_path / name, ["text"]) for row in chunk] == texts

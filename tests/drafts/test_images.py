@@ -174,3 +174,18 @@ def test_headway_init_drafts_folders_of_classes(project: Path, headway: Any) -> 
     told = headway("init", "scans", "--name", "pets")
     assert told.code == 0, told
     assert load("pets", {}, project).tasks["class"].kind == "binary"
+
+
+def test_a_draft_names_classes_behind_links_and_what_is_left_out(project: Path, headway: Any) -> None:
+    draw(project / "scans", [f"{kind}/{row}.pgm" for kind in ("cat", "owl") for row in range(5)], channels=1)
+    draw(project / "dogs", [f"{row}.JFIF" for row in range(6)])
+    (project / "scans" / "dog").symlink_to("../dogs")
+    (project / "scans" / "bird").mkdir()
+    (project / "scans" / "cat" / "a.heic").touch()
+    told = headway("init", "scans", "--name", "pets")
+    assert "# Drafted from 16 images in scans." in told.out
+    assert "the 3 folders in scans: dog 6, cat 5, owl 5\n" in told.out
+    left_out = "left out of scans: folder without an image: 1 ('bird'); no image, .heic: 1 ('cat/a.heic')"
+    assert f"\n  # {left_out}\n" in told.out
+    shown = headway("prepare", "pets", "--set", "sources.pets.size=[4,3]")
+    assert f"  pets: {left_out}\n" in shown.out

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,40 @@ def test_measurements_are_numbers_and_kinds_that_are_left_open_are_guessed(tmp_p
         drafted(tmp_path, "rows.jsonl", targets)
         found = load(str(tmp_path / "mine.yaml"), {}, tmp_path).tasks
         assert {name: task.kind for name, task in found.items()} == {"score": "regression", "stars": "multiclass"}
+
+
+def test_what_stands_in_late_rows_is_found(tmp_path: Path) -> None:
+    rows = [{"text": "some words here", "mood": "good"}] * 5052
+    rows += [{"text": "four words are here", "mood": "bad", "score": 0.5 * n} for n in range(60)]
+    written(tmp_path, late__jsonl="".join(json.dumps(row) + "\n" for row in rows))
+    text = drafted(tmp_path, "late.jsonl")
+    assert text.startswith("# Drafted from 5,112 texts in late.jsonl.")
+    assert "3 tokens in the middle, 4 at most;" in text
+    assert "good 5,052, bad 60" in text
+    found = load(str(tmp_path / "mine.yaml"), {}, tmp_path).tasks
+    assert {name: task.kind for name, task in found.items()} == {"mood": "binary", "score": "regression"}
+    drafted(tmp_path, "late.jsonl", {"score": ""})
+
+
+def test_objects_within_objects_are_left_out_and_lists_are_labels(project: Path, headway: Any) -> None:
+    rows = [{"text": f"word {n % 7} {n}", "tags": ["a", "b", "c"][: n % 4], "of": {"n": n}} for n in range(60)]
+    (project / "rows.json").write_text(json.dumps(rows))
+    told = headway("init", "rows.json")
+    assert (told.code, told.err) == (0, "")
+    assert "left out: 'of', objects within objects" in told.out
+    assert load("rows", {}, project).sources["rows"].labels["tags"].column == "tags"
+    assert headway("prepare", "rows").code == 0
+    counts = headway("show", "rows", "--data", "--json").json["tasks"]["tags"]["classes"]
+    assert {name: sum(it.values()) for name, it in counts.items()} == {"a": 45, "b": 30, "c": 15}
+    (project / "columns.json").write_text(json.dumps({"text": {"0": "a"}, "mood": {"0": 1}}))
+    told = headway("init", "columns.json")
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert "'text', 'mood' hold objects within objects: write an object for each row" in told.err
+
+
+def test_all_sentences_are_counted(tmp_path: Path) -> None:
+    written(tmp_path, x__conll="a\tO\n\n" * 300 + "10\u00a0000\tB-sum\nkr\tO\n")
+    text = drafted(tmp_path, "x.conll")
+    assert text.startswith("# Drafted from 301 sentences in x.conll.")
+    assert "sum 1" in text
+    assert "1 tokens in the middle, 2 at most" in text

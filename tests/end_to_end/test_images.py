@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pipeline.data.prepared import open_prepared
 from pipeline.drafts.images import draft_images
@@ -95,3 +95,28 @@ def test_an_image_that_changes_prepares_anew_and_says_so(finished: tuple[Path, R
     assert told.code == 2
     assert "labels.csv: row 2: " in told.err
     assert "0001.jpg: no readable image" in told.err
+
+
+def test_photographs_on_their_side_are_learnt_and_answered_upright(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bright above or bright at the left, half of them stored turned: without the orientation they are the same."""
+    project = make_project(tmp_path / "project", monkeypatch)
+    rng = np.random.default_rng(0)
+    for row in range(80):
+        kind, turned = ("top", "left")[row % 2], row // 2 % 2
+        pixels = rng.integers(0, 60, (12, 8, 3), np.uint8)
+        pixels[: 6 if kind == "top" else 12, : 8 if kind == "top" else 4] += 150
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6 if turned else 1  # to be turned clockwise
+        (project / "photos" / kind).mkdir(parents=True, exist_ok=True)
+        stored = np.ascontiguousarray(np.rot90(pixels) if turned else pixels)
+        Image.fromarray(stored).save(project / "photos" / kind / f"{row}.jpg", quality=95, exif=exif)
+    assert "size: null  # the images looked at all have 12 x 8 pixels" in call_headway("init", "photos").out
+    words = ["--set", "training.epochs=30", "--set", "training.seeds=1", "--set", "tuning=null"]
+    result = call_headway("run", "photos", *words, "--set", "model.trunk.widths=[16]", "--json")
+    assert (result.code, result.err) == (0, "")
+    scored = ["--input", str(project / "photos"), "--output", str(tmp_path / "scored.csv")]
+    assert call_headway("predict", "--model", result.json["model"], *scored).code == 0
+    answers = pd.read_csv(tmp_path / "scored.csv")
+    assert (answers["class/class"] == answers["file"].str.split("/").str[0]).all()

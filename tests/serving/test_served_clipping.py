@@ -73,6 +73,23 @@ def test_an_infinite_number_is_still_refused() -> None:
         encoded(encoding().about, table().assign(area=lambda it: it["area"].where(it.index != 2, np.inf)), 0)
 
 
+@pytest.mark.parametrize(
+    "value", [1e39, -1.7976931348623157e308, 10**400, "1,234.5"], ids=["1e39", "sentinel", "10**400", "words"]
+)
+def test_what_is_no_number_to_compute_with_is_refused_by_row_and_column(value: object) -> None:
+    far = table().astype({"area": object})
+    far.loc[5, "area"] = value
+    with pytest.raises(ValueError, match=r"row 8 \(from 0\), column 'area': .* is no finite number"):
+        encoded(encoding().about, far, 3)
+
+
+def test_a_number_too_large_beside_those_of_training_is_refused_by_row_and_column() -> None:
+    (area, *_) = (about := encoding(None).about)["columns"]
+    area["std"] = 1e-9
+    with pytest.raises(ValueError, match=r"row 5 \(from 0\), column 'area': 1e\+30 is too large beside"):
+        encoded(about, table().assign(area=lambda it: it["area"].where(it.index != 2, 1e30)), 3)
+
+
 def test_an_encoding_from_before_encodes_as_before() -> None:
     about = encoding(None).about
     (area, *_) = about["columns"]

@@ -72,6 +72,19 @@ def test_every_row_is_scored_in_its_order(
     np.testing.assert_allclose(answer, expected, atol=1e-6)
 
 
+def test_an_answer_that_is_no_number_is_one_line_and_writes_nothing(
+    client: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    uri = log(client, save(tmp_path, experiment(), spread=1e4))
+    far = frame(ROWS[:5000])
+    far.iloc[4500] = 3e38  # which the network's sums overflow at
+    with pytest.raises(UserError, match=r"rows.csv: row 4501, '.*': the network answers (nan|-?inf)"):
+        predict(uri, written(tmp_path / "rows.csv", far), tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+    with pytest.raises(ValueError, match=r"row 4500 \(from 0\), '.*': the network answers"):
+        open_model(uri).predict(far)
+
+
 @pytest.fixture(scope="module")
 def conditioned(client: mlflow.MlflowClient, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model that is given a preference among its five tasks."""
@@ -149,7 +162,7 @@ def test_progress_tells_rows_done_of_all_rows(uri: str, tmp_path: Path) -> None:
     ("source", "message"),
     [
         ("missing.csv", "no such file or folder"),
-        ("rows.txt", r"give a \.csv, \.csv\.gz or \.parquet file, or a folder of images"),
+        ("rows.txt", r"give a \.csv, \.tsv, \.jsonl, \.json \(or \.gz of these\) or \.parquet file"),
         ("empty", "no image in this folder"),
         ("short.csv", "missing 'pixel_4', 'pixel_5'"),
     ],

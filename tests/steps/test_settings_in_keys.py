@@ -98,6 +98,8 @@ OTHERS: dict[str, list[Any]] = {
     "compare.trials": [6],
     "compare.seeds": [3],
     "sources.s.separator": [";"],
+    "sources.s.decimal": [","],
+    "sources.s.thousands": [","],
     "sources.s.inputs": [{"z": "numeric"}],
 }
 """Other values of settings of which the type does not tell any."""

@@ -7,6 +7,8 @@ import numpy as np
 
 _MOST_ENDS = 1 << 16
 _LEAST_WAITING = 1 << 13  # a sort of few numbers costs mostly the call
+_BLOCK = 1 << 14  # numbers that are learnt from at once
+_ROUNDING = 1e-13  # of the largest: what computing in float64 leaves of equal numbers differs by less
 
 
 class Range(NamedTuple):
@@ -15,28 +17,53 @@ class Range(NamedTuple):
     low: float
     high: float
 
+    @property
+    def is_point(self) -> bool:
+        """Whether all numbers in it are the same but for rounding."""
+        return self.high - self.low <= _ROUNDING * max(abs(self.low), abs(self.high))
+
 
 class Moments:
-    """Mean and variance of numbers (Chan, Golub & LeVeque 1983, eq. 2.1)."""
+    """Mean and variance of numbers (Chan, Golub & LeVeque 1983, eq. 2.1), to the last bit whatever the chunks.
+
+    Attributes:
+        range: Of all numbers that were taken.
+    """
 
     def __init__(self) -> None:
         self.count = self.missing = 0
         self.mean = self._squares = 0.0
+        self.range = Range(math.inf, -math.inf)
+        self._rest = np.empty(0)
 
     def take(self, values: np.ndarray) -> None:
         """Take numbers [N], NaN where missing."""
         there = values[~np.isnan(values)]
         self.missing += len(values) - len(there)
-        self._learn(there)
+        if not len(there):
+            return
+        self.range = Range(min(self.range.low, float(there.min())), max(self.range.high, float(there.max())))
+        there = np.concatenate([self._rest, there])
+        whole = len(there) - len(there) % _BLOCK
+        for start in range(0, whole, _BLOCK):
+            self._learn(there[start : start + _BLOCK])
+        self._rest = there[whole:].copy()
 
     def finish(self) -> Range | None:
-        """All are taken; from where to where they are clipped, which only now is known."""
-        return None
+        """All are taken; from where to where they are clipped, which only now is known.
+
+        Numbers that are all the same are clipped to what they are: nothing was learnt of others.
+        """
+        self._learn(self._rest)
+        self._rest = np.empty(0)
+        return self.range if self.count and self.range.is_point else None
 
     @property
     def std(self) -> float:
-        """Of the population; 1 where all numbers are the same."""
-        return float(np.sqrt(self._squares / self.count)) or 1.0
+        """Of the population; 1 where all numbers are the same but for rounding."""
+        if self.range.is_point:
+            return 1.0
+        return float(np.sqrt(self._squares / self.count)) or self.range.high - self.range.low  # squares can underflow
 
     def _learn(self, values: np.ndarray) -> None:
         if not len(values):
@@ -81,16 +108,16 @@ class ClippedMoments(Moments):
             self._sort_out()
 
     def finish(self) -> Range | None:
-        """See `Moments`: the quantiles; None, and nothing is clipped, where all numbers would become the same."""
+        """See `Moments`: the quantiles; where all numbers would become the same, the range of them all."""
+        super().finish()
         ends = np.sort(np.concatenate([*self._waiting, np.empty(0)]))
         self._waiting = []
-        found = self._range(ends) if len(ends) else None
-        super()._learn(ends if found is None else ends.clip(*found))
-        return found
-
-    def _range(self, ends: np.ndarray) -> Range | None:
-        low, high = (self._quantile(ends, it) for it in (self._low, self._high))
-        return Range(low, high) if low < high else None
+        if not len(ends):
+            return None
+        found = Range(self._quantile(ends, self._low), self._quantile(ends, self._high))
+        self.range = self.range if found.is_point else found
+        super()._learn(ends.clip(*self.range))
+        return self.range
 
     def _ends(self, rows: int) -> tuple[int, int]:
         """How many of the lowest and of the highest of so many numbers, or fewer, the quantiles can lie among."""

@@ -25,7 +25,7 @@ COLUMNS = 2 + len(PREFIXES) + len(SUFFIXES)
 """C, numbers of a token: its word, its shape, its beginnings, its endings."""
 
 SPACES, WORDS = "spaces", "words"
-"""How a text is parted: where it has spaces, or into words and marks."""
+"""How a text is parted: where it has ASCII spaces, tabs or ends of lines, or into words and marks."""
 
 CHOSEN = ("http", "@user")
 """What addresses and mentions are looked up as: the letters of a name that was chosen say nothing."""
@@ -33,12 +33,22 @@ CHOSEN = ("http", "@user")
 MARK = "\u2581"
 
 _TOKEN = re.compile(r"https?://\S+|[@#]?\w+(?:['’]\w+)*|[^\w\s]")
+_SPACED = re.compile(r"[^ \t\r\n]+")
 _MOST_REMEMBERED = 1 << 16
 
 
 def tokens_of(text: str, parted: str) -> list[str]:
-    """The tokens of a text: `spaces` parts it where it has spaces, `words` into words, marks and addresses."""
-    return text.split() if parted == SPACES else _TOKEN.findall(text)
+    r"""The tokens of a text.
+
+    `words` parts it into words, marks and addresses; `spaces` where it has spaces, tabs and ends of lines, and at no
+    other space of Unicode: a no-break space is part of a token.
+
+    >>> tokens_of("10\u00a0000 kr.", SPACES)
+    ['10\xa0000', 'kr.']
+    >>> tokens_of("10\u00a0000 kr.", WORDS)
+    ['10', '000', 'kr', '.']
+    """
+    return (_SPACED if parted == SPACES else _TOKEN).findall(text)
 
 
 def word_of(token: str) -> str:

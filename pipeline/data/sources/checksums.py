@@ -35,7 +35,7 @@ def checksum(folder: Path, names: Iterable[str], place: Place) -> str:
         known = before.get(name)
         found = known[1] if known and known[0] == stamp else idx.checksum(folder / name)
         whole.update(f"{name}\0{found}\n".encode())
-        if now - max(stamp[1:], default=now) > _SETTLED_NS:
+        if now - max(stamp[-2:], default=now) > _SETTLED_NS:
             after[name] = [stamp, found]
     if after != before:
         _remember(memory, after)
@@ -43,12 +43,12 @@ def checksum(folder: Path, names: Iterable[str], place: Place) -> str:
 
 
 def _stamp(path: Path) -> list[int]:
-    """Size and times of a file; nothing where it cannot be asked, which reading it will tell."""
+    """What a file is (a link may lead to another), its size and times; nothing where it cannot be asked."""
     try:
         found = os.stat(path)
     except OSError:
         return []
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
 def _remembered(memory: Path) -> dict[str, list]:

@@ -1,8 +1,10 @@
 """A folder of images: what lies in it, and which image a row of a label file is about."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,40 +18,49 @@ from pipeline.data.tables.typed import place_of
 from pipeline.errors import UserError
 
 _AMBIGUOUS = -1
+_OF_SYSTEMS = {"__macosx", "@eadir", "$recycle.bin", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+"""Files and folders that operating systems leave beside those of users, in small letters."""
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """The images of a folder and of the folders in it.
+    """The images of a folder and of the folders in it, also of those that are links.
 
     Attributes:
         path: Of the folder.
         names: Paths of the images within it, sorted.
+        left_out: Paths of all else within it, by kind.
     """
 
     path: Path
     names: list[str]
+    left_out: Mapping[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: Path) -> "ImageFolder":
-        """Look for images; hidden files and folders are passed over.
+        """Look for images; hidden files and folders, and those of operating systems, are left out.
 
         Raises:
-            UserError: There is no such folder, no image in it, or a link leads out of it.
+            UserError: There is no such folder, no image in it, or a link that leads nowhere or in a circle.
         """
         if not path.is_dir():
             raise UserError(f"{path}: no such folder")
-        root, names = path.resolve(), []
-        for folder, inner, files in os.walk(path, onerror=_unreadable):
-            inner[:] = [name for name in inner if name[0] != "."]
-            for name in filter(is_image, files):
-                file = Path(folder, name)
-                if file.is_symlink() and not file.resolve().is_relative_to(root):
-                    raise UserError(f"{file}: a link that leads out of the folder, to {file.resolve()}")
-                names.append(file.relative_to(path).as_posix())
+        names: list[str] = []
+        left_out: dict[str, list[str]] = defaultdict(list)
+        try:
+            _search(path, "", (), names, left_out)
+        except OSError as error:
+            raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
+        found = cls(path, sorted(names), left_out)
         if not names:
-            raise UserError(f"{path}: no image in this folder")
-        return cls(path, sorted(names))
+            raise UserError("; ".join([f"{path}: no image in this folder", *found.notes]))
+        return found
+
+    @property
+    def notes(self) -> list[str]:
+        """A line about what was left out, if anything was."""
+        kinds = [f"{kind}: {len(names):,} ({some(names)})" for kind, names in sorted(self.left_out.items())]
+        return [f"left out of {self.path.name}: {'; '.join(kinds)}"] if kinds else []
 
     def classes(self) -> tuple[np.ndarray, list[str], np.ndarray | None]:
         """The class of each image by the folder that it lies in.
@@ -62,8 +73,8 @@ class ImageFolder:
             UserError: An image lies in no folder.
         """
         parts = [PurePosixPath(name).parts for name in self.names]
-        outermost = {part[0] for part in parts}
-        splits = "train" in outermost and outermost <= set(WORDS)
+        outermost = {part[0].lower() for part in parts}
+        splits = outermost <= set(WORDS) and 0 in map(WORDS.get, outermost)
         depth = 1 if splits else 0
         for name, part in zip(self.names, parts, strict=True):
             if len(part) < depth + 2:
@@ -74,11 +85,44 @@ class ImageFolder:
         found = sorted({part[depth] for part in parts})
         code = {name: place for place, name in enumerate(found)}
         classes = np.array([code[part[depth]] for part in parts], np.int64)
-        return classes, found, np.array([WORDS[part[0]] for part in parts], np.int8) if splits else None
+        return classes, found, np.array([WORDS[part[0].lower()] for part in parts], np.int8) if splits else None
 
 
-def _unreadable(error: OSError) -> None:
-    raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
+def _search(
+    folder: Path, within: str, above: tuple[tuple[int, int], ...], names: list[str], left_out: Mapping[str, list[str]]
+) -> None:
+    """Find the images in a folder.
+
+    Args:
+        folder: To be looked into.
+        within: Its path within the folder that was looked into first, with a `/` behind; empty for that folder.
+        above: Device and inode of the folders that lead to it.
+        names: Takes the paths of images.
+        left_out: Takes the paths of all else, by kind.
+    """
+    about = folder.stat()
+    here = (about.st_dev, about.st_ino)
+    if here in above:
+        raise UserError(f"{folder}: a link that leads back to {folder.resolve()}, in which it lies: remove the link")
+    before = len(names)
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        name, path = f"{within}{entry.name}", folder / entry.name
+        if name != name.encode(errors="replace").decode():
+            raise UserError(f"{folder}: the name {os.fsencode(entry.name)!r} is not UTF-8: rename it")
+        if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
+            left_out["hidden"].append(name)
+        elif entry.is_dir():
+            _search(path, f"{name}/", (*above, here), names, left_out)
+        elif not entry.is_file():
+            if entry.is_symlink():
+                raise UserError(f"{path}: a link to {os.readlink(path)}, which is not there: remove the link")
+            left_out["neither file nor folder"].append(name)
+        elif is_image(path):
+            names.append(name)
+        else:
+            left_out[f"no image, {path.suffix or 'without a suffix'}"].append(name)
+    if within and len(names) == before:
+        left_out["folder without an image"].append(within.rstrip("/"))
 
 
 class Matched:
@@ -94,6 +138,7 @@ class Matched:
         self._folder, self._table, self._column = folder, table, column
         self._exact = {name: place for place, name in enumerate(folder.names)}
         self._loose = _loosely(folder.names)
+        self._folded = _loosely(map(_folded, folder.names))
         self._row_of = np.zeros(len(folder.names), np.int64)  # counted from 1
         self._without: list[str] = []
         self.names: list[str] = []
@@ -139,7 +184,8 @@ class Matched:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\\" in name:
             raise UserError(f"{where}: '{name}' leads out of {self._folder.path}: give a path within it, with /")
-        place = self._exact.get(path.as_posix(), self._loose.get(path.as_posix()))
+        whole = path.as_posix()
+        place = self._exact.get(whole, self._loose.get(whole, self._folded.get(_folded(whole))))
         if place == _AMBIGUOUS:
             raise UserError(
                 f"{where}: '{name}' is the name of several images: give the path within {self._folder.path}"
@@ -148,17 +194,21 @@ class Matched:
 
 
 def _loosely(names: Iterable[str]) -> dict[str, int]:
-    """Images by name alone, and by name or path without the ending."""
+    """Images by path, by name alone, and by either without the ending."""
     found: dict[str, int] = {}
     for place, name in enumerate(names):
         path = PurePosixPath(name)
-        for short in {path.name, path.stem, path.with_suffix("").as_posix()} - {name}:
+        for short in {name, path.name, path.stem, path.with_suffix("").as_posix()}:
             found[short] = _AMBIGUOUS if short in found else place
     return found
 
 
+def _folded(name: str) -> str:
+    """A name as file systems compare it that know no case, and write accents apart."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def same_image(names: Iterable[str], ids: Iterable[str]) -> int:
     """How many of some ids are paths, names, or names without an ending of images."""
-    exact = set(names)
-    loose = _loosely(exact)
-    return sum(it in exact or it in loose for it in ids)
+    known = _loosely(map(_folded, names))
+    return sum(_folded(it) in known for it in ids)

@@ -36,7 +36,7 @@ class Images(Declared):
         found = {"images": checksums.checksum(folder.path, folder.names, place)}
         if self.settings.labels_file:
             found |= {f"labels/{path.name}": idx.checksum(path) for path in self._table(place).files()}
-        return Fingerprint(found)
+        return Fingerprint(found, folder.notes)
 
     def read(self, place: Place, report: Report) -> Examples:
         """Read labels, and what rows are split by; images are a stream."""

@@ -2,13 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.config.sources import Separated
-from pipeline.data.tables.typed import numbers, place_of, refuse
+from pipeline.data.encodings.columns import each
+from pipeline.data.encodings.values import canonical, in_order, type_of
+from pipeline.data.tables.lines import EMPTY
+from pipeline.data.tables.typed import numbers, place_of, refuse_too_large
 from pipeline.errors import UserError
 from pipeline.kinds import kind_of
 
@@ -37,8 +41,12 @@ class LabelReader(ABC):
     Args:
         label: Its name.
         columns: Where it stands.
+
+    Attributes:
+        learnt: Which rows are not given to test, bool [N]; None for all.
     """
 
+    learnt: np.ndarray | None = None
     type: pa.DataType = pa.float64()
     kept: type = float  # what values are kept as
 
@@ -70,8 +78,7 @@ class NumberReader(LabelReader):
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
         """See `LabelReader`."""
         values = numbers(batch.column(self.columns[0]))
-        why = "an infinite target; leave it empty if it is unknown"
-        refuse(path, done, np.isinf(values), self.columns[0], why)
+        refuse_too_large(path, done, values, self.columns[0])
         self._values.take(values)
 
     def labels(self) -> np.ndarray:
@@ -105,33 +112,39 @@ class SeveralReader(LabelReader):
 
 
 class ClassReader(LabelReader):
-    """A word a row: each different one is a class."""
+    """A word a row: each different one is a class, by the type of those that are not given to test."""
 
     type, kept = pa.string(), np.int32
 
     def __init__(self, label: str, columns: Sequence[str]) -> None:
         super().__init__(label, columns)
-        self._codes: dict[str | None, int] = {None: -1}
+        self._codes: dict[str, int] = {}
 
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
         """See `LabelReader`."""
-        encoded = batch.column(self.columns[0]).dictionary_encode()
-        words = encoded.dictionary.to_pylist()
-        codes = np.array([self._codes.setdefault(word, len(self._codes) - 1) for word in words] + [-1], np.int32)
-        places = encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
-        self._values.take(codes[places])
+        column = batch.column(self.columns[0])
+        self._values.take(each(column, lambda word: self._codes.setdefault(word, len(self._codes) + 1)))
 
     def labels(self) -> np.ndarray:
         """int16 [N], numbered in the order of `classes`; int32 where these are too many."""
-        order = np.full(len(self._codes), -1, np.int16 if len(self._codes) <= _SHORT else np.int32)
-        for place, word in enumerate(self.classes):
-            order[self._codes[word]] = place
-        return order[self._values.array()]  # -1 finds the last, which stays -1
+        of, places = self._known[0], {word: place for place, word in enumerate(self.classes)}
+        order = [-1, *(places[canonical(word, of)] for word in self._codes)]  # 0 is a missing one
+        return np.array(order, np.int16 if len(order) <= _SHORT else np.int32)[self._values.array()]
 
     @property
     def classes(self) -> list[str]:
-        """Numbers by their size, words by their letters."""
-        return sorted((word for word in self._codes if word is not None), key=_sorted_by)
+        """Numbers by their size, others by their letters; those of test rows alone behind them."""
+        of, known = self._known
+        return in_order(known, of) + sorted({canonical(word, of) for word in self._codes} - known)
+
+    @cached_property
+    def _known(self) -> tuple[str, set[str]]:
+        """The type of the words of rows that are not given to test, and these."""
+        codes = self._values.array() if self.learnt is None else self._values.array()[self.learnt]
+        occurs = np.bincount(codes, minlength=len(self._codes) + 1)[1:] > 0
+        words = [word for word, there in zip(self._codes, occurs, strict=True) if there]
+        of = type_of(words)
+        return of, {canonical(word, of) for word in words}
 
 
 class SeparatedReader(LabelReader):
@@ -157,7 +170,7 @@ class SeparatedReader(LabelReader):
         for row, text in enumerate(batch.column(self.columns[0]).to_pylist()):
             words = self._words(text)
             if words is None:
-                self._unknown.take(np.array([done + row]))
+                self._unknown.take(np.array([self._done + row]))
                 continue
             if "" in words:
                 raise UserError(
@@ -165,9 +178,9 @@ class SeparatedReader(LabelReader):
                     f"before or after '{self._settings.separator}'"
                 )
             codes = [self._codes.setdefault(word, len(self._codes)) for word in words]
-            self._rows.take(np.full(len(codes), done + row))
+            self._rows.take(np.full(len(codes), self._done + row))
             self._found.take(np.array(codes, np.int32))
-        self._done = done + batch.num_rows
+        self._done += batch.num_rows  # of all files, each of which counts its rows anew
         if len(self._codes) > _MOST_LABELS:
             raise UserError(
                 f"{path}: column '{self.columns[0]}' has more than {_MOST_LABELS:,} labels: "
@@ -177,7 +190,7 @@ class SeparatedReader(LabelReader):
     def _words(self, text: str | None) -> list[str] | None:
         """A row's labels; None where they are unknown."""
         text, none = (text or "").strip(), self._settings.none
-        if text == none:
+        if text in (none, EMPTY):
             return []
         return [word.strip() for word in text.split(self._settings.separator)] if text else None
 
@@ -194,13 +207,6 @@ class SeparatedReader(LabelReader):
     def classes(self) -> list[str]:
         """The words, by their letters."""
         return sorted(self._codes)
-
-
-def _sorted_by(word: str) -> tuple[bool, float, str]:
-    try:
-        return (False, float(word), word)
-    except ValueError:
-        return (True, 0.0, word)
 
 
 def reader_of(label: str, kind: str, several: Sequence[str] | Separated | None, source: str) -> LabelReader:

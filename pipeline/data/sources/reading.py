@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.sources.base import Declared, Part, Stream
+from pipeline.data.sources.base import SPLITS, Declared, Part, Stream
 from pipeline.data.sources.labels import reader_of
 from pipeline.data.sources.split_by import SplitReader
 from pipeline.data.tables.typed import TableFile
@@ -37,7 +37,7 @@ class Labelled:
         several, name = source.settings.labels, f"source '{source.name}'"
         self.readers = {label: reader_of(label, kind, several.get(label), name) for label, kind in kinds.items()}
         self.columns = {name: reader.type for reader in self.readers.values() for name in reader.columns}
-        self.split_by = SplitReader.of(source.settings, file)
+        self.split_by = SplitReader(source.settings)
 
     def take(
         self,
@@ -69,13 +69,21 @@ class Labelled:
             raise UserError(f"{file.path}: no rows")
         return rows
 
-    def labels(self) -> dict[str, np.ndarray]:
-        """Those of all rows, by name."""
+    def labels(self, learnt: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Those of all rows, by name.
+
+        Args:
+            learnt: Which rows are not given to test, bool [N]; None for all.
+        """
+        for reader in self.readers.values():
+            reader.learnt = learnt
         return {name: reader.labels() for name, reader in self.readers.items()}
 
     def part(self, inputs: Stream) -> Part:
         """All rows."""
-        return Part(inputs, self.labels(), **self.split_by.found())
+        by = self.split_by.found()
+        learnt = by["split"] != SPLITS.index("test") if "split" in by else None
+        return Part(inputs, self.labels(learnt), **by)
 
     @property
     def classes(self) -> dict[str, list[str]]:

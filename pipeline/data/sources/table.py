@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.config.sources import TableSettings
 from pipeline.data.encodings.columns import ColumnsEncoder, types_of
+from pipeline.data.encodings.values import NumberFormat
 from pipeline.data.sources import idx
 from pipeline.data.sources.base import Declared, Examples, Fingerprint, Place, Report, Streamed
 from pipeline.data.sources.chosen import chosen
@@ -38,8 +39,19 @@ class Table(Declared):
         rows = found.take(file)
         part = found.part(Streamed(rows, lambda: file.batches(types_of(inputs))))
         it = self.settings
-        encoder = ColumnsEncoder(self.name, file.path, inputs, it.categories, rows, it.clip, it.separator, it.missing)
+        encoder = ColumnsEncoder(
+            self.name,
+            file.path,
+            inputs,
+            it.categories,
+            rows,
+            it.clip,
+            it.separator,
+            it.missing,
+            NumberFormat(it.decimal, it.thousands),
+        )
         return Examples(part, None, found.classes, encoder=encoder)
 
     def _open(self, place: Place) -> TableFile:
-        return open_table(place.of(self.settings.path), self.settings.separator, self.settings.missing)
+        it = self.settings
+        return open_table(place.of(it.path), it.separator, it.missing, spelling=NumberFormat(it.decimal, it.thousands))

@@ -13,7 +13,7 @@ from pipeline.data.encodings.words import tokens_of
 from pipeline.data.sources.base import SPLITS, Declared, Examples, Fingerprint, Part, Place, Report, Streamed
 from pipeline.data.sources.reading import Labelled
 from pipeline.data.sources.tokens import checksums
-from pipeline.data.tables.lines import JsonLines, Lines, names_in
+from pipeline.data.tables.lines import JSON, JsonLines, Lines, ends_with, names_in
 from pipeline.data.tables.typed import TableFile, open_table
 from pipeline.errors import UserError
 
@@ -39,10 +39,11 @@ class Text(Declared):
                 f"sources.{self.name}.text: '{both[0]}' is what a task predicts: name the field of the text"
             )
         rows = {split: found.take(it, text, partial(check_texts, it.path, text)) for split, it in files.items()}
-        labels = found.labels()
         train = [split for split in ("train", "validation") if split in files]
         own = np.concatenate([np.full(rows[split], SPLITS.index(split), np.int8) for split in train])
         known = {"split": own} if len(train) > 1 else found.split_by.found()
+        given = np.concatenate([known.get("split", own), np.full(rows.get("test", 0), SPLITS.index("test"))])
+        labels = found.labels(given != SPLITS.index("test"))
         first, test = ({name: it[where] for name, it in labels.items()} for where in np.s_[: len(own), len(own) :])
         part = Part(self._stream(files, train, rows), first, **known)
         held = Part(self._stream(files, ["test"], rows), test) if "test" in files else None
@@ -83,13 +84,13 @@ def open_texts(
     Raises:
         UserError: There is no such file, or it is of none of the kinds that hold texts.
     """
-    if path.name.endswith((".jsonl", ".jsonl.gz", ".ndjson")):
+    if ends_with(path, *JSON):
         return JsonLines(path, text)
-    if labels or path.name.endswith((".txt", ".txt.gz")):
+    if labels or ends_with(path, ".txt"):
         return Lines(path, text, labels, names or {})
-    if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")) or path.is_dir():
-        return open_table(path, separator)
-    raise UserError(f"{path}: texts are read from .jsonl, .csv, .tsv, .parquet or .txt files")
+    if ends_with(path, ".csv", ".tsv", ".parquet") or path.is_dir():
+        return open_table(path, separator, text=text)
+    raise UserError(f"{path}: texts are read from .jsonl, .json, .csv, .tsv, .parquet or .txt files")
 
 
 def check_texts(path: Path, text: str, done: int, batch: pa.RecordBatch) -> None:

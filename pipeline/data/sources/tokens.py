@@ -78,7 +78,7 @@ class Tags:
         """The tags of a split, train first, and how many sentences it has.
 
         Raises:
-            UserError: Another split has a tag that train lacks.
+            UserError: Validation has a tag that train lacks.
         """
         rows = self._found.setdefault(split, [])
         for sentence in every:
@@ -111,7 +111,7 @@ class Tags:
         return found
 
     def _check(self, split: str, path: Path, line: int, tag: str) -> None:
-        if split != "train":
+        if split == "validation":
             known = ", ".join(name for name in self._codes if name != UNKNOWN)
             raise UserError(f"{path}: line {line}: tag '{tag}' is unseen in training: {self._train} has {known}")
 

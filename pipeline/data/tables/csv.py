@@ -6,35 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from pipeline.data.tables.columns import choose_columns
-from pipeline.data.tables.rows import Rows, checked
 from pipeline.errors import UserError
-
-_BLOCK = 1 << 20  # bytes of text that are parsed at a time; pyarrow holds some forty times as much
-_BYTES_A_VALUE = 32  # more than any number is long: a line must fit into a block
-
-
-def open_csv(path: Path, sizes: list[int]) -> Rows:
-    """Open a CSV file whose first line names the columns.
-
-    Raises:
-        UserError: The file is no such table; its later lines are found out as they are read.
-    """
-    block = max(_BLOCK, _BYTES_A_VALUE * max(sizes))
-    with explained(path, []):
-        found = csv_reader(path, block, {}).schema.names
-    columns = choose_columns(path, found, sizes)
-    return Rows(columns, None, checked(path, columns, _arrays(path, block, found, columns.pixels)))
-
-
-def _arrays(path: Path, block: int, found: list[str], names: list[str]) -> Iterator[np.ndarray]:
-    with explained(path, found):
-        for batch in csv_reader(path, block, dict.fromkeys(names, pa.float64())):
-            yield np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns]).T
 
 
 def csv_reader(
@@ -54,7 +29,7 @@ def csv_reader(
         convert: How values are read, see `pyarrow.csv.ConvertOptions`.
     """
     return pa.csv.open_csv(
-        pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None),
+        pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None),
         # One thread: with more, pyarrow reads ahead and cannot say in which row an error is.
         pa.csv.ReadOptions(use_threads=False, block_size=block),
         parse,

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.decoding import ENDINGS, Channels, decoded, is_image, size_of
+from pipeline.data.decoding import Channels, decoded
+from pipeline.data.sources.image_folder import ImageFolder
+from pipeline.data.tables.batching import batch_rows
 from pipeline.data.tables.columns import Columns, pixel_columns
-from pipeline.data.tables.rows import Batch, Rows, batch_rows, pixels
+from pipeline.data.tables.rows import Batch, Rows, pixels
 from pipeline.errors import UserError
 
 _WHITE = 255.0
@@ -39,19 +41,18 @@ def open_images(folder: Path, sources: Mapping[str, Mapping[str, Any]]) -> Rows:
     is what it stores for white: the image's 0 to 255 are stretched to that.
 
     Args:
-        folder: Where they lie; folders in it are not looked into.
+        folder: Where they lie, or the folders in it; see `ImageFolder`.
         sources: What the model says of its sources: `shape`, `scale`, and whether they are `resized`.
 
     Raises:
-        UserError: There is no image, no source of images of this size, or more than one kind of them.
+        UserError: There is no image, no source of images of this size, or more than one kind of them; see also
+            `ImageFolder.of`.
     """
-    files = sorted(path for path in folder.iterdir() if is_image(path.name))
-    if not files:
-        raise UserError(f"{folder}: no image in this folder ({', '.join(sorted(ENDINGS))})")
-    kind = _fitting(files[0], {found for it in sources.values() if (found := _kind(it))})
+    found = ImageFolder.of(folder)
+    kind = _fitting(folder / found.names[0], {kind for it in sources.values() if (kind := _kind(it))})
     features = kind.size[0] * kind.size[1] * (3 if kind.channels == "rgb" else 1)
     columns = Columns(pixel_columns(features), [])
-    return Rows(columns, len(files), _batches(files, kind, columns))
+    return Rows(columns, len(found.names), _batches(found, kind, columns), notes=found.notes)
 
 
 def _kind(source: Mapping[str, Any]) -> _Kind | None:
@@ -67,7 +68,7 @@ def _fitting(first: Path, kinds: set[_Kind]) -> _Kind:
     """The kind of image that the first is to be."""
     if not kinds:
         raise UserError(f"{first.parent}: the model reads no images; give a table")
-    size = size_of(first)
+    size = decoded(first, "grey").shape
     fitting = [kind for kind in kinds if kind.size == size] or [kind for kind in kinds if kind.resized]
     if not fitting:
         known = " or ".join(sorted({f"{kind.size[0]} x {kind.size[1]}" for kind in kinds}))
@@ -80,12 +81,12 @@ def _fitting(first: Path, kinds: set[_Kind]) -> _Kind:
     return max(fitting, key=lambda kind: kind.resized)
 
 
-def _batches(files: list[Path], kind: _Kind, columns: Columns) -> Iterator[Batch]:
+def _batches(folder: ImageFolder, kind: _Kind, columns: Columns) -> Iterator[Batch]:
     rows = batch_rows(len(columns.pixels))
-    for start in range(0, len(files), rows):
-        part = files[start : start + rows]
-        values = np.stack([_pixels(path, kind).ravel() for path in part]) * (kind.scale / _WHITE)
-        yield pixels(values, columns, [path.name for path in part])
+    for start in range(0, len(folder.names), rows):
+        part = folder.names[start : start + rows]
+        values = np.stack([_pixels(folder.path / name, kind).ravel() for name in part]) * (kind.scale / _WHITE)
+        yield pixels(values, columns, part)
 
 
 def _pixels(path: Path, kind: _Kind) -> np.ndarray:

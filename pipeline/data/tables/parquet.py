@@ -2,109 +2,100 @@
 
 A reader holds, for every column it reads, a page and a dictionary, and the widest of tables have too many columns for
 that: so what a row group would take is estimated from its uncompressed size, and a group that is too large goes, some
-columns at a time, through a scratch file from which its rows are then mapped.
+columns at a time, through scratch files from which its rows are then mapped.
 """
 
-import itertools
+import mmap
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.data.tables.columns import choose_columns, some
 from pipeline.data.tables.footer import row_group_metadata
-from pipeline.data.tables.rows import Rows, batch_rows, checked
-from pipeline.data.tables.typed import is_number, numbers, reading_parquet
-from pipeline.errors import Failure, UserError
+from pipeline.errors import Failure
 
 _HELD = 1 << 25  # bytes, uncompressed, of the columns that are read side by side; a reader may hold them twice
 
 
-def open_parquet(path: Path, sizes: list[int]) -> Rows:
-    """Open a Parquet file.
+def record_batches(path: Path, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Columns of all rows of a file in order, as the file has them, at most so many rows at a time.
 
     Raises:
-        UserError: The file is no such table.
+        pyarrow.ArrowException: It is no Parquet file, or damaged.
+        Failure: There is no room for a scratch file.
     """
-    pieces = row_group_metadata(path)
-    with reading_parquet(path):
-        first = next(pieces)
-        schema = first.schema.to_arrow_schema()
-    columns = choose_columns(path, schema.names, sizes)
-    kinds = {name: schema.field(name).type for name in columns.pixels}
-    if wrong := [name for name, it in kinds.items() if not (is_number(it) or pa.types.is_boolean(it))]:
-        raise UserError(f"{path}: {some(wrong)} holds no numbers but {kinds[wrong[0]]}")
-    arrays = _arrays(path, itertools.chain([first], pieces), columns.pixels)
-    return Rows(columns, first.num_rows, checked(path, columns, arrays))
+    for metadata in row_group_metadata(path):
+        # Mapped, so that compressed pages are the system's cache and not ours; not buffered ahead.
+        file = pq.ParquetFile(path, metadata=metadata, memory_map=True, pre_buffer=False)
+        for group in range(file.num_row_groups):
+            if not file.metadata.row_group(group).num_rows:
+                continue
+            parts = _parts(file, group, names)
+            if len(parts) == 1:
+                yield from file.iter_batches(rows, [group], names, use_threads=False)
+            else:
+                yield from _by_scratch(file, group, parts, rows)
 
 
-def _arrays(path: Path, pieces: Iterable[pq.FileMetaData], names: list[str]) -> Iterator[np.ndarray]:
-    with reading_parquet(path):
-        for metadata in pieces:
-            # Mapped, so that compressed pages are the system's cache and not ours; not buffered ahead.
-            file = pq.ParquetFile(path, metadata=metadata, memory_map=True, pre_buffer=False)
-            for group in range(file.num_row_groups):
-                parts = _parts(file, group, names)
-                yield from _direct(file, group, names) if len(parts) == 1 else _scratch(file, group, parts)
-
-
-def _parts(file: pq.ParquetFile, group: int, names: list[str]) -> list[list[str]]:
+def _parts(file: pq.ParquetFile, group: int, names: Sequence[str]) -> list[list[str]]:
     """The columns in parts that may be read side by side."""
     metadata = file.metadata.row_group(group)
     if metadata.total_byte_size <= _HELD:
-        return [names]
+        return [list(names)]
     sizes = {(column := metadata.column(c)).path_in_schema: column.total_uncompressed_size
              for c in range(metadata.num_columns)}  # fmt: skip
-    parts: list[list[str]] = []
+    parts: list[list[str]] = [[]]
     held = 0
     for name in names:
-        held += sizes[name]
-        if not parts or held > _HELD:
+        size = sizes.get(name, 0)
+        if parts[-1] and held + size > _HELD:
             parts.append([])
-            held = sizes[name]
+            held = 0
+        held += size
         parts[-1].append(name)
     return parts
 
 
-def _direct(file: pq.ParquetFile, group: int, names: list[str]) -> Iterator[np.ndarray]:
-    for batch in file.iter_batches(batch_rows(len(names)), [group], names, use_threads=False):
-        yield np.stack([numbers(batch.column(name)) for name in names]).T
+def _by_scratch(file: pq.ParquetFile, group: int, parts: Sequence[list[str]], rows: int) -> Iterator[pa.RecordBatch]:
+    """A row group's rows by way of scratch files, one for the columns of each part."""
+    mapped = [_mapped(file.iter_batches(rows, [group], names, use_threads=False)) for names in parts]
+    for place in range(mapped[0].num_record_batches):
+        pieces = [one.get_batch(place) for one in mapped]
+        columns = [column for piece in pieces for column in piece.columns]
+        yield pa.RecordBatch.from_arrays(columns, [name for names in parts for name in names])
 
 
-def _scratch(file: pq.ParquetFile, group: int, parts: list[list[str]]) -> Iterator[np.ndarray]:
-    """A row group's rows by way of a scratch file, float32 [F, N]."""
-    shape = (sum(map(len, parts)), file.metadata.row_group(group).num_rows)
-    if not shape[1]:
-        return
+def _mapped(batches: Iterator[pa.RecordBatch]) -> pa.ipc.RecordBatchFileReader:
+    """The same batches, mapped from a scratch file."""
+    writer = None
     with tempfile.TemporaryFile() as scratch:
-        first = 0
-        for names in parts:
-            start = 0
-            for batch in file.iter_batches(batch_rows(len(names)), [group], names, use_threads=False):
-                columns = [numbers(batch.column(name)) for name in names]
-                _put(scratch, [((first + index) * shape[1] + start, column) for index, column in enumerate(columns)])
-                start += batch.num_rows
-            first += len(names)
+        for batch in batches:
+            plain = pa.table([_plain(column) for column in batch.columns], batch.schema.names)
+            with _room():
+                writer = writer or pa.ipc.new_file(scratch, plain.schema)
+                writer.write_table(plain)
+        assert writer is not None, "a row group without rows"
+        with _room():
+            writer.close()
+            scratch.flush()
         # Written, and mapped only then: a full disk is an error when written to, and a crash when mapped.
-        values = np.memmap(scratch, np.float32, "r", shape=shape)
-        rows = batch_rows(shape[0])
-        for start in range(0, shape[1], rows):
-            yield values[:, start : start + rows].astype(np.float64).T
+        content = mmap.mmap(scratch.fileno(), 0, access=mmap.ACCESS_READ)
+    return pa.ipc.open_file(pa.py_buffer(content))
 
 
-def _put(scratch: IO[bytes], pieces: Iterable[tuple[int, np.ndarray]]) -> None:
-    """Write values at positions counted in values."""
+def _plain(column: pa.Array) -> pa.Array:
+    """Without the dictionary, of which a scratch file would hold one for all batches."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+@contextmanager
+def _room() -> Iterator[None]:
     try:
-        for position, values in pieces:
-            with np.errstate(over="ignore"):  # what overflows is infinite, and refused with its place
-                content = values.astype(np.float32)
-            scratch.seek(position * content.itemsize)
-            scratch.write(content.tobytes())
-        scratch.flush()
+        yield
     except OSError as error:
         place = tempfile.gettempdir()
-        raise Failure(f"no scratch file in {place} ({error.strerror}): set TMPDIR to a larger disk") from None
+        why = error.strerror or str(error).splitlines()[0]
+        raise Failure(f"no scratch file in {place} ({why}): set TMPDIR to a larger disk") from None

@@ -1,6 +1,6 @@
 """A stream of rows to score."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,6 @@ import pandas as pd
 from pipeline.data.tables.columns import Columns
 from pipeline.errors import UserError
 
-_ROWS = 4096
-_VALUES = 1 << 20
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -21,7 +19,7 @@ class Batch:
 
     Attributes:
         frame: The columns that the model reads; pixels as float64, as stored.
-        files: Names of the files they come from, where each has its own.
+        files: Names of the files they come from, within the folder, where each has its own.
     """
 
     frame: pd.DataFrame
@@ -36,16 +34,15 @@ class Rows:
         columns: That are read, and those that are ignored.
         total: Number of rows, where it is known beforehand.
         batches: The rows in order, to be gone through once.
+        warning: After all batches, what was striking about them; empty where nothing was.
+        notes: What is known of them before any batch.
     """
 
     columns: Columns
     total: int | None
     batches: Iterator[Batch]
-
-
-def batch_rows(features: int) -> int:
-    """How many rows of so many values are in memory at a time: at most 4,096 rows and 8 MiB."""
-    return max(1, min(_ROWS, _VALUES // features))
+    warning: Callable[[], str] = str
+    notes: Sequence[str] = ()
 
 
 def pixels(values: np.ndarray, columns: Columns, files: list[str] | None = None) -> Batch:
@@ -59,15 +56,13 @@ def checked(path: Path, columns: Columns, arrays: Iterable[np.ndarray]) -> Itera
     Raises:
         UserError: A value is missing, infinite, or too large for float32; there is no row at all.
     """
-    done, rows = 0, batch_rows(len(columns.pixels))
-    for array in arrays:
-        for start in range(0, len(array), rows):
-            part = array[start : start + rows]
-            if not (fine := (part >= -_LARGEST) & (part <= _LARGEST)).all():
-                row, column = np.argwhere(~fine)[0]
-                where = f"row {done + row + 1}, column '{columns.pixels[column]}'"
-                raise UserError(f"{path}: {where}: a value is missing or no finite number (found {part[row, column]})")
-            yield pixels(part, columns)
-            done += len(part)
+    done = 0
+    for part in arrays:
+        if not (fine := (part >= -_LARGEST) & (part <= _LARGEST)).all():
+            row, column = np.argwhere(~fine)[0]
+            where = f"row {done + row + 1}, column '{columns.pixels[column]}'"
+            raise UserError(f"{path}: {where}: a value is missing or no finite number (found {part[row, column]})")
+        yield pixels(part, columns)
+        done += len(part)
     if not done:
         raise UserError(f"{path}: no rows")

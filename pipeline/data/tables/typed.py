@@ -1,32 +1,42 @@
-"""Columns of a table by name and type, a batch of rows at a time: CSV, Parquet, and folders of Parquet files.
+"""Columns of a table by name and type, a batch of rows at a time: CSV, JSON lines, Parquet, and folders of it.
+
+Every format answers alike: as many rows in a batch, the same text and the same numbers for the same values. A gap is
+null: an empty value in every format, and an unquoted word of a CSV file that marks one.
 
 Rows are counted from 1 in every message, the line of names not counted.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
+from pipeline.data.encodings.rows import LARGEST, too_large
+from pipeline.data.encodings.values import PLAIN, USUAL_FORMATS, NumberFormat
+from pipeline.data.tables.batching import batch_rows, rebatched
+from pipeline.data.tables.column_types import check_there, is_readable, is_text, no_input, plain, unified
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.csv import csv_reader, explained
+from pipeline.data.tables.footer import row_group_metadata
+from pipeline.data.tables.hive import is_hidden, keys_of, type_of_key
+from pipeline.data.tables.lines import JSON, JsonLines, ends_with
+from pipeline.data.tables.parquet import record_batches
 from pipeline.errors import UserError
 from pipeline.files import check_regular
 
 _BLOCK = 1 << 20  # bytes of text parsed at a time
 _OF_COLUMN = 1 << 11  # the same, at least, of each column: a wide table has few rows in a block
 _LINE = 1 << 25  # bytes of the longest line that is tried
-_ROWS = 1 << 14
+_USUAL = tuple(word for word in pa.csv.ConvertOptions().null_values if word)
+"""Words that mark missing values in CSV files: NA, NaN, null and the like."""
 _BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError, KeyError)  # what pyarrow raises on damaged files
 
 
@@ -41,8 +51,18 @@ class TableFile(Protocol):
     def types(self) -> Mapping[str, pa.DataType]:
         """Of its columns, as far as a look at the first rows tells."""
 
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Columns that can be neither inputs nor labels, and why."""
+
+    @property
+    def rows(self) -> int | None:
+        """How many there are, where the file says it."""
+
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """These columns of all rows in order, as these types: text, float64 or any that `types` tells.
+
+        All batches but the last have as many rows, whichever format they come from: sums over them are alike.
 
         Raises:
             UserError: A column is not there, or a value is of another type.
@@ -52,35 +72,60 @@ class TableFile(Protocol):
         """What it consists of, in order."""
 
 
-def open_table(path: Path, separator: str = ",", missing: Sequence[str] = ()) -> TableFile:
-    """Open a `.csv`, `.csv.gz`, `.tsv` or `.parquet` file, or a folder that holds Parquet files.
+def open_table(
+    path: Path,
+    separator: str = ",",
+    missing: Sequence[str] | None = None,
+    text: str | None = None,
+    spelling: NumberFormat = PLAIN,
+) -> TableFile:
+    """Open a file of a table, a text perhaps gzipped, or a folder that holds Parquet files.
 
     Args:
         path: Of the file or folder.
         separator: Between the fields of a CSV file; a `.tsv` file's is a tab.
-        missing: What else its fields say where a value is missing.
+        missing: Words that mark missing values in every format, beside the usual ones of CSV files; empty for neither.
+        text: A column of which every row has text, that may be empty.
+        spelling: How text writes numbers.
 
     Raises:
         UserError: There is no such table.
     """
+    words = tuple(missing or ())
     if path.is_dir():
-        return ParquetFiles.under(path)
+        return replace(ParquetFiles.under(path), missing=words, text=text, spelling=spelling)
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder")
-    if path.suffix == ".parquet":
-        return ParquetFiles(path, [path])
-    if path.name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
-        return CsvFile(path, "\t" if ".tsv" in path.name else separator, tuple(missing))
-    raise UserError(f"{path}: give a .csv, .csv.gz, .tsv or .parquet file, or a folder of Parquet files")
+    if path.suffix.lower() == ".parquet":
+        return ParquetFiles(path, [path], words, text, spelling)
+    if ends_with(path, *JSON):
+        return JsonLines(path, text, words, spelling=spelling)
+    if ends_with(path, ".csv", ".tsv"):
+        usual = _USUAL if missing is None or words else ()
+        separator = "\t" if ends_with(path, ".tsv") else separator
+        return CsvFile(path, separator, (*usual, *words), text, spelling=spelling)
+    raise UserError(
+        f"{path}: give a .csv, .tsv, .jsonl, .json (or .gz of these) or .parquet file, or a folder of the last"
+    )
 
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file whose first line names the columns, plain or gzipped."""
+    """A CSV file whose first line names the columns, plain or gzipped.
+
+    Attributes:
+        path: Of the file.
+        separator: Between fields.
+        missing: Words that mark missing values where they are not quoted, beside the empty field.
+        text: A column of which every row has text, that may be empty in quotes.
+    """
 
     path: Path
     separator: str = ","
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...] = _USUAL
+    text: str | None = None
+    rows: int | None = None
+    spelling: NumberFormat = PLAIN
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
@@ -88,18 +133,21 @@ class CsvFile:
         if not self.path.stat().st_size:
             raise UserError(f"{self.path}: is empty")
         with explained(self.path, []):
-            schema = self._reader({}).schema
-        if twice := sorted(name for name, count in Counter(schema.names).items() if count > 1):
-            raise UserError(f"{self.path}: {some(twice)} there twice: give every column a name of its own")
-        return {field.name: field.type for field in schema}
+            return _named_once(self.path, self._reader({}).schema)
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """None."""
+        return {}
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """See `TableFile`."""
-        _check_there(self.path, wanted, self.types)
+        check_there(self.path, wanted, self.types, self.unreadable)
+        read = {name: pa.string() if pa.types.is_floating(kind) else kind for name, kind in wanted.items()}
         with explained(self.path, list(self.types)):  # pyarrow numbers the columns of the file
-            for batch in self._reader(wanted, max(_BLOCK, _OF_COLUMN * len(self.types))):
-                for start in range(0, batch.num_rows, _ROWS):
-                    yield batch.slice(start, _ROWS)
+            found = self._reader(read, max(_BLOCK, _OF_COLUMN * len(self.types)))
+            batches = rebatched(found, len(wanted))
+            yield from converted(self.path, batches, wanted, (), self.text, self.spelling, of_numbers=self.missing)
 
     def files(self) -> list[Path]:
         """The one."""
@@ -117,16 +165,22 @@ class CsvFile:
 
     def _open(self, wanted: Mapping[str, pa.DataType], block: int) -> pa.csv.CSVStreamingReader:
         parse = pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True)
-        null = [*pa.csv.ConvertOptions().null_values, *self.missing]
-        return csv_reader(self.path, block, wanted, parse, strings_can_be_null=True, null_values=null)
+        null = {"strings_can_be_null": True, "quoted_strings_can_be_null": False, "null_values": ["", *self.missing]}
+        return csv_reader(self.path, block, wanted, parse, **null)
 
 
 @dataclass(frozen=True)
 class ParquetFiles:
-    """Parquet files of the same columns, one under another; folders called `key=value` are columns too."""
+    """Parquet files of the same columns, one under another; folders called `key=value` are columns too.
+
+    Where a file has a column of that name itself, the folder's value holds, as in Spark and DuckDB.
+    """
 
     path: Path
     parts: list[Path]
+    missing: tuple[str, ...] = ()
+    text: str | None = None
+    spelling: NumberFormat = PLAIN
 
     @classmethod
     def under(cls, folder: Path) -> "ParquetFiles":
@@ -136,7 +190,7 @@ class ParquetFiles:
             UserError: There is none.
         """
         found = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*.parquet"))}
-        if seen := [path for path, names in found.items() if not any(name.startswith((".", "_")) for name in names)]:
+        if seen := [path for path, names in found.items() if not any(map(is_hidden, names))]:
             for path in seen:
                 check_regular(path)
             return cls(folder, seen)
@@ -144,53 +198,174 @@ class ParquetFiles:
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
-        """Those of the first file, and text for what its folders say."""
-        own = _types(self.parts[0])
-        return own | dict.fromkeys(self._keys(self.parts[0]), pa.string())
+        """Of the columns that all files have, of one kind; keys are numbers or dates where all folders say so."""
+        return {name: kind for name, kind in self._unified.items() if kind is not None and name not in self.unreadable}
+
+    @cached_property
+    def unreadable(self) -> Mapping[str, str]:
+        """Why the other columns can be neither inputs nor labels."""
+        found = {}
+        for name, kind in self._unified.items():
+            own = {part: schema.get(name) for part, schema in self._schemas.items()}
+            if kind is None:
+                places = {plain(it): part for part, it in own.items() if it is not None}
+                found[name] = ", ".join(f"{it} in {self._called(part)}" for it, part in places.items())
+            elif not is_readable(kind):
+                found[name] = no_input(kind)
+            elif without := [part for part, it in own.items() if it is None]:
+                found[name] = f"missing in {self._called(without[0])}"
+        return found
+
+    @property
+    def rows(self) -> int:
+        """As the files say."""
+        return sum(next(row_group_metadata(part)).num_rows for part in self.parts)
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-        """See `TableFile`; a file whose columns differ from those of the first is an error."""
-        _check_there(self.path, wanted, self.types)
+        """See `TableFile`."""
+        check_there(self.path, wanted, self.types, self.unreadable)
+        yield from rebatched(self._batches(wanted), len(wanted))
+
+    def _batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         for part in self.parts:
-            keys = self._keys(part)
-            own = _types(part) | dict.fromkeys(keys, pa.string())
-            self._check_alike(part, own, wanted)
-            yield from _read(part, keys, wanted)
+            read = _read(part, self._keys(part), wanted)
+            yield from converted(part, read, wanted, self.missing, self.text, self.spelling)
 
     def files(self) -> list[Path]:
         """All of them."""
         return self.parts
 
-    def _keys(self, part: Path) -> dict[str, str]:
-        """The values in the names of a file's folders."""
-        folders = part.relative_to(self.path).parts[:-1] if part != self.path else ()
-        return dict(unquote(name).split("=", 1) for name in folders if "=" in name)  # type: ignore[misc]
+    @cached_property
+    def _schemas(self) -> dict[Path, dict[str, pa.DataType]]:
+        """Types by column, of each file and its folders."""
+        keys = {part: self._keys(part) for part in self.parts}
+        of_keys = {
+            name: type_of_key([own[name] for own in keys.values() if name in own])
+            for name in dict.fromkeys(name for own in keys.values() for name in own)
+        }
+        return {part: _types(part) | {name: of_keys[name] for name in keys[part]} for part in self.parts}
 
-    def _check_alike(self, part: Path, own: Mapping[str, pa.DataType], wanted: Mapping[str, pa.DataType]) -> None:
-        for name in wanted:
-            first = self.types[name]
-            if name not in own:
-                raise UserError(f"{part}: no column '{name}', which {self.parts[0].name} has")
-            if own[name] != first and not (is_number(own[name]) and is_number(first)):
-                raise UserError(f"{part}: column '{name}' is {own[name]}, in {self.parts[0].name} it is {first}")
+    @cached_property
+    def _unified(self) -> dict[str, pa.DataType | None]:
+        names = dict.fromkeys(name for schema in self._schemas.values() for name in schema)
+        return {name: unified(it[name] for it in self._schemas.values() if name in it) for name in names}
+
+    def _called(self, part: Path) -> str:
+        return (part.relative_to(self.path) if part != self.path else Path(part.name)).as_posix()
+
+    def _keys(self, part: Path) -> dict[str, str | None]:
+        """What the names of a file's folders say."""
+        return keys_of(part.relative_to(self.path).parts[:-1]) if part != self.path else {}
 
 
-def _read(path: Path, keys: Mapping[str, str], wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+def _read(path: Path, keys: Mapping[str, str | None], wanted: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    """Columns of a file and of its folders' names, as the file has them."""
     inside = [name for name in wanted if name not in keys]
-    done = 0
     with reading_parquet(path):
-        # Mapped, so that compressed pages are the system's cache and not ours; not buffered ahead.
-        file = pq.ParquetFile(path, memory_map=True, pre_buffer=False)
-        for batch in file.iter_batches(_ROWS, columns=inside, use_threads=False):
+        for batch in record_batches(path, inside, batch_rows(len(inside))):
             columns = [
-                pa.repeat(keys[name], batch.num_rows)
-                if name in keys
-                else _cast(path, done, name, batch.column(name), kind)
-                for name, kind in wanted.items()
+                pa.repeat(pa.scalar(keys[name], pa.string()), batch.num_rows) if name in keys else batch.column(name)
+                for name in wanted
             ]
-            columns = [column.cast(kind) for column, kind in zip(columns, wanted.values(), strict=True)]
             yield pa.RecordBatch.from_arrays(columns, list(wanted))
-            done += batch.num_rows
+
+
+def _types(path: Path) -> dict[str, pa.DataType]:
+    with reading_parquet(path):
+        return _named_once(path, next(row_group_metadata(path)).schema.to_arrow_schema())
+
+
+def _named_once(path: Path, schema: pa.Schema) -> dict[str, pa.DataType]:
+    if twice := sorted(name for name, count in Counter(schema.names).items() if count > 1):
+        raise UserError(f"{path}: {some(twice)} there twice: give every column a name of its own")
+    return {field.name: field.type for field in schema}
+
+
+@contextmanager
+def reading_parquet(path: Path) -> Iterator[None]:
+    """Turn what pyarrow raises on damaged files into one line."""
+    try:
+        yield
+    except _BROKEN as error:
+        raise UserError(f"{path}: cannot be read as Parquet: {(str(error).splitlines() or [''])[0]}") from None
+
+
+def converted(
+    path: Path,
+    batches: Iterable[pa.RecordBatch],
+    wanted: Mapping[str, pa.DataType],
+    missing: Sequence[str] = (),
+    text: str | None = None,
+    spelling: NumberFormat = PLAIN,
+    of_numbers: Sequence[str] = (),
+) -> Iterator[pa.RecordBatch]:
+    """Columns as the wanted types, with null for every gap.
+
+    Args:
+        path: Of the file, for messages.
+        batches: Its columns in any types.
+        wanted: The types.
+        missing: Words that mark missing values.
+        text: A column that is left as it is.
+        spelling: How text writes numbers.
+        of_numbers: Words that mark missing values among numbers, which cannot mean anything else there.
+
+    Raises:
+        UserError: A value is not of its type.
+    """
+    done = 0
+    all_gaps, of_numbers = pa.array(["", *missing], pa.string()), pa.array(["", *missing, *of_numbers], pa.string())
+    for batch in batches:
+        columns = []
+        for name, kind in wanted.items():
+            column = batch.column(name)
+            if is_text(column.type) or pa.types.is_string(kind):
+                column = words(column)
+                gaps = of_numbers if pa.types.is_floating(kind) else all_gaps
+                if name != text and pc.any(found := pc.is_in(column, gaps)).as_py():
+                    column = pc.if_else(found, None, column)
+            if column.type != kind:
+                column = (
+                    _as_numbers(path, done, name, column, kind, spelling)
+                    if pa.types.is_floating(kind)
+                    else _cast(path, done, name, column, kind)
+                )
+            columns.append(column)
+        yield pa.RecordBatch.from_arrays(columns, list(wanted))
+        done += batch.num_rows
+
+
+def _as_numbers(
+    path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType, spelling: NumberFormat
+) -> pa.Array:
+    """A column as numbers; of text every value has to spell one."""
+    if pa.types.is_decimal(column.type):
+        # Arrow's own way to floats does not round to the nearest.
+        column, spelling = column.cast(pa.string()), PLAIN
+    if not is_text(column.type):
+        return _cast(path, done, name, column, kind)
+    try:
+        if spelling == PLAIN:
+            return column.cast(kind)
+    except pa.ArrowInvalid:
+        pass
+    found = column.dictionary_encode()
+    spelled = found.dictionary.to_pylist()
+    values = [spelling.number(word) for word in spelled]
+    if None in values:
+        wrong = {place for place, value in enumerate(values) if value is None}
+        row, place = next((row, it) for row, it in enumerate(found.indices.to_pylist()) if it in wrong)
+        raise UserError(f"{place_of(path, done, row, name)}: {no_number(spelled[place])}")
+    return pa.array(values, kind).take(found.indices)
+
+
+def no_number(word: str) -> str:
+    """What is said of a text that should be a number, with the formats in which it is one."""
+    formats = [it.about for it in USUAL_FORMATS if it.number(word) is not None]
+    written = [", ".join(f'`{name}: "{mark}"`' for name, mark in it.items()) for it in formats]
+    return f"{word!r} is no number" + (
+        f"; if the table writes numbers so, say {' or '.join(written)}" if written else ""
+    )
 
 
 def _cast(path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -205,7 +380,7 @@ def _cast(path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType)
         return column.cast(kind, safe=False)
     except pa.ArrowException:
         place, value = next((i, it) for i, it in enumerate(column) if not _fits(it, kind))
-        raise UserError(f"{path}: row {done + place + 1}, column '{name}': {value.as_py()!r} is no {kind}") from None
+        raise UserError(f"{place_of(path, done, place, name)}: {value.as_py()!r} is no {kind}") from None
 
 
 def _fits(value: pa.Scalar, kind: pa.DataType) -> bool:
@@ -214,30 +389,6 @@ def _fits(value: pa.Scalar, kind: pa.DataType) -> bool:
     except pa.ArrowException:
         return False
     return True
-
-
-def _types(path: Path) -> dict[str, pa.DataType]:
-    with reading_parquet(path):
-        return {field.name: field.type for field in pq.read_schema(path, memory_map=True)}
-
-
-@contextmanager
-def reading_parquet(path: Path) -> Iterator[None]:
-    """Turn what pyarrow raises on damaged files into one line."""
-    try:
-        yield
-    except _BROKEN as error:
-        raise UserError(f"{path}: cannot be read as Parquet: {(str(error).splitlines() or [''])[0]}") from None
-
-
-def _check_there(path: Path, wanted: Mapping[str, pa.DataType], found: Mapping[str, pa.DataType]) -> None:
-    if missing := [name for name in wanted if name not in found]:
-        raise UserError(f"{path}: no column {some(missing)}; the columns are {some(list(found))}")
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds numbers; truth values are none."""
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def numbers(column: pa.Array) -> np.ndarray:
@@ -249,7 +400,19 @@ def words(column: pa.Array) -> pa.Array:
     """A column as text: the way in which categories and classes are told apart, whatever they were read as."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    return column.cast(pa.string())
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        utc = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())  # no look into a database of zones
+        return pc.binary_join_element_wise(utc, "Z", "")
+    text = column.cast(pa.string())
+    return pc.replace_substring_regex(text, r"\.0+$", "") if pa.types.is_time(column.type) else text
+
+
+def distinct(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """The different values [W] of a column of text, and the place of each row's among them [B]; -1 where missing."""
+    found = column.dictionary_encode()
+    return found.dictionary, found.indices.fill_null(-1).to_numpy(zero_copy_only=False)
 
 
 def count(counter: Counter[str], column: pa.Array) -> None:
@@ -273,8 +436,13 @@ def refuse(path: Path, done: int, wrong: np.ndarray, column: str, why: str) -> N
         raise UserError(f"{place_of(path, done, int(np.argmax(wrong)), column)}: {why}")
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
+def refuse_too_large(path: Path, done: int, values: np.ndarray, column: str) -> None:
+    """Check that each number [B] of a column that is not missing can be computed with.
+
+    Raises:
+        UserError: One is infinite, or beyond float32: where the first one stands, and what to do.
+    """
+    wrong = too_large(values)
+    if wrong.any():
+        what = f"{values[np.argmax(wrong)]:g} is no number to compute with (they end at {LARGEST:.1e})"
+        refuse(path, done, wrong, column, f"{what}; if it is unknown, leave it empty, or list it in `missing`")

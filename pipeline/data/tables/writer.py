@@ -13,18 +13,44 @@ import pyarrow.parquet as pq
 from pipeline.errors import Failure, UserError
 
 _FLUSH = 1 << 23  # bytes gathered before they are written: a row group of small batches costs more than it holds
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a text begins with that spreadsheet programs take for a formula, by OWASP's list."""
+
 _WRITERS: dict[str, Callable[[str, pa.Schema], pa.csv.CSVWriter | pq.ParquetWriter]] = {
     ".csv": pa.csv.CSVWriter,
     ".parquet": pq.ParquetWriter,
 }
 
 
-def check_output(path: Path, source: Path) -> None:
-    """Whether a table made from `source` can be written there.
+def is_formula(text: object) -> bool:
+    """Whether a spreadsheet program would take a text for a formula; numbers are none."""
+    if not isinstance(text, str) or not text.startswith(_FORMULA):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with a `'` before texts, and names of columns, that a spreadsheet program would run as formulas."""
+
+    def cell(value: object) -> object:
+        return f"'{value}" if is_formula(value) else value
+
+    texts = {name: frame[name].map(cell) for name in frame if frame[name].dtype.kind not in "biuf"}
+    return frame.assign(**texts).rename(columns=cell)
+
+
+def check_output(path: Path, source: Path, spreadsheet: bool = False) -> None:
+    """Whether a table made from `source`, perhaps for a spreadsheet program, can be written there.
 
     Raises:
         UserError: Its suffix, its folder, or what is there already is wrong.
     """
+    if spreadsheet and path.suffix != ".csv":
+        raise UserError(f"output {path}: --spreadsheet is for a .csv file")
     if path.suffix not in _WRITERS:
         raise UserError(f"output {path}: its name must end in {' or '.join(_WRITERS)}")
     if path.is_dir():
@@ -41,15 +67,17 @@ class TableWriter:
     Args:
         path: The file.
         suffix: `.csv` or `.parquet`.
+        spreadsheet: Whether a spreadsheet program will open it, see `without_formulas`.
     """
 
-    def __init__(self, path: Path, suffix: str) -> None:
-        self._path, self._suffix = path, suffix
+    def __init__(self, path: Path, suffix: str, spreadsheet: bool = False) -> None:
+        self._path, self._suffix, self._spreadsheet = path, suffix, spreadsheet
         self._waiting: pa.Table | None = None
         self._writer: pa.csv.CSVWriter | pq.ParquetWriter | None = None
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append rows; the index is not written."""
+        frame = without_formulas(frame) if self._spreadsheet else frame
         table = pa.Table.from_pandas(frame, preserve_index=False, nthreads=1).replace_schema_metadata()
         # Copied into Arrow's memory: many small waiting arrays would keep malloc from giving the large ones back.
         self._waiting = (
@@ -72,14 +100,14 @@ class TableWriter:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[TableWriter]:
-    """A writer whose file takes the place of `path` when all went well, and else leaves nothing.
+def written(path: Path, spreadsheet: bool = False) -> Iterator[TableWriter]:
+    """A writer whose file takes the place of `path` when all went well, and else leaves nothing; see `TableWriter`.
 
     Raises:
         Failure: The disk is full, or the folder cannot be written to.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    writer = TableWriter(partial, path.suffix)
+    writer = TableWriter(partial, path.suffix, spreadsheet)
     try:
         yield writer
         writer.close()

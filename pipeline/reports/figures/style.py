@@ -1,9 +1,10 @@
 """How all figures look: colours that colour-blind readers tell apart, on whatever background the page has."""
 
+import html
 from dataclasses import dataclass
-from html import escape
 
 from pipeline.config.balancing import Balancing
+from pipeline.printable import printable
 from pipeline.reports.figures.figure import Figure
 
 _CANDIDATES = {
@@ -73,7 +74,7 @@ def see_through(hex_colour: str, opacity: float) -> str:
 
 def text(value: object) -> str:
     """Text that Plotly shows as it is: it would read tags."""
-    return escape(str(value), quote=False)
+    return html.escape(printable(value), quote=False)
 
 
 def styled(figure: Figure, height: int = 300, x: str = "", y: str = "", legend: bool = True) -> Figure:

@@ -13,7 +13,6 @@ from pipeline.data.tables.columns import counted
 
 _OF_TASKS = ("balancing.weights", "balancing.preference")
 _TRAINING = ("batch_size", "optimizer", "learning_rate", "weight_decay", "schedule")
-_MOST_COLUMNS = 50  # that are listed in one parameter
 
 
 def parameters_of(experiments: Sequence[Experiment]) -> dict[str, Any]:
@@ -51,7 +50,7 @@ def _compared(experiment: Experiment) -> set[str]:
 
 
 def _in_short(experiment: Experiment, exclude_defaults: bool = False) -> dict[str, Any]:
-    """The experiment as plain data, the columns of each table in one value: their names are no keys."""
+    """The experiment as plain data, without the columns of tables: these stand in the run's `experiment.json`."""
     tree = public(experiment, exclude_defaults)
     for source in tree.get("sources", {}).values():
         if isinstance(columns := source.get("inputs"), dict):
@@ -60,8 +59,6 @@ def _in_short(experiment: Experiment, exclude_defaults: bool = False) -> dict[st
 
 
 def _columns(kinds: Mapping[str, str]) -> str:
-    """Names and kinds; of many how many of each, and a checksum that distinguishes others of the same number."""
+    """How many of each kind, and a checksum that distinguishes others of the same number."""
     whole = json.dumps(kinds, ensure_ascii=False)
-    if len(kinds) <= _MOST_COLUMNS:
-        return whole
-    return f"{counted(kinds)} (sha256 {hashlib.sha256(whole.encode()).hexdigest()[:12]})"
+    return f"{counted(kinds)} (sha256 {hashlib.sha256(whole.encode('utf-8', 'surrogatepass')).hexdigest()[:12]})"

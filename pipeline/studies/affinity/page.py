@@ -1,6 +1,5 @@
 """The page of `headway affinity`, its answer and its summary."""
 
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.affinity import TOGETHER
 from pipeline.config.tasks import ALL
+from pipeline.printable import escape
 from pipeline.reports.cells import contrast_table, name, opening_table, percent
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.page import Page, code, folded, heading, items, paragraph, table

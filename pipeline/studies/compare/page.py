@@ -1,7 +1,6 @@
 """The page of `headway compare`, its answer and its summary."""
 
 import json
-from html import escape
 from typing import Any
 
 from pipeline.analysis.candidate import SINGLE
@@ -9,6 +8,7 @@ from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.compare import EQUAL
+from pipeline.printable import escape
 from pipeline.reports.cells import changed, contrast_table, levels_of, metric_table, name, opening_table, percent
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.figures.costs import cost_bars

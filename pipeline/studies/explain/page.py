@@ -1,11 +1,11 @@
 """The page of `headway explain`."""
 
 from collections.abc import Iterable
-from html import escape
 
 import numpy as np
 import pandas as pd
 
+from pipeline.printable import escape
 from pipeline.reports.figures.style import BLUE, see_through
 from pipeline.reports.page import Page, paragraph, table
 from pipeline.studies.explain.attributions import METHODS

@@ -48,16 +48,54 @@ def test_a_rare_event_that_clipping_would_remove_stays(row: float) -> None:
     values = np.zeros(20_000)
     values[:10] = row
     found = ClippedMoments(len(values), 0.001, 0.999)
-    assert learnt(found, DRAWS.permutation(values), 1000) is None
+    assert learnt(found, DRAWS.permutation(values), 1000) == (min(0.0, row), max(0.0, row))  # the range of train
     assert found.mean == pytest.approx(values.mean())
     assert found.std == pytest.approx(values.std())
 
 
-@pytest.mark.parametrize("values", [np.full(50, 7.0), np.array([3.0])])
-def test_a_constant_column_is_left_as_it_is(values: np.ndarray) -> None:
-    found = ClippedMoments(len(values), 0.001, 0.999)
-    assert learnt(found, values, 8) is None
-    assert (found.mean, found.std) == (values[0], 1.0)
+@pytest.mark.parametrize("values", [np.full(50, 7.0), np.array([3.0]), np.full(5000, 14.62), np.zeros(9)])
+@pytest.mark.parametrize("clip", [None, (0.001, 0.999)])
+def test_a_constant_column_is_clipped_to_its_one_value(values: np.ndarray, clip: tuple[float, float] | None) -> None:
+    found = ClippedMoments(len(values), *clip) if clip else Moments()
+    assert learnt(found, values, 8) == (values[0], values[0])
+    assert (found.mean, found.std) == (pytest.approx(values[0], rel=1e-15), 1.0)
+
+
+@pytest.mark.parametrize("clip", [None, (0.001, 0.999)])
+def test_a_column_that_is_constant_but_for_rounding_has_the_deviation_of_a_constant(
+    clip: tuple[float, float] | None,
+) -> None:
+    values = np.full(3000, 0.3)
+    values[::3] = 0.1 + 0.2
+    found = ClippedMoments(len(values), *clip) if clip else Moments()
+    assert learnt(found, values, 100) == (0.3, 0.1 + 0.2)
+    assert found.std == 1.0
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e-30, 1.0, 1e30])
+def test_the_deviation_of_any_scale_is_no_zero(scale: float) -> None:
+    values = scale * np.array([1.0, 2.0, 2.5, 4.0])
+    found = Moments()
+    assert learnt(found, values, 3) is None
+    assert 0.1 < np.abs((values - found.mean) / found.std).max() < 2.0
+
+
+def test_small_differences_of_large_numbers_are_no_rounding() -> None:
+    seconds = 1.7e9 + np.arange(100.0)  # times of a log
+    found = Moments()
+    assert learnt(found, seconds, 7) is None
+    assert found.std == pytest.approx(seconds.std())
+
+
+@pytest.mark.parametrize("clip", [None, (0.001, 0.999), (0.1, 0.9)])
+def test_chunks_change_no_bit(clip: tuple[float, float] | None) -> None:
+    values = heavy(50_000)
+
+    def of(chunk: int) -> tuple[object, float, float]:
+        found = ClippedMoments(len(values), *clip) if clip else Moments()
+        return learnt(found, values, chunk), found.mean, found.std
+
+    assert of(4096) == of(997) == of(50_000)
 
 
 def test_of_no_number_nothing_is_learnt() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.data.tables import footer
 from pipeline.data.tables.footer import row_group_metadata
-from pipeline.data.tables.parquet import open_parquet
+from pipeline.data.tables.records import open_pixels
 from pipeline.errors import UserError
 
 COUNT = 1003
@@ -64,7 +64,7 @@ def test_a_footer_that_is_small_enough_is_read_whole(tmp_path: Path, monkeypatch
 
 def test_rows_read_by_pieces_are_the_files(tmp_path: Path) -> None:
     path = written(tmp_path / "rows.parquet")
-    rows = open_parquet(path, [20])
+    rows = open_pixels(path, [20])
     values = np.concatenate([batch.frame.to_numpy() for batch in rows.batches])
     assert rows.total == COUNT
     np.testing.assert_array_equal(values, TABLE.select([f"pixel_{i}" for i in range(20)]).to_pandas())
@@ -86,5 +86,5 @@ def test_a_damaged_footer_is_one_line(tmp_path: Path, filler: bytes, share: floa
     first = len(content) - 8 - int(length * (1 - share))
     path.write_bytes(content[:first] + filler * (len(content) - 8 - first) + content[-8:])
     with pytest.raises(UserError, match="cannot be read as Parquet") as caught:
-        list(open_parquet(path, [20]).batches)
+        list(open_pixels(path, [20]).batches)
     assert "\n" not in str(caught.value)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.data import decoding
 from pipeline.data.decoding import decoded
-from pipeline.data.tables import rows
+from pipeline.data.tables import batching
 from pipeline.data.tables.images import open_images
 from pipeline.errors import UserError
 
@@ -38,7 +38,7 @@ def test_images_are_rows_in_the_order_of_their_names(folder: Path) -> None:
 
 
 def test_many_images_come_in_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "_VALUES", 24)
+    monkeypatch.setattr(batching, "_VALUES", 24)
     assert [batch.files for batch in open_images(folder, SOURCES).batches] == [
         ["0.png", "1.png"], ["2.png", "3.png"], ["4.png"],
     ]  # fmt: skip
@@ -125,16 +125,30 @@ def test_a_broken_image_is_named(folder: Path, name: str, spoil) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_deep_images_are_refused_rather_than_cut_off(folder: Path) -> None:
+def test_deep_images_are_scaled_as_in_training(folder: Path) -> None:
     Image.fromarray(GREY[0].astype(np.uint16) * 257).save(folder / "2.png")
-    with pytest.raises(UserError, match=r"2\.png: more than 8 bits a channel"):
-        read(folder)
+    np.testing.assert_array_equal(read(folder)[2], GREY[0].ravel())
 
 
-def test_a_folder_named_like_an_image_is_no_readable_image(folder: Path) -> None:
-    (folder / "9.png").mkdir()
-    with pytest.raises(UserError, match=r"9\.png: broken or truncated image .*directory"):
-        read(folder)
+def test_folders_in_it_and_links_are_looked_into_and_what_is_left_out_is_told(folder: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "x.png"
+    inner.mkdir()
+    (folder / "0.png").rename(inner / "0.pgm")
+    (folder / "4.png").rename(inner / "4.PNG")
+    (folder / "notes.txt").write_text("no image")
+    (folder / "link").symlink_to("x.png")
+    opened = open_images(folder, SOURCES)
+    (batch,) = opened.batches
+    assert batch.files == ["1.png", "2.png", "3.png", "link/0.pgm", "link/4.PNG", "x.png/0.pgm", "x.png/4.PNG"]
+    assert opened.notes == [f"left out of {folder.name}: no image, .txt: 1 ('notes.txt')"]
+
+
+def test_images_are_upright_before_their_size_is_looked_at(folder: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, grey in (("0.png", GREY[0]), ("3.png", GREY[3])):
+        Image.fromarray(np.rot90(grey)).save(folder / name, exif=exif)  # stored 3 x 4
+    np.testing.assert_array_equal(read(folder), GREY.reshape(5, 12))
 
 
 def test_an_image_too_large_to_be_true_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.data.tables import parquet
-from pipeline.data.tables.parquet import open_parquet
+from pipeline.data.tables.records import open_pixels
 from pipeline.errors import Failure, UserError
 
 VALUES = np.random.default_rng(0).integers(0, 256, (10_000, 6)).astype(np.float64)
 
 
 def read(path: Path, sizes: list[int] | None = None) -> np.ndarray:
-    return np.concatenate([batch.frame.to_numpy() for batch in open_parquet(path, sizes or [6]).batches])
+    return np.concatenate([batch.frame.to_numpy() for batch in open_pixels(path, sizes or [6]).batches])
 
 
 def table(values: np.ndarray = VALUES) -> pa.Table:
@@ -36,7 +36,7 @@ def test_rows_are_the_same_whatever_is_held_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_a_group: int, held: int
 ) -> None:
     monkeypatch.setattr(parquet, "_HELD", held)
-    rows = open_parquet(written(tmp_path, table(), rows_a_group), [6])
+    rows = open_pixels(written(tmp_path, table(), rows_a_group), [6])
     batches = list(rows.batches)
     assert rows.total == len(VALUES)
     assert max(len(batch.frame.to_numpy()) for batch in batches) <= 4096
@@ -58,7 +58,7 @@ def test_columns_are_found_by_name_among_others(tmp_path: Path) -> None:
     columns = {f"pixel_{i}": VALUES[:5, i] for i in (5, 2, 0, 1, 4, 3)}
     nested = pa.array([{"a": 1, "b": 2}] * 5)
     path = written(tmp_path, pa.table({"id": list("abcde"), "more": nested} | columns))
-    assert open_parquet(path, [6]).columns.ignored == ["id", "more"]
+    assert open_pixels(path, [6]).columns.ignored == ["id", "more"]
     np.testing.assert_array_equal(read(path), VALUES[:5])
 
 
@@ -73,7 +73,7 @@ def change(name: str, column: pa.Array) -> Callable[[pa.Table], pa.Table]:
         (lambda t: t.append_column("pixel_6", t["pixel_0"]), "unexpected 'pixel_6'"),
         (lambda t: t.append_column("pixel_1", t["pixel_0"]), "'pixel_1' there twice"),
         (lambda t: t.select([]).append_column("x", t["pixel_0"]), "no column of pixels"),
-        (change("pixel_3", pa.array(["7"] * 10_000)), "'pixel_3' holds no numbers but string"),
+        (change("pixel_3", pa.array(["seven"] * 10_000)), "row 1, column 'pixel_3': 'seven' is no number"),
         (change("pixel_3", pa.array([1.0] * 7000 + [None] * 3000)), "row 7001, column 'pixel_3': a value is missing"),
         (change("pixel_0", pa.array([True] * 9999 + [None])), "row 10000, column 'pixel_0'"),
         (change("pixel_5", pa.array([1.0] * 9999 + [np.inf])), "row 10000, column 'pixel_5': a value is missing or no"),

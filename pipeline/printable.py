@@ -1,0 +1,33 @@
+"""Text as it may be shown: names and labels come from files, and a terminal obeys some characters."""
+
+import html
+
+import click
+
+_JOINERS = "\u200c\u200d"  # which Persian, Hindi and emoji are written with
+
+
+def printable(text: object) -> str:
+    r"""The text on one line, with what a terminal would obey or cannot show as an escape.
+
+    These are control characters, line ends, marks that reverse the direction of what follows, and lone surrogates.
+
+    >>> printable("caf\u00e9 \x1b[31mred\n\u202etxt.exe")
+    'café \\x1b[31mred\\n\\u202etxt.exe'
+    """
+    return "".join(one if one.isprintable() or one in _JOINERS else repr(one)[1:-1] for one in str(text))
+
+
+def escape(text: object) -> str:
+    r"""The same as HTML.
+
+    >>> escape("<b>\x1b")
+    '&lt;b&gt;\\x1b'
+    """
+    return html.escape(printable(text))
+
+
+def echo(*lines: object) -> None:
+    """Print lines that may hold names of others."""
+    for line in lines or ("",):
+        click.echo(printable(line))
