@@ -131,11 +131,6 @@ class JsonLines:
                 found[name] = kind if known in ("null", kind) or kind == "nested" else "text"
         return found
 
-    @property
-    def unreadable(self) -> Mapping[str, str]:
-        """None."""
-        return {}
-
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """These fields of all objects; null where an object lacks one.
 
