@@ -57,9 +57,15 @@ IDENTIFIERS = {
     "uuid": [f"{row:08x}-{row * 7:04x}" for row in range(ROWS)],
     "index": np.arange(ROWS),
     "obs": np.arange(1, ROWS + 1),
+    "X": np.arange(1, ROWS + 1),
     "email": [f"p{row}@example.org" for row in range(ROWS)],
 }
-NONE = {"paid": DRAWS.permutation(ROWS) * 3, "index": DRAWS.permutation(ROWS) * 3, "humid": np.arange(ROWS)}
+NONE = {
+    "paid": DRAWS.permutation(ROWS) * 3,
+    "index": DRAWS.permutation(ROWS) * 3,
+    "humid": np.arange(ROWS),
+    "z": np.arange(ROWS),
+}
 
 
 @pytest.mark.parametrize("name", IDENTIFIERS)

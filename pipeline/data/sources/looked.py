@@ -41,8 +41,8 @@ _KEYS = re.compile(
     r"|.*[a-z](Id|ID)"
 )
 """Names of identifiers."""
-_COUNTERS = re.compile(r"(?i)index|idx|rows?|row[_. ]?(no|nr|num|number)|no\.?|nr\.?|num|number|obs|case|seq|serial|x")
-"""Names of what is an identifier where it counts the rows."""
+_COUNTERS = re.compile(r"(?i:index|idx|rows?|row[_. ]?(no|nr|num|number)|no\.?|nr\.?|num|number|obs|case|seq|serial)|X")
+"""Names of what is an identifier where it counts the rows; R calls row names X."""
 
 _NUMBER = r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)"
 _CODE = r"[+-]?0\d+"  # leading zeros, as zip codes have them
