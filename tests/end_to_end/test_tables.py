@@ -203,7 +203,7 @@ def test_a_second_draft_does_not_write_over_the_first(finished: Finished) -> Non
         ("", "--targets is missing: name what is to be predicted; the columns are house_id, town"),
         ("prise", "no column 'prise'; the columns are"),
         ("price:number", "unknown kind 'number'; the kinds are multiclass"),
-        ("town:regression", "column 'town' holds 'Lima' in 191 rows, which is no number"),
+        ("town:regression", "column 'town' holds 'Lima' in 195 rows, which is no number"),
         ("town:binary", "column 'town' has 3 different values"),
         ("marks:multilabel", "no column 'marks'"),
         ("old:multilabel", "name its columns, old=this+that:multilabel"),
