@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pipeline.config import load, project_folder
-from pipeline.drafts.writing import plain
+from pipeline.config.tasks import plain
 from pipeline.errors import Failure, UserError
 from pipeline.files import check_regular
 from pipeline.printable import echo, printable

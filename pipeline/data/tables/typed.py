@@ -314,6 +314,7 @@ def converted(
         UserError: A value is not of its type.
     """
     done = 0
+    numeric = pa.array(spelling.numbers([*missing, *of_numbers]), pa.float64())
     all_gaps, of_numbers = pa.array(["", *missing], pa.string()), pa.array(["", *missing, *of_numbers], pa.string())
     for batch in batches:
         columns = []
@@ -330,6 +331,8 @@ def converted(
                     if pa.types.is_floating(kind)
                     else _cast(path, done, name, column, kind)
                 )
+            if len(numeric) and pa.types.is_floating(kind) and pc.any(found := pc.is_in(column, numeric)).as_py():
+                column = pc.if_else(found, None, column)
             columns.append(column)
         yield pa.RecordBatch.from_arrays(columns, list(wanted))
         done += batch.num_rows
