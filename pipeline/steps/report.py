@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
@@ -17,7 +16,7 @@ from pipeline.steps.runs.logged import duration_s, notes, openings
 from pipeline.steps.select import selected
 from pipeline.steps.step import REBUILT, Step
 from pipeline.steps.train import HISTORY, Train
-from pipeline.steps.tune import TRIALS, winners_in
+from pipeline.steps.tune import TRIALS, mean_objective, winners_in
 from pipeline.tracking.keys import versions
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class Report(PageStep):
             if it.study:
                 history = pd.read_parquet(it.outputs / HISTORY)
                 afresh = float(history.loc[history["kept"], OBJECTIVE].mean())
-                found[it.candidate] = fmean(winner["objective"] for winner in winners_in(it.study.outputs)) - afresh
+                found[it.candidate] = mean_objective(winners_in(it.study.outputs)) - afresh
         return found
 
     def _facts(self) -> dict[str, str]:

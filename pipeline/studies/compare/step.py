@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
@@ -15,7 +14,7 @@ from pipeline.steps.page import PageStep
 from pipeline.steps.runs.logged import notes, openings
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train
-from pipeline.steps.tune import TRIALS, winners_in
+from pipeline.steps.tune import TRIALS, mean_objective, winners_in
 from pipeline.tracking import tags
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class Compare(PageStep):
             "group": SINGLE if train.task else train.candidate,
             "trials": len(trials),
             "diverged": int((trials["reason"] == "diverged").sum()),
-            "objective": fmean(it["objective"] for it in winners),
+            "objective": mean_objective(winners),
             "winners_json": json.dumps([{name: it[name] for name in ("values", "objective")} for it in winners]),
         }
 
