@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+ROUNDING = 1e-12
+"""Times the sum of their squares: what computing in float64 leaves of the squared deviations of equal targets."""
+
 
 def confusions(true: np.ndarray, predicted: np.ndarray, count: int) -> np.ndarray:
     """The cells of the confusion matrix that are not 0, in its order: true class, answered class, rows; int64 [M, 3].
@@ -77,6 +80,6 @@ def r2_score(true: np.ndarray, answered: np.ndarray) -> float:
     """The share of the variance that is explained; 0 of a constant that is not met exactly, else 1."""
     true, answered = true.astype(np.float64), answered.astype(np.float64)
     errors, all_ = ((true - answered) ** 2).sum(), ((true - true.mean()) ** 2).sum()
-    if all_ == 0.0:
+    if all_ <= ROUNDING * (true**2).sum():
         return float(errors == 0.0)
     return float(1.0 - errors / all_)

@@ -1,8 +1,9 @@
 """The evaluation: everything that is found when the test split is opened once for all frozen candidates."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -116,6 +117,11 @@ class Evaluation:
     def load(cls, folder: Path) -> "Evaluation":
         """Read what `save` wrote."""
         return cls(**{it.name: tables.read(folder / f"{it.name}.csv") for it in fields(cls)})
+
+    def called(self, titles: Mapping[str, str]) -> "Evaluation":
+        """The same with other names of tasks, as people call them."""
+        tables = {name: table for name, table in self._tables().items() if "task" in table}
+        return replace(self, **{name: it.assign(task=it["task"].replace(titles)) for name, it in tables.items()})
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         return {it.name: getattr(self, it.name) for it in fields(self)}
@@ -232,4 +238,4 @@ def _settings(groups: dict[str, list[Candidate]]) -> pd.DataFrame:
 def _with_interval(key: str, row: dict) -> dict[str, float]:
     """A mean and, where there is an interval, its ends; what is not a number is left out."""
     values = {f"{key}{end}": row[name] for end, name in zip(_ENDS, ("mean", "low", "high"), strict=True)}
-    return {name: float(value) for name, value in values.items() if value == value}
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}

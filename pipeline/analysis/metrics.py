@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.analysis.counts import added
+from pipeline.analysis.counts import ROUNDING, added
 from pipeline.analysis.statistics.intervals import UNBOUNDED, Bounds, Part, over_rows, resampled_sums
 from pipeline.draws import seed_of
 
@@ -184,7 +184,8 @@ def _accuracy(sums: np.ndarray) -> np.ndarray:
 
 def _r2(sums: np.ndarray) -> np.ndarray:
     count, linear, squares, errors = sums.T
-    return 1.0 - errors / (squares - linear**2 / count)
+    deviations = squares - linear**2 / count
+    return 1.0 - errors / np.where(deviations > ROUNDING * squares, deviations, np.nan)
 
 
 def _roc_auc(sums: np.ndarray) -> np.ndarray:

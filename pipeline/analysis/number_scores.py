@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.analysis.counts import ROUNDING
 from pipeline.analysis.metrics import TaskScores
 from pipeline.data.answers import within
 from pipeline.data.prepared import PreparedTask, known
@@ -41,7 +42,7 @@ class NumberScorer:
         """Metrics [K] from standardised targets [N] and errors [K, N]."""
         if len(true) == 0:
             return {name: np.full(len(errors), np.nan) for name in ("r2", "mae", "rmse")}
-        spread = true.var() or np.nan
+        spread = true.var() if true.var() > ROUNDING * (true**2).mean() else np.nan
         return {
             "r2": 1.0 - (errors**2).mean(1) / spread,
             "mae": self._task.std * np.abs(errors).mean(1),

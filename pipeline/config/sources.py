@@ -12,7 +12,7 @@ from pipeline.config.own import OwnPath
 from pipeline.config.parts import Part
 from pipeline.config.tasks import named
 
-ColumnKind = Literal["numeric", "categorical", "auto"]
+ColumnKind = Literal["numeric", "categorical", "date", "text", "auto"]
 
 
 Columns = Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]
@@ -67,8 +67,10 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
         inputs: The input columns and their types; a name may be a pattern with `*` and `?`, which matches columns that
             are no label, split column or excluded. `numeric`: clipped and standardised; missing values become the mean,
             with an indicator column. `categorical`: each value has a trained embedding; missing values and values not
-            seen in training share one. `auto`: the type that `headway init` would infer from the first rows, without
-            identifiers, times and constant columns. The default is all columns, `auto`.
+            seen in training share one. `date`: ISO 8601, in UTC if it has a zone, as year, month, weekday, hour, day of
+            the year and time, numeric each, without those that are constant in training. `text`: signed hashes of its
+            words (Weinberger et al. 2009). `auto`: the type that `headway init` would infer, without identifiers,
+            splits and constant columns. The default is all columns, `auto`.
         exclude: Columns that patterns do not match, by name or pattern.
         labels: Names for groups of 0/1 columns that one multilabel task predicts. A single column is a label of its own
             name, and need not be listed.
@@ -84,7 +86,7 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
 
     kind: Literal["table"]
     path: Annotated[str, RESOLVED]
-    inputs: dict[str, ColumnKind] = Field(default={"*": "auto"}, min_length=1)
+    inputs: dict[Annotated[str, Field(min_length=1)], ColumnKind] = Field(default={"*": "auto"}, min_length=1)
     exclude: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     labels: dict[str, Columns] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)

@@ -1,17 +1,21 @@
 """The draft of an experiment on a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from pipeline.data.encodings.values import PLAIN
 from pipeline.data.sources.looked import LOOKED_AT, Column, look
 from pipeline.data.tables.columns import counted
 from pipeline.data.tables.typed import open_table
+from pipeline.drafts.decisions import Decisions, decided, spelling_of
 from pipeline.drafts.leaks import giving_away
 from pipeline.drafts.targets import Target, guessed
 from pipeline.drafts.writing import Draft, flow, from_project, named_for, task_names
 from pipeline.errors import UserError
 
+_MOST_REASONS = 3
+_LARGE = 200_000  # rows
 _MOST_LISTED = 200  # inputs, beyond which they are chosen by what is in them
 
 
@@ -32,17 +36,21 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     """
     file = open_table(path)
     columns = look(file)
+    spelling, as_in = spelling_of(file, columns)
+    if spelling != PLAIN:
+        columns |= look(file, [name for name, column in columns.items() if column.other_spelling], spelling)
     if len(columns) == 1 and ";" in next(iter(columns)):
         raise UserError(f"{path}: one column only, with ';' in its name: save it with commas between the fields")
     if not targets:
         raise UserError(f"--targets is missing: name what is to be predicted; the columns are {', '.join(columns)}")
-    kinds = {target.name: guessed(target, columns) for target in targets}
-    used = {column for target in targets for column in target.columns}
-    inputs, left_out = _inputs({name: column for name, column in columns.items() if name not in used})
-    if not inputs:
-        raise UserError(f"{path}: no column is left to predict from")
+    kinds = {target.name: guessed(target, columns, file.unreadable) for target in targets}
+    numbers = [target.columns[0] for target in targets if kinds[target.name][0] == "regression"]
+    used = sorted({column for target in targets for column in target.columns})
+    it = decided(file, columns, [name for name in used if name not in numbers], numbers)
+    if not it.inputs:
+        raise UserError(f"{path}: no column is left to predict from: {'; '.join(_reasons(it.left_out))}")
     rows = next(it.rows + it.missing for it in columns.values())
-    given_away = giving_away(file, [name for name, kind in inputs.items() if kind == "categorical"], sorted(used))
+    given_away = giving_away(file, [name for name, kind in it.inputs.items() if kind == "categorical"], used)
     draft = Draft(
         f"{', '.join(kinds)} from {path.name}, together in one network.",
         f"Drafted from {'the first ' if rows >= LOOKED_AT else ''}{rows:,} rows; change whatever it got wrong.",
@@ -51,11 +59,17 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     draft.put(("name",), name)
     draft.put((*source, "kind"), "table")
     draft.put((*source, "path"), from_project(path, project))
-    if any("?" in it.counts for it in columns.values()):
-        draft.put((*source, "missing"), ["?"], "as some columns say it", cut=True)
-    _put_inputs(draft, source, inputs, columns, given_away)
-    _say_left_out(draft, source, left_out)
-    _say_groups(draft, source, columns, used)
+    for setting, mark in spelling.about.items():
+        draft.put((*source, setting), mark, as_in, cut=True)
+    if it.missing:
+        draft.put((*source, "missing"), list(it.missing), "; ".join(it.missing.values()), cut=True)
+    if it.split:
+        setting, column, why = it.split
+        draft.put((*source, setting), column, why, cut=True)
+    _put_inputs(draft, source, it, columns, given_away)
+    _say_left_out(draft, source, it.left_out)
+    for hint in it.hints:
+        draft.say(source, hint, below=True)
     _put_tasks(draft, source, targets, kinds)
     draft.say(("model",), "Two layers of 128 behind embeddings of every column suit most tables; rows decide the rest.")
     draft.put(("model",), {"trunk": {"kind": "tabular", "widths": [128, 128], "dropout": 0.1}})
@@ -64,27 +78,18 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     return draft.text()
 
 
-def _inputs(columns: Mapping[str, Column]) -> tuple[dict[str, str], dict[str, str]]:
-    """Kinds of the columns that are inputs, and why the others are not."""
-    inputs, left_out = {}, {}
-    for name, column in columns.items():
-        if why := column.unfit:
-            left_out[name] = why
-        else:
-            inputs[name] = column.input_kind
-    return inputs, left_out
-
-
 def _put_inputs(
     draft: Draft,
     source: tuple[str, ...],
-    inputs: Mapping[str, str],
+    decisions: Decisions,
     columns: Mapping[str, Column],
     given_away: Mapping[str, str],
 ) -> None:
+    inputs = decisions.inputs
     if len(inputs) > _MOST_LISTED:
         said = f"{counted(inputs)}; `exclude: [name, pattern*]` leaves some out"
-        draft.put((*source, "inputs"), {"*": "auto"}, said, cut=True)
+        named = {name: inputs[name] for name in (decisions.split or ())[1:2] if name in inputs}
+        draft.put((*source, "inputs"), named | {"*": "auto"}, said, cut=True)
         for name, target in given_away.items():
             said = f"Each value of {flow(name)} goes with a single {target}: does it give the answer away?"
             draft.say(source, said, below=True)
@@ -104,12 +109,9 @@ def _say_left_out(draft: Draft, source: tuple[str, ...], left_out: Mapping[str, 
         draft.say(source, f"and {len(left_out) - _MOST_LISTED:,} more columns", below=True)
 
 
-def _say_groups(draft: Draft, source: tuple[str, ...], columns: Mapping[str, Column], used: set[str]) -> None:
-    """A hint at columns by which rows might have to be split."""
-    for name, column in columns.items():
-        if name not in used and column.is_group:
-            said = f"group: {flow(name)}   would keep all rows of one {name} in the same split"
-            draft.say(source, said, below=True)
+def _reasons(left_out: Mapping[str, str]) -> Iterator[str]:
+    for column, why in islice(left_out.items(), _MOST_REASONS):
+        yield f"'{column}' ({why.split(':')[0]})"
 
 
 def _put_tasks(
@@ -129,4 +131,4 @@ def _put_tasks(
 
 def _batch_size(rows: int) -> int:
     """Small tables learn more from more steps; of large ones every step is a better one."""
-    return 64 if rows < 20_000 else 256 if rows < LOOKED_AT else 1024
+    return 64 if rows < 20_000 else 256 if rows < _LARGE else 1024

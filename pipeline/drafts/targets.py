@@ -31,7 +31,7 @@ def parse(text: str) -> list[Target]:
     [Target(name='a,b', kind='binary', columns=('a,b',)), Target(name='5" pipe', kind='', columns=('5" pipe',))]
 
     Raises:
-        UserError: A kind is unknown, or a name is given twice.
+        UserError: A kind is unknown, or a name is empty or given twice.
     """
     targets = []
     for one in filter(str.strip, _cut(text, ",")):
@@ -42,6 +42,8 @@ def parse(text: str) -> list[Target]:
             raise UserError(f"--targets {one.strip()}: unknown kind '{kind}'; the kinds are {known}{QUOTED}")
         name, *several = _cut(":".join(head) if head else one, "=")
         columns = tuple(_unquoted(it) for it in _cut("=".join(several), "+")) if several else (_unquoted(name),)
+        if not all((_unquoted(name), *columns)):
+            raise UserError(f"--targets {one.strip()}: a name is empty: give the column one in the file")
         targets.append(Target(_unquoted(name), kind, columns))
     if twice := sorted({it.name for it in targets if [other.name for other in targets].count(it.name) > 1}):
         raise UserError(f"--targets names '{twice[0]}' twice")
@@ -74,25 +76,36 @@ def kinds(text: str) -> dict[str, str]:
     return {target.columns[0]: target.kind for target in targets}
 
 
-def guessed(target: Target, columns: Mapping[str, Column]) -> tuple[str, str]:
+def guessed(target: Target, columns: Mapping[str, Column], unreadable: Mapping[str, str]) -> tuple[str, str]:
     """A target's kind, and in words why.
+
+    Args:
+        target: What was asked for.
+        columns: What was found in the columns.
+        unreadable: Why others cannot be predicted.
 
     Raises:
         UserError: A column is not there, or cannot be of the kind that was asked for.
     """
     for name in target.columns:
+        if name in unreadable:
+            raise UserError(f"--targets: column '{name}' cannot be predicted: {unreadable[name]}")
         if name not in columns:
             raise UserError(f"--targets: no column '{name}'; the columns are {', '.join(columns)}{QUOTED}")
     column = columns[target.columns[0]]
     if len(target.columns) > 1:
         return "multilabel", f"{len(target.columns)} columns of 0 and 1"
-    if not column.different:
-        raise UserError(f"--targets: column '{column.name}' has no value in the first {column.rows:,} rows")
-    kind = target.kind or column.kind or "multiclass"
+    asked = f"--targets {target.name}{f':{target.kind}' if target.kind else ''}: column '{column.name}'"
+    if column.different < 2:
+        what = "the same value in every row" if column.different else "no value"
+        raise UserError(f"{asked} has {what}: there is nothing to predict, leave it out")
+    kind = target.kind or column.kind_as_one or ("multiclass" if column.is_classes else None)
+    if kind is None:
+        raise UserError(f"{asked} {_no_kind(target, column)}")
     if kind == "regression" and not column.is_number:
-        raise UserError(
-            f"--targets {target.name}:regression: column '{column.name}' holds no numbers but {column.type}"
-        )
+        word, count = column.others.most_common(1)[0] if column.others else column.counts.most_common(1)[0]
+        what = column.written or f"'{word}' in {count:,} rows, which is no number"
+        raise UserError(f"{asked} holds {what}; {target.name}:multiclass would take its values for classes")
     if kind == "binary" and column.different != 2:
         raise UserError(
             f"--targets {target.name}:binary: column '{column.name}' has {column.different} different values: "
@@ -101,6 +114,18 @@ def guessed(target: Target, columns: Mapping[str, Column]) -> tuple[str, str]:
     if kind == "multilabel":
         raise UserError(f"--targets {target.name}:multilabel: name its columns, {target.name}=this+that:multilabel")
     return kind, column.described()
+
+
+def _no_kind(target: Target, column: Column) -> str:
+    """Why a column is not known to be classes or numbers, and what would do."""
+    if column.is_time:
+        return "holds dates, which no task predicts: predict a number of days or a class instead"
+    if column.written:
+        return f"holds {column.written}"
+    return (
+        f"has {column.different:,} different values that are no numbers, too many for a guess: "
+        f"{target.name}:multiclass takes them for classes all the same"
+    )
 
 
 def check_targets(columns: Mapping[str, Column], targets: Mapping[str, str], flags: Sequence[str]) -> None:

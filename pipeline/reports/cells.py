@@ -12,7 +12,7 @@ from pipeline.printable import escape
 from pipeline.reports.data import ReportData
 from pipeline.reports.figures.style import colour
 from pipeline.reports.page import paragraph, table
-from pipeline.reports.words import bounds, shown_p
+from pipeline.reports.words import bounds, interval, number, shown_p
 
 _REFERENCE = "a reference without a network: scikit-learn, each task by itself"
 _ALWAYS = "always the same answer: the most frequent class, the share of each label, or the mean"
@@ -48,7 +48,7 @@ def levels_of(scores: pd.DataFrame, tasks: Iterable[str]) -> dict[str, list[str]
         {(row["candidate"], row["task"]): row for row in table.to_dict("records")}
         for table in (primary(scores), scores[scores["metric"] == "balanced_accuracy"])
     )
-    beside = {at: f"<small>balanced {100 * row['mean']:.2f} %</small>" for at, row in balanced.items()}
+    beside = {at: f"<small>balanced {number(100 * row['mean'], '.2f', ' %')}</small>" for at, row in balanced.items()}
     found = {at: percent(row) + beside.get(at, "") for at, row in main.items()}
     return {who: [found.get((who, task), "") for task in tasks] for who in scores["candidate"].drop_duplicates()}
 
@@ -60,7 +60,7 @@ def front_rows(data: ReportData) -> list[list[str]]:
         means = own.groupby("task")[["share", "loss", "value"]].mean().loc[list(data.tasks)]
         values = means[["loss", "value"]].to_numpy().flatten()
         shares = ", ".join(f"{share:.2f}" for share in means["share"])
-        rows.append([name(str(candidate)), shares, *(f"{value:.4f}" for value in values)])
+        rows.append([name(str(candidate)), shares, *(number(value, ".4f") for value in values)])
     return rows
 
 
@@ -69,9 +69,9 @@ def finished_rows(data: ReportData) -> list[list[str]]:
     return [
         [
             escape(f"single {row['task']}") if row["candidate"] == SINGLE else name(row["candidate"]),
-            f"{row['fall']:.4f}",
+            number(row["fall"], ".4f"),
             f"{row['sd']:.4f}" if row["sd"] == row["sd"] else "",
-            f"{row['final']:.4f}",
+            number(row["final"], ".4f"),
             '<span class="changed">no</span>' if row["unfinished"] else "yes",
         ]
         for row in data.evaluation.finished.to_dict("records")
@@ -81,8 +81,8 @@ def finished_rows(data: ReportData) -> list[list[str]]:
 def metric_table(scores: pd.DataFrame, who: str, knows: bool = False) -> str:
     """Every metric of every candidate, or `who` is compared, and task; and perhaps what its interval knows."""
     rows = [
-        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), f"{row['mean']:.4f}"]
-        + [f"[{row['low']:.4f}, {row['high']:.4f}]" if row["low"] == row["low"] else ""]
+        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), number(row["mean"], ".4f")]
+        + [interval(row["low"], row["high"], ".4f")]
         + ([row["knows"]] if knows else [])
         for row in scores.to_dict("records")
     ]
@@ -137,20 +137,20 @@ def _what(row: dict) -> str:
 
 def tested(row: dict) -> str:
     """A difference with its interval and p; bold where it is more than noise."""
-    mean = f"{row['mean']:+.2f}"
+    mean = number(row["mean"], "+.2f")
     mean = mean if row["verdict"] == "unclear" else f'<span class="changed">{mean}</span>'
     return f"{mean}<small>{bounds(row)}</small> <small>{escape(shown_p(row['p_holm']))}</small>"
 
 
 def percent(row: dict) -> str:
     """A level with its interval."""
-    interval = f"<small>[{100 * row['low']:.2f}, {100 * row['high']:.2f}]</small>" if row["low"] == row["low"] else ""
-    return f"{100 * row['mean']:.2f} %{interval}"
+    between = interval(100 * row["low"], 100 * row["high"], ".2f")
+    return number(100 * row["mean"], ".2f", " %") + (f"<small>{between}</small>" if between else "")
 
 
 def changed(row: dict | None) -> str:
     """A relative change in percent with its interval; nothing where it is not known."""
-    return f"{row['mean']:+.2f} %<small>{bounds(row)}</small>" if row else ""
+    return f"{number(row['mean'], '+.2f', ' %')}<small>{bounds(row)}</small>" if row else ""
 
 
 def _value(text: str | None) -> str:
@@ -192,5 +192,5 @@ def _optimism(data: ReportData) -> str:
         "The validation objective of an arm's winners, less that of the same settings trained afresh: the luck of the "
         "trial that won. Mean over replicates."
     )
-    rows = [[escape(arm), f"{value:+.4f}"] for arm, value in data.optimism.items()]
+    rows = [[escape(arm), number(value, "+.4f")] for arm, value in data.optimism.items()]
     return paragraph(said) + table(["arm", "winner less afresh"], rows)

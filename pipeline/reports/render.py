@@ -7,7 +7,7 @@ from pipeline.reports.page import Page, heading
 from pipeline.reports.sections import SECTIONS
 from pipeline.reports.shown import narrowed
 from pipeline.reports.verdict import details, verdict
-from pipeline.reports.words import bounds
+from pipeline.reports.words import bounds, number
 
 _WORDS = {"better": "better together", "worse": "better alone", "unclear": "no clear difference"}
 
@@ -36,13 +36,16 @@ def _card(data: ReportData, row: dict, reach: float) -> str:
     kind = row["verdict"]
     return (
         f'<div class="card {kind}"><span class="name">{escape(row["task"])}</span> '
-        f'<span class="pill {kind}">{_WORDS[kind]}</span><b>{100 * row["mean"]:+.2f} points</b>{_bar(row, reach)}'
-        f"<small>{bounds(row, 100.0)}</small><small>{metric} shared {shared:.2f} %, alone {alone:.2f} %</small></div>"
+        f'<span class="pill {kind}">{_WORDS[kind]}</span><b>{number(100 * row["mean"], "+.2f", " points")}</b>'
+        f"{_bar(row, reach)}<small>{bounds(row, 100.0)}</small><small>{metric} shared {number(shared, '.2f', ' %')}, "
+        f"alone {number(alone, '.2f', ' %')}</small></div>"
     )
 
 
 def _bar(row: dict, reach: float) -> str:
-    """The interval as a bar around zero, on the same scale on every card."""
+    """The interval as a bar around zero, on the same scale on every card; nothing where it is not known."""
+    if not bounds(row):
+        return ""
     low, mean, high = (50.0 + 48.0 * row[name] / (reach or 1.0) for name in ("low", "mean", "high"))
     return (
         '<svg role="img" aria-label="the interval and where zero lies"><line class="zero" x1="50%" x2="50%" y1="0" '

@@ -10,6 +10,7 @@ from pipeline.reports.words import (
     clearly,
     lacking,
     level,
+    number,
     points,
     settling,
     shown_delta,
@@ -154,7 +155,7 @@ def _metrics(data: ReportData) -> str:
 def _clauses(rows: list[dict]) -> str:
     """The clear differences one by one, then the unclear ones together."""
     said = [
-        f"{100 * row['mean']:+.2f} points on {row['task']} {bounds(row, 100.0)}"
+        f"{number(100 * row['mean'], '+.2f', ' points')} on {row['task']} {bounds(row, 100.0)}".rstrip()
         for row in rows
         if row["verdict"] != "unclear"
     ]
@@ -172,4 +173,5 @@ def _some(said: list[str], more: str) -> list[str]:
 
 def _delta_m(row: dict) -> str:
     marked = f" ({row['note']})" if row["note"] else ""
-    return f"All tasks together, {row['candidate']}: delta-m {row['mean']:+.2f} % {bounds(row)}{marked}."
+    delta = f"{number(row['mean'], '+.2f', ' %')} {bounds(row)}".rstrip()
+    return f"All tasks together, {row['candidate']}: delta-m {delta}{marked}."

@@ -1,5 +1,6 @@
 """Words that the first lines have in common."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.analysis.evaluation import Evaluation
@@ -11,9 +12,19 @@ MOST = 4
 """Tasks in a sentence; the page has more of them."""
 
 
+def number(value: float, form: str, unit: str = "") -> str:
+    """`97.20 %`; in a word that it is not known, where it is no finite number."""
+    return f"{value:{form}}{unit}" if math.isfinite(value) else "unknown"
+
+
+def interval(low: float, high: float, form: str) -> str:
+    """`[-0.30, -0.12]`; empty where it is not known."""
+    return f"[{low:{form}}, {high:{form}}]" if low == low and high == high else ""
+
+
 def bounds(row: dict, scale: float = 1.0) -> str:
-    """`[-0.30, -0.12]`."""
-    return f"[{scale * row['low']:+.2f}, {scale * row['high']:+.2f}]"
+    """`[-0.30, -0.12]`; empty where it is not known."""
+    return interval(scale * row["low"], scale * row["high"], "+.2f")
 
 
 def times(count: int) -> str:
@@ -23,7 +34,7 @@ def times(count: int) -> str:
 
 def points(row: dict) -> str:
     """A difference in points with its interval: `-0.21 points [-0.30, -0.12]`."""
-    return f"{100 * row['mean']:+.2f} points {bounds(row, 100.0)}"
+    return f"{number(100 * row['mean'], '+.2f', ' points')} {bounds(row, 100.0)}".rstrip()
 
 
 def shown_p(p: float) -> str:
@@ -35,7 +46,7 @@ def shown_p(p: float) -> str:
 
 def shown_test(row: dict) -> str:
     """A contrast in percent: `+0.41 % [+0.20, +0.62], p = 0.004`."""
-    return f"{row['mean']:+.2f} % {bounds(row)}, {shown_p(row['p_holm'])}"
+    return f"{number(row['mean'], '+.2f', ' %')} {bounds(row)}".rstrip() + f", {shown_p(row['p_holm'])}"
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:
@@ -53,20 +64,21 @@ def some(words: Sequence[str], last: str = "and") -> str:
 
 def level(value: float, metric: str) -> str:
     """`97.20 % accuracy`; an error as it is."""
-    return f"{100 * value:.2f} % {TITLES.get(metric, metric)}" if of_one(metric) else f"{value:.4g} {metric}"
+    shown = number(100 * value, ".2f", " %") if of_one(metric) else number(value, ".4g")
+    return f"{shown} {TITLES.get(metric, metric) if of_one(metric) else metric}"
 
 
 def shown_delta(found: Decision) -> str:
     """`delta-m +2.41 % [+1.20, +3.62]`; without an interval where there is none."""
     assert found.delta is not None
-    interval = found.delta.interval()
-    between = f" [{interval.low:+.2f}, {interval.high:+.2f}]" if interval.low == interval.low else ""
-    return f"delta-m {found.delta.mean:+.2f} %{between}"
+    between = found.delta.interval()
+    shown = f"{number(found.delta.mean, '+.2f', ' %')} {interval(between.low, between.high, '+.2f')}"
+    return f"delta-m {shown}".rstrip()
 
 
 def shown_tasks(found: Decision, tasks: Sequence[str]) -> str:
     """`a (+1.20 points) and b (+0.80 points)`."""
-    return some([f"{task} ({100 * found.tasks[task].mean:+.2f} points)" for task in tasks])
+    return some([f"{task} ({number(100 * found.tasks[task].mean, '+.2f', ' points')})" for task in tasks])
 
 
 def clearly(found: Decision) -> str:

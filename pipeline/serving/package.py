@@ -143,9 +143,18 @@ def _example(source: SourceSpec) -> pd.DataFrame:
     if source.kind == "text":
         row = ["Leaving Berlin for Paris ."]
     elif source.encoding:
-        row = [it["mean"] if it["kind"] == "numeric" else it["values"][0] for it in source.encoding["columns"]]
+        row = [_value(it) for it in source.encoding["columns"]]
     # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
     return pd.DataFrame([row], columns=pd.Index(names, dtype=object))
+
+
+def _value(column: Mapping[str, Any]) -> Any:
+    """One that a column may have."""
+    if column["kind"] == "numeric":
+        return column["mean"]
+    if column["kind"] == "categorical":
+        return column["values"][0]
+    return "2024-05-31" if column["kind"] == "date" else "a few words"
 
 
 def _released(package: str) -> str:

@@ -26,7 +26,7 @@ class ServedModel(PythonModel):
         spec = importlib.import_module(f"{code}.specification").Specification.of(self._spec)
         self._served = importlib.import_module(f"{code}.served").Served(spec, load_file(context.artifacts["weights"]))
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Predict every task for every row; see `Served.predict`."""
         return self._served.predict(_frame(model_input), params)
 

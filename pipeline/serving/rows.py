@@ -4,7 +4,7 @@ Legend of shapes: B rows, F values of a row.
 """
 
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.data.encodings.dates import BETTER, dates_but
 from pipeline.data.encodings.rows import RowError, codes_of, encoded, too_large
 from pipeline.data.encodings.values import PLAIN, Codes, NumberFormat, spelled
 from pipeline.data.tables import pixel_columns
@@ -80,6 +81,8 @@ class Rows:
                 len(frame),
                 numbers=lambda name: _numbers(frame[name], self._missing, self._spelling),
                 codes=lambda name: _each(frame[name], self._codes[name], 0),
+                dates=lambda name: _dates(frame[name], self._missing),
+                texts=lambda name: _texts(frame[name], self._missing),
             )
         except RowError as error:
             raise RowError(first + error.row, error.what) from None
@@ -94,7 +97,7 @@ class Rows:
 
     @cached_property
     def _missing(self) -> frozenset[str]:
-        """Text that marks a missing number."""
+        """Text that marks a missing number, date or text."""
         return frozenset(["", *((self.source.encoding or {}).get("missing") or ())])
 
     @property
@@ -118,7 +121,7 @@ def _pixels(frame: pd.DataFrame, first: int) -> np.ndarray:
     return np.require(values, requirements=["C", "W"])  # pandas hands out read-only arrays
 
 
-def _numbers(values: pd.Series, missing: Container[str], spelling: NumberFormat) -> np.ndarray:
+def _numbers(values: pd.Series, missing: Collection[str], spelling: NumberFormat) -> np.ndarray:
     """float64, NaN where missing."""
     if pd.api.types.is_numeric_dtype(values.dtype):  # truth values among them
         numbers: np.ndarray = values.to_numpy(np.float64, na_value=np.nan)
@@ -130,6 +133,8 @@ def _numbers(values: pd.Series, missing: Container[str], spelling: NumberFormat)
 
         texts = values.map(lambda it: finite(it) if isinstance(it, str) else it) if spelling.about else values
         numbers = _each(texts, lambda word: finite(word, PLAIN), np.nan).astype(np.float64)
+    if gaps := spelling.numbers(missing):
+        numbers = np.where(np.isin(numbers, gaps), np.nan, numbers)
     if (wrong := too_large(numbers)).any():
         row = int(np.argmax(wrong))
         found_ = values.iloc[[row]].tolist()[0]
@@ -137,12 +142,29 @@ def _numbers(values: pd.Series, missing: Container[str], spelling: NumberFormat)
     return numbers
 
 
+def _dates(values: pd.Series, missing: Collection[str]) -> np.ndarray:
+    """Seconds since 1970, float64, NaN where missing."""
+    seconds = _each(values, dates_but(missing), np.nan).astype(np.float64)
+    if (wrong := np.isinf(seconds)).any():
+        row = int(np.argmax(wrong))
+        raise RowError(row, f"column '{values.name}': {values.iloc[row]!r} is no date: {BETTER}")
+    return seconds
+
+
+def _texts(values: pd.Series, missing: Collection[str]) -> tuple[list[str], np.ndarray]:
+    """The different texts, and the place of each row's among them, -1 where missing."""
+    known: dict[str, int] = {}
+    places = _each(values, lambda text: -1 if text in missing else known.setdefault(text, len(known)), -1)
+    return list(known), places.astype(int)
+
+
 def _each(values: pd.Series, make: Callable[[str], float], missing: float) -> np.ndarray:
     """What is made of the text of each value [B]; the same value is made once."""
     made: dict[tuple[type, Any], float] = {}
     found = []
+    kind = getattr(values.dtype, "numpy_dtype", values.dtype)
     # As objects, 32-bit numbers would become others of 64 bits.
-    objects = values.array if values.dtype in (np.float16, np.float32) else values.astype(object)
+    objects = values.to_numpy(kind, na_value=np.nan) if kind in (np.float16, np.float32) else values.astype(object)
     for value, gap in zip(objects, values.isna(), strict=True):
         key = (type(value), None if gap else value)  # 1, 1.0 and True are one key, but not one text
         try:

@@ -28,6 +28,7 @@ class Context:
         promote: Make the new model champion without comparing.
         command: A line that does the same again.
         done: The results of this command's steps, by title.
+        checked: Titles of the steps that are known to fit into memory.
     """
 
     project: Path
@@ -40,6 +41,7 @@ class Context:
     promote: bool = False
     command: str = ""
     done: dict[str, "StepResult"] = field(default_factory=dict)
+    checked: set[str] = field(default_factory=set)
 
     @property
     def work(self) -> Path:

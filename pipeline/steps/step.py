@@ -117,6 +117,13 @@ class Step(ABC):
         """Where the outputs go."""
         return context.outputs_folder(self.digest)
 
+    def check_size(self, context: Context) -> None:  # noqa: B027 (most steps take little)
+        """Check that it fits into memory, as far as its inputs' results tell.
+
+        Raises:
+            Failure: It does not.
+        """
+
     def settle(self, context: Context) -> None:  # noqa: B027 (most steps leave nothing)
         """What remains to do when the run has finished."""
 
@@ -141,9 +148,10 @@ def perform(context: Context, step: Step) -> StepResult:
         UserError: The experiment or the data are wrong.
         Failure: It could not be done.
     """
-    for it in ordered(step):
+    wanted = ordered(step)
+    for it in wanted:
         if it.title not in context.done:
-            context.done[it.title] = _answered(context, it)
+            context.done[it.title] = _answered(context, it, wanted)
         it.result = context.done[it.title]
     assert step.result is not None
     return step.result
@@ -188,15 +196,27 @@ def cached(context: Context, step: Step, aloud: bool = True) -> StepResult | Non
     return StepResult(step.title, step.digest, run.info.run_id, folder, cached=True)
 
 
-def _answered(context: Context, step: Step) -> StepResult:
+def _answered(context: Context, step: Step, wanted: Sequence[Step]) -> StepResult:
     with store_lock(context.project, f"step-{step.digest}"):
         result = None if is_forced(context, step) else cached(context, step)
-        result = result or _run(context, step)
+        if result is None:
+            _check_sizes(context, wanted)
+            result = _run(context, step)
     if context.parent:
         context.tracker.client.set_tag(
             context.parent, f"{tags.ANSWERED_BY}.{step.title.replace(' ', '_')}", result.run_id
         )
     return result
+
+
+def _check_sizes(context: Context, wanted: Sequence[Step]) -> None:
+    """Check all that is still to be done as soon as data are prepared, and not each when its turn comes."""
+    for it in wanted:
+        is_prepared = it.inputs and it.inputs[0].result is not None
+        if is_prepared and it.title not in context.done and it.title not in context.checked:
+            context.checked.add(it.title)
+            if not (key_of(it) and cached(context, it, aloud=False)):
+                it.check_size(context)
 
 
 def _run(context: Context, step: Step) -> StepResult:

@@ -132,6 +132,18 @@ class Train(Step):
         learnt.to_parquet(folder / HISTORY, index=False)
         run.artifacts(folder)
 
+    def check_size(self, context: Context) -> None:
+        """See `Step`: before the study is done, winners are as large as what is searched."""
+        from pipeline.data.prepared import open_prepared
+        from pipeline.training.slot import slots_of
+        from pipeline.training.workers.memory import check
+
+        tuning, open_study = self.experiment.tuning, self.study is not None and self.study.result is None
+        trained = [self.experiment] * self.experiment.replicates if open_study else self.experiments
+        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
+        slots = slots_of([on_device(it, self._device) for it in trained], prepared.chained)
+        check(prepared, slots, setting="tuning.replicates" if self.study and tuning and tuning.replicates else "")
+
     def settle(self, context: Context) -> None:
         """Remove the checkpoint."""
         shutil.rmtree(context.checkpoints_folder(self.digest), ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from pipeline.tracking.run import Run
+    from pipeline.training.slot import Slot
 
 WINNERS, TRIALS = "winners.json", "trials.parquet"
 _TUNE_RUNS = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.KEY}` LIKE '%'"
@@ -84,21 +86,18 @@ class Tune(Step):
         """Bring the study to its number of trials and find the winner of each replicate."""
         from pipeline.data.prepared import open_prepared
         from pipeline.steps.runs.projection import Projection
-        from pipeline.training.slot import batch_slots
         from pipeline.tuning.search import Callbacks, search
         from pipeline.tuning.study import table, winners
 
-        tuning, in_all = self.experiment.tuning, self.experiment.trials
-        assert tuning is not None
+        in_all = self.experiment.trials
         prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
         log_datasets(run, self._prepare, ("train", "validation"))
         study, name = self._study(context)
         run.tags({tags.STUDY: name})
         trained = on_device(self.experiment, self._device)
-        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, in_all)), trained))
         with (
             context.console.bar(self.title, in_all) as bar,
-            context.scheduler.pool(prepared, batch, in_all * (trained.training.folds or 1)) as pool,
+            context.scheduler.pool(prepared, self._batch(trained), in_all * (trained.training.folds or 1)) as pool,
         ):
             projection = Projection(context, run, self.experiment, name, self._prepare.digest, bar)
             callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
@@ -115,6 +114,21 @@ class Tune(Step):
         run.metrics(_means(chosen), step=in_all)
         run.tags({tags.WINNER: ", ".join(f"trial {trial.number}" for trial in best)})
         run.artifacts(folder)
+
+    def check_size(self, context: Context) -> None:
+        """See `Step`: of a batch of trials as large as the experiment."""
+        from pipeline.data.prepared import open_prepared
+        from pipeline.training.workers.memory import check
+
+        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
+        check(prepared, self._batch(on_device(self.experiment, self._device)))
+
+    def _batch(self, trained: Experiment) -> "list[Slot]":
+        """The slots of a batch of trials."""
+        from pipeline.training.slot import batch_slots
+
+        assert trained.tuning is not None
+        return batch_slots(dict.fromkeys(range(min(trained.tuning.batch, trained.trials)), trained))
 
     def _study(self, context: Context) -> tuple[Any, str]:
         """The study of this identity, or a new one; what a new one differs in from the last is said."""
@@ -161,8 +175,16 @@ def check_storage_of(experiment: Experiment, project: Path) -> None:
 
 
 def winners_in(folder: Path) -> list[dict[str, Any]]:
-    """Of each replicate: replicate, number (of the trial), objective (on validation), values; maybe standard_error."""
+    """Of each replicate: replicate, number (of the trial), objective (on validation), values; maybe standard_error.
+
+    The objective is None where it is no number.
+    """
     return json.loads((folder / WINNERS).read_text())["winners"]
+
+
+def mean_objective(winners: Sequence[Mapping[str, Any]]) -> float:
+    """Over replicates; NaN where one has none."""
+    return fmean(math.nan if it["objective"] is None else it["objective"] for it in winners)
 
 
 def _winner(trial: "FrozenTrial") -> dict[str, Any]:
@@ -172,7 +194,7 @@ def _winner(trial: "FrozenTrial") -> dict[str, Any]:
     winner = {
         "replicate": trial.user_attrs[REPLICATE],
         "number": trial.number,
-        "objective": math.nan if trial.value is None else trial.value,
+        "objective": trial.value,
         "values": trial.user_attrs[VALUES],
     }
     return winner | ({"standard_error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {})
@@ -182,6 +204,6 @@ def _means(best: list[dict[str, Any]]) -> dict[str, float]:
     """The winners' mean objective, and where it is one over folds the mean standard error of one."""
     from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
 
-    found = {OBJECTIVE: fmean(it["objective"] for it in best)}
+    found = {OBJECTIVE: mean_objective(best)}
     errors = [it["standard_error"] for it in best if "standard_error" in it]
     return found | ({STANDARD_ERROR: fmean(errors)} if errors else {})

@@ -17,6 +17,7 @@ from pipeline.model import BinaryCrossEntropy, CrossEntropy, Loss
 from pipeline.stacked import On, Targets
 from pipeline.training.spans import Spans, f1
 
+_ROUNDING = 1e-12  # times the sum of squares: what is left of the deviations of equal targets
 _COUNTED, _LOGITS = 2048, 1 << 18
 
 
@@ -194,7 +195,7 @@ class NumberTally(Tally):
     def _found(self, totals: Tensor) -> Tensor:
         squared, absolute, count, linear, squares = totals
         deviations = squares - linear.square() / count
-        r2 = 1.0 - squared / deviations.where(deviations > 0.0, float("nan"))
+        r2 = 1.0 - squared / deviations.where(deviations > _ROUNDING * squares, float("nan"))
         return torch.stack([self._std * (squared / count).sqrt(), self._std * absolute / count, r2])
 
 

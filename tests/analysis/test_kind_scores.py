@@ -145,3 +145,20 @@ def test_a_label_that_no_row_has_is_left_out() -> None:
         (found.metrics["roc_auc.round"] + found.metrics["roc_auc.dark red"]) / 2
     )
     assert np.isfinite(found.resampled).all()
+
+
+@pytest.mark.parametrize("value", [0.1, 1e3, -7.3])
+def test_r2_of_equal_targets_is_not_known(value: float) -> None:
+    targets = np.full(ROWS, value, np.float32)
+    found = scored(PRICE, answers(targets, 1.0), targets)
+    assert np.isnan(found.metrics["r2"]).all()
+    assert np.isnan(found.resampled).all()
+    assert np.isfinite(found.metrics["rmse"]).all()
+
+
+def test_resamples_of_equal_targets_are_left_out() -> None:
+    targets = np.full(ROWS, np.nan, np.float32)
+    targets[:2], targets[2:4] = 0.3, 0.7  # many a resample draws equal targets only
+    resampled = scored(PRICE, answers(targets, 0.1), targets).resampled
+    assert 0.1 < np.isnan(resampled).mean() < 0.4
+    assert np.nanmin(resampled) > -10

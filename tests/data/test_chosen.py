@@ -46,20 +46,20 @@ def refused(folder: Path, **own: Any) -> str:
 def test_left_out_they_are_all_that_can_be_one(tmp_path: Path) -> None:
     found, said = kinds(tmp_path)
     assert found == {
-        "x_1": "numeric", "zip": "numeric", "note_a": "categorical", "note.b": "categorical", "a*b": "numeric",
-        "x_[2]": "numeric",
+        "x_1": "numeric", "zip": "numeric", "note_a": "categorical", "note.b": "categorical", "day": "date",
+        "a*b": "numeric", "x_[2]": "numeric",
     }  # fmt: skip
     assert list(found) == [name for name in FRAME if name in found]
     assert said == [
-        "t: 6 of 10 columns are inputs (4 numeric, 2 categorical); left out: 'key' (of which every row has its own), "
-        "'day' (a time), 'same' (the same in every row)"
+        "t: 7 of 10 columns are inputs (4 numeric, 2 categorical, 1 date); left out: 'key' (of which every row has its "
+        "own), 'same' (the same in every row)"
     ]
 
 
 def test_names_come_before_patterns_and_patterns_in_their_order(tmp_path: Path) -> None:
     found, _ = kinds(tmp_path, inputs={"x_*": "numeric", "zip": "categorical", "*": "auto"}, exclude=["note?a", "a*b"])
     assert found == {
-        "x_1": "numeric", "x_[2]": "numeric", "zip": "categorical", "note.b": "categorical",
+        "x_1": "numeric", "x_[2]": "numeric", "zip": "categorical", "note.b": "categorical", "day": "date",
     }  # fmt: skip
     assert list(found)[:3] == ["x_1", "x_[2]", "zip"]
 

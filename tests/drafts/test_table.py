@@ -47,7 +47,7 @@ def test_a_draft_is_an_experiment_whose_trials_are_planned(tmp_path: Path) -> No
 def test_columns_are_guessed_by_what_is_in_them(tmp_path: Path) -> None:
     text, said = drafted(tmp_path, "level,price (CHF)")
     assert said["sources"]["it"]["inputs"] == {
-        "user_id": "numeric", "town": "categorical", "odd: name": "numeric", "flag": "categorical",
+        "day": "date", "user_id": "numeric", "town": "categorical", "odd: name": "numeric", "flag": "categorical",
         "word": "categorical",
     }  # fmt: skip
     assert said["tasks"] == {
@@ -57,7 +57,7 @@ def test_columns_are_guessed_by_what_is_in_them(tmp_path: Path) -> None:
     assert said["sources"]["it"]["missing"] == ["?"]
     for line in (
         "# Left out: key, of which every row has its own: an identifier",
-        "# Left out: day, a time: to predict later rows from earlier ones, write `time:` and its name",
+        "    time: day                               # the rows are in its order: the last are test",
         "# Left out: same, the same in every row",
         "# Left out: empty, empty",
         "# group: user_id",
@@ -69,8 +69,8 @@ def test_columns_are_guessed_by_what_is_in_them(tmp_path: Path) -> None:
 def test_of_a_wide_table_the_columns_are_not_listed(tmp_path: Path) -> None:
     wide = pd.DataFrame(DRAWS.normal(size=(ROWS, 300)), columns=[f"x{place}" for place in range(300)])
     text, said = drafted(tmp_path, "level", pd.concat([wide, FRAME], axis=1))
-    assert said["sources"]["it"]["inputs"] == {"*": "auto"}
-    assert "# 303 numeric, 3 categorical; `exclude: [name, pattern*]` leaves some out" in text
+    assert said["sources"]["it"]["inputs"] == {"day": "date", "*": "auto"}  # which splits the rows, and is no pattern's
+    assert "# 303 numeric, 1 date, 3 categorical; " in text
     assert "# Each value of word goes with a single level: does it give the answer away?" in text
     assert len(text.splitlines()) < 40
 

@@ -6,7 +6,7 @@ that train never showed).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,18 +15,46 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.encodings.moments import ClippedMoments, Moments
-from pipeline.data.encodings.rows import CATEGORICAL, NUMERIC, codes_of, encoded
+from pipeline.data.encodings.dates import BETTER, dates_but, features_of
+from pipeline.data.encodings.hashed_words import WIDTH
+from pipeline.data.encodings.moments import ClippedMoments, Moments, Range
+from pipeline.data.encodings.rows import CATEGORICAL, DATE, NUMERIC, codes_of, encoded, widths
 from pipeline.data.encodings.values import PLAIN, Codes, NumberFormat, counted, in_order
-from pipeline.data.tables.typed import count, numbers, refuse_too_large
+from pipeline.data.tables.typed import count, distinct, numbers, refuse, refuse_too_large
 from pipeline.errors import UserError
 
 _MOST_VALUES = 1 << 20
 
 
 def types_of(kinds: Mapping[str, str]) -> dict[str, pa.DataType]:
-    """What columns of these kinds are read as: text for categories, float64 for numbers."""
-    return {name: pa.string() if kind == CATEGORICAL else pa.float64() for name, kind in kinds.items()}
+    """What columns of these kinds are read as: float64 for numbers, text for all others."""
+    return {name: pa.float64() if kind == NUMERIC else pa.string() for name, kind in kinds.items()}
+
+
+def dates_of(column: pa.Array, gaps: Collection[str], path: Path, done: int, name: str) -> np.ndarray:
+    """The dates of a column of text in seconds since 1970, float64 [B], NaN where missing.
+
+    Args:
+        column: As text.
+        gaps: What marks missing dates.
+        path: Of the table, for the error.
+        done: Rows before these.
+        name: Of the column.
+
+    Raises:
+        UserError: A value is no date.
+    """
+    found = each(column, dates_but(gaps), np.nan)
+    if (wrong := np.isinf(found)).any():
+        word = column[int(np.argmax(wrong))].as_py()
+        refuse(
+            path,
+            done,
+            wrong,
+            name,
+            f"'{word}' is no date: {BETTER}, or leave it empty (`missing` lists words for gaps)",
+        )
+    return found
 
 
 def missing_in(about: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -42,9 +70,10 @@ class ColumnsEncoding:
         about: `kind` table; `separator` of its CSV files; where text writes numbers in another way than with a point
             alone, `decimal` and `thousands`; `missing`, words that mark missing values, and `usual`, false
             where the usual words of CSV files do not; `columns`, each with its `name` and `kind`, a numeric one with
-            `mean`, `std`, `marked` and, if its numbers are clipped, `clip`, from where to where; a categorical one with
-            its `type`, its `values` in the order of their codes from 1, and `rare`, the share of its values in train
-            that have no code; and `categories`, the number of codes of each categorical one.
+            `mean`, `std`, `marked` and, if its numbers are clipped, `clip`, from where to where; a date with `marked`
+            and `features`, each with what it is `of`, `mean`, `std` and perhaps `clip`; a text with `width`; a
+            categorical one with its `type`, its `values` in the order of their codes from 1, and `rare`, the share of
+            its values in train that have no code; and `categories`, the number of codes of each categorical one.
     """
 
     about: dict[str, Any]
@@ -52,7 +81,7 @@ class ColumnsEncoding:
     @property
     def shape(self) -> tuple[int, ...]:
         """(N + M + C,)."""
-        return (sum(1 + bool(column.get("marked")) for column in self.about["columns"]),)
+        return (sum(map(sum, widths(self.about["columns"]))),)
 
     def encode(self, chunk: pa.RecordBatch) -> np.ndarray:
         """float32 [B, N + M + C]."""
@@ -61,6 +90,8 @@ class ColumnsEncoding:
             chunk.num_rows,
             numbers=lambda name: numbers(chunk.column(name)),
             codes=lambda name: each(chunk.column(name), self._codes[name]),
+            dates=lambda name: each(chunk.column(name), dates_but(self.about["missing"]), np.nan),
+            texts=lambda name: _texts(chunk.column(name), self.about["missing"]),
         )
 
     @cached_property
@@ -101,6 +132,7 @@ class ColumnsEncoder:
             UserError: A number is too large, a column has no value in train, or more values than categories have.
         """
         moments = {name: self._moments() for name, kind in self.inputs.items() if kind == NUMERIC}
+        dates = {name: DateMoments(self._moments) for name, kind in self.inputs.items() if kind == DATE}
         values: dict[str, Counter[str]] = {name: Counter() for name, kind in self.inputs.items() if kind == CATEGORICAL}
         done = 0
         for chunk, where in chunks:
@@ -108,6 +140,8 @@ class ColumnsEncoder:
                 column = numbers(chunk.column(name))
                 refuse_too_large(self.path, done, column, name)
                 own.take(column[where])
+            for name, date in dates.items():
+                date.take(dates_of(chunk.column(name), self.missing or (), self.path, done, name)[where])
             learnt = pa.array(where)
             for name, counter in values.items():
                 count(counter, chunk.column(name).filter(learnt))
@@ -117,10 +151,11 @@ class ColumnsEncoder:
                         f"if it is an identifier, leave it out of inputs"
                     )
             done += chunk.num_rows
+        fitted: dict[str, dict[str, Any]] = {name: self._numeric(name, it) for name, it in moments.items()}
+        fitted |= {name: self._date(name, it) for name, it in dates.items()}
+        fitted |= {name: self._categorical(name, it) for name, it in values.items()}
         columns = [
-            {"name": name, "kind": kind}
-            | (self._numeric(name, moments[name]) if kind == NUMERIC else self._categorical(name, values[name]))
-            for name, kind in self.inputs.items()
+            {"name": name, "kind": kind, **fitted.get(name, {"width": WIDTH})} for name, kind in self.inputs.items()
         ]
         codes = [len(column["values"]) + 1 for column in columns if column["kind"] == CATEGORICAL]
         file: dict[str, Any] = {"separator": self.separator, "missing": list(self.missing or ())}
@@ -134,20 +169,62 @@ class ColumnsEncoder:
         clip = found.finish()
         if not found.count:
             raise UserError(f"{self.path}: column '{name}' has no number in any row of train: leave it out of inputs")
-        own = {"mean": found.mean, "std": found.std, "marked": found.missing > 0}
-        return own | ({"clip": list(clip)} if clip else {})
+        return {**_about(found, clip), "marked": found.missing > 0}
+
+    def _date(self, name: str, found: "DateMoments") -> dict[str, Any]:
+        features = found.varying()
+        if not features:
+            raise UserError(f"{self.path}: column '{name}' has no two dates in train: leave it out of inputs")
+        return {
+            "features": [{"of": of, **_about(it, it.finish())} for of, it in features.items()],
+            "marked": found.missing > 0,
+        }
 
     def _categorical(self, name: str, found: Counter[str]) -> dict[str, Any]:
         if not found:
             raise UserError(f"{self.path}: column '{name}' has no value in any row of train: leave it out of inputs")
         of, values = counted(found)
         frequent = sorted(values, key=lambda value: (-values[value], value))[: self.categories]
-        rare = 1 - sum(values[value] for value in frequent) / values.total()
-        return {"type": of, "values": in_order(frequent, of), "rare": rare}
+        rare = values.total() - sum(values[value] for value in frequent)
+        return {"type": of, "values": in_order(frequent, of), "rare": rare / values.total()}
 
 
-def each(column: pa.Array, code: Callable[[str], int]) -> np.ndarray:
-    """What a function makes of each value of a column of text, whole numbers [B]; 0 where it has none."""
-    found = column.cast(pa.string()).dictionary_encode()
-    codes = np.array([*map(code, found.dictionary.to_pylist()), 0])
-    return codes[found.indices.fill_null(len(codes) - 1).to_numpy(zero_copy_only=False)]
+class DateMoments:
+    """Moments of what a network is told of dates that come a chunk at a time.
+
+    Args:
+        make: Makes those of one feature.
+    """
+
+    def __init__(self, make: Callable[[], Moments]) -> None:
+        self._moments: dict[str, Moments] = {}
+        self._ends: dict[str, list[float]] = {}
+        self._make, self.missing = make, 0
+
+    def take(self, seconds: np.ndarray) -> None:
+        """Take dates [N] in seconds since 1970, NaN where missing."""
+        there = seconds[~np.isnan(seconds)]
+        self.missing += len(seconds) - len(there)
+        for name, values in features_of(there).items() if len(there) else ():
+            self._moments.setdefault(name, self._make()).take(values)
+            ends = self._ends.get(name, [])
+            self._ends[name] = [min([*ends, values.min()]), max([*ends, values.max()])]
+
+    def varying(self) -> dict[str, Moments]:
+        """Of the features that are not the same in all rows."""
+        return {name: it for name, it in self._moments.items() if self._ends[name][0] < self._ends[name][1]}
+
+
+def _about(found: Moments, clip: Range | None) -> dict[str, Any]:
+    return {"mean": found.mean, "std": found.std} | ({"clip": list(clip)} if clip else {})
+
+
+def _texts(column: pa.Array, gaps: Collection[str]) -> tuple[list[str], np.ndarray]:
+    words, places = distinct(column)
+    return ["" if word in gaps else word for word in words.to_pylist()], places
+
+
+def each(column: pa.Array, make: Callable[[str], float], missing: float = 0) -> np.ndarray:
+    """What a function makes of each value of a column of text, numbers [B]."""
+    found, places = distinct(column.cast(pa.string()))
+    return np.array([*map(make, found.to_pylist()), missing])[places]  # a gap has the place -1, the last

@@ -14,20 +14,19 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from decimal import Decimal
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from pipeline.data.encodings.dates import moment_of
+
 BOOLEAN, NUMBER, TIME, TEXT = "boolean", "number", "time", "text"
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _CODE = re.compile(r"\+|-?0\d")  # how what looks like a number and is none begins
 _GROUPS = re.compile(r"\d{1,3}(,\d{2,3})*,\d{3}", re.ASCII)
-_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
-)  # `fromisoformat` also reads 20240105
 _FLOATS, _EXACT = 1 << 53, 1 << 64  # from the first on floats miss whole numbers; below the second these are told apart
 
 
@@ -88,6 +87,11 @@ class NumberFormat:
                 return None
             whole = whole.replace(self.thousands, "")
         return None if "." in whole + fraction else to_number(f"{whole}{'.' if mark else ''}{fraction}")
+
+    def numbers(self, words: Iterable[str]) -> list[float]:
+        """The numbers among some words: where -999 marks a missing value, -999.0 does."""
+        found = [self.number(word) for word in words if _boolean(word) is None]
+        return [value for value in found if value is not None and value == value]
 
 
 PLAIN = NumberFormat()
@@ -186,13 +190,12 @@ def _number(word: str) -> str | None:
 
 
 def _time(word: str) -> str | None:
-    if not _TIME.fullmatch(word := word.strip()):
+    if (found := moment_of(word)) is None:
         return None
     try:
-        found = datetime.fromisoformat(word)
         zone = "Z" if found.tzinfo else ""
         text = (found.astimezone(UTC).replace(tzinfo=None) if zone else found).isoformat(" ")
-    except (ValueError, OverflowError):
+    except OverflowError:
         return None
     text = text.rstrip("0") if "." in text else text
     return f"{text}Z" if zone else text.removesuffix(" 00:00:00")

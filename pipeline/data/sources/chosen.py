@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pipeline.config.sources import TableSettings
+from pipeline.data.encodings.values import NumberFormat
 from pipeline.data.sources.base import Report
-from pipeline.data.sources.looked import look
+from pipeline.data.sources.looked import Column, look
 from pipeline.data.tables.columns import counted, some
 from pipeline.data.tables.typed import TableFile
 from pipeline.errors import UserError
@@ -30,8 +31,9 @@ def chosen(
     """
     found = _expanded(f"sources.{name}", settings, file, taken)
     asked = [column for column, (kind, _) in found.items() if kind == _AUTO]
-    seen = look(file, asked) if asked else {}
-    unfit = {column: why for column, it in seen.items() if (why := it.unfit)}
+    spelling = NumberFormat(settings.decimal, settings.thousands)
+    seen = look(file, asked, spelling) if asked else {}
+    unfit = {column: why for column, it in seen.items() if (why := it.unfit or _gaps(it))}
     for column, why in unfit.items():
         if not found[column][1]:
             raise UserError(f"sources.{name}.inputs.{column}: auto leaves it out ({why}); say numeric or categorical")
@@ -80,6 +82,15 @@ def _is_pattern(key: str) -> bool:
 
 def _matcher(pattern: str) -> Callable[[str], object]:
     return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL).fullmatch
+
+
+def _gaps(column: Column) -> str | None:
+    """Why it is no input as long as words among its numbers or dates are not said to be gaps."""
+    for word, count in column.gaps.most_common(1):
+        return (
+            f"'{word}' among its {column.input_kind} values in {count:,} rows: if it marks a gap, add it to `missing`"
+        )
+    return None
 
 
 def _told(unfit: Mapping[str, str]) -> str:

@@ -37,7 +37,7 @@ class Labelled:
         several, name = source.settings.labels, f"source '{source.name}'"
         self.readers = {label: reader_of(label, kind, several.get(label), name) for label, kind in kinds.items()}
         self.columns = {name: reader.type for reader in self.readers.values() for name in reader.columns}
-        self.split_by = SplitReader.of(source.settings, file)
+        self.split_by = SplitReader(source.settings)
 
     def take(
         self,

@@ -7,13 +7,24 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.config.sources import SplitBy
+from pipeline.data.encodings.dates import BETTER, seconds_of
 from pipeline.data.encodings.values import canonical, type_of
 from pipeline.data.sources.base import SPLITS
 from pipeline.data.sources.labels import Growing
-from pipeline.data.tables.typed import TableFile, is_text, place_of, refuse
+from pipeline.data.tables.typed import distinct, place_of, refuse
 from pipeline.errors import UserError
 
-WORDS = {"train": 0, "training": 0, "validation": 1, "val": 1, "valid": 1, "dev": 1, "test": 2, "testing": 2}
+_NAMES = (
+    ("train", "training"),
+    ("validation", "val", "valid", "validate", "dev", "development"),
+    ("test", "testing", "holdout"),
+)
+WORDS = {
+    f"{word}{end}": place
+    for place, words in enumerate(_NAMES)
+    for word in words
+    for end in ("", "set", " set", "_set", "-set")
+}
 """What may stand for a split, and its place in `SPLITS`."""
 
 
@@ -22,36 +33,18 @@ class SplitReader:
 
     Args:
         settings: Which column, if any.
-        kind: What it is read as.
     """
 
-    def __init__(self, settings: SplitBy, kind: pa.DataType) -> None:
+    def __init__(self, settings: SplitBy) -> None:
         self._settings = settings
-        self.columns = {settings.by: kind} if settings.by else {}
+        self.columns = {settings.by: pa.string()} if settings.by else {}
         self._values = Growing(np.int8 if settings.split else np.int64)
-
-    @classmethod
-    def of(cls, settings: SplitBy, file: TableFile) -> "SplitReader":
-        """The reader of a table; times are read as what the table says that they are.
-
-        Raises:
-            UserError: The times are text that is no date.
-        """
-        kind: pa.DataType = pa.string()
-        if settings.time and settings.time in file.types:
-            kind = file.types[settings.time]
-            if is_text(kind):
-                raise UserError(
-                    f"{file.path}: column '{settings.time}' holds no times that can be ordered: "
-                    "write them as 2024-05-31, 2024-05-31 12:00:00, or as numbers"
-                )
-        return cls(settings, kind)
 
     def take(self, path: Path, done: int, batch: pa.RecordBatch) -> None:
         """The next rows.
 
         Raises:
-            UserError: A value is missing, or names no split.
+            UserError: A value is missing, names no split, or is neither a date nor a number.
         """
         by = self._settings.by
         if by is None:
@@ -63,7 +56,7 @@ class SplitReader:
         elif self._settings.group:
             self._values.take(_groups(column))
         else:
-            self._values.take(_times(column))
+            self._values.take(_times(path, done, by, column))
 
     def found(self) -> dict[str, Any]:
         """The arguments of `Part`."""
@@ -90,10 +83,20 @@ def _groups(column: pa.Array) -> np.ndarray:
     return hash_array(np.array(words, object), categorize=False).view(np.int64)[found.indices.to_numpy()]
 
 
-def _times(column: pa.Array) -> np.ndarray:
+def _times(path: Path, done: int, by: str, column: pa.Array) -> np.ndarray:
     """Whole numbers that grow with time: microseconds of dates, millionths of numbers."""
-    if pa.types.is_temporal(column.type):
-        column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        return column.to_numpy(zero_copy_only=False)
-    values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return np.round(values * 1e6).astype(np.int64)
+    words, places = distinct(column)
+    found = np.array([_time(word) for word in words.to_pylist()])[places]
+    why = f"'{column[int(np.argmax(np.isnan(found)))]}' is no time that can be ordered: {BETTER}, or as a number"
+    refuse(path, done, np.isnan(found), by, why)
+    return np.round(found * 1e6).astype(np.int64)
+
+
+def _time(word: str) -> float:
+    """A date in seconds, or a number; NaN where it is neither."""
+    if (moment := seconds_of(word)) is not None:
+        return moment
+    try:
+        return float(word)
+    except ValueError:
+        return float("nan")

@@ -164,6 +164,10 @@ class JsonLines:
         """The one."""
         return [self.path]
 
+    @cached_property
+    def _gaps(self) -> frozenset[float]:
+        return frozenset(self.spelling.numbers(self.missing))
+
     def _without(self, missing: list[str]) -> UserError:
         return UserError(f"{self.path}: no object has a field {some(missing)}; there are {some(list(self.types))}")
 
@@ -185,7 +189,7 @@ class JsonLines:
                 found = PLAIN.number(str(int(value))) if isinstance(value, int) else value
             if not isinstance(found, float):
                 raise UserError(f"{where}: {_shown(value)} is no number")
-            return found
+            return None if found in self._gaps else found
         if isinstance(value, list):
             if not _is_list_of_words(value):
                 raise UserError(f"{where}: {_shown(value)} is no list of words or numbers")
@@ -289,6 +293,11 @@ class Lines:
     def types(self) -> Mapping[str, pa.DataType]:
         """Text."""
         return {self.text: pa.string()}
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """None."""
+        return {}
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Texts as they are, and labels as text or numbers.

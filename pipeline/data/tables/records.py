@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.data.encodings.columns import each, missing_in, types_of
-from pipeline.data.encodings.rows import codes_of
+from pipeline.data.encodings.columns import dates_of, each, missing_in, types_of
+from pipeline.data.encodings.rows import DATE, codes_of
 from pipeline.data.encodings.values import Codes, NumberFormat
 from pipeline.data.tables.columns import Columns, choose_columns
-from pipeline.data.tables.rows import SCORED, Batch, Rows, checked
+from pipeline.data.tables.rows import Batch, Rows, checked
 from pipeline.data.tables.typed import TableFile, numbers, open_table, refuse
 from pipeline.errors import UserError
 
@@ -32,7 +32,7 @@ def open_pixels(path: Path, sizes: Sequence[int]) -> Rows:
         UserError: It is no such table; its later rows are found out as they are read.
     """
     file = open_table(path)
-    columns = choose_columns(path, list(file.types), sizes)
+    columns = choose_columns(path, [*file.types, *file.unreadable], sizes)
     wanted = dict.fromkeys(columns.pixels, pa.float64())
     arrays = (np.stack([numbers(column) for column in batch.columns], 1) for batch in file.batches(wanted))
     return Rows(columns, file.rows, checked(path, columns, arrays))
@@ -49,12 +49,16 @@ def open_records(path: Path, encodings: Sequence[Mapping[str, Any]]) -> Rows:
         UserError: It is no such table; its later rows are found out as they are read.
     """
     file, encoding = _matching(path, encodings)
-    wanted = types_of({column["name"]: column["kind"] for column in encoding["columns"]})
+    kinds = {column["name"]: column["kind"] for column in encoding["columns"]}
+    wanted = types_of(kinds)
     if missing := [name for name in wanted if name not in file.types]:
+        if why := file.unreadable.get(missing[0]):
+            raise UserError(f"{path}: column '{missing[0]}' can be no input: {why}")
         raise UserError(f"{path}: no column '{missing[0]}'; the model reads {', '.join(wanted)}")
-    ignored = [name for name in file.types if name not in wanted]
+    ignored = [name for name in (*file.types, *file.unreadable) if name not in wanted]
     unseen = Unseen.of(encoding)
-    return Rows(Columns(list(wanted), ignored), file.rows, _batches(file, wanted, unseen), unseen.warning)
+    dates = {name: encoding["missing"] for name, kind in kinds.items() if kind == DATE}
+    return Rows(Columns(list(wanted), ignored), file.rows, _batches(file, wanted, dates, unseen), unseen.warning)
 
 
 @dataclass
@@ -115,18 +119,20 @@ def _matching(path: Path, encodings: Sequence[Mapping[str, Any]]) -> tuple[Table
     return min(opened, key=lambda it: sum(column["name"] not in it[0].types for column in it[1]["columns"]))
 
 
-def _batches(file: TableFile, wanted: Mapping[str, pa.DataType], unseen: Unseen) -> Iterator[Batch]:
+def _batches(
+    file: TableFile, wanted: Mapping[str, pa.DataType], dates: Mapping[str, Sequence[str]], unseen: Unseen
+) -> Iterator[Batch]:
     done = 0
-    for whole in file.batches(wanted):
-        for start in range(0, whole.num_rows, SCORED):
-            batch = whole.slice(start, SCORED)
-            for name, kind in wanted.items():
-                if pa.types.is_floating(kind):
-                    refuse(file.path, done, np.isinf(numbers(batch.column(name))), name, "an infinite number")
-            unseen.take(batch)
-            # As pandas has it, text as plain objects.
-            columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
-            yield Batch(pd.DataFrame(columns))
-            done += batch.num_rows
+    for batch in file.batches(wanted):
+        for name, kind in wanted.items():
+            if pa.types.is_floating(kind):
+                refuse(file.path, done, np.isinf(numbers(batch.column(name))), name, "an infinite number")
+        for name, gaps in dates.items():
+            dates_of(batch.column(name), gaps, file.path, done, name)
+        unseen.take(batch)
+        # As pandas has it, text as plain objects.
+        columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+        yield Batch(pd.DataFrame(columns))
+        done += batch.num_rows
     if not done:
         raise UserError(f"{file.path}: no rows")

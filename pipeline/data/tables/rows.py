@@ -10,8 +10,6 @@ import pandas as pd
 from pipeline.data.tables.columns import Columns
 from pipeline.errors import UserError
 
-SCORED = 4096
-"""Rows that are scored at a time, at most."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -59,14 +57,12 @@ def checked(path: Path, columns: Columns, arrays: Iterable[np.ndarray]) -> Itera
         UserError: A value is missing, infinite, or too large for float32; there is no row at all.
     """
     done = 0
-    for array in arrays:
-        for start in range(0, len(array), SCORED):
-            part = array[start : start + SCORED]
-            if not (fine := (part >= -_LARGEST) & (part <= _LARGEST)).all():
-                row, column = np.argwhere(~fine)[0]
-                where = f"row {done + row + 1}, column '{columns.pixels[column]}'"
-                raise UserError(f"{path}: {where}: a value is missing or no finite number (found {part[row, column]})")
-            yield pixels(part, columns)
-            done += len(part)
+    for part in arrays:
+        if not (fine := (part >= -_LARGEST) & (part <= _LARGEST)).all():
+            row, column = np.argwhere(~fine)[0]
+            where = f"row {done + row + 1}, column '{columns.pixels[column]}'"
+            raise UserError(f"{path}: {where}: a value is missing or no finite number (found {part[row, column]})")
+        yield pixels(part, columns)
+        done += len(part)
     if not done:
         raise UserError(f"{path}: no rows")

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -23,9 +22,11 @@ import pyarrow.csv
 from pipeline.data.encodings.rows import LARGEST, too_large
 from pipeline.data.encodings.values import PLAIN, USUAL_FORMATS, NumberFormat
 from pipeline.data.tables.batching import batch_rows, rebatched
+from pipeline.data.tables.column_types import check_there, is_readable, is_text, no_input, plain, unified
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.csv import csv_reader, explained
 from pipeline.data.tables.footer import row_group_metadata
+from pipeline.data.tables.hive import is_hidden, keys_of, type_of_key
 from pipeline.data.tables.lines import JSON, JsonLines, ends_with
 from pipeline.data.tables.parquet import record_batches
 from pipeline.errors import UserError
@@ -49,6 +50,10 @@ class TableFile(Protocol):
     @property
     def types(self) -> Mapping[str, pa.DataType]:
         """Of its columns, as far as a look at the first rows tells."""
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Columns that can be neither inputs nor labels, and why."""
 
     @property
     def rows(self) -> int | None:
@@ -96,7 +101,7 @@ def open_table(
     if ends_with(path, *JSON):
         return JsonLines(path, text, words, spelling=spelling)
     if ends_with(path, ".csv", ".tsv"):
-        usual = () if missing == () else _USUAL
+        usual = _USUAL if missing is None or words else ()
         separator = "\t" if ends_with(path, ".tsv") else separator
         return CsvFile(path, separator, (*usual, *words), text, spelling=spelling)
     raise UserError(
@@ -128,14 +133,19 @@ class CsvFile:
         with explained(self.path, []):
             return _named_once(self.path, self._reader({}).schema)
 
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """See `TableFile`."""
-        _check_there(self.path, wanted, self.types)
+        check_there(self.path, wanted, self.types, self.unreadable)
         read = {name: pa.string() if pa.types.is_floating(kind) else kind for name, kind in wanted.items()}
         with explained(self.path, list(self.types)):  # pyarrow numbers the columns of the file
             found = self._reader(read, max(_BLOCK, _OF_COLUMN * len(self.types)))
             batches = rebatched(found, len(wanted))
-            yield from converted(self.path, batches, wanted, text=self.text, spelling=self.spelling)
+            yield from converted(self.path, batches, wanted, (), self.text, self.spelling, of_numbers=self.missing)
 
     def files(self) -> list[Path]:
         """The one."""
@@ -159,7 +169,10 @@ class CsvFile:
 
 @dataclass(frozen=True)
 class ParquetFiles:
-    """Parquet files of the same columns, one under another; folders called `key=value` are columns too."""
+    """Parquet files of the same columns, one under another; folders called `key=value` are columns too.
+
+    Where a file has a column of that name itself, the folder's value holds, as in Spark and DuckDB.
+    """
 
     path: Path
     parts: list[Path]
@@ -175,7 +188,7 @@ class ParquetFiles:
             UserError: There is none.
         """
         found = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*.parquet"))}
-        if seen := [path for path, names in found.items() if not any(name.startswith((".", "_")) for name in names)]:
+        if seen := [path for path, names in found.items() if not any(map(is_hidden, names))]:
             for path in seen:
                 check_regular(path)
             return cls(folder, seen)
@@ -183,9 +196,23 @@ class ParquetFiles:
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
-        """Those of the first file, and text for what its folders say."""
-        own = _types(self.parts[0])
-        return own | dict.fromkeys(self._keys(self.parts[0]), pa.string())
+        """Of the columns that all files have, of one kind; keys are numbers or dates where all folders say so."""
+        return {name: kind for name, kind in self._unified.items() if kind is not None and name not in self.unreadable}
+
+    @cached_property
+    def unreadable(self) -> Mapping[str, str]:
+        """Why the other columns can be neither inputs nor labels."""
+        found = {}
+        for name, kind in self._unified.items():
+            own = {part: schema.get(name) for part, schema in self._schemas.items()}
+            if kind is None:
+                places = {plain(it): part for part, it in own.items() if it is not None}
+                found[name] = ", ".join(f"{it} in {self._called(part)}" for it, part in places.items())
+            elif not is_readable(kind):
+                found[name] = no_input(kind)
+            elif without := [part for part, it in own.items() if it is None]:
+                found[name] = f"missing in {self._called(without[0])}"
+        return found
 
     @property
     def rows(self) -> int:
@@ -193,41 +220,51 @@ class ParquetFiles:
         return sum(next(row_group_metadata(part)).num_rows for part in self.parts)
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-        """See `TableFile`; a file whose columns differ from those of the first is an error."""
-        _check_there(self.path, wanted, self.types)
+        """See `TableFile`."""
+        check_there(self.path, wanted, self.types, self.unreadable)
         yield from rebatched(self._batches(wanted), len(wanted))
 
     def _batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         for part in self.parts:
-            keys = self._keys(part)
-            own = _types(part) | dict.fromkeys(keys, pa.string())
-            self._check_alike(part, own, wanted)
-            yield from converted(part, _read(part, keys, wanted), wanted, self.missing, self.text, self.spelling)
+            read = _read(part, self._keys(part), wanted)
+            yield from converted(part, read, wanted, self.missing, self.text, self.spelling)
 
     def files(self) -> list[Path]:
         """All of them."""
         return self.parts
 
-    def _keys(self, part: Path) -> dict[str, str]:
-        """The values in the names of a file's folders."""
-        folders = part.relative_to(self.path).parts[:-1] if part != self.path else ()
-        return dict(unquote(name).split("=", 1) for name in folders if "=" in name)  # type: ignore[misc]
+    @cached_property
+    def _schemas(self) -> dict[Path, dict[str, pa.DataType]]:
+        """Types by column, of each file and its folders."""
+        keys = {part: self._keys(part) for part in self.parts}
+        of_keys = {
+            name: type_of_key([own[name] for own in keys.values() if name in own])
+            for name in dict.fromkeys(name for own in keys.values() for name in own)
+        }
+        return {part: _types(part) | {name: of_keys[name] for name in keys[part]} for part in self.parts}
 
-    def _check_alike(self, part: Path, own: Mapping[str, pa.DataType], wanted: Mapping[str, pa.DataType]) -> None:
-        for name in wanted:
-            first = self.types[name]
-            if name not in own:
-                raise UserError(f"{part}: no column '{name}', which {self.parts[0].name} has")
-            if own[name] != first and not (is_number(own[name]) and is_number(first)):
-                raise UserError(f"{part}: column '{name}' is {own[name]}, in {self.parts[0].name} it is {first}")
+    @cached_property
+    def _unified(self) -> dict[str, pa.DataType | None]:
+        names = dict.fromkeys(name for schema in self._schemas.values() for name in schema)
+        return {name: unified(it[name] for it in self._schemas.values() if name in it) for name in names}
+
+    def _called(self, part: Path) -> str:
+        return (part.relative_to(self.path) if part != self.path else Path(part.name)).as_posix()
+
+    def _keys(self, part: Path) -> dict[str, str | None]:
+        """What the names of a file's folders say."""
+        return keys_of(part.relative_to(self.path).parts[:-1]) if part != self.path else {}
 
 
-def _read(path: Path, keys: Mapping[str, str], wanted: Iterable[str]) -> Iterator[pa.RecordBatch]:
+def _read(path: Path, keys: Mapping[str, str | None], wanted: Iterable[str]) -> Iterator[pa.RecordBatch]:
     """Columns of a file and of its folders' names, as the file has them."""
     inside = [name for name in wanted if name not in keys]
     with reading_parquet(path):
         for batch in record_batches(path, inside, batch_rows(len(inside))):
-            columns = [pa.repeat(keys[name], batch.num_rows) if name in keys else batch.column(name) for name in wanted]
+            columns = [
+                pa.repeat(pa.scalar(keys[name], pa.string()), batch.num_rows) if name in keys else batch.column(name)
+                for name in wanted
+            ]
             yield pa.RecordBatch.from_arrays(columns, list(wanted))
 
 
@@ -251,16 +288,6 @@ def reading_parquet(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: cannot be read as Parquet: {(str(error).splitlines() or [''])[0]}") from None
 
 
-def _check_there(path: Path, wanted: Mapping[str, pa.DataType], found: Mapping[str, pa.DataType]) -> None:
-    if missing := [name for name in wanted if name not in found]:
-        raise UserError(f"{path}: no column {some(missing)}; the columns are {some(list(found))}")
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds numbers; truth values are none."""
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
 def converted(
     path: Path,
     batches: Iterable[pa.RecordBatch],
@@ -268,6 +295,7 @@ def converted(
     missing: Sequence[str] = (),
     text: str | None = None,
     spelling: NumberFormat = PLAIN,
+    of_numbers: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Columns as the wanted types, with null for every gap.
 
@@ -278,17 +306,21 @@ def converted(
         missing: Words that mark missing values.
         text: A column that is left as it is.
         spelling: How text writes numbers.
+        of_numbers: Words that mark missing values among numbers, which cannot mean anything else there.
 
     Raises:
         UserError: A value is not of its type.
     """
-    done, gaps = 0, pa.array(["", *missing], pa.string())
+    done = 0
+    numeric = pa.array(spelling.numbers([*missing, *of_numbers]), pa.float64())
+    all_gaps, of_numbers = pa.array(["", *missing], pa.string()), pa.array(["", *missing, *of_numbers], pa.string())
     for batch in batches:
         columns = []
         for name, kind in wanted.items():
             column = batch.column(name)
             if is_text(column.type) or pa.types.is_string(kind):
                 column = words(column)
+                gaps = of_numbers if pa.types.is_floating(kind) else all_gaps
                 if name != text and pc.any(found := pc.is_in(column, gaps)).as_py():
                     column = pc.if_else(found, None, column)
             if column.type != kind:
@@ -297,6 +329,8 @@ def converted(
                     if pa.types.is_floating(kind)
                     else _cast(path, done, name, column, kind)
                 )
+            if len(numeric) and pa.types.is_floating(kind) and pc.any(found := pc.is_in(column, numeric)).as_py():
+                column = pc.if_else(found, None, column)
             columns.append(column)
         yield pa.RecordBatch.from_arrays(columns, list(wanted))
         done += batch.num_rows
@@ -369,8 +403,16 @@ def words(column: pa.Array) -> pa.Array:
         column = column.dictionary_decode()
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
-    text = column.cast(pa.string())
-    return pc.replace_substring_regex(text, r"\.0+$", "") if pa.types.is_time(column.type) else text
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        utc = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())  # no look into a database of zones
+        return pc.binary_join_element_wise(utc, "Z", "")
+    return column.cast(pa.string())
+
+
+def distinct(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """The different values [W] of a column of text, and the place of each row's among them [B]; -1 where missing."""
+    found = column.dictionary_encode()
+    return found.dictionary, found.indices.fill_null(-1).to_numpy(zero_copy_only=False)
 
 
 def count(counter: Counter[str], column: pa.Array) -> None:
@@ -404,10 +446,3 @@ def refuse_too_large(path: Path, done: int, values: np.ndarray, column: str) -> 
     if wrong.any():
         what = f"{values[np.argmax(wrong)]:g} is no number to compute with (they end at {LARGEST:.1e})"
         refuse(path, done, wrong, column, f"{what}; if it is unknown, leave it empty, or list it in `missing`")
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data.encodings.readable import Readable
+from pipeline.data.encodings.rows import widths
 from pipeline.data.encodings.words import PADDING
 
 OFTEN = 5
@@ -26,7 +27,7 @@ class Inputs:
     Attributes:
         names: Of the columns, [I]; of pixels none.
         image: Height and width of an image, whose I pixels they are; None of a table.
-        of_value: Which input each value of a row belongs to, int [F]: the channels of a pixel, a column's number and
+        of_value: Which input each value of a row belongs to, int [F]: the channels of a pixel, a column's numbers and
             its mark of a missing one.
     """
 
@@ -123,7 +124,6 @@ def inputs_of(shape: tuple[int, ...], encoding: Mapping[str, Any] | None) -> Inp
     if encoding["kind"] != "table":
         raise ValueError(f"rows of kind '{encoding['kind']}'")
     columns = encoding["columns"]
-    numeric = [place for place, it in enumerate(columns) if it["kind"] == "numeric"]
-    marks = [place for place in numeric if columns[place]["marked"]]
-    codes = [place for place in range(len(columns)) if place not in numeric]
-    return Inputs(tuple(it["name"] for it in columns), None, np.array([*numeric, *marks, *codes]))
+    of_kind = zip(*widths(columns), strict=True)  # first all numbers of a row, then its marks, then its codes
+    places = [place for counts in of_kind for place, count in enumerate(counts) for _ in range(count)]
+    return Inputs(tuple(it["name"] for it in columns), None, np.array(places))

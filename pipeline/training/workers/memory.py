@@ -3,11 +3,14 @@
 Only anonymous memory counts: the prepared splits are mapped files, which the system drops when it needs room.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, with_values
 from pipeline.data.batches import evaluated_rows
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
@@ -78,16 +81,17 @@ def fitting_processes(prepared: Prepared, slots: Sequence[Slot], wanted: int, av
     return max(1, min(wanted, 1 + spare // WORKER))
 
 
-def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = None) -> None:
+def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = None, setting: str = "") -> None:
     """Check that slots can train at the same time, before anything is allocated.
 
     Args:
         prepared: The data, seen through the tasks that are trained.
         slots: All of them; they may be of several shapes.
         available: Bytes that may be taken; by default what this machine or its GPU has left.
+        setting: Says how many they are; by default that of seeds, or of a batch of trials.
 
     Raises:
-        Failure: They do not fit; the message names how many would.
+        Failure: They do not fit; the message names how many would, or what size of one.
     """
     gpu = slots[0].experiment.device == "cuda"
     if available is None:
@@ -101,17 +105,41 @@ def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = Non
     if fitting == 0:
         name, task = max(prepared.tasks.items(), key=lambda it: it[1].outputs)
         many = f" (task {name} has {task.outputs:,} classes: is it a number?)" if task.outputs > _MANY else ""
+        largest = max(slots, key=lambda slot: slot_memory(prepared, slot, copies))
         raise Failure(
             f"a network needs {_shown(each)} of memory to train and {_shown(available)} are free: "
-            f"choose smaller widths or a smaller training.batch_size{many}"
+            f"{_that_fits(prepared, largest, copies, available)}{many}"
         )
     folds = slots[0].experiment.training.folds or 1
     key, at_once = ("training.seeds", 1) if slots[0].name.startswith("seed/") else ("tuning.batch", folds)
+    key = setting or key
     wanted = f"set {key} to at most {fitting // at_once}" if fitting >= at_once else "lower training.folds"
     raise Failure(
         f"{len(slots)} networks trained together need {_shown(together)} of memory and {_shown(available)} are free: "
         f"{wanted}"
     )
+
+
+def _that_fits(prepared: Prepared, slot: Slot, copies: int, available: int) -> str:
+    """The largest batch with which a network fits, or the largest width."""
+
+    def fits(values: dict[str, Any]) -> bool:
+        smaller = replace(slot, experiment=with_values(slot.experiment, values))
+        return slot_memory(prepared, smaller, copies) <= available
+
+    experiment = slot.experiment
+    if most := _largest(experiment.training.batch_size, lambda it: fits({"training.batch_size": it})):
+        return f"set training.batch_size to at most {most}"
+    widths = getattr(experiment.model.trunk, "widths", ())
+    key = "model.trunk.widths"
+    if most := _largest(max(widths, default=0), lambda it: fits({key: [min(width, it) for width in widths]})):
+        return f"set {key} to at most {most} each"
+    return "choose smaller widths or a smaller training.batch_size"
+
+
+def _largest(top: int, fits: Callable[[int], bool]) -> int:
+    """The largest number below one that does not fit which does; 0 where there is none."""
+    return bisect_left(range(1, top), True, key=lambda it: not fits(it))
 
 
 def _together(prepared: Prepared, slots: Sequence[Slot], copies: int) -> int:

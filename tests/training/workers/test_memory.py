@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,26 @@ def test_a_gpu_holds_no_copies_for_a_checkpoint(prepared: Prepared) -> None:
 def test_a_network_that_does_not_fit_is_said_with_figures(prepared: Prepared, experiment: Experiment) -> None:
     with pytest.raises(Failure, match=r"^a network needs \d+ MiB .* and 0 MiB are free: .* training.batch_size$"):
         check(prepared, seeds(experiment, 5), available=1000)
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"training.batch_size": 100_000}, "training.batch_size"),
+        ({"model.trunk.widths": [60_000, 60_000]}, "model.trunk.widths"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_said_with_the_size_that_does(
+    prepared: Prepared, experiment: Experiment, values: dict[str, Any], key: str
+) -> None:
+    free = 64 * 2**20
+    with pytest.raises(Failure, match=rf"{key} to at most \d+( each)?$") as caught:
+        check(prepared, seeds(with_values(experiment, values), 1), free)
+    most = int(str(caught.value).removesuffix(" each").rpartition(" ")[2])
+    sizes = [[it] * 2 if key.endswith("widths") else it for it in (most, most + 1)]
+    check(prepared, seeds(with_values(experiment, {key: sizes[0]}), 1), free)
+    with pytest.raises(Failure):
+        check(prepared, seeds(with_values(experiment, {key: sizes[1]}), 1), free)
 
 
 def test_a_task_of_very_many_classes_is_named(prepared: Prepared, experiment: Experiment) -> None:
