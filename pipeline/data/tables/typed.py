@@ -130,8 +130,6 @@ class CsvFile:
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
         """As the first block of the file suggests."""
-        if not self.path.stat().st_size:
-            raise UserError(f"{self.path}: is empty")
         with explained(self.path, []):
             return _named_once(self.path, self._reader({}).schema)
 
