@@ -4,7 +4,7 @@ Legend of shapes: B rows, F values of a row.
 """
 
 import math
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -121,7 +121,7 @@ def _pixels(frame: pd.DataFrame, first: int) -> np.ndarray:
     return np.require(values, requirements=["C", "W"])  # pandas hands out read-only arrays
 
 
-def _numbers(values: pd.Series, missing: Container[str], spelling: NumberFormat) -> np.ndarray:
+def _numbers(values: pd.Series, missing: Collection[str], spelling: NumberFormat) -> np.ndarray:
     """float64, NaN where missing."""
     if pd.api.types.is_numeric_dtype(values.dtype):  # truth values among them
         numbers: np.ndarray = values.to_numpy(np.float64, na_value=np.nan)
@@ -133,6 +133,8 @@ def _numbers(values: pd.Series, missing: Container[str], spelling: NumberFormat)
 
         texts = values.map(lambda it: finite(it) if isinstance(it, str) else it) if spelling.about else values
         numbers = _each(texts, lambda word: finite(word, PLAIN), np.nan).astype(np.float64)
+    if gaps := spelling.numbers(missing):
+        numbers = np.where(np.isin(numbers, gaps), np.nan, numbers)
     if (wrong := too_large(numbers)).any():
         row = int(np.argmax(wrong))
         found_ = values.iloc[[row]].tolist()[0]
@@ -160,8 +162,9 @@ def _each(values: pd.Series, make: Callable[[str], float], missing: float) -> np
     """What is made of the text of each value [B]; the same value is made once."""
     made: dict[tuple[type, Any], float] = {}
     found = []
+    kind = getattr(values.dtype, "numpy_dtype", values.dtype)
     # As objects, 32-bit numbers would become others of 64 bits.
-    objects = values.array if values.dtype in (np.float16, np.float32) else values.astype(object)
+    objects = values.to_numpy(kind, na_value=np.nan) if kind in (np.float16, np.float32) else values.astype(object)
     for value, gap in zip(objects, values.isna(), strict=True):
         key = (type(value), None if gap else value)  # 1, 1.0 and True are one key, but not one text
         try:

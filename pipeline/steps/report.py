@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.config.compare import TUNED
+from pipeline.config.tasks import titles
 from pipeline.steps.candidates import MOST_ALONE
 from pipeline.steps.context import Context
 from pipeline.steps.page import PageStep
@@ -16,7 +16,7 @@ from pipeline.steps.runs.logged import duration_s, notes, openings
 from pipeline.steps.select import selected
 from pipeline.steps.step import REBUILT, Step
 from pipeline.steps.train import HISTORY, Train
-from pipeline.steps.tune import TRIALS, winners_in
+from pipeline.steps.tune import TRIALS, mean_objective, winners_in
 from pipeline.tracking.keys import versions
 
 if TYPE_CHECKING:
@@ -62,10 +62,11 @@ class Report(PageStep):
         from pipeline.data.prepared import MANIFEST
         from pipeline.reports import ReportData
 
-        tuned = self._studies.get(TUNED)
+        tuned, called = self._studies.get(TUNED), titles(self.experiment.tasks)
+        manifest = json.loads((self._prepare.outputs / MANIFEST).read_text(encoding="utf-8"))
         return ReportData(
             name=self.experiment.name,
-            evaluation=Evaluation.load(self._evaluate.outputs),
+            evaluation=Evaluation.load(self._evaluate.outputs).called(called),
             trials=pd.read_parquet(tuned.outputs / TRIALS) if tuned else None,
             space=self.experiment.model_dump(mode="json")["tuning"]["space"] if tuned else {},
             steps=pd.DataFrame(_steps(context), columns=["step", "seconds", "cached"]),
@@ -80,7 +81,7 @@ class Report(PageStep):
             replicates=self.experiment.replicates if tuned else None,
             optimism=self._optimism(),
             **self._champion(),
-            manifest=json.loads((self._prepare.outputs / MANIFEST).read_text(encoding="utf-8")),
+            manifest=manifest | {"tasks": {called.get(name, name): it for name, it in manifest["tasks"].items()}},
         )  # fmt: skip
 
     def _champion(self) -> dict[str, Any]:
@@ -104,7 +105,7 @@ class Report(PageStep):
             if it.study:
                 history = pd.read_parquet(it.outputs / HISTORY)
                 afresh = float(history.loc[history["kept"], OBJECTIVE].mean())
-                found[it.candidate] = fmean(winner["objective"] for winner in winners_in(it.study.outputs)) - afresh
+                found[it.candidate] = mean_objective(winners_in(it.study.outputs)) - afresh
         return found
 
     def _facts(self) -> dict[str, str]:

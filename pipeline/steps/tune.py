@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -174,8 +175,16 @@ def check_storage_of(experiment: Experiment, project: Path) -> None:
 
 
 def winners_in(folder: Path) -> list[dict[str, Any]]:
-    """Of each replicate: replicate, number (of the trial), objective (on validation), values; maybe standard_error."""
+    """Of each replicate: replicate, number (of the trial), objective (on validation), values; maybe standard_error.
+
+    The objective is None where it is no number.
+    """
     return json.loads((folder / WINNERS).read_text())["winners"]
+
+
+def mean_objective(winners: Sequence[Mapping[str, Any]]) -> float:
+    """Over replicates; NaN where one has none."""
+    return fmean(math.nan if it["objective"] is None else it["objective"] for it in winners)
 
 
 def _winner(trial: "FrozenTrial") -> dict[str, Any]:
@@ -185,7 +194,7 @@ def _winner(trial: "FrozenTrial") -> dict[str, Any]:
     winner = {
         "replicate": trial.user_attrs[REPLICATE],
         "number": trial.number,
-        "objective": math.nan if trial.value is None else trial.value,
+        "objective": trial.value,
         "values": trial.user_attrs[VALUES],
     }
     return winner | ({"standard_error": trial.user_attrs[ERROR]} if ERROR in trial.user_attrs else {})
@@ -195,6 +204,6 @@ def _means(best: list[dict[str, Any]]) -> dict[str, float]:
     """The winners' mean objective, and where it is one over folds the mean standard error of one."""
     from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
 
-    found = {OBJECTIVE: fmean(it["objective"] for it in best)}
+    found = {OBJECTIVE: mean_objective(best)}
     errors = [it["standard_error"] for it in best if "standard_error" in it]
     return found | ({STANDARD_ERROR: fmean(errors)} if errors else {})

@@ -471,6 +471,33 @@ def test_numbers_are_read_as_the_table_writes_them(ending: str, decimal: str, th
     np.testing.assert_array_equal(of.values(plain.astype(object), 0), of.values(plain, 0))
 
 
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_number_that_marks_a_gap_does_so_in_every_format(ending: str, tmp_path: Path) -> None:
+    rows = np.arange(ROWS)
+    plain = FRAME.assign(area=FRAME["area"].round(3), old=np.where(rows % 9 == 0, np.nan, FRAME["old"]))
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    written(folder, plain)
+    wanted = prepared(folder, said())
+    frame = plain.fillna({"area": -999.0, "price": -999.0, "old": -999.0})
+    path = tmp_path / f"houses{ending}"
+    if ending == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        written(tmp_path, frame, path.name)
+    found = prepared(tmp_path, said(path.name, missing=["-999", "?"]))
+    for split in ("train", "validation", "test"):
+        own, other = open_split(found, split), open_split(wanted, split)
+        assert own.inputs["houses"].tobytes() == other.inputs["houses"].tobytes()
+        assert all(own.labels[task].tobytes() == other.labels[task].tobytes() for task in TASKS)
+    about = found.sources["houses"].encoding
+    assert about is not None
+    of, inputs = SourceRows.of("houses", SourceSpec([4], 1.0, encoding=about)), list(INPUTS)
+    np.testing.assert_array_equal(of.values(frame[inputs], 0), of.values(plain[inputs], 0))
+    read = next(open_records(path, [about]).batches).frame
+    np.testing.assert_array_equal(read["area"], plain["area"][: len(read)])
+
+
 @pytest.mark.parametrize(
     ("word", "hint"),
     [

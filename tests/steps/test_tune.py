@@ -1,12 +1,13 @@
 """Where studies are kept, and what makes a study another one."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from pipeline.config import Experiment, load, with_values
 from pipeline.steps.candidates import Arm, job_arms, study_of
-from pipeline.steps.tune import Tune, storage_url
+from pipeline.steps.tune import WINNERS, Tune, mean_objective, storage_url, winners_in
 from tests.conftest import REPOSITORY
 from tests.steps.made import Made
 
@@ -105,3 +106,9 @@ def test_a_space_without_conditions_has_the_identity_that_it_had() -> None:
 
 def test_other_prepared_data_make_another_study() -> None:
     assert study(DEBUG, "a").identity().digest != study(DEBUG, "b").identity().digest
+
+
+def test_an_objective_that_is_no_number_is_null_in_json(tmp_path: Path) -> None:
+    (tmp_path / WINNERS).write_text('{"winners": [{"objective": null}, {"objective": 0.5}]}')
+    assert math.isnan(mean_objective(winners_in(tmp_path)))
+    assert mean_objective([{"objective": 0.25}, {"objective": 0.75}]) == 0.5

@@ -88,6 +88,11 @@ class NumberFormat:
             whole = whole.replace(self.thousands, "")
         return None if "." in whole + fraction else to_number(f"{whole}{'.' if mark else ''}{fraction}")
 
+    def numbers(self, words: Iterable[str]) -> list[float]:
+        """The numbers among some words: where -999 marks a missing value, -999.0 does."""
+        found = [self.number(word) for word in words if _boolean(word) is None]
+        return [value for value in found if value is not None and value == value]
+
 
 PLAIN = NumberFormat()
 USUAL_FORMATS = tuple(

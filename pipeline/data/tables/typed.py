@@ -314,6 +314,7 @@ def converted(
         UserError: A value is not of its type.
     """
     done = 0
+    numeric = pa.array(spelling.numbers([*missing, *of_numbers]), pa.float64())
     all_gaps, of_numbers = pa.array(["", *missing], pa.string()), pa.array(["", *missing, *of_numbers], pa.string())
     for batch in batches:
         columns = []
@@ -330,6 +331,8 @@ def converted(
                     if pa.types.is_floating(kind)
                     else _cast(path, done, name, column, kind)
                 )
+            if len(numeric) and pa.types.is_floating(kind) and pc.any(found := pc.is_in(column, numeric)).as_py():
+                column = pc.if_else(found, None, column)
             columns.append(column)
         yield pa.RecordBatch.from_arrays(columns, list(wanted))
         done += batch.num_rows
@@ -405,8 +408,7 @@ def words(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(column.type) and column.type.tz:
         utc = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())  # no look into a database of zones
         return pc.binary_join_element_wise(utc, "Z", "")
-    text = column.cast(pa.string())
-    return pc.replace_substring_regex(text, r"\.0+$", "") if pa.types.is_time(column.type) else text
+    return column.cast(pa.string())
 
 
 def distinct(column: pa.Array) -> tuple[pa.Array, np.ndarray]:

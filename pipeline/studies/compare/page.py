@@ -137,7 +137,7 @@ def _settings(found: Comparison) -> list[str]:
             escape(arm) if place == 0 else "",
             str(place),
             *(_value(winner["values"].get(key)) for key in keys),
-            f"{winner['objective']:.4f}",
+            "unknown" if winner["objective"] is None else f"{winner['objective']:.4f}",
             trials[arm] if place == 0 else "",
         ]
         for arm, winners in chosen.items()

@@ -3,18 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.config.compare import TUNED
+from pipeline.config.tasks import titles
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.page import PageStep
 from pipeline.steps.runs.logged import notes, openings
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train
-from pipeline.steps.tune import TRIALS, winners_in
+from pipeline.steps.tune import TRIALS, mean_objective, winners_in
 from pipeline.tracking import tags
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Compare(PageStep):
         from pipeline.analysis.statistics.contrasts import contrasts
         from pipeline.studies.compare.comparison import REFERENCES, Comparison
 
-        evaluation = Evaluation.load(self._evaluate.outputs)
+        evaluation = Evaluation.load(self._evaluate.outputs).called(titles(self.experiment.tasks))
         trials = {arm: pd.read_parquet(study.outputs / TRIALS) for arm, study in self._studies.items()}
         arms = pd.DataFrame([self._row(it, trials[it.candidate]) | vars(cost)
                              for it, cost in zip(self._trained, self._costs(context), strict=True)])  # fmt: skip
@@ -110,7 +110,7 @@ class Compare(PageStep):
             "group": SINGLE if train.task else train.candidate,
             "trials": len(trials),
             "diverged": int((trials["reason"] == "diverged").sum()),
-            "objective": fmean(it["objective"] for it in winners),
+            "objective": mean_objective(winners),
             "winners_json": json.dumps([{name: it[name] for name in ("values", "objective")} for it in winners]),
         }
 
