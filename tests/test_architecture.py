@@ -34,6 +34,7 @@ LAYERS = [
         "draws",
         "files",
         "garbage_collection",
+        "machine",
         "parent_process",
         "plugins",
         "printable",
