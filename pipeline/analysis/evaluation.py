@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -117,6 +117,11 @@ class Evaluation:
     def load(cls, folder: Path) -> "Evaluation":
         """Read what `save` wrote."""
         return cls(**{it.name: tables.read(folder / f"{it.name}.csv") for it in fields(cls)})
+
+    def called(self, titles: Mapping[str, str]) -> "Evaluation":
+        """The same with other names of tasks, as people call them."""
+        tables = {name: table for name, table in self._tables().items() if "task" in table}
+        return replace(self, **{name: it.assign(task=it["task"].replace(titles)) for name, it in tables.items()})
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         return {it.name: getattr(self, it.name) for it in fields(self)}

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pipeline.config import load, project_folder
-from pipeline.drafts.writing import plain
+from pipeline.config.tasks import plain
 from pipeline.errors import Failure, UserError
 from pipeline.files import check_regular
 from pipeline.printable import echo, printable
@@ -65,8 +65,8 @@ def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str,
         from pipeline.drafts.images import draft_images
 
         return draft_images(data, labels, kinds(targets), name, project)
-    if text or is_conll(data) or ends_with(data, *JSON):
-        from pipeline.drafts.text import draft_text
+    from pipeline.drafts.text import draft_text, holds_texts
 
+    if text or is_conll(data) or (ends_with(data, *JSON) and holds_texts(data)):
         return draft_text(data, kinds(targets), name, project)
     return draft_table(data, parse(targets), name, project)

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.commands.options import Request
 from pipeline.config import experiment_files, load, project_folder, public
 from pipeline.config.balancing import Balancing
+from pipeline.config.tasks import titles
 from pipeline.drafts.writing import dumped
 from pipeline.errors import UserError
 from pipeline.plugins import add_to_path, only_looking
@@ -98,9 +99,10 @@ def show_data(request: Request) -> None:
             continue
         shape = " x ".join(map(str, source["shape"]))
         echo(f"{name}: rows of {shape} divided by {source['scale']:g}; {rows}{folds}")
+    called = titles(experiment.tasks)
     for name, task in contents["tasks"].items():
         echo()
-        _show_task(name, task, contents["sources"][task["source"]]["rows"])
+        _show_task(called[name], task, contents["sources"][task["source"]]["rows"])
 
 
 def _show_task(name: str, task: dict[str, Any], rows: dict[str, int]) -> None:

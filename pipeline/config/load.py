@@ -204,7 +204,10 @@ def _check_keys(values: Mapping[str, Any]) -> None:
     """Check the form of dotted keys; pydantic checks the rest."""
     for key in values:
         if not re.fullmatch(r"[^.\s]+(\.[^.\s]+)*", key):
-            raise UserError(f"'{key}' is no dotted key; write for example training.epochs=3")
+            raise UserError(
+                f"'{key}' is no dotted key; write for example training.epochs=3, and a name with a space in it within "
+                "its mapping: 'sources.my.inputs={\"a b\": numeric}'"
+            )
 
 
 def _yaml_problem(error: Exception) -> str:

@@ -87,7 +87,7 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
 
     kind: Literal["table"]
     path: Annotated[str, RESOLVED]
-    inputs: dict[str, ColumnKind] = Field(default={"*": "auto"}, min_length=1)
+    inputs: dict[Annotated[str, Field(min_length=1)], ColumnKind] = Field(default={"*": "auto"}, min_length=1)
     exclude: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     labels: dict[str, Columns] = Field(default={})
     separator: str = Field(default=",", min_length=1, max_length=1)

@@ -1,6 +1,7 @@
 """What an experiment may say about a task: each kind with its own settings; see `pipeline.kinds`."""
 
 import re
+from collections.abc import Container, Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -9,6 +10,7 @@ from pipeline.config.base import as_tuple
 from pipeline.config.facts import RESOLVED, SAME_COST, read_by
 from pipeline.config.own import OwnPath, is_own, known
 from pipeline.config.parts import Part
+from pipeline.printable import printable
 
 ALL = "all"
 """The task name under which values over all tasks are logged; no task may take it."""
@@ -37,6 +39,33 @@ def _task_name(name: str) -> str:
 
 
 TaskName = Annotated[str, AfterValidator(_task_name)]
+
+
+def plain(name: str, otherwise: str = "label", taken: Container[str] = ()) -> str:
+    """A name as experiments, sources and tasks may have it: letters, digits, '_' and '-' only.
+
+    Args:
+        name: Any.
+        otherwise: What it is called if nothing of it is left.
+        taken: Names, in lower case, that it may not have, as 'A' and 'a' are one file on some disks.
+    """
+    short = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:LONGEST_NAME]
+    if not short or (short != name and not re.search(r"[A-Za-z0-9]", short)):
+        short = otherwise
+    while short.lower() in taken:
+        short += "_"
+    return short
+
+
+def titles(tasks: Mapping[str, "TaskSettings"]) -> dict[str, str]:
+    """What people call each task: its label, where its name is but what a task can bear of that; else its name."""
+    found = {name: name for name in tasks}
+    for name, task in tasks.items():
+        label = task.label or name
+        stands_in = plain(label) != label and plain(label).rstrip("_") == name.rstrip("_")
+        if stands_in and len(label) <= LONGEST_NAME and printable(label) not in found.values():
+            found[name] = printable(label)
+    return found
 
 
 class TaskSettings(Part):

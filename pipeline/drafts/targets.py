@@ -31,7 +31,7 @@ def parse(text: str) -> list[Target]:
     [Target(name='a,b', kind='binary', columns=('a,b',)), Target(name='5" pipe', kind='', columns=('5" pipe',))]
 
     Raises:
-        UserError: A kind is unknown, or a name is given twice.
+        UserError: A kind is unknown, or a name is empty or given twice.
     """
     targets = []
     for one in filter(str.strip, _cut(text, ",")):
@@ -42,6 +42,8 @@ def parse(text: str) -> list[Target]:
             raise UserError(f"--targets {one.strip()}: unknown kind '{kind}'; the kinds are {known}{QUOTED}")
         name, *several = _cut(":".join(head) if head else one, "=")
         columns = tuple(_unquoted(it) for it in _cut("=".join(several), "+")) if several else (_unquoted(name),)
+        if not all((_unquoted(name), *columns)):
+            raise UserError(f"--targets {one.strip()}: a name is empty: give the column one in the file")
         targets.append(Target(_unquoted(name), kind, columns))
     if twice := sorted({it.name for it in targets if [other.name for other in targets].count(it.name) > 1}):
         raise UserError(f"--targets names '{twice[0]}' twice")

@@ -11,6 +11,7 @@ from pipeline.data.conll import OUTSIDE, is_conll, sentences
 from pipeline.data.encodings.words import WORDS, tokens_of
 from pipeline.data.sources.looked import Column, look
 from pipeline.data.sources.text import open_texts
+from pipeline.data.tables.column_types import is_text
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.lines import JSON, JsonLines, ends_with
 from pipeline.data.tables.typed import TableFile
@@ -19,6 +20,7 @@ from pipeline.drafts.writing import Draft, drafted, from_project, named_for, tas
 from pipeline.errors import UserError
 
 _USUAL = ("text", "tweet", "post", "sentence", "comment", "message", "review", "body", "content", "title")
+_WORDS = 4  # a text has at least so many, in the mean
 _TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     "model": (
         {"trunk": {"kind": "gru", "embedding": 64, "widths": [64], "dropout": 0.5}},
@@ -51,6 +53,21 @@ def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) ->
     for group, (settings, said) in _TRAINING.items():
         draft.put((group,), settings, said)
     return draft.text()
+
+
+def holds_texts(path: Path) -> bool:
+    """Whether JSON objects have a field of texts: one that is called as texts are, or of several words; else are rows.
+
+    Raises:
+        UserError: The file is not what it should be.
+    """
+    file = JsonLines(path)
+    named = [name for name, kind in file.types.items() if is_text(kind)]
+    if not file.types or any(name.lower() in _USUAL for name in named):
+        return True
+    first = next(file.batches(dict.fromkeys(named, pa.string())), None)
+    columns = [column.drop_null().to_pylist() for column in first.columns] if first else []
+    return any(sum(len(it.split()) for it in own) >= _WORDS * len(own) > 0 for own in columns)
 
 
 def _put_sentences(draft: Draft, source: tuple[str, ...], path: Path, targets: Mapping[str, str]) -> str:

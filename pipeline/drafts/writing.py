@@ -1,15 +1,14 @@
 """YAML with comments, as a person would write it."""
 
 import os
-import re
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipeline.config.load import FLOATS
-from pipeline.config.tasks import ALL, LONGEST_NAME
+from pipeline.config.tasks import ALL, plain
 from pipeline.printable import printable
 
 _COMMENT = 44  # column at which comments begin where there is room
@@ -131,28 +130,12 @@ def drafted(what: str) -> str:
     return f"Drafted from {what}. Guesses are explained: mend what is wrong."
 
 
-def plain(name: str, otherwise: str, taken: Container[str] = ()) -> str:
-    """A name as experiments, sources and tasks may have it: letters, digits, '_' and '-' only.
-
-    Args:
-        name: Any.
-        otherwise: What it is called if nothing of it is left.
-        taken: Names, in lower case, that it may not have, as 'A' and 'a' are one file on some disks.
-    """
-    short = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:LONGEST_NAME]
-    if not short or (short != name and not re.search(r"[A-Za-z0-9]", short)):
-        short = otherwise
-    while short.lower() in taken:
-        short += "_"
-    return short
-
-
 def task_names(labels: Iterable[str]) -> dict[str, str]:
     """Names of tasks, by the label that each predicts: those that a task can bear stay as they are."""
     labels = list(dict.fromkeys(labels))
     names, taken = {}, {ALL}
-    for label in sorted(labels, key=lambda it: plain(it, "") != it):
-        names[label] = plain(label, "label", taken)
+    for label in sorted(labels, key=lambda it: plain(it) != it):
+        names[label] = plain(label, taken=taken)
         taken.add(names[label].lower())
     return {label: names[label] for label in labels}
 
@@ -162,7 +145,7 @@ def named_for(label: str, name: str) -> str:
     if name == label:
         return ""
     why = "values over all tasks are called so" if label == ALL else "another one is called so"
-    why = "letters, digits, _ and - only" if plain(label, "") != label else why
+    why = "letters, digits, _ and - only" if plain(label) != label else why
     return f"for '{label}' ({why}); "
 
 

@@ -162,8 +162,9 @@ def _each(values: pd.Series, make: Callable[[str], float], missing: float) -> np
     """What is made of the text of each value [B]; the same value is made once."""
     made: dict[tuple[type, Any], float] = {}
     found = []
+    kind = getattr(values.dtype, "numpy_dtype", values.dtype)
     # As objects, 32-bit numbers would become others of 64 bits.
-    objects = values.array if values.dtype in (np.float16, np.float32) else values.astype(object)
+    objects = values.to_numpy(kind, na_value=np.nan) if kind in (np.float16, np.float32) else values.astype(object)
     for value, gap in zip(objects, values.isna(), strict=True):
         key = (type(value), None if gap else value)  # 1, 1.0 and True are one key, but not one text
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.config.compare import TUNED
+from pipeline.config.tasks import titles
 from pipeline.steps.candidates import MOST_ALONE
 from pipeline.steps.context import Context
 from pipeline.steps.page import PageStep
@@ -61,10 +62,11 @@ class Report(PageStep):
         from pipeline.data.prepared import MANIFEST
         from pipeline.reports import ReportData
 
-        tuned = self._studies.get(TUNED)
+        tuned, called = self._studies.get(TUNED), titles(self.experiment.tasks)
+        manifest = json.loads((self._prepare.outputs / MANIFEST).read_text(encoding="utf-8"))
         return ReportData(
             name=self.experiment.name,
-            evaluation=Evaluation.load(self._evaluate.outputs),
+            evaluation=Evaluation.load(self._evaluate.outputs).called(called),
             trials=pd.read_parquet(tuned.outputs / TRIALS) if tuned else None,
             space=self.experiment.model_dump(mode="json")["tuning"]["space"] if tuned else {},
             steps=pd.DataFrame(_steps(context), columns=["step", "seconds", "cached"]),
@@ -79,7 +81,7 @@ class Report(PageStep):
             replicates=self.experiment.replicates if tuned else None,
             optimism=self._optimism(),
             **self._champion(),
-            manifest=json.loads((self._prepare.outputs / MANIFEST).read_text(encoding="utf-8")),
+            manifest=manifest | {"tasks": {called.get(name, name): it for name, it in manifest["tasks"].items()}},
         )  # fmt: skip
 
     def _champion(self) -> dict[str, Any]:

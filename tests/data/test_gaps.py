@@ -140,3 +140,34 @@ def test_rows_come_in_batches_of_one_size_from_every_format(tmp_path: Path) -> N
         batches = list(open_table(tmp_path / name).batches({"w": TEXT}))
         assert [len(it) for it in batches] == [4096, 4096, 10_000 - 8192]
         assert [it for batch in batches for it in batch.column(0).to_pylist()] == numbers
+
+
+@pytest.mark.parametrize("by", ["group", "time", "split"])
+@pytest.mark.parametrize("name", ["t.tsv", "t.parquet", "t.jsonl"])
+def test_rows_are_split_alike_in_every_format(name: str, by: str, tmp_path: Path) -> None:
+    draws = np.random.default_rng(1)
+    columns = {
+        "x": draws.normal(size=ROWS).tolist(),
+        "group": draws.integers(0, 12, ROWS).tolist(),
+        "time": [f"2024-01-{day:02}" for day in draws.permutation(ROWS) % 28 + 1],
+        "split": draws.choice(["train", "dev", "test"], ROWS).tolist(),
+        "old": draws.choice([True, False], ROWS).tolist(),
+        "quiet": draws.choice([True, False], ROWS).tolist(),
+    }
+    rows = list(zip(*columns.values(), strict=True))
+    for file, sep in (("t.csv", ","), ("t.tsv", "\t")):
+        (tmp_path / file).write_text("\n".join([sep.join(columns), *(sep.join(map(str, row)) for row in rows)]))
+    lines = (json.dumps(dict(zip(columns, row, strict=True))) for row in rows)
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    typed = {"group": pa.array(columns["group"], pa.float64()), "time": pa.array(columns["time"]).cast(pa.date32())}
+    pq.write_table(pa.table(columns | typed), tmp_path / "t.parquet")
+    manifests = []
+    for file in ("t.csv", name):
+        source = {"kind": "table", "path": file, "inputs": {"x": "numeric"}, by: by}
+        source |= {"labels": {"marks": ["old", "quiet"]}}
+        tasks = {"marks": {"kind": "multilabel", "source": "s"}}
+        like = Experiment.model_validate({"name": "toy", "sources": {"s": source}, "tasks": tasks})
+        (folder := tmp_path / f"out-{file}").mkdir()
+        prepare(like, Place("sample", tmp_path, None, tmp_path, tmp_path), folder, lambda line: None)
+        manifests.append((folder / "manifest.json").read_text())
+    assert manifests[0] == manifests[1]

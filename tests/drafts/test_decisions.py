@@ -182,9 +182,10 @@ def test_a_column_that_names_splits_is_the_split(name: str, words: list[str], tm
 
 def test_a_split_that_rows_lack_is_none_and_folds_are_no_inputs(tmp_path: Path) -> None:
     where = np.repeat(["train", None, "test"], [200, 60, 40])
-    text, said = drafted(tmp_path, BASE.assign(split=where, fold=np.arange(ROWS) % 5))
+    arms = np.resize(["left on right", "right on left"], ROWS)
+    text, said = drafted(tmp_path, BASE.assign(split=where, fold=np.arange(ROWS) % 5, Fold=arms))
     assert "split" not in said
-    assert list(said["inputs"]) == ["x"]
+    assert list(said["inputs"]) == ["x", "Fold"]
     assert "# Left out: split, which names the split of a row, but not in 60 rows" in text
     assert "# Left out: fold, which tells how rows are split" in text
 

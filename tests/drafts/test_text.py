@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import load
-from pipeline.drafts.text import draft_text
+from pipeline.drafts.text import draft_text, holds_texts
 from pipeline.errors import UserError
 from tests.data.texts import conll, posts, written
 
@@ -119,3 +119,29 @@ def test_all_sentences_are_counted(tmp_path: Path) -> None:
     assert text.startswith("# Drafted from 301 sentences in x.conll.")
     assert "sum 1" in text
     assert "1 tokens in the middle, 2 at most" in text
+
+
+@pytest.mark.parametrize(
+    ("row", "texts"),
+    [
+        ({"text": "hi", "n": 1}, True),
+        ({"q": "why is the sky so blue", "n": 1}, True),
+        ({"town": "Bad Homburg", "day": "2024-01-05", "old": True, "n": 1}, False),
+        ({"n": 1, "gone": None}, False),
+    ],
+)
+def test_json_lines_without_a_text_are_a_table(row: dict[str, Any], texts: bool, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"{json.dumps(row)}\n" * 3)
+    assert holds_texts(path) is texts
+
+
+def test_a_table_of_json_lines_is_drafted_and_prepared(project: Path, headway: Any) -> None:
+    rows = [{"town": f"T{i % 3}", "zip": ["01067", "10115"][i % 2], "x": i / 7, "sold": i % 5 < 2} for i in range(200)]
+    (project / "houses.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert headway("init", "houses.jsonl", "--targets", "sold:binary").code == 0
+    source = load("houses", {}, project).sources["houses"]
+    assert (source.kind, source.inputs) == (
+        "table", {"town": "categorical", "zip": "categorical", "x": "numeric"},
+    )  # fmt: skip
+    assert headway("prepare", "houses").code == 0

@@ -4,7 +4,8 @@ import pytest
 import yaml
 from hypothesis import given, settings, strategies as st
 
-from pipeline.drafts.writing import Draft, plain, task_names
+from pipeline.config.tasks import plain
+from pipeline.drafts.writing import Draft, task_names
 
 NAMES = st.text(
     st.characters(exclude_categories=["Cs"]) | st.sampled_from("\n\r\t #:-?[]{}'\"&*!|>%@`,\x1b\u2028\u202e\x85")

@@ -115,6 +115,8 @@ def test_pages_show_names_and_obey_none(project: Path) -> None:
         assert "<i>no</i>" not in text
     assert "&lt;i&gt;no&lt;/i&gt;\\x1b[31m\\n\\u202e" in report
     assert "roc_auc.a b" in report
+    for title in ("价格", "数量", "flags,:"):
+        assert f"<td>{title}</td>" in report
 
 
 def test_commands_say_names_and_obey_none(project: Path) -> None:

@@ -49,12 +49,15 @@ COLUMNS: dict[str, Column] = {
     "mixed": drawn(["1", "2", "G"]),
     "town": drawn(["Bern", "a,b", 'say "hi"', "Zürich", " Oslo"], 0.1),
     "day": drawn(list(DAYS), 0.1),
+    "built": drawn([datetime.date(1950, 1, 31), *DAYS], 0.1),
+    "seen": drawn([datetime.datetime(2024, 2, 29, 23, 59, 58, 500_000), datetime.datetime(2023, 1, 1)], 0.1),
+    "remarks": drawn(["old but quiet", "quiet, with a view", "1 room", "2024"], 0.1),
     "price": DRAWS.normal(300, 50, ROWS).tolist(),
     "sold": drawn([True, False], 0.1),
     "grade": drawn([8, 9, 10], 0.1),
     "code": drawn(["007", "010", "100"]),
 }
-NUMERIC = ("x", "count", "yes")
+KINDS = dict.fromkeys(("x", "count", "yes"), "numeric") | {"built": "date", "seen": "date", "remarks": "text"}
 TARGETS = {"price": "regression", "sold": "binary", "grade": "multiclass", "code": "multiclass"}
 CLASSES = {"sold": ("false", "true"), "grade": ("8", "9", "10"), "code": ("007", "010", "100")}
 NEW = {name: column[:40] for name, column in COLUMNS.items() if name not in TARGETS}
@@ -114,7 +117,7 @@ WRITTEN: dict[str, Callable[[Path, Mapping[str, Column]], None]] = {
 
 def made(folder: Path, name: str) -> Prepared:
     WRITTEN[name](folder / name, COLUMNS)
-    kinds = {column: "numeric" if column in NUMERIC else "categorical" for column in NEW}
+    kinds = {column: KINDS.get(column, "categorical") for column in NEW}
     tasks = {task: {"kind": kind, "source": "s"} for task, kind in TARGETS.items()}
     source = {"kind": "table", "path": name, "inputs": kinds}
     like = Experiment.model_validate({"name": "toy", "sources": {"s": source}, "tasks": tasks})
@@ -187,7 +190,12 @@ def by_nullable_frame(uri: str, folder: Path) -> pd.DataFrame:
     return pd.DataFrame(mlflow.pyfunc.load_model(uri).predict(converted))
 
 
-def served(kind: str, body: Callable[[], str]) -> Callable[[str, Path], pd.DataFrame]:
+def by_arrow_frame(uri: str, folder: Path) -> pd.DataFrame:
+    converted = table(NEW).to_pandas(types_mapper=pd.ArrowDtype)
+    return pd.DataFrame(mlflow.pyfunc.load_model(uri).predict(converted))
+
+
+def served(kind: str, body: Callable[[], str | bytes]) -> Callable[[str, Path], pd.DataFrame]:
     def answer(uri: str, folder: Path) -> pd.DataFrame:
         model = open_model(uri)
         response = invocations(body(), kind, model, model.metadata.get_input_schema())
@@ -205,16 +213,18 @@ def columns() -> dict[str, Any]:
     return {name: list(map(plain, column)) for name, column in NEW.items()}
 
 
-JSON = "application/json"
+JSON, PARQUET = "application/json", "application/vnd.apache.parquet"
 ASKED: dict[str, Callable[[str, Path], pd.DataFrame]] = {
     **{name: by_file(name) for name in WRITTEN},
     "frame": by_frame,
     "nullable frame": by_nullable_frame,
+    "frame of arrow": by_arrow_frame,
     "records": served(JSON, lambda: json.dumps({"dataframe_records": objects(NEW)})),
     "split": served(JSON, lambda: json.dumps({"dataframe_split": split()})),
     "inputs by column": served(JSON, lambda: json.dumps({"inputs": columns()})),
     "inputs by row": served(JSON, lambda: json.dumps({"inputs": objects(NEW)})),
     "instances": served(JSON, lambda: json.dumps({"instances": objects(NEW)})),
+    "served parquet": served(PARQUET, lambda: frame(NEW).to_parquet()),
     "served csv": served("text/csv", lambda: frame(NEW).to_csv(index=False)),
 }
 
@@ -228,3 +238,42 @@ def test_every_way_gives_the_same_answers(
     assert list(found) == list(expected)
     for name in expected:
         np.testing.assert_array_equal(found[name].to_numpy().astype(expected[name].dtype), expected[name], name)
+
+
+def test_neither_order_nor_number_of_rows_changes_an_answer(models: dict[str, str], expected: pd.DataFrame) -> None:
+    network = open_model(models["rows.csv"]).unwrap_python_model()
+    order = DRAWS.permutation(40)
+    shuffled = network.predict(None, frame(NEW).iloc[order])
+    np.testing.assert_allclose(shuffled, expected.iloc[order], rtol=1e-5, atol=1e-6)
+    # A column that holds whole numbers, gaps or text in part of the rows only has other types there.
+    parts = [network.predict(None, pd.DataFrame(objects(NEW)[start : start + 3])) for start in range(0, 40, 3)]
+    np.testing.assert_allclose(pd.concat(parts), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_in_served_csv_words_for_gaps_are_gaps_and_in_json_they_are_values(
+    client: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    """MLflow reads served CSV before the model does, and does not tell it what stood in quotes."""
+    continents, rows = ["NA", "EU"] * 50, DRAWS.normal(size=100)
+    source = pd.DataFrame({"x": rows, "continent": continents, "v": rows + np.array([1.0, -1.0] * 50)})
+    source.to_csv(tmp_path / "rows.csv", index=False, quoting=csv.QUOTE_NONNUMERIC)
+    inputs = {"x": "numeric", "continent": "categorical"}
+    like = Experiment.model_validate(
+        {
+            "name": "toy",
+            "sources": {"s": {"kind": "table", "path": "rows.csv", "inputs": inputs}},
+            "tasks": {"v": {"kind": "regression", "source": "s"}},
+        }
+    )
+    (tmp_path / "out").mkdir()
+    prepare(like, Place("sample", tmp_path, None, tmp_path, tmp_path), tmp_path / "out", lambda line: None)
+    made = open_prepared(tmp_path / "out")
+    model = open_model(log(client, save(tmp_path / "out", experiment(made), made)))
+
+    def answer(kind: str, body: str) -> list[float]:
+        response = invocations(body, kind, model, model.metadata.get_input_schema())
+        return [row["v/value"] for row in json.loads(response.response)["predictions"]]
+
+    na, eu, gap = answer(JSON, json.dumps({"inputs": {"x": [0.5] * 3, "continent": ["NA", "EU", None]}}))
+    assert len({na, eu, gap}) == 3
+    assert answer("text/csv", 'x,continent\n0.5,"NA"\n0.5,EU\n0.5,\n') == [gap, eu, gap]

@@ -185,8 +185,8 @@ class ColumnsEncoder:
             raise UserError(f"{self.path}: column '{name}' has no value in any row of train: leave it out of inputs")
         of, values = counted(found)
         frequent = sorted(values, key=lambda value: (-values[value], value))[: self.categories]
-        rare = 1 - sum(values[value] for value in frequent) / values.total()
-        return {"type": of, "values": in_order(frequent, of), "rare": rare}
+        rare = values.total() - sum(values[value] for value in frequent)
+        return {"type": of, "values": in_order(frequent, of), "rare": rare / values.total()}
 
 
 class DateMoments:

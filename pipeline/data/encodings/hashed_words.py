@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.data.encodings.words import WORDS, tokens_of, word_of
+from pipeline.data.encodings.words import WORDS, tokens_of
 
 WIDTH = 64
 """W, where nothing else is said."""
@@ -30,7 +30,7 @@ def hashed_words(text: str, width: int) -> np.ndarray:
     """Sums of signs, float64 [W], scaled to a mean square of 1; zeros of a text without words."""
     found = np.zeros(width)
     for token in tokens_of(text, WORDS):
-        number = zlib.crc32(word_of(token).encode(errors="replace"))
+        number = zlib.crc32(token.lower().encode(errors="replace"))
         found[number % width] += 1.0 if number >> 31 else -1.0
     length = float(np.sqrt(np.square(found).mean()))
     return found / length if length else found

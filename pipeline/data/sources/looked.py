@@ -220,8 +220,16 @@ class Column:
     @property
     def is_split(self) -> bool:
         """Its values name splits, train among them."""
+        if self.different > len(WORDS):
+            return False
         said = {value.strip().lower() for value in self.counts}
         return len(said) > 1 and said <= set(WORDS) and any(WORDS[word] == 0 for word in said)
+
+    @property
+    def is_fold(self) -> bool:
+        """It is called as folds or splits are, and numbers them or says yes and no."""
+        numbers = self.is_number and self.whole and self.different <= _FEW_NUMBERS
+        return bool(_SPLITS.fullmatch(self.name)) and (numbers or {it.lower() for it in self.counts} == {"true", "false"})
 
     @property
     def is_group(self) -> bool:
@@ -249,7 +257,7 @@ class Column:
             return "the same in every row" if self.different else "empty"
         if self.is_identifier:
             return "of which every row has its own: an identifier"
-        if self.is_split or (_SPLITS.fullmatch(self.name) and self.different <= _FEW_NUMBERS):
+        if self.is_split or self.is_fold:
             return "which tells how rows are split, not what they are: `split:` takes train, validation and test"
         return self.written
 

@@ -121,13 +121,11 @@ class JsonLines:
     def _kinds(self) -> dict[str, str]:
         """What each field holds."""
         found: dict[str, str] = {}
-        for _, it in self._objects():
-            for name, value in it.items():
+        objects = self._objects()
+        while chunk := [it for _, it in islice(objects, _ROWS)]:
+            for name in dict.fromkeys(name for it in chunk for name in it):
                 known = found.get(name, "null")
-                if value is None or known == "nested" or (known == "text" and isinstance(value, str)):
-                    found.setdefault(name, known)
-                    continue
-                kind = _kind(value, known)
+                kind = _kind([it[name] for it in chunk if it.get(name) is not None], known)
                 found[name] = kind if known in ("null", kind) or kind == "nested" else "text"
         return found
 
@@ -182,7 +180,7 @@ class JsonLines:
                 raise UserError(f"{where}: {_shown(value)} is no number")
             return None if found in self._gaps else found
         if isinstance(value, list):
-            if any(isinstance(it, list | dict) or it is None for it in value):
+            if not _is_list_of_words(value):
                 raise UserError(f"{where}: {_shown(value)} is no list of words or numbers")
             words = [self._value(number, name, it, kind) for it in value]
             if wrong := [word for word in words if BETWEEN_LABELS in word]:
@@ -374,20 +372,25 @@ _ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 _HALF = re.compile("[\\ud800-\\udfff]")  # surrogates, which are letters in pairs alone
 
 
-def _kind(value: Any, known: str) -> str:
-    """How a value is read where nothing else is wanted; a date by its look, where all that are `known` are dates."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+def _kind(values: list[Any], known: str) -> str:
+    """How values are read where nothing else is wanted, beside others that are `known`; dates by their look."""
+    if not values or known == "nested":
+        return known
+    if any(isinstance(value, list | dict) and not _is_list_of_words(value) for value in values):
+        return "nested"
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return "number"
-    if isinstance(value, list | dict):
-        nested = isinstance(value, dict) or any(isinstance(it, list | dict) or it is None for it in value)
-        return "nested" if nested else "text"
-    if known not in ("null", "time"):
+    if known not in ("null", "time") or not all(isinstance(value, str) for value in values):
         return "text"
     try:
-        pa.scalar(value, pa.string()).cast(pa.timestamp("us"))
-    except (pa.ArrowException, TypeError):
+        pa.array(values, pa.string()).cast(pa.timestamp("us"))
+    except pa.ArrowException:
         return "text"
     return "time"
+
+
+def _is_list_of_words(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(it, list | dict) or it is None for it in value)
 
 
 def _shown(value: Any) -> str:

@@ -408,8 +408,7 @@ def words(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(column.type) and column.type.tz:
         utc = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())  # no look into a database of zones
         return pc.binary_join_element_wise(utc, "Z", "")
-    text = column.cast(pa.string())
-    return pc.replace_substring_regex(text, r"\.0+$", "") if pa.types.is_time(column.type) else text
+    return column.cast(pa.string())
 
 
 def distinct(column: pa.Array) -> tuple[pa.Array, np.ndarray]:

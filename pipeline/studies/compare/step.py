@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.config.compare import TUNED
+from pipeline.config.tasks import titles
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.page import PageStep
@@ -76,7 +77,7 @@ class Compare(PageStep):
         from pipeline.analysis.statistics.contrasts import contrasts
         from pipeline.studies.compare.comparison import REFERENCES, Comparison
 
-        evaluation = Evaluation.load(self._evaluate.outputs)
+        evaluation = Evaluation.load(self._evaluate.outputs).called(titles(self.experiment.tasks))
         trials = {arm: pd.read_parquet(study.outputs / TRIALS) for arm, study in self._studies.items()}
         arms = pd.DataFrame([self._row(it, trials[it.candidate]) | vars(cost)
                              for it, cost in zip(self._trained, self._costs(context), strict=True)])  # fmt: skip

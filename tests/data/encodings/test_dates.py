@@ -109,6 +109,7 @@ def test_what_is_constant_in_train_is_left_out(tmp_path: Path) -> None:
 def test_the_same_words_in_another_order_are_the_same_and_others_are_not() -> None:
     one, two = hashed_words("A red House, a CAR", 64), hashed_words("car house red a, a", 64)
     np.testing.assert_array_equal(one, two)
+    assert (hashed_words("N725MQ", 64) != hashed_words("N722MQ", 64)).any()  # digits tell them apart
     other = hashed_words("some blue garden", 64)
     assert abs(one @ other) < 0.5 * (one @ one)
     assert not hashed_words("  ", 64).any()

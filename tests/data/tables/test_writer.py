@@ -79,3 +79,18 @@ def test_an_output_that_cannot_be_is_told_beforehand(tmp_path: Path, name: str, 
     (tmp_path / "link.csv").symlink_to(source)
     with pytest.raises(UserError, match=message):
         check_output(tmp_path / name, source)
+
+
+def test_for_a_spreadsheet_no_text_begins_like_a_formula(tmp_path: Path) -> None:
+    texts = ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "-1", "+2.5", "x=1", "", "'q"]
+    rows = pd.DataFrame({"-t/class": texts, "t/p": range(len(texts))})
+    with written(tmp_path / "exact.csv") as out:
+        out.write(rows)
+    with written(tmp_path / "shown.csv", spreadsheet=True) as out:
+        out.write(rows)
+    exact, shown = (pd.read_csv(tmp_path / f"{it}.csv", keep_default_na=False, dtype=str) for it in ("exact", "shown"))
+    assert list(exact["-t/class"]) == texts
+    assert list(shown["'-t/class"]) == [f"'{it}" for it in texts[:6]] + texts[6:]
+    assert list(shown["t/p"]) == list(exact["t/p"])
+    with pytest.raises(UserError, match=r"--spreadsheet is for a \.csv file"):
+        check_output(tmp_path / "out.parquet", tmp_path, spreadsheet=True)
