@@ -138,7 +138,7 @@ def test_rows_come_in_batches_of_one_size_from_every_format(tmp_path: Path) -> N
     (tmp_path / "t.csv").write_text("w\n" + "\n".join(numbers))
     for name in ("t.parquet", "t.jsonl", "t.csv"):
         batches = list(open_table(tmp_path / name).batches({"w": TEXT}))
-        assert [len(it) for it in batches] == [4096, 4096, 10_000 - 8192]
+        assert [len(it) for it in batches] == [8192, 10_000 - 8192]
         assert [it for batch in batches for it in batch.column(0).to_pylist()] == numbers
 
 

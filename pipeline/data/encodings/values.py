@@ -26,7 +26,8 @@ from pipeline.data.encodings.dates import moment_of
 BOOLEAN, NUMBER, TIME, TEXT = "boolean", "number", "time", "text"
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _CODE = re.compile(r"\+|-?0\d")  # how what looks like a number and is none begins
-_GROUPS = re.compile(r"\d{1,3}(,\d{2,3})*,\d{3}", re.ASCII)
+_GROUPS = re.compile(r"[1-9]\d{0,2}(,\d{2,3})*,\d{3}", re.ASCII)
+_KEPT = 1 << 17  # spellings whose codes are remembered
 _FLOATS, _EXACT = 1 << 53, 1 << 64  # from the first on floats miss whole numbers; below the second these are told apart
 
 
@@ -153,6 +154,7 @@ class Codes:
             self._alike[same] = 0 if same in self._alike else place
         self._alike[None] = 0
         self._gaps = {None, "", *missing}.difference(known)
+        self._made = dict.fromkeys(self._gaps, 0) | self._places
 
     def is_gap(self, word: str | None) -> bool:
         """Whether it marks a missing value."""
@@ -160,8 +162,14 @@ class Codes:
 
     def __call__(self, word: str | None) -> int:
         """The code of a value by its spelling; None is missing."""
-        if word is None or word in self._gaps:
-            return 0
+        code = self._made.get(word)
+        if code is None:
+            if len(self._made) > _KEPT:
+                self._made.clear()
+            code = self._made[word] = 0 if word in self._gaps else self._code(word or "")
+        return code
+
+    def _code(self, word: str) -> int:
         place = self._places.get(canonical(word, self._of))
         return self._alike.get(_same(word), 0) if place is None and self._of == TEXT else place or 0
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-_ROWS, _VALUES = 1 << 12, 1 << 20
+_ROWS, _VALUES = 1 << 13, 1 << 19
 
 
 def batch_rows(columns: int) -> int:
-    """How many rows of so many columns are in memory at a time: at most 4,096, and 8 MiB of numbers."""
+    """How many rows of so many columns are in memory at a time: at most 8,192, and 4 MiB of numbers."""
     return max(1, min(_ROWS, _VALUES // max(columns, 1)))
 
 

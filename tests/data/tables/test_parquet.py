@@ -39,7 +39,7 @@ def test_rows_are_the_same_whatever_is_held_at_a_time(
     rows = open_pixels(written(tmp_path, table(), rows_a_group), [6])
     batches = list(rows.batches)
     assert rows.total == len(VALUES)
-    assert max(len(batch.frame.to_numpy()) for batch in batches) <= 4096
+    assert max(len(batch.frame.to_numpy()) for batch in batches) <= 8192
     np.testing.assert_array_equal(np.concatenate([batch.frame.to_numpy() for batch in batches]), VALUES)
 
 
