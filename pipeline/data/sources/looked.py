@@ -229,7 +229,9 @@ class Column:
     def is_fold(self) -> bool:
         """It is called as folds or splits are, and numbers them or says yes and no."""
         numbers = self.is_number and self.whole and self.different <= _FEW_NUMBERS
-        return bool(_SPLITS.fullmatch(self.name)) and (numbers or {it.lower() for it in self.counts} == {"true", "false"})
+        return bool(_SPLITS.fullmatch(self.name)) and (
+            numbers or {it.lower() for it in self.counts} == {"true", "false"}
+        )
 
     @property
     def is_group(self) -> bool:
