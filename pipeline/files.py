@@ -15,15 +15,19 @@ _KINDS = {
 
 
 def check_regular(path: str | os.PathLike[str], what: str = "") -> None:
-    """Refuse what is no regular file or folder: to read a pipe or a device may never end.
+    """Refuse what is no regular file or folder, since to read a pipe may never end, and names that no store takes.
 
     Args:
         path: Of what may not be there at all, which is left to whoever opens it.
         what: What it is given as, for the message.
 
     Raises:
-        UserError: It is a pipe, a socket or a device, or a file of `/proc` or `/sys`.
+        UserError: It is a pipe, a socket or a device, or a file of `/proc` or `/sys`, or its name is not UTF-8.
     """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{what}{': ' if what else ''}{path}: the name is not UTF-8: rename it") from None
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):

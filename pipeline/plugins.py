@@ -95,7 +95,7 @@ def own(path: str) -> Any:
         UserError: It is not found, is of the standard library, or is defined elsewhere.
     """
     top = _top(path)
-    if top != _OURS:  # which need not be found by the path: it is here
+    if not is_ours(path):  # which need not be found by the path: it is here
         _specs(path)
         if not _may_import:
             raise NotImportedError(f"'{path}' is not imported by a command that only shows")
@@ -103,6 +103,11 @@ def own(path: str) -> Any:
     if _top(str(getattr(found, "__module__", ""))) != top:
         raise UserError(f"'{path}' is {_said(found)}, not defined in '{top}': name it where it is defined")
     return found
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path is of this package itself."""
+    return _top(path) == _OURS
 
 
 def named(path: str) -> Any:

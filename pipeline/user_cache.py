@@ -35,16 +35,17 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> bool:
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
             temporary = Path(folder, path.name)
             write(temporary)
-            _to_disk(temporary)
+            to_disk(temporary)
             temporary.replace(path)
             with contextlib.suppress(OSError):  # not possible on every system
-                _to_disk(path.parent)
+                to_disk(path.parent)
     except OSError:
         return False
     return True
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)

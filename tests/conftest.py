@@ -61,11 +61,18 @@ def make_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(REPOSITORY / "experiments", folder / "experiments", ignore=shutil.ignore_patterns("data"))
     (folder / "experiments" / "data").symlink_to(REPOSITORY / "experiments" / "data")
     (folder / "mlflow.db").write_bytes(empty_database())
+    go(folder, monkeypatch)
+    return folder
+
+
+def go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a project the working directory, without what mlflow knows of the one before."""
     monkeypatch.chdir(folder)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.setenv(name, "")  # so that what mlflow sets goes with the project
         monkeypatch.delenv(name)
-    return folder
+    if utils := sys.modules.get("mlflow.tracking._tracking_service.utils"):
+        utils._artifact_repos_cache.clear()
 
 
 @cache

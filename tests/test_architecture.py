@@ -34,6 +34,7 @@ LAYERS = [
         "draws",
         "files",
         "garbage_collection",
+        "machine",
         "parent_process",
         "plugins",
         "printable",
@@ -41,8 +42,8 @@ LAYERS = [
         "store_keys",
         "throttle",
         "urls",
-        "user_cache",
     },
+    {"user_cache"},
     {"errors"},
 ]
 SELDOM = {"captum", "rich", "sklearn", "tokenizers", "torchmetrics", "torchvision", "transformers"}

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import Failure
 from pipeline.tracking import keys, syntax_cache
 from pipeline.tracking.keys import code_of
-from pipeline.tracking.store import create_store
+from pipeline.tracking.store import ready_store
 from pipeline.user_cache import FOLDER, cache_folder, write_atomically
 from tests.conftest import REPOSITORY
 
@@ -96,15 +97,16 @@ def tables(file: Path) -> set[str]:
 def test_a_project_begins_with_mlflows_schema_and_nothing_in_it(cache: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
-    create_store(project, f"sqlite:///{project / 'mlflow.db'}")
+    ready_store(project, f"sqlite:///{project / 'mlflow.db'}")
     assert {"experiments", "runs", "metrics", "alembic_version"} <= tables(project / "mlflow.db")
     with sqlite3.connect(project / "mlflow.db") as base:
-        assert base.execute("SELECT count(*) FROM experiments").fetchone() == (0,)
+        (location,) = base.execute("SELECT artifact_location FROM experiments").fetchone()
+    assert location == (project / "mlruns" / "0").as_uri()  # MLflow's own, wherever it is opened from
     (template,) = cache.glob("mlflow-*.db")
     template.write_bytes(template.read_bytes()[:5000])  # half of it
     other = tmp_path / "other"
     other.mkdir()
-    create_store(other, f"sqlite:///{other / 'mlflow.db'}")
+    ready_store(other, f"sqlite:///{other / 'mlflow.db'}")
     assert tables(other / "mlflow.db") == tables(project / "mlflow.db")
 
 
@@ -138,10 +140,11 @@ def test_a_store_that_was_deleted_is_begun_anew_and_one_that_was_left_is_whole(c
 
 def test_a_store_that_is_there_or_elsewhere_is_left_alone(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("mine")
-    create_store(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with pytest.raises(Failure, match=r"mlflow.db cannot be used \(file is not a database\)"):
+        ready_store(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert (tmp_path / "mlflow.db").read_text() == "mine"
-    create_store(tmp_path / "project", f"sqlite:///{tmp_path / 'elsewhere.db'}")
-    create_store(tmp_path, "postgresql://host/base")
+    ready_store(tmp_path / "project", f"sqlite:///{tmp_path / 'elsewhere.db'}")
+    ready_store(tmp_path, "postgresql://host/base")
     assert not (tmp_path / "elsewhere.db").exists()
     assert not list(cache.glob("mlflow-*"))
 
@@ -150,12 +153,12 @@ WORK = """
 import sys
 from pathlib import Path
 from pipeline.tracking.keys import code_of
-from pipeline.tracking.store import create_store, prepare_environment
+from pipeline.tracking.store import prepare_environment, ready_store
 print("begun", flush=True)
 code_of("pipeline.steps.report")
 prepare_environment()
 project = Path(sys.argv[1])
-create_store(project, f"sqlite:///{project / 'mlflow.db'}")
+ready_store(project, f"sqlite:///{project / 'mlflow.db'}")
 print("done", flush=True)
 """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pipeline.training.workers.machine import processor
+from pipeline.machine import processor
 
 _UNITS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 _SIDES = (512, 768, 1024)

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,10 +75,12 @@ def _errors_reported_to_launcher(project: Path) -> Iterator[None]:
     try:
         yield
     except (UserError, Failure) as error:
-        if "MLFLOW_RUN_ID" in os.environ:
+        if os.environ.get("MLFLOW_RUN_ID"):
             from pipeline.tracking.tracker import Tracker
 
-            Tracker(project, None).tag_launcher_run({tags.OUTCOME: scrubbed(str(error))})
+            with suppress(UserError, Failure):
+                check_store(tracking_uri(project))
+                Tracker(project, None).tag_launcher_run({tags.OUTCOME: scrubbed(str(error))})
         raise
 
 
@@ -89,7 +91,7 @@ def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Ru
     key = digest({"command": name, "budget_s": budget_s, "experiment": public(experiment)})
     run_tags = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
     resumable = context.resume and not context.tracker.launcher_run
-    found = context.tracker.interrupted(run_tags[tags.KEY]) if resumable else None
+    found = context.tracker.interrupted(run_tags[tags.KEY], here=True) if resumable else None
     title = experiment.name if name == WHOLE else f"{experiment.name} {name}"
     run = context.tracker.resume(found.info.run_id) if found else context.tracker.parent(title, run_tags)
     context.parent = run.id
@@ -125,21 +127,22 @@ def _plan(context: Context, name: str, request: Request, started: float) -> None
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Let SIGTERM raise an exception, as Ctrl-C does, so that runs are ended."""
+    """Let SIGTERM and Ctrl-C raise an exception, so that runs are ended and the user is told how to resume them."""
 
     def stop(number: int, _: Any) -> None:
         # A launcher with several threads sends it several times; a second one must not interrupt ending the runs.
         signal.signal(number, signal.SIG_IGN)
         raise Stopped(number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _end_with_launcher() -> None:
     """Under `mlflow run`, end this process when the launcher ends, which does not end its children."""
-    if "MLFLOW_RUN_ID" not in os.environ:
+    if not os.environ.get("MLFLOW_RUN_ID"):
         return
     if not end_with_parent(signal.SIGTERM, os.getppid()):
         os.kill(os.getpid(), signal.SIGTERM)

@@ -15,7 +15,7 @@ FAILURE, USER_ERROR = 1, 2
 
 
 class Stopped(BaseException):
-    """The process received a signal to end."""
+    """The process received a signal to end while it ran steps, which can be resumed."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -32,9 +32,8 @@ def guarded(command: click.Command) -> None:
         sys.exit(done.exit_code)
     except click.Abort:
         _end("interrupted", 128 + signal.SIGINT)
-    except (KeyboardInterrupt, Stopped) as stop:
-        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-        _end("interrupted; add --resume to go on", 128 + number)
+    except Stopped as stop:
+        _end("interrupted; add --resume to go on", 128 + stop.number)
     except (UserError, click.ClickException) as error:
         if debug:
             raise
@@ -46,7 +45,8 @@ def guarded(command: click.Command) -> None:
     except Exception as error:
         if debug:
             raise
-        _end(f"{type(error).__name__}: {error} (--debug shows where)", FAILURE)
+        text = str(error).split("(Background on this error")[0]  # SQLAlchemy's
+        _end(f"{type(error).__name__}: {text} (--debug shows where)", FAILURE)
 
 
 def _without_secrets(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:

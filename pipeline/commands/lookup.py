@@ -33,7 +33,7 @@ def quiet_context(project: Path, experiment: Experiment) -> Context:
     check_store(tracking_uri(project))
     from pipeline.tracking.tracker import Tracker
 
-    return Context(project, experiment, Tracker(project, experiment.name), Console(quiet=True))
+    return Context(project, experiment, Tracker(project, None), Console(quiet=True))
 
 
 def find_run(tracker: Any, run_id: str) -> Any:
@@ -44,7 +44,7 @@ def find_run(tracker: Any, run_id: str) -> Any:
     """
     if run := tracker.get(run_id):
         return run
-    matches = [run for run in tracker.all_runs() if run.info.run_id.startswith(run_id)]
+    matches = [run for run in tracker.runs() if run.info.run_id.startswith(run_id)]
     if len(matches) != 1:
         problem = "more than one run's id begins so" if matches else "no such run"
         raise UserError(f"run '{run_id}': {problem}; headway show EXPERIMENT lists runs")

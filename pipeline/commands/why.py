@@ -79,5 +79,6 @@ def _change(context: Any, step: Any) -> dict[str, Any]:
 def _last_run(context: Any, title: str) -> Any:
     from pipeline.tracking import tags
 
-    where = f"attributes.run_name = '{title}' and tags.`{tags.EXPERIMENT}` LIKE '%'"
+    name = context.experiment.name
+    where = f"attributes.run_name = '{title}' and tags.`{tags.EXPERIMENT}` = '{name}'"
     return next(iter(context.tracker.runs(where)), None)

@@ -76,7 +76,8 @@ class TableSettings(SplitBy, Clipped, SourceSettings):
             name, and need not be listed.
         separator: Field separator of a CSV file.
         missing: Words that mark missing values, as empty and null values do; in CSV files where they are not quoted,
-            and beside NA, NaN, null and the like. `[]` is for CSV files in which these are values.
+            and beside NA, NaN, null and the like. `[]` is for CSV files in which these are values. A number, such as
+            -999, does so however it is written.
         decimal: Mark before the fraction of numbers that are written as text, such as `","` of 0,5.
         thousands: Mark between groups of their digits, such as `","` of 1,234.5; empty for none.
         categories: Maximum number of values of a categorical column, the most frequent ones.

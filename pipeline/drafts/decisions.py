@@ -48,21 +48,19 @@ def spelling_of(file: TableFile, columns: Mapping[str, Column]) -> tuple[NumberF
     return PLAIN, ""
 
 
-def decided(
-    file: TableFile, columns: Mapping[str, Column], classes: Sequence[str], numbers: Sequence[str]
-) -> Decisions:
+def decided(file: TableFile, columns: Mapping[str, Column], classes: Sequence[str], gapped: Sequence[str]) -> Decisions:
     """Decide about the columns of a table.
 
     Args:
         file: The table.
         columns: What was found in each.
         classes: Columns that are to be predicted as classes or labels.
-        numbers: Columns that are to be predicted as numbers.
+        gapped: Columns to predict in which words stand for gaps.
     """
     found = Decisions(left_out=dict(file.unreadable))
-    free = {name: column for name, column in columns.items() if name not in classes and name not in numbers}
+    free = {name: column for name, column in columns.items() if name not in classes and name not in gapped}
     for name, column in free.items():
-        if why := column.unfit or _both(column, [columns[it] for it in classes]):
+        if why := column.unfit or _both(column, [columns[it] for it in classes if it not in gapped]):
             found.left_out[name] = why
         else:
             found.inputs[name] = column.input_kind
@@ -72,7 +70,7 @@ def decided(
         for name, column in free.items()
         if column.is_group
     ]
-    used = [columns[name] for name in (*found.inputs, *numbers)]
+    used = [columns[name] for name in (*found.inputs, *gapped)]
     found.missing = _words_for_gaps(used)
     return found
 

@@ -44,9 +44,10 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     if not targets:
         raise UserError(f"--targets is missing: name what is to be predicted; the columns are {', '.join(columns)}")
     kinds = {target.name: guessed(target, columns, file.unreadable) for target in targets}
-    numbers = [target.columns[0] for target in targets if kinds[target.name][0] == "regression"]
+    numbers = {it.columns[0] for it in targets if kinds[it.name][0] == "regression"}
+    gapped = numbers | {it.columns[0] for it in targets if not it.kind and columns[it.columns[0]].gaps}
     used = sorted({column for target in targets for column in target.columns})
-    it = decided(file, columns, [name for name in used if name not in numbers], numbers)
+    it = decided(file, columns, [name for name in used if name not in numbers], sorted(gapped))
     if not it.inputs:
         raise UserError(f"{path}: no column is left to predict from: {'; '.join(_reasons(it.left_out))}")
     rows = next(it.rows + it.missing for it in columns.values())
@@ -111,7 +112,7 @@ def _say_left_out(draft: Draft, source: tuple[str, ...], left_out: Mapping[str, 
 
 def _reasons(left_out: Mapping[str, str]) -> Iterator[str]:
     for column, why in islice(left_out.items(), _MOST_REASONS):
-        yield f"'{column}' ({why.split(':')[0]})"
+        yield f"'{column}', {why}"
 
 
 def _put_tasks(

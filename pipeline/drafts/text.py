@@ -103,7 +103,7 @@ def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mappi
     """The same of texts with labels."""
     file = _opened(path)
     if not file.types:
-        nested = f"{some(list(_unreadable(file)))} hold objects within objects"
+        nested = f"{some(list(file.unreadable))} hold objects within objects"
         raise UserError(f"{path}: {nested}: write an object for each row, with its text and its labels")
     columns = look(file)
     rows = max(column.rows + column.missing for column in columns.values())
@@ -112,7 +112,7 @@ def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mappi
     check_targets(columns, targets, [])
     draft.put((*source, "text"), text, _long(_lengths(file, text)))
     kinds = {}
-    left_out = [f"left out: '{name}', {why}" for name, why in _unreadable(file).items()]
+    left_out = [f"left out: '{name}', {why}" for name, why in file.unreadable.items()]
     for name, column in columns.items():
         kind = column.kind if not targets or targets.get(name) == "" else targets.get(name)
         if not targets and (column.is_split or column.is_group):
@@ -140,11 +140,6 @@ def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mappi
 
 def _opened(path: Path) -> TableFile:
     return JsonLines(path) if ends_with(path, *JSON) else open_texts(path, "text")
-
-
-def _unreadable(file: TableFile) -> Mapping[str, str]:
-    """Fields that can be neither text nor labels, and why."""
-    return file.unreadable if isinstance(file, JsonLines) else {}
 
 
 def _found(kind: str, column: Column, rows: int) -> str:

@@ -113,7 +113,7 @@ def run(context: "Context", command: str, arm: str = "") -> dict[str, Any]:
         Failure: A step could not be done.
     """
     from pipeline.steps.step import perform
-    from pipeline.tracking.registry import uri_of_run
+    from pipeline.tracking.registry import address
 
     job = Job(context.experiment, context.project)
     for step in job.last(command, arm):
@@ -121,5 +121,5 @@ def run(context: "Context", command: str, arm: str = "") -> dict[str, Any]:
     if job.report.result is None:
         return {}
     chosen = job.select.result if job.select else None
-    model = uri_of_run(context.tracker.client, context.experiment.name, chosen.run_id) if chosen else None
+    model = address(context.tracker.client, context.experiment.name, chosen.run_id if chosen else None)
     return job.report.conclude(context) | {"model": model}

@@ -60,7 +60,8 @@ def predict(
     check_output(output, source, spreadsheet)
     model = open_model(model_uri)
     about = described(model)
-    formulas = [name for it in about["tasks"].values() for name in it.get("classes") or () if is_formula(name)]
+    written_out = (it for it in about["tasks"].values() if it["kind"] != "multilabel")  # whose labels have numbers only
+    formulas = [name for it in written_out for name in it.get("classes") or () if is_formula(name)]
     if formulas and output.suffix == ".csv" and not spreadsheet:
         warn(f"a spreadsheet program would run the class {formulas[0]} as a formula; for one add --spreadsheet")
     params = {"preference": _shares(preference, about.get("preference", {}).get("tasks", []))} if preference else {}

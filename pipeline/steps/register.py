@@ -53,6 +53,8 @@ def _decide(context: Context, experiment: Experiment, uri: str, present: Any, pr
     if present is None:
         return registry.CHAMPION, "there was no champion before"
     old = f"version {present.version}"
+    if not registry.is_whole(present):
+        return registry.CHAMPION, f"the champion before, {old}, has lost its files"
     if context.promote:
         return registry.CHAMPION, f"--promote, not compared with {old}"
     if present.tags.get(tags.PREPARED) != prepare.digest:

@@ -81,6 +81,22 @@ class Select(Step):
         register(context, run, self.experiment, parts, self._prepare)
         run.artifacts(folder)
 
+    def restore(self, context: Context) -> None:
+        """Register the model again, if it was deleted or has lost its files."""
+        from pipeline.tracking.registry import version_of_run
+        from pipeline.tracking.run import Run
+
+        assert self.result is not None
+        name, client = self.experiment.name, context.tracker.client
+        if version_of_run(client, name, self.result.run_id):
+            return
+        from pipeline.steps.register import register
+
+        context.console.line(f"{self.title}: its version of the model {name} is gone: registering it again")
+        outputs = {it.title: it.outputs for it in self.inputs}
+        parts = [(outputs[it["step"]], it["slot"]) for it in selected(self.outputs)["networks"]]
+        register(context, Run(client, self.result.run_id, resumed=True), self.experiment, parts, self._prepare)
+
 
 def selected(folder: Path) -> Mapping[str, Any]:
     """What was chosen: role, why, and the networks, each with the key of its training, its step and its slot."""

@@ -127,6 +127,9 @@ class Step(ABC):
     def settle(self, context: Context) -> None:  # noqa: B027 (most steps leave nothing)
         """What remains to do when the run has finished."""
 
+    def restore(self, context: Context) -> None:  # noqa: B027 (most steps leave nothing)
+        """Do again what was undone since its run finished, beside its outputs, which are whole."""
+
 
 def ordered(*steps: Step) -> list[Step]:
     """These steps and all that they need, each once and after its inputs."""
@@ -183,10 +186,15 @@ def cached(context: Context, step: Step, aloud: bool = True) -> StepResult | Non
     Raises:
         KeyUnknownError: See `Step.reads`.
     """
-    run = context.tracker.finished(step.digest)
-    if run is None:
-        return None
     folder = step.folder(context)
+    here = outputs.digest(folder)
+    run = context.tracker.finished(step.digest, here)
+    if run is None:
+        if here and aloud:
+            context.console.line(
+                f"{step.title}: its outputs are here, but the run that made them is not: running it again"
+            )
+        return None
     if problem := outputs.problem(folder, run.data.tags.get(tags.OUTPUTS)):
         if aloud:
             context.console.line(f"{step.title}: run {run.info.run_id[:8]} cannot answer, {problem}: running it again")
@@ -198,8 +206,10 @@ def cached(context: Context, step: Step, aloud: bool = True) -> StepResult | Non
 
 def _answered(context: Context, step: Step, wanted: Sequence[Step]) -> StepResult:
     with store_lock(context.project, f"step-{step.digest}"):
-        result = None if is_forced(context, step) else cached(context, step)
-        if result is None:
+        result = step.result = None if is_forced(context, step) else cached(context, step)
+        if result:
+            step.restore(context)
+        else:
             _check_sizes(context, wanted)
             result = _run(context, step)
     if context.parent:

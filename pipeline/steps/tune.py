@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.training.slot import Slot
 
 WINNERS, TRIALS = "winners.json", "trials.parquet"
-_TUNE_RUNS = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.KEY}` LIKE '%'"
 _LENGTH = ("trials", "timeout")  # parts of the key that are none of the study's identity
 
 
@@ -135,7 +134,9 @@ class Tune(Step):
         from pipeline.tuning.study import open_study
 
         identity = self.identity()
-        runs = [run for run in context.tracker.runs(_TUNE_RUNS) if tags.STUDY in run.data.tags]
+        where = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.EXPERIMENT}` = '{self.experiment.name}'"
+        found = context.tracker.runs(f"{where} and tags.`{tags.KEY}` LIKE '%'")
+        runs = [run for run in found if tags.STUDY in run.data.tags]
         alike = [run for run in runs if run.data.tags.get(tags.ARM, "") == self._arm]
         stem = f"{self.experiment.name}-{identity.digest[:12]}"
         own = [name for run in runs if (name := run.data.tags[tags.STUDY]).split("#")[0] == stem]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from pipeline.tracking.tags import GATE
 
@@ -40,15 +41,24 @@ def set_alias(client: mlflow.MlflowClient, name: str, version: ModelVersion, ali
 
 
 def version_of_run(client: mlflow.MlflowClient, name: str, run_id: str) -> ModelVersion | None:
-    """The version that a run has registered, or None."""
-    return next(iter(client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")), None)
+    """The newest version that a run has registered and whose files are there, or None."""
+    found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    whole = [version for version in found if is_whole(version)]
+    return max(whole, key=lambda version: int(version.version), default=None)
 
 
-def uri_of_run(client: mlflow.MlflowClient, name: str, run_id: str) -> str | None:
-    """URI of a run's model, by its alias if it has one, else by its version; None if it has no model."""
-    version = version_of_run(client, name, run_id)
-    if version is None:
-        return None
-    aliases = client.get_registered_model(name).aliases  # search returns versions without their aliases
-    own = [alias for alias, number in aliases.items() if str(number) == str(version.version)]
-    return f"models:/{name}@{own[0]}" if own else f"models:/{name}/{version.version}"
+def is_whole(version: ModelVersion) -> bool:
+    """Whether a version can be opened; True if its files' store does not say."""
+    try:
+        files = mlflow.artifacts.list_artifacts(artifact_uri=f"models:/{version.name}/{version.version}")
+    except mlflow.MlflowException as error:
+        return error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
+    return any(file.path == MLMODEL_FILE_NAME for file in files)
+
+
+def address(client: mlflow.MlflowClient, name: str, run_id: str | None) -> str | None:
+    """URI of a model's champion; without a champion that of the version that a run has registered, if it has one."""
+    if champion(client, name):
+        return f"models:/{name}@{CHAMPION}"
+    version = version_of_run(client, name, run_id) if run_id else None
+    return f"models:/{name}/{version.version}" if version else None

@@ -1,4 +1,4 @@
-"""Names of the tags that Headway sets on runs."""
+"""Names of the tags that Headway sets on runs; `PROJECT` is one of an experiment."""
 
 STEP = "headway.step"
 ROLE = "headway.role"
@@ -10,6 +10,7 @@ OUTCOME = "headway.outcome"
 PROCESS = "headway.process"
 OUTPUTS = "headway.outputs"
 EXPERIMENT = "headway.experiment"
+PROJECT = "headway.project"
 PREPARED = "headway.prepared"
 ANSWERED_BY = "headway.answered_by"
 TEST_OPENING = "headway.test_opening"

@@ -3,52 +3,65 @@
 import contextlib
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import mlflow
-from mlflow.entities import Run as Stored, RunStatus, ViewType
+from mlflow.entities import Run as Stored, RunInfo, RunStatus, ViewType
+from mlflow.store.entities import PagedList
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from pipeline.errors import Failure, UserError
+from pipeline.sqlite import reason
 from pipeline.tracking import process
 from pipeline.tracking.run import METRIC_NAMES, Run, milliseconds
-from pipeline.tracking.store import create_store, store_lock, tracking_uri, use_write_ahead_log
-from pipeline.tracking.tags import KEY, OUTCOME, PROCESS
+from pipeline.tracking.store import ready_store, store_lock, tracking_uri, use_write_ahead_log
+from pipeline.tracking.tags import KEY, OUTCOME, OUTPUTS, PROCESS
+from pipeline.urls import redacted
 
 _PAGE = 1000
 
+T = TypeVar("T")
+
 
 class Tracker:
-    """Runs of one MLflow experiment.
+    """Runs of a store: new ones belong to one MLflow experiment, others are found in all of its experiments.
 
     Args:
         project: The project folder.
-        experiment: Name of the MLflow experiment; under a launcher the launcher's is used. None creates none, to read
-            only.
+        experiment: Name of the MLflow experiment; under a launcher that of the launcher's run. None to read only.
+
+    Raises:
+        UserError: MLFLOW_RUN_ID names no run that can be continued.
+        Failure: The store cannot be used.
     """
 
     def __init__(self, project: Path, experiment: str | None) -> None:
         uri = tracking_uri(project)
         mlflow.set_tracking_uri(uri)
+        self.launcher_run = os.environ.pop("MLFLOW_RUN_ID", None)
         with store_lock(project, "mlflow"):  # MLflow's schema code must not run in two processes at once
-            create_store(project, uri)
+            for line in ready_store(project, uri):
+                _say(line)
             use_write_ahead_log(project, uri)
-            self.client = mlflow.MlflowClient()
-            self.launcher_run = os.environ.pop("MLFLOW_RUN_ID", None)
-            if self.launcher_run:
-                self.experiment_id = self.client.get_run(self.launcher_run).info.experiment_id
-            else:
-                self.experiment_id = self._experiment(project, experiment, uri) if experiment else ""
+            try:
+                self.client = mlflow.MlflowClient()
+            except Exception as error:  # of MLflow, SQLAlchemy or a driver
+                raise Failure(f"MLflow's store {redacted(uri)} cannot be opened ({reason(error)})") from error
+            self.experiment_id = self._experiment(project, experiment, uri) if experiment else ""
+        self._experiments: dict[str, str] = {}  # of runs that other processes started
 
     def start(self, name: str, tags: Mapping[str, str], parent: str | None = None, at: datetime | None = None) -> Run:
         """Start a run under a parent, now or at a given time."""
         all_tags = dict(tags) | {MLFLOW_RUN_NAME: name, PROCESS: process.identity()}
         if parent:
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
-        run = self.client.create_run(self.experiment_id, milliseconds(at), all_tags, name)
+        experiment = self._experiments.get(parent or "", self.experiment_id)
+        run = self.client.create_run(experiment, milliseconds(at), all_tags, name)
         return Run(self.client, run.info.run_id)
 
     def parent(self, name: str, tags: Mapping[str, str]) -> Run:
@@ -67,40 +80,35 @@ class Tracker:
 
     def resume(self, run_id: str) -> Run:
         """Resume a run that another process started."""
+        self._experiments[run_id] = self.client.get_run(run_id).info.experiment_id
         self.client.update_run(run_id, status="RUNNING")
         run = Run(self.client, run_id, resumed=True)
         run.tags({PROCESS: process.identity()})
         return run
 
-    def finished(self, key: str) -> Stored | None:
-        """The newest finished run with a key that is not deleted."""
-        return next(self.runs(f"tags.`{KEY}` = '{key}' and attributes.status = 'FINISHED'"), None)
+    def finished(self, key: str, outputs: str | None = None) -> Stored | None:
+        """The newest finished run with a key that is not deleted; one with these outputs goes before others."""
+        found = list(self.runs(f"tags.`{KEY}` = '{key}' and attributes.status = 'FINISHED'"))
+        return next((run for run in found if run.data.tags.get(OUTPUTS) == outputs), next(iter(found), None))
 
-    def interrupted(self, key: str) -> Stored | None:
-        """The newest failed or killed run with a key."""
+    def interrupted(self, key: str, here: bool = False) -> Stored | None:
+        """The newest failed or killed run with a key, in all experiments or in this one."""
         for run in self.runs(f"tags.`{KEY}` = '{key}'"):
-            if run.info.status in ("FAILED", "KILLED"):
+            if run.info.status in ("FAILED", "KILLED") and not (here and run.info.experiment_id != self.experiment_id):
                 return run
         return None
 
     def runs(self, where: str = "") -> Iterator[Stored]:
-        """Runs of this experiment that are not deleted, newest first."""
-        return self._search([self.experiment_id], where)
-
-    def all_runs(self) -> Iterator[Stored]:
         """Runs of all experiments that are not deleted, newest first."""
-        return self._search([found.experiment_id for found in self.client.search_experiments()], "")
-
-    def _search(self, experiments: list[str], where: str) -> Iterator[Stored]:
-        token = None
-        while True:
-            page = self.client.search_runs(
+        experiments = [
+            found.experiment_id
+            for found in _pages(lambda token: self.client.search_experiments(max_results=_PAGE, page_token=token))
+        ]
+        return _pages(
+            lambda token: self.client.search_runs(
                 experiments, where, ViewType.ACTIVE_ONLY, _PAGE, ["attributes.start_time DESC"], token
             )
-            yield from page
-            token = page.token
-            if not token:
-                return
+        )
 
     def get(self, run_id: str) -> Stored | None:
         """The run with an ID; None if it is missing or deleted."""
@@ -123,13 +131,31 @@ class Tracker:
         return count
 
     def _experiment(self, project: Path, name: str, uri: str) -> str:
+        """ID of the launcher's experiment, or of the one of a name, which is created or restored."""
+        if self.launcher_run:
+            return self._launcher_info(self.launcher_run, uri).experiment_id
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
             location = (project / "mlruns").as_uri() if uri.startswith("sqlite") else None
             return self.client.create_experiment(name, artifact_location=location)
         if experiment.lifecycle_stage != "active":
             self.client.restore_experiment(experiment.experiment_id)
+            _say(f"the experiment {name} had been deleted: it was restored, with its runs")
         return experiment.experiment_id
+
+    def _launcher_info(self, run_id: str, uri: str) -> RunInfo:
+        try:
+            info = self.client.get_run(run_id).info
+            deleted = info.lifecycle_stage != "active"
+            problem = "it was deleted" if deleted else "" if info.end_time is None else f"it has ended, {info.status}"
+        except mlflow.MlflowException as error:
+            problem = reason(error)
+        if problem:
+            raise UserError(
+                f"MLFLOW_RUN_ID={run_id} is no run of {redacted(uri)} to go on in ({problem}): unset it; `mlflow run` "
+                "sets it by itself"
+            )
+        return info
 
     def artifact(self, run_id: str, name: str, folder: Path) -> Path | None:
         """Download an artifact of a run into a folder; None if the run has none of that name."""
@@ -152,3 +178,19 @@ class Tracker:
     def metric_history(self, run_id: str, key: str) -> list[tuple[int, float]]:
         """Step and value of every point of a metric, in order."""
         return sorted((point.step, point.value) for point in self.client.get_metric_history(run_id, key))
+
+
+def _say(line: str) -> None:
+    """Say what was wrong with the store, on stderr."""
+    print(f"headway: {line}", file=sys.stderr)
+
+
+def _pages(fetch: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
+    """The items of all pages of a search."""
+    token = None
+    while True:
+        page = fetch(token)
+        yield from page
+        token = page.token
+        if not token:
+            return

@@ -1,11 +1,14 @@
 """How a command ends: one line on stderr, and an exit code that says whose fault it is."""
 
+import os
 import signal
 import sys
+import time
 
 import click
 import pytest
 
+from pipeline.commands import execute
 from pipeline.commands.exit_codes import Stopped, guarded
 from pipeline.errors import Failure, UserError
 
@@ -39,3 +42,33 @@ def test_an_error_is_one_line_and_its_code(
     error: BaseException, code: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ended(error, monkeypatch, capsys) == (code, f"headway: {line}\n")
+
+
+def test_ctrl_c_while_steps_run_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    @click.command()
+    def command() -> None:
+        with execute._signals_raise():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+
+    monkeypatch.setattr(sys, "argv", ["headway"])
+    try:
+        with pytest.raises(SystemExit) as end:
+            guarded(command)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert end.value.code == 128 + signal.SIGINT
+    assert capsys.readouterr().err == "headway: interrupted; add --resume to go on\n"
+
+
+def test_a_drivers_advertisement_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = RuntimeError("disk is full\n(Background on this error at: https://x)")
+    line = "RuntimeError: disk is full (--debug shows where)"
+    assert ended(error, monkeypatch, capsys) == (1, f"headway: {line}\n")

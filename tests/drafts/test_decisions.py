@@ -131,6 +131,7 @@ WRITTEN = {
     "percentages": [f"{it}%" for it in DRAWS.integers(0, 90, ROWS)],
     "amounts of money": [f"${it:,}" for it in DRAWS.integers(0, 9000, ROWS)],
     "dates": [f"{it % 28 + 1}.{it % 12 + 1}.2024" for it in range(ROWS)],
+    "times of day": [f"{it % 24}:{it % 60:02}" for it in range(ROWS)],
 }
 
 
@@ -284,6 +285,27 @@ def test_a_number_to_predict_may_have_words_for_gaps(tmp_path: Path) -> None:
     assert yaml.safe_load(text)["tasks"]["rate"]["kind"] == "regression"
     data = prepared(tmp_path)
     assert sum(data.tasks["rate"].labelled[split][0] for split in data.sources["it"].rows) == ROWS - 30
+
+
+def test_numbers_of_classes_may_have_words_for_gaps_unless_these_are_said_to_be_classes(tmp_path: Path) -> None:
+    frame = BASE.assign(grade=DRAWS.choice(["1", "2", "3", "unknown"], ROWS))
+    assert drafted(tmp_path, frame, "grade")[1]["missing"] == ["unknown"]
+    assert "missing" not in drafted(tmp_path, frame, "grade:multiclass")[1]
+
+
+def test_numbers_beyond_all_computing_mark_gaps_and_in_typed_columns_are_told(tmp_path: Path) -> None:
+    big = np.where(np.arange(ROWS) % 60, X, 1.7976931348623157e308)
+    _, said = drafted(tmp_path, BASE.assign(big=big))
+    assert (said["missing"], said["inputs"]["big"]) == (["1.7976931348623157e+308"], "numeric")
+    assert prepared(tmp_path).sources["it"].encoding["columns"][1]["marked"]
+    text, said = drafted(tmp_path, BASE.assign(big=np.where(np.arange(ROWS) % 60, X, np.inf)), name="it.parquet")
+    assert list(said["inputs"]) == ["x"]
+    assert "# Left out: big, numbers such as inf, with which nothing can be computed" in text
+
+
+def test_spaces_around_numbers_are_none(tmp_path: Path) -> None:
+    _, said = drafted(tmp_path, BASE.assign(wide=[f" {it} " for it in X]))
+    assert said["inputs"]["wide"] == "numeric"
 
 
 def test_classes_with_commas_in_their_names_are_classes(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,10 +62,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def found(project: Path, key: str) -> Any:
-    """The run of an evaluation that has a metric."""
-    runs = mlflow.MlflowClient().search_runs(["1"], f"metrics.`{key}` > -1")
-    return runs[0]
+def runs(key: str) -> list[Any]:
+    """The runs of the experiment that have a metric."""
+    import mlflow  # late: commands set first what it reads on import
+
+    return list(mlflow.MlflowClient().search_runs(["1"], f"metrics.`{key}` > -1"))
 
 
 def test_the_draft_says_what_was_meant(project: Path) -> None:
@@ -87,7 +87,9 @@ def test_all_that_is_made_lies_in_the_project(project: Path) -> None:
 
 
 def test_labels_have_metrics_of_their_own(project: Path) -> None:
-    run = found(project, "test/flags__/roc_auc.A_B")
+    import mlflow
+
+    run = runs("test/flags__/roc_auc.A_B")[0]
     keys = [
         it for it in run.data.metrics if it.startswith("test/flags__/roc_auc.") and not it.endswith(("low", "high"))
     ]
@@ -100,7 +102,7 @@ def test_labels_have_metrics_of_their_own(project: Path) -> None:
 
 
 def test_parameters_name_no_column(project: Path) -> None:
-    run = found(project, "test/flags__/roc_auc")
+    run = runs("test/flags__/roc_auc")[0]
     assert not any("sepal" in text for pair in run.data.params.items() for text in pair)
 
 
@@ -120,11 +122,10 @@ def test_pages_show_names_and_obey_none(project: Path) -> None:
 
 
 def test_commands_say_names_and_obey_none(project: Path) -> None:
-    runs = mlflow.MlflowClient().search_runs(["1"], "metrics.`test/flags__/roc_auc` > -1")
     options = ("my_data_", *SMALL, *TRIALS)
     for command in (
         ("show", *options), ("show", "my_data_", "--data"), ("why", "evaluate", *options), ("list",),
-        ("diff", *(run.info.run_id for run in runs[:2])),
+        ("diff", *(run.info.run_id for run in runs("test/flags__/roc_auc")[:2])),
     ):  # fmt: skip
         said = call_headway(*command)
         assert said.code == 0, said.err
@@ -146,6 +147,8 @@ def test_answers_parse_back_to_what_was_written(project: Path, spreadsheet: bool
 
 
 def test_the_model_answers_frames_of_such_columns(project: Path, tmp_path: Path) -> None:
+    import mlflow
+
     # In place MLflow cannot load from a folder whose name holds %20.
     model = mlflow.pyfunc.load_model("models:/my_data_@champion", dst_path=str(tmp_path))
     assert len(model.predict(table()[INPUTS].head(3))) == 3

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.draws import Stream
-from pipeline.errors import UserError
+from pipeline.errors import Failure, UserError
 from pipeline.model import Network, Pass
 from pipeline.model.layers import Dropout, Wrapped, wrapped
 from pipeline.model.layers.module import make
@@ -218,3 +218,18 @@ def test_a_module_that_cannot_be_a_layer_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         Wrapped(path, arguments, shape, "trunk")
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("text:Recurrent", {"kind": "lstm", "ids": 10, "embedding": 8, "widths": [65_536] * 8}),
+        ("text:Recurrent", {"kind": "gru", "ids": 10, "embedding": 8, "widths": [8192] * 1024}),
+        ("text:Transformer", {"ids": 10, "embedding": 65_536, "heads": 4, "widths": [65_536] * 8}),
+        ("text:Transformer", {"ids": 10_000_000, "embedding": 65_536, "heads": 4, "widths": [8]}),
+        ("dcn_v2:CrossNetwork", {"features": 65_536, "crosses": 1024, "widths": [65_536]}),
+    ],
+)
+def test_a_module_that_does_not_fit_is_counted_and_not_made(module: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(Failure, match=r"^a network needs more than .* GiB of memory .*: choose smaller widths"):
+        Wrapped(f"pipeline.model.modules.{module}", arguments, (8,), "trunk")

@@ -18,7 +18,8 @@ WORDS = (
 names = st.one_of(st.sampled_from(WORDS), st.text(letters, min_size=1, max_size=12)).filter(lambda it: it.strip())
 words = st.one_of(st.sampled_from(WORDS), st.text(letters, min_size=1, max_size=8))
 
-numbers = st.one_of(st.floats(-1e6, 1e6, width=32), st.integers(-(10**9), 10**9).map(float))
+# Training flushes denormal numbers to zero, with which hypothesis makes no floats.
+numbers = st.one_of(st.integers(-(10**9), 10**9).map(lambda it: it / 1000), st.integers(-(10**9), 10**9).map(float))
 spellings: list[st.SearchStrategy[Any]] = [
     numbers,
     st.integers(0, 5),

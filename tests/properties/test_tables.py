@@ -1,5 +1,6 @@
 """Tables of any names and values: drafts, prepared arrays and answers."""
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from hypothesis import given, settings, strategies as st
 
 from pipeline.config import load
@@ -31,13 +31,17 @@ def test_a_draft_parses_back_to_the_names_of_the_file(made: tuple[pd.DataFrame, 
     with TemporaryDirectory() as folder:
         file = Path(folder, f"it.{kind}")
         FORMATS[kind](frame, file)
-        text = draft_table(file, parse(f"{quoted(target)}:multiclass"), "it", Path(folder))
+        try:
+            text = draft_table(file, parse(f"{quoted(target)}:multiclass"), "it", Path(folder))
+        except UserError as error:
+            if "no column is left to predict from" in str(error):
+                return
+            raise
         Path(folder, "it.yaml").write_text(text, encoding="utf-8")
         experiment = load(str(Path(folder, "it.yaml")), {}, Path(folder))
-    source = yaml.safe_load(text)["sources"]["it"]
     assert set(experiment.sources["it"].inputs) <= {*frame} - {target}
-    (task,) = experiment.tasks.values()
-    assert source.get("labels", {}).get(task.label, task.label) == target or task.label == target
+    ((name, task),) = experiment.tasks.items()
+    assert (task.label or name) == target
 
 
 @given(tables())
@@ -61,7 +65,7 @@ def _prepared(folder: Path, file: str, frame: pd.DataFrame, target: str) -> Any:
         "tasks": {"task": {"kind": "multiclass", "source": "it", "label": target}},
         "model": {"trunk": {"kind": "tabular", "widths": [8]}},
     }
-    (folder / "it.yaml").write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
+    (folder / "it.yaml").write_text(json.dumps(tree), encoding="utf-8")
     (out := folder / "out").mkdir()
     experiment = load(str(folder / "it.yaml"), {}, folder)
     try:
@@ -83,11 +87,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @given(tables(), st.sampled_from(sorted(FORMATS)), st.randoms(use_true_random=False))
 def test_a_job_ends_well_or_in_one_line(project: Path, made: tuple[pd.DataFrame, str], kind: str, order: Any) -> None:
     frame, target = made
+    name = f"it{len([*project.glob('experiments/it*.yaml')])}"
     FORMATS[kind](frame, project / f"it.{kind}")
-    (project / "experiments" / "it.yaml").unlink(missing_ok=True)
     for step in (
-        ("init", f"it.{kind}", "--targets", f"{quoted(target)}:multiclass", "--name", "it"),
-        ("run", "it", *FAST),
+        ("init", f"it.{kind}", "--targets", f"{quoted(target)}:multiclass", "--name", name),
+        ("run", name, *FAST),
     ):
         result = call_headway(*step)
         assert result.code in (0, 1, 2), result.err
@@ -102,7 +106,7 @@ def test_a_job_ends_well_or_in_one_line(project: Path, made: tuple[pd.DataFrame,
         asked = frame.iloc[rows] if number else frame
         write(asked, project / f"asked.{other}")
         result = call_headway(
-            "predict", "--model", "models:/it@champion", "--input", f"asked.{other}", "--output", "out.parquet"
+            "predict", "--model", f"models:/{name}@champion", "--input", f"asked.{other}", "--output", "out.parquet"
         )
         assert result.code == 0, result.err
         found = pd.read_parquet("out.parquet")

@@ -1,6 +1,7 @@
 """Unreachable stores are known at once, and no password is ever shown."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -44,10 +45,22 @@ def test_a_server_that_takes_connections_and_says_nothing_is_a_failure(monkeypat
 
 
 def test_a_file_store_is_a_mistake() -> None:
-    with pytest.raises(UserError, match="tracked in a database"):
+    with pytest.raises(UserError, match="kept in a database"):
         check_store("file:///tmp/mlruns")
 
 
 def test_a_sqlite_file_in_no_folder_is_a_mistake() -> None:
     with pytest.raises(UserError, match="no folder"):
         check_store("sqlite:////nowhere/at/all.db")
+
+
+@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:", "sqlite:mlflow.db", "sqlite:///"])
+def test_a_database_that_is_no_file_is_a_mistake(uri: str) -> None:
+    with pytest.raises(UserError, match="names no file, so all would be lost"):
+        check_store(uri)
+
+
+def test_a_wrong_registry_is_known_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "garbage")
+    with pytest.raises(UserError, match="MLFLOW_REGISTRY_URI garbage: runs and models are kept in a database"):
+        check_store(f"sqlite:///{tmp_path}/mlflow.db")

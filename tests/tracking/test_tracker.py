@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import UserError
 from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
 
@@ -145,6 +146,59 @@ def test_the_launchers_run_is_the_parent_and_leaves_the_environment(
     assert "MLFLOW_RUN_ID" not in os.environ
     assert tracker.parent("x", {}).id == launcher.id
     assert tracker.client.get_experiment_by_name("ignored") is None
+
+
+@pytest.mark.parametrize("state", ["unknown", "deleted", "finished", "nonsense"])
+def test_a_launchers_run_that_cannot_be_continued_is_one_line(
+    state: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Tracker(project, "launched")
+    run = own.start("top", {})
+    run_id, problem = {
+        "unknown": ("deadbeef", "Run with id=deadbeef not found"),
+        "deleted": (run.id, "it was deleted"),
+        "finished": (run.id, "it has ended, FINISHED"),
+        "nonsense": ("a b", "Invalid value"),
+    }[state]
+    if state == "deleted":
+        own.client.delete_run(run.id)
+    if state == "finished":
+        run.end("FINISHED")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    with pytest.raises(UserError, match=f"MLFLOW_RUN_ID={run_id} is no run of sqlite:.*{problem}.*: unset it"):
+        Tracker(project, "launched")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    assert Tracker(project, None).get("x") is None  # who only reads needs no launcher
+
+
+def test_runs_of_all_experiments_are_found_by_their_key(project: Path) -> None:
+    other = Tracker(project, "launched")
+    ended, killed = other.start("step", {tags.KEY: "k", tags.OUTPUTS: "o"}), other.start("step", {tags.KEY: "i"})
+    ended.end("FINISHED")
+    killed.end("KILLED")
+    tracker = Tracker(project, "trying")
+    assert tracker.finished("k").info.run_id == ended.id  # type: ignore[union-attr]
+    assert tracker.interrupted("i").info.run_id == killed.id  # type: ignore[union-attr]
+    assert tracker.interrupted("i", here=True) is None
+    newer = tracker.start("step", {tags.KEY: "k", tags.OUTPUTS: "p"})
+    newer.end("FINISHED")
+    found = {it: tracker.finished("k", it).info.run_id for it in ("o", "p", "q", None)}  # type: ignore[union-attr]
+    assert found == {"o": ended.id, "p": newer.id, "q": newer.id, None: newer.id}
+    child = tracker.start("trial", {}, tracker.resume(killed.id).id)
+    assert tracker.get(child.id).info.experiment_id == other.experiment_id  # type: ignore[union-attr]
+
+
+def test_a_deleted_experiment_is_restored_with_its_runs_and_said(
+    tracker: Tracker, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tracker.start("step", {tags.KEY: "k"})
+    run.end("FINISHED")
+    tracker.client.delete_experiment(tracker.experiment_id)
+    assert tracker.finished("k") is None
+    assert Tracker(project, "trying").finished("k").info.run_id == run.id  # type: ignore[union-attr]
+    assert (
+        capsys.readouterr().err == "headway: the experiment trying had been deleted: it was restored, with its runs\n"
+    )
 
 
 def test_two_trackers_on_a_fresh_database_make_its_schema_once(project: Path) -> None:

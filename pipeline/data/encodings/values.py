@@ -26,7 +26,7 @@ from pipeline.data.encodings.dates import moment_of
 BOOLEAN, NUMBER, TIME, TEXT = "boolean", "number", "time", "text"
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _CODE = re.compile(r"\+|-?0\d")  # how what looks like a number and is none begins
-_GROUPS = re.compile(r"\d{1,3}(,\d{2,3})*,\d{3}", re.ASCII)
+_GROUPS = re.compile(r"[1-9]\d{0,2}(,\d{2,3})*,\d{3}", re.ASCII)
 _KEPT = 1 << 17  # spellings whose codes are remembered
 _FLOATS, _EXACT = 1 << 53, 1 << 64  # from the first on floats miss whole numbers; below the second these are told apart
 

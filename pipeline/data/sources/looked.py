@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.encodings.dates import FORM, day_of, seconds_of
-from pipeline.data.encodings.rows import CATEGORICAL, DATE, FREE_TEXT, NUMERIC
+from pipeline.data.encodings.rows import CATEGORICAL, DATE, FREE_TEXT, NUMERIC, too_large
 from pipeline.data.encodings.values import PLAIN, USUAL_FORMATS, NumberFormat
 from pipeline.data.sources.split_by import WORDS
 from pipeline.data.tables.column_types import is_number
@@ -53,7 +53,8 @@ _GAP = re.compile(
 """Words that say of themselves that there is no value."""
 _WRITTEN = {
     "dates": (r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?|\d{4}[./]\d{1,2}[./]\d{1,2}( .*)?|\d{4}-\d\d?", "2024-05-31"),
-    "numbers with other marks than a point": (r"[+-]?\d[\d.,' ]*", "1234.5"),
+    "times of day": (r"\d{1,2}:\d\d(:\d\d)?( ?[ap]m)?", "13.5"),
+    "numbers with other marks than a point": (r"[+-]?(\d{1,3}([.,' ]\d{3})+([.,]\d+)?|\d+,\d+)", "1234.5"),
     "amounts of money": (r"[+-]?[$€£¥]\s?[+-]?\d[\d.,]*|[+-]?\d[\d.,]*\s?[$€£¥]", "1234.5"),
     "percentages": (r"[+-]?\d[\d.,]*\s?%", "12.5"),
 }
@@ -67,6 +68,7 @@ class Column:
     Attributes:
         name: Of it.
         spelling: How text writes numbers.
+        typed: They are no text, so that no word marks a gap.
         counts: How often each value is there, as text; no longer complete where there are very many.
         rows: With a value.
         missing: Rows without one.
@@ -83,6 +85,7 @@ class Column:
 
     name: str
     spelling: NumberFormat = PLAIN
+    typed: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     rows: int = 0
     missing: int = 0
@@ -120,19 +123,19 @@ class Column:
 
     def _measured(self, words: pa.Array, times: np.ndarray) -> np.ndarray:
         """Count what different values [W] are; as numbers or seconds [W], NaN where they are neither."""
-        found = np.full(len(words), np.nan)
-        is_number, is_date = _matching(words, _NUMBER), _matching(words, FORM)
+        bare, found = pc.utf8_trim_whitespace(words), np.full(len(words), np.nan)
+        is_number, is_date = _matching(bare, _NUMBER), _matching(bare, FORM)
         if self.spelling == PLAIN:
-            found[is_number] = words.filter(pa.array(is_number)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+            found[is_number] = bare.filter(pa.array(is_number)).cast(pa.float64()).to_numpy(zero_copy_only=False)
         else:
-            is_number = _matching(words, r"[+-]?\D?\d.*")
-            for place in np.flatnonzero(is_number):
-                found[place] = self.spelling.number(words[int(place)].as_py())
-            is_number = ~np.isnan(found)
+            for place in np.flatnonzero(_matching(bare, r"[+-]?\D?\d.*")):
+                found[place] = self.spelling.number(bare[int(place)].as_py())
+        found[too_large(found)] = np.nan  # what nobody can compute with stands for something else
+        is_number = ~np.isnan(found)
         for place in np.flatnonzero(is_date):
-            found[place] = np.nan if (moment := seconds_of(words[int(place)].as_py())) is None else moment
+            found[place] = seconds_of(bare[int(place)].as_py())  # None is NaN
         self.numbers += int(times[is_number].sum())
-        self.codes += int(times[_matching(words, _CODE)].sum())
+        self.codes += int(times[is_number & _matching(bare, _CODE)].sum())
         self.dates += int(times[is_date & ~np.isnan(found)].sum())
         if len(self.others) < _MOST_DIFFERENT:
             is_other = np.isnan(found)
@@ -229,9 +232,8 @@ class Column:
     def is_fold(self) -> bool:
         """It is called as folds or splits are, and numbers them or says yes and no."""
         numbers = self.is_number and self.whole and self.different <= _FEW_NUMBERS
-        return bool(_SPLITS.fullmatch(self.name)) and (
-            numbers or {it.lower() for it in self.counts} == {"true", "false"}
-        )
+        flags = self.different == 2 and {it.lower() for it in self.counts} == {"true", "false"}
+        return bool(_SPLITS.fullmatch(self.name)) and (numbers or flags)
 
     @property
     def is_group(self) -> bool:
@@ -259,6 +261,8 @@ class Column:
             return "the same in every row" if self.different else "empty"
         if self.is_identifier:
             return "of which every row has its own: an identifier"
+        if self.typed and self.others and self.is_number:
+            return f"numbers such as {next(iter(self.others))}, with which nothing can be computed"
         if self.is_split or self.is_fold:
             return "which tells how rows are split, not what they are: `split:` takes train, validation and test"
         return self.written
@@ -329,10 +333,10 @@ def look(file: TableFile, names: Iterable[str] | None = None, spelling: NumberFo
     Raises:
         UserError: It has no row.
     """
-    columns = {
-        name: Column(name, spelling if isinstance(file, CsvFile) or not is_number(file.types[name]) else PLAIN)
-        for name in (file.types if names is None else names)
-    }
+    columns = {}
+    for name in file.types if names is None else names:
+        typed = is_number(file.types[name]) and not isinstance(file, CsvFile)
+        columns[name] = Column(name, PLAIN if typed else spelling, typed)
     # As they are spelled: an identifier may begin with zeros, and numbers may turn into words in later rows.
     wanted = dict.fromkeys(columns, pa.string())
     rows = 0

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
+from pipeline.data.tables.lines import UNREADABLE, opened
 from pipeline.errors import UserError
 
 
@@ -28,6 +29,8 @@ def csv_reader(
         parse: How it is written.
         convert: How values are read, see `pyarrow.csv.ConvertOptions`.
     """
+    with opened(path):  # what is no text in UTF-8 says so
+        pass
     return pa.csv.open_csv(
         pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None),
         # One thread: with more, pyarrow reads ahead and cannot say in which row an error is.
@@ -49,7 +52,7 @@ def explained(path: Path, names: list[str]) -> Iterator[None]:
         yield
     except UnicodeDecodeError:
         raise UserError(f"{path}: the first line is not UTF-8; save the file as UTF-8") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, *UNREADABLE) as error:
         text = str(error).splitlines()[0]
         place = re.search(r"(?:column #(\d+): )?Row #(\d+): (.*)", text)
         if place is None:

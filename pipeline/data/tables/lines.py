@@ -8,6 +8,7 @@ import codecs
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # that of UTF-32, too, begin
 _TYPES = {"null": pa.null(), "number": pa.float64(), "time": pa.timestamp("us"), "text": pa.string()}
 JSON = (".jsonl", ".ndjson", ".json")
 """Endings of files of JSON objects."""
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What reading a file raises, also a damaged `.gz`."""
 EMPTY = "[]"
 """What an empty list of labels reads as."""
 BETWEEN_LABELS = "|"
@@ -53,7 +56,7 @@ def lines(path: Path) -> Iterator[str]:
     """
     number = 0
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             for number, line in enumerate(_raw(file), 1):
                 if len(line) == _LINE:
                     raise UserError(f"{path}: line {number} is longer than {_LINE >> 20} MiB")
@@ -62,17 +65,25 @@ def lines(path: Path) -> Iterator[str]:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
         raise UserError(f"{path}: line {number} is not UTF-8; save the file as UTF-8") from None
-    except (OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: cannot be read after line {number} ({error})") from None
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A file's bytes, unpacked, if there are any and they can be UTF-8."""
+def opened(path: Path) -> Iterator[Any]:
+    """A file's bytes, unpacked.
+
+    Raises:
+        UserError: There is no such file, it is empty, damaged, or says of itself that it is not UTF-8.
+    """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        if not (first := file.peek(1)):
+        try:
+            first = file.peek(1)
+        except UNREADABLE as error:
+            raise UserError(f"{path}: cannot be read ({error})") from None
+        if not first:
             raise UserError(f"{path}: is empty")
         if first.startswith(_WIDE):
             raise UserError(f"{path}: is UTF-16 or UTF-32; save the file as UTF-8")
@@ -201,7 +212,7 @@ class JsonLines:
 
     def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Every object with the number of the line on which it begins; empty lines are left out."""
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             is_list = file.peek(_ROWS).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
         for number, found, text in self._elements() if is_list else self._on_lines():
             if not isinstance(found, dict):
@@ -226,7 +237,7 @@ class JsonLines:
         """The elements of the list, each with the line on which it begins, and as it is written."""
         number, text, place = 1, "", 0
         try:
-            with _opened(self.path) as packed, TextIOWrapper(packed, "utf-8-sig", newline="") as file:
+            with opened(self.path) as packed, TextIOWrapper(packed, "utf-8-sig", newline="") as file:
                 text = file.read(_CHUNK)
                 place = text.index("[") + 1
                 number += text.count("\n", 0, place)
@@ -251,7 +262,7 @@ class JsonLines:
                     place = end
         except UnicodeDecodeError:
             raise UserError(f"{self.path}: is not UTF-8 after line {number}; save the file as UTF-8") from None
-        except (OSError, EOFError) as error:
+        except UNREADABLE as error:
             raise UserError(f"{self.path}: cannot be read after line {number} ({error})") from None
 
     def _no_json(self, number: int, error: Exception) -> UserError:

@@ -130,8 +130,6 @@ class CsvFile:
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
         """As the first block of the file suggests."""
-        if not self.path.stat().st_size:
-            raise UserError(f"{self.path}: is empty")
         with explained(self.path, []):
             return _named_once(self.path, self._reader({}).schema)
 
@@ -364,7 +362,7 @@ def _as_numbers(
 
 def no_number(word: str) -> str:
     """What is said of a text that should be a number, with the formats in which it is one."""
-    formats = [it.about for it in USUAL_FORMATS if it.number(word) is not None]
+    formats = [it.about for it in USUAL_FORMATS if it.thousands in word and it.number(word) is not None]
     written = [", ".join(f'`{name}: "{mark}"`' for name, mark in it.items()) for it in formats]
     return f"{word!r} is no number" + (
         f"; if the table writes numbers so, say {' or '.join(written)}" if written else ""

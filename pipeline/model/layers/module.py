@@ -5,9 +5,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from pipeline.errors import UserError
-from pipeline.plugins import first_line, made, named, own_class
+from pipeline.errors import Failure, UserError
+from pipeline.machine import available_memory
+from pipeline.plugins import first_line, is_ours, made, named, own_class
+
+_TRAINED = 4  # times a network's values, at least: they, their gradients, and the optimizer's state
 
 TORCHVISION = "torchvision.models:get_model"
 """Makes torchvision's networks by their names: the only function that may stand in the place of a class."""
@@ -44,14 +48,37 @@ def make(path: str, arguments: dict[str, Any], shape: tuple[int, ...], seed: int
     Raises:
         UserError: It is not there, cannot be made so, cannot take such rows, or has a buffer that float32 cannot hold.
     """
+    factory = named(path) if path == TORCHVISION else own_class(path, nn.Module)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        module = made(path, named(path) if path == TORCHVISION else own_class(path, nn.Module), arguments)
+        module = made(path, factory, arguments)
         answered = _tried(path, module.float().eval(), torch.zeros(2, *shape))
     for name, it in answered.tensors().items():
         if not it.is_floating_point() and (it.is_complex() or not torch.equal(it, it.float().to(it.dtype))):
             raise UserError(f"'{path}' has a buffer '{name}' ({it.dtype}) with values that float32 cannot hold")
     return answered
+
+
+def check_size(path: str, arguments: dict[str, Any]) -> None:
+    """Count the values of a module of this package without allocating them, to train it.
+
+    Raises:
+        Failure: They do not fit into this machine's memory.
+    """
+    if not is_ours(path):
+        return
+    try:
+        with torch.device("meta"):
+            module = made(path, own_class(path, nn.Module), arguments)
+    except UserError:
+        return  # said when it is made
+    values = [it for it in (*module.parameters(), *module.buffers()) if not is_lazy(it)]
+    needed, free = _TRAINED * sum(it.numel() * it.element_size() for it in values), available_memory()
+    if needed > free:
+        raise Failure(
+            f"a network needs more than {needed / 2**30:.1f} GiB of memory to train and {free / 2**30:.1f} GiB "
+            "are free: choose smaller widths, or fewer"
+        )
 
 
 def _tried(path: str, module: nn.Module, rows: Tensor) -> Made:

@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pipeline.draws import Stream, seeded
 from pipeline.model.layers.base import Declared, Layer, Pass, Tensors
 from pipeline.model.layers.call import Call
-from pipeline.model.layers.module import make
+from pipeline.model.layers.module import check_size, make
 from pipeline.model.layers.plain import Description, Shaped
 from pipeline.model.layers.replaced import replace_dropout
 from pipeline.stacked import On, Stacked
@@ -50,6 +50,7 @@ class Wrapped(Layer):
 
     Raises:
         UserError: There is no such module, or it cannot take such rows.
+        Failure: It is one of this package's, and does not fit into memory.
     """
 
     kind, described = "module", ("module", "arguments", "shape", "outputs")
@@ -66,6 +67,7 @@ class Wrapped(Layer):
     outputs: int = field(init=False)
 
     def __post_init__(self) -> None:
+        check_size(self.module, self.arguments)
         made = make(self.module, self.arguments, self.shape, seed=0)
         self.outputs, self._writes = made.outputs, made.writes
         self._dropouts = replace_dropout(made.module, self.name, self.rates)

@@ -19,12 +19,12 @@ from pipeline.config import Experiment, facts, flatten, with_values
 from pipeline.data.plan import plan_of
 from pipeline.data.prepared import Prepared, Split
 from pipeline.draws import Stream
+from pipeline.machine import available_memory, cores, processor
 from pipeline.training.loop import train
 from pipeline.training.numerics import settle
 from pipeline.training.slot import Slot, trial_slot
 from pipeline.training.stack.network import build_network
 from pipeline.training.stack.stack import Stack
-from pipeline.training.workers.machine import available_memory, cores, processor
 from pipeline.training.workers.memory import slot_memory
 
 SIZES = {"cpu": (1, 2, 4, 8, 16), "cuda": (1, 8, 64, 256)}

@@ -14,12 +14,12 @@ from pipeline.config import Experiment, with_values
 from pipeline.data.batches import evaluated_rows
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
+from pipeline.machine import available_memory
 from pipeline.stacked import padded
 from pipeline.training.optim.per_slot import STATE
 from pipeline.training.slot import Slot
 from pipeline.training.stack.network import build_network
 from pipeline.training.tallies import counted
-from pipeline.training.workers.machine import available_memory
 
 WORKER = 350 * 2**20
 """Bytes of a worker process with everything imported."""

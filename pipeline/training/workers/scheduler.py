@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
+from pipeline.machine import cores, load
 from pipeline.training.length import length_of
 from pipeline.training.slot import Slot
 from pipeline.training.workers.calibration import BLOCK, Speed, calibrate, guess
-from pipeline.training.workers.machine import cores, load
 from pipeline.training.workers.memory import check, fitting_processes
 from pipeline.training.workers.pool import WorkerPool
 from pipeline.training.workers.processes import WorkerProcesses

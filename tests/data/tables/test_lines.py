@@ -118,6 +118,17 @@ def test_names_of_classes_are_given_once_each(content: str, tmp_path: Path) -> N
         names_in(written(tmp_path, content, "names.txt"))
 
 
+@pytest.mark.parametrize("spoil", [lambda b: b[:-12], lambda b: b[:20] + b"x" * 9 + b[29:], lambda b: b"no gzip"])
+@pytest.mark.parametrize("form", ["lines", "list"])
+def test_a_damaged_gzip_file_is_one_line(tmp_path: Path, spoil: Any, form: str) -> None:
+    objects = [{"text": f"{row} {row**9}"} for row in range(900)]
+    content = json.dumps(objects) if form == "list" else "\n".join(map(json.dumps, objects))
+    path = written(tmp_path, spoil(gzip.compress(content.encode())), "posts.jsonl.gz")
+    with pytest.raises(UserError, match=r"posts\.jsonl\.gz: (cannot be read|line|is not UTF-8)") as error:
+        read(JsonLines(path), text=TEXT)
+    assert "\n" not in str(error.value)
+
+
 OBJECTS = [
     {"text": f"text {row}\u2028\x85\x0c {row}", "n": row, "tags": ["a", "b"][: row % 3], "of": {"a": row}}
     for row in range(50)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.training.workers.machine import available_memory, cores, processor
+from pipeline.machine import available_memory, cores, processor
 
 GIB = 2**30
 
