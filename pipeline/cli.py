@@ -165,7 +165,11 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, *
 @cli.command()
 @click.option("--model", required=True, metavar="URI", help="For example models:/mnist_fashion@champion.")
 @click.option(
-    "--input", "source", required=True, type=click.Path(path_type=Path), help="CSV, Parquet, or image folder."
+    "--input",
+    "source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV, TSV, JSON lines, Parquet, or image folder.",
 )
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet file to write.")
 @click.option(
