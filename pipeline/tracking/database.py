@@ -16,7 +16,7 @@ from pipeline.urls import sqlite_url
 from pipeline.user_cache import cache_folder, write_atomically
 
 _BUSY_S = 20.0  # as MLflow
-_STILL_S = 2.0  # after so long without a change nobody is making a database
+_STILL_S = 5.0  # after so long without a change nobody is making a database
 _OF_AN_EMPTY_ONE = {"alembic_version": 1, "experiments": 1, "workspaces": 1}
 """Rows of the tables that are not empty before the first run."""
 _ADDRESSES = (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
 from tests.conftest import call_headway
 
@@ -22,7 +23,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def trained(project: Path, name: str) -> str:
     """The run that trained the experiment as written."""
-    found = [it.info.run_id for it in Tracker(project, name).runs("attributes.run_name = 'train default'")]
+    where = f"attributes.run_name = 'train default' and tags.`{tags.EXPERIMENT}` = '{name}'"
+    found = [it.info.run_id for it in Tracker(project, name).runs(where)]
     (run_id,) = found
     return str(run_id)
 

@@ -172,7 +172,7 @@ def test_what_mlflow_left_half_made_is_made_again_and_said(
 
 
 def test_a_database_that_is_being_made_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_STILL_S", 1.0)
+    monkeypatch.setattr(database, "_STILL_S", 20.0)
     program = (
         "import sys, time\nfrom pathlib import Path\nfrom pipeline.tracking.store import prepare_environment\n"
         "prepare_environment()\nfrom sqlalchemy import event\nfrom sqlalchemy.engine import Engine\n"
