@@ -168,7 +168,7 @@ class Column:
         if not self.others:
             return True
         different = self.different - len(self.others)
-        if all(_GAP.fullmatch(word) for word in self.others):
+        if all(_GAP.fullmatch(word) or PLAIN.number(word) is not None for word in self.others):  # 1.8e308 is one, too
             return different > 1
         return different > _FEW_NUMBERS and len(self.others) <= _MOST_WORDS and self.others.total() <= 0.1 * values
 
@@ -178,8 +178,9 @@ class Column:
         if self.is_number or self.is_time or self.different <= _FEW_NUMBERS:
             return None
         there = [word for word in self.counts if not _GAP.fullmatch(word)]
-        found = (it for it in USUAL_FORMATS if there and all(_spells(it, word) for word in there))
-        return next(found, None)
+        if all(PLAIN.number(word) is not None for word in there):
+            return None
+        return next((it for it in USUAL_FORMATS if all(_spells(it, word) for word in there)), None)
 
     @property
     def written(self) -> str | None:
