@@ -8,7 +8,7 @@ Rows are counted from 1 in every message, the line of names not counted.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -318,6 +318,9 @@ def converted(
         columns = []
         for name, kind in wanted.items():
             column = batch.column(name)
+            if pa.types.is_floating(kind) and is_text(column.type) and spelling == PLAIN:
+                with suppress(pa.ArrowInvalid):  # most columns of numbers have no word for a gap
+                    column = column.cast(kind)
             if is_text(column.type) or pa.types.is_string(kind):
                 column = words(column)
                 gaps = of_numbers if pa.types.is_floating(kind) else all_gaps
@@ -345,11 +348,9 @@ def _as_numbers(
         column, spelling = column.cast(pa.string()), PLAIN
     if not is_text(column.type):
         return _cast(path, done, name, column, kind)
-    try:
-        if spelling == PLAIN:
+    if spelling == PLAIN:
+        with suppress(pa.ArrowInvalid):
             return column.cast(kind)
-    except pa.ArrowInvalid:
-        pass
     found = column.dictionary_encode()
     spelled = found.dictionary.to_pylist()
     values = [spelling.number(word) for word in spelled]
