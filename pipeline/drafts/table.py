@@ -7,11 +7,11 @@ from pathlib import Path
 from pipeline.data.encodings.values import PLAIN
 from pipeline.data.sources.looked import LOOKED_AT, Column, look
 from pipeline.data.tables.columns import counted
-from pipeline.data.tables.typed import open_table
+from pipeline.data.tables.typed import open_table, separator_of
 from pipeline.drafts.decisions import Decisions, decided, spelling_of
 from pipeline.drafts.leaks import giving_away
 from pipeline.drafts.targets import Target, guessed
-from pipeline.drafts.writing import Draft, flow, from_project, named_for, task_names
+from pipeline.drafts.writing import Draft, flow, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
 _MOST_REASONS = 3
@@ -34,13 +34,12 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     Raises:
         UserError: The table cannot be read, or has no such columns.
     """
-    file = open_table(path)
+    separator = separator_of(path)
+    file = open_table(path, separator)
     columns = look(file)
     spelling, as_in = spelling_of(file, columns)
     if spelling != PLAIN:
         columns |= look(file, [name for name, column in columns.items() if column.other_spelling], spelling)
-    if len(columns) == 1 and ";" in next(iter(columns)):
-        raise UserError(f"{path}: one column only, with ';' in its name: save it with commas between the fields")
     if not targets:
         raise UserError(f"--targets is missing: name what is to be predicted; the columns are {', '.join(columns)}")
     kinds = {target.name: guessed(target, columns, file.unreadable) for target in targets}
@@ -60,6 +59,7 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     draft.put(("name",), name)
     draft.put((*source, "kind"), "table")
     draft.put((*source, "path"), from_project(path, project))
+    put_separator(draft, source, separator)
     for setting, mark in spelling.about.items():
         draft.put((*source, setting), mark, as_in, cut=True)
     if it.missing:

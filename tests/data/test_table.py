@@ -279,14 +279,14 @@ def test_what_cannot_be_read_is_one_line_with_file_row_and_column(what: str, tmp
 def test_other_files_that_are_no_tables_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "bad.csv").write_bytes(FRAME.to_csv(index=False).encode().replace(b"Oslo", b"Z\xfcrich", 1))
-    (tmp_path / "twice.csv").write_text("town,area,area\nBern,1,2\n")
+    (tmp_path / "twice.csv").write_text("town,area,area,rooms,price,sold,grade,old,quiet\nBern,1,2,3,4,no,1,0,1\n")
     (tmp_path / "torn.csv").write_text("town,area,rooms,price,sold,grade,old,quiet\nBern,1,2\n")
     (tmp_path / "no.parquet").write_bytes(b"PAR1 is not enough")
     (tmp_path / "none").mkdir()
     for name, line in {
         "empty.csv": "is empty",
-        "bad.csv": "column 'town': .*UTF8",
-        "twice.csv": "'area' there twice",
+        "bad.csv": "column 'town': not UTF-8",
+        "twice.csv": "column 'area' can be neither input nor label: there twice",
         "torn.csv": "row 1: Expected 8 columns, got 3",
         "no.parquet": "cannot be read as Parquet",
         "none": "no Parquet file in this folder",

@@ -7,7 +7,7 @@ Rows are counted from 1 in every message, the line of names not counted.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +24,7 @@ from pipeline.data.encodings.values import PLAIN, USUAL_FORMATS, NumberFormat
 from pipeline.data.tables.batching import batch_rows, rebatched
 from pipeline.data.tables.column_types import check_there, is_readable, is_text, no_input, plain, unified
 from pipeline.data.tables.columns import some
-from pipeline.data.tables.csv import csv_reader, explained
+from pipeline.data.tables.csv import csv_reader, explained, guess_separator
 from pipeline.data.tables.footer import row_group_metadata
 from pipeline.data.tables.hive import is_hidden, keys_of, type_of_key
 from pipeline.data.tables.lines import JSON, JsonLines, ends_with
@@ -100,13 +100,18 @@ def open_table(
         return ParquetFiles(path, [path], words, text, spelling)
     if ends_with(path, *JSON):
         return JsonLines(path, text, words, spelling=spelling)
-    if ends_with(path, ".csv", ".tsv"):
+    if ends_with(path, ".csv", ".tsv", ".txt"):
         usual = _USUAL if missing is None or words else ()
         separator = "\t" if ends_with(path, ".tsv") else separator
         return CsvFile(path, separator, (*usual, *words), text, spelling=spelling)
     raise UserError(
-        f"{path}: give a .csv, .tsv, .jsonl, .json (or .gz of these) or .parquet file, or a folder of the last"
+        f"{path}: give a .csv, .tsv, .txt, .jsonl, .json (or .gz of these) or .parquet file, or a folder of the last"
     )
+
+
+def separator_of(path: Path, usual: str = ",", names: Collection[str] = ()) -> str:
+    """What stands between the fields of a file where that is not known; see `guess_separator`."""
+    return guess_separator(path, usual, names) if path.is_file() and ends_with(path, ".csv", ".txt") else usual
 
 
 @dataclass(frozen=True)
@@ -130,20 +135,25 @@ class CsvFile:
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
         """As the first block of the file suggests."""
-        with explained(self.path, []):
-            return _named_once(self.path, self._reader({}).schema)
+        return {name: kind for name, kind in self._columns if name not in self.unreadable}
 
-    @property
+    @cached_property
     def unreadable(self) -> Mapping[str, str]:
-        """None."""
-        return {}
+        """Columns of which a name tells several."""
+        twice = "there twice: give every column a name of its own"
+        return {name: twice for name, count in Counter(name for name, _ in self._columns).items() if count > 1}
+
+    @cached_property
+    def _columns(self) -> list[tuple[str, pa.DataType]]:
+        with explained(self.path, []):
+            return [(field.name, field.type) for field in self._reader({}).schema]
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """See `TableFile`."""
         check_there(self.path, wanted, self.types, self.unreadable)
         read = {name: pa.string() if pa.types.is_floating(kind) else kind for name, kind in wanted.items()}
-        with explained(self.path, list(self.types)):  # pyarrow numbers the columns of the file
-            found = self._reader(read, max(_BLOCK, _OF_COLUMN * len(self.types)))
+        with explained(self.path, [name for name, _ in self._columns]):  # pyarrow numbers the columns of the file
+            found = self._reader(read, max(_BLOCK, _OF_COLUMN * len(self._columns)))
             batches = rebatched(found, len(wanted))
             yield from converted(self.path, batches, wanted, (), self.text, self.spelling, of_numbers=self.missing)
 
@@ -270,10 +280,7 @@ def _read(path: Path, keys: Mapping[str, str | None], wanted: Iterable[str]) -> 
 
 def _types(path: Path) -> dict[str, pa.DataType]:
     with reading_parquet(path):
-        return _named_once(path, next(row_group_metadata(path)).schema.to_arrow_schema())
-
-
-def _named_once(path: Path, schema: pa.Schema) -> dict[str, pa.DataType]:
+        schema = next(row_group_metadata(path)).schema.to_arrow_schema()
     if twice := sorted(name for name, count in Counter(schema.names).items() if count > 1):
         raise UserError(f"{path}: {some(twice)} there twice: give every column a name of its own")
     return {field.name: field.type for field in schema}
