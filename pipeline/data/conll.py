@@ -33,11 +33,13 @@ class Sentence:
         tokens: Its tokens.
         tags: The tag of each; empty where tags are not read.
         line: Number of its first line in the file, from 1.
+        repaired: How many of its tags were written otherwise.
     """
 
     tokens: list[str]
     tags: list[str]
     line: int
+    repaired: int = 0
 
 
 def sentences(path: Path, column: int | None = -1, repair: bool = False) -> Iterator[Sentence]:
@@ -53,12 +55,12 @@ def sentences(path: Path, column: int | None = -1, repair: bool = False) -> Iter
     """
     tokens: list[str] = []
     tags: list[str] = []
-    tabs, width, first, found = False, 0, 0, False
+    tabs, width, first, repaired, found = False, 0, 0, 0, False
     for number, line in enumerate(lines(path), 1):
         if not line.strip(_BLANK) or line.startswith("-DOCSTART-"):
             if tokens:
-                yield Sentence(tokens, tags, first)
-            tokens, tags = [], []
+                yield Sentence(tokens, tags, first, repaired)
+            tokens, tags, repaired = [], [], 0
             continue
         tabs = tabs if width else "\t" in line
         fields = _fields(line, tabs)
@@ -77,10 +79,11 @@ def sentences(path: Path, column: int | None = -1, repair: bool = False) -> Iter
         first = first if tokens else number
         if column is not None:
             tags.append(_tag(path, number, fields[column], tags[-1] if tags else OUTSIDE, repair))
+            repaired += tags[-1] != fields[column]
         tokens.append(fields[0])
         found = True
     if tokens:
-        yield Sentence(tokens, tags, first)
+        yield Sentence(tokens, tags, first, repaired)
     if not found:
         raise UserError(f"{path}: no sentence")
 

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.data.decoding import decoded
 from pipeline.data.sources.image_folder import ImageFolder, same_image
 from pipeline.data.sources.looked import Column, look
+from pipeline.data.tables.columns import some
 from pipeline.data.tables.typed import TableFile, open_table, separator_of
 from pipeline.drafts.targets import check_targets
 from pipeline.drafts.writing import Draft, drafted, from_project, named_for, put_separator, task_names
@@ -104,16 +105,24 @@ def _by_folders(draft: _Draft, folder: ImageFolder, targets: Mapping[str, str]) 
     codes, classes, split = folder.classes()
     kind = targets.get("class") or ("binary" if len(classes) == 2 else "multiclass")
     where = "within train, validation and test, which are kept" if split is not None else f"in {folder.path.name}"
+    if len(classes) == 1:
+        raise UserError(
+            f"{folder.path}: one folder with images, '{classes[0]}', is one class: there is nothing to learn; "
+            "give the folder in which the folders of the classes lie"
+        )
     counts = Counter(classes[code] for code in codes).most_common(_SHOWN)
     shown = ", ".join([f"{name} {count:,}" for name, count in counts] + ["..."] * (len(classes) > _SHOWN))
     draft.task("class", kind, f"the {len(classes)} folders {where}: {shown}")
+    depth = 2 if split is None else 3
+    if deeper := sorted({"/".join(it[:depth]) for name in folder.names if len(it := name.split("/")) > depth}):
+        draft.left_out.append(f"the names of {len(deeper):,} folders within those of the classes ({some(deeper)})")
     return ""
 
 
 def _by_table(draft: _Draft, folder: ImageFolder, table: TableFile, targets: Mapping[str, str], project: Path) -> str:
     """With a file of labels."""
     columns = look(table)
-    found = {name: same_image(folder.names, it.counts) for name, it in columns.items() if it.is_name}
+    found = {name: same_image(folder, table.path, it.counts) for name, it in columns.items() if it.is_name}
     ids = max(found, key=lambda name: found[name], default="")
     if not found.get(ids):
         raise UserError(

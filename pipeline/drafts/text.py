@@ -78,7 +78,9 @@ def _put_sentences(draft: Draft, source: tuple[str, ...], path: Path, targets: M
         )
     types: Counter[str] = Counter()
     lengths: Counter[int] = Counter()
-    for sentence in sentences(path):
+    repaired = 0
+    for sentence in sentences(path, repair=True):
+        repaired += sentence.repaired
         types.update(tag[2:] for tag in sentence.tags if tag.startswith("B-"))
         lengths[len(sentence.tokens)] += 1
     if not types:
@@ -87,6 +89,8 @@ def _put_sentences(draft: Draft, source: tuple[str, ...], path: Path, targets: M
         )
     known = ", ".join(f"{kind} {count:,}" for kind, count in types.most_common())
     draft.put((*source, "column"), -1, "the last column holds the tags")
+    if repaired:
+        draft.put((*source, "repair"), True, f"{repaired:,} tags I-TYPE continue no entity, and are read as B-TYPE")
     for line in (
         "validation: dev.conll  # give files of their own here, else both are cut from path",
         "test: test.conll",

@@ -124,6 +124,22 @@ def test_without_labels_folders_are_classes(project: Path) -> None:
     assert "without --labels there is one, 'class'" in refused(project, None, {"x": "binary"})
 
 
+def test_what_folders_do_not_say_is_said(project: Path) -> None:
+    draw(project / "scans", [f"data/{kind}/{row}.png" for kind in ("cat", "dog") for row in range(3)])
+    assert "one folder with images, 'data', is one class" in refused(project, None)
+    draw(project / "scans", [f"plants/{row}.png" for row in range(3)])
+    text, _ = drafted(project, None)
+    assert "left out: the names of 2 folders within those of the classes (data/cat, data/dog)" in text.replace("'", "")
+    draw(project / "flat", [f"{row}.png" for row in range(3)])
+    (project / "flat" / "labels.csv").write_text(
+        "file,mass\n" + "".join(f"flat/{row}.png,{row % 2}\n" for row in range(3))
+    )
+    with pytest.raises(UserError, match=r"if .*flat/labels\.csv has the labels, name it"):
+        draft_images(project / "flat", None, {}, "flat", project)
+    (project / "flat" / "labels.csv").rename(project / "labels.csv")
+    assert "id: file " in draft_images(project / "flat", project / "labels.csv", {}, "flat", project)
+
+
 @pytest.mark.parametrize(("sizes", "size"), [([(90, 200)], (29, 64)), ([(10, 8), (10, 8), (9, 9)], (10, 8))])
 def test_images_that_are_large_or_differ_are_resized(project: Path, sizes: Any, size: tuple[int, int]) -> None:
     for row in range(30):

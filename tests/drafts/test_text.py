@@ -49,6 +49,17 @@ def test_identifiers_are_left_out_and_groups_split(tmp_path: Path) -> None:
     assert "# left out: 'id'" in text
 
 
+def test_entities_that_begin_with_another_tag_are_repaired(tmp_path: Path) -> None:
+    sentence = "in O\nNew I-LOC\nYork I-LOC\nJo I-PER\nAl B-PER\n\n"  # IOB1: B- parts what would be one entity
+    written(tmp_path, iob__conll=sentence * 30)
+    text = drafted(tmp_path, "iob.conll")
+    assert load(str(tmp_path / "mine.yaml"), {}, tmp_path).sources["mine"].repair is True
+    assert "60 tags I-TYPE continue no entity" in text
+    assert "PER 60, LOC 30" in text
+    written(tmp_path, names__conll=conll(3))
+    assert "repair" not in drafted(tmp_path, "names.conll")
+
+
 def test_sentences_with_tags_are_drafted(tmp_path: Path) -> None:
     folder = written(tmp_path, names__conll=conll(30))
     text = drafted(folder, "names.conll", {"who": "tagging"})

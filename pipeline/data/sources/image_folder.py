@@ -18,6 +18,7 @@ from pipeline.data.tables.typed import place_of
 from pipeline.errors import UserError
 
 _AMBIGUOUS = -1
+_TABLES = (".csv", ".tsv", ".parquet", ".jsonl")
 _OF_SYSTEMS = {"__macosx", "@eadir", "$recycle.bin", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 """Files and folders that operating systems leave beside those of users, in small letters."""
 
@@ -48,7 +49,7 @@ class ImageFolder:
         names: list[str] = []
         left_out: dict[str, list[str]] = defaultdict(list)
         try:
-            _search(path, "", (), names, left_out)
+            _search(path, "", (path.resolve(),), names, left_out)
         except OSError as error:
             raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
         found = cls(path, sorted(names), left_out)
@@ -61,6 +62,11 @@ class ImageFolder:
         """A line about what was left out, if anything was."""
         kinds = [f"{kind}: {len(names):,} ({some(names)})" for kind, names in sorted(self.left_out.items())]
         return [f"left out of {self.path.name}: {'; '.join(kinds)}"] if kinds else []
+
+    def within(self, name: str, table: Path) -> str:
+        """The path within this folder of what a label file names: from here, from that file's folder, or absolute."""
+        here, there = (os.path.abspath(it) for it in (self.path, table.parent / name))
+        return there[len(here) + 1 :] if there.startswith(f"{here}/") else os.path.normpath(name)
 
     def classes(self) -> tuple[np.ndarray, list[str], np.ndarray | None]:
         """The class of each image by the folder that it lies in.
@@ -78,9 +84,11 @@ class ImageFolder:
         depth = 1 if splits else 0
         for name, part in zip(self.names, parts, strict=True):
             if len(part) < depth + 2:
+                tables = [self.path / it for end in _TABLES for it in self.left_out.get(f"no image, {end}", ())]
                 raise UserError(
                     f"{self.path / name}: lies in no class's folder: without a labels_file, images are "
                     f"{'train/' if splits else ''}CLASS/NAME in {self.path.name}"
+                    + (f"; if {tables[0]} has the labels, name it (--labels in headway init)" if tables else "")
                 )
         found = sorted({part[depth] for part in parts})
         code = {name: place for place, name in enumerate(found)}
@@ -89,21 +97,17 @@ class ImageFolder:
 
 
 def _search(
-    folder: Path, within: str, above: tuple[tuple[int, int], ...], names: list[str], left_out: Mapping[str, list[str]]
+    folder: Path, within: str, above: tuple[Path, ...], names: list[str], left_out: Mapping[str, list[str]]
 ) -> None:
     """Find the images in a folder.
 
     Args:
         folder: To be looked into.
         within: Its path within the folder that was looked into first, with a `/` behind; empty for that folder.
-        above: Device and inode of the folders that lead to it.
+        above: The folders that lead to it and itself, without links.
         names: Takes the paths of images.
         left_out: Takes the paths of all else, by kind.
     """
-    about = folder.stat()
-    here = (about.st_dev, about.st_ino)
-    if here in above:
-        raise UserError(f"{folder}: a link that leads back to {folder.resolve()}, in which it lies: remove the link")
     before = len(names)
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         name, path = f"{within}{entry.name}", folder / entry.name
@@ -112,7 +116,10 @@ def _search(
         if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
             left_out["hidden"].append(name)
         elif entry.is_dir():
-            _search(path, f"{name}/", (*above, here), names, left_out)
+            inside = path.resolve() if entry.is_symlink() else above[-1] / entry.name
+            if entry.is_symlink() and any(it.is_relative_to(inside) for it in above):
+                raise UserError(f"{path}: a link that leads back to {inside}, in which it lies: remove the link")
+            _search(path, f"{name}/", (*above, inside), names, left_out)
         elif not entry.is_file():
             if entry.is_symlink():
                 raise UserError(f"{path}: a link to {os.readlink(path)}, which is not there: remove the link")
@@ -181,10 +188,9 @@ class Matched:
             report(f"{self._folder.path}: images left out, without a row in {self._table.name}: {names}")
 
     def _place(self, where: str, name: str) -> int | None:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name:
+        whole = name if name in self._exact else self._folder.within(name, self._table)
+        if whole.startswith(("/", "../")) or "\\" in name:
             raise UserError(f"{where}: '{name}' leads out of {self._folder.path}: give a path within it, with /")
-        whole = path.as_posix()
         place = self._exact.get(whole, self._loose.get(whole, self._folded.get(_folded(whole))))
         if place == _AMBIGUOUS:
             raise UserError(
@@ -208,7 +214,7 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def same_image(names: Iterable[str], ids: Iterable[str]) -> int:
-    """How many of some ids are paths, names, or names without an ending of images."""
-    known = _loosely(map(_folded, names))
-    return sum(_folded(it) in known for it in ids)
+def same_image(folder: ImageFolder, table: Path, ids: Iterable[str]) -> int:
+    """How many of some ids in a label file are paths, names, or names without an ending of images."""
+    known = _loosely(map(_folded, folder.names))
+    return sum(_folded(it) in known or _folded(folder.within(it, table)) in known for it in ids if it)
