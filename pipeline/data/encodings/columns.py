@@ -173,8 +173,8 @@ class ColumnsEncoder:
 
     def _date(self, name: str, found: "DateMoments") -> dict[str, Any]:
         features = found.varying()
-        if not features:
-            raise UserError(f"{self.path}: column '{name}' has no two dates in train: leave it out of inputs")
+        if not features and not found.missing:
+            raise UserError(f"{self.path}: column '{name}' is the same in every row of train: leave it out of inputs")
         return {
             "features": [{"of": of, **_about(it, it.finish())} for of, it in features.items()],
             "marked": found.missing > 0,
