@@ -218,8 +218,8 @@ def _replace(base: sqlite3.Connection, before: Path, project: Path) -> int:
     changed = 0
     for old, new in {
         str(before): str(project),
+        f"file://{before}": project.as_uri(),
         before.as_uri(): project.as_uri(),
-        f"file://{before}": f"file://{project}",
     }.items():
         for table, column in _ADDRESSES:
             if _has(base, table, column):

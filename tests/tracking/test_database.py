@@ -53,7 +53,7 @@ def test_a_moved_project_opens_what_it_has_and_its_old_folder_does_not_come_back
     used: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, run_id = used
-    now = before.rename(tmp_path / "moved here")
+    now = before.rename(tmp_path / "moved %20here?#")
     go(now, monkeypatch)
     tracker = Tracker(now, "one")
     assert capsys.readouterr().err.splitlines() == [
