@@ -324,3 +324,27 @@ def test_words_in_rows_far_behind_are_seen(tmp_path: Path) -> None:
     frame = pd.DataFrame({"size": np.arange(rows) / 8, "t": np.resize(T, rows)}).astype({"size": object})
     frame.loc[rows - 1, "size"] = "unknown"
     assert drafted(tmp_path, frame)[1]["missing"] == ["unknown"]
+
+
+def test_spaces_around_the_names_of_columns_need_not_be_asked_for(tmp_path: Path) -> None:
+    text, source = drafted(tmp_path, BASE.rename(columns={"x": " x", "t": " t "}))
+    assert source["inputs"] == {" x": "numeric"}
+    assert yaml.safe_load(text)["tasks"] == {"t": {"kind": "binary", "source": "it", "label": " t "}}
+
+
+def test_of_many_columns_a_message_names_the_first(tmp_path: Path) -> None:
+    wide = pd.DataFrame(DRAWS.normal(size=(20, 1001)), columns=[f"gene {place}" for place in range(1001)])
+    assert refused(tmp_path, wide, "t").count("gene") == 50
+
+
+def test_a_table_without_another_column_says_so(tmp_path: Path) -> None:
+    line = "no column is left to predict from: there are no others than those to predict"
+    assert line in refused(tmp_path, BASE[["t"]], "t")
+
+
+def test_a_target_of_numbers_and_many_words_names_a_word(tmp_path: Path) -> None:
+    frame = BASE.assign(v=[*map(str, range(ROWS - 90)), *["oops"] * 90])
+    line = refused(tmp_path, frame, "v")
+    assert line.endswith(
+        "'oops' in 90 rows: empty those cells for a regression; v:multiclass takes all values for classes"
+    )
