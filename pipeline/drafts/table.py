@@ -10,7 +10,7 @@ from pipeline.data.tables.columns import counted
 from pipeline.data.tables.typed import open_table, separator_of
 from pipeline.drafts.decisions import Decisions, decided, spelling_of
 from pipeline.drafts.leaks import giving_away
-from pipeline.drafts.targets import Target, guessed
+from pipeline.drafts.targets import Target, guessed, listed
 from pipeline.drafts.writing import Draft, flow, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
@@ -41,14 +41,16 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     if spelling != PLAIN:
         columns |= look(file, [name for name, column in columns.items() if column.other_spelling], spelling)
     if not targets:
-        raise UserError(f"--targets is missing: name what is to be predicted; the columns are {', '.join(columns)}")
+        raise UserError(f"--targets is missing: name what is to be predicted; the columns are {listed(columns)}")
+    targets = [it.among(columns) for it in targets]
     kinds = {target.name: guessed(target, columns, file.unreadable) for target in targets}
     numbers = {it.columns[0] for it in targets if kinds[it.name][0] == "regression"}
     gapped = numbers | {it.columns[0] for it in targets if not it.kind and columns[it.columns[0]].gaps}
     used = sorted({column for target in targets for column in target.columns})
     it = decided(file, columns, [name for name in used if name not in numbers], sorted(gapped))
     if not it.inputs:
-        raise UserError(f"{path}: no column is left to predict from: {'; '.join(_reasons(it.left_out))}")
+        why = "; ".join(_reasons(it.left_out)) or "there are no others than those to predict"
+        raise UserError(f"{path}: no column is left to predict from: {why}")
     rows = next(it.rows + it.missing for it in columns.values())
     given_away = giving_away(file, [name for name, kind in it.inputs.items() if kind == "categorical"], used)
     draft = Draft(

@@ -206,7 +206,7 @@ class ParquetFiles:
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
-        """Of the columns that all files have, of one kind; keys are numbers or dates where all folders say so."""
+        """Of the columns that all files with rows have, of one kind; keys are numbers or dates where all are."""
         return {name: kind for name, kind in self._unified.items() if kind is not None and name not in self.unreadable}
 
     @cached_property
@@ -227,7 +227,7 @@ class ParquetFiles:
     @property
     def rows(self) -> int:
         """As the files say."""
-        return sum(next(row_group_metadata(part)).num_rows for part in self.parts)
+        return sum(map(_rows, self.parts))
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """See `TableFile`."""
@@ -235,7 +235,7 @@ class ParquetFiles:
         yield from rebatched(self._batches(wanted), len(wanted))
 
     def _batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-        for part in self.parts:
+        for part in self._filled:
             read = _read(part, self._keys(part), wanted)
             yield from converted(part, read, wanted, self.missing, self.text, self.spelling)
 
@@ -244,14 +244,19 @@ class ParquetFiles:
         return self.parts
 
     @cached_property
+    def _filled(self) -> list[Path]:
+        """The files that have rows, if any has; what an empty one says of its columns is often made up."""
+        return [part for part in self.parts if _rows(part)] or self.parts
+
+    @cached_property
     def _schemas(self) -> dict[Path, dict[str, pa.DataType]]:
         """Types by column, of each file and its folders."""
-        keys = {part: self._keys(part) for part in self.parts}
+        keys = {part: self._keys(part) for part in self._filled}
         of_keys = {
             name: type_of_key([own[name] for own in keys.values() if name in own])
             for name in dict.fromkeys(name for own in keys.values() for name in own)
         }
-        return {part: _types(part) | {name: of_keys[name] for name in keys[part]} for part in self.parts}
+        return {part: _types(part) | {name: of_keys[name] for name in own} for part, own in keys.items()}
 
     @cached_property
     def _unified(self) -> dict[str, pa.DataType | None]:
@@ -276,6 +281,11 @@ def _read(path: Path, keys: Mapping[str, str | None], wanted: Iterable[str]) -> 
                 for name in wanted
             ]
             yield pa.RecordBatch.from_arrays(columns, list(wanted))
+
+
+def _rows(path: Path) -> int:
+    with reading_parquet(path):
+        return next(row_group_metadata(path)).num_rows
 
 
 def _types(path: Path) -> dict[str, pa.DataType]:

@@ -150,8 +150,9 @@ def test_what_is_no_date_is_one_line(value: Any, tmp_path: Path) -> None:
 
 
 def test_no_two_dates_tell_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="column 'when' is the same in every row of train: leave it out of inputs"):
-        prepared(tmp_path, FRAME.assign(when="2024-01-01"))
+    about = prepared(tmp_path, FRAME.assign(when="2024-01-01")).sources["t"].encoding
+    assert about is not None
+    assert (about["empty"], [column["name"] for column in about["columns"]]) == (["when"], ["x", "note"])
 
 
 def test_of_a_date_that_hardly_any_row_has_it_counts_whether_a_row_has_it(tmp_path: Path) -> None:
