@@ -1,9 +1,11 @@
-"""What should make a reader of prepared data suspicious: inputs that are in two splits, classes that train lacks."""
+"""What should make a reader of prepared data suspicious: inputs in two splits, classes and columns that train lacks."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from pipeline.data.tables.columns import some
 
 _SHOWN = 5
 _CHUNK = 1 << 22  # values hashed at a time
@@ -27,6 +29,8 @@ def suspicions(manifest: Mapping[str, Any]) -> list[str]:
     """Lines about what is suspicious in prepared data, from their manifest."""
     lines = []
     for name, source in manifest["sources"].items():
+        if empty := (source.get("encoding") or {}).get("empty"):
+            lines.append(f"{name}: {some(empty)} left out of the inputs: no row of train tells anything of it")
         for split, count in source["repeated"].items():
             if count:
                 rows = source["rows"][split]

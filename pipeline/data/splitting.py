@@ -107,7 +107,9 @@ def _cut(what: str, chosen: Chosen, labels: list[str], share: float, seed: int) 
     rows = len(chosen)
     count = round(share * rows)
     if not 0 < count < rows:
-        raise UserError(f"{what} has {rows} rows, too few for this share: one of the splits would be empty")
+        raise UserError(
+            f"{what} has {rows} rows to be divided, too few for this share: one of the splits would be empty"
+        )
     part = chosen.part
     if part.time is not None:
         is_cut = _latest(what, part.time[chosen.where], count)

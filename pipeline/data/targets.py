@@ -213,4 +213,5 @@ def _check_present(task: str, labels: Mapping[str, np.ndarray]) -> None:
     """Each split must have something to learn from, to choose by, or to measure on."""
     for name, values in labels.items():
         if not known(values).any():
-            raise UserError(f"task '{task}': no row of {name} has a label")
+            remedy = "split rows otherwise, or leave the task out" if name != "train" else "leave the task out"
+            raise UserError(f"task '{task}': no row of {name} has a label: {remedy}")

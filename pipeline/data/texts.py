@@ -10,6 +10,7 @@ from pipeline.data.conll import is_conll, sentences
 from pipeline.data.sources.text import check_texts, open_texts
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.lines import JSON, ends_with
+from pipeline.data.tables.typed import separator_of
 from pipeline.errors import UserError
 
 _ROWS = 1024
@@ -35,12 +36,13 @@ def texts(path: Path, fields: Sequence[str]) -> Iterator[list[str]]:
         while chunk := [" ".join(sentence.tokens) for sentence in islice(found, _ROWS)]:
             yield chunk
         return
-    types = open_texts(path, fields[0]).types
+    separator = separator_of(path, names=fields)
+    types = open_texts(path, fields[0], separator).types
     field = next((field for field in fields if field in types), None)
     if field is None:
         raise UserError(f"{path}: no field {some(fields)} with the text; there are {some(list(types))}")
     done = 0
-    for batch in open_texts(path, field).batches({field: pa.string()}):
+    for batch in open_texts(path, field, separator).batches({field: pa.string()}):
         check_texts(path, field, done, batch)
         column = batch.column(0)
         for start in range(0, len(column), _ROWS):

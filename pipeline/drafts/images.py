@@ -10,9 +10,9 @@ from pipeline.data.decoding import decoded
 from pipeline.data.sources.image_folder import ImageFolder, same_image
 from pipeline.data.sources.looked import Column, look
 from pipeline.data.tables.columns import some
-from pipeline.data.tables.typed import TableFile, open_table
+from pipeline.data.tables.typed import TableFile, open_table, separator_of
 from pipeline.drafts.targets import check_targets
-from pipeline.drafts.writing import Draft, drafted, from_project, named_for, task_names
+from pipeline.drafts.writing import Draft, drafted, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
 _LOOKED_AT = 200
@@ -82,7 +82,9 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
     if labels is None:
         of = _by_folders(draft, found, targets)
     else:
-        of = _by_table(draft, found, open_table(labels), targets, project)
+        separator = separator_of(labels)
+        of = _by_table(draft, found, open_table(labels, separator), targets, project)
+        put_separator(draft, draft.source, separator)
     _looks(draft, found)
     draft.put_tasks()
     for note in found.notes:

@@ -7,11 +7,11 @@ from pathlib import Path
 from pipeline.data.encodings.values import PLAIN
 from pipeline.data.sources.looked import LOOKED_AT, Column, look
 from pipeline.data.tables.columns import counted
-from pipeline.data.tables.typed import open_table
+from pipeline.data.tables.typed import open_table, separator_of
 from pipeline.drafts.decisions import Decisions, decided, spelling_of
 from pipeline.drafts.leaks import giving_away
-from pipeline.drafts.targets import Target, guessed
-from pipeline.drafts.writing import Draft, flow, from_project, named_for, task_names
+from pipeline.drafts.targets import Target, guessed, listed
+from pipeline.drafts.writing import Draft, flow, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
 _MOST_REASONS = 3
@@ -34,22 +34,23 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     Raises:
         UserError: The table cannot be read, or has no such columns.
     """
-    file = open_table(path)
+    separator = separator_of(path)
+    file = open_table(path, separator)
     columns = look(file)
     spelling, as_in = spelling_of(file, columns)
     if spelling != PLAIN:
         columns |= look(file, [name for name, column in columns.items() if column.other_spelling], spelling)
-    if len(columns) == 1 and ";" in next(iter(columns)):
-        raise UserError(f"{path}: one column only, with ';' in its name: save it with commas between the fields")
     if not targets:
-        raise UserError(f"--targets is missing: name what is to be predicted; the columns are {', '.join(columns)}")
+        raise UserError(f"--targets is missing: name what is to be predicted; the columns are {listed(columns)}")
+    targets = [it.among(columns) for it in targets]
     kinds = {target.name: guessed(target, columns, file.unreadable) for target in targets}
     numbers = {it.columns[0] for it in targets if kinds[it.name][0] == "regression"}
     gapped = numbers | {it.columns[0] for it in targets if not it.kind and columns[it.columns[0]].gaps}
     used = sorted({column for target in targets for column in target.columns})
     it = decided(file, columns, [name for name in used if name not in numbers], sorted(gapped))
     if not it.inputs:
-        raise UserError(f"{path}: no column is left to predict from: {'; '.join(_reasons(it.left_out))}")
+        why = "; ".join(_reasons(it.left_out)) or "there are no others than those to predict"
+        raise UserError(f"{path}: no column is left to predict from: {why}")
     rows = next(it.rows + it.missing for it in columns.values())
     given_away = giving_away(file, [name for name, kind in it.inputs.items() if kind == "categorical"], used)
     draft = Draft(
@@ -60,6 +61,7 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     draft.put(("name",), name)
     draft.put((*source, "kind"), "table")
     draft.put((*source, "path"), from_project(path, project))
+    put_separator(draft, source, separator)
     for setting, mark in spelling.about.items():
         draft.put((*source, setting), mark, as_in, cut=True)
     if it.missing:

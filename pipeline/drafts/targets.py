@@ -1,12 +1,16 @@
 """What `--targets` asks for: names, kinds where they are given, and the columns behind a name."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.sources.looked import Column
 from pipeline.errors import UserError
+
+_SHOWN = 50  # columns that a message names
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,18 @@ class Target:
     name: str
     kind: str
     columns: tuple[str, ...]
+
+    def among(self, names: Collection[str]) -> "Target":
+        """With the names that columns have: those in a file may have spaces around them, which are not asked for."""
+        bare = Counter(name.strip() for name in names)
+        whole = {name.strip(): name for name in names if bare[name.strip()] == 1}
+        return replace(self, columns=tuple(it if it in names else whole.get(it, it) for it in self.columns))
+
+
+def listed(names: Collection[str]) -> str:
+    """The columns of a table, for a message."""
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(islice(names, _SHOWN)) + more
 
 
 def parse(text: str) -> list[Target]:
@@ -91,7 +107,7 @@ def guessed(target: Target, columns: Mapping[str, Column], unreadable: Mapping[s
         if name in unreadable:
             raise UserError(f"--targets: column '{name}' cannot be predicted: {unreadable[name]}")
         if name not in columns:
-            raise UserError(f"--targets: no column '{name}'; the columns are {', '.join(columns)}{QUOTED}")
+            raise UserError(f"--targets: no column '{name}'; the columns are {listed(columns)}{QUOTED}")
     column = columns[target.columns[0]]
     if len(target.columns) > 1:
         return "multilabel", f"{len(target.columns)} columns of 0 and 1"
@@ -122,6 +138,10 @@ def _no_kind(target: Target, column: Column) -> str:
         return "holds dates, which no task predicts: predict a number of days or a class instead"
     if column.written:
         return f"holds {column.written}"
+    if column.numbers and column.others:
+        word, count = column.others.most_common(1)[0]
+        what = f"holds numbers and words, such as '{word}' in {count:,} rows"
+        return f"{what}: empty those cells for a regression; {target.name}:multiclass takes all values for classes"
     return (
         f"has {column.different:,} different values that are no numbers, too many for a guess: "
         f"{target.name}:multiclass takes them for classes all the same"
@@ -140,4 +160,4 @@ def check_targets(columns: Mapping[str, Column], targets: Mapping[str, str], fla
             raise UserError(f"--targets: '{kind}' of '{name}' is no kind of task; they are {', '.join(known)}")
     others = [name for name in targets if name not in columns]
     if len(others) > 1 or any(targets[name] not in ("multilabel", "") or not flags for name in others):
-        raise UserError(f"--targets: no column '{others[0]}'; the columns are {', '.join(columns)}{QUOTED}")
+        raise UserError(f"--targets: no column '{others[0]}'; the columns are {listed(columns)}{QUOTED}")

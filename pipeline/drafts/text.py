@@ -14,9 +14,9 @@ from pipeline.data.sources.text import open_texts
 from pipeline.data.tables.column_types import is_text
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.lines import JSON, JsonLines, ends_with
-from pipeline.data.tables.typed import TableFile
+from pipeline.data.tables.typed import TableFile, separator_of
 from pipeline.drafts.targets import check_targets
-from pipeline.drafts.writing import Draft, drafted, from_project, named_for, task_names
+from pipeline.drafts.writing import Draft, drafted, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
 _USUAL = ("text", "tweet", "post", "sentence", "comment", "message", "review", "body", "content", "title")
@@ -105,7 +105,8 @@ def _put_sentences(draft: Draft, source: tuple[str, ...], path: Path, targets: M
 
 def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mapping[str, str]) -> str:
     """The same of texts with labels."""
-    file = _opened(path)
+    separator = separator_of(path)
+    file = JsonLines(path) if ends_with(path, *JSON) else open_texts(path, "text", separator)
     if not file.types:
         nested = f"{some(list(file.unreadable))} hold objects within objects"
         raise UserError(f"{path}: {nested}: write an object for each row, with its text and its labels")
@@ -114,6 +115,7 @@ def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mappi
     text = _text_of(path, columns, targets)
     columns.pop(text)
     check_targets(columns, targets, [])
+    put_separator(draft, source, separator)
     draft.put((*source, "text"), text, _long(_lengths(file, text)))
     kinds = {}
     left_out = [f"left out: '{name}', {why}" for name, why in file.unreadable.items()]
@@ -140,10 +142,6 @@ def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mappi
     for line in left_out:
         draft.say(("tasks",), line, below=True)
     return f"{rows:,} texts"
-
-
-def _opened(path: Path) -> TableFile:
-    return JsonLines(path) if ends_with(path, *JSON) else open_texts(path, "text")
 
 
 def _found(kind: str, column: Column, rows: int) -> str:

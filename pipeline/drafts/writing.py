@@ -125,6 +125,12 @@ def _with_comment(line: str, comment: str, cut: bool) -> str:
     return f"{line:{_COMMENT - 2}}  # {comment}" if comment else line
 
 
+def put_separator(draft: Draft, source: Path_, separator: str) -> None:
+    """The setting of a source that says what stands between the fields of its CSV file, if that is no comma."""
+    if separator != ",":
+        draft.put((*source, "separator"), separator, "as the first rows have it")
+
+
 def drafted(what: str) -> str:
     """What a draft says of itself."""
     return f"Drafted from {what}. Guesses are explained: mend what is wrong."

@@ -316,7 +316,7 @@ def test_a_wrong_label_file_is_refused(folder: Path, text: str, line: str) -> No
 def test_folders_that_are_not_there_or_hold_no_image_are_told(folder: Path) -> None:
     assert refused(folder, path="nowhere") == "nowhere: no such folder"
     (folder / "bare").mkdir()
-    assert refused(folder, path="bare") == "bare: no image in this folder"
+    assert refused(folder, path="bare") == "bare: no image in this folder, nor a .parquet file"
     assert refused(folder, labels_file="nowhere.csv") == "nowhere.csv: no such file or folder"
 
 

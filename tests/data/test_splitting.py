@@ -80,7 +80,7 @@ def test_patterns_of_few_rows_and_many_patterns_can_be_split():
     ("share", "test", "key"), [(0.0001, 0.2, "data.validation=0.0001"), (0.1, 0.9999, "data.test=0.9999")]
 )
 def test_a_share_that_leaves_a_split_empty_names_its_key(share, test, key):
-    with pytest.raises(UserError, match=f"{key}: source 'toy' has .* rows, too few"):
+    with pytest.raises(UserError, match=f"{key}: source 'toy' has .* rows to be divided, too few"):
         split("toy", examples(50), ["a", "b"], share, test, 0)
 
 

@@ -1,5 +1,6 @@
 """Tables of one's own, from a file on disk to prepared arrays."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config import Experiment
+from pipeline.data.leaks import suspicions
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared, open_split
 from pipeline.data.sources import Place, source
@@ -264,7 +266,11 @@ WRONG: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
         {"inputs": INPUTS | {"price": "numeric"}},
         "sources.houses.inputs: 'price' is what a task predicts",
     ),
-    "an empty column": (FRAME.assign(area=np.nan), {}, "column 'area' has no number in any row of train"),
+    "empty columns": (
+        FRAME.assign(area=np.nan),
+        {"inputs": {"area": "numeric"}},
+        "no input has a value in any row of train: 'area' cannot be learnt from",
+    ),
 }
 
 
@@ -279,14 +285,14 @@ def test_what_cannot_be_read_is_one_line_with_file_row_and_column(what: str, tmp
 def test_other_files_that_are_no_tables_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "bad.csv").write_bytes(FRAME.to_csv(index=False).encode().replace(b"Oslo", b"Z\xfcrich", 1))
-    (tmp_path / "twice.csv").write_text("town,area,area\nBern,1,2\n")
+    (tmp_path / "twice.csv").write_text(FRAME.to_csv(index=False).replace("rooms", "area", 1))
     (tmp_path / "torn.csv").write_text("town,area,rooms,price,sold,grade,old,quiet\nBern,1,2\n")
     (tmp_path / "no.parquet").write_bytes(b"PAR1 is not enough")
     (tmp_path / "none").mkdir()
     for name, line in {
         "empty.csv": "is empty",
-        "bad.csv": "column 'town': .*UTF8",
-        "twice.csv": "'area' there twice",
+        "bad.csv": "column 'town': not UTF-8",
+        "twice.csv": "column 'area' can be neither input nor label: there twice",
         "torn.csv": "row 1: Expected 8 columns, got 3",
         "no.parquet": "cannot be read as Parquet",
         "none": "no Parquet file in this folder",
@@ -525,3 +531,27 @@ def test_marks_between_digits_that_are_no_thousands_are_refused(word: str, tmp_p
     written(tmp_path, _with("area", 3, word))
     with pytest.raises(UserError, match=r"row 4, column 'area': .* is no number"):
         prepared(tmp_path, said(thousands=","))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_columns_that_are_empty_in_train_are_no_inputs_and_are_named(ending: str, tmp_path: Path) -> None:
+    rows = np.arange(ROWS)
+    split = np.where(rows % 5 == 2, "test", np.where(rows % 5 == 1, "validation", "train"))
+    later = split == "test"
+    given = FRAME.assign(split=split, a=np.where(later, 3.5, np.nan), d=np.where(later, FRAME["day"], None))
+    given["c"] = np.where(later, FRAME["town"], None)
+    own = {"split": "split", "inputs": {"c": "categorical", **INPUTS, "a": "numeric", "d": "date"}}
+    written(tmp_path, given, f"houses{ending}")
+    (tmp_path / "without").mkdir()
+    written(tmp_path / "without", given.drop(columns=["a", "c", "d"]), f"houses{ending}")
+    found = prepared(tmp_path, said(f"houses{ending}", **own))
+    wanted = prepared(tmp_path / "without", said(f"houses{ending}", **own | {"inputs": INPUTS}))
+    for part in ("train", "validation", "test"):
+        ours, theirs = open_split(found, part).inputs["houses"], open_split(wanted, part).inputs["houses"]
+        assert ours.tobytes() == theirs.tobytes()
+    line = "houses: 'c', 'a', 'd' left out of the inputs: no row of train tells anything of it"
+    assert line in suspicions(json.loads((tmp_path / "out" / "manifest.json").read_text()))
+    about = found.sources["houses"].encoding
+    assert about is not None
+    path = tmp_path / f"houses{ending}"
+    assert list(next(open_records(path, [about]).batches).frame) == list(INPUTS)

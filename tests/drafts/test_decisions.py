@@ -88,6 +88,15 @@ def test_digits_with_leading_zeros_are_categories(name: str, tmp_path: Path) -> 
     assert values == ["01067", "10115", "80331"]
 
 
+@pytest.mark.parametrize("name", ["it.csv", "it.parquet"])
+def test_digits_that_numbers_would_take_for_one_are_told_apart(name: str, tmp_path: Path) -> None:
+    keys = [12345678901234567 + key for key in range(3)]
+    frame = BASE.assign(key=DRAWS.choice(keys, ROWS), time=1_700_000_000_000_000_000 + DRAWS.permutation(ROWS) * 10**9)
+    _, said = drafted(tmp_path, frame.assign(row=9_100_000_000_000_000_001 + DRAWS.permutation(ROWS)), name=name)
+    assert said["inputs"] == {"x": "numeric", "key": "categorical", "time": "numeric"}
+    assert prepared(tmp_path).sources["it"].encoding["columns"][1]["values"] == [str(key) for key in keys]
+
+
 GAPS = {
     "a dot": (".", 40), "n/a": ("n/a", 40), "a dash": ("-", 40), "unknown": ("unknown", 250),
     "below a limit": ("<5", 9), "in the last row": ("none", 1),
@@ -137,6 +146,9 @@ WRITTEN = {
     "percentages": [f"{it}%" for it in DRAWS.integers(0, 90, ROWS)],
     "amounts of money": [f"${it:,}" for it in DRAWS.integers(0, 9000, ROWS)],
     "dates": [f"{it % 28 + 1}.{it % 12 + 1}.2024" for it in range(ROWS)],
+    "dates ": [f"{it % 28 + 1:02}-{'JanFebMay'[it % 3 * 3 :][:3]}-{it % 20 + 10}" for it in range(ROWS)],
+    "dates  ": [f"{['March', 'July'][it % 2]} {it % 28 + 1}, {2000 + it % 20}" for it in range(ROWS)],
+    "dates   ": [f"{1950 + it // 4}Q{it % 4 + 1}" for it in range(ROWS)],
     "times of day": [f"{it % 24}:{it % 60:02}" for it in range(ROWS)],
 }
 
@@ -145,7 +157,7 @@ WRITTEN = {
 def test_numbers_and_dates_that_are_written_otherwise_are_left_out_with_a_remedy(what: str, tmp_path: Path) -> None:
     text, said = drafted(tmp_path, BASE.assign(odd=WRITTEN[what]))
     assert list(said["inputs"]) == ["x"]
-    assert f"# Left out: odd, {what} such as '{WRITTEN[what][0]}': write them as " in text
+    assert f"# Left out: odd, {what.strip()} such as '{WRITTEN[what][0]}': write them as " in text
 
 
 AMOUNTS = [f"{it:,.2f}" for it in DRAWS.gamma(1.0, 2000.0, ROWS)]
@@ -324,3 +336,27 @@ def test_words_in_rows_far_behind_are_seen(tmp_path: Path) -> None:
     frame = pd.DataFrame({"size": np.arange(rows) / 8, "t": np.resize(T, rows)}).astype({"size": object})
     frame.loc[rows - 1, "size"] = "unknown"
     assert drafted(tmp_path, frame)[1]["missing"] == ["unknown"]
+
+
+def test_spaces_around_the_names_of_columns_need_not_be_asked_for(tmp_path: Path) -> None:
+    text, source = drafted(tmp_path, BASE.rename(columns={"x": " x", "t": " t "}))
+    assert source["inputs"] == {" x": "numeric"}
+    assert yaml.safe_load(text)["tasks"] == {"t": {"kind": "binary", "source": "it", "label": " t "}}
+
+
+def test_of_many_columns_a_message_names_the_first(tmp_path: Path) -> None:
+    wide = pd.DataFrame(DRAWS.normal(size=(20, 1001)), columns=[f"gene {place}" for place in range(1001)])
+    assert refused(tmp_path, wide, "t").count("gene") == 50
+
+
+def test_a_table_without_another_column_says_so(tmp_path: Path) -> None:
+    line = "no column is left to predict from: there are no others than those to predict"
+    assert line in refused(tmp_path, BASE[["t"]], "t")
+
+
+def test_a_target_of_numbers_and_many_words_names_a_word(tmp_path: Path) -> None:
+    frame = BASE.assign(v=[*map(str, range(ROWS - 90)), *["oops"] * 90])
+    line = refused(tmp_path, frame, "v")
+    assert line.endswith(
+        "'oops' in 90 rows: empty those cells for a regression; v:multiclass takes all values for classes"
+    )

@@ -93,12 +93,6 @@ def test_an_input_that_gives_an_answer_away_is_told(tmp_path: Path) -> None:
     assert text.count("give the answer away") == 1
 
 
-def test_a_semicolon_is_told_from_a_comma(tmp_path: Path) -> None:
-    FRAME.to_csv(tmp_path / "it.csv", index=False, sep=";")
-    with pytest.raises(UserError, match="one column only, with ';' in its name"):
-        draft_table(tmp_path / "it.csv", parse("level"), "it", tmp_path)
-
-
 def test_nothing_to_predict_from_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no column is left to predict from"):
         drafted(tmp_path, "level", FRAME[["key", "level"]])

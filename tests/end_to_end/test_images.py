@@ -81,7 +81,7 @@ def test_a_broken_image_ends_a_prediction_in_one_line(finished: tuple[Path, Resu
     words = ["--input", str(tmp_path), "--output", str(tmp_path / "scored.csv")]
     told = call_headway("predict", "--model", result.json["model"], *words)
     assert told.code == 2
-    assert "b.png: no readable image" in told.err
+    assert "b.png: no image" in told.err
     assert not (tmp_path / "scored.csv").exists()
 
 
@@ -94,7 +94,7 @@ def test_an_image_that_changes_prepares_anew_and_says_so(finished: tuple[Path, R
     told = call_headway("prepare", "scans", *SMALL)
     assert told.code == 2
     assert "labels.csv: row 2: " in told.err
-    assert "0001.jpg: no readable image" in told.err
+    assert "0001.jpg: no image" in told.err
 
 
 def test_photographs_on_their_side_are_learnt_and_answered_upright(

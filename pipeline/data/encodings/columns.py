@@ -20,6 +20,7 @@ from pipeline.data.encodings.hashed_words import WIDTH
 from pipeline.data.encodings.moments import ClippedMoments, Moments, Range
 from pipeline.data.encodings.rows import CATEGORICAL, DATE, NUMERIC, codes_of, encoded, widths
 from pipeline.data.encodings.values import PLAIN, Codes, NumberFormat, counted, in_order
+from pipeline.data.tables.columns import some
 from pipeline.data.tables.typed import count, distinct, numbers, refuse, refuse_too_large
 from pipeline.errors import UserError
 
@@ -73,7 +74,8 @@ class ColumnsEncoding:
             `mean`, `std`, `marked` and, if its numbers are clipped, `clip`, from where to where; a date with `marked`
             and `features`, each with what it is `of`, `mean`, `std` and perhaps `clip`; a text with `width`; a
             categorical one with its `type`, its `values` in the order of their codes from 1, and `rare`, the share of
-            its values in train that have no code; and `categories`, the number of codes of each categorical one.
+            its values in train that have no code; `categories`, the number of codes of each categorical one; and
+            `empty`, columns of which train has no value, or only one date, and that are no inputs therefore.
     """
 
     about: dict[str, Any]
@@ -129,7 +131,7 @@ class ColumnsEncoder:
         """See `pipeline.data.sources.Encoder`.
 
         Raises:
-            UserError: A number is too large, a column has no value in train, or more values than categories have.
+            UserError: A number is too large, no column has a value in train, or one more values than categories have.
         """
         moments = {name: self._moments() for name, kind in self.inputs.items() if kind == NUMERIC}
         dates = {name: DateMoments(self._moments) for name, kind in self.inputs.items() if kind == DATE}
@@ -151,38 +153,46 @@ class ColumnsEncoder:
                         f"if it is an identifier, leave it out of inputs"
                     )
             done += chunk.num_rows
-        fitted: dict[str, dict[str, Any]] = {name: self._numeric(name, it) for name, it in moments.items()}
-        fitted |= {name: self._date(name, it) for name, it in dates.items()}
-        fitted |= {name: self._categorical(name, it) for name, it in values.items()}
+        fitted: dict[str, dict[str, Any] | None] = {name: self._numeric(it) for name, it in moments.items()}
+        fitted |= {name: self._date(it) for name, it in dates.items()}
+        fitted |= {name: self._categorical(it) for name, it in values.items()}
         columns = [
-            {"name": name, "kind": kind, **fitted.get(name, {"width": WIDTH})} for name, kind in self.inputs.items()
+            {"name": name, "kind": kind, **about}
+            for name, kind in self.inputs.items()
+            if (about := fitted.get(name, {"width": WIDTH})) is not None
         ]
+        empty = [name for name in self.inputs if fitted.get(name, {}) is None]
+        if not columns:
+            raise UserError(
+                f"{self.path}: no input has a value in any row of train: {some(empty)} cannot be learnt from"
+            )
         codes = [len(column["values"]) + 1 for column in columns if column["kind"] == CATEGORICAL]
         file: dict[str, Any] = {"separator": self.separator, "missing": list(self.missing or ())}
         file |= ({} if self.missing != () else {"usual": False}) | self.spelling.about
+        file |= {"empty": empty} if empty else {}
         return ColumnsEncoding({"kind": "table", **file, "columns": columns, "categories": codes})
 
     def _moments(self) -> Moments:
         return ClippedMoments(self.rows, *self.clip) if self.clip else Moments()
 
-    def _numeric(self, name: str, found: Moments) -> dict[str, Any]:
+    def _numeric(self, found: Moments) -> dict[str, Any] | None:
         clip = found.finish()
         if not found.count:
-            raise UserError(f"{self.path}: column '{name}' has no number in any row of train: leave it out of inputs")
+            return None
         return {**_about(found, clip), "marked": found.missing > 0}
 
-    def _date(self, name: str, found: "DateMoments") -> dict[str, Any]:
+    def _date(self, found: "DateMoments") -> dict[str, Any] | None:
         features = found.varying()
-        if not features:
-            raise UserError(f"{self.path}: column '{name}' has no two dates in train: leave it out of inputs")
+        if not features and not found.missing:
+            return None
         return {
             "features": [{"of": of, **_about(it, it.finish())} for of, it in features.items()],
             "marked": found.missing > 0,
         }
 
-    def _categorical(self, name: str, found: Counter[str]) -> dict[str, Any]:
+    def _categorical(self, found: Counter[str]) -> dict[str, Any] | None:
         if not found:
-            raise UserError(f"{self.path}: column '{name}' has no value in any row of train: leave it out of inputs")
+            return None
         of, values = counted(found)
         frequent = sorted(values, key=lambda value: (-values[value], value))[: self.categories]
         rare = values.total() - sum(values[value] for value in frequent)

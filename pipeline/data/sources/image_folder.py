@@ -54,7 +54,7 @@ class ImageFolder:
             raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
         found = cls(path, sorted(names), left_out)
         if not names:
-            raise UserError("; ".join([f"{path}: no image in this folder", *found.notes]))
+            raise UserError("; ".join([f"{path}: no image in this folder, nor a .parquet file", *found.notes]))
         return found
 
     @property

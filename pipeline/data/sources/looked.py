@@ -46,13 +46,25 @@ _COUNTERS = re.compile(r"(?i:index|idx|rows?|row[_. ]?(no|nr|num|number)|no\.?|n
 
 _NUMBER = r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)"
 _CODE = r"[+-]?0\d+"  # leading zeros, as zip codes have them
+_LONG = r"[+-]?\d{17,}"  # digits of which floats may miss the last
+_MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_DATES = "|".join(
+    (
+        r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?",
+        r"\d{4}[./]\d{1,2}[./]\d{1,2}( .*)?",
+        r"\d{4}-\d\d?",
+        rf"\d{{1,2}}[ .-]{{1,2}}{_MONTH}[ ,-]{{1,2}}\d{{2,4}}( .*)?",
+        rf"{_MONTH}[ -](\d{{1,2}},? )?\d{{2,4}}( .*)?",
+        r"\d{4}[ -]?[Qq][1-4]|[Qq][1-4][ /-]?\d{4}|\d{4}-?[Ww]\d\d?",
+    )
+)
 _GAP = re.compile(
     r"(?i)[\W_]*|\W*(n\W?/?\W?[ad]\W?|nan|none|null|nil|unk|unknown|undefined|missing"
     r"|not (available|applicable|known))\W*"
 )
 """Words that say of themselves that there is no value."""
 _WRITTEN = {
-    "dates": (r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?|\d{4}[./]\d{1,2}[./]\d{1,2}( .*)?|\d{4}-\d\d?", "2024-05-31"),
+    "dates": (_DATES, "2024-05-31"),
     "times of day": (r"\d{1,2}:\d\d(:\d\d)?( ?[ap]m)?", "13.5"),
     "numbers with other marks than a point": (r"[+-]?(\d{1,3}([.,' ]\d{3})+([.,]\d+)?|\d+,\d+)", "1234.5"),
     "amounts of money": (r"[+-]?[$€£¥]\s?[+-]?\d[\d.,]*|[+-]?\d[\d.,]*\s?[$€£¥]", "1234.5"),
@@ -73,7 +85,7 @@ class Column:
         rows: With a value.
         missing: Rows without one.
         numbers: Rows with a number.
-        codes: Rows with digits that begin with a zero.
+        codes: Rows with digits that begin with a zero, or that are too many to be told apart as numbers.
         dates: Rows with a date.
         others: How often each other value is there; no longer complete where there are very many.
         low: The lowest number, or date in seconds since 1970.
@@ -136,6 +148,9 @@ class Column:
             found[place] = seconds_of(bare[int(place)].as_py())  # None is NaN
         self.numbers += int(times[is_number].sum())
         self.codes += int(times[is_number & _matching(bare, _CODE)].sum())
+        is_long = is_number & _matching(bare, _LONG)
+        if len(np.unique(found[is_long])) < np.count_nonzero(is_long):  # as numbers they would be the same
+            self.codes += int(times[is_long].sum())
         self.dates += int(times[is_date & ~np.isnan(found)].sum())
         if len(self.others) < _MOST_DIFFERENT:
             is_other = np.isnan(found)

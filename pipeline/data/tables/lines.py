@@ -64,7 +64,7 @@ def lines(path: Path) -> Iterator[str]:
                     raise UserError(f"{path}: line {number} has a NUL byte: this is no text, or not UTF-8")
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise UserError(f"{path}: line {number} is not UTF-8; save the file as UTF-8") from None
+        raise UserError(f"{path}: line {number} is not UTF-8; {in_utf8(path)}") from None
     except UNREADABLE as error:
         raise UserError(f"{path}: cannot be read after line {number} ({error})") from None
 
@@ -86,8 +86,13 @@ def opened(path: Path) -> Iterator[Any]:
         if not first:
             raise UserError(f"{path}: is empty")
         if first.startswith(_WIDE):
-            raise UserError(f"{path}: is UTF-16 or UTF-32; save the file as UTF-8")
+            raise UserError(f"{path}: is UTF-16 or UTF-32; {in_utf8(path, 'UTF-16')}")
         yield file
+
+
+def in_utf8(path: Path, encoding: str = "WINDOWS-1252") -> str:
+    """What to do with a file that is not UTF-8, but most likely in another encoding."""
+    return f"save the file as UTF-8 (iconv -f {encoding} -t UTF-8 {path.name} > NEW{path.suffix})"
 
 
 def _raw(file: IO[bytes]) -> Iterator[bytes]:
@@ -261,7 +266,7 @@ class JsonLines:
                     number += text.count("\n", start, end)
                     place = end
         except UnicodeDecodeError:
-            raise UserError(f"{self.path}: is not UTF-8 after line {number}; save the file as UTF-8") from None
+            raise UserError(f"{self.path}: is not UTF-8 after line {number}; {in_utf8(self.path)}") from None
         except UNREADABLE as error:
             raise UserError(f"{self.path}: cannot be read after line {number} ({error})") from None
 

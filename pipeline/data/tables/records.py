@@ -15,7 +15,7 @@ from pipeline.data.encodings.rows import DATE, codes_of
 from pipeline.data.encodings.values import Codes, NumberFormat
 from pipeline.data.tables.columns import Columns, choose_columns
 from pipeline.data.tables.rows import Batch, Rows, checked
-from pipeline.data.tables.typed import TableFile, numbers, open_table, refuse
+from pipeline.data.tables.typed import TableFile, numbers, open_table, refuse, separator_of
 from pipeline.errors import UserError
 
 _SHOWN = 3
@@ -115,7 +115,10 @@ class Unseen:
 
 def _matching(path: Path, encodings: Sequence[Mapping[str, Any]]) -> tuple[TableFile, Mapping[str, Any]]:
     """The encoding of which fewest columns are missing, and the file opened as it wants."""
-    opened = [(open_table(path, it["separator"], missing_in(it), spelling=NumberFormat.of(it)), it) for it in encodings]
+    opened = []
+    for it in encodings:
+        separator = separator_of(path, it["separator"], [column["name"] for column in it["columns"]])
+        opened.append((open_table(path, separator, missing_in(it), spelling=NumberFormat.of(it)), it))
     return min(opened, key=lambda it: sum(column["name"] not in it[0].types for column in it[1]["columns"]))
 
 

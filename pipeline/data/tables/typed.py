@@ -7,8 +7,8 @@ Rows are counted from 1 in every message, the line of names not counted.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ from pipeline.data.encodings.values import PLAIN, USUAL_FORMATS, NumberFormat
 from pipeline.data.tables.batching import batch_rows, rebatched
 from pipeline.data.tables.column_types import check_there, is_readable, is_text, no_input, plain, unified
 from pipeline.data.tables.columns import some
-from pipeline.data.tables.csv import csv_reader, explained
+from pipeline.data.tables.csv import csv_reader, explained, guess_separator
 from pipeline.data.tables.footer import row_group_metadata
 from pipeline.data.tables.hive import is_hidden, keys_of, type_of_key
 from pipeline.data.tables.lines import JSON, JsonLines, ends_with
@@ -100,13 +100,18 @@ def open_table(
         return ParquetFiles(path, [path], words, text, spelling)
     if ends_with(path, *JSON):
         return JsonLines(path, text, words, spelling=spelling)
-    if ends_with(path, ".csv", ".tsv"):
+    if ends_with(path, ".csv", ".tsv", ".txt"):
         usual = _USUAL if missing is None or words else ()
         separator = "\t" if ends_with(path, ".tsv") else separator
         return CsvFile(path, separator, (*usual, *words), text, spelling=spelling)
     raise UserError(
-        f"{path}: give a .csv, .tsv, .jsonl, .json (or .gz of these) or .parquet file, or a folder of the last"
+        f"{path}: give a .csv, .tsv, .txt, .jsonl, .json (or .gz of these) or .parquet file, or a folder of the last"
     )
+
+
+def separator_of(path: Path, usual: str = ",", names: Collection[str] = ()) -> str:
+    """What stands between the fields of a file where that is not known; see `guess_separator`."""
+    return guess_separator(path, usual, names) if path.is_file() and ends_with(path, ".csv", ".txt") else usual
 
 
 @dataclass(frozen=True)
@@ -130,20 +135,25 @@ class CsvFile:
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
         """As the first block of the file suggests."""
-        with explained(self.path, []):
-            return _named_once(self.path, self._reader({}).schema)
+        return {name: kind for name, kind in self._columns if name not in self.unreadable}
 
-    @property
+    @cached_property
     def unreadable(self) -> Mapping[str, str]:
-        """None."""
-        return {}
+        """Columns of which a name tells several."""
+        twice = "there twice: give every column a name of its own"
+        return {name: twice for name, count in Counter(name for name, _ in self._columns).items() if count > 1}
+
+    @cached_property
+    def _columns(self) -> list[tuple[str, pa.DataType]]:
+        with explained(self.path, []):
+            return [(field.name, field.type) for field in self._reader({}).schema]
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """See `TableFile`."""
         check_there(self.path, wanted, self.types, self.unreadable)
         read = {name: pa.string() if pa.types.is_floating(kind) else kind for name, kind in wanted.items()}
-        with explained(self.path, list(self.types)):  # pyarrow numbers the columns of the file
-            found = self._reader(read, max(_BLOCK, _OF_COLUMN * len(self.types)))
+        with explained(self.path, [name for name, _ in self._columns]):  # pyarrow numbers the columns of the file
+            found = self._reader(read, max(_BLOCK, _OF_COLUMN * len(self._columns)))
             batches = rebatched(found, len(wanted))
             yield from converted(self.path, batches, wanted, (), self.text, self.spelling, of_numbers=self.missing)
 
@@ -196,7 +206,7 @@ class ParquetFiles:
 
     @cached_property
     def types(self) -> Mapping[str, pa.DataType]:
-        """Of the columns that all files have, of one kind; keys are numbers or dates where all folders say so."""
+        """Of the columns that all files with rows have, of one kind; keys are numbers or dates where all are."""
         return {name: kind for name, kind in self._unified.items() if kind is not None and name not in self.unreadable}
 
     @cached_property
@@ -217,7 +227,7 @@ class ParquetFiles:
     @property
     def rows(self) -> int:
         """As the files say."""
-        return sum(next(row_group_metadata(part)).num_rows for part in self.parts)
+        return sum(map(_rows, self.parts))
 
     def batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """See `TableFile`."""
@@ -225,7 +235,7 @@ class ParquetFiles:
         yield from rebatched(self._batches(wanted), len(wanted))
 
     def _batches(self, wanted: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-        for part in self.parts:
+        for part in self._filled:
             read = _read(part, self._keys(part), wanted)
             yield from converted(part, read, wanted, self.missing, self.text, self.spelling)
 
@@ -234,14 +244,19 @@ class ParquetFiles:
         return self.parts
 
     @cached_property
+    def _filled(self) -> list[Path]:
+        """The files that have rows, if any has; what an empty one says of its columns is often made up."""
+        return [part for part in self.parts if _rows(part)] or self.parts
+
+    @cached_property
     def _schemas(self) -> dict[Path, dict[str, pa.DataType]]:
         """Types by column, of each file and its folders."""
-        keys = {part: self._keys(part) for part in self.parts}
+        keys = {part: self._keys(part) for part in self._filled}
         of_keys = {
             name: type_of_key([own[name] for own in keys.values() if name in own])
             for name in dict.fromkeys(name for own in keys.values() for name in own)
         }
-        return {part: _types(part) | {name: of_keys[name] for name in keys[part]} for part in self.parts}
+        return {part: _types(part) | {name: of_keys[name] for name in own} for part, own in keys.items()}
 
     @cached_property
     def _unified(self) -> dict[str, pa.DataType | None]:
@@ -268,12 +283,14 @@ def _read(path: Path, keys: Mapping[str, str | None], wanted: Iterable[str]) -> 
             yield pa.RecordBatch.from_arrays(columns, list(wanted))
 
 
+def _rows(path: Path) -> int:
+    with reading_parquet(path):
+        return next(row_group_metadata(path)).num_rows
+
+
 def _types(path: Path) -> dict[str, pa.DataType]:
     with reading_parquet(path):
-        return _named_once(path, next(row_group_metadata(path)).schema.to_arrow_schema())
-
-
-def _named_once(path: Path, schema: pa.Schema) -> dict[str, pa.DataType]:
+        schema = next(row_group_metadata(path)).schema.to_arrow_schema()
     if twice := sorted(name for name, count in Counter(schema.names).items() if count > 1):
         raise UserError(f"{path}: {some(twice)} there twice: give every column a name of its own")
     return {field.name: field.type for field in schema}
@@ -318,6 +335,9 @@ def converted(
         columns = []
         for name, kind in wanted.items():
             column = batch.column(name)
+            if pa.types.is_floating(kind) and is_text(column.type) and spelling == PLAIN:
+                with suppress(pa.ArrowInvalid):  # most columns of numbers have no word for a gap
+                    column = column.cast(kind)
             if is_text(column.type) or pa.types.is_string(kind):
                 column = words(column)
                 gaps = of_numbers if pa.types.is_floating(kind) else all_gaps
@@ -345,11 +365,9 @@ def _as_numbers(
         column, spelling = column.cast(pa.string()), PLAIN
     if not is_text(column.type):
         return _cast(path, done, name, column, kind)
-    try:
-        if spelling == PLAIN:
+    if spelling == PLAIN:
+        with suppress(pa.ArrowInvalid):
             return column.cast(kind)
-    except pa.ArrowInvalid:
-        pass
     found = column.dictionary_encode()
     spelled = found.dictionary.to_pylist()
     values = [spelling.number(word) for word in spelled]

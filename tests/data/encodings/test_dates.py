@@ -150,8 +150,22 @@ def test_what_is_no_date_is_one_line(value: Any, tmp_path: Path) -> None:
 
 
 def test_no_two_dates_tell_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="column 'when' has no two dates in train: leave it out of inputs"):
-        prepared(tmp_path, FRAME.assign(when="2024-01-01"))
+    about = prepared(tmp_path, FRAME.assign(when="2024-01-01")).sources["t"].encoding
+    assert about is not None
+    assert (about["empty"], [column["name"] for column in about["columns"]]) == (["when"], ["x", "note"])
+
+
+def test_of_a_date_that_hardly_any_row_has_it_counts_whether_a_row_has_it(tmp_path: Path) -> None:
+    there = np.arange(ROWS) % 2 == 0
+    data = prepared(tmp_path, FRAME.assign(when=np.where(there, "2024-01-01", None)))
+    assert data.sources["t"].encoding["columns"][0]["features"] == []
+    (tmp_path / "again").mkdir()
+    usual = prepared(tmp_path / "again")
+    features = len(usual.sources["t"].encoding["columns"][0]["features"])
+    assert data.sources["t"].shape[0] == usual.sources["t"].shape[0] - features
+    marks = np.concatenate([open_split(data, split).inputs["t"][:, 65] for split in data.sources["t"].rows])
+    assert {*np.unique(marks)} == {0.0, 1.0}
+    assert marks.sum() == (~there).sum()
 
 
 def test_all_numbers_of_a_column_are_explained_as_one(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ MANY = b"1,2\n" * 300
         (HEADER, "no rows"),
         (b"pixel_0\n1\n", "missing 'pixel_1' (the model reads pixel_0 to pixel_1)"),
         (b"pixel_0,pixel_1,pixel_2,pixel_9\n1,2,3,4\n", "unexpected 'pixel_2', 'pixel_9'"),
-        (b"pixel_0,pixel_1,pixel_1\n1,2,3\n", "'pixel_1' there twice"),
+        (b"pixel_0,pixel_1,pixel_1\n1,2,3\n", "column 'pixel_1' can be neither input nor label: there twice"),
         (b"1,2\n3,4\n", "no column of pixels (the model reads pixel_0 to pixel_1); the columns are '1', '2'"),
         (b"pixel_0;pixel_1\n1;2\n", "the columns are 'pixel_0;pixel_1'"),
         (HEADER + b"1,2\n3\n", "row 2: Expected 2 columns, got 1"),

@@ -105,3 +105,11 @@ def test_what_parts_do_not_share_is_told_where_it_is_wanted(tmp_path: Path) -> N
         "mixed": "int64 in a/0.parquet, string in b/0.parquet",
         "late": "missing in a/0.parquet",
     }
+
+
+def test_parts_without_rows_say_nothing_of_columns(tmp_path: Path) -> None:
+    part(tmp_path / "part-0", word=pa.array([], pa.float64()))
+    part(tmp_path / "part-1", word=["a", None], more=[1, 2])
+    file = open_table(tmp_path)
+    assert (file.types, file.unreadable, file.rows) == ({"word": pa.string(), "more": pa.int64()}, {}, 2)
+    assert column(tmp_path, "word", pa.string()) == ["a", None]
