@@ -12,7 +12,7 @@ _SECRETS = (
     "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "DATABRICKS_TOKEN",
 )  # fmt: skip
 _SHORTEST = 3  # a shorter password is part of too many words to be found in a text
-_USER = re.compile(r"(?<=://)[^\s'\"<>]*@")
+_USER = re.compile(r"(?<=://)[^\s'\"<>]*@|(?<=:/)[^\s'\"<>/:@]+:[^\s'\"<>]*@")  # taken for a path, with one slash
 _NAMED = re.compile(r"(?i)(\b[\w-]*(?:password|passwd|pwd|secret|token|api_?key)[\w-]*=)[^\s&;'\"<>]+")
 _remembered: set[str] = set()
 _SQLITE = re.compile(r"sqlite(\+\w+)?:///")
@@ -72,6 +72,8 @@ def scrubbed(text: str) -> str:
 
     >>> scrubbed("no answer from http://me:secret@host/?token=abc")
     'no answer from http://***@host/?token=***'
+    >>> scrubbed("no file http:/me:secret@host/a.csv; models:/mine@champion")
+    'no file http:/***@host/a.csv; models:/mine@champion'
     """
     known = {*_remembered, *(os.environ.get(name, "") for name in _SECRETS)}
     for name in _ADDRESSES:

@@ -153,7 +153,7 @@ class CsvFile:
         check_there(self.path, wanted, self.types, self.unreadable)
         read = {name: pa.string() if pa.types.is_floating(kind) else kind for name, kind in wanted.items()}
         with explained(self.path, [name for name, _ in self._columns]):  # pyarrow numbers the columns of the file
-            found = self._reader(read, max(_BLOCK, _OF_COLUMN * len(self._columns)))
+            found = self._blocks(read, max(_BLOCK, _OF_COLUMN * len(self._columns)))
             batches = rebatched(found, len(wanted))
             yield from converted(self.path, batches, wanted, (), self.text, self.spelling, of_numbers=self.missing)
 
@@ -162,14 +162,35 @@ class CsvFile:
         return [self.path]
 
     def _reader(self, wanted: Mapping[str, pa.DataType], block: int = _BLOCK) -> pa.csv.CSVStreamingReader:
-        """A reader; its block grows until it holds the longest line."""
+        """A reader; its block grows until it holds the longest of the first lines."""
         while True:
             try:
                 return self._open(wanted, block)
             except pa.ArrowInvalid as error:
-                if "straddling" not in str(error) or block >= _LINE:
-                    raise
-                block *= 8
+                block = self._larger(block, error)
+
+    def _blocks(self, wanted: Mapping[str, pa.DataType], block: int) -> Iterator[pa.RecordBatch]:
+        """All rows; where a later line is longer than a block, from there on in larger ones."""
+        done = 0
+        while True:
+            known = done
+            try:
+                for batch in self._reader(wanted, block):
+                    new = batch.slice(min(known, batch.num_rows))
+                    known -= batch.num_rows - new.num_rows
+                    done += new.num_rows
+                    yield new
+                return
+            except pa.ArrowInvalid as error:
+                block = self._larger(block, error)
+
+    def _larger(self, block: int, error: pa.ArrowInvalid) -> int:
+        """The next size of a block, if the error was that a line is longer than this one."""
+        if "straddling" not in str(error):
+            raise error
+        if block >= _LINE:
+            raise UserError(f"{self.path}: a row is longer than {_LINE >> 20} MiB: is a quote in it not closed?")
+        return block * 8
 
     def _open(self, wanted: Mapping[str, pa.DataType], block: int) -> pa.csv.CSVStreamingReader:
         parse = pa.csv.ParseOptions(delimiter=self.separator, newlines_in_values=True)

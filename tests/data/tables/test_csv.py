@@ -4,6 +4,7 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipeline.data.tables import typed
@@ -99,6 +100,19 @@ def test_a_wrong_file_is_one_line_with_the_place(
     assert message in str(caught.value)
     assert "rows.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_line_longer_than_a_block_may_stand_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typed, "_BLOCK", 256)
+    monkeypatch.setattr(typed, "_OF_COLUMN", 1)
+    texts = [("x" * 5000 if row in (0, 150, 290) else "x") + str(row) for row in range(300)]
+    for first in (0, 1):  # a long line among the first ones, and none
+        path = written(tmp_path, ("text\n" + "\n".join(texts[first:]) + "\n").encode())
+        batches = typed.open_table(path).batches({"text": pa.string()})
+        assert [it for batch in batches for it in batch.column(0).to_pylist()] == texts[first:]
+    monkeypatch.setattr(typed, "_LINE", 1024)
+    with pytest.raises(UserError, match="a row is longer than 0 MiB: is a quote in it not closed"):
+        list(typed.open_table(path).batches({"text": pa.string()}))
 
 
 @pytest.mark.parametrize(
