@@ -347,6 +347,12 @@ def test_words_in_rows_far_behind_are_seen(tmp_path: Path) -> None:
     assert drafted(tmp_path, frame)[1]["missing"] == ["unknown"]
 
 
+def test_what_is_the_same_wherever_it_is_there_is_told_from_what_is_the_same_everywhere(tmp_path: Path) -> None:
+    text, _ = drafted(tmp_path, BASE.assign(some=np.where(np.arange(ROWS) % 2, 5.0, np.nan), all=5.0))
+    assert "# Left out: some, the same in every row that has a value\n" in text
+    assert "# Left out: all, the same in every row\n" in text
+
+
 def test_spaces_around_the_names_of_columns_need_not_be_asked_for(tmp_path: Path) -> None:
     text, source = drafted(tmp_path, BASE.rename(columns={"x": " x", "t": " t "}))
     assert source["inputs"] == {" x": "numeric"}

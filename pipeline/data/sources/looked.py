@@ -275,7 +275,8 @@ class Column:
         if not self.name:
             return "a column without a name, which nobody can send to the model"
         if self.different < 2:
-            return "the same in every row" if self.different else "empty"
+            where = " that has a value" if self.missing else ""
+            return f"the same in every row{where}" if self.different else "empty"
         if self.is_identifier:
             return "of which every row has its own: an identifier"
         if self.typed and self.others and self.is_number:
