@@ -61,8 +61,8 @@ def predict(
     check_output(output, source, spreadsheet)
     model = open_model(model_uri)
     about = described(model)
-    named = (it for it in about["tasks"].values() if kind_of(it["kind"]).form != "labels")  # labels have numbers only
-    formulas = [name for it in named for name in it.get("classes") or () if is_formula(name)]
+    spelled = (it for it in about["tasks"].values() if kind_of(it["kind"]).form != "labels")  # others answer 0 and 1
+    formulas = [name for it in spelled for name in it.get("classes") or () if is_formula(name)]
     if formulas and output.suffix == ".csv" and not spreadsheet:
         warn(f"a spreadsheet program would run the class {formulas[0]} as a formula; for one add --spreadsheet")
     params = {"preference": _shares(preference, about.get("preference", {}).get("tasks", []))} if preference else {}
