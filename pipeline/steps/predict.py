@@ -74,8 +74,8 @@ def predict(
     rows = open_rows(source, about["sources"])
     if ignored := rows.columns.ignored:
         more = " ..." if len(ignored) > _SHOWN else ""
-        named = f"{', '.join(ignored[:_SHOWN])}{more}"
-        warn(f"{source}: {len(ignored)} columns that the model does not read are ignored: {named}")
+        shown = f"{', '.join(ignored[:_SHOWN])}{more}"
+        warn(f"{source}: {len(ignored)} columns that the model does not read are ignored: {shown}")
     for note in rows.notes:
         warn(note)
     done = 0

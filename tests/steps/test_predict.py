@@ -162,13 +162,13 @@ def test_progress_tells_rows_done_of_all_rows(uri: str, tmp_path: Path) -> None:
     ("source", "message"),
     [
         ("missing.csv", "no such file or folder"),
-        ("rows.txt", r"give a \.csv, \.tsv, \.jsonl, \.json \(or \.gz of these\) or \.parquet file"),
+        ("rows.xlsx", r"give a \.csv, \.tsv, \.txt, \.jsonl, \.json \(or \.gz of these\) or \.parquet file"),
         ("empty", "no image in this folder"),
         ("short.csv", "missing 'pixel_4', 'pixel_5'"),
     ],
 )
 def test_a_wrong_input_is_one_line(uri: str, tmp_path: Path, source: str, message: str) -> None:
-    (tmp_path / "rows.txt").write_text("1")
+    (tmp_path / "rows.xlsx").write_text("1")
     (tmp_path / "empty").mkdir()
     written(tmp_path / "short.csv", frame(ROWS[:3]).iloc[:, :4])
     with pytest.raises(UserError, match=message):
