@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -39,12 +40,13 @@ class Decisions:
 
 def spelling_of(file: TableFile, columns: Mapping[str, Column]) -> tuple[NumberFormat, str]:
     """How text writes numbers, and where; the plain way where columns do not agree."""
-    forms = {name: form for name, column in columns.items() if (form := column.other_spelling)}
+    forms = {name: found for name, column in columns.items() if (found := column.other_spellings)}
     plain = [column for column in columns.values() if column.is_number] if isinstance(file, CsvFile) else []
-    for name, form in forms.items():
-        points = form.decimal != "." and any("." in word for column in plain for word in column.counts)
-        if not points and set(forms.values()) == {form}:
-            return form, f"'{next(iter(columns[name].others))}' in {name}"
+    points = any("." in word for column in plain for word in column.counts)
+    for name, found in islice(forms.items(), 1):
+        for form in found:
+            if all(form in others for others in forms.values()) and not (points and form.decimal != "."):
+                return form, f"'{next(iter(columns[name].others))}' in {name}"
     return PLAIN, ""
 
 

@@ -39,7 +39,7 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     columns = look(file)
     spelling, as_in = spelling_of(file, columns)
     if spelling != PLAIN:
-        columns |= look(file, [name for name, column in columns.items() if column.other_spelling], spelling)
+        columns |= look(file, [name for name, column in columns.items() if column.other_spellings], spelling)
     if not targets:
         raise UserError(f"--targets is missing: name what is to be predicted; the columns are {listed(columns)}")
     targets = [it.among(columns) for it in targets]

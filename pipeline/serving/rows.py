@@ -125,6 +125,8 @@ def _numbers(values: pd.Series, missing: Collection[str], spelling: NumberFormat
     """float64, NaN where missing."""
     if pd.api.types.is_numeric_dtype(values.dtype):  # truth values among them
         numbers: np.ndarray = values.to_numpy(np.float64, na_value=np.nan)
+        if getattr(values.dtype, "numpy_dtype", values.dtype) == np.float32:  # mean what text says of them
+            numbers = numbers.astype(np.float32).astype(str).astype(np.float64)
     else:
         # What is missing becomes NaN, and what spells no number infinite.
         def finite(word: str, of: NumberFormat = spelling) -> float:

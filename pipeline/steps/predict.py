@@ -53,6 +53,7 @@ def predict(
         Failure: The store does not answer, or the output cannot be written.
     """
     from pipeline.data.tables.writer import check_output, is_formula, written
+    from pipeline.kinds import kind_of
     from pipeline.serving.open_model import described, open_model
 
     if not source.exists():
@@ -60,8 +61,8 @@ def predict(
     check_output(output, source, spreadsheet)
     model = open_model(model_uri)
     about = described(model)
-    written_out = (it for it in about["tasks"].values() if it["kind"] != "multilabel")  # whose labels have numbers only
-    formulas = [name for it in written_out for name in it.get("classes") or () if is_formula(name)]
+    named = (it for it in about["tasks"].values() if kind_of(it["kind"]).form != "labels")  # labels have numbers only
+    formulas = [name for it in named for name in it.get("classes") or () if is_formula(name)]
     if formulas and output.suffix == ".csv" and not spreadsheet:
         warn(f"a spreadsheet program would run the class {formulas[0]} as a formula; for one add --spreadsheet")
     params = {"preference": _shares(preference, about.get("preference", {}).get("tasks", []))} if preference else {}

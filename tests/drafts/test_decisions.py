@@ -146,6 +146,7 @@ WRITTEN = {
     "percentages": [f"{it}%" for it in DRAWS.integers(0, 90, ROWS)],
     "amounts of money": [f"${it:,}" for it in DRAWS.integers(0, 9000, ROWS)],
     "dates": [f"{it % 28 + 1}.{it % 12 + 1}.2024" for it in range(ROWS)],
+    "negative numbers": [f"({it})" if it % 7 == 0 else str(it) for it in range(ROWS)],
     "dates ": [f"{it % 28 + 1:02}-{'JanFebMay'[it % 3 * 3 :][:3]}-{it % 20 + 10}" for it in range(ROWS)],
     "dates  ": [f"{['March', 'July'][it % 2]} {it % 28 + 1}, {2000 + it % 20}" for it in range(ROWS)],
     "dates   ": [f"{1950 + it // 4}Q{it % 4 + 1}" for it in range(ROWS)],
@@ -174,6 +175,14 @@ def test_numbers_with_marks_are_numbers(amounts: list[str], marks: dict[str, str
     assert {name: said.get(name) for name in marks} == marks
     about = prepared(tmp_path).sources["it"].encoding["columns"][0]
     assert about["mean"] == pytest.approx(2000, rel=0.3)
+
+
+def test_of_several_ways_to_write_numbers_the_one_that_no_column_contradicts_is_taken(tmp_path: Path) -> None:
+    _, said = drafted(tmp_path, BASE.assign(amount=[f"{it // 1000} {it % 1000:03}" for it in range(1000, 1000 + ROWS)]))
+    assert said["inputs"] == {"x": "numeric", "amount": "numeric"}
+    assert (said["thousands"], said.get("decimal", ".")) == (" ", ".")
+    columns = prepared(tmp_path).sources["it"].encoding["columns"]
+    assert [column["mean"] for column in columns] == pytest.approx([X.mean(), 1000 + ROWS / 2], abs=20)
 
 
 def test_numbers_with_marks_that_other_columns_use_otherwise_are_left_out(tmp_path: Path) -> None:
@@ -336,6 +345,12 @@ def test_words_in_rows_far_behind_are_seen(tmp_path: Path) -> None:
     frame = pd.DataFrame({"size": np.arange(rows) / 8, "t": np.resize(T, rows)}).astype({"size": object})
     frame.loc[rows - 1, "size"] = "unknown"
     assert drafted(tmp_path, frame)[1]["missing"] == ["unknown"]
+
+
+def test_what_is_the_same_wherever_it_is_there_is_told_from_what_is_the_same_everywhere(tmp_path: Path) -> None:
+    text, _ = drafted(tmp_path, BASE.assign(some=np.where(np.arange(ROWS) % 2, 5.0, np.nan), all=5.0))
+    assert "# Left out: some, the same in every row that has a value\n" in text
+    assert "# Left out: all, the same in every row\n" in text
 
 
 def test_spaces_around_the_names_of_columns_need_not_be_asked_for(tmp_path: Path) -> None:

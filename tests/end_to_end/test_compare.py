@@ -96,10 +96,10 @@ def test_an_arm_that_diverges_is_left_out_and_the_rest_goes_on(
 ) -> None:
     before = step._answered
 
-    def answered(context: Any, it: Any) -> Any:
+    def answered(context: Any, it: Any, wanted: Any) -> Any:
         if it.title in ("tune arm upgrad", "train arm single digit"):
             raise Diverged("all trials diverged")
-        return before(context, it)
+        return before(context, it, wanted)
 
     monkeypatch.setattr(step, "_answered", answered)
     told = call_headway("compare", *SMALL)

@@ -1,6 +1,5 @@
 """Tables of any names and values: drafts, prepared arrays and answers."""
 
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +14,7 @@ from pipeline.data.prepare import prepare
 from pipeline.data.sources.base import Place
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
+from pipeline.drafts.writing import flow
 from pipeline.errors import UserError
 from tests.conftest import call_headway, make_project
 from tests.data.files import quiet
@@ -65,7 +65,7 @@ def _prepared(folder: Path, file: str, frame: pd.DataFrame, target: str) -> Any:
         "tasks": {"task": {"kind": "multiclass", "source": "it", "label": target}},
         "model": {"trunk": {"kind": "tabular", "widths": [8]}},
     }
-    (folder / "it.yaml").write_text(json.dumps(tree), encoding="utf-8")
+    (folder / "it.yaml").write_text(flow(tree), encoding="utf-8")
     (out := folder / "out").mkdir()
     experiment = load(str(folder / "it.yaml"), {}, folder)
     try:

@@ -56,8 +56,9 @@ COLUMNS: dict[str, Column] = {
     "sold": drawn([True, False], 0.1),
     "grade": drawn([8, 9, 10], 0.1),
     "code": drawn(["007", "010", "100"]),
+    "narrow": ([0.1, 2.3, -7.7, 1e-5, None] * ROWS)[:ROWS],  # which a frame holds in 32 bits
 }
-KINDS = dict.fromkeys(("x", "count", "yes"), "numeric") | {"built": "date", "seen": "date", "remarks": "text"}
+KINDS = dict.fromkeys(("x", "count", "yes", "narrow"), "numeric") | {"built": "date", "seen": "date", "remarks": "text"}
 TARGETS = {"price": "regression", "sold": "binary", "grade": "multiclass", "code": "multiclass"}
 CLASSES = {"sold": ("false", "true"), "grade": ("8", "9", "10"), "code": ("007", "010", "100")}
 NEW = {name: column[:40] for name, column in COLUMNS.items() if name not in TARGETS}
@@ -67,7 +68,7 @@ NEW["mixed"] = ["1", None] * 20  # and this 1.0
 
 def table(columns: Mapping[str, Column]) -> pa.Table:
     """As a database writes it: whole numbers with gaps as floats."""
-    types = {"level": pa.float64(), "mixed": pa.float64() if columns is NEW else pa.string()}
+    types = {"level": pa.float64(), "narrow": pa.float32(), "mixed": pa.float64() if columns is NEW else pa.string()}
     read = {name: [float(it) if it else None for it in column] if types.get(name) == pa.float64() else column
             for name, column in columns.items()}  # fmt: skip
     return pa.table({name: pa.array(column, types.get(name)) for name, column in read.items()})

@@ -183,7 +183,7 @@ class ColumnsEncoder:
 
     def _date(self, found: "DateMoments") -> dict[str, Any] | None:
         features = found.varying()
-        if not features and not found.missing:
+        if not features and not (found.missing and found.seen):
             return None
         return {
             "features": [{"of": of, **_about(it, it.finish())} for of, it in features.items()],
@@ -219,6 +219,11 @@ class DateMoments:
             self._moments.setdefault(name, self._make()).take(values)
             ends = self._ends.get(name, [])
             self._ends[name] = [min([*ends, values.min()]), max([*ends, values.max()])]
+
+    @property
+    def seen(self) -> bool:
+        """Whether any row has a date."""
+        return bool(self._moments)
 
     def varying(self) -> dict[str, Moments]:
         """Of the features that are not the same in all rows."""

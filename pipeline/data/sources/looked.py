@@ -67,6 +67,7 @@ _WRITTEN = {
     "dates": (_DATES, "2024-05-31"),
     "times of day": (r"\d{1,2}:\d\d(:\d\d)?( ?[ap]m)?", "13.5"),
     "numbers with other marks than a point": (r"[+-]?(\d{1,3}([.,' ]\d{3})+([.,]\d+)?|\d+,\d+)", "1234.5"),
+    "negative numbers": (r"[−–]\s?\d[\d.,]*|\(\d[\d.,]*\)|\d[\d.,]*-", "-12.5"),
     "amounts of money": (r"[+-]?[$€£¥]\s?[+-]?\d[\d.,]*|[+-]?\d[\d.,]*\s?[$€£¥]", "1234.5"),
     "percentages": (r"[+-]?\d[\d.,]*\s?%", "12.5"),
 }
@@ -188,14 +189,14 @@ class Column:
         return different > _FEW_NUMBERS and len(self.others) <= _MOST_WORDS and self.others.total() <= 0.1 * values
 
     @property
-    def other_spelling(self) -> NumberFormat | None:
-        """The usual way to write numbers in which all its values are some, if it is not the plain one."""
+    def other_spellings(self) -> list[NumberFormat]:
+        """The usual ways to write numbers in which all its values are some, if they are none in the plain one."""
         if self.is_number or self.is_time or self.different <= _FEW_NUMBERS:
-            return None
+            return []
         there = [word for word in self.counts if not _GAP.fullmatch(word)]
         if all(PLAIN.number(word) is not None for word in there):
-            return None
-        return next((it for it in USUAL_FORMATS if all(_spells(it, word) for word in there)), None)
+            return []
+        return [it for it in USUAL_FORMATS if all(_spells(it, word) for word in there)]
 
     @property
     def written(self) -> str | None:
@@ -274,7 +275,8 @@ class Column:
         if not self.name:
             return "a column without a name, which nobody can send to the model"
         if self.different < 2:
-            return "the same in every row" if self.different else "empty"
+            where = " that has a value" if self.missing else ""
+            return f"the same in every row{where}" if self.different else "empty"
         if self.is_identifier:
             return "of which every row has its own: an identifier"
         if self.typed and self.others and self.is_number:

@@ -381,8 +381,8 @@ def _as_numbers(
     path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType, spelling: NumberFormat
 ) -> pa.Array:
     """A column as numbers; of text every value has to spell one."""
-    if pa.types.is_decimal(column.type):
-        # Arrow's own way to floats does not round to the nearest.
+    if pa.types.is_decimal(column.type) or pa.types.is_float32(column.type):
+        # Arrow's own way from decimals does not round to the nearest, and 32 bits are to mean what text says of them.
         column, spelling = column.cast(pa.string()), PLAIN
     if not is_text(column.type):
         return _cast(path, done, name, column, kind)
