@@ -381,7 +381,7 @@ def _as_numbers(
     path: Path, done: int, name: str, column: pa.Array, kind: pa.DataType, spelling: NumberFormat
 ) -> pa.Array:
     """A column as numbers; of text every value has to spell one."""
-    if pa.types.is_decimal(column.type) or pa.types.is_float32(column.type):
+    if pa.types.is_decimal(column.type) or (pa.types.is_float32(column.type) and not _is_whole(column)):
         # Arrow's own way from decimals does not round to the nearest, and 32 bits are to mean what text says of them.
         column, spelling = column.cast(pa.string()), PLAIN
     if not is_text(column.type):
@@ -397,6 +397,11 @@ def _as_numbers(
         row, place = next((row, it) for row, it in enumerate(found.indices.to_pylist()) if it in wrong)
         raise UserError(f"{place_of(path, done, row, name)}: {no_number(spelled[place])}")
     return pa.array(values, kind).take(found.indices)
+
+
+def _is_whole(column: pa.Array) -> bool:
+    """Whether all numbers are whole, as those of pixels are."""
+    return bool(pc.all(pc.equal(column, pc.floor(column))).as_py())  # gaps are skipped; not a number equals nothing
 
 
 def no_number(word: str) -> str:
