@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,10 @@ from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.errors import UserError
 from pipeline.serving.open_model import open_model
 from pipeline.steps.predict import predict
-from tests.serving.packages import PREPARED, experiment, frame, log, rows, save, store
+from tests.serving.packages import PREPARED, experiment, frame, log, rows, save
 
 ROWS = rows(9000)
 READ = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.MlflowClient]:
-    with store(tmp_path_factory.mktemp("store")) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

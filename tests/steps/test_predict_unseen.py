@@ -1,6 +1,5 @@
 """Predict says in one line which columns hold more values than usual that training never saw."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -13,13 +12,7 @@ from pipeline.data.prepare import prepare
 from pipeline.data.prepared import open_prepared
 from pipeline.data.sources import Place
 from pipeline.steps.predict import predict
-from tests.serving.packages import experiment, log, save, store
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.MlflowClient]:
-    with store(tmp_path_factory.mktemp("store")) as client:
-        yield client
+from tests.serving.packages import experiment, log, save
 
 
 @pytest.fixture(scope="module")

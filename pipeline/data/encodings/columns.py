@@ -48,13 +48,8 @@ def dates_of(column: pa.Array, gaps: Collection[str], path: Path, done: int, nam
     found = each(column, dates_but(gaps), np.nan)
     if (wrong := np.isinf(found)).any():
         word = column[int(np.argmax(wrong))].as_py()
-        refuse(
-            path,
-            done,
-            wrong,
-            name,
-            f"'{word}' is no date: {BETTER}, or leave it empty (`missing` lists words for gaps)",
-        )
+        why = f"'{word}' is no date: {BETTER}, or leave it empty (`missing` lists words for gaps)"
+        refuse(path, done, wrong, name, why)
     return found
 
 
@@ -208,7 +203,6 @@ class DateMoments:
 
     def __init__(self, make: Callable[[], Moments]) -> None:
         self._moments: dict[str, Moments] = {}
-        self._ends: dict[str, list[float]] = {}
         self._make, self.missing = make, 0
 
     def take(self, seconds: np.ndarray) -> None:
@@ -217,8 +211,6 @@ class DateMoments:
         self.missing += len(seconds) - len(there)
         for name, values in features_of(there).items() if len(there) else ():
             self._moments.setdefault(name, self._make()).take(values)
-            ends = self._ends.get(name, [])
-            self._ends[name] = [min([*ends, values.min()]), max([*ends, values.max()])]
 
     @property
     def seen(self) -> bool:
@@ -227,7 +219,7 @@ class DateMoments:
 
     def varying(self) -> dict[str, Moments]:
         """Of the features that are not the same in all rows."""
-        return {name: it for name, it in self._moments.items() if self._ends[name][0] < self._ends[name][1]}
+        return {name: it for name, it in self._moments.items() if it.range.low < it.range.high}
 
 
 def _about(found: Moments, clip: Range | None) -> dict[str, Any]:
