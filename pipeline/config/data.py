@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from pipeline.config.base import Settings
 from pipeline.config.facts import read_by
-from pipeline.config.limits import ROWS
+from pipeline.config.limits import REPEATS, ROWS
 from pipeline.config.parts import Part
 
 
@@ -53,6 +53,18 @@ class SubwordVocabulary(VocabularySettings):
 
     kind: Literal["subwords"]
     subwords: Annotated[int, ROWS] = Field(default=8_000, ge=64)
+
+
+class OuterFolds(Settings):
+    """Every row tests: the rows are cut into folds, and each fold is the test split of one replicate of everything.
+
+    Attributes:
+        folds: How many.
+        repeats: How often the rows are cut anew, each time in another way.
+    """
+
+    folds: Annotated[int, REPEATS] = Field(default=5, ge=2)
+    repeats: Annotated[int, REPEATS] = Field(default=2, ge=1)
 
 
 class DataSettings(Settings):

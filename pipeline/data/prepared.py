@@ -2,6 +2,10 @@
 
 A folder holds `<source>.<split>.inputs.npy` [N, F], `<task>.<split>.labels.npy` [N, ...], and `manifest.json`; of a
 source whose rows come in groups also `<source>.test.groups.npy` [N].
+Where every row tests (see `pipeline.data.outer`) it has no test split; each replicate has a folder of its own within it,
+`replicates/0` and so on, with train, validation and test, and of every split `<source>.<split>.rows.npy` [N]: the
+source's row of each. A source that needs no encoding has its inputs once for all, `<source>.inputs.npy`, in the outer
+folder: a split of it is those rows.
 The test split is opened by `pipeline.data.test_split` alone.
 """
 
@@ -34,17 +38,27 @@ class Split:
             and labels have a column for each, those behind L NaN where they are not 1.
         without: By source, a range of these rows that is none of the split: a fold that is held out.
         groups: Of the test split, by source whose rows come in groups, the group of each row, from 0: int64 [N].
+        at: By source whose inputs are shared by several splits, which of these rows are the split's: int64 [N].
     """
 
     inputs: dict[str, np.ndarray]
     labels: dict[str, np.ndarray]
     without: dict[str, range] = field(default_factory=dict)
     groups: dict[str, np.ndarray] = field(default_factory=dict)
+    at: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def rows(self) -> dict[str, int]:
         """How many rows each source has."""
-        return {source: len(rows) - len(self.without.get(source, ())) for source, rows in self.inputs.items()}
+        return {
+            source: len(self.at.get(source, rows)) - len(self.without.get(source, ()))
+            for source, rows in self.inputs.items()
+        }
+
+    def inputs_of(self, source: str) -> np.ndarray:
+        """A source's inputs [N, F], row by row of the split: where they are shared, copied."""
+        inputs = self.inputs[source]
+        return inputs[self.at[source]] if source in self.at else inputs
 
 
 @dataclass(frozen=True)
@@ -170,6 +184,8 @@ class Prepared:
         chained: The folds of a source are blocks of time, each to be foretold from those before.
         fold: That is held out: validation is this fold, and train what may be learnt from.
         mixed: The sources that share an epoch, where some of them are not among `sources`; else empty.
+        replicates: Where every row tests, the data as each replicate sees them; sources and tasks are then those of a
+            network that learns from all rows but validation.
     """
 
     folder: Path
@@ -178,6 +194,16 @@ class Prepared:
     chained: bool = False
     fold: int | None = None
     mixed: dict[str, PreparedSource] = field(default_factory=dict)
+    replicates: tuple["Prepared", ...] = ()
+
+    def view(self, replicate: int | None, fold: int | None) -> "Prepared":
+        """The data as a network sees them: of one replicate where every row tests, and without the fold it holds out."""
+        seen = self if replicate is None else self.replicates[replicate]
+        return seen.holding_out(fold)
+
+    def whole(self) -> "Prepared":
+        """All rows but validation, for the network that is put to use."""
+        return replace(self, replicates=())
 
     @property
     def train_rows(self) -> dict[str, int]:
@@ -212,7 +238,9 @@ class Prepared:
         used = {task.source for task in kept.values()}
         sources = {name: it for name, it in self.sources.items() if name in used}
         mixed = self.mixed or {name: replace(it, encoding=None) for name, it in self.sources.items()}
-        return replace(self, sources=sources, tasks=kept, mixed={} if mixed.keys() == sources.keys() else mixed)
+        replicates = tuple(it.only(kept) for it in self.replicates)
+        mixed = {} if mixed.keys() == sources.keys() else mixed
+        return replace(self, sources=sources, tasks=kept, mixed=mixed, replicates=replicates)
 
     def _of_fold(self, fold: int, name: str) -> Split:
         """Train or validation where a fold is held out: ranges of the same files."""

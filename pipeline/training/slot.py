@@ -22,6 +22,7 @@ class Slot:
         stream: Initial weights and dropout.
         data_stream: Order of the data; slots that share it share each batch.
         fold: That it holds out of its training and is validated on; None where there is a validation split.
+        replicate: Whose split it sees where every row tests; None for the one split that there is otherwise.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Slot:
     stream: Stream
     data_stream: Stream
     fold: int | None = None
+    replicate: int | None = None
 
     def shape(self) -> tuple[tuple[str, Any], ...]:
         """The settings that all slots of a stack must have in common, and the fold, so that they share rows."""
