@@ -5,7 +5,7 @@ is ever in memory as a whole; of few rows that all test, a chunk is read once fo
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import numpy as np
 
 from pipeline.config import Experiment
 from pipeline.config.data import OuterFolds
-from pipeline.data.outer import Outer, OuterSource, dealt, gives_test, is_small, settled
+from pipeline.data.carried import settled
+from pipeline.data.outer import Outer, OuterSource, dealt, gives_test, is_small
 from pipeline.data.prepared import outer_file, replicate_folder, shared_file
 from pipeline.data.sources import Place, Report, source
 from pipeline.data.sources.base import Streamed
@@ -149,16 +150,29 @@ def _write_replicates(
             remedy = "or lower data.test.folds, or give data.test a share"
             raise _UntestableError(f"replicate {number} of {outer.replicates}: {error} ({remedy})") from None
         view.finish()
-    sources = outer.sources
+    report(_tested(outer, own))
     about = {
         "folds": outer.folds,
         "repeats": outer.repeats,
         "replicates": outer.replicates,
         "tested": {name: int((of >= 0).any(1).sum()) for name, of in outer.of.items()},
-        "together": {name: it.repeated for name, it in sources.items()},
+        "together": {name: it.repeated for name, it in outer.sources.items()},
     }
     whole.finish(outer=about)
     return whole.manifest
+
+
+def _tested(outer: Outer, own: Sequence[View]) -> str:
+    """What tests, in words, and how many rows each split of a replicate has."""
+    said = []
+    for name, source_ in outer.sources.items():
+        rows = [view.manifest["sources"][name]["rows"] for view in own]
+        spans = {it: sorted({count[it] for count in rows}) for it in rows[0]}
+        splits = ", ".join(
+            f"{'-'.join(f'{at:,}' for at in (it[0], *it[1:][-1:]))} {split}" for split, it in spans.items()
+        )
+        said.append(f"{name} {splits}{', each later than its train' if source_.is_timed else ''}")
+    return f"every row tests: {outer.folds} folds x {outer.repeats}; rows of a replicate: {'; '.join(said)}"
 
 
 def _outer(

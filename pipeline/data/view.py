@@ -10,10 +10,11 @@ import numpy as np
 
 from pipeline.config import Experiment
 from pipeline.config.tasks import Regression
+from pipeline.data.carried import SHARE
 from pipeline.data.encodings.text import most_of
 from pipeline.data.folds import Folded, folded, of_folds
 from pipeline.data.leaks import repeated
-from pipeline.data.outer import SHARE, Outer
+from pipeline.data.outer import Outer
 from pipeline.data.prepared import MANIFEST, checksum, groups_file, inputs_file, labels_file, rows_file, shared_file
 from pipeline.data.sources import Cutting, Encoder, Encoding, Examples, Report
 from pipeline.data.splitting import Chosen, split
