@@ -6,7 +6,7 @@ is earlier than its block, and the older half of the rows tests in none (the rol
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from pipeline.data.dealing import fold_of_each, numbered
 from pipeline.data.folds import blocks_of_time
 from pipeline.data.leaks import together
 from pipeline.data.sources import Examples
+from pipeline.data.sources.labels import spelled
 from pipeline.data.splitting import Chosen, given, patterns_of, strata_of, with_validation
 from pipeline.draws import seed_of
 
@@ -83,8 +84,10 @@ class Outer:
         """How many."""
         return self.folds * self.repeats
 
-    def splits(self, name: str, replicate: int | None, validation: float, seed: int) -> dict[str, Chosen]:
-        """The splits of a source.
+    def splits(
+        self, name: str, replicate: int | None, validation: float, seed: int
+    ) -> tuple[Examples, dict[str, Chosen]]:
+        """A source's examples, with classes as rows that do not test spell them, and its splits.
 
         Args:
             name: Of the source.
@@ -96,15 +99,18 @@ class Outer:
             UserError: A split would be empty.
         """
         source = self.sources[name]
-        found, count = given(name, source.examples), None
-        if replicate is not None:
-            repeat, fold = divmod(replicate, self.folds)
-            of, rows = self.of[name][:, repeat], source.rows
-            is_test = of == fold
-            is_learnt = (of < fold if source.is_timed else of != fold) & ~np.isin(source.hashes, source.hashes[is_test])
-            found |= {"train": Chosen(rows.part, rows.where & is_learnt), "test": Chosen(rows.part, is_test)}
-            count = self._validating(name, validation, int(is_test.sum()))
-        return with_validation(name, found, source.labels, validation, count, seed)
+        if replicate is None:
+            found = given(name, source.examples)
+            return source.examples, with_validation(name, found, source.labels, validation, None, seed)
+        repeat, fold = divmod(replicate, self.folds)
+        of = self.of[name][:, repeat]
+        is_test = of == fold
+        is_known = (of < fold if source.is_timed else ~is_test) & ~np.isin(source.hashes, source.hashes[is_test])
+        examples = as_known(source.examples, is_known)
+        found = {it: Chosen(chosen.part, chosen.where & is_known) for it, chosen in given(name, examples).items()}
+        found["test"] = Chosen(examples.train, is_test)
+        count = self._validating(name, validation, int(is_test.sum()))
+        return examples, with_validation(name, found, source.labels, validation, count, seed)
 
     def _validating(self, name: str, share: float, tested: int) -> int | None:
         """Rows of validation such that all replicates train on as many, where tests are equal but for a row."""
@@ -113,6 +119,17 @@ class Outer:
             return None
         fewest = len(self.sources[name].rows) - int(np.max(sizes))
         return round(share * fewest) + int(np.max(sizes)) - tested
+
+
+def as_known(examples: Examples, known: np.ndarray) -> Examples:
+    """Examples whose classes are spelled and ordered as those of some rows [N] are, the others behind them."""
+    classes, labels = dict(examples.classes), dict(examples.train.labels)
+    for label in examples.worded:
+        codes = labels[label]
+        occurs = np.bincount(codes[known] + 1, minlength=len(classes[label]) + 1)[1:] > 0
+        classes[label], places = spelled(classes[label], occurs)
+        labels[label] = np.array([*places, -1], codes.dtype)[codes]  # that of missing ones is the last
+    return replace(examples, train=replace(examples.train, labels=labels), classes=classes)
 
 
 def gives_test(examples: Examples) -> bool:
@@ -129,11 +146,17 @@ def is_small(sources: Sequence[Examples]) -> bool:
 
 def dealt(found: OuterFolds, sources: Sequence[OuterSource], seed: int) -> Outer:
     """Deal the rows of each source to as many folds."""
-    of = {it.name: _assigned(it, found, seed) for it in sources}
+    of = {it.name: _fold_of(it, found, seed) for it in sources}
     return Outer(found.folds, found.repeats, {it.name: it for it in sources}, of)
 
 
-def _assigned(source: OuterSource, found: OuterFolds, seed: int) -> np.ndarray:
+def assigned(of: Mapping[str, np.ndarray], sources: Sequence[OuterSource]) -> Outer:
+    """What an earlier call dealt, whatever labels the rows have now."""
+    folds, repeats = max(int(it.max()) + 1 for it in of.values()), min(it.shape[1] for it in of.values())
+    return Outer(folds, repeats, {it.name: it for it in sources}, of)
+
+
+def _fold_of(source: OuterSource, found: OuterFolds, seed: int) -> np.ndarray:
     where, times = source.rows.where, source.examples.train.time
     of = np.full((len(where), found.repeats), -1, np.int16)
     if times is not None:

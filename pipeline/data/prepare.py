@@ -15,11 +15,12 @@ import numpy as np
 from pipeline.config import Experiment
 from pipeline.config.data import OuterFolds
 from pipeline.data.carried import settled
-from pipeline.data.outer import Outer, OuterSource, dealt, gives_test, is_small
+from pipeline.data.outer import Outer, OuterSource, assigned, dealt, gives_test, is_small
 from pipeline.data.prepared import outer_file, replicate_folder, shared_file
 from pipeline.data.sources import Place, Report, source
 from pipeline.data.sources.base import Streamed
 from pipeline.data.splitting import all_of
+from pipeline.data.summary import in_words
 from pipeline.data.targets import label_of
 from pipeline.data.view import EVERY, ReadSource, View
 from pipeline.data.written import hashes_of, save, write_inputs
@@ -166,12 +167,8 @@ def _tested(outer: Outer, own: Sequence[View]) -> str:
     """What tests, in words, and how many rows each split of a replicate has."""
     said = []
     for name, source_ in outer.sources.items():
-        rows = [view.manifest["sources"][name]["rows"] for view in own]
-        spans = {it: sorted({count[it] for count in rows}) for it in rows[0]}
-        splits = ", ".join(
-            f"{'-'.join(f'{at:,}' for at in (it[0], *it[1:][-1:]))} {split}" for split, it in spans.items()
-        )
-        said.append(f"{name} {splits}{', each later than its train' if source_.is_timed else ''}")
+        rows = in_words([view.manifest["sources"][name]["rows"] for view in own])
+        said.append(f"{name} {rows}{', each later than its train' if source_.is_timed else ''}")
     return f"every row tests: {outer.folds} folds x {outer.repeats}; rows of a replicate: {'; '.join(said)}"
 
 
@@ -198,6 +195,8 @@ def _outer(
         if gives_test(it.examples):
             raise UserError(f"data.test.folds: source '{it.name}' itself says which rows test: leave out data.test")
     sources = [_hashed(reading, it.name, folder) for it in found]
+    if assignment is not None:
+        return assigned(assignment, sources)
     folds, notes = settled(wanted, sources)
     for note in notes:
         report(note)
@@ -206,8 +205,6 @@ def _outer(
             (folder / shared_file(it.name)).unlink(missing_ok=True)
         reading.held |= {it.name: it for it in found}
         return None
-    if assignment is not None:
-        return Outer(folds.folds, folds.repeats, {it.name: it for it in sources}, assignment)
     return dealt(folds, sources, experiment.seed)
 
 
