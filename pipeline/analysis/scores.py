@@ -24,8 +24,7 @@ def score(candidate: Candidate, rows: Split) -> Scores:
     """
     own = {name: task.own_metrics for name, task in candidate.experiment.tasks.items()}
     parts = [
-        (score_network(it.network, candidate.prepared, rows, it.thresholds, own), it.places)
-        for it in networks_of(candidate)
+        (score_network(it.network, it.prepared, rows, it.thresholds, own), it.places) for it in networks_of(candidate)
     ]
     return {task: joined([(scores[task], places) for scores, places in parts]) for task in candidate.prepared.tasks}
 

@@ -82,18 +82,21 @@ class Explain(PageStep):
         from pipeline.training.slot import seed_slots
 
         prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
-        rows: dict[int | None, dict[str, Tensor]] = {}
+        rows: dict[tuple[int | None, int | None], dict[str, Tensor]] = {}
         subjects = {}
         for it in self._chosen:
-            every = seed_slots(it.trained.experiment, prepared.chained)
-            slots = [every[place] for place in it.places if place < len(every)]
+            every = seed_slots(it.trained.experiment, prepared)
+            first, *more = [every[place] for place in it.places if place < len(every)]
+            # Another replicate's network wants its rows in other units.
+            slots = [first, *(slot for slot in more if slot.replicate == first.replicate)]
             networks = [rebuilt(file_of(it.trained.outputs, slot.name), slot.name) for slot in slots]
-            if (fold := slots[0].fold) not in rows:
-                rows[fold] = _rows(prepared.holding_out(fold), self.experiment)
+            seen = prepared.view(*(view := (first.replicate, first.fold)))
+            if view not in rows:
+                rows[view] = _rows(seen, self.experiment)
             for task in networks[0]:
-                own, *others = [_explained(prepared, task, network[task]) for network in networks]
-                source = prepared.tasks[task].source
-                subjects[task] = Subject(source, own, others[0] if others else None, rows[fold][source])
+                own, *others = [_explained(seen, task, network[task]) for network in networks]
+                source = seen.tasks[task].source
+                subjects[task] = Subject(source, own, others[0] if others else None, rows[view][source])
         return {task: subjects[task] for task in prepared.tasks}
 
     def _whose(self) -> str:
@@ -111,10 +114,12 @@ def _rows(prepared: "Prepared", experiment: Experiment) -> dict[str, "Tensor"]:
     from pipeline.draws import seed_of
 
     found = {}
-    for source, inputs in prepared.split("validation").inputs.items():
+    split = prepared.split("validation")
+    for source, count in split.rows.items():
         draws = np.random.default_rng(seed_of(experiment.seed, "explain", source))
-        chosen = np.sort(draws.permutation(len(inputs))[: experiment.explain.rows])
-        found[source] = torch.from_numpy(inputs[chosen].astype(np.float32))
+        chosen = np.sort(draws.permutation(count)[: experiment.explain.rows])
+        at = split.at[source][chosen] if source in split.at else chosen
+        found[source] = torch.from_numpy(split.inputs[source][at].astype(np.float32))
     return found
 
 

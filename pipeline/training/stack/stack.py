@@ -80,7 +80,7 @@ class Stack:
     ) -> None:
         assert len({slot.shape() for slot in slots}) == 1
         first = slots[0].experiment
-        self.prepared = prepared = prepared.holding_out(slots[0].fold)
+        self.prepared = prepared = prepared.view(slots[0].replicate, slots[0].fold)
         self.on = on or On.named("cuda" if first.device == "cuda" else "cpu")
         self.length = length_of(prepared, first)
         self.batches: Batches | ResidentBatches = _batches(prepared, first, self.on)

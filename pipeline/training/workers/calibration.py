@@ -73,6 +73,7 @@ def calibrate(prepared: Prepared, slot: Slot, folder: Path, log: Callable[[str],
         folder: Where measurements are stored.
         log: Called with a line that says what was measured.
     """
+    prepared = prepared.view(slot.replicate, None)
     about = _about(prepared, slot)
     path = folder / f"{sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]}.json"
     if (known := _read(path)) is not None:

@@ -40,7 +40,7 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
         slot: Any of the stack.
         copies: Of its state that exist at the same time.
     """
-    experiment = slot.experiment
+    experiment, prepared = slot.experiment, prepared.view(slot.replicate, None)
     training = experiment.training
     network = build_network(prepared, [experiment])
     values, buffers = (

@@ -52,7 +52,10 @@ class Scheduler:
         if experiment.device == "cuda":  # which this process keeps busy, and which is the faster the larger the stack
             return WorkerPool(1, _ALL, self._workers)
         in_all = in_all or len(slots)
-        whole, prepared = prepared, prepared.holding_out(slots[-1].fold)  # the last fold has the most to learn from
+        whole, prepared = (
+            prepared,
+            prepared.view(slots[-1].replicate, slots[-1].fold),
+        )  # the last fold has the most rows
         guessed = Speed({BLOCK: guess(prepared, experiment)})
         if self._is_worth_measuring(prepared, experiment, guessed, in_all):
             # Workers start on the other cores while this one measures.
@@ -79,7 +82,8 @@ class Scheduler:
         check(prepared, slots)
         experiment = slots[0].experiment
         speed = calibrate(prepared, slots[0], self._folder, self._log)
-        prepared, stacked = prepared.holding_out(slots[-1].fold), len(slots) // len({slot.fold for slot in slots})
+        prepared = prepared.view(slots[-1].replicate, slots[-1].fold)
+        stacked = len(slots) // len({(slot.replicate, slot.fold) for slot in slots})
         if experiment.device == "cuda":
             return len(slots) * training_seconds(prepared, experiment, speed, stacked)
         processes = experiment.processes if experiment.processes != "auto" else cores()
