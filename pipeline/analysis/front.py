@@ -86,7 +86,7 @@ def _points(
 ) -> list[Point]:
     """What every slot answers."""
     losses = {task: loss_of(tasks[task], network.on.device) for task in prepared.tasks}
-    tallies = {task: tally_of(it, network.on) for task, it in prepared.tasks.items()}
+    tallies = {task: tally_of([it], network.on) for task, it in prepared.tasks.items()}
     totals: dict[str, Tensor] = {task: torch.zeros(len(network.values), dtype=torch.float64) for task in losses}
     counts = dict.fromkeys(losses, 0.0)
     for batch in in_order(prepared, prepared.split(split), evaluated_rows(network.units(training=False))):

@@ -34,13 +34,12 @@ class Slot:
     replicate: int | None = None
 
     def shape(self) -> tuple[tuple[str, Any], ...]:
-        """The settings that all slots of a stack must have in common, and whose rows they see."""
-        settings = (
+        """The settings that all slots of a stack must have in common."""
+        return tuple(
             (key, str(value))
             for key, value in flatten(self.experiment).items()
             if "study" in (found := facts(key)).read_by and not found.per_slot and not key.startswith("tuning.")
         )
-        return ("fold", str(self.fold)), ("replicate", str(self.replicate)), *settings
 
 
 def seed_slots(experiment: Experiment, prepared: Prepared) -> list[Slot]:
