@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.steps.context import Context
+from pipeline.steps.data import log_datasets, opened
 from pipeline.steps.page import PageStep
 from pipeline.steps.step import Step
-from pipeline.steps.train import Train, log_datasets
+from pipeline.steps.train import Train
 from pipeline.tracking import tags
 
 if TYPE_CHECKING:
@@ -67,21 +68,25 @@ class Explain(PageStep):
         from pipeline.training.numerics import settle
 
         settle()
-        log_datasets(run, self._prepare, ("validation",))
+        log_datasets(run, self._prepared, ("validation",))
         found = explain(self._subjects(), self.experiment.seed, context.console.detail)
         found.save(folder)
         run.metrics(found.metrics())
         self.publish(run, folder, explanation_page(self.experiment.name, self._whose(), found), answer(found))
 
+    @property
+    def _prepared(self) -> "Prepared":
+        """What the networks that are put to use were trained on."""
+        return opened(self._prepare, self.experiment, whole=True)
+
     def _subjects(self) -> dict[str, "Subject"]:
         """Every task with its network and another, and rows of its source that its network has not learnt from."""
-        from pipeline.data.prepared import open_prepared
         from pipeline.serving.rebuilt import rebuilt
         from pipeline.studies.explain.explanation import Subject
         from pipeline.training.saved import file_of
         from pipeline.training.slot import seed_slots
 
-        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
+        prepared = self._prepared
         rows: dict[int | None, dict[str, Tensor]] = {}
         subjects = {}
         for it in self._chosen:
