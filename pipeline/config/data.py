@@ -67,6 +67,7 @@ class OuterFolds(Settings):
     repeats: Annotated[int, REPEATS] = Field(default=2, ge=1)
 
 
+_MOST = 1024  # replicates
 _Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
@@ -112,8 +113,8 @@ class DataSettings(Settings):
     @field_validator("test")
     @classmethod
     def _few(cls, test: Any) -> Any:
-        if isinstance(test, OuterFolds) and test.folds * test.repeats > REPEATS.le:
-            raise ValueError(f"{test.folds} folds x {test.repeats} are more than {REPEATS.le:,} networks")
+        if isinstance(test, OuterFolds) and test.folds * test.repeats > _MOST:
+            raise ValueError(f"{test.folds} folds x {test.repeats} are more than {_MOST:,} networks")
         return test
 
     @property
