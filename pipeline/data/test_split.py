@@ -13,11 +13,21 @@ class TestSplit:
 
     Attributes:
         rows: The split itself, with the groups of its rows.
+        replicates: Where every row tests, that of each replicate instead.
+        numbers: By replicate and source, which of the source's rows each of these is.
     """
 
     __test__ = False  # not a test case for pytest
 
-    rows: Split
+    rows: Split | None = None
+    replicates: tuple[Split, ...] = ()
+    numbers: tuple[dict[str, np.ndarray], ...] = ()
+
+    def of(self, replicate: int | None) -> Split:
+        """The rows of a replicate; without one those of the one split there is."""
+        found = self.rows if replicate is None else self.replicates[replicate]
+        assert found is not None
+        return found
 
 
 def open_test_split(prepared: Prepared) -> TestSplit:
