@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pipeline.analysis.candidate import Candidate
 from pipeline.config import Experiment
+from pipeline.data.prepared import Prepared
 from pipeline.model import Network
 from pipeline.training.saved import load_networks
 from pipeline.training.slot import Slot
@@ -22,12 +23,14 @@ class Networks:
         slots: Theirs.
         places: Which of the candidate's slots they are.
         thresholds: Of multilabel tasks, [K][L].
+        prepared: The data as they see them.
     """
 
     network: Network
     slots: list[Slot]
     places: list[int]
     thresholds: Mapping[str, list[list[float]]]
+    prepared: Prepared
 
     @property
     def experiment(self) -> Experiment:
@@ -40,7 +43,9 @@ def networks_of(candidate: Candidate) -> Iterator[Networks]:
     slots = candidate.slots
     experiments = {slot.name: slot.experiment for slot in slots}
     for group in load_networks(candidate.folder, candidate.prepared, experiments):
-        yield Networks(group.network, [slots[place] for place in group.places], group.places, group.thresholds)
+        yield Networks(
+            group.network, [slots[place] for place in group.places], group.places, group.thresholds, candidate.prepared
+        )
 
 
 def each_slot(candidate: Candidate, ask: Callable[[Networks], Sequence[T]]) -> list[T]:

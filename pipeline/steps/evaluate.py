@@ -98,7 +98,7 @@ class Evaluate(Step):
                 context.console.detail(unseen_line(name, task.unseen))
         references = self._references(context, prepared, test)
         evaluation = evaluate(
-            candidates, test.rows, context.console.detail, references.scores, references.constants, self._against
+            candidates, test, context.console.detail, references.scores, references.constants, self._against
         )
         evaluation.save(folder)
 
@@ -124,12 +124,11 @@ class Evaluate(Step):
 
     def _references(self, context: Context, prepared: "Prepared", test: "TestSplit") -> "References":
         """What the constant prediction, and methods without a network, make of the same rows."""
-        from pipeline.analysis.references import references
+        from pipeline.analysis.references import every_reference
 
-        return references(
+        return every_reference(
             prepared,
-            prepared.split("train"),
-            test.rows,
+            test,
             self.experiment.seed,
             reference_s(context) if self.experiment.baselines.reference else None,
             context.console.detail,
