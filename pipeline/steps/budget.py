@@ -110,7 +110,7 @@ def seeds_s(context: Context, experiment: Experiment, prepare: Step) -> float:
     from pipeline.training.slot import seed_slots
 
     data = open_prepared(prepare.outputs).only(experiment.tasks)
-    slots = seed_slots(on_device(experiment, resolve_device(experiment)), data.chained)
+    slots = seed_slots(on_device(experiment, resolve_device(experiment)), data)
     return float(context.scheduler.training_s(data, slots))
 
 
@@ -196,7 +196,7 @@ class _Cost:
         whole = _trained_as(experiment, on_device(self._studies[0], resolve_device(self._studies[0])))
         data = self._of(whole)
         assert whole.tuning is not None
-        batch = batch_slots(dict.fromkeys(range(whole.tuning.batch), whole))
+        batch = batch_slots(dict.fromkeys(range(whole.tuning.batch), whole), data)
         one_s: float = self._context.scheduler.training_s(data, batch) / len(batch)
         own = self._of(experiment)
         share: float = guess(own, experiment) / guess(data, whole)

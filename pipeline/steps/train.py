@@ -121,7 +121,7 @@ class Train(Step):
         if self.winners:
             run.text(json.dumps(list(self.winners), indent=1, sort_keys=True), WINNERS)
         trained = [on_device(it, self._device) for it in self.experiments]
-        slots = slots_of(trained, prepared.chained)
+        slots = slots_of(trained, prepared)
         states = self._fit(context, run, prepared, slots)
         if lost := [state.name for state in states if state.status == "diverged"]:
             raise Diverged(
@@ -129,7 +129,7 @@ class Train(Step):
                 "lower training.learning_rate or set training.clip_norm"
             )
         run.metrics(kept(states), step=max(state.looks for state in states) + 1)
-        saved.save(folder, prepared, self.experiments, states, [slot.fold for slot in slots])
+        saved.save(folder, prepared, slots, states)
         learnt = history(states)
         if found := note(self.experiment.balancing.method, learnt):
             run.tags({tags.FALLBACKS: found})
@@ -144,7 +144,7 @@ class Train(Step):
         tuning, open_study = self.experiment.tuning, self.study is not None and self.study.result is None
         trained = [self.experiment] * self.experiment.replicates if open_study else self.experiments
         prepared = opened(self._prepare, self.experiment, self.reads_all)
-        slots = slots_of([on_device(it, self._device) for it in trained], prepared.chained)
+        slots = slots_of([on_device(it, self._device) for it in trained], prepared)
         check(prepared, slots, setting="tuning.replicates" if self.study and tuning and tuning.replicates else "")
 
     def settle(self, context: Context) -> None:
@@ -158,7 +158,7 @@ class Train(Step):
         from pipeline.training.length import length_of
         from pipeline.training.loop import fit
 
-        first = prepared.holding_out(slots[0].fold)
+        first = prepared.view(slots[0].replicate, slots[0].fold)
         rows, data = first.train_rows, self.experiment.data
         left_out = dropped(rows, data.mix, data.effective_temperature)
         for source in left_out.keys() & first.sources:

@@ -19,6 +19,7 @@ from pipeline.urls import sqlite_file, sqlite_url
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from pipeline.data.prepared import Prepared
     from pipeline.tracking.run import Run
     from pipeline.training.slot import Slot
 
@@ -106,7 +107,9 @@ class Tune(Step):
         trained = on_device(self.experiment, self._device)
         with (
             context.console.bar(self.title, in_all) as bar,
-            context.scheduler.pool(prepared, self._batch(trained), in_all * (trained.training.folds or 1)) as pool,
+            context.scheduler.pool(
+                prepared, self._batch(trained, prepared), in_all * (trained.training.folds or 1)
+            ) as pool,
         ):
             projection = Projection(context, run, self.experiment, name, self._prepare.digest, bar)
             callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
@@ -129,14 +132,14 @@ class Tune(Step):
         from pipeline.training.workers.memory import check
 
         prepared = opened(self._prepare, self.experiment, self._reads_all)
-        check(prepared, self._batch(on_device(self.experiment, self._device)))
+        check(prepared, self._batch(on_device(self.experiment, self._device), prepared))
 
-    def _batch(self, trained: Experiment) -> "list[Slot]":
+    def _batch(self, trained: Experiment, prepared: "Prepared") -> "list[Slot]":
         """The slots of a batch of trials."""
         from pipeline.training.slot import batch_slots
 
         assert trained.tuning is not None
-        return batch_slots(dict.fromkeys(range(min(trained.tuning.batch, trained.trials)), trained))
+        return batch_slots(dict.fromkeys(range(min(trained.tuning.batch, trained.trials)), trained), prepared)
 
     def _study(self, context: Context) -> tuple[Any, str]:
         """The study of this identity, or a new one; what a new one differs in from the last is said."""

@@ -90,7 +90,7 @@ class Explain(PageStep):
         rows: dict[int | None, dict[str, Tensor]] = {}
         subjects = {}
         for it in self._chosen:
-            every = seed_slots(it.trained.experiment, prepared.chained)
+            every = seed_slots(it.trained.experiment, prepared)
             slots = [every[place] for place in it.places if place < len(every)]
             networks = [rebuilt(file_of(it.trained.outputs, slot.name), slot.name) for slot in slots]
             if (fold := slots[0].fold) not in rows:
@@ -116,10 +116,12 @@ def _rows(prepared: "Prepared", experiment: Experiment) -> dict[str, "Tensor"]:
     from pipeline.draws import seed_of
 
     found = {}
-    for source, inputs in prepared.split("validation").inputs.items():
+    split = prepared.split("validation")
+    for source, count in split.rows.items():
         draws = np.random.default_rng(seed_of(experiment.seed, "explain", source))
-        chosen = np.sort(draws.permutation(len(inputs))[: experiment.explain.rows])
-        found[source] = torch.from_numpy(inputs[chosen].astype(np.float32))
+        chosen = np.sort(draws.permutation(count)[: experiment.explain.rows])
+        at = split.at[source][chosen] if source in split.at else chosen
+        found[source] = torch.from_numpy(split.inputs[source][at].astype(np.float32))
     return found
 
 
