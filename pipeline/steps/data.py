@@ -43,4 +43,4 @@ def _checksums(folder: Path, split: str) -> dict[str, str]:
     from pipeline.data.prepared import MANIFEST
 
     files: dict[str, str] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-    return {name: checksum for name, checksum in files.items() if f".{split}." in name}
+    return {name: checksum for name, checksum in files.items() if f".{split}." in name and "/" not in name}

@@ -4,6 +4,8 @@ Nothing else asks: an experiment is settled before its steps are made.
 """
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -71,7 +73,7 @@ def _settle(context: Context, prepare: Step) -> None:
     outer = json.loads((prepare.outputs / MANIFEST).read_text(encoding="utf-8")).get("outer")
     if outer:
         context.every_row_tests = True
-        context.experiment = settled(context.experiment, outer["replicates"], f"the data have {in_words(**outer)}")
+        context.experiment = settled(context.experiment, outer["replicates"], f"the data have {in_words(outer)}")
         return
     try:
         context.experiment.check_trials()
@@ -79,10 +81,11 @@ def _settle(context: Context, prepare: Step) -> None:
         raise UserError(str(error)) from None
 
 
-def in_words(folds: int, repeats: int, replicates: int) -> str:
-    """How every row tests: `10 replicates (5 folds, twice)`."""
+def in_words(outer: Mapping[str, Any]) -> str:
+    """How every row tests, as the manifest of the data has it: `10 replicates (5 folds, twice)`."""
+    folds, repeats = outer["folds"], outer["repeats"]
     often = {1: "", 2: ", twice"}.get(repeats, f", {repeats} times")
-    return f"{replicates} replicates ({folds} folds{often})"
+    return f"{outer['replicates']} replicates ({folds} folds{often})"
 
 
 def _written(experiment: Experiment) -> dict[str, int]:
