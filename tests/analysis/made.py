@@ -40,7 +40,7 @@ def task_scores(
     right = int(correct.sum())
     confusion = np.array([[0, 0, right], [0, 1, correct.size - right]])
     columns = np.stack([labelled, correct.mean(0) * labelled], 1).astype(np.float64)
-    return TaskScores(source, "accuracy", all_metrics, labelled, columns, confusion, groups=groups)
+    return TaskScores(source, "accuracy", all_metrics, labelled, columns, confusion, CLASSES, groups=groups)
 
 
 def square(confusions: np.ndarray | None, count: int) -> np.ndarray:
@@ -102,7 +102,7 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
         costs=pd.DataFrame(
             [{"candidate": name, "parameters": 10, "latency_ms": 0.1, "rows_per_second": 1e5} for name in groups]
         ),
-        confusions=tables.confusions_table(scores, dict.fromkeys(tasks, CLASSES)),
+        confusions=tables.confusions_table(scores),
         curves=pd.DataFrame(
             [
                 [name, "validation", task, "accuracy", epoch, 10 * epoch, 0.8, 0.7, 0.9, 5, epoch == 2]
@@ -171,12 +171,13 @@ def candidate(
     seen = prepared.only((task,) if task else settings.tasks)
     title = f"{role} {task}" if task else role
     mine = settings.model_copy(update={"tasks": {task: settings.tasks[task]}}) if task else settings
-    stack = Stack(seen, seed_slots(mine))
+    slots = seed_slots(mine, seen)
+    stack = Stack(seen, slots)
     while stack.running:
         advance(stack)
     states = sorted(stack.states(), key=lambda state: state.name)
     place = folder / title.replace(" ", "_")
     place.mkdir(parents=True)
-    save(place, seen, [mine] * len(states), states)
+    save(place, seen, slots, states)
     history(states).to_parquet(place / "history.parquet")
     return Candidate(title, role, (mine,) * len(states), seen, place, place / "history.parquet", task)

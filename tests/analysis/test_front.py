@@ -14,6 +14,7 @@ from pipeline.analysis.tables import FRONT, front_table
 from pipeline.config import with_values
 from pipeline.data.batches import in_order
 from pipeline.data.prepared import open_split
+from pipeline.data.test_split import TestSplit
 from pipeline.model.layers import Preference
 from pipeline.reports.figures.tradeoff import fronts
 from pipeline.training.assess import assess
@@ -78,9 +79,9 @@ def test_each_seed_is_asked_about_the_fold_that_it_held_out(tmp_path: Path) -> N
     data = in_folds(tmp_path, ODD, rows=51)
     own = {"training.folds": 3, "training.seeds": 3, "data.validation": 0.0, "training.epochs": 1}
     folded = experiment_on(data, COSMOS | own)
-    slots = seed_slots(folded)
+    slots = seed_slots(folded, data)
     states = [trained(data, [slot])[slot.name] for slot in slots]
-    (saved,) = save(tmp_path, data, [folded] * 3, states, [slot.fold for slot in slots])
+    (saved,) = save(tmp_path, data, slots, states)
     found = front(Candidate("default", "default", (folded,) * 3, data, tmp_path, tmp_path))
     network, _ = load_network(saved, data, folded)
     for seed, slot in enumerate(slots):
@@ -100,7 +101,7 @@ def test_networks_that_are_given_no_preference_have_no_front(tmp_path: Path) -> 
 
 def test_an_evaluation_keeps_the_fronts_of_the_networks_that_have_one(made: Candidate, tmp_path: Path) -> None:
     other = candidate(tmp_path, made.prepared, experiment(), "separate")
-    found = evaluate([made, other], open_split(made.prepared, "test"))
+    found = evaluate([made, other], TestSplit(open_split(made.prepared, "test")))
     assert set(found.front["candidate"]) == {"default"}
     assert len(found.front) == 2 * 7 * 3  # seeds, preferences, tasks
     assert "validation/all/hypervolume" not in found.metrics("default", ["side"])  # of three tasks
