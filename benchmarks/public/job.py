@@ -15,7 +15,7 @@ from benchmarks.truth.compared import comparison_of
 from benchmarks.truth.job import project, told, untracked
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
-from pipeline.analysis.references import references
+from pipeline.analysis.references import every_reference
 from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.analysis.tables import primary
 from pipeline.config import Experiment, load, under_base, with_values
@@ -137,9 +137,7 @@ def _networks(evaluation: Evaluation) -> dict[str, dict[str, list[float]]]:
 
 def _references(prepared: Prepared, experiment: Experiment) -> dict[str, dict[str, float]]:
     """Scores on test of the constant prediction, and of what learns without a network, by task."""
-    found = references(
-        prepared, prepared.split("train"), open_test_split(prepared).rows, experiment.seed, REFERENCE_S
-    ).scores
+    found = every_reference(prepared, open_test_split(prepared), experiment.seed, REFERENCE_S).scores
     return {
         task: {method: round(float(its[task].metrics[its[task].primary].mean()), 5) for method, its in found.items()
                if task in its}

@@ -47,7 +47,7 @@ def _replicate_of(family: Family, number: int) -> dict[str, Any]:
 
 def _changes(done: Trained) -> dict[str, Any]:
     prepared = open_prepared(done.job.prepare.outputs)
-    rows = open_test_split(prepared).rows
+    rows = open_test_split(prepared)
     values: dict[str, dict[str, float]] = {}
     metrics: dict[str, str] = {}
     for step in done.job.trained:

@@ -74,8 +74,8 @@ class ClassScorer:
         answers = with_unseen(self._task, two_or_more[:, labelled])
         self._parts.append(Answers.of(answers, targets.values[:, labelled]))
 
-    def scores(self, labels: np.ndarray) -> TaskScores:
-        """The scores, given the targets [N] of all rows taken."""
+    def scores(self, labels: np.ndarray, of_fold: bool = False) -> TaskScores:
+        """The scores, given the targets [N] of all rows taken; a fold that lacks a class has no F1."""
         task, answers, labelled = self._task, Answers.joined(self._parts), known(labels)
         targets = torch.from_numpy(labels[labelled])
         slots = [Answers(*(getattr(answers, name)[k] for name in Answers.__annotations__))
@@ -85,9 +85,10 @@ class ClassScorer:
         columns[labelled, 0] = 1.0
         columns[labelled, 1] = (answers.predicted == targets).double().mean(0).numpy()
         found = {name: np.array([one[name] for one in each]) for name in each[0]}
-        return TaskScores(
-            task.source, task.primary, found, labelled, columns, _confusions(self._task, targets, answers.predicted)
-        )
+        if of_fold and len(torch.unique(targets)) < len(task.scored):
+            found["macro_f1"][:] = np.nan
+        cells = _confusions(self._task, targets, answers.predicted)
+        return TaskScores(task.source, task.primary, found, labelled, columns, cells, task.scored)
 
 
 def metrics(task: PreparedTask, targets: Tensor, answers: Answers) -> dict[str, float]:

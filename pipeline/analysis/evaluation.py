@@ -16,9 +16,9 @@ from pipeline.analysis.candidate import SINGLE, Candidate, Role
 from pipeline.analysis.curves import curves_table
 from pipeline.analysis.hypervolume import estimated
 from pipeline.analysis.metrics import Scores, draw_together
+from pipeline.analysis.pooled import Tested
 from pipeline.analysis.settings import compared_all, differs_in
 from pipeline.analysis.statistics.unfinished import finished_table
-from pipeline.data.prepared import Split
 from pipeline.store_keys import keys_of
 
 _FOR_PEOPLE = ("candidates", "scores", "differences", "delta_m", "gaps", "costs", "gates", "front", "finished")
@@ -129,7 +129,7 @@ class Evaluation:
 
 def evaluate(
     candidates: Sequence[Candidate],
-    test: Split,
+    test: Tested,
     report: Callable[[str], None] = lambda line: None,
     references: Mapping[str, Scores] = MappingProxyType({}),
     constants: Mapping[str, str] = MappingProxyType({}),
@@ -141,7 +141,7 @@ def evaluate(
         candidates: One default, and any single-task baselines (all tasks or none), separate and tuned; or the arms of a
             comparison; or networks of groups of tasks. `differs` is what each differs in from the first that is no
             single-task baseline.
-        test: The opened test split of all tasks.
+        test: The opened test split of all tasks: of all replicates together, where every row tests.
         report: Takes a line about what is being done.
         references: Scores of methods without a network, see `pipeline.analysis.reference`; under
             `pipeline.analysis.candidate.CONSTANT` those of the constant prediction.
@@ -153,9 +153,8 @@ def evaluate(
     from pipeline.analysis.front import front
     from pipeline.analysis.gap import gaps
     from pipeline.analysis.gates import gates
-    from pipeline.analysis.scores import grouped, score
+    from pipeline.analysis.scores import score
 
-    references = {method: grouped(it, test) for method, it in references.items()}
     default = next(candidate for candidate in candidates if candidate.role != "single")
     groups: dict[str, list[Candidate]] = {}
     scores: dict[str, Scores] = {}
@@ -174,7 +173,6 @@ def evaluate(
     names = [name for name in groups if name != SINGLE]
     more = [(name, other) for name in names for other in against if other in names and other != name]
     tuned = [name for name, its in groups.items() if all(it.is_tuned for it in its)]
-    classes = {name: task.scored for name, task in default.prepared.tasks.items()}
     metrics = {name: task.primary for name, task in default.prepared.tasks.items()}
     shared = [candidate for candidate in candidates if candidate.role != "single"]
     return Evaluation(
@@ -186,7 +184,7 @@ def evaluate(
         delta_m=tables.delta_m_table(scores, [(name, SINGLE) for name in scores] + more, tuned),
         gaps=tables.gaps_table(measured),
         costs=pd.DataFrame([{"candidate": name} | asdict(cost) for name, cost in costs(groups).items()]),
-        confusions=tables.confusions_table(scores, classes),
+        confusions=tables.confusions_table(scores),
         curves=curves_table(candidates),
         references=tables.scores_table(references),
         constants=pd.DataFrame(list(constants.items()), columns=tables.CONSTANTS),

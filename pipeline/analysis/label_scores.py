@@ -32,8 +32,8 @@ class LabelScorer:
         """Take logits [K, B, L]."""
         self._logits.append(logits.clone())
 
-    def scores(self, labels: np.ndarray) -> TaskScores:
-        """The scores, given the targets [N, L] of all rows taken.
+    def scores(self, labels: np.ndarray, of_fold: bool = False) -> TaskScores:
+        """The scores, given the targets [N, L] of all rows taken; of a label that no row of a fold has there is no F1.
 
         A label that training never showed is known where a row has it, and is never answered: it is wrong there, its F1
         is 0, its log loss `UNSEEN_NLL`, and it has no ranks.
@@ -45,7 +45,7 @@ class LabelScorer:
         own_ = self._thresholds or [[HALF] * len(task.classes)] * len(logits)
         thresholds = np.array([[*slot, *[HALF] * unseen] for slot in own_])
         each = [
-            _metrics(task.scored[: labels.shape[1]], slot, labels, present, own)
+            _metrics(task.scored[: labels.shape[1]], slot, labels, present, own, of_fold)
             for slot, own in zip(logits, thresholds, strict=True)
         ]
         found = {name: np.array([one[name] for one in each]) for name in each[0]}
@@ -55,19 +55,28 @@ class LabelScorer:
 
 
 def _metrics(
-    classes: tuple[str, ...], logits: Tensor, labels: np.ndarray, present: np.ndarray, thresholds: np.ndarray
+    classes: tuple[str, ...],
+    logits: Tensor,
+    labels: np.ndarray,
+    present: np.ndarray,
+    thresholds: np.ndarray,
+    of_fold: bool,
 ) -> dict[str, float]:
     """One seed's metrics, from its logits [N, L], and its answers, which are probabilities above thresholds [L].
 
     `accuracy` (of answers), `nll` and `ece` (of probabilities) are over all labels of all rows, the others means over
-    labels; a label without rows of both kinds is left out of `roc_auc` and `average_precision`.
+    labels; a label without rows of both kinds is left out of `roc_auc` and `average_precision`, and in a fold one that
+    no row has of `macro_f1`.
     """
     answers = torch.sigmoid(logits).numpy() > thresholds
     found = {
         name: by_label(metric, labels, logits.numpy(), present)
         for name, metric in (("roc_auc", roc_auc), ("average_precision", average_precision))
     }
-    f1 = by_label(lambda true, said: f1_score(true, said) if len(true) else np.nan, labels, answers, present)
+    f1 = by_label(
+        lambda true, said: f1_score(true, said) if (true.any() if of_fold else len(true)) else np.nan,
+        labels, answers, present,
+    )  # fmt: skip
     values = {name: mean_of_known(its) for name, its in (found | {"macro_f1": f1}).items()}
     values |= _over_all(logits[torch.from_numpy(present)], labels[present] > 0, answers[present])
     for name, its in found.items():

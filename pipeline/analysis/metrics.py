@@ -1,6 +1,6 @@
 """What scores are made of. Nothing here needs torch: whoever only reads scores does not import it.
 
-Shapes: K seeds, N rows of a task's source, C classes, L labels at once, R resamples.
+Shapes: K seeds (or replicates), N rows of a task's source, C classes, L labels at once, R resamples.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +10,15 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.analysis.counts import ROUNDING, added
-from pipeline.analysis.statistics.intervals import UNBOUNDED, Bounds, Part, over_rows, resampled_sums
+from pipeline.analysis.statistics.intervals import (
+    UNBOUNDED,
+    Bounds,
+    Part,
+    mean_of,
+    over_rows,
+    resampled_sums,
+    resampled_times,
+)
 from pipeline.draws import seed_of
 
 LOWER_IS_BETTER = frozenset({"nll", "ece", "mae", "rmse"})
@@ -34,18 +42,21 @@ class TaskScores:
     Attributes:
         source: Whose rows were scored.
         primary: Name of the metric that decides.
-        metrics: Each metric by name, float64 [K]; NaN where no row is labelled.
-        labelled: Whether a row has a target, bool [N].
+        metrics: Each metric by name, float64 [K]; NaN where it is not known, as where no row is labelled.
+        labelled: Whether a row has a target, bool [N]; where every row tests, of those that were tested.
         columns: What each row adds to the sums that the primary metric, mean over seeds, is made of: float64 [N, M].
             Of an accuracy: being labelled; being answered right. Of an R2: being labelled; target; its square; squared
             error. Of a ROC-AUC, for each label: having it; not having it; the row's placement in either case (the share
             of the other rows that it is ranked rightly against), less half the AUC. Of an entity F1, for each seed:
-            entities that are right; those answered and those that are true, together.
+            entities that are right; those answered and those that are true, together. Where every row tests, of the
+            rows of one fold after the other.
         confusions: How often which class is answered for which, over all seeds: true class, answered class, rows, of
             pairs that occur; int64 [M, 3]; None where there are no classes.
+        classes: Names of these; nothing where there are none.
         undirected: Names of metrics of which nobody has said whether higher is better.
         groups: The group of each row, from 0, int64 [N]: rows of one are drawn together; None where rows are
             independent.
+        folds: Where every row tests, the rows that each replicate tested, int64, K times; else nothing.
     """
 
     source: str
@@ -54,8 +65,10 @@ class TaskScores:
     labelled: np.ndarray
     columns: np.ndarray
     confusions: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
     undirected: frozenset[str] = frozenset()
     groups: np.ndarray | None = None
+    folds: tuple[np.ndarray, ...] = ()
 
     @property
     def seeds(self) -> int:
@@ -95,14 +108,46 @@ def draw_together(scores: Iterable[TaskScores]) -> None:
     for it in scores:
         by_source.setdefault(it.source, []).append(it)
     for source, own in by_source.items():
-        columns = [it.columns if it.groups is None else summed(it.columns, it.groups) for it in own]
-        sums = resampled_sums(np.concatenate(columns, 1), np.random.default_rng(seed_of("bootstrap", source)))
-        ends, draw = np.cumsum([it.shape[1] for it in columns]), object()
-        for it, part in zip(own, np.split(sums, ends[:-1], axis=1), strict=True):
-            with np.errstate(invalid="ignore", divide="ignore"):
-                found = _OF_SUMS[it.primary](part)
+        draws, draw = np.random.default_rng(seed_of("bootstrap", source)), object()
+        resample = _of_folds if any(it.folds for it in own) else _of_rows
+        for it, found in zip(own, resample(own, draws), strict=True):
             it.__dict__[_RESAMPLES] = np.where(np.isfinite(found), found, np.nan)
             it.__dict__[_DRAW] = draw
+
+
+def _of_rows(scores: Sequence[TaskScores], draws: np.random.Generator) -> list[np.ndarray]:
+    """The primary metrics [R] of resamples of the rows that all seeds answer."""
+    columns = [it.columns if it.groups is None else summed(it.columns, it.groups) for it in scores]
+    sums = resampled_sums(np.concatenate(columns, 1), draws)
+    ends = np.cumsum([it.shape[1] for it in columns])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return [_OF_SUMS[it.primary](part) for it, part in zip(scores, np.split(sums, ends[:-1], axis=1), strict=True)]
+
+
+def _of_folds(scores: Sequence[TaskScores], draws: np.random.Generator) -> list[np.ndarray]:
+    """The primary metrics [R] of resamples of all tested rows, each the mean over the replicates' own folds.
+
+    A row is drawn as often in every fold that tests it, so with repeats its answers stay together.
+    """
+    units = [[rows if it.groups is None else it.groups[rows] for rows in it.folds] for it in scores]
+    tested = np.unique(np.concatenate([rows for own in units for rows in own]))
+    places = [[np.searchsorted(tested, rows) for rows in own] for own in units]
+    parts: list[list[np.ndarray]] = [[] for _ in scores]
+    for times in resampled_times(len(tested), draws):
+        for it, own, part in zip(scores, places, parts, strict=True):
+            columns = np.split(it.columns, np.cumsum([len(rows) for rows in own])[:-1])
+            sums = np.stack([times[:, rows] @ one for rows, one in zip(own, columns, strict=True)], 1)
+            found = of_fold_sums(it.primary, sums)
+            part.append(mean_of(np.where(np.isnan(it.metrics[it.primary]), np.nan, found)))
+    return [np.concatenate(part) for part in parts]
+
+
+def of_fold_sums(primary: str, sums: np.ndarray) -> np.ndarray:
+    """A primary metric of each replicate [R, K], from sums over the rows of its fold [R, K, M]."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if primary == "r2":
+            return _r2_of_folds(sums)
+        return _OF_SUMS[primary](sums.reshape(-1, sums.shape[2])).reshape(sums.shape[:2])
 
 
 def pair(scores: Sequence[TaskScores]) -> None:
@@ -186,6 +231,15 @@ def _r2(sums: np.ndarray) -> np.ndarray:
     count, linear, squares, errors = sums.T
     deviations = squares - linear**2 / count
     return 1.0 - errors / np.where(deviations > ROUNDING * squares, deviations, np.nan)
+
+
+def _r2_of_folds(sums: np.ndarray) -> np.ndarray:
+    """One less each fold's mean squared error by the variance of all tested targets: few rows have no variance."""
+    count, linear, squares, _ = np.moveaxis(sums.sum(1), 1, 0)
+    squares = squares / count
+    spread = squares - (linear / count) ** 2
+    errors: np.ndarray = sums[:, :, 3] / sums[:, :, 0]
+    return 1.0 - errors / np.where(spread > ROUNDING * squares, spread, np.nan)[:, None]
 
 
 def _roc_auc(sums: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ class NumberScorer:
         """Take answers [K, B, 1]."""
         self._answers.append(within(logits.squeeze(2), *self._task.bounds))
 
-    def scores(self, labels: np.ndarray) -> TaskScores:
+    def scores(self, labels: np.ndarray, of_fold: bool = False) -> TaskScores:
         """The scores, given the targets [N] of all rows taken."""
         task, labelled = self._task, known(labels)
         true = labels[labelled].astype(np.float64)

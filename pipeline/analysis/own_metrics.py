@@ -44,8 +44,13 @@ class Scorer(Protocol):
     def take(self, logits: Tensor, targets: Targets) -> None:
         """Take logits [K, B, C] and the targets that belong to them."""
 
-    def scores(self, labels: np.ndarray) -> TaskScores:
-        """The scores, given the targets of all rows taken."""
+    def scores(self, labels: np.ndarray, of_fold: bool = False) -> TaskScores:
+        """The scores, given the targets of all rows taken.
+
+        Args:
+            labels: The targets.
+            of_fold: The rows are one of several folds whose metrics are averaged: what the fold cannot tell of, NaN.
+        """
 
 
 class OwnScorer:
@@ -70,13 +75,13 @@ class OwnScorer:
         self._scorer.take(logits, targets)
         self._logits.append(logits.clone())
 
-    def scores(self, labels: np.ndarray) -> TaskScores:
+    def scores(self, labels: np.ndarray, of_fold: bool = False) -> TaskScores:
         """The scores, given the targets [N] or [N, L] of all rows taken.
 
         Raises:
             UserError: A metric fails, or answers no number.
         """
-        scores, count = self._scorer.scores(labels), len(self._task.classes)
+        scores, count = self._scorer.scores(labels, of_fold), len(self._task.classes)
         if self._task.definition.form == "labels":
             labels = labels[:, :count]
             rows = known(labels).any(1)

@@ -23,7 +23,7 @@ GATES = ["candidate", "seed", "level", "reader", "expert", "gate"]
 FRONT = ["candidate", "seed", "point", "task", "share", "loss", "metric", "value"]
 FINISHED = ["candidate", "task", "fall", "sd", "final", "unfinished"]
 CONSTANTS = ["task", "answer"]
-_ESTIMATE = ["mean", "low", "high", "se", "df", "p", "rows_var", "between_var", "knows", "num_seeds"]
+_ESTIMATE = ["mean", "low", "high", "se", "df", "p", "rows_var", "between_var", "knows", "num_seeds", "left_out"]
 _DIFFERENCE = ["candidate", "against", "task", "metric", "primary", *_ESTIMATE, "p_holm", "verdict"]
 _TEXT = ("candidate", "against", "role", "task", "metric", "split", "true", "answered", "answer", "knows", "verdict",
          "note", "differs", "key", "value_json", "reader", "expert")  # fmt: skip
@@ -144,7 +144,7 @@ def gaps_table(gaps: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFr
     return pd.DataFrame(rows, columns=["candidate", "task", "metric", *_GAP])
 
 
-def confusions_table(scores: Mapping[str, Scores], classes: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+def confusions_table(scores: Mapping[str, Scores]) -> pd.DataFrame:
     """One row a candidate, task, true class and answered class: how many rows, summed over seeds.
 
     Mistakes are there where they occur; right answers of every class, in the classes' order.
@@ -153,9 +153,9 @@ def confusions_table(scores: Mapping[str, Scores], classes: Mapping[str, tuple[s
     parts = []
     for name, task, it in _each(scores):
         if it.confusions is not None:
-            right = np.arange(len(classes[task])).repeat(2).reshape(-1, 2)
+            right = np.arange(len(it.classes)).repeat(2).reshape(-1, 2)
             cells = added([np.pad(right, ((0, 0), (0, 1))), it.confusions])
-            names = np.array(classes[task], object)
+            names = np.array(it.classes, object)
             values = [name, task, names[cells[:, 0]], names[cells[:, 1]], cells[:, 2]]
             parts.append(pd.DataFrame(dict(zip(columns, values, strict=True))))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
@@ -231,4 +231,4 @@ def _columns(found: Estimate) -> dict[str, Any]:
     interval = found.interval()
     values: dict[str, Any] = {"mean": found.mean, "low": interval.low, "high": interval.high}
     values |= {name: getattr(found, name) for name in ("se", "df", "p", "rows_var", "between_var", "knows")}
-    return values | {"num_seeds": found.num_seeds}
+    return values | {"num_seeds": found.num_seeds, "left_out": found.left_out}

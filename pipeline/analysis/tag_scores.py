@@ -36,12 +36,14 @@ class TagScorer:
         self._tokens.append(torch.stack([self._rows(it.double()).sum(-1) for it in tokens], -1))
         self._entities.append(self._spans.counts(*(self._rows(it) for it in (answered, targets.values, known))))
 
-    def scores(self, labels: np.ndarray) -> TaskScores:
-        """The scores, given the targets [N, T] of all rows taken."""
+    def scores(self, labels: np.ndarray, of_fold: bool = False) -> TaskScores:
+        """The scores, given the targets [N, T] of all rows taken; of a fold without any entity there is no F1."""
         task, entities, tokens = self._task, torch.cat(self._entities, 1), torch.cat(self._tokens, 1)
         right, answered, true = entities.sum(-1).unbind(-1)  # [K, N] each
         columns = torch.stack([right, answered + true], -1).transpose(0, 1).flatten(1)
         found = self._metrics(entities.sum(1), tokens.sum(1))
+        if of_fold and not true.any():
+            found |= {name: np.full(len(entities), np.nan) for name in ("entity_f1", "precision", "recall")}
         return TaskScores(task.source, task.primary, found, np.any(labels >= 0, axis=1), columns.double().numpy())
 
     def _rows(self, tokens: Tensor) -> Tensor:

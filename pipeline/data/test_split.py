@@ -19,9 +19,9 @@ class TestSplit:
 
     __test__ = False  # not a test case for pytest
 
-    rows: Split
+    rows: Split = field(default_factory=lambda: Split({}, {}))
     replicates: tuple[Split, ...] = ()
-    numbers: tuple[dict[str, np.ndarray], ...] = field(default=())
+    numbers: tuple[dict[str, np.ndarray], ...] = ()
 
     def of(self, replicate: int | None) -> Split:
         """The rows that a network of this replicate is tested on."""
@@ -35,7 +35,7 @@ def open_test_split(prepared: Prepared) -> TestSplit:
     numbers = tuple(
         {name: np.load(it.folder / rows_file(name, "test")) for name in it.sources} for it in prepared.replicates
     )
-    return TestSplit(Split({}, {}), tuple(map(_opened, prepared.replicates)), numbers)
+    return TestSplit(replicates=tuple(map(_opened, prepared.replicates)), numbers=numbers)
 
 
 def _opened(prepared: Prepared) -> Split:

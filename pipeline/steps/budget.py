@@ -19,7 +19,7 @@ from pipeline.errors import UserError
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.graph import Job
-from pipeline.steps.step import Step, key_of, perform
+from pipeline.steps.step import Step, key_of, look_up, perform
 from pipeline.steps.train import Train
 from pipeline.steps.tune import Tune
 from pipeline.tracking.keys import digest
@@ -63,6 +63,8 @@ def planned(
     studies = _studies(trained)
     if budget_s is None and not _is_open(studies):
         return {}
+    if context.experiment.awaits_data:
+        perform(context, trained[0].inputs[0])
     file = _place(context, studies, budget_s)
     replicates = studies[0].experiment.replicates
     if (known := _read(file)) is not None:
@@ -86,7 +88,9 @@ def planned(
 def as_planned(context: Context) -> Experiment:
     """The experiment with the trials of the whole job that were planned for it, if they were."""
     experiment = context.experiment
-    studies = _studies(Job(experiment, context.project).trained)
+    job = Job.of(context)
+    studies = _studies(job.trained)
+    look_up(context, job.prepare)
     if not _is_open(studies) or not all(key_of(it) for it in studies):
         return experiment
     if not (known := _read(_place(context, studies, None))):

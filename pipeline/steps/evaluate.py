@@ -10,9 +10,10 @@ from pipeline.config import Experiment
 from pipeline.kinds import kind_of
 from pipeline.plugins import fingerprint
 from pipeline.steps.context import Context
+from pipeline.steps.data import log_datasets
 from pipeline.steps.runs.logged import duration_s
 from pipeline.steps.step import Step
-from pipeline.steps.train import HISTORY, Train, log_datasets
+from pipeline.steps.train import HISTORY, Train
 from pipeline.tracking import tags
 from pipeline.tracking.run import METRIC_NAMES
 
@@ -90,14 +91,14 @@ class Evaluate(Step):
         prepared = open_prepared(self._prepare.outputs)
         candidates = [candidate_of(prepared, step, self._groupings) for step in self._trained]
         _record_opening(context, run, self._prepare.digest, [candidate.title for candidate in candidates])
-        log_datasets(run, self._prepare, ("test",))
+        log_datasets(run, prepared, ("test",))
         test = open_test_split(prepared)
         for name, task in prepared.tasks.items():
             if task.unseen:
                 context.console.detail(unseen_line(name, task.unseen))
         references = self._references(context, prepared, test)
         evaluation = evaluate(
-            candidates, test.rows, context.console.detail, references.scores, references.constants, self._against
+            candidates, test, context.console.detail, references.scores, references.constants, self._against
         )
         evaluation.save(folder)
 
@@ -123,12 +124,11 @@ class Evaluate(Step):
 
     def _references(self, context: Context, prepared: "Prepared", test: "TestSplit") -> "References":
         """What the constant prediction, and methods without a network, make of the same rows."""
-        from pipeline.analysis.references import references
+        from pipeline.analysis.references import every_reference
 
-        return references(
+        return every_reference(
             prepared,
-            prepared.split("train"),
-            test.rows,
+            test,
             self.experiment.seed,
             reference_s(context) if self.experiment.baselines.reference else None,
             context.console.detail,

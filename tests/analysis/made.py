@@ -40,7 +40,7 @@ def task_scores(
     right = int(correct.sum())
     confusion = np.array([[0, 0, right], [0, 1, correct.size - right]])
     columns = np.stack([labelled, correct.mean(0) * labelled], 1).astype(np.float64)
-    return TaskScores(source, "accuracy", all_metrics, labelled, columns, confusion, groups=groups)
+    return TaskScores(source, "accuracy", all_metrics, labelled, columns, confusion, CLASSES, groups=groups)
 
 
 def square(confusions: np.ndarray | None, count: int) -> np.ndarray:
@@ -102,7 +102,7 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
         costs=pd.DataFrame(
             [{"candidate": name, "parameters": 10, "latency_ms": 0.1, "rows_per_second": 1e5} for name in groups]
         ),
-        confusions=tables.confusions_table(scores, dict.fromkeys(tasks, CLASSES)),
+        confusions=tables.confusions_table(scores),
         curves=pd.DataFrame(
             [
                 [name, "validation", task, "accuracy", epoch, 10 * epoch, 0.8, 0.7, 0.9, 5, epoch == 2]

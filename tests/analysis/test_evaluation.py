@@ -12,6 +12,7 @@ from pipeline.analysis.metrics import TaskScores
 from pipeline.analysis.tables import TUNED_AGAINST_UNTUNED
 from pipeline.config import with_values
 from pipeline.data.prepared import Split, open_split
+from pipeline.data.test_split import TestSplit
 from tests.analysis.made import candidate, experiment, prepared, task_scores
 
 
@@ -29,13 +30,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     ]
     rows = replace(open_split(data, "test"), groups={"b": np.arange(80) // 2})
     constant = {"constant": {"far": _constant(rows)}}
-    return evaluate(candidates, rows, references=constant, constants={"far": "x"})
+    return evaluate(candidates, TestSplit(rows), references=constant, constants={"far": "x"})
 
 
 def _constant(rows: Split) -> TaskScores:
     """Always answering the first class of the task `far`."""
     right = rows.labels["far"] == 0
-    return task_scores(right[None], source="b")
+    return task_scores(right[None], source="b", groups=rows.groups["b"])
 
 
 def test_single_task_baselines_stand_side_by_side_as_one(found: Evaluation) -> None:

@@ -14,6 +14,7 @@ from pipeline.analysis.tables import FRONT, front_table
 from pipeline.config import with_values
 from pipeline.data.batches import in_order
 from pipeline.data.prepared import open_split
+from pipeline.data.test_split import TestSplit
 from pipeline.model.layers import Preference
 from pipeline.reports.figures.tradeoff import fronts
 from pipeline.training.assess import assess
@@ -100,7 +101,7 @@ def test_networks_that_are_given_no_preference_have_no_front(tmp_path: Path) -> 
 
 def test_an_evaluation_keeps_the_fronts_of_the_networks_that_have_one(made: Candidate, tmp_path: Path) -> None:
     other = candidate(tmp_path, made.prepared, experiment(), "separate")
-    found = evaluate([made, other], open_split(made.prepared, "test"))
+    found = evaluate([made, other], TestSplit(open_split(made.prepared, "test")))
     assert set(found.front["candidate"]) == {"default"}
     assert len(found.front) == 2 * 7 * 3  # seeds, preferences, tasks
     assert "validation/all/hypervolume" not in found.metrics("default", ["side"])  # of three tasks

@@ -8,13 +8,14 @@ import pytest
 from pipeline.analysis.gap import gaps
 from pipeline.analysis.scores import score
 from pipeline.config import with_values
+from pipeline.data.test_split import TestSplit
 from tests.analysis.made import candidate, experiment, prepared
 
 
 def test_the_gap_is_that_of_the_scores_of_both_splits(tmp_path: Path) -> None:
     data = prepared(tmp_path / "data")
     made = candidate(tmp_path / "models", data, experiment())
-    train, validation = (score(made, data.split(name)) for name in ("train", "validation"))
+    train, validation = (score(made, TestSplit(data.split(name))) for name in ("train", "validation"))
     found = gaps(made)
     for task in ("side", "odd", "far"):
         per_seed = train[task].metrics["accuracy"] - validation[task].metrics["accuracy"]

@@ -12,6 +12,7 @@ from pipeline.analysis.tables import GATES, gates_table
 from pipeline.config import with_values
 from pipeline.data.batches import in_order
 from pipeline.data.prepared import open_split
+from pipeline.data.test_split import TestSplit
 from pipeline.reports.figures.gates import gate_maps, likeness
 from pipeline.training.saved import FILE, load_network
 from tests.analysis.made import by_plotly, candidate, experiment, prepared
@@ -93,7 +94,7 @@ def test_an_evaluation_holds_the_gates_of_the_networks_that_mix(tmp_path: Path) 
     data = prepared(tmp_path / "data")
     mixing = with_values(experiment(), {"model.sharing": "cgc"})
     candidates = [candidate(tmp_path, data, mixing), candidate(tmp_path, data, experiment(), "separate")]
-    found = evaluate(candidates, open_split(data, "test")).gates
+    found = evaluate(candidates, TestSplit(open_split(data, "test"))).gates
     assert set(found["candidate"]) == {"default"}
     assert len(found) == 2 * 3 * 3  # seeds, tasks, and two experts of all and one of its own
 

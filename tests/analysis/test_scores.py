@@ -13,6 +13,7 @@ from pipeline.analysis.class_scores import Answers, metrics as class_metrics
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.scores import score
 from pipeline.data.prepared import Prepared, PreparedTask, Split, open_split
+from pipeline.data.test_split import TestSplit
 from pipeline.training.saved import FILE, load_network
 from tests.analysis.made import candidate, experiment, prepared, square
 
@@ -38,7 +39,7 @@ def both(data: Prepared, test_rows: Split, tmp_path_factory: pytest.TempPathFact
     logits = {name: it.clone().double() for name, it in network.forward(inputs).items()}
     odd = torch.sigmoid(logits["odd"])
     probabilities = {name: torch.softmax(it, -1).numpy() for name, it in logits.items() if name != "odd"}
-    return score(made, test_rows), probabilities | {"odd": torch.cat([1.0 - odd, odd], -1).numpy()}
+    return score(made, TestSplit(test_rows)), probabilities | {"odd": torch.cat([1.0 - odd, odd], -1).numpy()}
 
 
 @pytest.mark.parametrize("task", ["side", "odd", "far"])
@@ -119,23 +120,23 @@ def test_a_task_without_a_label_has_metrics_that_are_not_numbers(
     data: Prepared, test_rows: Split, tmp_path: Path
 ) -> None:
     unlabelled = Split(test_rows.inputs, test_rows.labels | {"odd": np.full(80, -1)})
-    scores = score(candidate(tmp_path, data, experiment()), unlabelled)["odd"]
+    scores = score(candidate(tmp_path, data, experiment()), TestSplit(unlabelled))["odd"]
     assert all(np.isnan(values).all() for values in scores.metrics.values())
     assert not scores.columns.any()
     assert not len(scores.confusions)
 
 
 def test_a_single_task_candidate_needs_its_own_rows_only(data: Prepared, test_rows: Split, tmp_path: Path) -> None:
-    found = score(candidate(tmp_path, data, experiment(), "single", "far"), test_rows)
+    found = score(candidate(tmp_path, data, experiment(), "single", "far"), TestSplit(test_rows))
     assert list(found) == ["far"]
     assert found["far"].source == "b"
 
 
 def test_scores_carry_the_groups_that_their_rows_come_in(data: Prepared, test_rows: Split, tmp_path: Path) -> None:
     rows = replace(test_rows, groups={"a": np.arange(80) // 4})
-    found = score(candidate(tmp_path, data, experiment()), rows)
+    found = score(candidate(tmp_path, data, experiment()), TestSplit(rows))
     assert (found["side"].units, found["odd"].units, found["far"].units) == (20, 20, 80)
-    apart = score(candidate(tmp_path / "again", data, experiment()), test_rows)
+    apart = score(candidate(tmp_path / "again", data, experiment()), TestSplit(test_rows))
     assert found["side"].metrics["accuracy"] == pytest.approx(apart["side"].metrics["accuracy"])
     assert len(found["side"].resampled) == len(apart["side"].resampled)
     assert not np.array_equal(found["side"].resampled, apart["side"].resampled)

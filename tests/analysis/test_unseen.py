@@ -51,7 +51,7 @@ def test_classes_are_scored_by_their_names(kind: str) -> None:
             two = labels[there] < 2
             assert values["roc_auc"] == pytest.approx(sk.roc_auc_score(labels[there][two], chances[two, 1]))
     assert np.isfinite(found.resampled).all()
-    table = confusions_table({"it": {"t": found}}, {"t": task.scored})
+    table = confusions_table({"it": {"t": found}})
     assert table[table["true"] == "b"]["count"].sum() == 20 * SEEDS
     assert not table[table["answered"].isin(["b", "e"])]["count"].any()
 

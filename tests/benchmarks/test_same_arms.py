@@ -16,6 +16,7 @@ from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.analysis.statistics.differences import delta_m
 from pipeline.config.compare import DEFAULT, EQUAL
 from pipeline.data.prepared import open_split
+from pipeline.data.test_split import TestSplit
 from pipeline.studies.compare.comparison import REFERENCES
 from tests.analysis.made import candidate, drawn, experiment, prepared
 
@@ -53,8 +54,8 @@ def test_arms_are_judged_as_the_comparison_judges_what_evaluate_found(tmp_path: 
         for seed, title in enumerate((EQUAL, "arm 1"))
     )
     test = open_split(data, "test")
-    ours = judged([score(it, test) for it in (one, other)])
-    theirs = contrasts(evaluate([one, other], test, against=[EQUAL]), REFERENCES)
+    ours = judged([score(it, TestSplit(test)) for it in (one, other)])
+    theirs = contrasts(evaluate([one, other], TestSplit(test), against=[EQUAL]), REFERENCES)
     mine = theirs[theirs["against"] == EQUAL]
     assert ours["p"].notna().any()
     pd.testing.assert_frame_equal(ours, mine.reset_index(drop=True))

@@ -5,6 +5,6 @@ itself, from the training rows alone, within a given time and a memory that is b
 """
 
 from pipeline.analysis.references.constant import CONSTANT
-from pipeline.analysis.references.scored import References, references
+from pipeline.analysis.references.scored import References, every_reference, references
 
-__all__ = ["CONSTANT", "References", "references"]
+__all__ = ["CONSTANT", "References", "every_reference", "references"]

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from pipeline.analysis.metrics import Scores, TaskScores
-from pipeline.analysis.references.constant import CONSTANT, constant
+from pipeline.analysis.pooled import Tested, pooled
+from pipeline.analysis.references.constant import CONSTANT, Constant, constant
 from pipeline.analysis.references.learning import Allowance, Clock
 from pipeline.analysis.references.taught import method_of, taught
-from pipeline.analysis.scores import scorer_of
+from pipeline.analysis.scores import grouped, scorer_of
 from pipeline.data.prepared import Prepared, PreparedTask, Split, known
 from pipeline.stacked import Targets
 
@@ -27,7 +28,7 @@ class References(NamedTuple):
     """What was found.
 
     Attributes:
-        scores: On test, by the name of the method and by task; a single seed of each.
+        scores: On test, by the name of the method and by task; a single seed of each, or one a replicate.
         constants: What the constant prediction answers, by task: the name of a class, or the mean in the target's unit.
         notes: By task a line on what was cut of the method that learns; only of tasks where something was.
     """
@@ -46,6 +47,7 @@ def references(
     report: Callable[[str], None] = lambda line: None,
     own: Mapping[str, Sequence[str]] = MappingProxyType({}),
     clock: Clock = time.monotonic,
+    of_fold: bool = False,
 ) -> References:
     """The constant prediction of every task, and what a method that learns makes of those that have one.
 
@@ -60,13 +62,16 @@ def references(
         report: Takes a line about what is being done.
         own: Metrics of the user's own by task.
         clock: Tells seconds.
+        of_fold: See `pipeline.analysis.own_metrics.Scorer`.
     """
-    found = References({CONSTANT: {}}, {}, {})
-    tasks = {name: task for name, task in prepared.tasks.items() if known(train.labels[name]).any()}
-    for name, task in tasks.items():
-        always = constant(task, train.labels[name])
-        found.constants[name] = always.text
-        found.scores[CONSTANT][name] = _scored(name, task, test, own.get(name, ()), always.answer)
+    always = _constants(prepared, train)
+    tasks = {name: prepared.tasks[name] for name in always}
+    found = References({}, {name: it.text for name, it in always.items()}, {})
+
+    def scored(name: str, answer: Callable[[np.ndarray], Tensor]) -> TaskScores:
+        return _scored(name, tasks[name], test, own.get(name, ()), answer, of_fold)
+
+    found.scores[CONSTANT] = {name: scored(name, it.answer) for name, it in always.items()}
     if seconds is None:
         return found
     allowance = Allowance(seconds, clock)
@@ -78,7 +83,7 @@ def references(
         report(f"scoring {method.title} on {name}")
         share = allowance.part(len(learn) - place)
         it = taught(method, prepared.sources[task.source], task, train, test, name, seed, share)
-        found.scores.setdefault(method.title, {})[name] = _scored(name, task, test, own.get(name, ()), it.answer)
+        found.scores.setdefault(method.title, {})[name] = scored(name, it.answer)
         if it.cut:
             found.notes[name] = f"{method.title} on {name}: {it.cut}"
             report(found.notes[name])
@@ -86,14 +91,64 @@ def references(
     return found._replace(scores=scores)
 
 
+def every_reference(
+    prepared: Prepared,
+    test: Tested,
+    seed: int,
+    seconds: float | None,
+    report: Callable[[str], None] = lambda line: None,
+    own: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    clock: Clock = time.monotonic,
+) -> References:
+    """See `references`. Where every row tests they learn from each replicate's training rows and answer its fold.
+
+    The time is for all replicates together: what one leaves is for those after it. What the constant prediction answers
+    is said of the rows that the network that is put to use learns from.
+    """
+    if not prepared.replicates:
+        return references(prepared, prepared.split("train"), test.of(None), seed, seconds, report, own, clock)
+    allowance = None if seconds is None else Allowance(seconds, clock)
+    each: list[References] = []
+    for seen in prepared.replicates:
+        share = allowance.part(len(prepared.replicates) - len(each)).left if allowance else None
+        told = (lambda line: None) if each else report  # of each replicate it would be the same
+        rows = test.of(len(each))
+        each.append(references(seen, seen.split("train"), rows, seed, share, told, own, clock, of_fold=True))
+    found = {
+        method: [
+            (place, it.scores[method], prepared.replicates[place].tasks)
+            for place, it in enumerate(each)
+            if method in it.scores
+        ]
+        for method in dict.fromkeys(method for it in each for method in it.scores)
+    }
+    return References(
+        {method: pooled(its, test) for method, its in found.items()},
+        {name: it.text for name, it in _constants(prepared, prepared.split("train")).items()},
+        {task: note for it in reversed(each) for task, note in it.notes.items()},
+    )
+
+
+def _constants(prepared: Prepared, train: Split) -> dict[str, Constant]:
+    """The constant prediction of each task that has a target in training."""
+    labels = train.labels
+    return {name: constant(task, labels[name]) for name, task in prepared.tasks.items() if known(labels[name]).any()}
+
+
 def _scored(
-    name: str, task: PreparedTask, test: Split, own: Sequence[str], answer: Callable[[np.ndarray], Tensor]
+    name: str,
+    task: PreparedTask,
+    test: Split,
+    own: Sequence[str],
+    answer: Callable[[np.ndarray], Tensor],
+    of_fold: bool,
 ) -> TaskScores:
     """The scores of answers [1, N, C] to rows [N, F], a few rows at a time; of tags, [1, N * T, C]."""
-    inputs, labels = test.inputs[task.source], test.labels[name]
+    inputs, labels, at = test.inputs[task.source], test.labels[name], test.at.get(task.source)
     scorer = scorer_of(task, own=own)
     step = max(1, _VALUES // (inputs.shape[1] + task.outputs * max(task.length, 1)))
     for start in range(0, max(len(labels), 1), step):
         part = slice(start, start + step)
-        scorer.take(answer(inputs[part]), Targets.of(torch.from_numpy(np.asarray(labels[part])).unsqueeze(0)))
-    return scorer.scores(np.asarray(labels))
+        asked = inputs[part] if at is None else inputs[at[part]]
+        scorer.take(answer(asked), Targets.of(torch.from_numpy(np.asarray(labels[part])).unsqueeze(0)))
+    return grouped({name: scorer.scores(np.asarray(labels), of_fold)}, test)[name]

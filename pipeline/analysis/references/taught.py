@@ -77,7 +77,7 @@ def taught(
         seed: Of all draws.
         allowance: The time, answers included.
     """
-    rows, labels, asked = train.inputs[task.source], train.labels[name], test.inputs[task.source]
+    rows, labels, asked = train.inputs_of(task.source), train.labels[name], test.inputs_of(task.source)
     several = labels if labels.ndim == 2 else labels[:, None]
     room = boosting if method is boosting.METHOD else texts
     make = boosting.Boosting if method is boosting.METHOD else texts.Linear

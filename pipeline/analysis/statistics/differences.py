@@ -1,7 +1,8 @@
 """Comparisons: differences and delta-m, each with the one standard error of `pipeline.analysis.statistics.intervals`.
 
 Both sides answered the same rows, so rows are always paired. Where both have as many seeds (or replicates) these are
-paired too; where not, the variances of both sides are added. A side with a single seed adds none.
+paired too; where not, the variances of both sides are added. A side with a single seed adds none. A replicate whose
+fold lacks a class has no AUC and no F1: it is left out of their means, and counted.
 
 Shapes: K seeds, R resamples.
 """
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores, TaskScores, bounds_of, pair
-from pipeline.analysis.statistics.intervals import Estimate, Part, between, over_rows
+from pipeline.analysis.statistics.intervals import Estimate, Part, between, known_of, over_rows
 
 SMALLEST = 0.01
 """A baseline nearer to zero counts as this much in delta-m, which would otherwise leave every bound."""
@@ -21,7 +22,9 @@ def level(scores: TaskScores, metric: str) -> Estimate:
     """A metric's mean over seeds; rows are resampled for the primary metric only."""
     values = scores.metrics[metric]
     rows = scores.over_rows if metric == scores.primary else None
-    return Estimate.of(float(values.mean()), [rows], [between(values)], len(values), bounds_of(metric))
+    known = known_of(values)
+    left_out = len(values) - len(known)
+    return Estimate.of(mean(values), [rows], [between(known)], len(values), bounds_of(metric), left_out)
 
 
 def difference(scores: TaskScores, against: TaskScores, metric: str) -> Estimate:
@@ -31,17 +34,34 @@ def difference(scores: TaskScores, against: TaskScores, metric: str) -> Estimate
         ValueError: The two answered other rows.
     """
     _check_paired(scores, against)
-    one, other = scores.metrics[metric], against.metrics[metric]
+    one, other = both(scores.metrics[metric], against.metrics[metric])
     is_primary = metric == scores.primary
     if is_primary:
         pair([scores, against])
     rows = over_rows(scores.resampled - against.resampled, scores.units) if is_primary else None
-    return Estimate.of(float(one.mean() - other.mean()), [rows], apart(one, -other), min(len(one), len(other)))
+    seeds = min(len(one), len(other))
+    left_out = seeds - min(len(known_of(one)), len(known_of(other)))
+    return Estimate.of(mean(one) - mean(other), [rows], apart(one, -other), seeds, left_out=left_out)
+
+
+def mean(values: np.ndarray) -> float:
+    """Of those of values [K] that are known; NaN where none is."""
+    known = known_of(values)
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def both(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same, but of pairs neither value is known where one is not."""
+    if len(one) != len(other):
+        return one, other
+    unknown = np.isnan(one) | np.isnan(other)
+    return np.where(unknown, np.nan, one), np.where(unknown, np.nan, other)
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> list[Part | None]:
     """What is not known of the sum of two means: of pairs [K] where both have as many values, else of each side."""
-    return [between(one + other)] if len(one) == len(other) else [between(one), between(other)]
+    parts = [one + other] if len(one) == len(other) else [one, other]
+    return [between(known_of(part)) for part in parts]
 
 
 def relative(values: np.ndarray, against: np.ndarray, higher_is_better: bool = True) -> np.ndarray:
@@ -71,7 +91,8 @@ def delta_m(scores: Scores, baselines: Mapping[str, TaskScores]) -> Estimate:
     pairs = [(it, baselines[task]) for task, it in scores.items()]
     for it, base in pairs:
         _check_paired(it, base)
-    moved = [_change(it, *(one.metrics[one.primary].mean() for one in (it, base))) for it, base in pairs]
+    values = [_primaries(*it) for it in pairs]
+    moved = [_change(it, *map(mean, own)) for (it, _), own in zip(pairs, values, strict=True)]
     by_source: dict[str, list[tuple[TaskScores, TaskScores]]] = {}
     for it, base in pairs:
         by_source.setdefault(it.source, []).append((it, base))
@@ -79,7 +100,8 @@ def delta_m(scores: Scores, baselines: Mapping[str, TaskScores]) -> Estimate:
     # Of a source whose rows tell nothing the sum would be too small, so that nothing is known of any.
     known = rows if None not in rows else []
     seeds = min(side.seeds for both in pairs for side in both)
-    return Estimate.of(float(np.mean(moved)), known, _between(pairs), seeds)
+    left_out = max(np.isnan(side).sum() for own in values for side in own)
+    return Estimate.of(float(np.mean(moved)), known, _between(pairs), seeds, left_out=int(left_out))
 
 
 def changes(scores: Scores, baselines: Mapping[str, TaskScores]) -> np.ndarray:
@@ -111,27 +133,42 @@ def _between(pairs: Sequence[tuple[TaskScores, TaskScores]]) -> list[Part | None
 
 def _first_order(pairs: Sequence[tuple[TaskScores, TaskScores]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """What each seed of either side makes of each task's change, T times [K] and [K'], but for a constant."""
-    slopes = [_slopes(*both) for both in pairs]
+    slopes, values = [_slopes(*it) for it in pairs], [_primaries(*it) for it in pairs]
     one, other = (
-        [slope[side] * both[side].metrics[both[side].primary] for slope, both in zip(slopes, pairs, strict=True)]
-        for side in (0, 1)
+        [slope[side] * filled(own[side]) for slope, own in zip(slopes, values, strict=True)] for side in (0, 1)
     )
     return one, other
 
 
+def _primaries(scores: TaskScores, against: TaskScores) -> tuple[np.ndarray, np.ndarray]:
+    return both(scores.metrics[scores.primary], against.metrics[against.primary])
+
+
+def filled(values: np.ndarray) -> np.ndarray:
+    """Values [K] of which all are known, with the mean, and the variance of it, that those have which are.
+
+    So tasks can be added replicate by replicate, though some lack a class in some of them.
+    """
+    count, known = len(values), len(known_of(values))
+    if known in (0, 1, count):
+        return values
+    times = np.sqrt(count * (count - 1) / (known * (known - 1)))
+    return mean(values) + np.where(np.isnan(values), 0.0, times * (values - mean(values)))
+
+
 def _rows(pairs: Sequence[tuple[TaskScores, TaskScores]], tasks: int) -> Part | None:
     """What the rows of one source add to delta-m over so many tasks."""
-    pair([it for both in pairs for it in both])
+    pair([it for each in pairs for it in each])
     parts = []
-    for both in pairs:
-        slope, of_baseline = _slopes(*both)
-        parts.append(slope * both[0].resampled + of_baseline * both[1].resampled)
+    for it, base in pairs:
+        slope, of_baseline = _slopes(it, base)
+        parts.append(slope * it.resampled + of_baseline * base.resampled)
     return over_rows(np.sum(parts, axis=0) / tasks, min(it.units for it, _ in pairs))
 
 
 def _slopes(scores: TaskScores, against: TaskScores) -> tuple[float, float]:
     """How a task's relative change, in percent, moves with its metric and with its baseline's, at their means."""
-    value, base = (float(it.metrics[it.primary].mean()) for it in (scores, against))
+    value, base = map(mean, _primaries(scores, against))
     scale = max(abs(base), SMALLEST)
     through_scale = (value - base) / scale**2 * np.sign(base) if abs(base) > SMALLEST else 0.0
     sign = -100.0 if scores.primary in LOWER_IS_BETTER else 100.0

@@ -8,7 +8,7 @@ Shapes: K seeds, N rows, G groups of rows, R resamples, M columns.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -67,6 +67,7 @@ class Estimate:
         df: Degrees of freedom of both together; NaN where neither is known.
         num_seeds: K; of a difference that of the side with fewer.
         bounds: What a value may be: no interval passes them.
+        left_out: How many of the K say nothing: a fold that lacks a class has no AUC.
     """
 
     mean: float
@@ -75,6 +76,7 @@ class Estimate:
     df: float
     num_seeds: int
     bounds: Bounds = UNBOUNDED
+    left_out: int = 0
 
     @classmethod
     def of(
@@ -84,10 +86,12 @@ class Estimate:
         between: Sequence[Part | None],
         num_seeds: int,
         bounds: Bounds = UNBOUNDED,
+        left_out: int = 0,
     ) -> "Estimate":
         """From independent parts of its variance, None for those that are not known."""
         by_rows, by_seeds = ([part for part in parts if part is not None] for parts in (rows, between))
-        return cls(mean, _sum(by_rows), _sum(by_seeds), welch_satterthwaite(by_rows + by_seeds), num_seeds, bounds)
+        df = welch_satterthwaite(by_rows + by_seeds)
+        return cls(mean, _sum(by_rows), _sum(by_seeds), df, num_seeds, bounds, left_out)
 
     @classmethod
     def over_seeds(cls, values: np.ndarray, bounds: Bounds = UNBOUNDED) -> "Estimate":
@@ -212,13 +216,15 @@ def resampled_sums(columns: np.ndarray, draws: np.random.Generator) -> np.ndarra
         step = max(1, _HELD // len(distinct))
         sizes = [min(step, RESAMPLES - start) for start in range(0, RESAMPLES, step)]
         return np.concatenate([draws.multinomial(rows, shares, size) @ distinct for size in sizes])
-    parts = []
-    step = max(1, _HELD // rows)
+    return np.concatenate([times @ columns for times in resampled_times(rows, draws)])
+
+
+def resampled_times(units: int, draws: np.random.Generator) -> Iterator[np.ndarray]:
+    """How often each of so many units is drawn with replacement, R times: some of the float64 [R, units] at a time."""
+    step = max(1, _HELD // units)
     for start in range(0, RESAMPLES, step):
-        drawn = draws.integers(rows, size=(min(step, RESAMPLES - start), rows))
-        times = np.stack([np.bincount(one, minlength=rows) for one in drawn])
-        parts.append(times.astype(np.float64) @ columns)
-    return np.concatenate(parts)
+        drawn = draws.integers(units, size=(min(step, RESAMPLES - start), units))
+        yield np.stack([np.bincount(one, minlength=units) for one in drawn]).astype(np.float64)
 
 
 def distinct_rows(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -234,6 +240,18 @@ def distinct_rows(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not np.allclose(counts @ distinct, columns.sum(0), rtol=1e-9, atol=1e-9 * abs(columns).max(initial=0.0)):
         distinct, counts = np.unique(columns, axis=0, return_counts=True)  # two rows met in one hash
     return distinct, counts
+
+
+def mean_of(values: np.ndarray) -> np.ndarray:
+    """The mean [...] over those of the values [..., K] that are known; NaN where none is."""
+    known = ~np.isnan(values)
+    count = known.sum(-1)
+    return np.where(known, values, 0.0).sum(-1) / np.where(count, count, np.nan)
+
+
+def known_of(values: np.ndarray) -> np.ndarray:
+    """Those of values [K] that are no NaN."""
+    return values[~np.isnan(values)]
 
 
 def _sum(parts: Sequence[Part]) -> float:

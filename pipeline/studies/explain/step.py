@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.steps.context import Context
+from pipeline.steps.data import log_datasets, opened
 from pipeline.steps.page import PageStep
 from pipeline.steps.step import Step
-from pipeline.steps.train import Train, log_datasets
+from pipeline.steps.train import Train
 from pipeline.tracking import tags
 
 if TYPE_CHECKING:
@@ -67,36 +68,37 @@ class Explain(PageStep):
         from pipeline.training.numerics import settle
 
         settle()
-        log_datasets(run, self._prepare, ("validation",))
+        log_datasets(run, self._prepared, ("validation",))
         found = explain(self._subjects(), self.experiment.seed, context.console.detail)
         found.save(folder)
         run.metrics(found.metrics())
         self.publish(run, folder, explanation_page(self.experiment.name, self._whose(), found), answer(found))
 
+    @property
+    def _prepared(self) -> "Prepared":
+        """What the networks that are put to use were trained on."""
+        return opened(self._prepare, self.experiment, whole=True)
+
     def _subjects(self) -> dict[str, "Subject"]:
         """Every task with its network and another, and rows of its source that its network has not learnt from."""
-        from pipeline.data.prepared import open_prepared
         from pipeline.serving.rebuilt import rebuilt
         from pipeline.studies.explain.explanation import Subject
         from pipeline.training.saved import file_of
         from pipeline.training.slot import seed_slots
 
-        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
-        rows: dict[tuple[int | None, int | None], dict[str, Tensor]] = {}
+        prepared = self._prepared
+        rows: dict[int | None, dict[str, Tensor]] = {}
         subjects = {}
         for it in self._chosen:
             every = seed_slots(it.trained.experiment, prepared)
-            first, *more = [every[place] for place in it.places if place < len(every)]
-            # Another replicate's network wants its rows in other units.
-            slots = [first, *(slot for slot in more if slot.replicate == first.replicate)]
+            slots = [every[place] for place in it.places if place < len(every)]
             networks = [rebuilt(file_of(it.trained.outputs, slot.name), slot.name) for slot in slots]
-            seen = prepared.view(*(view := (first.replicate, first.fold)))
-            if view not in rows:
-                rows[view] = _rows(seen, self.experiment)
+            if (fold := slots[0].fold) not in rows:
+                rows[fold] = _rows(prepared.holding_out(fold), self.experiment)
             for task in networks[0]:
-                own, *others = [_explained(seen, task, network[task]) for network in networks]
-                source = seen.tasks[task].source
-                subjects[task] = Subject(source, own, others[0] if others else None, rows[view][source])
+                own, *others = [_explained(prepared, task, network[task]) for network in networks]
+                source = prepared.tasks[task].source
+                subjects[task] = Subject(source, own, others[0] if others else None, rows[fold][source])
         return {task: subjects[task] for task in prepared.tasks}
 
     def _whose(self) -> str:
