@@ -27,9 +27,11 @@ from pipeline.steps.runs.curves import history
 from pipeline.training.assess import assess
 from pipeline.training.saved import FILE, about, save
 from pipeline.training.slot import slots_of
+from pipeline.training.stack.network import build_network
 from tests.analysis.made import candidate, experiment, prepared
 from tests.training.folds import in_folds
 from tests.training.made import MIXED, experiment_on, random_data, trained
+from tests.training.replicates import in_replicates
 
 SEEDS, ROWS, LENGTH = 4, 300, 5
 KINDS = {
@@ -218,3 +220,30 @@ def test_thresholds_of_labels_go_with_their_networks(tmp_path: Path) -> None:
         one = Candidate("one", "tuned", (experiments[place],), data, alone, alone)
         (f1,) = score(one, data.split("validation"))["marks"].metrics["macro_f1"]
         assert together["marks"].metrics["macro_f1"][place] == pytest.approx(f1)
+
+
+def test_networks_of_replicates_are_asked_about_the_rows_of_their_own(tmp_path: Path) -> None:
+    data = in_replicates(tmp_path / "data", MIXED, rows=60)
+    values = {"model.sharing": "mmoe", "balancing.method": "cosmos", "training.seeds": 3, "training.epochs": 1}
+    base = experiment_on(data, values)
+    experiments = tuple(with_values(base, {"model.trunk.widths": [width]}) for width in (9, 4, 9))
+    slots = slots_of(experiments, data)
+    states = [trained(data, [slot])[slot.name] for slot in slots]
+    save(tmp_path, data, slots, states)
+    made = Candidate("tuned", "tuned", experiments, data, tmp_path, tmp_path)
+    assert [(it.places, it.prepared) for it in networks_of(made)] == [([k], data.replicates[k]) for k in range(3)]
+    fronts, mixed, apart_gaps = front(made), gates(made), []
+    for place, (own, state) in enumerate(zip(data.replicates, states, strict=True)):
+        (folder := tmp_path / str(place)).mkdir()
+        as_seed = replace(slots[place], replicate=None)
+        save(folder, own, [as_seed], [replace(state, name="seed/0")])
+        alone = Candidate("tuned", "tuned", (experiments[place],), own, folder, folder)
+        assert ([fronts[place]], [mixed[place]]) == (front(alone), gates(alone))
+        apart_gaps.append(gaps(alone))
+    for task, it in gaps(made).items():
+        for split in ("train", "validation"):
+            assert it[split].mean == pytest.approx(np.mean([own[task][split].mean for own in apart_gaps]))
+    (few,), (many,) = (
+        {build_network(data, [it]).count() for it in some} for some in (experiments[1:2], experiments[::2])
+    )
+    assert costs({"tuned": [made]})["tuned"].parameters == round((few + 2 * many) / 3)

@@ -1,22 +1,22 @@
 """Slots that see splits of their own train in one stack as they do alone, bit for bit."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.config import Experiment, with_values
+from pipeline.config import with_values
 from pipeline.data.prepared import Prepared
 from pipeline.data.resident import ResidentBatches
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import advance, fit
-from pipeline.training.slot import Slot, SlotState, batch_slots
+from pipeline.training.slot import Slot, batch_slots, trial_slots
 from pipeline.training.stack.layout import shapes
 from pipeline.training.stack.stack import Stack
 from pipeline.training.workers.pool import WorkerPool
 from tests.training import made_text
+from tests.training.folds import in_folds
 from tests.training.made import (
     MIXED,
     TRUNKS,
@@ -124,3 +124,78 @@ def test_tags_of_other_names_make_a_stack_of_their_own(tmp_path: Path) -> None:
     prepared = replace(prepared, replicates=(first, renamed))
     slots = own_seeds(experiment_on(prepared, {"model.trunk": made_text.TRUNKS["lstm"]}), prepared)
     assert len(set(shapes(prepared, slots))) == 2
+
+
+def test_a_slot_that_leaves_touches_no_other_down_to_the_last_that_is_left(tmp_path: Path) -> None:
+    prepared = in_replicates(tmp_path, MIXED, make=random_table, uneven=True, missing={"marks": 0.2})
+    slots = own_seeds(experiment_on(prepared, WEIGHTED | {"training.epochs": 4}), prepared)
+    stack = Stack(prepared, slots)
+    for slot in slots[:2]:
+        advance(stack)
+        stack.leave([slot.name])
+    while stack.running:
+        advance(stack)
+    found = by_name(stack)
+    assert [found[slot.name].looks for slot in slots] == [1, 2, 4]
+    for slot in slots:
+        wanted = trained(prepared, [slot], found[slot.name].looks)[slot.name]
+        assert repr(found[slot.name].history) == repr(wanted.history)
+        assert found[slot.name].arrays["best.values"].tobytes() == wanted.arrays["best.values"].tobytes()
+
+
+@pytest.mark.parametrize("parts", [[[0, 1, 2]], [[0], [1, 2]], [[1], [0], [2]]], ids=str)
+def test_a_stack_that_died_goes_on_from_its_checkpoint_in_any_other_stacks(
+    parts: list[list[int]], tmp_path: Path
+) -> None:
+    prepared = in_replicates(tmp_path, MIXED, make=random_table, uneven=True)
+    slots = own_seeds(experiment_on(prepared, {"training.epochs": 4, "model.trunk.norm": "batch"}), prepared)
+    unbroken, file = trained(prepared, slots), Checkpoint(tmp_path / "checkpoint")
+    file.write(trained(prepared, slots, 2).values())
+    for part in parts:
+        stack = Stack(prepared, [slots[place] for place in part], file.read())
+        while stack.running:
+            advance(stack)
+        for name, state in by_name(stack).items():
+            assert_same(state, unbroken[name])
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_trials_of_all_replicates_in_blocks_and_processes_end_as_each_alone(processes: int, tmp_path: Path) -> None:
+    prepared = in_replicates(tmp_path, MIXED, make=random_table, uneven=True)
+    like = experiment_on(prepared, TWO_EPOCHS | {"training.seeds": 3})
+    rates = {number: 0.01 + 0.001 * number for number in range(6)}
+    slots = batch_slots(
+        {it: with_values(like, {"training.learning_rate": rate}) for it, rate in rates.items()}, prepared
+    )
+    for block in (2, 5):
+        with WorkerPool(processes, block=block) as pool:
+            states = fit(pool, prepared, slots, lambda _: [])
+        for slot, state in zip(slots, states, strict=True):
+            assert_same(state, trained(prepared, [slot])[slot.name])
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_folds_within_replicates_share_a_stack_where_they_are_equally_long(missing: float, tmp_path: Path) -> None:
+    prepared = in_replicates(tmp_path, MIXED, make=in_folds, rows=60, missing=dict.fromkeys(MIXED, missing))
+    experiment = experiment_on(
+        prepared, TWO_EPOCHS | WEIGHTED | {"training.folds": 3, "training.seeds": 3, "data.validation": 0.0}
+    )
+    slots = [slot for number in range(3) for slot in trial_slots(number, experiment, prepared)]
+    assert len({(slot.replicate, slot.fold) for slot in slots}) == 9
+    assert_each_as_alone(prepared, slots)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_batches_on_a_device_agree(shared: bool, tmp_path: Path) -> None:
+    apart = in_replicates(tmp_path, MIXED, make=few_data, missing={"digit": 0.3})
+    prepared = sharing_inputs(apart) if shared else apart
+    values = TWO_EPOCHS | {"model.trunk.dropout": 0.0, "tasks.marks.class_weights": "balanced"}
+    slots = own_seeds(experiment_on(prepared, values), prepared)
+    stack = Stack(prepared, slots, on=BATCHED)
+    assert isinstance(stack.batches, ResidentBatches)
+    advance(stack)
+    stack.leave([slots[0].name])
+    while stack.running:
+        advance(stack)
+    for slot in slots[1:]:
+        assert_agree(by_name(stack)[slot.name], trained(apart, [slot])[slot.name])
