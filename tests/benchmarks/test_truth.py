@@ -55,7 +55,11 @@ def test_as_much_is_run_as_was_fixed() -> None:
     assert sum(it.jobs for it in FAMILIES if it.kind == "coin") >= 100
     assert sum(it.jobs for it in FAMILIES if it.is_null and it.rows >= 10_000) >= 40
     counts = {name: sum(part.count(it) for it in FAMILIES) for name, part in PARTS.items()}
-    assert counts == {"truths": 18 * 20, "jobs": 645, "compared": 100, "told": 40}
+    assert counts == {"truths": 18 * 20, "jobs": 645, "folds": 615, "compared": 100, "told": 40}
+    small = [it for it in FAMILIES if it.by_folds]
+    assert max(it.rows for it in small) <= 2_000
+    assert sum(it.by_folds for it in small if it.rows <= 500) >= 400
+    assert min(sum(it.by_folds for it in small if it.is_null is null) for null in (True, False)) >= 300
     assert len({it.title for it in FAMILIES}) == len(FAMILIES)
 
 
