@@ -158,7 +158,7 @@ def _gramian_of(prepared: Prepared) -> Callable[[], None]:
     network = build_network(prepared, [slot.experiment])
     network.initialise([slot.stream])
     losses = TaskLosses({name: loss_of(it) for name, it in slot.experiment.tasks.items()}, 1)
-    batch = next(iter(Batches(prepared, prepared.split("train"), _BATCH, "longest").epoch([slot.data_stream], 0)))
+    batch = next(iter(Batches(prepared, [prepared.split("train")], _BATCH, "longest").epoch([slot.data_stream], 0)))
     logits = network.forward(batch.inputs, Pass({}, [slot.stream], 0, 0, apart=True))
     gradients = TaskGradients(network)
 

@@ -109,7 +109,7 @@ def _prepared(name: str, table: Table, folder: Path, seeds: int) -> tuple[Prepar
 
 
 def _trained(prepared: Prepared, experiment: Experiment) -> list[SlotState]:
-    slots = seed_slots(experiment)
+    slots = seed_slots(experiment, prepared)
     stack = Stack(prepared, slots)
     while stack.running:
         advance(stack)
@@ -119,7 +119,7 @@ def _trained(prepared: Prepared, experiment: Experiment) -> list[SlotState]:
 
 def _scores(prepared: Prepared, experiment: Experiment, states: Sequence[SlotState]) -> np.ndarray:
     """Each network's mean over tasks on test [K]."""
-    (path,) = save(prepared.folder, prepared, [experiment] * len(states), states)
+    (path,) = save(prepared.folder, prepared, seed_slots(experiment, prepared), states)
     network, _ = load_network(path, prepared, experiment)
     scored = score_network(network, prepared, open_test_split(prepared).rows)
     found: np.ndarray = np.mean([it.metrics[it.primary] for it in scored.values()], axis=0)

@@ -71,7 +71,7 @@ def _ours(case: Case) -> Iterator[Contender]:
         for models in _STACKS[kind]:
             stack = Stack(case.prepared, [trial_slot(number, experiment) for number in range(models)])
             yield Contender(stack_name(models, kind), _flushed(partial(advance, stack)), models * case.steps)
-    own = Stack(case.prepared, seed_slots(with_values(case.experiment, {"training.seeds": 8})))
+    own = Stack(case.prepared, seed_slots(with_values(case.experiment, {"training.seeds": 8}), case.prepared))
     yield Contender(stack_name(8, own=True), _flushed(partial(advance, own)), 8 * case.steps)
 
 

@@ -110,7 +110,10 @@ def _prepared(experiment: Experiment, folder: Path) -> Prepared:
 
 def _states(prepared: Prepared, experiments: Sequence[Experiment]) -> list[list[SlotState]]:
     """The networks of each arm, trained side by side."""
-    own = [[replace(it, name=f"{arm}/{it.name}") for it in seed_slots(one)] for arm, one in enumerate(experiments)]
+    own = [
+        [replace(it, name=f"{arm}/{it.name}") for it in seed_slots(one, prepared)]
+        for arm, one in enumerate(experiments)
+    ]
     stack = Stack(prepared, [slot for slots in own for slot in slots])
     while stack.running:
         advance(stack)
@@ -120,6 +123,6 @@ def _states(prepared: Prepared, experiments: Sequence[Experiment]) -> list[list[
 
 def _scores(prepared: Prepared, experiment: Experiment, states: Sequence[SlotState]) -> Scores:
     """Of an arm's networks on test, by way of the file that a training leaves."""
-    (path,) = save(prepared.folder, prepared, [experiment] * len(states), states)
+    (path,) = save(prepared.folder, prepared, seed_slots(experiment, prepared), states)
     network, _ = load_network(path, prepared, experiment)
     return score_network(network, prepared, open_test_split(prepared).rows)

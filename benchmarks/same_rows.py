@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from pipeline.cli import cli
-from pipeline.data import prepare
+from pipeline.data import view
 from pipeline.data.splitting import split
 
 _SEED = 0
@@ -18,5 +18,5 @@ def _split(name: str, examples: Any, labels: list[str], validation: float, test:
 
 
 if __name__ == "__main__":
-    with patch.object(prepare, "split", _split):
+    with patch.object(view, "split", _split):
         cli()

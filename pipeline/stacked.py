@@ -206,8 +206,15 @@ class Targets:
         return Targets(_rows_of(stored), self.labelled, self.share)
 
     def weighted(self, weights: Tensor) -> "Targets":
-        """The targets with shares multiplied by weights: [C] by class, or [2, L] by absence and presence of a label."""
-        own = weights[self.values] if weights.dim() == 1 else torch.where(self.values > 0, weights[1], weights[0])
+        """The targets with shares multiplied by weights, those of all slots or of each.
+
+        Args:
+            weights: [1 or S, C] by class, or [1 or S, 2, L] by absence and presence of a label.
+        """
+        if weights.dim() == 2:
+            own = weights.expand(len(self.values), -1).gather(1, self.values)
+        else:
+            own = torch.where(self.values > 0, weights[:, 1:], weights[:, :1])
         return Targets(self.values, self.labelled, self.share * own)
 
 

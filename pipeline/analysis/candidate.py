@@ -56,7 +56,7 @@ class Candidate:
     @property
     def slots(self) -> list[Slot]:
         """Its networks in their order."""
-        return slots_of(self.experiments, self.prepared.chained)
+        return slots_of(self.experiments, self.prepared)
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ An answer to a row is the answer of every task to it. A shared trunk is passed o
 passed one after the other, and their times add up.
 """
 
+import json
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,8 @@ from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
 from pipeline.draws import Stream
 from pipeline.model import Network, build
-from pipeline.training.saved import files
+from pipeline.training.saved import about, files
+from pipeline.training.slot import Slot
 from pipeline.training.stack.network import build_network, conditioning, task_shapes
 
 _ROUNDS = 25
@@ -68,9 +70,14 @@ def costs(groups: Mapping[str, Sequence[Candidate]]) -> dict[str, Cost]:
 
 def _shapes(candidate: Candidate) -> Iterator[tuple[float, Prepared, Experiment]]:
     """Each shape of the candidate's networks: the share of its seeds that have it, and an experiment that makes it."""
-    for slots in files(candidate.folder).values():
-        first = next(slot for slot in candidate.slots if slot.name == slots[0])
-        yield len(slots) / len(candidate.experiments), candidate.prepared, first.experiment
+    slots = {slot.name: slot for slot in candidate.slots}
+    alike: dict[str, list[Slot]] = {}
+    for path, names in files(candidate.folder).items():
+        described = json.dumps(about(path)["network"], sort_keys=True)
+        alike.setdefault(described, []).extend(slots[name] for name in names)
+    for first, *others in alike.values():
+        share = (1 + len(others)) / len(slots)
+        yield share, candidate.prepared.view(first.replicate, first.fold), first.experiment
 
 
 def as_served(prepared: Prepared, experiment: Experiment) -> Network:

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from pipeline.analysis.candidate import Candidate
-from pipeline.analysis.networks import Networks, each_slot
+from pipeline.analysis.networks import each_slot
 from pipeline.config.tasks import TaskSettings
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network, loss_of
 from pipeline.model.layers import Preference
+from pipeline.training.saved import Networks
 from pipeline.training.tallies import metrics, tally_of
 
 Shares = tuple[float, ...]
@@ -51,21 +52,19 @@ def front(candidate: Candidate) -> list[list[Point]]:
     if not conditioned or len(candidate.prepared.tasks) == 1:
         return []
     split = "validation" if candidate.experiment.validates else "train"
-    return each_slot(candidate, lambda networks: _each(networks, candidate.prepared, split))
+    return each_slot(candidate, lambda networks: _each(networks, split))
 
 
-def _each(networks: Networks, prepared: Prepared, split: str) -> list[list[Point]]:
+def _each(networks: Networks, split: str) -> list[list[Point]]:
     """The points of each slot, on the rows that it holds out; none of networks that are given no preference."""
-    network, slots, tasks = networks.network, networks.slots, networks.experiment.tasks
+    network, prepared, tasks = networks.network, networks.prepared, networks.experiment.tasks
     layers = [layer for _, layer in network.layers() if isinstance(layer, Preference)]
-    found: list[list[Point]] = [[] for _ in slots]
+    found: list[list[Point]] = [[] for _ in networks.slots]
     for shares in preferences(len(prepared.tasks)) if layers else ():
         for layer in layers:
             layer.shares = shares
-        for fold in {slot.fold for slot in slots}:
-            points = _points(network, prepared.holding_out(fold), split, tasks, shares)
-            for own, slot, point in zip(found, slots, points, strict=True):
-                own += [point] if slot.fold == fold else []
+        for own, point in zip(found, _points(network, prepared, split, tasks, shares), strict=True):
+            own.append(point)
     return found
 
 
@@ -85,9 +84,9 @@ def preferences(tasks: int) -> list[Shares]:
 def _points(
     network: Network, prepared: Prepared, split: str, tasks: dict[str, TaskSettings], shares: Shares
 ) -> list[Point]:
-    """What every slot answers, on the rows of one fold."""
+    """What every slot answers."""
     losses = {task: loss_of(tasks[task], network.on.device) for task in prepared.tasks}
-    tallies = {task: tally_of(it, network.on) for task, it in prepared.tasks.items()}
+    tallies = {task: tally_of([it], network.on) for task, it in prepared.tasks.items()}
     totals: dict[str, Tensor] = {task: torch.zeros(len(network.values), dtype=torch.float64) for task in losses}
     counts = dict.fromkeys(losses, 0.0)
     for batch in in_order(prepared, prepared.split(split), evaluated_rows(network.units(training=False))):

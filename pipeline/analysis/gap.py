@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.candidate import Candidate
-from pipeline.analysis.networks import Networks, each_slot
+from pipeline.analysis.networks import each_slot
 from pipeline.analysis.statistics.intervals import Estimate
-from pipeline.training.assess import assess_each
+from pipeline.training.assess import assess
+from pipeline.training.saved import Networks
 
 _Metrics = dict[str, float]
 
@@ -21,8 +22,8 @@ def gaps(candidate: Candidate) -> dict[str, dict[str, Any]]:
         return {}
 
     def both(networks: Networks) -> list[tuple[_Metrics, _Metrics]]:
-        splits = ("train", "validation")
-        train, validation = (assess_each(networks.network, candidate.prepared, it, networks.slots) for it in splits)
+        network, seen = networks.network, networks.prepared
+        train, validation = (assess(network, seen, seen.split(it)) for it in ("train", "validation"))
         return list(zip(train, validation, strict=True))
 
     each = each_slot(candidate, both)

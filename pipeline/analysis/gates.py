@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from pipeline.analysis.candidate import Candidate
-from pipeline.analysis.networks import Networks, each_slot
+from pipeline.analysis.networks import each_slot
 from pipeline.data.batches import evaluated_rows, in_order
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network
 from pipeline.model.layers import Gated
+from pipeline.training.saved import Networks
 
 At = tuple[int, str, str]
 """Level, reader and expert. Of attention: `all` for the mean over a layer, and its units or channels."""
@@ -25,17 +26,14 @@ def gates(candidate: Candidate) -> list[dict[At, float]]:
     if all(it.model.sharing.plain for it in candidate.experiments):
         return []
     split = "validation" if candidate.experiment.validates else "train"
-    return each_slot(candidate, lambda networks: _each(networks, candidate.prepared, split))
+    return each_slot(candidate, lambda networks: _each(networks, split))
 
 
-def _each(networks: Networks, prepared: Prepared, split: str) -> list[dict[At, float]]:
+def _each(networks: Networks, split: str) -> list[dict[At, float]]:
     """The mean gates of each slot, on the rows that it holds out; none of networks that mix nothing."""
-    slots = networks.slots
-    if networks.experiment.model.sharing.plain:
-        return [{} for _ in slots]
-    folds = {slot.fold for slot in slots}
-    found = {fold: _means(networks.network, prepared.holding_out(fold), split) for fold in folds}
-    return [{at: float(it[place]) for at, it in found[slot.fold].items()} for place, slot in enumerate(slots)]
+    plain = networks.experiment.model.sharing.plain
+    found = {} if plain else _means(networks.network, networks.prepared, split)
+    return [{at: float(it[place]) for at, it in found.items()} for place in range(len(networks.slots))]
 
 
 def _means(network: Network, prepared: Prepared, split: str) -> dict[At, Tensor]:

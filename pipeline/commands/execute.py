@@ -22,6 +22,7 @@ from pipeline.steps.context import Context
 from pipeline.steps.graph import WHOLE, Job, run
 from pipeline.steps.runs.logged import notes
 from pipeline.steps.runs.parameters import parameters
+from pipeline.steps.settling import settle
 from pipeline.steps.step import EXPERIMENT_FILE, ordered
 from pipeline.studies import STUDIES, study
 from pipeline.tracking import tags
@@ -62,6 +63,7 @@ def execute(name: str, request: Request) -> None:
         promote=request.promote, command=request.as_command(name),
     )  # fmt: skip
     with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as parent:
+        settle(context)
         _plan(context, name, request, started)
         parent.params(parameters(context.experiment))
         parent.text(json.dumps(public(context.experiment), indent=1), EXPERIMENT_FILE)
@@ -108,7 +110,7 @@ def _plan(context: Context, name: str, request: Request, started: float) -> None
     from pipeline.steps.budget import TRIALS, as_planned, planned
 
     experiment, setting = context.experiment, TRIALS
-    job = Job(experiment, context.project)
+    job = Job.of(context)
     trained = job.trained
     if name == "compare":
         trained, setting = study(name).training(experiment, job.prepare), study(name).TRIALS

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipeline.commands.lookup import quiet_context
 from pipeline.commands.options import Request
 from pipeline.config import experiment_files, load, project_folder, public
 from pipeline.config.balancing import Balancing
@@ -13,6 +14,9 @@ from pipeline.drafts.writing import dumped
 from pipeline.errors import UserError
 from pipeline.plugins import add_to_path, only_looking
 from pipeline.printable import echo
+
+if TYPE_CHECKING:
+    from pipeline.steps.context import Context
 
 
 def show_list(as_json: bool) -> None:
@@ -56,10 +60,10 @@ def show_balancers(as_json: bool) -> None:
 def show_experiment(request: Request) -> None:
     """Print the resolved configuration, each step's key, and the run that has its result."""
     project = add_to_path(project_folder())
-    experiment = load(request.experiment, request.values, project)
+    context = quiet_context(project, load(request.experiment, request.values, project))
     with only_looking():
-        steps = _steps(experiment, project)
-    tree = public(experiment)
+        steps = _steps(context)
+    tree = public(context.experiment)
     if request.as_json:
         print(json.dumps({"configuration": tree, "steps": steps}))
         return
@@ -120,14 +124,16 @@ def _line(first: str, others: Iterable[str]) -> str:
     return f"  {first:28}{''.join(f'{other:>14}' for other in others)}"
 
 
-def _steps(experiment: Any, project: Path) -> list[dict[str, Any]]:
-    from pipeline.commands.lookup import quiet_context
+def _steps(context: "Context") -> list[dict[str, Any]]:
+    """The steps of the whole job; the context's experiment is settled and planned, as far as that is known."""
     from pipeline.steps.budget import as_planned
     from pipeline.steps.graph import Job
+    from pipeline.steps.settling import settle_if_prepared
     from pipeline.steps.step import key_of, known_when, look_up, ordered
 
-    context = quiet_context(project, experiment)
-    report = Job(as_planned(context), project).report
+    settle_if_prepared(context)
+    context.experiment = as_planned(context)
+    report = Job.of(context).report
     look_up(context, report)
     steps = []
     for step in ordered(report):

@@ -37,12 +37,14 @@ def _answer(name: str, request: Request, project: Path) -> tuple[str, dict[str, 
     from pipeline.commands.lookup import quiet_context
     from pipeline.steps.budget import as_planned
     from pipeline.steps.graph import Job
+    from pipeline.steps.settling import settle_if_prepared
     from pipeline.steps.step import look_up, ordered
     from pipeline.studies import study
 
     context = quiet_context(project, load(request.experiment, request.values, project))
+    settle_if_prepared(context)
     context.experiment = as_planned(context)
-    report = Job(context.experiment, project).report
+    report = Job.of(context).report
     title = "train default" if name == "train" else name
     steps = {it.title: it for it in ordered(report)}
     if title == "explain":

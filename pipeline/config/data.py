@@ -1,10 +1,10 @@
 """Settings of the data: which examples, how they are split, mixed and encoded."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
-from pipeline.config.base import Settings
+from pipeline.config.base import Settings, abbreviated
 from pipeline.config.facts import read_by
 from pipeline.config.limits import REPEATS, ROWS
 from pipeline.config.parts import Part
@@ -59,12 +59,16 @@ class OuterFolds(Settings):
     """Every row tests: the rows are cut into folds, and each fold is the test split of one replicate of everything.
 
     Attributes:
-        folds: How many.
-        repeats: How often the rows are cut anew, each time in another way.
+        folds: Number of folds.
+        repeats: How many times the rows are cut into folds, differently each time; each repeat tests every row once.
     """
 
-    folds: Annotated[int, REPEATS] = Field(default=5, ge=2)
+    folds: Annotated[int, REPEATS] = Field(ge=2)
     repeats: Annotated[int, REPEATS] = Field(default=2, ge=1)
+
+
+_MOST = 1024  # replicates
+_Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class DataSettings(Settings):
@@ -75,7 +79,9 @@ class DataSettings(Settings):
         root: Folder of the full data (`MNIST/raw/...`), read only; null downloads.
         prepared: Folder under which prepared arrays are stored.
         validation: Share of the training part that becomes the validation split, in [0, 1); 0 for none.
-        test: Share held out as the test split if the source has no test rows of its own.
+        test: Share held out as the test split if the source has no test rows of its own; or `{folds: 5, repeats: 2}`,
+            so that every row tests. `auto`: such folds if the source with the fewest rows has below 5,000, and none has
+            test rows of its own or a `time`; else 0.2.
         mix: How sources of different size share an epoch. `longest`: the shorter are reshuffled and cycled;
             `proportional`: rows per step in proportion to size; `shortest`: the rest of the longer is dropped;
             `temperature`: as many rows per step as `proportional`, in proportion to size^(1/temperature).
@@ -88,12 +94,28 @@ class DataSettings(Settings):
     root: str | None = None
     prepared: str = ".headway"
     validation: Annotated[float, read_by("prepare", "train", "study")] = Field(default=0.1, ge=0.0, lt=1.0)
-    test: Annotated[float, read_by("prepare")] = Field(default=0.2, gt=0.0, lt=1.0)
+    test: Annotated[Literal["auto"] | _Share | OuterFolds, read_by("prepare")] = 0.2
     mix: Annotated[Literal["longest", "proportional", "shortest", "temperature"], read_by("train", "study")] = "longest"
     temperature: Annotated[float, read_by("train", "study")] = Field(default=2.0, ge=1.0)
     text: Annotated[SerializeAsAny[VocabularySettings], BeforeValidator(VocabularySettings.of), read_by("prepare")] = (
         WordVocabulary(kind="words")
     )
+
+    @field_validator("test", mode="before")
+    @classmethod
+    def _share_or_folds(cls, test: Any) -> Any:
+        if isinstance(test, dict | OuterFolds) or test == "auto":
+            return test
+        if isinstance(test, bool) or not isinstance(test, int | float) or not 0.0 < test < 1.0:
+            raise ValueError(f"a share between 0 and 1, {{folds: 5, repeats: 2}} or auto; found {abbreviated(test)}")
+        return float(test)
+
+    @field_validator("test")
+    @classmethod
+    def _few(cls, test: Any) -> Any:
+        if isinstance(test, OuterFolds) and test.folds * test.repeats > _MOST:
+            raise ValueError(f"{test.folds} folds x {test.repeats} are more than {_MOST:,} networks")
+        return test
 
     @property
     def effective_temperature(self) -> float:

@@ -122,7 +122,8 @@ class Experiment(Settings):
     def _consistent(self) -> "Experiment":
         self.balancing.check(self.tasks)
         self._check_method()
-        self._check_trials()
+        if not self.awaits_data or (self.tuning and self.tuning.replicates):
+            self.check_trials()
         self._check_augmented()
         if self.training.epochs is not None and self.training.updates != "auto":
             raise ValueError(
@@ -161,8 +162,12 @@ class Experiment(Settings):
                     f"'{self.model.trunk.kind}' cannot take: use {', '.join(others)} or {last}"
                 )
 
-    def _check_trials(self) -> None:
-        """Refuse a number of trials that cannot be divided evenly among the replicates."""
+    def check_trials(self) -> None:
+        """Refuse a number of trials that cannot be divided evenly among the replicates.
+
+        Raises:
+            ValueError: It cannot.
+        """
         trials, count = self.tuning.trials if self.tuning else "auto", self.replicates
         if trials != "auto" and trials % count:
             near = max(1, round(trials / count)) * count
@@ -190,6 +195,11 @@ class Experiment(Settings):
             raise ValueError(
                 f"{does} layers that the tasks share, and model.trunk.widths=[] leaves none: give the trunk a width"
             )
+
+    @property
+    def awaits_data(self) -> bool:
+        """Whether the data tell how many replicates there are: every row may test, see `pipeline.steps.settling`."""
+        return not isinstance(self.data.test, float)
 
     @property
     def replicates(self) -> int:

@@ -48,9 +48,8 @@ def _most_helpful(problems: list[ErrorDetails]) -> ErrorDetails:
     if not loc or not str(loc[-1]).startswith("literal["):
         return first
     others = [problem for problem in problems[1:] if problem["loc"][: len(loc) - 1] == loc[:-1]]
-    for problem in others:
-        if len(problem["loc"]) > len(loc):
-            return problem
+    if inside := [problem for problem in others if len(problem["loc"]) > len(loc)]:
+        return _most_helpful(inside)
     first["msg"] = " or ".join([first["msg"], *(problem["msg"].split(" be ")[-1] for problem in others)])
     return first
 
@@ -77,6 +76,9 @@ def _resolve(loc: tuple[int | str, ...]) -> tuple[list[int | str], Any]:
     for part in loc:
         if "[" in str(part):
             annotation = _tagged(annotation, str(part)) or annotation
+            continue
+        if member := next((it for it in _models(annotation) if it.__name__ == part), None):
+            annotation = member
             continue
         path.append(part)
         annotation = _inside(annotation, part)

@@ -4,6 +4,12 @@ import torch
 from torch import Tensor
 
 
-def within(answers: Tensor, low: float, high: float) -> Tensor:
-    """Answers of any shape, the finite ones clipped: what is infinite or undefined tells of a network that diverged."""
-    return torch.where(answers.isfinite(), answers.clamp(low, high), answers)
+def within(answers: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
+    """Answers of any shape, the finite ones clipped: what is infinite or undefined tells of a network that diverged.
+
+    Args:
+        answers: Of all slots.
+        low: Of all slots, or a tensor that goes with the answers.
+        high: The same.
+    """
+    return torch.where(answers.isfinite(), answers.clamp(low, high), answers)  # type: ignore[arg-type]

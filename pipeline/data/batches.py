@@ -3,11 +3,11 @@
 The network normalises them itself (see `pipeline.model.network`): a byte becomes a float on its way into the batch,
 and nothing more. Memory does not grow with the rows: orders, labels and batches exist for a few steps at a time.
 
-Shapes: S is 1 where all slots share their data stream, else K. B rows of a source in the step, F values a row.
+Shapes: S is 1 where all slots share rows and data stream, else K. B rows of a source in the step, F values a row.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import torch
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from pipeline.data.plan import Plan
 from pipeline.data.prepared import Prepared, Split
+from pipeline.data.rows import Rows, Seen
 from pipeline.draws import Stream
-from pipeline.errors import Failure
 from pipeline.stacked import Inputs, Stacked, Targets, missing_in, places, slotted
 
 EVALUATED = 512
@@ -38,70 +38,42 @@ class Batch:
     targets: dict[str, Targets]
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a split as tensors: the mapped files themselves, or copies on another device.
-
-    Attributes:
-        inputs: [N, F] by source, as stored.
-        labels: By task, as `Split` has them.
-        without: As `Split` has it.
-    """
-
-    inputs: dict[str, Tensor]
-    labels: dict[str, Tensor]
-    without: dict[str, range] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, split: Split, device: str = "cpu") -> "Rows":
-        """All of a split.
-
-        Raises:
-            Failure: The device has no room for them.
-        """
-        inputs, labels = (
-            {name: torch.from_numpy(array) for name, array in arrays.items()} for arrays in (split.inputs, split.labels)
-        )
-        try:
-            there, known = ({name: it.to(device) for name, it in held.items()} for held in (inputs, labels))
-            return cls(there, known, split.without)
-        except torch.OutOfMemoryError:
-            size = sum(it.nbytes for it in inputs.values()) / 2**30
-            raise Failure(f"{size:.1f} GiB of rows do not fit on device={device}: use device=cpu") from None
-
-
 class Batches:
-    """The batches of a split.
+    """The batches of a split, or of several that are alike in size and shape, side by side.
 
     Args:
         prepared: What is known of sources and tasks.
-        split: The rows.
+        splits: The rows of V splits; by default each slot sees one, or all the only one.
         batch_size: Rows of each source in a step.
         mix: See `Plan`.
-        class_weights: Of the tasks that have some, see `pipeline.data.class_weights`.
+        class_weights: Of the tasks that have some, those of each split [V, ...], see `pipeline.data.class_weights`.
         heat: See `Plan`.
     """
 
     def __init__(
         self,
         prepared: Prepared,
-        split: Split,
+        splits: Sequence[Split],
         batch_size: int,
         mix: str,
         class_weights: Mapping[str, Tensor] = MappingProxyType({}),
         heat: float = 1.0,
     ) -> None:
-        held = Rows.of(split)
-        self._class_weights = class_weights
-        self._gather, self._labels = Gather(held.inputs), held.labels
+        self._rows, self._weights_of = [Rows.of(split) for split in splits], class_weights
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
-        rows = prepared.train_rows | split.rows
-        self._plan = Plan(rows, batch_size, mix, heat, split.without, prepared.sources)
+        self._plan = Plan(prepared.train_rows | splits[0].rows, batch_size, mix, heat, prepared.sources)
+        self.serve(range(len(splits)))
 
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
         return self._plan.steps
+
+    def serve(self, whose: Sequence[int]) -> None:
+        """From now on, these slots: which of the splits all of them see, or each."""
+        each = [self._rows[it] for it in whose]
+        self._seen, self._gather = Seen(each), Gather({it: [own.inputs[it] for own in each] for it in each[0].inputs})
+        self._class_weights = {task: weights[list(whose)] for task, weights in self._weights_of.items()}
 
     def epoch(self, streams: Sequence[Stream], epoch: int, steps: range | None = None) -> Iterator[Batch]:
         """The batches of an epoch, or of some steps of it, each stream in its own order.
@@ -109,14 +81,16 @@ class Batches:
         Batches share memory: one is valid until the next is drawn.
         """
         for part in self._plan.epoch(streams, epoch, steps):
+            places = {source: self._seen.places(source, numbers) for source, numbers in part.rows.items()}
+            stored = {source: self._seen.stored(source, its).unbind() for source, its in places.items()}
             split = {
-                source: list(zip(*(order.split(part.sizes[source]) for order in orders.unbind()), strict=True))
-                for source, orders in part.rows.items()
+                source: list(zip(*(order.split(part.sizes[source]) for order in orders), strict=True))
+                for source, orders in stored.items()
             }
-            targets = {
-                task: _targets(self._labels[task][part.rows[source]], part.sizes[source], self._class_weights.get(task))
-                for task, source in self._source_of.items()
-            }
+            targets = {}
+            for task, source in self._source_of.items():
+                labels = self._seen.labels(task, places[source])
+                targets[task] = _targets(labels, part.sizes[source], self._class_weights.get(task))
             for step in range(part.steps):
                 inputs = self._gather({source: parts[step] for source, parts in split.items()})
                 yield Batch(inputs, {task: parts[step] for task, parts in targets.items()})
@@ -126,10 +100,10 @@ class Gather:
     """Collects rows by number, the sources with equally long rows under one another.
 
     Args:
-        stored: The rows [N, F] of each source.
+        stored: The rows [N, F] of each source: one for all slots, or one for each.
     """
 
-    def __init__(self, stored: dict[str, Tensor]) -> None:
+    def __init__(self, stored: dict[str, list[Tensor]]) -> None:
         self._stored = stored
         self._rooms: dict[tuple[int, ...], _Room] = {}
 
@@ -146,27 +120,27 @@ class Gather:
 class _Room:
     """Memory for batches of one size."""
 
-    def __init__(self, stored: dict[str, Tensor], counts: dict[str, int], slots: int) -> None:
-        self._stored = stored
+    def __init__(self, stored: dict[str, list[Tensor]], counts: dict[str, int], slots: int) -> None:
+        self._stored = {source: x if len(x) == slots else x * slots for source, x in stored.items()}
+        alike = {source: (x[0].size(1), x[0].dtype) for source, x in stored.items()}
         self._fetched: dict[str, Tensor | tuple[Tensor, ...]] = {}
         self._casts: list[tuple[Tensor, Tensor]] = []
         blocks = []
-        for features, dtype in dict.fromkeys((x.size(1), x.dtype) for x in stored.values()):
-            alike = [source for source, x in stored.items() if (x.size(1), x.dtype) == (features, dtype)]
-            where = places({source: counts[source] for source in alike})
-            total = sum(counts[source] for source in alike)
+        for features, dtype in dict.fromkeys(alike.values()):
+            mine = {source: counts[source] for source, kind in alike.items() if kind == (features, dtype)}
+            where, total = places(mine), sum(mine.values())
             values = slotted(slots, total, features)
             raw = values if dtype == torch.float32 else torch.empty(slots, total, features, dtype=dtype)
             if raw is not values:
                 self._casts.append((values, raw))
-            self._fetched |= {source: raw[:, where[source]].unbind() for source in alike}
+            self._fetched |= {source: raw[:, where[source]].unbind() for source in mine}
             blocks.append((Stacked(values), where))
         self._inputs = Inputs(blocks)
 
     def fill(self, rows: dict[str, tuple[Tensor, ...]]) -> Inputs:
         for source, chosen in rows.items():
-            for one, out in zip(chosen, self._fetched[source], strict=True):
-                torch.index_select(self._stored[source], 0, one, out=out)
+            for x, one, out in zip(self._stored[source], chosen, self._fetched[source], strict=True):
+                torch.index_select(x, 0, one, out=out)
         for values, raw in self._casts:
             values.copy_(raw)
         return self._inputs
@@ -177,24 +151,30 @@ def evaluated_rows(units: int) -> int:
     return max(_LEAST, min(EVALUATED, _KEPT // max(units, 1)))
 
 
-def in_order(prepared: Prepared, split: Split | Rows, rows: int = EVALUATED) -> Iterator[Batch]:
-    """The rows from first to last, so many of each source at a time, for evaluation: S is 1.
+def in_order(prepared: Prepared, split: Split | Seen, rows: int = EVALUATED) -> Iterator[Batch]:
+    """The rows from first to last, so many of each source at a time, for evaluation.
 
     Batches share memory: one is valid until the next is drawn.
+
+    Args:
+        prepared: What is known of sources and tasks.
+        split: The rows that all slots see, or equally many for each.
+        rows: At a time.
     """
-    held = split if isinstance(split, Rows) else Rows.of(split)
-    labels = {task: held.labels[task].unsqueeze(0) for task in prepared.tasks}
+    seen = Seen([Rows.of(split)]) if isinstance(split, Split) else split
+    first, slots = seen.each[0], len(seen.each)
     memory: dict[str, Tensor] = {}
     for source in prepared.sources:
-        x = held.inputs[source]
         tasks = [task for task, it in prepared.tasks.items() if it.source == source]
-        for here in _parts(len(x), rows, held.without.get(source)):
-            part = x[here]
-            if source not in memory or memory[source].size(1) != len(part):
-                memory[source] = slotted(1, *part.shape, device=part.device)
-                inputs = Inputs([(Stacked(memory[source]), {source: slice(0, len(part))})])
-            memory[source].copy_(part)
-            yield Batch(inputs, {task: Targets.of(labels[task][:, here]) for task in tasks})
+        for here in _parts(first.count(source), rows, first.without.get(source)):
+            parts = [it.chosen(source, here) for it in seen.each]
+            count, features = parts[0].shape
+            if source not in memory or memory[source].size(1) != count:
+                memory[source] = slotted(slots, count, features, device=parts[0].device)
+                inputs = Inputs([(Stacked(memory[source]), {source: slice(0, count)})])
+            for values, part in zip(memory[source], parts, strict=True):
+                values.copy_(part)
+            yield Batch(inputs, {task: Targets.of(seen.labels_in(task, here)) for task in tasks})
 
 
 def _parts(rows: int, most: int, without: range | None) -> Iterator[slice]:

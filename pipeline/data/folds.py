@@ -47,6 +47,11 @@ class Folded(Chosen):
     block: np.ndarray
     folds: tuple[Fold, ...]
 
+    @property
+    def rows(self) -> np.ndarray:
+        """Their row numbers, block after block."""
+        return super().rows[np.argsort(self.block, kind="stable")]
+
     def labels(self, label: str) -> np.ndarray:
         """The rows' labels, block after block."""
         return super().labels(label)[np.argsort(self.block, kind="stable")]
@@ -79,7 +84,7 @@ def folded(name: str, chosen: Chosen, labels: list[str], folds: int, seed: int) 
     if part.split is not None and (part.split == SPLITS.index("validation")).any():
         raise UserError(f"{what} says itself which rows are validation: leave those out, or training.folds")
     if part.time is not None:
-        block = _blocks_of_time(what, part.time[chosen.where], folds + 1)
+        block = _blocks_of_time(what, part.time[chosen.where], folds + 1).astype(np.uint8)
     elif part.group is not None:
         block = _whole_groups(what, part.group[chosen.where], folds, own)
     else:
@@ -174,16 +179,27 @@ def _whole_groups(what: str, groups: np.ndarray, folds: int, seed: int) -> np.nd
 
 def _blocks_of_time(what: str, times: np.ndarray, blocks: int) -> np.ndarray:
     """Each row's block, the oldest first, as even as can be without parting rows of the same time."""
+    if (moments := len(np.unique(times))) < blocks:
+        raise UserError(f"{what} has {moments} times, {blocks} are needed: lower training.folds")
+    return blocks_of_time(times, [len(times) * number / blocks for number in range(1, blocks)])
+
+
+def blocks_of_time(times: np.ndarray, starts: Sequence[float], oldest: int = 1) -> np.ndarray:
+    """Each row's block, the oldest first: none parts rows of the same time.
+
+    Args:
+        times: Of the rows; at least so many different ones as the oldest block has and as there are starts.
+        starts: How many rows should lie before each block but the oldest.
+        oldest: Different times of the oldest block, at least.
+    """
     moments, sizes = np.unique(times, return_counts=True)
-    if len(moments) < blocks:
-        raise UserError(f"{what} has {len(moments)} times, {blocks} are needed: lower training.folds")
     earlier = np.cumsum(sizes) - sizes  # rows before each moment
     firsts: list[int] = []
-    for number in range(1, blocks):
-        nearest = int(np.argmin(np.abs(earlier - len(times) * number / blocks)))
-        least = firsts[-1] + 1 if firsts else 1
-        firsts.append(min(max(nearest, least), len(moments) - blocks + number))
-    return np.searchsorted(moments[firsts], times, side="right").astype(np.uint8)
+    for number, start in enumerate(starts):
+        nearest = int(np.argmin(np.abs(earlier - start)))
+        least = firsts[-1] + 1 if firsts else oldest
+        firsts.append(min(max(nearest, least), len(moments) - len(starts) + number))
+    return np.searchsorted(moments[firsts], times, side="right")
 
 
 def _counts(targets: np.ndarray, classes: int) -> np.ndarray:

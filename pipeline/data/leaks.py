@@ -25,6 +25,27 @@ def repeated(hashes: Mapping[str, np.ndarray]) -> dict[str, int]:
     return {name: int((train[found[name]] == its).sum()) for name, its in hashes.items() if name != "train"}
 
 
+def together(hashes: np.ndarray, group: np.ndarray | None) -> np.ndarray:
+    """Rows that may not be parted, by number: those of one hash, of one group, and what these join: int64 [N].
+
+    Args:
+        hashes: Of the rows' inputs, as `hashed` answers them.
+        group: Of the rows; None where only the inputs count.
+    """
+    alike: np.ndarray = np.unique(hashes, return_inverse=True)[1]
+    if group is None:
+        return alike
+    ties = [np.unique(group, return_inverse=True)[1], alike]
+    units, before = ties[0], np.empty(0)
+    while not np.array_equal(units, before):
+        before = units
+        for tie in ties[::-1]:
+            lowest = np.full(tie.max() + 1, len(units))
+            np.minimum.at(lowest, tie, units)
+            units = lowest[tie]
+    return units
+
+
 def suspicions(manifest: Mapping[str, Any]) -> list[str]:
     """Lines about what is suspicious in prepared data, from their manifest."""
     lines = []

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -43,7 +42,6 @@ class Plan:
         batch_size: Rows of each source in a step.
         mix: `longest`, `proportional`, `shortest` or `temperature`.
         heat: The temperature, of the last; 1 is `proportional`.
-        without: By source, row numbers that are passed over: they do not count as rows.
         present: The sources that are read, by default all: for a network of fewer tasks an epoch has as many steps,
             and a step as many rows of a source, as for one of all.
     """
@@ -54,10 +52,9 @@ class Plan:
         batch_size: int,
         mix: str,
         heat: float = 1.0,
-        without: Mapping[str, range] = MappingProxyType({}),
         present: Collection[str] | None = None,
     ) -> None:
-        self._rows, self._without = rows, without
+        self._rows = rows
         edges = _edges(rows, batch_size, mix, heat)
         self._edges = {source: edges[source] for source in (rows if present is None else present)}
 
@@ -95,10 +92,7 @@ class Plan:
             )
             for turn in range(start // rows, -(-stop // rows))
         ]
-        found = np.concatenate(rounds, 1) if rounds else np.empty((len(streams), 0), np.int64)
-        if gap := self._without.get(source):
-            found[found >= gap.start] += len(gap)
-        return torch.from_numpy(found)
+        return torch.from_numpy(np.concatenate(rounds, 1) if rounds else np.empty((len(streams), 0), np.int64))
 
 
 def plan_of(prepared: Prepared, experiment: Experiment) -> Plan:

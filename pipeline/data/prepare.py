@@ -1,270 +1,215 @@
 """From sources to prepared arrays.
 
 Labels are read, split and written first; then inputs, a few rows at a time. So neither a table nor a folder of images
-is ever in memory as a whole.
+is ever in memory as a whole; of few rows that all test, a chunk is read once for all replicates.
 """
 
-import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.config import Experiment
-from pipeline.config.tasks import Regression, TaskSettings
-from pipeline.data.encodings.rows import RowError
-from pipeline.data.encodings.text import most_of
-from pipeline.data.folds import Folded, folded, of_folds
-from pipeline.data.leaks import hashed, repeated
-from pipeline.data.prepared import MANIFEST, checksum, groups_file, inputs_file, labels_file
-from pipeline.data.sources import Cutting, Encoder, Encoding, Examples, Part, Place, Report, source
-from pipeline.data.splitting import Chosen, split
-from pipeline.data.targets import Stored, fitted, label_of, targets_of
+from pipeline.config.data import OuterFolds
+from pipeline.data.outer import Outer, OuterSource, dealt, gives_test, is_small, settled
+from pipeline.data.prepared import outer_file, replicate_folder, shared_file
+from pipeline.data.sources import Place, Report, source
+from pipeline.data.sources.base import Streamed
+from pipeline.data.splitting import all_of
+from pipeline.data.targets import label_of
+from pipeline.data.view import EVERY, ReadSource, View
+from pipeline.data.written import hashes_of, save, write_inputs
 from pipeline.errors import Failure, UserError
-from pipeline.kinds import kind_of
 
-_CHUNK_ROWS = 4096
-_LABELS = 1 << 20
+_AT_HAND = 1 << 16  # rows at most whose chunks are kept for the next replicate
 
 
-@dataclass(frozen=True)
-class _Split:
-    """A source whose labels are written, but for tags, and whose inputs are still to be.
+class _Reading:
+    """Reads every source once.
 
-    Attributes:
-        examples: All that it holds.
-        parts: Its splits.
-        tags: Of each tagging task, the tags of all splits, and their names: where they are cut is not known yet.
+    Args:
+        experiment: Whose sources.
+        place: Where they find their files.
+        report: Is told.
     """
 
-    examples: Examples
-    parts: dict[str, Chosen]
-    tags: dict[str, tuple[dict[str, np.ndarray], list[str]]] = field(default_factory=dict)
+    def __init__(self, experiment: Experiment, place: Place, report: Report) -> None:
+        self._experiment, self._place, self._report = experiment, place, report
+        self.held: dict[str, ReadSource] = {}
+
+    def source(self, name: str) -> ReadSource:
+        """A source, which stays in memory until it is taken."""
+        if name not in self.held:
+            self._report(f"reading {name}")
+            examples = source(self._experiment, name).read(self._place, self._report)
+            tasks = {task: it for task, it in self._experiment.tasks.items() if it.source == name}
+            labels = {task: label_of(task, it, examples) for task, it in tasks.items()}
+            self.held[name] = ReadSource(name, examples, labels)
+        return self.held[name]
+
+    def take(self, name: str) -> ReadSource:
+        """A source that leaves memory when the caller is done with it."""
+        found = self.source(name)
+        del self.held[name]
+        return found
 
 
-def prepare(experiment: Experiment, place: Place, folder: Path, report: Report) -> dict[str, Any]:
+class _UntestableError(UserError):
+    """A replicate cannot be had."""
+
+
+def prepare(
+    experiment: Experiment,
+    place: Place,
+    folder: Path,
+    report: Report,
+    assignment: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
     """Read every source, split it, and write its arrays and the manifest into an empty folder.
 
     The same experiment, files and seed write the same bytes. The manifest is written last. Under cross-validation
     the train split is all that is not test, and statistics (means, quantiles, categories, a regression target's unit
     and range) are its own: they see the inputs of every fold, and of targets the mean, deviation and range of numbers
-    alone.
+    alone. Where every row tests, each replicate has a folder and statistics of its own, see `pipeline.data.prepared`.
+
+    Args:
+        experiment: What to prepare.
+        place: Where sources find their files.
+        folder: Where it goes.
+        report: Is told what is done, and what had to be done otherwise than asked.
+        assignment: Where every row tests, by source which fold tests each row, as an earlier call wrote it; None deals
+            the rows.
 
     Returns:
         The manifest: `sources` (shape, scale, rows by split, how they are encoded, folds, and `repeated`: how many of
         them have the inputs of a row of train), `tasks` (kind, source, and as `pipeline.data.prepared.PreparedTask` has
-        them classes, counts, mean and so on) and `files` (sha256 by name).
+        them classes, counts, mean and so on), `files` (sha256 by name), and where every row tests `outer`: `folds`,
+        `repeats`, `replicates`, by source the rows that are `tested`, and those with the inputs of another `together`.
 
     Raises:
         UserError: Data are missing or broken, or a split lacks what another has.
         Failure: A download did not succeed, or the folder cannot be written.
     """
-    manifest: dict[str, Any] = {"sources": {}, "tasks": dict.fromkeys(experiment.tasks), "files": {}}
-    waiting: dict[str, _Split] = {}
+    reading = _Reading(experiment, place, report)
     try:
-        for name in experiment.source_names:
-            report(f"reading {name}")
-            found = _split_source(name, experiment, place, folder, report, manifest)
-            if found.examples.encoder is None:
-                # Its examples leave memory before the next is read.
-                manifest["sources"][name] = _write_inputs(folder, name, found)
-            else:
-                waiting[name] = found
-        for name, encoding in _encodings(waiting, report).items():
-            manifest["sources"][name] = _write_inputs(folder, name, waiting[name], encoding)
-            _write_tags(folder, experiment, waiting[name], encoding, manifest)
-            _tell_of_cuts(name, manifest["sources"][name], report)
-        manifest["sources"] = {name: manifest["sources"][name] for name in experiment.source_names}
-        manifest["files"] = {path.name: checksum(path) for path in sorted(folder.iterdir())}
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        if outer := _outer(experiment, reading, folder, report, assignment):
+            try:
+                return _write_replicates(experiment, reading, folder, report, outer)
+            except _UntestableError as error:
+                if experiment.data.test != "auto":
+                    raise
+                report(f"one split tests, and not every row: {error}")
+                shutil.rmtree(folder)
+                folder.mkdir()
+                reading = _Reading(experiment, place, lambda line: None)
+        return _write(experiment, reading, folder, report)
     except OSError as error:
         raise Failure(f"{folder}: cannot be written ({error.strerror or error})") from None
-    return manifest
 
 
-def _split_source(
-    name: str, experiment: Experiment, place: Place, folder: Path, report: Report, manifest: dict[str, Any]
-) -> _Split:
-    """Read and split one source, and write its tasks."""
-    examples = source(experiment, name).read(place, report)
-    tasks = {task: settings for task, settings in experiment.tasks.items() if settings.source == name}
-    several = getattr(experiment.sources.get(name), "labels", {})
-    labels = {task: label_of(task, settings, examples) for task, settings in tasks.items()}
-    data, folds, used = experiment.data, experiment.training.folds, sorted(set(labels.values()))
-    parts = split(name, examples, used, 0.0 if folds else data.validation, data.test, experiment.seed)
-    if folds:
-        parts["train"] = folded(name, parts["train"], used, folds, experiment.seed)
-    found = _Split(examples, parts)
-    _write_groups(folder, name, parts["test"])
-    for task, settings in tasks.items():
-        own = {it: chosen.labels(labels[task]) for it, chosen in parts.items()}
-        if kind_of(settings.kind).per_token:
-            found.tags[task] = own, examples.classes[labels[task]]
-            continue
-        clip = isinstance(settings, Regression) and settings.clip == "range"
-        declared = isinstance(several.get(labels[task]), tuple)
-        stored = targets_of(task, own, examples.classes[labels[task]], clip, declared)
-        manifest["tasks"][task] = _write_targets(folder, task, settings, stored, parts["train"])
-    for part in filter(None, (examples.train, examples.test)):
-        if examples.encoder is not None:
-            part.labels.clear()  # their service is done, and the inputs need the room
-    return found
+def _write(experiment: Experiment, reading: _Reading, folder: Path, report: Report) -> dict[str, Any]:
+    """One split."""
+    view = View(experiment, folder)
+    for name in experiment.source_names:
+        found = reading.take(name)  # examples without encoder leave memory before the next are read
+        view.take(found)
+        found.forget_labels()
+    view.encode(report)
+    view.finish()
+    return view.manifest
 
 
-def _write_groups(folder: Path, name: str, test: Chosen) -> None:
-    """Number the groups of the test rows, of a source that has any: what is resampled there are whole groups."""
-    if test.part.group is not None:
-        _, numbers = np.unique(test.part.group[test.where], return_inverse=True)
-        _save(folder / groups_file(name), numbers)
-
-
-def _write_targets(folder: Path, task: str, settings: TaskSettings, stored: Stored, train: Chosen) -> dict[str, Any]:
-    """Write a task's targets, and answer what the manifest says of it.
+def _write_replicates(
+    experiment: Experiment, reading: _Reading, folder: Path, report: Report, outer: Outer
+) -> dict[str, Any]:
+    """Splits of all rows, and of each replicate.
 
     Raises:
-        UserError: It needs two classes and has another number, or a fold lacks what it needs.
+        UserError: The rows lack something as a whole.
+        _UntestableError: Those of a replicate do.
     """
-    count = len(stored.about["classes"])
-    if kind_of(settings.kind).two_classes and count != 2:
-        raise UserError(
-            f"tasks.{task}.kind: {settings.kind} needs two classes, label '{settings.label or task}' has {count}"
-        )
-    for split_name, array in stored.arrays.items():
-        _save(folder / labels_file(task, split_name), array)
-    about = {"kind": settings.kind, "source": settings.source, **stored.about}
-    if isinstance(train, Folded):
-        about["folds"] = of_folds(task, stored.arrays["train"], train.folds, count)
-    return about
-
-
-def _write_tags(
-    folder: Path, experiment: Experiment, found: _Split, encoding: Encoding, manifest: dict[str, Any]
-) -> None:
-    """Write the tags of as many tokens as the inputs have."""
-    for task, (own, classes) in found.tags.items():
-        as_long = {split_name: fitted(tags, encoding.shape[0]) for split_name, tags in own.items()}
-        stored = targets_of(task, as_long, classes)
-        manifest["tasks"][task] = _write_targets(folder, task, experiment.tasks[task], stored, found.parts["train"])
-
-
-def _tell_of_cuts(name: str, source: Mapping[str, Any], report: Report) -> None:
-    for split_name, count in source.get("cut", {}).items():
-        rows, length = source["rows"][split_name], source["shape"][0]
-        if count:
-            most = most_of(source["encoding"])
-            limit = f"{length} tokens{f' or {most} subwords' if most else ''}"
-            report(f"{name}: {count} of {rows} rows of {split_name} are cut after {limit} (data.text.length)")
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    """Write labels: classes as int64, which is eight bytes a row and so never in memory as a whole."""
-    kind = np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32
-    with path.open("wb") as file:
-        _write_header(file, np.dtype(kind), array.shape)
-        for start in range(0, len(array), _LABELS):
-            file.write(np.ascontiguousarray(array[start : start + _LABELS], kind).data)
-
-
-def _encodings(waiting: Mapping[str, _Split], report: Report) -> dict[str, Encoding]:
-    """Each source's encoding, fitted on the training rows of its family."""
-    families: dict[str, tuple[Encoder, list[str]]] = {}
-    for name, found in waiting.items():
-        if encoder := found.examples.encoder:
-            families.setdefault(encoder.family, (encoder, []))[1].append(name)
-    encodings: dict[str, Encoding] = {}
-    for encoder, names in families.values():
-        report(f"encoding {', '.join(names)}")
-        fitted = encoder.fit(_training(waiting[name].parts["train"] for name in names))
-        encodings |= dict.fromkeys(names, fitted)
-    return encodings
-
-
-def _training(chosen: Iterable[Chosen]) -> Iterator[tuple[Any, np.ndarray]]:
-    """Chunks of streams, and which of their rows are to be learnt from."""
-    for one in chosen:
-        start = 0
-        for chunk in _chunks(one.part):
-            yield chunk, one.where[start : start + len(chunk)]
-            start += len(chunk)
-
-
-def _write_inputs(folder: Path, name: str, found: _Split, encoding: Encoding | None = None) -> dict[str, Any]:
-    """Write the inputs of all splits; each part is gone through once."""
-    rows = {split_name: len(chosen) for split_name, chosen in found.parts.items()}
-    hashes = {split_name: np.empty(count, np.uint64) for split_name, count in rows.items()}
-    shape: tuple[int, ...] = ()
-    pieces = {(it, start): piece for it, chosen in found.parts.items() for start, piece in chosen.pieces().items()}
-    done = {piece: piece[1] for piece in pieces}  # rows of the split that lie before what is written next
-    cut = dict.fromkeys(rows, 0)
-    files = {piece: _opened(folder / inputs_file(name, piece[0])) for piece in pieces}
-    try:
-        for piece, values, shortened in _encoded(name, pieces, encoding):
-            split_name, start = piece
-            cut[split_name] += shortened
-            if done[piece] == start:
-                _write_header(files[piece], values.dtype, (rows[split_name], values[0].size))
-                files[piece].seek(start * values[0].nbytes, os.SEEK_CUR)
-            shape = values.shape[1:]
-            flat = np.ascontiguousarray(values.reshape(len(values), -1))
-            files[piece].write(flat.data)
-            hashes[split_name][done[piece] : done[piece] + len(flat)] = hashed(flat)
-            done[piece] += len(flat)
-    finally:
-        for file in files.values():
-            file.close()
-    if done != {piece: piece[1] + len(chosen) for piece, chosen in pieces.items()}:
-        raise Failure(f"source '{name}' has changed while it was read: prepare it again")
-    train = found.parts["train"]
-    return {
-        "shape": list(encoding.shape if encoding else shape),
-        "scale": found.examples.scale,
-        "rows": rows,
-        "repeated": repeated(hashes),
-        **({"encoding": encoding.about | found.examples.reading} if encoding else {}),
-        **({"resized": True} if found.examples.resized else {}),
-        **({"cut": cut} if isinstance(encoding, Cutting) else {}),
-        **({"folds": train.folds} if isinstance(train, Folded) else {}),
+    whole = View(experiment, folder, outer)
+    own = [View(experiment, folder / replicate_folder(it), outer, it) for it in range(outer.replicates)]
+    for name in experiment.source_names:
+        save(folder / outer_file(name), outer.of[name])
+    found = [reading.take(name) for name in experiment.source_names]
+    for source_ in found:
+        whole.take(source_)
+    whole.encode(report)
+    for number, view in enumerate(own):
+        view.folder.mkdir(parents=True)
+        try:
+            for source_ in found:
+                view.take(source_)
+            view.encode(lambda line: None)
+        except UserError as error:
+            remedy = "or lower data.test.folds, or give data.test a share"
+            raise _UntestableError(f"replicate {number} of {outer.replicates}: {error} ({remedy})") from None
+        view.finish()
+    sources = outer.sources
+    about = {
+        "folds": outer.folds,
+        "repeats": outer.repeats,
+        "replicates": outer.replicates,
+        "tested": {name: int((of >= 0).any(1).sum()) for name, of in outer.of.items()},
+        "together": {name: it.repeated for name, it in sources.items()},
     }
+    whole.finish(outer=about)
+    return whole.manifest
 
 
-def _opened(path: Path) -> Any:
-    """A file of one's own place in it: several may write to different places of the same."""
-    path.touch()
-    return path.open("r+b")
+def _outer(
+    experiment: Experiment,
+    reading: _Reading,
+    folder: Path,
+    report: Report,
+    assignment: Mapping[str, np.ndarray] | None,
+) -> Outer | None:
+    """Which rows each replicate tests; None where there is one split.
+
+    Raises:
+        UserError: The folds that are asked for cannot be had.
+    """
+    test, names = experiment.data.test, experiment.source_names
+    if isinstance(test, float):
+        return None
+    found = [reading.source(name) for name in names]
+    wanted = test if isinstance(test, OuterFolds) else None
+    if wanted is None and not is_small([it.examples for it in found]):
+        return None
+    for it in found if wanted else ():
+        if gives_test(it.examples):
+            raise UserError(f"data.test.folds: source '{it.name}' itself says which rows test: leave out data.test")
+    sources = [_hashed(reading, it.name, folder) for it in found]
+    folds, notes = settled(wanted, sources)
+    for note in notes:
+        report(note)
+    if folds is None:
+        for it in found:
+            (folder / shared_file(it.name)).unlink(missing_ok=True)
+        reading.held |= {it.name: it for it in found}
+        return None
+    if assignment is not None:
+        return Outer(folds.folds, folds.repeats, {it.name: it for it in sources}, assignment)
+    return dealt(folds, sources, experiment.seed)
 
 
-def _encoded(
-    name: str, parts: Mapping[tuple[str, int], Chosen], encoding: Encoding | None
-) -> Iterator[tuple[tuple[str, int], np.ndarray, int]]:
-    """Some rows [B, ...] of a piece of a split at a time, in the order of the source; and how many were cut."""
-    for part in {id(chosen.part): chosen.part for chosen in parts.values()}.values():
-        own = {piece: chosen.where for piece, chosen in parts.items() if chosen.part is part}
-        start = 0
-        for chunk in _chunks(part):
-            stop = start + len(chunk)
-            try:
-                values = encoding.encode(chunk) if encoding else chunk
-            except RowError as error:
-                raise UserError(f"source '{name}': row {start + error.row + 1}, {error.what}") from None
-            cut = encoding.cut(chunk) if isinstance(encoding, Cutting) else np.zeros(len(chunk), bool)
-            for piece, where in own.items():
-                if (mask := where[start:stop]).any():
-                    yield piece, values[mask], int(cut[mask].sum())
-            start = stop
-
-
-def _chunks(part: Part) -> Iterator[Any]:
-    """A part's inputs, a few rows at a time: at once they would double a source's memory."""
-    if not isinstance(part.inputs, np.ndarray):
-        yield from part.inputs.chunks()
-        return
-    for start in range(0, len(part.inputs), _CHUNK_ROWS):
-        yield part.inputs[start : start + _CHUNK_ROWS]
-
-
-def _write_header(file: Any, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
+def _hashed(reading: _Reading, name: str, folder: Path) -> OuterSource:
+    """A source with a hash of each row; inputs that need no encoding are written on the way, others kept if few."""
+    found = reading.source(name)
+    examples = found.examples
+    if examples.encoder is None:
+        every = all_of(examples.train)
+        inputs = write_inputs(name, {EVERY: every}, {EVERY: folder / shared_file(name)})
+        reading.held[name] = replace(found, shared=inputs)
+        return OuterSource(name, examples, found.used, inputs.hashes[EVERY])
+    if not isinstance(examples.train.inputs, np.ndarray) and len(examples.train.inputs) <= _AT_HAND:
+        chunks = list(examples.train.inputs.chunks())
+        kept = replace(examples.train, inputs=Streamed(len(examples.train.inputs), lambda: iter(chunks)))
+        examples = replace(examples, train=kept)
+        reading.held[name] = replace(found, examples=examples)
+    assert examples.encoder is not None
+    return OuterSource(name, examples, found.used, hashes_of(name, examples.train, examples.encoder))

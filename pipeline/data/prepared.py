@@ -2,10 +2,11 @@
 
 A folder holds `<source>.<split>.inputs.npy` [N, F], `<task>.<split>.labels.npy` [N, ...], and `manifest.json`; of a
 source whose rows come in groups also `<source>.test.groups.npy` [N].
-Where every row tests (see `pipeline.data.outer`) it has no test split; each replicate has a folder of its own within it,
-`replicates/0` and so on, with train, validation and test, and of every split `<source>.<split>.rows.npy` [N]: the
-source's row of each. A source that needs no encoding has its inputs once for all, `<source>.inputs.npy`, in the outer
-folder: a split of it is those rows.
+Where every row tests (see `pipeline.data.outer`) it has no test split. Each replicate has a folder of its own within,
+`replicates/0` and so on, with train, validation and test. Of every split `<source>.<split>.rows.npy` [N] has the
+source's row of each; and `<source>.outer.npy` [N, repeats] says which fold tests each row of the source, -1 where none
+does. A source that needs no encoding has its inputs once for all, `<source>.inputs.npy`, in the outer folder: a split
+of it is those rows.
 The test split is opened by `pipeline.data.test_split` alone.
 """
 
@@ -138,6 +139,7 @@ class PreparedSource:
             the source holds them.
         resized: They are images that were resized to this shape.
         folds: Under cross-validation where each fold lies in train, as `pipeline.data.folds.Fold` says.
+        inputs: The file of all rows' inputs, from the folder, where all splits share it; None where each has its own.
     """
 
     shape: tuple[int, ...]
@@ -146,6 +148,7 @@ class PreparedSource:
     encoding: dict[str, Any] | None = None
     resized: bool = False
     folds: tuple[tuple[int, int, int], ...] = ()
+    inputs: str | None = None
 
     def holding_out(self, fold: int) -> "PreparedSource":
         """The source as a network sees it that holds a fold out."""
@@ -197,7 +200,7 @@ class Prepared:
     replicates: tuple["Prepared", ...] = ()
 
     def view(self, replicate: int | None, fold: int | None) -> "Prepared":
-        """The data as a network sees them: of one replicate where every row tests, and without the fold it holds out."""
+        """The data as a network sees them: of one replicate where every row tests; without the fold it holds out."""
         seen = self if replicate is None else self.replicates[replicate]
         return seen.holding_out(fold)
 
@@ -251,17 +254,20 @@ class Prepared:
         }
         without = {it: range(start, stop) for it, (start, stop, _) in spans.items()} if name == "train" else {}
         return Split(
-            {source: array[rows[source]] for source, array in whole.inputs.items()},
+            {it: array if it in whole.at else array[rows[it]] for it, array in whole.inputs.items()},
             {task: array[rows[self.tasks[task].source]] for task, array in whole.labels.items()},
             without,
+            at={it: at[rows[it]] for it, at in whole.at.items()},
         )
 
 
 def open_split(prepared: Prepared, name: str) -> Split:
     """Map a split's arrays. For `Prepared.split` and the test split's own module only."""
+    folder, sources = prepared.folder, prepared.sources
     return Split(
-        {source: _mapped(prepared.folder / inputs_file(source, name)) for source in prepared.sources},
-        {task: _mapped(prepared.folder / labels_file(task, name)) for task in prepared.tasks},
+        {source: _mapped(folder / (it.inputs or inputs_file(source, name))) for source, it in sources.items()},
+        {task: _mapped(folder / labels_file(task, name)) for task in prepared.tasks},
+        at={source: np.load(folder / rows_file(source, name)) for source, it in sources.items() if it.inputs},
     )
 
 
@@ -273,6 +279,26 @@ def inputs_file(source: str, split: str) -> str:
 def labels_file(task: str, split: str) -> str:
     """Name of a task's labels."""
     return f"{task}.{split}.labels.npy"
+
+
+def shared_file(source: str) -> str:
+    """Name of the inputs of all rows of a source whose splits share them."""
+    return f"{source}.inputs.npy"
+
+
+def rows_file(source: str, split: str) -> str:
+    """Name of the source's row of each row of a split, where every row tests."""
+    return f"{source}.{split}.rows.npy"
+
+
+def outer_file(source: str) -> str:
+    """Name of the fold that tests each row, where every row tests."""
+    return f"{source}.outer.npy"
+
+
+def replicate_folder(number: int) -> str:
+    """Where a replicate's folder lies within the outer one."""
+    return f"replicates/{number}"
 
 
 def groups_file(source: str) -> str:
@@ -287,13 +313,15 @@ def open_prepared(folder: Path) -> Prepared:
         name: PreparedSource(
             tuple(it["shape"]),
             folds=tuple(map(tuple, it.get("folds", ()))),
-            **{key: it[key] for key in ("scale", "rows", "encoding", "resized") if key in it},
+            **{key: it[key] for key in ("scale", "rows", "encoding", "resized", "inputs") if key in it},
         )
         for name, it in manifest["sources"].items()
     }
     chained = any(it.folds and it.folds[0][2] < it.folds[-1][2] for it in sources.values())
     tasks = {name: PreparedTask(**it | {"classes": tuple(it["classes"])}) for name, it in manifest["tasks"].items()}
-    return Prepared(folder, sources, tasks, chained)
+    numbers = range(manifest.get("outer", {}).get("replicates", 0))
+    replicates = tuple(open_prepared(folder / replicate_folder(number)) for number in numbers)
+    return Prepared(folder, sources, tasks, chained, replicates=replicates)
 
 
 def known(labels: np.ndarray) -> np.ndarray:

@@ -12,9 +12,10 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from pipeline.data.batches import Batch, Rows
+from pipeline.data.batches import Batch
 from pipeline.data.plan import STEPS, Part, Plan
 from pipeline.data.prepared import Prepared, Split, known
+from pipeline.data.rows import Rows, Seen, joined
 from pipeline.draws import Stream
 from pipeline.stacked import Inputs, Stacked, Targets, places, slotted
 
@@ -24,11 +25,11 @@ class ResidentBatches:
 
     Args:
         prepared: What is known of sources and tasks.
-        split: The rows, which are copied to the device.
+        splits: See `Batches`; the rows are copied to the device.
         batch_size: Rows of each source in a step.
         mix: See `Plan`.
         device: As torch names it.
-        class_weights: Of the tasks that have some, see `pipeline.data.class_weights`.
+        class_weights: See `Batches`.
         heat: See `Plan`.
 
     Attributes:
@@ -38,28 +39,34 @@ class ResidentBatches:
     def __init__(
         self,
         prepared: Prepared,
-        split: Split,
+        splits: Sequence[Split],
         batch_size: int,
         mix: str,
         device: str,
         class_weights: Mapping[str, Tensor] = MappingProxyType({}),
         heat: float = 1.0,
     ) -> None:
-        self._class_weights = {task: it.to(device) for task, it in class_weights.items()}
-        self._rows, self._device = Rows.of(split, device), device
+        self._weights_of = {task: it.to(device) for task, it in class_weights.items()}
+        rows, self._begins = joined(splits)
+        self._each, self._rows, self._device = [Rows.of(split) for split in splits], rows.to(device), device
         self._source_of = {task: it.source for task, it in prepared.tasks.items()}
-        self._complete = {task: bool(known(split.labels[task]).all()) for task in prepared.tasks}
-        rows = prepared.train_rows | split.rows
-        self._plan = Plan(rows, batch_size, mix, heat, split.without, prepared.sources)
+        self._complete = {task: all(known(it.labels[task]).all() for it in splits) for task in prepared.tasks}
+        self._plan = Plan(prepared.train_rows | splits[0].rows, batch_size, mix, heat, prepared.sources)
         self.clock = torch.zeros(1, dtype=torch.int64, device=device)
         self._tables: dict[str, Tensor] = {}  # row numbers [STEPS, S, B] of the steps at hand
         self._rooms: dict[tuple[int, ...], tuple[Inputs, dict[str, Tensor]]] = {}
         self._all: dict[tuple[torch.Size, torch.dtype], Targets] = {}
+        self.serve(range(len(splits)))
 
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
         return self._plan.steps
+
+    def serve(self, whose: Sequence[int]) -> None:
+        """See `Batches`."""
+        self._whose, self._seen = list(whose), Seen([self._each[it] for it in whose])
+        self._class_weights = {task: weights[self._whose] for task, weights in self._weights_of.items()}
 
     def epoch(self, streams: Sequence[Stream], epoch: int, steps: range | None = None) -> Iterator[tuple[int, ...]]:
         """How many rows of each source a step takes, for every step of an epoch or for some.
@@ -80,13 +87,13 @@ class ResidentBatches:
         }
         inputs, places_of = self._room({source: it.shape for source, it in rows.items()})
         for source, place in places_of.items():
-            place.copy_(_chosen(self._rows.inputs[source], rows[source]))
+            place.copy_(_chosen(self._rows.inputs[source], self._rows.stored(source, rows[source])))
         return Batch(inputs, {task: self._targets(task, rows[source]) for task, source in self._source_of.items()})
 
     def _send(self, part: Part) -> None:
         """Bring the row numbers of some steps to the device, without waiting until they are there."""
         for source, most in self._plan.largest.items():
-            order = part.rows[source]
+            order = self._seen.places(source, part.rows[source]) + self._begins[source][self._whose]
             table = torch.zeros(STEPS, len(order), most, dtype=torch.int64, pin_memory=self._device == "cuda")
             for step, rows in enumerate(order.split(part.sizes[source], 1), part.first % STEPS):
                 table[step, :, : rows.size(1)] = rows

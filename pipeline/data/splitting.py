@@ -69,43 +69,71 @@ def split(
     Raises:
         UserError: A split would be empty.
     """
-    found = _given(name, examples.train)
-    train = found["train"]
-    if examples.test is not None:
-        found["test"] = _all(examples.test)
-    elif "test" not in found:
-        train, found["test"] = _cut(
-            f"data.test={test}: source '{name}'", train, labels, test, seed_of(seed, name, "test")
-        )
+    found = given(name, examples)
+    if "test" not in found:
+        what, train = f"data.test={test}: source '{name}'", found["train"]
+        found["train"], found["test"] = _cut(what, train, labels, round(test * len(train)), seed_of(seed, name, "test"))
+    return with_validation(name, found, labels, validation, None, seed)
+
+
+def with_validation(
+    name: str, found: dict[str, Chosen], labels: list[str], validation: float, rows: int | None, seed: int
+) -> dict[str, Chosen]:
+    """Cut validation from train unless the source has it, or the share is 0.
+
+    Args:
+        name: Of the source, for the draws and messages.
+        found: Its other splits.
+        labels: By which rows are stratified.
+        validation: Share of train.
+        rows: How many rows that is; None for as many as the share says.
+        seed: Root of the draws.
+
+    Returns:
+        The splits in the order of `SPLITS`.
+
+    Raises:
+        UserError: A split would be empty.
+    """
     if validation > 0.0 and "validation" not in found:
-        what, seed = f"data.validation={validation}: source '{name}'", seed_of(seed, name, "validation")
-        train, found["validation"] = _cut(what, train, labels, validation, seed)
-    found["train"] = train
+        what, train = f"data.validation={validation}: source '{name}'", found["train"]
+        count = round(validation * len(train)) if rows is None else rows
+        found["train"], found["validation"] = _cut(what, train, labels, count, seed_of(seed, name, "validation"))
     return {it: found[it] for it in SPLITS if it in found and (it != "validation" or validation > 0.0)}
 
 
-def _all(part: Part) -> Chosen:
+def given(name: str, examples: Examples) -> dict[str, Chosen]:
+    """The splits that a source says itself; all rows are train where it says nothing.
+
+    Raises:
+        UserError: No row is train.
+    """
+    found = _given(name, examples.train)
+    return found if examples.test is None else found | {"test": all_of(examples.test)}
+
+
+def all_of(part: Part) -> Chosen:
+    """All rows."""
     return Chosen(part, np.ones(len(part.inputs), bool))
 
 
 def _given(name: str, part: Part) -> dict[str, Chosen]:
     """What the part itself says; all rows are train where it says nothing."""
     if part.split is None:
-        return {"train": _all(part)}
+        return {"train": all_of(part)}
     found = {it: Chosen(part, part.split == place) for place, it in enumerate(SPLITS)}
     if not len(found["train"]):
         raise UserError(f"source '{name}': no row is given to train")
     return {it: chosen for it, chosen in found.items() if len(chosen)}
 
 
-def _cut(what: str, chosen: Chosen, labels: list[str], share: float, seed: int) -> tuple[Chosen, Chosen]:
-    """Keep and cut rows.
+def _cut(what: str, chosen: Chosen, labels: list[str], count: int, seed: int) -> tuple[Chosen, Chosen]:
+    """Keep and cut so many rows.
 
     Raises:
         UserError: One of the two would be empty.
     """
     rows = len(chosen)
-    count = round(share * rows)
     if not 0 < count < rows:
         raise UserError(
             f"{what} has {rows} rows to be divided, too few for this share: one of the splits would be empty"
@@ -185,10 +213,16 @@ def along_patterns(
 def patterns_of(chosen: Chosen, labels: list[str]) -> np.ndarray:
     """The number of each row's pattern of these labels, int32 [N]: counted from 0 in lexicographic order."""
     patterns = np.zeros(len(chosen), np.int32)
-    for column in (column for label in labels for column in _strata(chosen.labels(label)).T):
+    for column in strata_of(chosen, labels):
         low, high = int(column.min()), int(column.max())
         patterns = _dense(patterns.astype(np.int64) * (high - low + 1) + (column - low))
     return patterns
+
+
+def strata_of(chosen: Chosen, labels: list[str]) -> Iterator[np.ndarray]:
+    """What the rows are stratified by: whole numbers [N] for each class, quarter, or one of several labels or tags."""
+    for label in labels:
+        yield from _strata(chosen.labels(label)).T
 
 
 def _random_order(rows: int, draw: np.random.Generator, seed: int) -> Iterator[np.ndarray]:

@@ -19,7 +19,7 @@ from pipeline.errors import UserError
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.graph import Job
-from pipeline.steps.step import Step, key_of, perform
+from pipeline.steps.step import Step, key_of, look_up, perform
 from pipeline.steps.train import Train
 from pipeline.steps.tune import Tune
 from pipeline.tracking.keys import digest
@@ -63,6 +63,8 @@ def planned(
     studies = _studies(trained)
     if budget_s is None and not _is_open(studies):
         return {}
+    if context.experiment.awaits_data:
+        perform(context, trained[0].inputs[0])
     file = _place(context, studies, budget_s)
     replicates = studies[0].experiment.replicates
     if (known := _read(file)) is not None:
@@ -86,7 +88,9 @@ def planned(
 def as_planned(context: Context) -> Experiment:
     """The experiment with the trials of the whole job that were planned for it, if they were."""
     experiment = context.experiment
-    studies = _studies(Job(experiment, context.project).trained)
+    job = Job.of(context)
+    studies = _studies(job.trained)
+    look_up(context, job.prepare)
     if not _is_open(studies) or not all(key_of(it) for it in studies):
         return experiment
     if not (known := _read(_place(context, studies, None))):
@@ -106,7 +110,7 @@ def seeds_s(context: Context, experiment: Experiment, prepare: Step) -> float:
     from pipeline.training.slot import seed_slots
 
     data = open_prepared(prepare.outputs).only(experiment.tasks)
-    slots = seed_slots(on_device(experiment, resolve_device(experiment)), data.chained)
+    slots = seed_slots(on_device(experiment, resolve_device(experiment)), data)
     return float(context.scheduler.training_s(data, slots))
 
 
@@ -192,7 +196,7 @@ class _Cost:
         whole = _trained_as(experiment, on_device(self._studies[0], resolve_device(self._studies[0])))
         data = self._of(whole)
         assert whole.tuning is not None
-        batch = batch_slots(dict.fromkeys(range(whole.tuning.batch), whole))
+        batch = batch_slots(dict.fromkeys(range(whole.tuning.batch), whole), data)
         one_s: float = self._context.scheduler.training_s(data, batch) / len(batch)
         own = self._of(experiment)
         share: float = guess(own, experiment) / guess(data, whole)

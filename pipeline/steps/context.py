@@ -29,6 +29,8 @@ class Context:
         command: A line that does the same again.
         done: The results of this command's steps, by title.
         checked: Titles of the steps that are known to fit into memory.
+        every_row_tests: Each replicate has a split of its own; the experiment is settled, see
+            `pipeline.steps.settling`.
     """
 
     project: Path
@@ -42,6 +44,7 @@ class Context:
     command: str = ""
     done: dict[str, "StepResult"] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
+    every_row_tests: bool = False
 
     @property
     def work(self) -> Path:

@@ -10,9 +10,10 @@ from pipeline.config import Experiment
 from pipeline.kinds import kind_of
 from pipeline.plugins import fingerprint
 from pipeline.steps.context import Context
+from pipeline.steps.data import log_datasets
 from pipeline.steps.runs.logged import duration_s
 from pipeline.steps.step import Step
-from pipeline.steps.train import HISTORY, Train, log_datasets
+from pipeline.steps.train import HISTORY, Train
 from pipeline.tracking import tags
 from pipeline.tracking.run import METRIC_NAMES
 
@@ -90,7 +91,7 @@ class Evaluate(Step):
         prepared = open_prepared(self._prepare.outputs)
         candidates = [candidate_of(prepared, step, self._groupings) for step in self._trained]
         _record_opening(context, run, self._prepare.digest, [candidate.title for candidate in candidates])
-        log_datasets(run, self._prepare, ("test",))
+        log_datasets(run, prepared, ("test",))
         test = open_test_split(prepared)
         for name, task in prepared.tasks.items():
             if task.unseen:

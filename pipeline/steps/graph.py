@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipeline.config import Experiment
     from pipeline.steps.context import Context
     from pipeline.steps.step import Step
+    from pipeline.steps.train import Train
     from pipeline.steps.tune import Tune
 
 WHOLE = "run"
@@ -35,12 +36,13 @@ class Job:
     Args:
         experiment: As it is to be done.
         project: The project folder.
+        every_row_tests: See `pipeline.steps.context.Context`.
 
     Attributes:
         prepare: Prepares the data.
         trained: Of every candidate, first of the experiment as written.
         studies: Those whose winners are trained, by their arms' titles.
-        select: Chooses what is registered; None without validation.
+        select: Chooses what is registered, and registers it; None without validation.
         evaluate: Opens test.
         report: Needs all others.
 
@@ -48,8 +50,9 @@ class Job:
         UserError: The device or the separate baseline is none.
     """
 
-    def __init__(self, experiment: "Experiment", project: Path) -> None:
+    def __init__(self, experiment: "Experiment", project: Path, every_row_tests: bool = False) -> None:
         from pipeline.steps.candidates import candidates, job_arms, winners
+        from pipeline.steps.champion import Register
         from pipeline.steps.device import resolve_device
         from pipeline.steps.evaluate import Evaluate
         from pipeline.steps.prepare import Prepare
@@ -62,9 +65,17 @@ class Job:
         tuned = [winners(arm, self.prepare, device) for arm in job_arms(experiment)]
         self.trained = [*candidates(experiment, project, self.prepare, device), *tuned]
         self.studies = {it.candidate: it.study for it in tuned if isinstance(it.study, Tune)}
-        self.select = Select(experiment, self.prepare, self.trained) if experiment.validates else None
+        self.select: Select | Register | None = None
+        if experiment.validates:
+            choice = Select(experiment, self.prepare, self.trained, registers=not every_row_tests)
+            self.select = Register(experiment, self.prepare, choice, device) if every_row_tests else choice
         self.evaluate = Evaluate(experiment, self.prepare, self.trained)
         self.report = Report(experiment, self.prepare, self.trained, self.select, self.evaluate)
+
+    @classmethod
+    def of(cls, context: "Context") -> "Job":
+        """The steps of a command's experiment."""
+        return cls(context.experiment, context.project, context.every_row_tests)
 
     def last(self, command: str, arm: str = "") -> "list[Step]":
         """What a command does, after all that these steps need.
@@ -85,6 +96,14 @@ class Job:
         if command == "evaluate":  # what is registered is chosen before test is opened
             return [*self.trained, *([self.select] if self.select else []), self.evaluate]
         return [self.report]
+
+    def in_use(self, role: str) -> "list[Train]":
+        """Training of the networks that are put to use where the candidate of this role is chosen."""
+        from pipeline.steps.champion import Register
+
+        if isinstance(self.select, Register):
+            return self.select.champions[role]
+        return [it for it in self.trained if it.role == role]
 
     def study(self, arm: str) -> "Tune":
         """The study of an arm, by default of the shared network.
@@ -115,7 +134,7 @@ def run(context: "Context", command: str, arm: str = "") -> dict[str, Any]:
     from pipeline.steps.step import perform
     from pipeline.tracking.registry import address
 
-    job = Job(context.experiment, context.project)
+    job = Job.of(context)
     for step in job.last(command, arm):
         perform(context, step)
     if job.report.result is None:

@@ -95,7 +95,7 @@ def _train(context: Context, run: Any) -> str | None:
     prepared = _prepared(context, run, experiment)
     winners = context.tracker.json_artifact(run.info.run_id, WINNERS) or [{}] * experiment.training.seeds
     experiments = [with_values(experiment, it) for it in winners]
-    slots = slots_of(experiments, prepared.chained)
+    slots = slots_of(experiments, prepared)
     states = _fit(context, prepared, slots)
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
@@ -103,7 +103,7 @@ def _train(context: Context, run: Any) -> str | None:
         if before is None:
             raise Failure(f"run {run.info.run_id} logged no {HISTORY}: it did not finish")
         curves = pd.read_parquet(before)
-        files = saved.save(there, prepared, experiments, states, [slot.fold for slot in slots])
+        files = saved.save(there, prepared, slots, states)
         new = {path.name: path.read_bytes() for path in files}
         (there / "logged").mkdir()
         old = {name: context.tracker.artifact(run.info.run_id, name, there / "logged") for name in new}
@@ -121,7 +121,7 @@ def _trial(context: Context, run: Any) -> str | None:
     names = [name for name in run.data.metrics if name.startswith(("train/", "validation/"))]
     before = {name: context.tracker.metric_history(run.info.run_id, name) for name in names}
     looks = max((len(points) for points in before.values()), default=1) - 1  # the last point repeats the kept look
-    slots = trial_slots(int(run.data.tags[tags.TRIAL_NUMBER]), experiment)
+    slots = trial_slots(int(run.data.tags[tags.TRIAL_NUMBER]), experiment, prepared)
     state = joined(run.info.run_name, _fit(context, prepared, slots, looks))
     for look, metrics in enumerate(state.history[:looks], start=1):
         for name, points in before.items():
@@ -146,7 +146,7 @@ def _tune(context: Context, run: Any) -> str | None:
             raise Failure(f"run {run.info.run_id} logged no {TRIALS}: it did not finish")
         before = pd.read_parquet(path).drop(columns="seconds")
         study = open_study("rebuilt", sqlite_url(there / "optuna.db"), there / "lock")
-        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, experiment.trials)), experiment))
+        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, experiment.trials)), experiment), prepared)
         with context.scheduler.pool(prepared, batch, experiment.trials) as pool:
             search(study, experiment, prepared, pool, there / "checkpoints")
         now = table(study).head(len(before)).drop(columns="seconds")

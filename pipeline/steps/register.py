@@ -60,7 +60,8 @@ def _decide(context: Context, experiment: Experiment, uri: str, present: Any, pr
     if present.tags.get(tags.PREPARED) != prepare.digest:
         return registry.CHALLENGER, f"the champion, {old}, was chosen on other prepared data; --promote to replace it"
     data = open_prepared(prepare.outputs).only(experiment.tasks)
-    data = data.holding_out(seed_slots(experiment, data.chained)[0].fold)
+    first = seed_slots(experiment, data)[0]
+    data = data.view(first.replicate, first.fold)
     gain = _objective(uri, data) - _objective(f"models:/{experiment.name}/{present.version}", data)
     reason = f"{gain:+.4f} on the validation objective against {old}, gate.min_gain is {experiment.gate.min_gain}"
     return (registry.CHAMPION if gain > experiment.gate.min_gain else registry.CHALLENGER), reason

@@ -3,7 +3,7 @@
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,16 @@ REBUILT = ("prepare", "train", "tune")
 
 class KeyUnknownError(Exception):
     """The key depends on outputs of a step that has not been done yet."""
+
+
+def check_settled(experiment: Experiment, prepare: "Step", title: str) -> None:
+    """Whether it is known how many networks a step trains, see `pipeline.steps.settling`.
+
+    Raises:
+        KeyUnknownError: The data tell, and are not prepared.
+    """
+    if experiment.awaits_data and prepare.result is None:
+        raise KeyUnknownError(title)
 
 
 class Step(ABC):
@@ -132,11 +142,25 @@ class Step(ABC):
 
 
 def ordered(*steps: Step) -> list[Step]:
-    """These steps and all that they need, each once and after its inputs."""
+    """These steps and all that they need, as far as that is known, each once and after its inputs."""
     found: dict[Step, None] = {}
-    for step in steps:
-        found |= dict.fromkeys([*ordered(*step.inputs), step])
+    _collect(found, steps)
     return list(found)
+
+
+def _collect(found: dict[Step, None], steps: Sequence[Step]) -> None:
+    for step in steps:
+        if step not in found:
+            _collect(found, step.inputs)
+            found[step] = None
+
+
+def _one_by_one(*steps: Step) -> Iterator[Step]:
+    """As `ordered`, and the inputs too that become known while those before are answered."""
+    given = set[Step]()
+    while it := next((it for it in ordered(*steps) if it not in given), None):
+        given.add(it)
+        yield it
 
 
 def is_forced(context: Context, step: Step) -> bool:
@@ -151,10 +175,9 @@ def perform(context: Context, step: Step) -> StepResult:
         UserError: The experiment or the data are wrong.
         Failure: It could not be done.
     """
-    wanted = ordered(step)
-    for it in wanted:
+    for it in _one_by_one(step):
         if it.title not in context.done:
-            context.done[it.title] = _answered(context, it, wanted)
+            context.done[it.title] = _answered(context, it, ordered(step))
         it.result = context.done[it.title]
     assert step.result is not None
     return step.result
@@ -170,12 +193,16 @@ def key_of(step: Step) -> Key | None:
 
 def known_when(step: Step) -> str:
     """When a key that is not known yet will be."""
-    return "the steps before it are done" if step.inputs else "a source of your own is asked what it reads"
+    if not step.inputs:
+        return "a source of your own is asked what it reads"
+    if step.experiment.awaits_data and ordered(step)[0].result is None:
+        return "the data are prepared: they tell how many replicates there are"
+    return "the steps before it are done"
 
 
 def look_up(context: Context, *steps: Step) -> None:
     """Give these steps, and those that they need, the results of their cached runs, where there are some."""
-    for it in ordered(*steps):
+    for it in _one_by_one(*steps):
         with suppress(KeyUnknownError):
             it.result = cached(context, it, aloud=False)
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from pipeline.config import Experiment, implementations, with_values
 from pipeline.errors import Diverged
 from pipeline.steps.context import Context
+from pipeline.steps.data import log_datasets, opened
 from pipeline.steps.device import exactness, on_device
 from pipeline.steps.runs.parameters import parameters_of
-from pipeline.steps.step import Step
+from pipeline.steps.step import Step, check_settled
 from pipeline.tracking import tags
-from pipeline.tracking.keys import digest
 
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
@@ -37,6 +37,7 @@ class Train(Step):
         candidate: What it is called when it is evaluated; its role and task by default.
         title: Of the step; `train` and the candidate by default.
         tags: Tags of its run beside role and task.
+        reads_all: It learns from all rows but validation, where every row tests, and not from each replicate's.
     """
 
     name = "train"
@@ -53,12 +54,14 @@ class Train(Step):
         candidate: str = "",
         title: str = "",
         tags: Mapping[str, str] = MappingProxyType({}),
+        reads_all: bool = False,
     ) -> None:
         self.experiment, self.role, self.task, self.study = experiment, role, task, study
         self.inputs = (prepare, study) if study else (prepare,)
         self.candidate = candidate or " ".join(filter(None, (role, task)))
         self.title = title or f"train {self.candidate}"
         self._prepare, self._device, self._winners, self._tags = prepare, device, winners, tags
+        self.reads_all = reads_all
 
     @property
     def upstream(self) -> Sequence[Step]:
@@ -87,10 +90,12 @@ class Train(Step):
 
     def reads(self) -> dict[str, Any]:
         """Role, winners and device."""
+        check_settled(self.experiment, self._prepare, self.title)
         winners = list(self.winners)
         return {
             "role": self.role,
             "task": self.task,
+            **({"rows": "all"} if self.reads_all else {}),
             **({"winners": winners} if winners else {}),
             **exactness(self.experiment, self._device),
         }
@@ -107,17 +112,16 @@ class Train(Step):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Train all seeds or replicates, log curves, save weights."""
         from pipeline.analysis.fallbacks import note
-        from pipeline.data.prepared import open_prepared
         from pipeline.steps.runs.curves import history, kept
         from pipeline.training import saved
         from pipeline.training.slot import slots_of
 
-        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
-        log_datasets(run, self._prepare, ("train", "validation"))
+        prepared = opened(self._prepare, self.experiment, self.reads_all)
+        log_datasets(run, prepared, ("train", "validation"))
         if self.winners:
             run.text(json.dumps(list(self.winners), indent=1, sort_keys=True), WINNERS)
         trained = [on_device(it, self._device) for it in self.experiments]
-        slots = slots_of(trained, prepared.chained)
+        slots = slots_of(trained, prepared)
         states = self._fit(context, run, prepared, slots)
         if lost := [state.name for state in states if state.status == "diverged"]:
             raise Diverged(
@@ -125,7 +129,7 @@ class Train(Step):
                 "lower training.learning_rate or set training.clip_norm"
             )
         run.metrics(kept(states), step=max(state.looks for state in states) + 1)
-        saved.save(folder, prepared, self.experiments, states, [slot.fold for slot in slots])
+        saved.save(folder, prepared, slots, states)
         learnt = history(states)
         if found := note(self.experiment.balancing.method, learnt):
             run.tags({tags.FALLBACKS: found})
@@ -134,14 +138,13 @@ class Train(Step):
 
     def check_size(self, context: Context) -> None:
         """See `Step`: before the study is done, winners are as large as what is searched."""
-        from pipeline.data.prepared import open_prepared
         from pipeline.training.slot import slots_of
         from pipeline.training.workers.memory import check
 
         tuning, open_study = self.experiment.tuning, self.study is not None and self.study.result is None
         trained = [self.experiment] * self.experiment.replicates if open_study else self.experiments
-        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
-        slots = slots_of([on_device(it, self._device) for it in trained], prepared.chained)
+        prepared = opened(self._prepare, self.experiment, self.reads_all)
+        slots = slots_of([on_device(it, self._device) for it in trained], prepared)
         check(prepared, slots, setting="tuning.replicates" if self.study and tuning and tuning.replicates else "")
 
     def settle(self, context: Context) -> None:
@@ -155,7 +158,7 @@ class Train(Step):
         from pipeline.training.length import length_of
         from pipeline.training.loop import fit
 
-        first = prepared.holding_out(slots[0].fold)
+        first = prepared.view(slots[0].replicate, slots[0].fold)
         rows, data = first.train_rows, self.experiment.data
         left_out = dropped(rows, data.mix, data.effective_temperature)
         for source in left_out.keys() & first.sources:
@@ -180,15 +183,3 @@ class Train(Step):
             states = fit(pool, prepared, slots, at_barrier, checkpoint, resumed)
             live.log()
             return states
-
-
-def log_datasets(run: "Run", prepare: Step, splits: tuple[str, ...]) -> None:
-    """Log the prepared splits that a run reads."""
-    from pipeline.data.prepared import MANIFEST
-
-    folder = prepare.outputs
-    files = json.loads((folder / MANIFEST).read_text())["files"]
-    for split in splits:
-        mine = {name: checksum for name, checksum in files.items() if f".{split}." in name}
-        if mine:
-            run.dataset(f"prepared.{split}", digest(mine), str(folder), split)

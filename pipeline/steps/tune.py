@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment, implementations, values_read
 from pipeline.steps.context import Context
+from pipeline.steps.data import log_datasets, opened
 from pipeline.steps.device import exactness, on_device
-from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, is_forced
-from pipeline.steps.train import log_datasets
+from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, check_settled, is_forced
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key
 from pipeline.urls import sqlite_file, sqlite_url
@@ -19,6 +19,7 @@ from pipeline.urls import sqlite_file, sqlite_url
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from pipeline.data.prepared import Prepared
     from pipeline.tracking.run import Run
     from pipeline.training.slot import Slot
 
@@ -35,15 +36,24 @@ class Tune(Step):
         device: Resolved.
         arm: Whose study it is, where it is not the experiment's own.
         title: Of the step.
+        reads_all: It learns from all rows but validation, where every row tests, and not from each replicate's.
     """
 
     name = "tune"
     packages = ("optuna",)
 
-    def __init__(self, experiment: Experiment, prepare: Step, device: str, arm: str = "", title: str = "tune") -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        prepare: Step,
+        device: str,
+        arm: str = "",
+        title: str = "tune",
+        reads_all: bool = False,
+    ) -> None:
         self.experiment, self.title = experiment, title
         self.inputs = (prepare,)
-        self._prepare, self._device, self._arm = prepare, device, arm
+        self._prepare, self._device, self._arm, self._reads_all = prepare, device, arm, reads_all
 
     def identity(self) -> Key:
         """What makes it this study: all but the number of trials and the time it may take."""
@@ -59,12 +69,14 @@ class Tune(Step):
 
     def reads(self) -> dict[str, Any]:
         """Where it is searched, how many trials, and how long."""
+        check_settled(self.experiment, self._prepare, self.title)
         tuning = self.experiment.tuning
         assert tuning is not None
         return {
             **exactness(self.experiment, self._device),
             "trials": self.experiment.trials,
             "timeout": tuning.timeout,
+            **({"rows": "all"} if self._reads_all else {}),
         }
 
     def winners(self) -> list[dict[str, Any]]:
@@ -83,20 +95,21 @@ class Tune(Step):
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Bring the study to its number of trials and find the winner of each replicate."""
-        from pipeline.data.prepared import open_prepared
         from pipeline.steps.runs.projection import Projection
         from pipeline.tuning.search import Callbacks, search
         from pipeline.tuning.study import table, winners
 
         in_all = self.experiment.trials
-        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
-        log_datasets(run, self._prepare, ("train", "validation"))
+        prepared = opened(self._prepare, self.experiment, self._reads_all)
+        log_datasets(run, prepared, ("train", "validation"))
         study, name = self._study(context)
         run.tags({tags.STUDY: name})
         trained = on_device(self.experiment, self._device)
         with (
             context.console.bar(self.title, in_all) as bar,
-            context.scheduler.pool(prepared, self._batch(trained), in_all * (trained.training.folds or 1)) as pool,
+            context.scheduler.pool(
+                prepared, self._batch(trained, prepared), in_all * (trained.training.folds or 1)
+            ) as pool,
         ):
             projection = Projection(context, run, self.experiment, name, self._prepare.digest, bar)
             callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
@@ -116,18 +129,17 @@ class Tune(Step):
 
     def check_size(self, context: Context) -> None:
         """See `Step`: of a batch of trials as large as the experiment."""
-        from pipeline.data.prepared import open_prepared
         from pipeline.training.workers.memory import check
 
-        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
-        check(prepared, self._batch(on_device(self.experiment, self._device)))
+        prepared = opened(self._prepare, self.experiment, self._reads_all)
+        check(prepared, self._batch(on_device(self.experiment, self._device), prepared))
 
-    def _batch(self, trained: Experiment) -> "list[Slot]":
+    def _batch(self, trained: Experiment, prepared: "Prepared") -> "list[Slot]":
         """The slots of a batch of trials."""
         from pipeline.training.slot import batch_slots
 
         assert trained.tuning is not None
-        return batch_slots(dict.fromkeys(range(min(trained.tuning.batch, trained.trials)), trained))
+        return batch_slots(dict.fromkeys(range(min(trained.tuning.batch, trained.trials)), trained), prepared)
 
     def _study(self, context: Context) -> tuple[Any, str]:
         """The study of this identity, or a new one; what a new one differs in from the last is said."""

@@ -9,7 +9,7 @@ import torch
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.model import Pass
-from pipeline.training.assess import assess
+from pipeline.training.assess import assess_each
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.progress import note_look
 from pipeline.training.slot import Slot, SlotState
@@ -85,7 +85,7 @@ def advance(stack: Stack) -> list[SlotState]:
         return []
     train(stack)
     trained, finite = stack.summaries(), stack.finite()
-    validated = assess(stack.network, stack.prepared, stack.validation) if stack.validation else [{}] * len(trained)
+    validated = assess_each(stack.network, stack.views, stack.validation) if stack.validation else [{}] * len(trained)
     kept = []
     for k, state in enumerate(stack.progress):
         metrics = {f"train/{key}": value for key, value in trained[k].items()}

@@ -1,13 +1,13 @@
 """`model.safetensors`: the kept weights of all slots and what rebuilds their networks; no pickle, no run ids.
 
-Slots whose networks have another shape than the first lie in files of their own, `model-1.safetensors` and so on, one a
-shape. Tensors are named `<layer>.<parameter>` and stacked [K, *shape]. The one metadata entry, `headway`, is JSON:
-`network` (layers, as `Network.describe` gives them), `slots` (names in order), `tasks`, `sources`, and `thresholds` of
-multilabel tasks [K][L].
+Slots whose networks have another shape than the first, or learn from another replicate's rows, lie in files of their
+own, `model-1.safetensors` and so on. Tensors are named `<layer>.<parameter>` and stacked [K, *shape]. The one metadata
+entry, `headway`, is JSON: `network` (layers, as `Network.describe` gives them), `slots` (names in order), `tasks`,
+`sources`, and `thresholds` of multilabel tasks [K][L].
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, takewhile
 from pathlib import Path
@@ -22,7 +22,7 @@ from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
 from pipeline.model import Network
 from pipeline.serving.specification import SourceSpec, TaskSpec
-from pipeline.training.slot import SlotState
+from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack.network import build_network
 from pipeline.training.thresholds import thresholds
 
@@ -31,45 +31,45 @@ _ENTRY = "headway"
 
 
 @dataclass(frozen=True)
-class Saved:
-    """Slots whose networks have one shape, as they were saved.
+class Networks:
+    """Networks of one shape that see the same rows, as they were saved.
 
     Attributes:
-        network: Theirs, as one stack.
-        slots: Their names.
+        network: All of them as one stack, K slots.
+        prepared: The data as they see them.
+        slots: Theirs.
         places: Which of all slots they are.
         thresholds: Of multilabel tasks, [K][L].
     """
 
     network: Network
-    slots: list[str]
+    prepared: Prepared
+    slots: list[Slot]
     places: list[int]
     thresholds: dict[str, list[list[float]]]
 
+    @property
+    def experiment(self) -> Experiment:
+        """What the first of them was trained with: what shapes a network is that of all."""
+        return self.slots[0].experiment
 
-def save(
-    folder: Path,
-    prepared: Prepared,
-    experiments: Sequence[Experiment],
-    states: Sequence[SlotState],
-    folds: Sequence[int | None] | None = None,
-) -> list[Path]:
+
+def save(folder: Path, prepared: Prepared, slots: Sequence[Slot], states: Sequence[SlotState]) -> list[Path]:
     """Write the kept rows of these slots, in this order.
 
     Args:
         folder: Where the files go.
         prepared: The data, seen through the tasks that were trained.
-        experiments: The settings that each slot was trained with.
+        slots: What was trained.
         states: Of the slots.
-        folds: What each holds out, see `thresholds`; by default nothing.
 
     Returns:
-        The files, one for each shape of networks: most often one.
+        The files, one for each shape of networks and each replicate: of one split most often one.
     """
-    slots, paths = list(zip(experiments, states, folds or [None] * len(states), strict=True)), []
-    for number, places in enumerate(_alike(prepared, experiments)):
+    paths = []
+    for number, places in enumerate(_alike(prepared, slots)):
         paths.append(folder / _file(number))
-        _save(paths[-1], prepared, [slots[place] for place in places])
+        _save(paths[-1], prepared, [slots[place] for place in places], [states[place] for place in places])
     return paths
 
 
@@ -99,18 +99,24 @@ def about(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def load_networks(folder: Path, prepared: Prepared, experiments: Mapping[str, Experiment]) -> Iterator[Saved]:
-    """The networks of all slots, those of one shape at a time.
+def load_networks(folder: Path, prepared: Prepared, slots: Sequence[Slot]) -> Iterator[Networks]:
+    """The networks of all slots, those that have one shape and see the same rows at a time.
 
     Args:
         folder: Where they were saved.
         prepared: The data, seen through the tasks that were trained.
-        experiments: The settings that each slot was trained with, by its name, in the order of all slots.
+        slots: All of them, as they were trained.
     """
-    names = list(experiments)
-    for path, slots in files(folder).items():
-        network = _load(path, prepared, [experiments[slot] for slot in slots])
-        yield Saved(network, slots, [names.index(slot) for slot in slots], about(path)["thresholds"])
+    places = {slot.name: place for place, slot in enumerate(slots)}
+    for path, names in files(folder).items():
+        thresholds_of = about(path)["thresholds"]
+        for rows in _same_view([slots[places[name]] for name in names]):
+            own = [slots[places[names[row]]] for row in rows]
+            seen = prepared.view(own[0].replicate, own[0].fold)
+            network = build_network(seen, [slot.experiment for slot in own])
+            network.load({name: it[rows] for name, it in load_file(path).items()})
+            found = {task: [each[row] for row in rows] for task, each in thresholds_of.items()}
+            yield Networks(network, seen, own, [places[slot.name] for slot in own], found)
 
 
 def load_network(path: Path, prepared: Prepared, experiment: Experiment) -> tuple[Network, list[str]]:
@@ -122,35 +128,43 @@ def load_network(path: Path, prepared: Prepared, experiment: Experiment) -> tupl
         experiment: The settings they were trained with; to predict, those of any of them will do.
     """
     slots: list[str] = about(path)["slots"]
-    return _load(path, prepared, [experiment] * len(slots)), slots
-
-
-def _load(path: Path, prepared: Prepared, experiments: Sequence[Experiment]) -> Network:
-    network = build_network(prepared, experiments)
+    network = build_network(prepared, [experiment] * len(slots))
     network.load(load_file(path))
-    return network
+    return network, slots
 
 
 def _file(number: int) -> str:
     return f"model-{number}.safetensors" if number else FILE
 
 
-def _alike(prepared: Prepared, experiments: Sequence[Experiment]) -> list[list[int]]:
-    """The places of slots whose networks have the same shape, in the order of the first of each."""
+def _alike(prepared: Prepared, slots: Sequence[Slot]) -> list[list[int]]:
+    """The places of slots whose networks have the same shape and replicate, in the order of the first of each."""
+    experiments = [slot.experiment for slot in slots]
     distinct = [it for place, it in enumerate(experiments) if it not in experiments[:place]]
-    if len(distinct) == 1:  # most often, and a network may be long in building
-        return [[*range(len(experiments))]]
-    shapes = [json.dumps(build_network(prepared, [it]).describe(), sort_keys=True) for it in distinct]
-    alike: dict[str, list[int]] = {}
-    for place, it in enumerate(experiments):
-        alike.setdefault(shapes[distinct.index(it)], []).append(place)
-    return list(alike.values())
+    shapes = [""]
+    if len(distinct) > 1:  # seldom, and a network may be long in building
+        seen = prepared.view(slots[0].replicate, None)
+        shapes = [json.dumps(build_network(seen, [it]).describe(), sort_keys=True) for it in distinct]
+    return _grouped([(shapes[distinct.index(it.experiment)], it.replicate) for it in slots])
 
 
-def _save(path: Path, prepared: Prepared, slots: Sequence[tuple[Experiment, SlotState, int | None]]) -> None:
-    """Write slots whose networks have one shape: settings, states, and what each holds out."""
-    experiments, states, folds = zip(*slots, strict=True)
-    network = build_network(prepared, experiments)
+def _same_view(slots: Sequence[Slot]) -> list[list[int]]:
+    """The places of slots that see the same rows, in the order of the first of each."""
+    return _grouped([(slot.replicate, slot.fold) for slot in slots])
+
+
+def _grouped(keys: Sequence[Hashable]) -> list[list[int]]:
+    """The places of equal keys, in the order of the first of each."""
+    places: dict[Hashable, list[int]] = {}
+    for place, key in enumerate(keys):
+        places.setdefault(key, []).append(place)
+    return list(places.values())
+
+
+def _save(path: Path, prepared: Prepared, slots: Sequence[Slot], states: Sequence[SlotState]) -> None:
+    """Write slots of one replicate whose networks have one shape."""
+    prepared = prepared.view(slots[0].replicate, None)
+    network = build_network(prepared, [slot.experiment for slot in slots])
     rows = [np.stack([state.arrays[f"best.{name}"] for state in states]) for name in ("values", "buffers")]
     values, buffers = (torch.from_numpy(row) for row in rows)
     network.bind(values, buffers)
@@ -158,7 +172,7 @@ def _save(path: Path, prepared: Prepared, slots: Sequence[tuple[Experiment, Slot
         "network": network.describe(),
         "slots": [state.name for state in states],
         "tasks": {name: TaskSpec.of(vars(task)).json() for name, task in prepared.tasks.items()},
-        "thresholds": thresholds(network, prepared, folds),
+        "thresholds": thresholds(network, prepared, [slot.fold for slot in slots]),
         "sources": {name: SourceSpec.of(vars(it)).json() for name, it in prepared.sources.items()},
     }
     # One entry only: safetensors writes several in an order that changes from process to process.

@@ -1,12 +1,13 @@
 """A slot: one network among K that train as one program, and its state."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from pipeline.config import Experiment, facts, flatten
+from pipeline.data.prepared import Prepared
 from pipeline.draws import Stream
 
 Status = Literal["running", "finished", "pruned", "diverged"]
@@ -33,40 +34,47 @@ class Slot:
     replicate: int | None = None
 
     def shape(self) -> tuple[tuple[str, Any], ...]:
-        """The settings that all slots of a stack must have in common, and the fold, so that they share rows."""
-        settings = (
+        """The settings that all slots of a stack must have in common."""
+        return tuple(
             (key, str(value))
             for key, value in flatten(self.experiment).items()
             if "study" in (found := facts(key)).read_by and not found.per_slot and not key.startswith("tuning.")
         )
-        return ("fold", str(self.fold)), *settings
 
 
-def seed_slots(experiment: Experiment, chained: bool = False) -> list[Slot]:
+def seed_slots(experiment: Experiment, prepared: Prepared) -> list[Slot]:
     """One slot for each declared seed, see `slots_of`.
 
     Args:
         experiment: What they train.
-        chained: See `pipeline.data.prepared.Prepared`.
+        prepared: The data.
     """
-    return slots_of([experiment] * experiment.training.seeds, chained)
+    return slots_of([experiment] * experiment.training.seeds, prepared)
 
 
-def slots_of(experiments: Sequence[Experiment], chained: bool = False) -> list[Slot]:
+def slots_of(experiments: Sequence[Experiment], prepared: Prepared) -> list[Slot]:
     """One slot for each of these experiments, the first with the streams of the first declared seed, and so on.
 
+    Where every row tests, each sees the split of one replicate.
     Under cross-validation the slots hold out one fold after the other, so that together they learn from all rows and
     each is still validated on rows that it has not seen; but where folds are chained in time all hold out the last.
 
     Args:
         experiments: What each trains.
-        chained: See `pipeline.data.prepared.Prepared`.
+        prepared: The data.
+
+    Raises:
+        ValueError: Every row tests, and the experiments are more or fewer than the replicates.
     """
+    replicates = range(len(prepared.replicates)) or [None] * len(experiments)
+    if len(experiments) != len(replicates):
+        raise ValueError(f"{len(experiments)} networks cannot see {len(replicates)} replicates, one each")
     slots = []
-    for index, experiment in enumerate(experiments):
+    for index, (experiment, replicate) in enumerate(zip(experiments, replicates, strict=True)):
         stream, folds = Stream(experiment.seed, f"seed/{index}"), experiment.training.folds
+        chained = prepared.view(replicate, None).chained
         fold = None if folds is None else folds - 1 if chained else index % folds
-        slots.append(Slot(stream.name, experiment, stream, stream, fold))
+        slots.append(Slot(stream.name, experiment, stream, stream, fold, replicate))
     return slots
 
 
@@ -76,29 +84,34 @@ def replicate_of(number: int, experiment: Experiment) -> int:
 
 
 def trial_slot(number: int, experiment: Experiment) -> Slot:
-    """The slot of a trial: the trials of a replicate share the order of the data, so they are paired."""
+    """The slot of a trial on one split: the trials of a replicate share the order of the data, so they are paired."""
     seed, replicate = experiment.seed, replicate_of(number, experiment)
     return Slot(f"trial/{number}", experiment, Stream(seed, f"trial/{number}"), Stream(seed, f"study/{replicate}"))
 
 
-def trial_slots(number: int, experiment: Experiment) -> list[Slot]:
+def trial_slots(number: int, experiment: Experiment, prepared: Prepared) -> list[Slot]:
     """A trial's slots: one, or under cross-validation one a fold, each with a stream of its own.
 
-    The trials of a replicate share the order of the data fold by fold, so they are paired there too.
+    The trials of a replicate share the order of the data fold by fold, so they are paired there too; where every row
+    tests, they see its split.
     """
-    folds, seed = experiment.training.folds, experiment.seed
-    if folds is None:
-        return [trial_slot(number, experiment)]
-    own = [Stream(seed, f"trial/{number}/fold/{fold}") for fold in range(folds)]
-    orders = [Stream(seed, f"study/{replicate_of(number, experiment)}/fold/{fold}") for fold in range(folds)]
-    slots = zip(own, orders, range(folds), strict=True)
-    return [Slot(stream.name, experiment, stream, order, fold) for stream, order, fold in slots]
+    whole = trial_slot(number, experiment)
+    if prepared.replicates:
+        whole = replace(whole, replicate=replicate_of(number, experiment))
+    folds = experiment.training.folds
+    return [whole] if folds is None else [_in_fold(whole, fold) for fold in range(folds)]
 
 
-def batch_slots(experiments: Mapping[int, Experiment]) -> list[Slot]:
+def batch_slots(experiments: Mapping[int, Experiment], prepared: Prepared) -> list[Slot]:
     """The slots of trials that train together, by number: fold after fold, so that neighbours can share a stack."""
-    trials = [trial_slots(number, experiment) for number, experiment in experiments.items()]
+    trials = [trial_slots(number, experiment, prepared) for number, experiment in experiments.items()]
     return [slot for of_fold in zip(*trials, strict=True) for slot in of_fold]
+
+
+def _in_fold(whole: Slot, fold: int) -> Slot:
+    """A trial's slot that holds out a fold."""
+    own, order = (Stream(it.seed, f"{it.name}/fold/{fold}") for it in (whole.stream, whole.data_stream))
+    return replace(whole, name=own.name, stream=own, data_stream=order, fold=fold)
 
 
 @dataclass

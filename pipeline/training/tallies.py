@@ -6,6 +6,7 @@ Shapes: K slots, B rows, C outputs, L labels at once, Q sums, M metrics.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -39,7 +40,7 @@ class Tally(ABC):
     Args:
         on: Where logits and targets lie. Where calls are batched each batch is counted when it is taken, as the graph
             of a step has to.
-        task: Whose rows.
+        tasks: Whose rows: the task as all slots see it, or as each does; with the same classes.
 
     Attributes:
         metrics: Names of what `values` answers.
@@ -47,7 +48,7 @@ class Tally(ABC):
 
     metrics: ClassVar[tuple[str, ...]]
 
-    def __init__(self, on: On, task: PreparedTask) -> None:
+    def __init__(self, on: On, tasks: Sequence[PreparedTask]) -> None:
         self._on = on
         self._room: Tensor | None = None  # [K, C, counted]
         self._taken = 0
@@ -107,8 +108,8 @@ class ClassTally(Tally):
     metrics = ("nll", "accuracy")
     loss: ClassVar[type[Loss]] = CrossEntropy
 
-    def __init__(self, on: On, task: PreparedTask) -> None:
-        super().__init__(on, task)
+    def __init__(self, on: On, tasks: Sequence[PreparedTask]) -> None:
+        super().__init__(on, tasks)
         self._loss = self.loss(on.device)
 
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
@@ -143,8 +144,8 @@ class LabelsTally(Tally):
 
     metrics = ("nll", "roc_auc")
 
-    def __init__(self, on: On, task: PreparedTask) -> None:
-        super().__init__(on, task)
+    def __init__(self, on: On, tasks: Sequence[PreparedTask]) -> None:
+        super().__init__(on, tasks)
         self._loss = BinaryCrossEntropy(on.device)
 
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
@@ -178,14 +179,15 @@ class NumberTally(Tally):
 
     metrics = ("rmse", "mae", "r2")
 
-    def __init__(self, on: On, task: PreparedTask) -> None:
-        super().__init__(on, task)
-        self._std, self._bounds = task.std, task.bounds
+    def __init__(self, on: On, tasks: Sequence[PreparedTask]) -> None:
+        super().__init__(on, tasks)
+        self._std = torch.tensor([it.std for it in tasks], dtype=torch.float64, device=on.device)
+        self._low, self._high = torch.tensor([it.bounds for it in tasks], device=on.device).T.unsqueeze(2).unbind()
 
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
         there = labelled.double()
         targets = values.double()
-        errors = (within(logits.squeeze(2), *self._bounds) - targets).where(labelled > 0, 0.0)
+        errors = (within(logits.squeeze(2), self._low, self._high) - targets).where(labelled > 0, 0.0)
         errors.masked_fill_(errors.isnan(), torch.inf)
         kept = targets * there
         own = torch.stack([errors.square().sum(1), errors.abs().sum(1)])
@@ -204,9 +206,9 @@ class TagTally(ClassTally):
 
     metrics = ("nll", "entity_f1")
 
-    def __init__(self, on: On, task: PreparedTask) -> None:
-        super().__init__(on, task)
-        self._length, self._spans = task.length, Spans(task.classes, on.device)
+    def __init__(self, on: On, tasks: Sequence[PreparedTask]) -> None:
+        super().__init__(on, tasks)
+        self._length, self._spans = tasks[0].length, Spans(tasks[0].classes, on.device)
 
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
         answered, true, known = (
@@ -221,9 +223,11 @@ class TagTally(ClassTally):
         return torch.stack([totals[0] / totals[1], f1(totals[2:].T).where(totals[1] > 0, float("nan"))])
 
 
-def tally_of(task: PreparedTask, on: On) -> Tally:
-    """The tally of a task."""
-    return task.definition.load(task.definition.tally)(on, task)
+def tally_of(tasks: Sequence[PreparedTask], on: On) -> Tally:
+    """The tally of a task, as all slots see it or as each does."""
+    kind = tasks[0].definition
+    tally: Tally = kind.load(kind.tally)(on, tasks)
+    return tally
 
 
 def metrics(tallies: dict[str, Tally]) -> list[dict[str, float]]:

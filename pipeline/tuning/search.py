@@ -133,10 +133,14 @@ class _Search:
         """Propose, train and record one batch, as far as that is not done yet."""
         trials = ask(self.study, self.experiment, batch)
         self.callbacks.batch(trials[batch.start : batch.stop])
-        barrier = _Barrier(self.writer, trials, batch, self.experiment, resumed, self.callbacks, self.reports)
+        barrier = _Barrier(
+            self.writer, trials, batch, self.experiment, self.prepared, resumed, self.callbacks, self.reports
+        )
         experiments = {it: trial_experiment(self.experiment, trials[it].user_attrs[VALUES]) for it in batch}
         with self._failing(barrier, experiments, checkpoint):
-            states = fit(self.pool, self.prepared, batch_slots(experiments), barrier, checkpoint, resumed)
+            states = fit(
+                self.pool, self.prepared, batch_slots(experiments, self.prepared), barrier, checkpoint, resumed
+            )
         self.reports.wait()
         final = barrier.update(states)
         barrier.report({number: _curve(state) for number, state in final.items()})
@@ -202,11 +206,12 @@ class _Barrier:
         trials: Sequence[FrozenTrial],
         batch: range,
         experiment: Experiment,
+        prepared: Prepared,
         resumed: Mapping[str, SlotState],
         callbacks: Callbacks,
         reports: BackgroundQueue,
     ) -> None:
-        names = {number: [slot.name for slot in trial_slots(number, experiment)] for number in batch}
+        names = {number: [slot.name for slot in trial_slots(number, experiment, prepared)] for number in batch}
         self._numbers = {name: number for number, of_trial in names.items() for name in of_trial}
         self._folds = {name: resumed.get(name, SlotState(name)) for name in self._numbers}
         self.update([])

@@ -171,12 +171,13 @@ def candidate(
     seen = prepared.only((task,) if task else settings.tasks)
     title = f"{role} {task}" if task else role
     mine = settings.model_copy(update={"tasks": {task: settings.tasks[task]}}) if task else settings
-    stack = Stack(seen, seed_slots(mine))
+    slots = seed_slots(mine, seen)
+    stack = Stack(seen, slots)
     while stack.running:
         advance(stack)
     states = sorted(stack.states(), key=lambda state: state.name)
     place = folder / title.replace(" ", "_")
     place.mkdir(parents=True)
-    save(place, seen, [mine] * len(states), states)
+    save(place, seen, slots, states)
     history(states).to_parquet(place / "history.parquet")
     return Candidate(title, role, (mine,) * len(states), seen, place, place / "history.parquet", task)

@@ -79,9 +79,9 @@ def test_each_seed_is_asked_about_the_fold_that_it_held_out(tmp_path: Path) -> N
     data = in_folds(tmp_path, ODD, rows=51)
     own = {"training.folds": 3, "training.seeds": 3, "data.validation": 0.0, "training.epochs": 1}
     folded = experiment_on(data, COSMOS | own)
-    slots = seed_slots(folded)
+    slots = seed_slots(folded, data)
     states = [trained(data, [slot])[slot.name] for slot in slots]
-    (saved,) = save(tmp_path, data, [folded] * 3, states, [slot.fold for slot in slots])
+    (saved,) = save(tmp_path, data, slots, states)
     found = front(Candidate("default", "default", (folded,) * 3, data, tmp_path, tmp_path))
     network, _ = load_network(saved, data, folded)
     for seed, slot in enumerate(slots):

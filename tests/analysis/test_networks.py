@@ -22,10 +22,9 @@ from pipeline.analysis.networks import each_slot, networks_of
 from pipeline.analysis.scores import score, scorer_of
 from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared, PreparedTask, open_split
-from pipeline.data.test_split import TestSplit
 from pipeline.stacked import Targets
 from pipeline.steps.runs.curves import history
-from pipeline.training.assess import assess_each
+from pipeline.training.assess import assess
 from pipeline.training.saved import FILE, about, save
 from pipeline.training.slot import slots_of
 from tests.analysis.made import candidate, experiment, prepared
@@ -117,7 +116,7 @@ def test_what_is_told_is_the_same_of_one_file_and_of_one_a_slot(data: Prepared, 
     other = apart(made, tmp_path / "apart")
     assert [it.places for it in networks_of(other)] == [[0], [1], [2]]
     test = open_split(data, "test")
-    one, two = (score(it, TestSplit(test)) for it in (made, other))
+    one, two = (score(it, test) for it in (made, other))
     for task, scores in one.items():
         np.testing.assert_array_equal(two[task].confusions, scores.confusions)
         for name, own in scores.metrics.items():
@@ -138,10 +137,10 @@ def differing(folder: Path, data: Prepared, *values: dict[str, Any]) -> Candidat
     """A candidate whose networks were trained with other settings each."""
     base = experiment(training={"epochs": 1, "seeds": len(values), "batch_size": 32})
     experiments = tuple(with_values(base, own) for own in values)
-    slots = slots_of(experiments)
+    slots = slots_of(experiments, data)
     states = [trained(data, [slot])[slot.name] for slot in slots]
     folder.mkdir()
-    save(folder, data, experiments, states)
+    save(folder, data, slots, states)
     history(states).to_parquet(folder / "history.parquet")
     return Candidate("tuned", "tuned", experiments, data, folder, folder / "history.parquet")
 
@@ -156,15 +155,15 @@ def test_networks_of_several_shapes_are_evaluated_together(data: Prepared, tmp_p
         {"model.sharing": {"kind": "mmoe", "experts": 2}},
     )
     written = candidate(tmp_path / "written", data, with_values(experiment(), {"training.seeds": 4}))
-    found = evaluate([written, made], TestSplit(open_split(data, "test")))
+    found = evaluate([written, made], open_split(data, "test"))
     assert found.seeds[found.seeds["candidate"] == "tuned"]["seed"].max() == 3
     for place in range(4):
-        slots = slots_of(made.experiments)
+        slots = slots_of(made.experiments, data)
         (folder := tmp_path / str(place)).mkdir()
         own = replace(made, folder=folder, experiments=(made.experiments[place],))
         state = trained(data, [slots[place]])[slots[place].name]
-        save(folder, data, own.experiments, [replace(state, name="seed/0")])
-        for task, scores in score(own, TestSplit(open_split(data, "test"))).items():
+        save(folder, data, own.slots, [replace(state, name="seed/0")])
+        for task, scores in score(own, open_split(data, "test")).items():
             rows = found.seeds[(found.seeds["candidate"] == "tuned") & (found.seeds["task"] == task)]
             for name, (value,) in scores.metrics.items():
                 told = rows[(rows["metric"] == name) & (rows["seed"] == place)]["value"].item()
@@ -189,11 +188,11 @@ def test_every_network_is_asked_about_the_fold_that_it_held_out(tmp_path: Path) 
     data = in_folds(tmp_path, MIXED, rows=60)
     base = experiment_on(data, {"training.folds": 3, "training.seeds": 3, "data.validation": 0.0, "training.epochs": 1})
     experiments = tuple(with_values(base, {"model.trunk.widths": [width]}) for width in (9, 4, 9))
-    slots = slots_of(experiments)
+    slots = slots_of(experiments, data)
     states = [trained(data, [slot])[slot.name] for slot in slots]
-    save(tmp_path, data, experiments, states, [slot.fold for slot in slots])
+    save(tmp_path, data, slots, states)
     made = Candidate("tuned", "tuned", experiments, data, tmp_path, tmp_path)
-    told = each_slot(made, lambda it: assess_each(it.network, data, "validation", it.slots))
+    told = each_slot(made, lambda it: assess(it.network, it.prepared, it.prepared.split("validation")))
     for found, state in zip(told, states, strict=True):
         for key, value in found.items():
             assert value == pytest.approx(state.best[f"validation/{key}"], rel=1e-5)
@@ -207,14 +206,15 @@ def test_thresholds_of_labels_go_with_their_networks(tmp_path: Path) -> None:
     experiments: tuple[Experiment, ...] = tuple(
         with_values(base, {"model.trunk.widths": [width]}) for width in (9, 4, 9)
     )
-    states = [trained(data, [slot])[slot.name] for slot in slots_of(experiments)]
+    slots = slots_of(experiments, data)
+    states = [trained(data, [slot])[slot.name] for slot in slots]
     made = tmp_path / "made"
     made.mkdir()
-    save(made, data, experiments, states)
-    together = score(Candidate("tuned", "tuned", experiments, data, made, made), TestSplit(data.split("validation")))
+    save(made, data, slots, states)
+    together = score(Candidate("tuned", "tuned", experiments, data, made, made), data.split("validation"))
     for place, state in enumerate(states):
         (alone := tmp_path / str(place)).mkdir()
-        save(alone, data, [experiments[place]], [replace(state, name="seed/0")])
+        save(alone, data, [slots[place]], [replace(state, name="seed/0")])
         one = Candidate("one", "tuned", (experiments[place],), data, alone, alone)
-        (f1,) = score(one, TestSplit(data.split("validation")))["marks"].metrics["macro_f1"]
+        (f1,) = score(one, data.split("validation"))["marks"].metrics["macro_f1"]
         assert together["marks"].metrics["macro_f1"][place] == pytest.approx(f1)

@@ -53,7 +53,7 @@ def test_resampled_sentences_give_the_mean_of_the_seeds() -> None:
 
 
 def test_training_counts_the_same_as_scoring() -> None:
-    tally, scorer = tally_of(TASK, HOST), TagScorer(TASK)
+    tally, scorer = tally_of([TASK], HOST), TagScorer(TASK)
     for it in (tally, scorer):
         it.take(logits(), targets())
     found = dict(zip(tally.metrics, tally.values().tolist(), strict=True))
@@ -63,7 +63,7 @@ def test_training_counts_the_same_as_scoring() -> None:
 
 def test_without_a_known_tag_nothing_is_known() -> None:
     unknown = Targets.of(torch.full((1, 4, 4), -1))
-    tally, scorer = tally_of(TASK, HOST), TagScorer(TASK)
+    tally, scorer = tally_of([TASK], HOST), TagScorer(TASK)
     for it in (tally, scorer):
         it.take(logits(), unknown)
     assert tally.values().isnan().all()

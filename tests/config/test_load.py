@@ -101,7 +101,7 @@ def test_a_wrong_type_is_named_with_the_rule_and_what_was_found(problem, text, l
         ("model: {trunk: {dropout: 1.0}}", "model.trunk.dropout: input should be less than 1, found 1.0"),
         ("model: {trunk: {widths: [0]}}", "model.trunk.widths: every width is at least 1"),
         ("data: {validation: 1}", "data.validation: input should be less than 1, found 1"),
-        ("data: {test: 0}", "data.test: input should be greater than 0, found 0"),
+        ("data: {test: 0}", "data.test: a share between 0 and 1, {folds: 5, repeats: 2} or auto; found 0"),
         ("slots: 0", "slots: auto, or a whole number of at least 1; found 0"),
         ("tuning: {trials: 0}", "tuning.trials: input should be 'auto' or greater than or equal to 1, found 0"),
         ("tuning: {timeout: -1}", "tuning.timeout: input should be greater than 0, found -1"),

@@ -26,7 +26,8 @@ def data(rows: dict[str, int]) -> tuple[Prepared, Split]:
 
 
 def batches(mix: str, batch_size: int = 8, rows: dict[str, int] = ROWS, heat: float = 1.0) -> Batches:
-    return Batches(*data(rows), batch_size, mix, heat=heat)
+    prepared, split = data(rows)
+    return Batches(prepared, [split], batch_size, mix, heat=heat)
 
 
 def steps(it: Batches, epoch: int = 0, streams=(STREAM,)) -> list[dict[str, list[list[int]]]]:
@@ -167,7 +168,7 @@ def test_a_batch_larger_than_the_data_is_one_step():
 def test_missing_labels_stay_masked():
     prepared, split = data({"short": 6})
     split.labels["short/0"][2] = -1
-    targets = [batch.targets["short/0"] for batch in Batches(prepared, split, 4, "longest").epoch([STREAM], 0)]
+    targets = [batch.targets["short/0"] for batch in Batches(prepared, [split], 4, "longest").epoch([STREAM], 0)]
     classes, labelled = (torch.cat([getattr(it, name)[0] for it in targets]) for name in ("values", "labelled"))
     assert sorted(classes[labelled > 0].tolist()) == [0, 1, 3, 4, 5]
     assert classes[labelled == 0].tolist() == [0]
@@ -186,7 +187,7 @@ def test_rows_in_order_have_the_values_that_training_sees():
     assert set(whole[0][1]) == {"long/0", "long/1"}
     values = torch.cat([x for x, _ in whole])
     assert torch.cat([targets["long/0"].values[0] for _, targets in whole]).tolist() == list(range(50))
-    for batch in Batches(prepared, split, 8, "longest").epoch([STREAM], 0):
+    for batch in Batches(prepared, [split], 8, "longest").epoch([STREAM], 0):
         assert torch.equal(batch.inputs["long"][0], values[batch.targets["long/0"].values[0]])
 
 

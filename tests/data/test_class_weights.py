@@ -48,8 +48,8 @@ def test_only_tasks_that_ask_for_them_have_weights(tmp_path: Path) -> None:
 
 
 def test_shares_are_multiplied_and_missing_targets_keep_none() -> None:
-    targets = Targets.of(torch.tensor([[0, 1, MISSING, 1]])).weighted(torch.tensor([0.5, 2.0]))
+    targets = Targets.of(torch.tensor([[0, 1, MISSING, 1]])).weighted(torch.tensor([[0.5, 2.0]]))
     assert targets.share.tolist() == [pytest.approx([0.5 / 3, 2 / 3, 0.0, 2 / 3])]
     labels = torch.tensor([[[1.0, 0.0], [torch.nan, 1.0]]])
-    several = Targets.of(labels).weighted(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    several = Targets.of(labels).weighted(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
     assert (several.share * 3).tolist() == [[pytest.approx([3.0, 2.0]), pytest.approx([0.0, 4.0])]]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data import prepare as module
+from pipeline.data import written as module
 from pipeline.data.leaks import suspicions
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import checksum, open_prepared, open_split

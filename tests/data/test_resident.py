@@ -20,8 +20,8 @@ def test_resident_batches_equal_those_of_the_host(
     mix: str, streams: list[Stream], missing: float, tmp_path: Path
 ) -> None:
     prepared = random_data(tmp_path, MIXED, rows={"left": 301, "right": 40}, missing=dict.fromkeys(MIXED, missing))
-    split = prepared.split("train")
-    balance = {"parity": torch.tensor([0.5, 3.0]), "marks": torch.tensor([[0.5] * 4, [2.0] * 4])}
+    split = [prepared.split("train")]
+    balance = {"parity": torch.tensor([[0.5, 3.0]]), "marks": torch.tensor([[[0.5] * 4, [2.0] * 4]])}
     here = Batches(prepared, split, 7, mix, balance)
     there = ResidentBatches(prepared, split, 7, mix, "cpu", balance)
     assert there.steps == here.steps > 2

@@ -20,6 +20,7 @@ from pipeline.training import saved
 from pipeline.training.slot import SlotState
 from pipeline.training.stack.network import build_network
 from tests.conftest import empty_database
+from tests.training.made import seeds
 
 SLOTS = ["seed/0", "seed/1"]
 
@@ -59,7 +60,7 @@ def save(folder: Path, like: Experiment, prepared: Prepared = PREPARED, spread: 
         )
         for name in SLOTS
     ]
-    (path,) = saved.save(folder, prepared, [like] * len(states), states)
+    (path,) = saved.save(folder, prepared, seeds(like, len(states)), states)
     return path
 
 

@@ -131,7 +131,7 @@ def test_scores_tallies_and_the_gate_measure_the_answers_that_are_served(values:
     labels = np.random.default_rng(3).normal(3.0, 0.5, len(values["stack"])).astype(np.float32)  # about 310
     logits = torch.from_numpy((values["stack"] - task.mean) / task.std).float().view(1, -1, 1)
     targets = Targets.of(torch.from_numpy(labels).unsqueeze(0))
-    scorer, tally = NumberScorer(task), tally_of(task, HOST)
+    scorer, tally = NumberScorer(task), tally_of([task], HOST)
     scorer.take(logits, targets)
     tally.take(logits, targets)
     wanted = r2_score(task.mean + task.std * labels, values["range"])

@@ -104,7 +104,7 @@ def test_several_labels_are_answered_by_the_thresholds_that_validation_chose(
     prepared = random_data(tmp_path, MIXED, rows=200)
     like = experiment_on(prepared, {"training.epochs": 2})
     states = list(trained(prepared, seeds(like, 2)).values())
-    (path,) = saved.save(tmp_path, prepared, [like] * 2, states)
+    (path,) = saved.save(tmp_path, prepared, seeds(like, 2), states)
     task, split = prepared.tasks["marks"], prepared.split("validation")
     true = np.asarray(split.labels["marks"])
     by_half = []

@@ -101,7 +101,7 @@ def test_under_folds_all_networks_are_of_the_replicate_that_holds_out_the_first(
 def test_of_one_task_a_network_of_its_own_is_no_candidate(tmp_path: Path, registered: Any) -> None:
     alone = single_task(DEBUG, "digit")
     step = Select(alone, PREPARE, trained(tmp_path, alone, {"default": {"digit": [0.5, 0.6]}}))
-    assert set(step._trained) == {"default", "tuned"}
+    assert set(step.candidates) == {"default", "tuned"}
 
 
 def test_the_separate_baseline_is_never_chosen(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pipeline.config import Experiment
 from pipeline.data.folds import Fold, of_folds
 from pipeline.data.prepared import Prepared, inputs_file, labels_file
 from pipeline.training.slot import Slot, batch_slots
-from tests.training.made import random_data
+from tests.training.made import ONE_SPLIT, random_data
 
 
 def in_folds(folder: Path, tasks: Mapping[str, tuple[str, str, int]], folds: int = 3, **more: object) -> Prepared:
@@ -44,7 +44,7 @@ def by_hand(prepared: Prepared, fold: int, folder: Path) -> Prepared:
 
 def trials_of(experiment: Experiment, count: int) -> list[Slot]:
     """The slots of so many trials, fold after fold."""
-    return batch_slots(dict.fromkeys(range(count), experiment))
+    return batch_slots(dict.fromkeys(range(count), experiment), ONE_SPLIT)
 
 
 def of_fold(slots: Sequence[Slot], fold: int) -> list[Slot]:

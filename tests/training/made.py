@@ -45,6 +45,9 @@ SHARINGS: dict[str, dict[str, Any]] = {
 }
 """Every way of sharing that is more than one trunk."""
 
+ONE_SPLIT = Prepared(Path(), {}, {})
+"""Where all slots see the same split."""
+
 BASE: dict[str, Any] = {
     "training.epochs": 3,
     "training.batch_size": 7,
@@ -64,6 +67,7 @@ def random_data(
     rows: int | Mapping[str, int] = 50,
     missing: Mapping[str, float] | None = None,
     side: int = 0,
+    seed: int = 0,
 ) -> Prepared:
     """Random bytes whose labels follow from them, half as many rows for validation as for training.
 
@@ -74,10 +78,11 @@ def random_data(
         rows: Training rows of all sources or of each; 50 leave a last batch of one row at a batch size of 7.
         missing: Share of labels that are left out, by task.
         side: Of square images, where rows are such; in the place of `features`.
+        seed: Of the bytes.
     """
     shape = (side, side) if side else (features,)
     features = side * side or features
-    draws = np.random.default_rng(0)
+    draws = np.random.default_rng(seed)
     sources: dict[str, PreparedSource] = {}
     for source in dict.fromkeys(it[1] for it in tasks.values()):
         train = rows if isinstance(rows, int) else rows[source]
@@ -105,10 +110,10 @@ def few_data(folder: Path, *given: Any, **values: Any) -> Prepared:
 
 
 def random_table(
-    folder: Path, tasks: Mapping[str, tuple[str, str, int]] = MIXED, sizes: tuple[int, ...] = (3, 40)
+    folder: Path, tasks: Mapping[str, tuple[str, str, int]] = MIXED, sizes: tuple[int, ...] = (3, 40), **values: Any
 ) -> Prepared:
     """The same as rows of a table: standardised numbers, and codes of categories behind them."""
-    made = few_data(folder, tasks)
+    made = few_data(folder, tasks, **values)
     for source, about in made.sources.items():
         for split in about.rows:
             path = folder / inputs_file(source, split)
@@ -140,7 +145,7 @@ def images_for(trunk: str, prepared: Prepared) -> Prepared:
 
 def seeds(experiment: Experiment, count: int) -> list[Slot]:
     """Slots with streams of their own."""
-    return seed_slots(with_values(experiment, {"training.seeds": count}))
+    return seed_slots(with_values(experiment, {"training.seeds": count}), ONE_SPLIT)
 
 
 def trials(experiments: Sequence[Experiment]) -> list[Slot]:

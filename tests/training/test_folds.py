@@ -12,7 +12,6 @@ from pipeline.data.prepared import Prepared, inputs_file
 from pipeline.data.resident import ResidentBatches
 from pipeline.model import Network
 from pipeline.stacked import On
-from pipeline.training.assess import assess, assess_each
 from pipeline.training.loop import advance, fit, train
 from pipeline.training.slot import SlotState, seed_slots, trial_slots
 from pipeline.training.stack.network import build_network
@@ -87,14 +86,14 @@ def _values_and_metrics(prepared: Prepared, slots: list[Any]) -> tuple[list[dict
     return metrics, stack.network.values.numpy()
 
 
-def test_slots_of_a_fold_share_each_batch_and_those_of_two_folds_no_stack(tmp_path: Path) -> None:
+def test_slots_of_a_fold_share_each_batch(tmp_path: Path) -> None:
     prepared = in_folds(tmp_path, ODD)
     slots = trials_of(folded(prepared, training__seeds=1), 2)  # of one replicate
     assert [slot.name for slot in slots[:3]] == ["trial/0/fold/0", "trial/1/fold/0", "trial/0/fold/1"]
-    assert len({slot.shape() for slot in slots}) == len({slot.data_stream for slot in slots}) == FOLDS
+    assert len({slot.data_stream for slot in slots}) == FOLDS
     assert len({slot.stream for slot in slots}) == len(slots)
     for fold in range(FOLDS):
-        assert len({(slot.shape(), slot.data_stream) for slot in of_fold(slots, fold)}) == 1
+        assert len({slot.data_stream for slot in of_fold(slots, fold)}) == 1
 
 
 @pytest.mark.parametrize("count", [2, 5])
@@ -141,31 +140,21 @@ def test_folds_resume_as_if_unbroken(tmp_path: Path) -> None:
 def test_seeds_hold_out_one_fold_after_the_other_but_the_last_where_folds_are_chained(tmp_path: Path) -> None:
     prepared = in_folds(tmp_path, ODD)
     experiment = folded(prepared, training__seeds=5)
-    assert [slot.fold for slot in seed_slots(experiment)] == [0, 1, 2, 0, 1]
-    assert [slot.fold for slot in seed_slots(experiment, chained=True)] == [2] * 5
-    assert [slot.name for slot in seed_slots(experiment)] == [f"seed/{index}" for index in range(5)]
+    assert [slot.fold for slot in seed_slots(experiment, prepared)] == [0, 1, 2, 0, 1]
+    assert [slot.fold for slot in seed_slots(experiment, replace(prepared, chained=True))] == [2] * 5
+    assert [slot.name for slot in seed_slots(experiment, prepared)] == [f"seed/{index}" for index in range(5)]
 
 
 def test_without_folds_a_trial_is_the_slot_that_it_always_was(tmp_path: Path) -> None:
-    experiment = experiment_on(in_folds(tmp_path, ODD))
-    (slot,) = trial_slots(7, experiment)
+    prepared = in_folds(tmp_path, ODD)
+    experiment = experiment_on(prepared)
+    (slot,) = trial_slots(7, experiment, prepared)
     assert (slot.name, slot.fold, slot.data_stream.name) == ("trial/7", None, "study/2")  # the third of five replicates
-
-
-def test_each_slot_is_assessed_on_its_own_fold(tmp_path: Path) -> None:
-    prepared = in_folds(tmp_path, MIXED)
-    slots = seed_slots(folded(prepared, training__seeds=4))
-    network = _network(prepared, slots)
-    for split in ("train", "validation"):
-        each = assess_each(network, prepared, split, slots)
-        for place, slot in enumerate(slots):
-            own = prepared.holding_out(slot.fold)
-            assert each[place] == assess(network, own, own.split(split))[place]
 
 
 def test_thresholds_are_chosen_on_each_slots_own_fold(tmp_path: Path) -> None:
     prepared = in_folds(tmp_path, MIXED)
-    slots = seed_slots(folded(prepared, training__seeds=4))
+    slots = seed_slots(folded(prepared, training__seeds=4), prepared)
     network = _network(prepared, slots)
     found = thresholds(network, prepared, [slot.fold for slot in slots])["marks"]
     for place, slot in enumerate(slots):

@@ -162,11 +162,11 @@ def test_alone_a_task_has_in_each_update_the_rows_that_its_source_has_among_othe
 ) -> None:
     prepared = random_data(tmp_path, rows=rows)
     stream = seeds(experiment_on(prepared), 1)[0].data_stream
-    whole = Batches(prepared, prepared.split("train"), 7, mix)
+    whole = Batches(prepared, [prepared.split("train")], 7, mix)
     targets = [{task: it.values.clone() for task, it in batch.targets.items()} for batch in whole.epoch([stream], 1)]
     for task in ODD:
         alone = prepared.only([task])
-        own = list(Batches(alone, alone.split("train"), 7, mix).epoch([stream], 1))
+        own = list(Batches(alone, [alone.split("train")], 7, mix).epoch([stream], 1))
         assert [batch.targets[task].values.tolist() for batch in own] == [it[task].tolist() for it in targets]
 
 

@@ -52,14 +52,14 @@ def trained(prepared: Prepared, slots: Sequence[Slot], processes: int = 1, barri
 
 @pytest.fixture(scope="module")
 def reference(experiment: Experiment, prepared: Prepared) -> dict[str, bytes]:
-    return weights([state for slot in seed_slots(experiment) for state in trained(prepared, [slot])])
+    return weights([state for slot in seed_slots(experiment, prepared) for state in trained(prepared, [slot])])
 
 
 @pytest.mark.parametrize(("size", "processes"), [(1, 1), (2, 1), (5, 1), ("auto", 1), (2, 2)])
 def test_blocks_and_processes_change_no_bit(
     size: int | str, processes: int, experiment: Experiment, prepared: Prepared, reference: dict[str, bytes]
 ) -> None:
-    slots = seed_slots(with_values(experiment, {"slots": size}))
+    slots = seed_slots(with_values(experiment, {"slots": size}), prepared)
     assert weights(trained(prepared, slots, processes)) == reference
 
 
@@ -78,7 +78,7 @@ def test_a_slot_that_is_told_to_leave_is_pruned_and_the_others_feel_nothing(
     def barrier(states: list[SlotState]) -> list[str]:
         return ["seed/1"] if states[0].looks == 2 else []
 
-    states = {state.name: state for state in trained(prepared, seed_slots(experiment), 2, barrier)}
+    states = {state.name: state for state in trained(prepared, seed_slots(experiment, prepared), 2, barrier)}
     assert (states["seed/1"].status, states["seed/1"].looks) == ("pruned", 2)
     found = weights(list(states.values()))
     assert {name: found[name] for name in found if name != "seed/1"} == {
@@ -103,7 +103,7 @@ def test_broken_off_three_times_and_resumed_in_other_blocks_the_weights_are_the_
             return []
 
         checkpoint = Checkpoint(path, Throttle(math.inf))
-        slots = seed_slots(with_values(experiment, {"slots": size}))
+        slots = seed_slots(with_values(experiment, {"slots": size}), prepared)
         try:
             with WorkerPool(1) as pool:
                 states = fit(pool, prepared, slots, barrier, checkpoint, checkpoint.read())
@@ -116,7 +116,7 @@ def test_a_finished_checkpoint_answers_without_training(
     experiment: Experiment, prepared: Prepared, reference: dict[str, bytes], tmp_path: Path
 ) -> None:
     checkpoint = Checkpoint(tmp_path / "c.safetensors")
-    slots = seed_slots(experiment)
+    slots = seed_slots(experiment, prepared)
     with WorkerPool(1) as pool:
         fit(pool, prepared, slots, stay, checkpoint)
 
@@ -130,7 +130,7 @@ def test_an_error_in_a_worker_is_raised_here(experiment: Experiment, prepared: P
     wrong = with_values(experiment, {"data.validation": 0.2})
     missing = Prepared(prepared.folder / "gone", prepared.sources, prepared.tasks)
     with pytest.raises(FileNotFoundError):
-        trained(missing, seed_slots(wrong), 2)
+        trained(missing, seed_slots(wrong, missing), 2)
 
 
 def test_a_worker_that_dies_is_one_line(experiment: Experiment, prepared: Prepared) -> None:
@@ -138,7 +138,7 @@ def test_a_worker_that_dies_is_one_line(experiment: Experiment, prepared: Prepar
     import signal
 
     with WorkerPool(2) as pool:
-        slots = seed_slots(experiment)
+        slots = seed_slots(experiment, prepared)
 
         def barrier(states: list[SlotState]) -> list[str]:
             os.kill(pool._workers[1]._process.pid, signal.SIGKILL)  # type: ignore[union-attr, arg-type]
@@ -164,7 +164,7 @@ def test_from_fit_to_an_optimizers_step_there_are_at_most_seven_frames(
         step(optimizer, this)
 
     monkeypatch.setattr(Optimizer, "step", counted)
-    trained(prepared, seed_slots(with_values(experiment, {"training.epochs": 1})))
+    trained(prepared, seed_slots(with_values(experiment, {"training.epochs": 1}), prepared))
     assert found
     assert max(map(len, found)) <= 7, found[0]
 

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from pipeline.config import load, with_values
 from pipeline.config.experiment import Experiment
 from pipeline.training.slot import SlotState, seed_slots, slots_of, trial_slot
 from tests.conftest import REPOSITORY
+from tests.training.made import ONE_SPLIT
 
 
 @pytest.fixture
@@ -12,7 +15,7 @@ def experiment() -> Experiment:
 
 
 def test_seeds_have_streams_of_their_own_for_weights_and_data(experiment: Experiment) -> None:
-    slots = seed_slots(experiment)
+    slots = seed_slots(experiment, ONE_SPLIT)
     assert [slot.name for slot in slots] == [f"seed/{number}" for number in range(5)]
     assert len({slot.stream for slot in slots}) == len({slot.data_stream for slot in slots}) == 5
 
@@ -21,21 +24,21 @@ def test_each_seed_may_train_settings_of_its_own(experiment: Experiment) -> None
     values = {"training.folds": 3, "data.validation": 0.0, "training.early_stopping": None}
     base = with_values(experiment.model_copy(update={"tuning": None}), values)
     own = [with_values(base, {"model.trunk.widths": [width]}) for width in (5, 6, 7, 8, 9)]
-    slots, alike = slots_of(own), seed_slots(base)
+    slots, alike = slots_of(own, ONE_SPLIT), seed_slots(base, ONE_SPLIT)
     assert [slot.experiment for slot in slots] == own
     for one, other in zip(slots, alike, strict=True):
         assert (one.name, one.stream, one.data_stream, one.fold) == (
             other.name, other.stream, other.data_stream, other.fold
         )  # fmt: skip
     assert [slot.fold for slot in slots] == [0, 1, 2, 0, 1]
-    assert {slot.fold for slot in slots_of(own, chained=True)} == {2}
+    assert {slot.fold for slot in slots_of(own, replace(ONE_SPLIT, chained=True))} == {2}
 
 
 def test_trials_of_a_replicate_share_the_order_of_the_data_and_nothing_with_seeds(experiment: Experiment) -> None:
     slots = [trial_slot(number, experiment) for number in (0, 5 * 7)]
     assert slots[0].data_stream == slots[1].data_stream
     assert slots[0].stream != slots[1].stream
-    used = {slot.stream for slot in seed_slots(experiment)} | {slot.data_stream for slot in seed_slots(experiment)}
+    used = {stream for slot in seed_slots(experiment, ONE_SPLIT) for stream in (slot.stream, slot.data_stream)}
     assert not used & {slots[0].stream, slots[1].stream, slots[0].data_stream}
 
 

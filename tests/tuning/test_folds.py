@@ -104,7 +104,7 @@ def test_values_errors_and_folds_are_stored(reference: Study) -> None:
 
 def test_a_trial_is_what_its_folds_come_to_alone(reference: Study, in_folds: Prepared) -> None:
     trial = next(it for it in reference.trials if it.state == TrialState.COMPLETE)
-    slots = trial_slots(trial.number, trial_experiment(folded(), trial.user_attrs[VALUES]))
+    slots = trial_slots(trial.number, trial_experiment(folded(), trial.user_attrs[VALUES]), in_folds)
     alone = []
     for slot in slots:
         with WorkerPool(1) as pool:

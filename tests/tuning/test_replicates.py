@@ -17,6 +17,7 @@ from pipeline.tuning import samplers
 from pipeline.tuning.proposals import ask, batch_at
 from pipeline.tuning.space import drawn, written
 from pipeline.tuning.study import REPLICATE, VALUES
+from tests.training.made import ONE_SPLIT
 
 from .studies import digits
 
@@ -136,7 +137,7 @@ def test_trials_of_a_replicate_share_the_order_of_the_data_and_replicates_do_not
 
 
 def test_each_winner_has_the_declared_seed_of_its_replicate() -> None:
-    slots = slots_of([digits({RATE: rate}) for rate in (0.01, 0.02)])
+    slots = slots_of([digits({RATE: rate}) for rate in (0.01, 0.02)], ONE_SPLIT)
     assert [slot.name for slot in slots] == ["seed/0", "seed/1"]
     assert [slot.stream for slot in slots] == [slot.data_stream for slot in slots]
     assert [slot.experiment.training.learning_rate for slot in slots] == [0.01, 0.02]

@@ -22,7 +22,7 @@ def run(context: Context) -> dict[str, Any]:
         UserError: There is nothing to explain.
         Failure: A step could not be done.
     """
-    perform(context, Job(context.experiment, context.project).prepare)
+    perform(context, Job.of(context).prepare)
     step = explanation(context)
     perform(context, step)
     return step.conclude(context)
@@ -30,10 +30,10 @@ def run(context: Context) -> dict[str, Any]:
 
 def explanation(context: Context) -> Explain:
     """The step on the networks that were selected, or where nothing was, on the experiment as written."""
-    job = Job(context.experiment, context.project)
-    chosen = [Chosen(job.trained[0])]
+    job = Job.of(context)
+    chosen = [Chosen(job.in_use("default")[0])]
     if choice := _selected(context, job):
-        trained = {it.title: it for it in job.trained}
+        trained = {it.title: it for it in job.in_use(choice["role"])}
         slots = {it["step"]: int(it["slot"].removeprefix("seed/")) for it in choice["networks"]}
         chosen = [Chosen(trained[title], (slot, int(not slot))) for title, slot in slots.items()]
         for it in chosen:
@@ -46,7 +46,7 @@ def explanation(context: Context) -> Explain:
 def _selected(context: Context, job: Job) -> Mapping[str, Any] | None:
     if job.select is None:
         return None
-    look_up(context, *job.select.inputs)
+    look_up(context, job.select)
     done = cached(context, job.select) if key_of(job.select) else None
     return selected(done.folder) if done else None
 

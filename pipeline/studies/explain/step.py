@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.steps.context import Context
+from pipeline.steps.data import log_datasets, opened
 from pipeline.steps.page import PageStep
 from pipeline.steps.step import Step
-from pipeline.steps.train import Train, log_datasets
+from pipeline.steps.train import Train
 from pipeline.tracking import tags
 
 if TYPE_CHECKING:
@@ -67,25 +68,29 @@ class Explain(PageStep):
         from pipeline.training.numerics import settle
 
         settle()
-        log_datasets(run, self._prepare, ("validation",))
+        log_datasets(run, self._prepared, ("validation",))
         found = explain(self._subjects(), self.experiment.seed, context.console.detail)
         found.save(folder)
         run.metrics(found.metrics())
         self.publish(run, folder, explanation_page(self.experiment.name, self._whose(), found), answer(found))
 
+    @property
+    def _prepared(self) -> "Prepared":
+        """What the networks that are put to use were trained on."""
+        return opened(self._prepare, self.experiment, whole=True)
+
     def _subjects(self) -> dict[str, "Subject"]:
         """Every task with its network and another, and rows of its source that its network has not learnt from."""
-        from pipeline.data.prepared import open_prepared
         from pipeline.serving.rebuilt import rebuilt
         from pipeline.studies.explain.explanation import Subject
         from pipeline.training.saved import file_of
         from pipeline.training.slot import seed_slots
 
-        prepared = open_prepared(self._prepare.outputs).only(self.experiment.tasks)
+        prepared = self._prepared
         rows: dict[int | None, dict[str, Tensor]] = {}
         subjects = {}
         for it in self._chosen:
-            every = seed_slots(it.trained.experiment, prepared.chained)
+            every = seed_slots(it.trained.experiment, prepared)
             slots = [every[place] for place in it.places if place < len(every)]
             networks = [rebuilt(file_of(it.trained.outputs, slot.name), slot.name) for slot in slots]
             if (fold := slots[0].fold) not in rows:
@@ -111,10 +116,12 @@ def _rows(prepared: "Prepared", experiment: Experiment) -> dict[str, "Tensor"]:
     from pipeline.draws import seed_of
 
     found = {}
-    for source, inputs in prepared.split("validation").inputs.items():
+    split = prepared.split("validation")
+    for source, count in split.rows.items():
         draws = np.random.default_rng(seed_of(experiment.seed, "explain", source))
-        chosen = np.sort(draws.permutation(len(inputs))[: experiment.explain.rows])
-        found[source] = torch.from_numpy(inputs[chosen].astype(np.float32))
+        chosen = np.sort(draws.permutation(count)[: experiment.explain.rows])
+        at = split.at[source][chosen] if source in split.at else chosen
+        found[source] = torch.from_numpy(split.inputs[source][at].astype(np.float32))
     return found
 
 

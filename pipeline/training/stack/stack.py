@@ -3,7 +3,7 @@
 Its promises, each held by a test: a slot does not feel its neighbours; a slot can leave; a stack can die and resume.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,11 @@ from torch import Tensor
 
 from pipeline.config import Experiment
 from pipeline.data.augment import Augment
-from pipeline.data.batches import Batch, Batches, Rows
+from pipeline.data.batches import Batch, Batches
 from pipeline.data.class_weights import class_weights
 from pipeline.data.prepared import Prepared
 from pipeline.data.resident import ResidentBatches
+from pipeline.data.rows import Rows, Seen
 from pipeline.errors import Failure
 from pipeline.model import Pass, loss_of
 from pipeline.stacked import On
@@ -28,10 +29,11 @@ from pipeline.training.progress import LARGEST
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack.cuda_graphs import Record, StepGraphs, cuda_graph
 from pipeline.training.stack.gradients import Gradients
+from pipeline.training.stack.layout import shapes, validated_rows
 from pipeline.training.stack.network import build_network
 from pipeline.training.stack.task_losses import TaskLosses
 from pipeline.training.stack.watch import Watch
-from pipeline.training.tallies import Tally, metrics, tally_of
+from pipeline.training.tallies import metrics, tally_of
 
 
 class Stack:
@@ -39,17 +41,18 @@ class Stack:
 
     Args:
         prepared: The data, seen through the tasks that are trained.
-        slots: K slots of one shape.
+        slots: K slots of one shape, see `pipeline.training.stack.layout`.
         states: How far each has come, fresh where missing; those that still run have come equally far.
         on: Where to train; by default on the experiment's device, with `auto` on the CPU.
         record: Records a step where calls are batched; by default as a CUDA graph on a GPU.
 
     Attributes:
-        prepared: The data, without rows that only other folds hold out.
+        prepared: The data as the first slot sees them: how they are laid out is the same for all.
+        views: The data as the slots see them that still train: those of all, or of each.
         length: How long it trains.
         batches: Of the training rows.
         clock: Number of the step in its epoch, int64 [1] on the device, where calls are batched.
-        validation: The rows to validate on, if any.
+        validation: The rows to validate on, those of all or of each; None where there are none.
         slots: Those that still train.
         progress: Their states, without arrays.
         settings: Their training settings.
@@ -78,16 +81,19 @@ class Stack:
         on: On | None = None,
         record: Record | None = None,
     ) -> None:
-        assert len({slot.shape() for slot in slots}) == 1
+        assert len(set(shapes(prepared, slots))) == 1
         first = slots[0].experiment
-        self.prepared = prepared = prepared.holding_out(slots[0].fold)
+        self._seen = list(dict.fromkeys((slot.replicate, slot.fold) for slot in slots))
+        self._views = [prepared.view(*it) for it in self._seen]
+        self.prepared = self._views[0]
         self.on = on or On.named("cuda" if first.device == "cuda" else "cpu")
-        self.length = length_of(prepared, first)
-        self.batches: Batches | ResidentBatches = _batches(prepared, first, self.on)
+        self.length = length_of(self.prepared, first)
+        self.batches: Batches | ResidentBatches = _batches(self._views, first, self.on)
         self.clock = self.batches.clock if isinstance(self.batches, ResidentBatches) else None
-        self._augment = Augment(prepared, first.training) if first.training.augment else None
-        self.validation = Rows.of(prepared.split("validation"), self.on.device) if first.validates else None
-        self._losses = {task: loss_of(first.tasks[task], self.on.device) for task in prepared.tasks}
+        self._augment = Augment(self.prepared, first.training) if first.training.augment else None
+        counts = validated_rows(prepared, *self._seen[0])
+        self._held_out = [_held_out(view, counts, self.on.device) for view in self._views if first.validates]
+        self._losses = {task: loss_of(first.tasks[task], self.on.device) for task in self.prepared.tasks}
         self._record = record or (cuda_graph if self.on.device == "cuda" else None)
         self._left: dict[str, SlotState] = {}
         self._open(list(slots), {slot.name: SlotState(slot.name) for slot in slots} | (states or {}))
@@ -186,6 +192,11 @@ class Stack:
         experiments = [slot.experiment for slot in self.slots]
         self.settings = [experiment.training for experiment in experiments]
         self.streams, self.data_streams = [it.stream for it in self.slots], [it.data_stream for it in self.slots]
+        whose = [self._seen.index((slot.replicate, slot.fold)) for slot in self.slots]
+        whose = whose[:1] if len(set(whose)) == 1 else whose
+        self.views = [self._views[it] for it in whose]
+        self.validation = Seen([self._held_out[it] for it in whose]) if self._held_out else None
+        self.batches.serve(whose)
         self.network = build_network(self.prepared, experiments)
         if stacked:
             self.network.bind(stacked["values"], stacked["buffers"], self.on)
@@ -199,7 +210,7 @@ class Stack:
         self.gradients = Gradients(self.network, losses, [experiment.balancing for experiment in experiments])
         watched = self.settings[0].watch and len(self._losses) > 1
         self.watch = Watch(self.network, losses, self.settings) if watched else None
-        self.tallies: dict[str, Tally] = {task: tally_of(it, self.on) for task, it in self.prepared.tasks.items()}
+        self.tallies = {task: tally_of([it.tasks[task] for it in self.views], self.on) for task in self._losses}
         self._best = (self.network.values.clone(), self.network.buffers.clone())
         for name, rows in (stacked or {}).items():
             self.rows()[name].copy_(rows)
@@ -214,15 +225,22 @@ class Stack:
         return all(part.recordable for _, layer in self.network.layers() for part in layer.parts())
 
 
-def _batches(prepared: Prepared, experiment: Experiment, on: On) -> Batches | ResidentBatches:
+def _batches(views: Sequence[Prepared], experiment: Experiment, on: On) -> Batches | ResidentBatches:
     """The training rows as the device wants them."""
-    split, size, data = prepared.split("train"), experiment.training.batch_size, experiment.data
-    weights = class_weights(prepared, experiment.tasks)
+    splits, size, data = [it.split("train") for it in views], experiment.training.batch_size, experiment.data
+    each = [class_weights(it, experiment.tasks) for it in views]
+    weights = {task: torch.stack([it[task] for it in each]) for task in each[0]}
     if not on.batched:
-        return Batches(prepared, split, size, data.mix, weights, data.effective_temperature)
+        return Batches(views[0], splits, size, data.mix, weights, data.effective_temperature)
     if on.device == "cuda" and not torch.cuda.is_available():
         raise Failure(f"device=cuda: torch {torch.__version__} finds no GPU it can use here; use device=cpu")
-    return ResidentBatches(prepared, split, size, data.mix, on.device, weights, data.effective_temperature)
+    return ResidentBatches(views[0], splits, size, data.mix, on.device, weights, data.effective_temperature)
+
+
+def _held_out(prepared: Prepared, counts: Mapping[str, int], device: str) -> Rows:
+    """The validation rows, so many of each source."""
+    source_of = {name: task.source for name, task in prepared.tasks.items()}
+    return Rows.of(prepared.split("validation")).padded(counts, source_of).to(device)
 
 
 def _copy(state: SlotState, arrays: dict[str, np.ndarray]) -> SlotState:

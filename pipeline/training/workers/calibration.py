@@ -73,6 +73,7 @@ def calibrate(prepared: Prepared, slot: Slot, folder: Path, log: Callable[[str],
         folder: Where measurements are stored.
         log: Called with a line that says what was measured.
     """
+    prepared = prepared.view(slot.replicate, None)
     about = _about(prepared, slot)
     path = folder / f"{sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]}.json"
     if (known := _read(path)) is not None:
@@ -149,10 +150,11 @@ class _Few(Prepared):
 
     def split(self, name: str) -> Split:
         split = super().split(name)
-        inputs, labels = (
-            {key: rows[: self.rows] for key, rows in arrays.items()} for arrays in (split.inputs, split.labels)
+        inputs, labels, at = (
+            {key: rows[: self.rows] for key, rows in arrays.items()}
+            for arrays in (split.inputs, split.labels, split.at)
         )
-        return Split(inputs, labels)
+        return Split(inputs | {key: split.inputs[key] for key in at}, labels, at=at)
 
 
 class _Trial:
@@ -169,7 +171,7 @@ class _Trial:
         rows = experiment.training.batch_size * max(1, min(steps, _STEPS) // size)
         few = _Few.of(prepared, rows)
         streams = [Stream(0, f"calibration/{number}") for number in range(size)]
-        own = like.data_stream == like.stream
+        own = _reads_alone(like)
         self._stack = Stack(few, [Slot(it.name, experiment, it, it if own else streams[0]) for it in streams])
         self._steps = plan_of(few, experiment).steps * size
         self._clock = time.monotonic if experiment.device == "cuda" else time.thread_time
@@ -200,6 +202,11 @@ def _an_epoch(experiment: Experiment) -> Experiment:
     )  # fmt: skip
 
 
+def _reads_alone(slot: Slot) -> bool:
+    """Whether its batches are its own."""
+    return slot.data_stream == slot.stream or slot.replicate is not None
+
+
 def _device(experiment: Experiment) -> str:
     return "cuda" if experiment.device == "cuda" else "cpu"
 
@@ -216,7 +223,7 @@ def _about(prepared: Prepared, slot: Slot) -> dict[str, Any]:
         "outputs": [task.outputs for task in prepared.tasks.values()],
         "settings": _timed(experiment),
         "rows": plan_of(prepared, experiment).largest,
-        "own_batches": slot.data_stream == slot.stream,
+        "own_batches": _reads_alone(slot),
     }
 
 

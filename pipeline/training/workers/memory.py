@@ -18,6 +18,7 @@ from pipeline.machine import available_memory
 from pipeline.stacked import padded
 from pipeline.training.optim.per_slot import STATE
 from pipeline.training.slot import Slot
+from pipeline.training.stack.layout import shapes
 from pipeline.training.stack.network import build_network
 from pipeline.training.tallies import counted
 
@@ -40,7 +41,7 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
         slot: Any of the stack.
         copies: Of its state that exist at the same time.
     """
-    experiment = slot.experiment
+    experiment, prepared = slot.experiment, prepared.view(slot.replicate, None)
     training = experiment.training
     network = build_network(prepared, [experiment])
     values, buffers = (
@@ -55,8 +56,11 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
     validated = passed + sum({it.rows.get("validation", 0) % passed for it in prepared.sources.values()})
     tallied = _TALLIED * sum(counted(task.outputs) * task.outputs for task in prepared.tasks.values())
     activations = rows * trained + validated * evaluated  # a smaller last batch has memory of its own
-    if slot.data_stream == slot.stream or training.augment:  # a batch of its own
-        activations += training.batch_size * sum(source.features for source in prepared.sources.values())
+    features = sum(source.features for source in prepared.sources.values())
+    if slot.data_stream == slot.stream or training.augment or slot.replicate is not None:  # a batch of its own
+        activations += training.batch_size * features
+    if slot.replicate is not None:
+        activations += passed * features
     apart, remembered = _balanced(experiment, network.shared())
     return _FLOAT * ((state + remembered) * (1 + copies) + values + halves + activations + tallied + apart)
 
@@ -143,9 +147,10 @@ def _largest(top: int, fits: Callable[[int], bool]) -> int:
 
 
 def _together(prepared: Prepared, slots: Sequence[Slot], copies: int) -> int:
-    alike = {slot.shape(): slot for slot in slots}
+    of_slots = shapes(prepared, slots)
+    alike = dict(zip(of_slots, slots, strict=True))
     sizes = {shape: slot_memory(prepared, slot, copies) for shape, slot in alike.items()}
-    return sum(sizes[slot.shape()] for slot in slots)
+    return sum(sizes[shape] for shape in of_slots)
 
 
 def _shown(count: int) -> str:

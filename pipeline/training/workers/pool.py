@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.data.prepared import Prepared
 from pipeline.training.slot import Slot, SlotState
+from pipeline.training.stack.layout import shapes
 from pipeline.training.workers.calibration import BLOCK
 from pipeline.training.workers.load_balancing import Shares, balanced, blocks, makespan
 from pipeline.training.workers.memory import check
@@ -56,7 +57,8 @@ class WorkerPool:
         if not self._workers:
             self._workers = [LocalWorker(), *self._processes.take(self.processes - 1)]
         self._prepared = prepared
-        self._shapes = {slot.name: slot.shape() for slot in slots}  # asked for often, and slow to make
+        of_slots = zip(slots, shapes(prepared, slots), strict=True)
+        self._shapes = {slot.name: shape for slot, shape in of_slots}  # asked for often, and slow to make
         self._seconds: dict[Any, float] = {}
         self._stacked: list[list[list[Slot]]] = [[] for _ in self._workers]
         for worker in self._workers:

@@ -5,6 +5,7 @@ costs; threads are decided: one a process (see `processes`). None of it changes 
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipeline.data.prepared import Prepared
 from pipeline.machine import cores, load
 from pipeline.training.length import length_of
 from pipeline.training.slot import Slot
+from pipeline.training.stack.layout import shapes
 from pipeline.training.workers.calibration import BLOCK, Speed, calibrate, guess
 from pipeline.training.workers.memory import check, fitting_processes
 from pipeline.training.workers.pool import WorkerPool
@@ -52,18 +54,18 @@ class Scheduler:
         if experiment.device == "cuda":  # which this process keeps busy, and which is the faster the larger the stack
             return WorkerPool(1, _ALL, self._workers)
         in_all = in_all or len(slots)
-        whole, prepared = prepared, prepared.holding_out(slots[-1].fold)  # the last fold has the most to learn from
-        guessed = Speed({BLOCK: guess(prepared, experiment)})
-        if self._is_worth_measuring(prepared, experiment, guessed, in_all):
+        seen = _seen(prepared, slots)
+        guessed = Speed({BLOCK: guess(seen, experiment)})
+        if self._is_worth_measuring(seen, experiment, guessed, in_all):
             # Workers start on the other cores while this one measures.
             self._workers.take(self._processes(prepared, slots, guessed, in_all) - 1)
-            speed = calibrate(whole, slots[0], self._folder, self._log)
+            speed = calibrate(prepared, slots[0], self._folder, self._log)
         else:
             speed = guessed
         processes = self._processes(prepared, slots, speed, in_all)
-        looks = len(length_of(prepared, experiment).looks)
+        looks = len(length_of(seen, experiment).looks)
         return WorkerPool(
-            processes, speed.size, self._workers, training_seconds(prepared, experiment, speed, len(slots)) / looks
+            processes, speed.size, self._workers, training_seconds(seen, experiment, speed, len(slots)) / looks
         )
 
     def training_s(self, prepared: Prepared, slots: Sequence[Slot]) -> float:
@@ -71,7 +73,7 @@ class Scheduler:
 
         Args:
             prepared: The data, seen through the tasks that are trained.
-            slots: Of one shape but for the fold, trained at the same time.
+            slots: Of one shape but for whose rows they see, trained at the same time.
 
         Raises:
             Failure: They do not fit into memory.
@@ -79,7 +81,8 @@ class Scheduler:
         check(prepared, slots)
         experiment = slots[0].experiment
         speed = calibrate(prepared, slots[0], self._folder, self._log)
-        prepared, stacked = prepared.holding_out(slots[-1].fold), len(slots) // len({slot.fold for slot in slots})
+        stacked = max(Counter(shapes(prepared, slots)).values())
+        prepared = _seen(prepared, slots)
         if experiment.device == "cuda":
             return len(slots) * training_seconds(prepared, experiment, speed, stacked)
         processes = experiment.processes if experiment.processes != "auto" else cores()
@@ -99,7 +102,7 @@ class Scheduler:
         processes = experiment.processes
         if processes == "auto":
             start_s = 0.0 if self._workers.count else self._workers.start_s
-            work_s = training_seconds(prepared, experiment, speed, len(slots)) * in_all
+            work_s = training_seconds(_seen(prepared, slots), experiment, speed, len(slots)) * in_all
             processes = best_processes(work_s, start_s, len(slots), cores(), load())
         return fitting_processes(prepared, slots, min(processes, len(slots)))
 
@@ -110,6 +113,11 @@ class Scheduler:
         if starts:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file.write_text(json.dumps({"start_s": min(starts)}))
+
+
+def _seen(prepared: Prepared, slots: Sequence[Slot]) -> Prepared:
+    """The data as the last slot sees them: where folds are chained it has the most to learn from."""
+    return prepared.view(slots[-1].replicate, slots[-1].fold)
 
 
 def training_seconds(prepared: Prepared, experiment: Experiment, speed: Speed, together: int) -> float:

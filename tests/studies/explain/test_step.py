@@ -101,8 +101,8 @@ def test_each_task_is_explained_by_its_own_network(data: Prepared, tmp_path: Pat
 def test_networks_of_several_shapes_are_found_in_their_files(data: Prepared, tmp_path: Path) -> None:
     like = made_experiment(training={"epochs": 1, "seeds": 2, "batch_size": 32})
     wide = with_values(like, {"model.trunk.widths": [9, 4]})
-    slots = slots_of([like, wide])
-    save(tmp_path, data, [like, wide], [trained(data, [slot])[slot.name] for slot in slots])
+    slots = slots_of([like, wide], data)
+    save(tmp_path, data, slots, [trained(data, [slot])[slot.name] for slot in slots])
     step = Explain(like, PREPARE, [Chosen(done(like, tmp_path, "tuned"), (1, 0))])
     for task, it in step._subjects().items():
         assert_answers(it.network, data, tmp_path / "model-1.safetensors", 0, wide, task)

@@ -138,7 +138,7 @@ def _train_reference(model: Reference, prepared: Prepared, slot: Slot) -> None:
     settings, balancing = slot.experiment.training, slot.experiment.balancing
     weights = balancing.normalised(list(prepared.tasks))
     optimizer = _optimizer(model.parameters(), settings)
-    batches = Batches(prepared, prepared.split("train"), settings.batch_size, slot.experiment.data.mix)
+    batches = Batches(prepared, [prepared.split("train")], settings.batch_size, slot.experiment.data.mix)
     for epoch in range(settings.epochs):
         for batch in batches.epoch([slot.data_stream], epoch):
             optimizer.zero_grad()

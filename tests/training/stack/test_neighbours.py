@@ -280,7 +280,7 @@ def test_shipped_experiments_give_the_same_weights_for_1_2_5_and_16_slots_and_af
 
 
 def _first(prepared: Prepared, experiment: Any, count: int, leaving: bool = False) -> SlotState:
-    stack = Stack(prepared, seed_slots(with_values(experiment, {"training.seeds": count})))
+    stack = Stack(prepared, seed_slots(with_values(experiment, {"training.seeds": count}), prepared))
     advance(stack)
     if leaving:
         stack.leave(["seed/1", "seed/4"])

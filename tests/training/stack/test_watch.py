@@ -122,7 +122,7 @@ def _looked_at(prepared: Prepared, slot: Slot) -> list[dict[str, float]]:
     model = Reference(prepared, experiment).train()
     model.take(network.named(network.values, network.buffers), 0)
     optimizer = _optimizer(model.parameters(), experiment.training)
-    batches = Batches(prepared, prepared.split("train"), experiment.training.batch_size, experiment.data.mix)
+    batches = Batches(prepared, [prepared.split("train")], experiment.training.batch_size, experiment.data.mix)
     epochs, done = [], 0
     for epoch in range(experiment.training.epochs):
         seen: dict[str, list[float]] = defaultdict(list)

@@ -103,7 +103,7 @@ def test_networks_that_do_not_fit_together_are_said_with_how_many_would(
 def test_trials_with_folds_are_counted_by_their_networks_and_said_as_trials(
     prepared: Prepared, experiment: Experiment
 ) -> None:
-    slots = batch_slots(dict.fromkeys(range(3), with_values(experiment, {"training.folds": 4})))
+    slots = batch_slots(dict.fromkeys(range(3), with_values(experiment, {"training.folds": 4})), prepared)
     each = slot_memory(prepared, slots[0])
     with pytest.raises(Failure, match=r"^12 networks trained together need .* set tuning\.batch to at most 2$"):
         check(prepared, slots, available=11 * each)

@@ -1,0 +1,46 @@
+"""The prepared data as steps read them."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import Experiment
+from pipeline.tracking.keys import digest
+
+if TYPE_CHECKING:
+    from pipeline.data.prepared import Prepared
+    from pipeline.steps.step import Step
+    from pipeline.tracking.run import Run
+
+
+def opened(prepare: "Step", experiment: Experiment, whole: bool = False) -> "Prepared":
+    """What a step's networks learn from.
+
+    Args:
+        prepare: Has a result.
+        experiment: Whose tasks.
+        whole: All rows but validation, where every row tests, and not each replicate's.
+    """
+    from pipeline.data.prepared import open_prepared
+
+    prepared = open_prepared(prepare.outputs).only(experiment.tasks)
+    return prepared.whole() if whole else prepared
+
+
+def log_datasets(run: "Run", prepared: "Prepared", splits: tuple[str, ...]) -> None:
+    """Log the prepared splits that a run reads, each once: where every row tests, all replicates' together."""
+    folders = [it.folder for it in prepared.replicates] or [prepared.folder]
+    for split in splits:
+        mine = {str(it.relative_to(prepared.folder)): _checksums(it, split) for it in folders}
+        if any(mine.values()):
+            run.dataset(
+                f"prepared.{split}", digest(mine if prepared.replicates else mine["."]), str(prepared.folder), split
+            )
+
+
+def _checksums(folder: Path, split: str) -> dict[str, str]:
+    """Of the files of a split."""
+    from pipeline.data.prepared import MANIFEST
+
+    files: dict[str, str] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+    return {name: checksum for name, checksum in files.items() if f".{split}." in name and "/" not in name}
