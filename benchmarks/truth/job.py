@@ -23,6 +23,7 @@ from pipeline.errors import UserError
 from pipeline.steps.console import Console
 from pipeline.steps.context import Context
 from pipeline.steps.graph import Job
+from pipeline.steps.settling import settle
 from pipeline.steps.step import perform
 
 SETTINGS: Mapping[str, Any] = {
@@ -113,6 +114,7 @@ def project() -> Iterator[Path]:
 def trained(experiment: Experiment, folder: Path) -> Trained:
     """Prepare, run every arm's study, train the winners, and the experiment as written."""
     context = untracked(experiment, folder)
+    settle(context)
     job = Job(context.experiment, folder)
     for step in job.trained:
         perform(context, step)
@@ -185,5 +187,5 @@ def _answered(family: Family, seed: int, values: Mapping[str, Any] = MappingProx
         experiment = drafted(family, written(family, seed, folder), folder, {**settings_of(family), **values})
         done = trained(experiment, folder)
         evaluated = perform(done.context, done.job.evaluate)
-        found = decided(Evaluation.load(evaluated.folder), experiment)
+        found = decided(Evaluation.load(evaluated.folder), done.context.experiment)
     return found | {"cpu_s": time.process_time() - began}
