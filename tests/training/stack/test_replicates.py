@@ -1,27 +1,21 @@
 """Slots that see splits of their own train in one stack as they do alone, bit for bit."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared
-from pipeline.data.resident import ResidentBatches
-from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.loop import advance, fit
-from pipeline.training.slot import Slot, SlotState, batch_slots
+from pipeline.training.loop import fit
+from pipeline.training.slot import Slot
 from pipeline.training.stack.layout import shapes
-from pipeline.training.stack.stack import Stack
 from pipeline.training.workers.pool import WorkerPool
 from tests.training import made_text
 from tests.training.made import (
     MIXED,
     TRUNKS,
     assert_same,
-    by_name,
     experiment_on,
     few_data,
     images_for,
@@ -30,7 +24,6 @@ from tests.training.made import (
 )
 from tests.training.made_text import text_data
 from tests.training.replicates import as_one_split, in_replicates, own_seeds, sharing_inputs
-from tests.training.stack.test_batched_training import BATCHED, assert_agree
 
 TWO_EPOCHS = {"training.epochs": 2}
 WEIGHTED = {f"tasks.{task}.class_weights": "balanced" for task in ("digit", "marks", "parity")}
