@@ -10,7 +10,7 @@ row is not run again. It exits with 1 where helps stands against hurts, too few 
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +37,7 @@ AGREE = 0.8
 """Share of the pairs of seeds that have to say the same."""
 
 _NAME = "made"
+_SETTINGS: Mapping[str, Any] = {"baselines.reference": False, "processes": 1}
 
 
 @dataclass(frozen=True)
@@ -75,20 +76,24 @@ def said(table: Table, seed: int) -> dict[str, Any]:
         table.frame.to_csv(folder / f"{_NAME}.csv", index=False)
         headway = [sys.executable, "-m", "pipeline"]
         drafting = run([*headway, "init", f"{_NAME}.csv", "--targets", table.targets], folder)
-        values = ("--set", f"seed={seed}", "--set", "baselines.reference=false", "--set", "processes=1")
-        running = run([*headway, "run", _NAME, *values], folder)
+        values = {**_SETTINGS, "seed": seed}.items()
+        words = (word for key, value in values for word in ("--set", f"{key}={json.dumps(value)}"))
+        running = run([*headway, "run", _NAME, *words], folder)
         (decision,) = (folder / ".headway" / "outputs").glob("*/decision.json")
         (evaluated,) = (folder / ".headway" / "outputs").glob("*/delta_m.csv")
         found = json.loads(decision.read_text(encoding="utf-8"))["decision"]
         delta = Evaluation.load(evaluated.parent).delta_m
         # Where a study was run the tuned network is what is compared, and comes last.
         *_, row = delta[(delta["against"] == SINGLE)].to_dict("records")
-    cpu_s = round(drafting.cpu_seconds + running.cpu_seconds, 1)
+    numbers = {"delta_m": row["mean"], "low": row["low"], "high": row["high"]}
     return {
-        "table": table.name, "seed": seed, "rows": len(table.frame), "decision": found,
-        **{name: round(row[name], 4) for name in ("delta_m", "low", "high")}, "delta_m": round(row["mean"], 4),
-        "cpu_s": cpu_s,
-    }  # fmt: skip
+        "table": table.name,
+        "seed": seed,
+        "rows": len(table.frame),
+        "decision": found,
+        **{name: round(value, 4) for name, value in numbers.items()},
+        "cpu_s": round(drafting.cpu_seconds + running.cpu_seconds, 1),
+    }
 
 
 def checks(rows: pd.DataFrame, asked: int) -> Iterator[tuple[str, bool]]:

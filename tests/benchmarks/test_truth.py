@@ -78,6 +78,20 @@ def test_a_table_is_what_its_tasks_say() -> None:
     assert number.table(1, rows=20_000)["t0"].std() == pytest.approx(1.0, abs=0.05)
 
 
+def test_half_widths_by_folds_are_held_against_those_of_one_split() -> None:
+    few = replace(COPIES, rows=500)
+    split, narrow, wide = (jobs(few, *["unknown"] * 3, half=half) for half in (1.0, 0.7, 0.9))
+    assert holds("500 rows: half-widths", few, split, folds=narrow)
+    assert not holds("500 rows: half-widths", few, split, folds=wide)
+
+
+def test_jobs_by_folds_are_asked_as_much_as_those_of_one_split() -> None:
+    every = jobs(COINS, *["unknown"] * 40)
+    assert holds("by folds, 0 of 40 null jobs claim", COINS, every, folds=every)
+    claims = jobs(COINS, *["helps"] * 4, *["unknown"] * 36)
+    assert not holds("by folds, 4 of 40 null jobs claim", COINS, every, folds=claims)
+
+
 def test_a_row_that_is_missing_is_told() -> None:
     every = jobs(COPIES, *["unknown"] * 40)
     assert holds("rows of jobs", COPIES, every)
