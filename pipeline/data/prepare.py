@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.config import Experiment
 from pipeline.config.data import OuterFolds
-from pipeline.data.carried import settled
+from pipeline.data.carried import carried, limits_of
 from pipeline.data.outer import Outer, OuterSource, assigned, dealt, gives_test, is_small
 from pipeline.data.prepared import outer_file, replicate_folder, shared_file
 from pipeline.data.sources import Place, Report, source
@@ -197,7 +197,7 @@ def _outer(
     sources = [_hashed(reading, it.name, folder) for it in found]
     if assignment is not None:
         return assigned(assignment, sources)
-    folds, notes = settled(wanted, sources)
+    folds, notes = carried({it.name: limits_of(it) for it in sources}, wanted)
     for note in notes:
         report(note)
     if folds is None:
