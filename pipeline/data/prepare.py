@@ -187,10 +187,10 @@ def _outer(
     test, names = experiment.data.test, experiment.source_names
     if isinstance(test, float):
         return None
-    found = [reading.source(name) for name in names]
     wanted = test if isinstance(test, OuterFolds) else None
-    if wanted is None and not is_small([it.examples for it in found]):
+    if wanted is None and not is_small(reading.source(name).examples for name in names):
         return None
+    found = [reading.source(name) for name in names]
     for it in found if wanted else ():
         if gives_test(it.examples):
             raise UserError(f"data.test.folds: source '{it.name}' itself says which rows test: leave out data.test")
