@@ -21,6 +21,7 @@ def experiment(tmp_path: Path) -> Experiment:
             "name": "it",
             "sources": {"own": {"kind": "table", "path": "own.csv", "inputs": {"area": "numeric"}}},
             "tasks": {"price": {"kind": "regression", "source": "own"}},
+            "data": {"test": 0.2},
         }
     )
 
