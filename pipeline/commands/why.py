@@ -46,11 +46,11 @@ def _answer(name: str, request: Request, project: Path) -> tuple[str, dict[str, 
     context.experiment = as_planned(context)
     report = Job.of(context).report
     title = "train default" if name == "train" else name
+    look_up(context, report)
     steps = {it.title: it for it in ordered(report)}
     if title == "explain":
         step = study("explain").explanation(context)
     elif title in steps:
-        look_up(context, report)
         step = steps[title]
     else:
         raise UserError(f"unknown step '{name}': the steps are {', '.join(steps)}, explain")

@@ -171,9 +171,10 @@ class Experiment(Settings):
         trials, count = self.tuning.trials if self.tuning else "auto", self.replicates
         if trials != "auto" and trials % count:
             near = max(1, round(trials / count)) * count
+            otherwise = "" if self.awaits_data else ", or tuning.replicates"
             raise ValueError(
                 f"tuning.trials={trials} cannot be dealt out to {count} replicates evenly: give a multiple of {count}, "
-                f"such as {near}, or tuning.replicates"
+                f"such as {near}{otherwise}"
             )
 
     def _check_augmented(self) -> None:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pipeline.steps.step import Step
     from pipeline.tracking.run import Run
 
+ALL_ROWS = {"rows": "all"}
+"""Part of the key of a step that learns from all rows but validation, where every row tests."""
+
 
 def opened(prepare: "Step", experiment: Experiment, whole: bool = False) -> "Prepared":
     """What a step's networks learn from.

@@ -15,6 +15,7 @@ from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import MANIFEST, Prepared, open_prepared
 from pipeline.errors import Failure, UserError
 from pipeline.steps.context import Context
+from pipeline.steps.data import ALL_ROWS
 from pipeline.steps.prepare import place
 from pipeline.steps.runs.curves import history
 from pipeline.steps.step import EXPERIMENT_FILE, KEY_FILE, logged_experiment
@@ -70,8 +71,7 @@ def rebuild(context: Context, run: Any) -> Verdict:
 def _changed_code(context: Context, run: Any) -> str:
     """How many modules have changed since the run, which may be why it comes out otherwise."""
     step = run.data.tags[tags.STEP]
-    of = run.data.tags["mlflow.parentRunId"] if run.data.tags.get(tags.ROLE) == "trial" else run.info.run_id
-    before = (context.tracker.json_artifact(of, KEY_FILE) or {}).get("code", {})
+    before = _key(context, run).get("code", {})
     now = code_of(f"pipeline.steps.{step}", *before)
     count = sum(before.get(module) != now.get(module) for module in before.keys() | now.keys())
     return f" (since then {count} modules of the code have changed)" if count else ""
@@ -195,4 +195,11 @@ def _prepared(context: Context, run: Any, experiment: Experiment) -> Prepared:
     folder = context.project / experiment.data.prepared / "prepared" / key
     if outputs.digest(folder) is None:
         raise Failure(f"its prepared data ({key[:8]}) are gone: headway prepare {experiment.name} makes them")
-    return open_prepared(folder).only(experiment.tasks)
+    prepared = open_prepared(folder).only(experiment.tasks)
+    return prepared.whole() if ALL_ROWS.items() <= _key(context, run).items() else prepared
+
+
+def _key(context: Context, run: Any) -> dict[str, Any]:
+    """The parts of a run's key; of a trial those of its study's."""
+    of = run.data.tags["mlflow.parentRunId"] if run.data.tags.get(tags.ROLE) == "trial" else run.info.run_id
+    return context.tracker.json_artifact(of, KEY_FILE) or {}

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import Experiment
-from pipeline.data.prepared import Prepared, open_prepared
+from pipeline.data.prepared import Prepared, rows_file
 from pipeline.serving.open_model import open_model
 from pipeline.serving.package import log_package
 from pipeline.steps.context import Context
-from pipeline.steps.step import Step
+from pipeline.steps.data import opened
+from pipeline.steps.step import KEY_FILE, Step
 from pipeline.tracking import registry, tags
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
@@ -57,21 +58,42 @@ def _decide(context: Context, experiment: Experiment, uri: str, present: Any, pr
         return registry.CHAMPION, f"the champion before, {old}, has lost its files"
     if context.promote:
         return registry.CHAMPION, f"--promote, not compared with {old}"
-    if present.tags.get(tags.PREPARED) != prepare.digest:
-        return registry.CHALLENGER, f"the champion, {old}, was chosen on other prepared data; --promote to replace it"
-    data = open_prepared(prepare.outputs).only(experiment.tasks)
-    first = seed_slots(experiment, data)[0]
-    data = data.view(first.replicate, first.fold)
+    if (before := present.tags.get(tags.PREPARED)) != prepare.digest:
+        learnt = _learnt(context, experiment, before, prepare)
+        return registry.CHALLENGER, f"the champion, {old}, {learnt}; --promote to replace it"
+    data = opened(prepare, experiment, whole=True)
+    data = data.holding_out(seed_slots(experiment, data)[0].fold)
     gain = _objective(uri, data) - _objective(f"models:/{experiment.name}/{present.version}", data)
     reason = f"{gain:+.4f} on the validation objective against {old}, gate.min_gain is {experiment.gate.min_gain}"
     return (registry.CHAMPION if gain > experiment.gate.min_gain else registry.CHALLENGER), reason
+
+
+def _learnt(context: Context, experiment: Experiment, before: str | None, prepare: Step) -> str:
+    """Why a champion of other prepared data is not compared: it may have learnt from rows of this validation split."""
+    data, other = opened(prepare, experiment), "was chosen on other prepared data"
+    if not data.replicates:
+        return other
+    if before and (files := _files(context, before)) and files == _files(context, prepare.digest):
+        folders = {"train": context.prepared_folder(before), "validation": data.folder}
+        paths = {split: [it / rows_file(name, split) for name in data.sources] for split, it in folders.items()}
+        if all(it.is_file() for its in paths.values() for it in its):
+            learnt, held = ([np.load(it) for it in its] for its in paths.values())
+            count = sum(int(np.isin(*pair).sum()) for pair in zip(held, learnt, strict=True))
+            return f"was trained on {count} of these {sum(map(len, held))} validation rows" if count else other
+    return "was trained on other prepared data, and so perhaps on rows of this validation split"
+
+
+def _files(context: Context, prepared: str) -> Any:
+    """Checksums of the files that data were prepared of, by source; None where that is not known any more."""
+    run = context.tracker.finished(prepared)
+    return (context.tracker.json_artifact(run.info.run_id, KEY_FILE) or {}).get("data") if run else None
 
 
 def _objective(uri: str, data: Prepared) -> float:
     """Mean over tasks of their primary metrics on the validation rows, as the served model answers them."""
     model = open_model(uri).unwrap_python_model()
     split = data.split("validation")
-    answers = {source: model.answers(source, rows[:_ROWS]) for source, rows in split.inputs.items()}
+    answers = {source: model.answers(source, split.inputs_of(source)[:_ROWS]) for source in split.inputs}
     found = []
     for task, it in data.tasks.items():
         own = {str(name).removeprefix(f"{task}/"): column for name, column in answers[it.source].items()}

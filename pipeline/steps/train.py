@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.config import Experiment, implementations, with_values
 from pipeline.errors import Diverged
 from pipeline.steps.context import Context
-from pipeline.steps.data import log_datasets, opened
+from pipeline.steps.data import ALL_ROWS, log_datasets, opened
 from pipeline.steps.device import exactness, on_device
 from pipeline.steps.runs.parameters import parameters_of
 from pipeline.steps.step import Step, check_settled
@@ -95,7 +95,7 @@ class Train(Step):
         return {
             "role": self.role,
             "task": self.task,
-            **({"rows": "all"} if self.reads_all else {}),
+            **(ALL_ROWS if self.reads_all else {}),
             **({"winners": winners} if winners else {}),
             **exactness(self.experiment, self._device),
         }

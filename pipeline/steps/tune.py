@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment, implementations, values_read
 from pipeline.steps.context import Context
-from pipeline.steps.data import log_datasets, opened
+from pipeline.steps.data import ALL_ROWS, log_datasets, opened
 from pipeline.steps.device import exactness, on_device
 from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, check_settled, is_forced
 from pipeline.tracking import tags
@@ -76,7 +76,7 @@ class Tune(Step):
             **exactness(self.experiment, self._device),
             "trials": self.experiment.trials,
             "timeout": tuning.timeout,
-            **({"rows": "all"} if self._reads_all else {}),
+            **(ALL_ROWS if self._reads_all else {}),
         }
 
     def winners(self) -> list[dict[str, Any]]:
