@@ -7,9 +7,9 @@ Welch (1947, Biometrika 34) and Satterthwaite (1946, Biometrics Bulletin 2); two
 Where every row tests it is the same sum, over all tested rows and over replicates with folds of their own. These share
 training rows, so that the variance between them knows little of what a whole other sample would change, and no estimate
 from one sample does (Bengio and Grandvalet 2004, JMLR 5; Bates, Hastie and Tibshirani, arXiv 2104.00673). But folds are
-other rows, so that the rows' variance is in both parts, and half of it more than once with two repeats: that is what
-covers it, as `benchmarks.coverage` and `benchmarks.truth` measure. A factor for shared rows instead (Nadeau and Bengio
-2003, Machine Learning 52) gives intervals as wide as those of one split.
+of other rows, so that the variance between replicates holds that of the rows once more, with two repeats half of it:
+this is what covers the rest, as `benchmarks.coverage` and `benchmarks.truth` measure. A factor for shared rows in its
+place (Nadeau and Bengio 2003, Machine Learning 52) gives intervals as wide as those of one split.
 
 Shapes: K seeds, N rows, G groups of rows, R resamples, M columns.
 """
