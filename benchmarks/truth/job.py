@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.truth.families import Family
@@ -21,12 +23,17 @@ from pipeline.errors import UserError
 from pipeline.steps.console import Console
 from pipeline.steps.context import Context
 from pipeline.steps.graph import Job
+from pipeline.steps.settling import settle
 from pipeline.steps.step import perform
 
 SETTINGS: Mapping[str, Any] = {
-    "tuning.trials": 15, "baselines.reference": False, "slots": 8, "processes": 1, "seed": 0, "device": "cpu",
+    "data.test": 0.2, "tuning.trials": 15, "baselines.reference": False, "slots": 8, "processes": 1, "seed": 0,
+    "device": "cpu",
 }  # fmt: skip
-"""Of every job, as `--set` gives them: three trials a replicate, five replicates."""
+"""Of every job, as `--set` gives them: three trials a replicate, five replicates on one split."""
+
+BY_FOLDS: Mapping[str, Any] = {"data.test": {"folds": 5, "repeats": 2}, "tuning.trials": 30}
+"""Of a job whose every row tests: three trials a replicate, ten replicates."""
 
 _REDRAWN, _DRAWS = 10_000, 5  # from a seed to the next that is tried in its place, and how many are
 
@@ -107,6 +114,7 @@ def project() -> Iterator[Path]:
 def trained(experiment: Experiment, folder: Path) -> Trained:
     """Prepare, run every arm's study, train the winners, and the experiment as written."""
     context = untracked(experiment, folder)
+    settle(context)
     job = Job(context.experiment, folder)
     for step in job.trained:
         perform(context, step)
@@ -152,6 +160,11 @@ def answered(family: Family, seed: int) -> dict[str, Any]:
     return redrawn(_answered, family, seed, UserError)
 
 
+def answered_by_folds(family: Family, seed: int) -> dict[str, Any]:
+    """The same of a job whose every row tests."""
+    return redrawn(partial(_answered, values=BY_FOLDS), family, seed, UserError)
+
+
 def redrawn(
     run: Callable[[Family, int], dict[str, Any]], family: Family, seed: int, refused: type[Exception]
 ) -> dict[str, Any]:
@@ -168,11 +181,11 @@ def redrawn(
     return run(family, seed + (_DRAWS - 1) * _REDRAWN)
 
 
-def _answered(family: Family, seed: int) -> dict[str, Any]:
+def _answered(family: Family, seed: int, values: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     began = time.process_time()
     with project() as folder:
-        experiment = drafted(family, written(family, seed, folder), folder, settings_of(family))
+        experiment = drafted(family, written(family, seed, folder), folder, {**settings_of(family), **values})
         done = trained(experiment, folder)
         evaluated = perform(done.context, done.job.evaluate)
-        found = decided(Evaluation.load(evaluated.folder), experiment)
+        found = decided(Evaluation.load(evaluated.folder), done.context.experiment)
     return found | {"cpu_s": time.process_time() - began}

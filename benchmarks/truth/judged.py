@@ -12,6 +12,9 @@ MARGIN = 1.0
 """Percent of delta-m within which a difference does not matter."""
 
 CLAIMS = ("helps", "hurts", "mixed")
+WIDTHS_AT, WIDTH = (150, 500, 2_000), 0.8
+"""Rows at which intervals by folds have to be so much narrower than those of one split."""
+
 _SURE = 4.0  # standard deviations over jobs that an effect has to be away from zero to be expected to be seen
 _RIGHT = 0.8
 _SAME_DELTA = 1e-6  # percent
@@ -67,10 +70,26 @@ def checks(parts: Mapping[str, pd.DataFrame], families: Sequence[Family] = FAMIL
         count, asked = len(parts.get(name, ())), sum(part.count(it) for it in families)
         yield f"{count} of {asked} rows of {name} are there", count == asked
     yield from _of_jobs(parts["jobs"], parts["truths"], families)
+    if "folds" in parts:
+        folds = parts["folds"]
+        yield from ((f"by folds, {said}", holds) for said, holds in _of_jobs(folds, parts["truths"], families))
+        yield from _of_widths(table(folds, parts["truths"], families), table(parts["jobs"], parts["truths"], families))
     if "compared" in parts:
         yield from _of_comparisons(parts["compared"])
     if "told" in parts:
         yield from _of_commands(parts["told"], parts["jobs"])
+
+
+def _of_widths(folds: pd.DataFrame, jobs: pd.DataFrame) -> Iterator[tuple[str, bool]]:
+    """Half-widths where every row tests by those of one split, by size; the median over families that have it."""
+    both = folds.merge(jobs, on=["family", "rows"], suffixes=("", "_of_split"))
+    ratios = (both["half_width"] / both["half_width_of_split"]).groupby(both["rows"]).median()
+    for rows in WIDTHS_AT:
+        if rows in ratios.index:
+            yield (
+                f"by folds, {rows} rows: half-widths are {ratios[rows]:.2f} times those of one split (at most {WIDTH})",
+                bool(ratios[rows] <= WIDTH),
+            )
 
 
 def _of_comparisons(compared: pd.DataFrame) -> Iterator[tuple[str, bool]]:

@@ -34,6 +34,10 @@ PARTS: Mapping[str, Part] = {
         ("decision", "delta_m", "low", "high", "se", "rows_share", "unfinished", "tasks", "cpu_s"),
         lambda it: it.jobs, "job:answered",
     ),
+    "folds": Part(
+        ("decision", "delta_m", "low", "high", "se", "rows_share", "unfinished", "tasks", "cpu_s"),
+        lambda it: it.by_folds, "job:answered_by_folds",
+    ),
     "compared": Part(
         ("decision", "delta_m", "claims", "cpu_s"),
         lambda it: _COMPARED if it.is_null and it.rows <= 500 else 0, "compared:compared",

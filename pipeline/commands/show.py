@@ -80,7 +80,7 @@ def show_data(request: Request) -> None:
         UserError: The data are not prepared yet.
     """
     from pipeline.data.prepared import MANIFEST, open_prepared
-    from pipeline.data.summary import summary
+    from pipeline.data.summary import in_words, summary
     from pipeline.steps.prepare import Prepare
 
     project = add_to_path(project_folder())
@@ -94,6 +94,7 @@ def show_data(request: Request) -> None:
         return
     for name, source in contents["sources"].items():
         rows = ", ".join(f"{count:,} {split}" for split, count in source["rows"].items())
+        rows += f"; {len(own)} replicates of {in_words(own)}" if (own := source.get("replicates")) else ""
         folds = f"; {len(source['folds'])} folds of {min(source['folds']):,} rows or more" if "folds" in source else ""
         if kind := next((it for it in ("words", "subwords") if it in source), None):
             length = source["shape"][0]

@@ -5,7 +5,7 @@ is ever in memory as a whole; of few rows that all test, a chunk is read once fo
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ import numpy as np
 
 from pipeline.config import Experiment
 from pipeline.config.data import OuterFolds
-from pipeline.data.outer import Outer, OuterSource, dealt, gives_test, is_small, settled
+from pipeline.data.carried import settled
+from pipeline.data.outer import Outer, OuterSource, assigned, dealt, gives_test, is_small
 from pipeline.data.prepared import outer_file, replicate_folder, shared_file
 from pipeline.data.sources import Place, Report, source
 from pipeline.data.sources.base import Streamed
 from pipeline.data.splitting import all_of
+from pipeline.data.summary import in_words
 from pipeline.data.targets import label_of
 from pipeline.data.view import EVERY, ReadSource, View
 from pipeline.data.written import hashes_of, save, write_inputs
@@ -149,16 +151,25 @@ def _write_replicates(
             remedy = "or lower data.test.folds, or give data.test a share"
             raise _UntestableError(f"replicate {number} of {outer.replicates}: {error} ({remedy})") from None
         view.finish()
-    sources = outer.sources
+    report(_tested(outer, own))
     about = {
         "folds": outer.folds,
         "repeats": outer.repeats,
         "replicates": outer.replicates,
         "tested": {name: int((of >= 0).any(1).sum()) for name, of in outer.of.items()},
-        "together": {name: it.repeated for name, it in sources.items()},
+        "together": {name: it.repeated for name, it in outer.sources.items()},
     }
     whole.finish(outer=about)
     return whole.manifest
+
+
+def _tested(outer: Outer, own: Sequence[View]) -> str:
+    """What tests, in words, and how many rows each split of a replicate has."""
+    said = []
+    for name, source_ in outer.sources.items():
+        rows = in_words([view.manifest["sources"][name]["rows"] for view in own])
+        said.append(f"{name} {rows}{', each later than its train' if source_.is_timed else ''}")
+    return f"every row tests: {outer.folds} folds x {outer.repeats}; rows of a replicate: {'; '.join(said)}"
 
 
 def _outer(
@@ -184,6 +195,8 @@ def _outer(
         if gives_test(it.examples):
             raise UserError(f"data.test.folds: source '{it.name}' itself says which rows test: leave out data.test")
     sources = [_hashed(reading, it.name, folder) for it in found]
+    if assignment is not None:
+        return assigned(assignment, sources)
     folds, notes = settled(wanted, sources)
     for note in notes:
         report(note)
@@ -192,8 +205,6 @@ def _outer(
             (folder / shared_file(it.name)).unlink(missing_ok=True)
         reading.held |= {it.name: it for it in found}
         return None
-    if assignment is not None:
-        return Outer(folds.folds, folds.repeats, {it.name: it for it in sources}, assignment)
     return dealt(folds, sources, experiment.seed)
 
 

@@ -26,6 +26,8 @@ MANIFEST = "manifest.json"
 CHOOSING = ("train", "validation")
 """The splits that training and everything that chooses may see."""
 
+_READ = ("categories", "ids", "frame")
+
 
 @dataclass(frozen=True)
 class Split:
@@ -155,6 +157,11 @@ class PreparedSource:
         start, stop, end = self.folds[fold]
         return replace(self, rows=self.rows | {"train": start + end - stop, "validation": stop - start})
 
+    def read_only(self) -> "PreparedSource":
+        """The source without what makes rows of what it holds, such as a vocabulary, but for what networks read."""
+        made = self.encoding
+        return self if made is None else replace(self, encoding={it: made[it] for it in _READ if it in made})
+
     @property
     def features(self) -> int:
         """F, values of one row."""
@@ -234,6 +241,11 @@ class Prepared:
         )
         tasks = {name: it.holding_out(fold) for name, it in self.tasks.items()}
         return replace(self, sources=sources, tasks=tasks, fold=fold, mixed=mixed)
+
+    def read_only(self) -> "Prepared":
+        """The same folder for who reads rows and makes none: small, to be sent to another process."""
+        sources, mixed = ({name: it.read_only() for name, it in all_.items()} for all_ in (self.sources, self.mixed))
+        return replace(self, sources=sources, mixed=mixed, replicates=tuple(it.read_only() for it in self.replicates))
 
     def only(self, tasks: Iterable[str]) -> "Prepared":
         """The same folder seen through some of its tasks, in their order; epochs stay those of all."""

@@ -58,6 +58,11 @@ class Rows:
             raise Failure(f"{size:.1f} GiB of rows do not fit on device={device}: use device=cpu") from None
         return replace(self, inputs=inputs, labels=labels, at=at)
 
+    def gathered(self) -> "Rows":
+        """The same with inputs of its own, where it shares them with other splits."""
+        own = {source: self.inputs[source][at] for source, at in self.at.items()}
+        return replace(self, inputs=self.inputs | own, at={})
+
     def places(self, source: str, numbers: Tensor) -> Tensor:
         """Where the rows of these numbers lie among the labels: beyond what the split is without."""
         gap = self.without.get(source)

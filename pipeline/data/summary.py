@@ -4,6 +4,7 @@ The test split is told of by what was counted when it was made: nothing here ope
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ def summary(prepared: Prepared) -> dict[str, Any]:
     """Of the sources and tasks, as plain data.
 
     Returns:
-        `sources`: by name shape, scale, rows by split, and rows of each fold; of text how many `words` or `subwords`
-        are told apart, and `examples` of training rows. `tasks`: by name kind and source; `missing`, by split the share
+        `sources`: by name shape, scale, rows by split, and rows of each fold; where every row tests, `replicates`, the
+        rows of each one by split; of text how many `words` or `subwords` are told apart, and `examples` of training
+        rows. `tasks`: by name kind and source; `missing`, by split the share
         of targets;
         `classes`, by class or label its rows in each split, or by tag its tokens, and `of`, by split how many there are
         of either; of a regression task `values` instead, by split the lowest, median and so on, in the target's unit;
@@ -31,10 +33,23 @@ def summary(prepared: Prepared) -> dict[str, Any]:
             name: {"shape": list(it.shape), "scale": it.scale, "rows": it.rows}
             | _text(prepared, name, it)
             | ({"folds": [stop - start for start, stop, _ in it.folds]} if it.folds else {})
+            | ({"replicates": [own.sources[name].rows for own in prepared.replicates]} if prepared.replicates else {})
             for name, it in prepared.sources.items()
         },
         "tasks": {name: _task(prepared, name, it) for name, it in prepared.tasks.items()},
     }
+
+
+def in_words(rows: Sequence[Mapping[str, int]]) -> str:
+    """How many rows each split has in several replicates.
+
+    >>> in_words([{"train": 1000, "test": 250}, {"train": 1000, "test": 251}])
+    '1,000 train, 250-251 test'
+    """
+    spans = {split: (min(it[split] for it in rows), max(it[split] for it in rows)) for split in rows[0]}
+    return ", ".join(
+        f"{fewest:,}{f'-{most:,}' if most > fewest else ''} {split}" for split, (fewest, most) in spans.items()
+    )
 
 
 def _text(prepared: Prepared, name: str, source: PreparedSource) -> dict[str, Any]:
@@ -44,7 +59,7 @@ def _text(prepared: Prepared, name: str, source: PreparedSource) -> dict[str, An
     kind = "words" if source.encoding["by"] == "words" else "subwords"
     count = len(source.encoding["words"]) if "words" in source.encoding else source.ids - 1
     readable = Readable(source.encoding)
-    rows = np.asarray(prepared.split("train").inputs[name][:_EXAMPLES]).reshape(-1, *source.shape)
+    rows = np.asarray(prepared.split("train").inputs_of(name)[:_EXAMPLES]).reshape(-1, *source.shape)
     return {kind: count, "examples": [" ".join(readable.tokens(row)) for row in rows]}
 
 

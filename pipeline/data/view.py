@@ -10,10 +10,11 @@ import numpy as np
 
 from pipeline.config import Experiment
 from pipeline.config.tasks import Regression
+from pipeline.data.carried import SHARE
 from pipeline.data.encodings.text import most_of
 from pipeline.data.folds import Folded, folded, of_folds
 from pipeline.data.leaks import repeated
-from pipeline.data.outer import SHARE, Outer
+from pipeline.data.outer import Outer
 from pipeline.data.prepared import MANIFEST, checksum, groups_file, inputs_file, labels_file, rows_file, shared_file
 from pipeline.data.sources import Cutting, Encoder, Encoding, Examples, Report
 from pipeline.data.splitting import Chosen, split
@@ -88,8 +89,9 @@ class View:
 
     def take(self, source: ReadSource) -> None:
         """Split a source, and write its tasks; and its inputs, unless they need encoding."""
-        name, examples = source.name, source.examples
-        found = _Split(source, self._parts(source))
+        name = source.name
+        examples, parts = self._parts(source)
+        found = _Split(source, parts)
         if self._outer:
             for it, chosen in found.parts.items():
                 save(self.folder / rows_file(name, it), chosen.rows)
@@ -128,16 +130,18 @@ class View:
         self.manifest |= more
         (self.folder / MANIFEST).write_text(json.dumps(self.manifest, indent=1), encoding="utf-8")
 
-    def _parts(self, source: ReadSource) -> dict[str, Chosen]:
+    def _parts(self, source: ReadSource) -> tuple[Examples, dict[str, Chosen]]:
         name, data, seed = source.name, self._experiment.data, self._experiment.seed
         folds, used = self._experiment.training.folds, source.used
         validation = 0.0 if folds else data.validation
         if self._outer:
-            parts = self._outer.splits(name, self._replicate, validation, seed)
+            examples, parts = self._outer.splits(name, self._replicate, validation, seed)
         else:
             share = data.test if isinstance(data.test, float) else SHARE
-            parts = split(name, source.examples, used, validation, share, seed)
-        return parts | {"train": folded(name, parts["train"], used, folds, seed)} if folds else parts
+            examples, parts = source.examples, split(name, source.examples, used, validation, share, seed)
+        if folds:
+            parts["train"] = folded(name, parts["train"], used, folds, seed)
+        return examples, parts
 
     def _write_groups(self, name: str, test: Chosen) -> None:
         """Number the groups of the test rows, of a source that has any: what is resampled there are whole groups."""

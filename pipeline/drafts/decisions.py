@@ -3,18 +3,19 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.data.encodings.values import PLAIN, NumberFormat
-from pipeline.data.sources.looked import Column
+from pipeline.data.sources.looked import Column, look
 from pipeline.data.tables.typed import CsvFile, TableFile, distinct
 
 _MOMENTS = 10  # fewer different times are no order
 _LEARNT = 0.6  # of the rows, about so many are train and lie before the others
+_UNKNOWN = "?"
 _TIMES = re.compile(r"(?i)(.*[^a-z])?(year|yr|date|timestamp)")
 """Names of columns whose numbers are times; `time` and `day` may just as well be how long something took."""
 
@@ -73,7 +74,7 @@ def decided(file: TableFile, columns: Mapping[str, Column], classes: Sequence[st
         if column.is_group
     ]
     used = [columns[name] for name in (*found.inputs, *gapped)]
-    found.missing = _words_for_gaps(used)
+    found.missing = _words_for_gaps(file, used)
     return found
 
 
@@ -85,15 +86,24 @@ def _both(column: Column, targets: Iterable[Column]) -> str | None:
     return None
 
 
-def _words_for_gaps(columns: Iterable[Column]) -> dict[str, str]:
+def _words_for_gaps(file: TableFile, columns: Sequence[Column]) -> dict[str, str]:
     rows: dict[str, list[str]] = {}
+    values = _meant_as_values(file, [it for it in columns if not it.gaps and _UNKNOWN in it.counts])
     for column in columns:
-        gaps = column.gaps or Counter({"?": column.counts["?"]} if "?" in column.counts else {})
-        for word, count in gaps.items():
+        gaps = column.gaps or Counter({_UNKNOWN: column.counts[_UNKNOWN] - values.get(column.name, 0)})
+        for word, count in (+gaps).items():
             rows.setdefault(word, []).append(f"{count:,} rows of {column.name}")
     return {
         word: f"'{word}' in {', '.join(where[:2])}{' ...' if len(where) > 2 else ''}" for word, where in rows.items()
     }
+
+
+def _meant_as_values(file: TableFile, columns: Sequence[Column]) -> dict[str, int]:
+    """How many of the question marks in columns of words are in quotes, and so values."""
+    if not columns or not isinstance(file, CsvFile):
+        return {}
+    quoted = look(replace(file, missing=(*file.missing, _UNKNOWN)), [it.name for it in columns])
+    return {name: it.counts[_UNKNOWN] for name, it in quoted.items()}
 
 
 def _decide_split(found: Decisions, file: TableFile, columns: Mapping[str, Column], classes: Sequence[str]) -> None:

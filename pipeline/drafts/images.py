@@ -12,6 +12,7 @@ from pipeline.data.sources.looked import Column, look
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.typed import TableFile, open_table, separator_of
 from pipeline.drafts.targets import check_targets
+from pipeline.drafts.tested import put_test
 from pipeline.drafts.writing import Draft, drafted, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
@@ -26,13 +27,23 @@ class _Draft(Draft):
     Args:
         name: Of the experiment and of its source.
         path: Of the folder.
+
+    Attributes:
+        rows: Of the source.
+        is_split: It says itself which rows test.
+        groups: How many groups its rows come in, if any.
+        classes: By label, the rows of each class.
     """
+
+    groups: int | None
 
     def __init__(self, name: str, path: str) -> None:
         super().__init__()
         self.name, self.source = name, ("sources", name)
         self._tasks: dict[str, tuple[str, str]] = {}
         self.left_out: list[str] = []
+        self.rows, self.is_split, self.groups = 0, False, None
+        self.classes: dict[str, Mapping[str, int]] = {}
         self.put(("name",), name)
         self.set("kind", "images")
         self.set("path", path)
@@ -87,6 +98,8 @@ def draft_images(folder: Path, labels: Path | None, targets: dict[str, str], nam
         put_separator(draft, draft.source, separator)
     _looks(draft, found)
     draft.put_tasks()
+    if not draft.is_split:
+        put_test(draft, name, draft.rows, draft.classes, draft.groups)
     for note in found.notes:
         draft.say(("tasks",), note, below=True)
     draft.put(
@@ -110,8 +123,11 @@ def _by_folders(draft: _Draft, folder: ImageFolder, targets: Mapping[str, str]) 
             f"{folder.path}: one folder with images, '{classes[0]}', is one class: there is nothing to learn; "
             "give the folder in which the folders of the classes lie"
         )
-    counts = Counter(classes[code] for code in codes).most_common(_SHOWN)
-    shown = ", ".join([f"{name} {count:,}" for name, count in counts] + ["..."] * (len(classes) > _SHOWN))
+    counts = Counter(classes[code] for code in codes)
+    shown = ", ".join([f"{name} {count:,}" for name, count in counts.most_common(_SHOWN)])
+    shown += ", ..." if len(classes) > _SHOWN else ""
+    draft.is_split, draft.rows = split is not None, len(codes)
+    draft.classes["class"] = counts
     draft.task("class", kind, f"the {len(classes)} folders {where}: {shown}")
     depth = 2 if split is None else 3
     if deeper := sorted({"/".join(it[:depth]) for name in folder.names if len(it := name.split("/")) > depth}):
@@ -130,6 +146,7 @@ def _by_table(draft: _Draft, folder: ImageFolder, table: TableFile, targets: Map
             f"the columns are {', '.join(columns)}"
         )
     about = columns.pop(ids)
+    draft.rows = about.rows
     draft.set("labels_file", from_project(table.path, project))
     draft.set("id", ids, f"{found[ids]:,} of its {len(about.counts):,} values looked at are images")
     _split_by(draft, columns, targets)
@@ -147,7 +164,7 @@ def _split_by(draft: _Draft, columns: dict[str, Column], targets: Mapping[str, s
         for name, column in columns.items():
             if name not in targets and getattr(column, f"is_{setting}"):
                 draft.set(setting, name, why)
-                del columns[name]
+                draft.is_split, draft.groups = setting == "split", columns.pop(name).different
                 return
 
 
@@ -170,6 +187,8 @@ def _tasks(draft: _Draft, columns: Mapping[str, Column], targets: Mapping[str, s
             draft.task(name, kind, f"{len(column.words(mark))} labels at once")
         else:
             draft.task(name, kind, column.why)
+            if kind != "regression":
+                draft.classes[name] = column.counts
 
 
 def _words(column: Column, mark: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pipeline.data.tables.typed import open_table, separator_of
 from pipeline.drafts.decisions import Decisions, decided, spelling_of
 from pipeline.drafts.leaks import giving_away
 from pipeline.drafts.targets import Target, guessed, listed
+from pipeline.drafts.tested import put_test
 from pipeline.drafts.writing import Draft, flow, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
@@ -74,6 +75,8 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     for hint in it.hints:
         draft.say(source, hint, below=True)
     _put_tasks(draft, source, targets, kinds)
+    if it.split is None:
+        put_test(draft, name, rows, {column: columns[column].counts for column in used if column not in numbers})
     draft.say(("model",), "Two layers of 128 behind embeddings of every column suit most tables; rows decide the rest.")
     draft.put(("model",), {"trunk": {"kind": "tabular", "widths": [128, 128], "dropout": 0.1}})
     its_length = "its length follows the rows: training.updates"

@@ -16,6 +16,7 @@ from pipeline.data.tables.columns import some
 from pipeline.data.tables.lines import JSON, JsonLines, ends_with
 from pipeline.data.tables.typed import TableFile, separator_of
 from pipeline.drafts.targets import check_targets
+from pipeline.drafts.tested import put_test
 from pipeline.drafts.writing import Draft, drafted, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
@@ -51,7 +52,8 @@ def draft_text(path: Path, targets: dict[str, str], name: str, project: Path) ->
     draft.put((*source, "path"), from_project(path, project))
     draft.head = (drafted(f"{put(draft, source, path, targets)} in {path.name}"),)
     for group, (settings, said) in _TRAINING.items():
-        draft.put((group,), settings, said)
+        if group != "training" or not draft.every_row_tests:
+            draft.put((group,), settings, said)
     return draft.text()
 
 
@@ -93,13 +95,14 @@ def _put_sentences(draft: Draft, source: tuple[str, ...], path: Path, targets: M
         draft.put((*source, "repair"), True, f"{repaired:,} tags I-TYPE continue no entity, and are read as B-TYPE")
     for line in (
         "validation: dev.conll  # give files of their own here, else both are cut from path",
-        "test: test.conll",
+        "test: test.conll  # then without data.test",
         _long(lengths),
     ):
         draft.say(source, line, below=True)
     label = next(iter(targets), "entities")
     (task,) = task_names([label]).values()  # the tags have no name of their own
     draft.put(("tasks", task), {"kind": "tagging", "source": source[-1]}, named_for(label, task) + known)
+    put_test(draft, source[-1], lengths.total(), {})
     return f"{lengths.total():,} sentences"
 
 
@@ -117,13 +120,14 @@ def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mappi
     check_targets(columns, targets, [])
     put_separator(draft, source, separator)
     draft.put((*source, "text"), text, _long(_lengths(file, text)))
-    kinds = {}
+    kinds, split_by = {}, {}
     left_out = [f"left out: '{name}', {why}" for name, why in file.unreadable.items()]
     for name, column in columns.items():
         kind = column.kind if not targets or targets.get(name) == "" else targets.get(name)
         if not targets and (column.is_split or column.is_group):
             how, why = ("split", "its values name splits") if column.is_split else ("group", "no two splits share one")
             draft.put((*source, how), name, why)
+            split_by[how] = column
         elif kind is None or (not targets and column.is_identifier):
             why = "not in --targets" if targets else column.why
             left_out.append(f"left out: '{name}', {why}")
@@ -141,6 +145,9 @@ def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mappi
         draft.put(("tasks", tasks[name]), settings, said)
     for line in left_out:
         draft.say(("tasks",), line, below=True)
+    if "split" not in split_by:
+        classes = {name: columns[name].counts for name, kind in kinds.items() if kind in ("multiclass", "binary")}
+        put_test(draft, source[-1], rows, classes, split_by["group"].different if "group" in split_by else None)
     return f"{rows:,} texts"
 
 

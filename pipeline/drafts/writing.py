@@ -88,6 +88,11 @@ class Draft:
         entries[path[-1]] = value
         self._behind[path] = (said, cut)
 
+    @property
+    def every_row_tests(self) -> bool:
+        """Whether its data are cut into outer folds, which are as many networks as there are."""
+        return isinstance(self.tree.get("data", {}).get("test"), dict)
+
     def say(self, path: Path_, comment: str, below: bool = False) -> None:
         """Add a comment on a line of its own, above the entry at a path, or below the last of its entries."""
         (self._below if below else self._above).setdefault(path, []).append(comment)

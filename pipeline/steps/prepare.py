@@ -1,13 +1,14 @@
 """Prepare: sources -> stratified splits -> checksummed, memory-mapped arrays."""
 
 import json
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import pretrained
 from pipeline.config import Experiment
-from pipeline.data.prepared import MANIFEST, inputs_file, labels_file
+from pipeline.data.prepared import MANIFEST, inputs_file, labels_file, rows_file
 from pipeline.data.sources import Fingerprint, Place, source
 from pipeline.plugins import NotImportedError
 from pipeline.steps.context import Context
@@ -81,10 +82,11 @@ class Prepare(Step):
             for note in fingerprint.notes:
                 context.console.detail(f"{name}: {note}")
             notes += [f"{name}: {note}" for note in fingerprint.notes]
-            for split, rows in manifest["sources"][name]["rows"].items():
-                files = [inputs_file(name, split), *(labels_file(task, split) for task in tasks)]
-                checksums = {file: manifest["files"][file] for file in files}
-                run.dataset(f"{name}.{split}", digest(checksums), self._where(name), split)
+            rows_of = manifest["sources"][name]["rows"]
+            if outer := manifest.get("outer"):
+                rows_of = rows_of | {"test": outer["tested"][name]}
+            for split, rows in rows_of.items():
+                run.dataset(f"{name}.{split}", digest(_files(manifest, name, split, tasks)), self._where(name), split)
                 run.metrics({f"{split}/{task}/rows": float(rows) for task in tasks})
         run.text(json.dumps(manifest, indent=1), MANIFEST)
         run.tags({tags.NOTES: "; ".join(notes)} if notes else {})
@@ -97,6 +99,18 @@ class Prepare(Step):
         if declared:
             return str(place.downloads)
         return str(place.shipped if place.variant == "sample" else place.root or place.downloads)
+
+
+def _files(manifest: Mapping[str, Any], name: str, split: str, tasks: Iterable[str]) -> dict[str, str]:
+    """The checksums of the files of a split of a source: where every row tests, its test is that of all replicates."""
+    shared = manifest["sources"][name].get("inputs")
+    own = {inputs_file(name, split), rows_file(name, split), *(labels_file(task, split) for task in tasks)}
+    is_outer = split == "test" and "outer" in manifest
+    return {
+        file: checksum
+        for file, checksum in manifest["files"].items()
+        if file == shared or (file.rpartition("/")[2] in own and ("/" in file) == is_outer)
+    }
 
 
 def place(experiment: Experiment, project: Path) -> Place:

@@ -22,14 +22,17 @@ from pipeline.analysis.networks import each_slot, networks_of
 from pipeline.analysis.scores import score, scorer_of
 from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared, PreparedTask, open_split
+from pipeline.data.test_split import TestSplit
 from pipeline.stacked import Targets
 from pipeline.steps.runs.curves import history
 from pipeline.training.assess import assess
 from pipeline.training.saved import FILE, about, save
 from pipeline.training.slot import slots_of
+from pipeline.training.stack.network import build_network
 from tests.analysis.made import candidate, experiment, prepared
 from tests.training.folds import in_folds
 from tests.training.made import MIXED, experiment_on, random_data, trained
+from tests.training.replicates import in_replicates
 
 SEEDS, ROWS, LENGTH = 4, 300, 5
 KINDS = {
@@ -116,7 +119,7 @@ def test_what_is_told_is_the_same_of_one_file_and_of_one_a_slot(data: Prepared, 
     other = apart(made, tmp_path / "apart")
     assert [it.places for it in networks_of(other)] == [[0], [1], [2]]
     test = open_split(data, "test")
-    one, two = (score(it, test) for it in (made, other))
+    one, two = (score(it, TestSplit(test)) for it in (made, other))
     for task, scores in one.items():
         np.testing.assert_array_equal(two[task].confusions, scores.confusions)
         for name, own in scores.metrics.items():
@@ -155,7 +158,7 @@ def test_networks_of_several_shapes_are_evaluated_together(data: Prepared, tmp_p
         {"model.sharing": {"kind": "mmoe", "experts": 2}},
     )
     written = candidate(tmp_path / "written", data, with_values(experiment(), {"training.seeds": 4}))
-    found = evaluate([written, made], open_split(data, "test"))
+    found = evaluate([written, made], TestSplit(open_split(data, "test")))
     assert found.seeds[found.seeds["candidate"] == "tuned"]["seed"].max() == 3
     for place in range(4):
         slots = slots_of(made.experiments, data)
@@ -163,7 +166,7 @@ def test_networks_of_several_shapes_are_evaluated_together(data: Prepared, tmp_p
         own = replace(made, folder=folder, experiments=(made.experiments[place],))
         state = trained(data, [slots[place]])[slots[place].name]
         save(folder, data, own.slots, [replace(state, name="seed/0")])
-        for task, scores in score(own, open_split(data, "test")).items():
+        for task, scores in score(own, TestSplit(open_split(data, "test"))).items():
             rows = found.seeds[(found.seeds["candidate"] == "tuned") & (found.seeds["task"] == task)]
             for name, (value,) in scores.metrics.items():
                 told = rows[(rows["metric"] == name) & (rows["seed"] == place)]["value"].item()
@@ -211,10 +214,37 @@ def test_thresholds_of_labels_go_with_their_networks(tmp_path: Path) -> None:
     made = tmp_path / "made"
     made.mkdir()
     save(made, data, slots, states)
-    together = score(Candidate("tuned", "tuned", experiments, data, made, made), data.split("validation"))
+    together = score(Candidate("tuned", "tuned", experiments, data, made, made), TestSplit(data.split("validation")))
     for place, state in enumerate(states):
         (alone := tmp_path / str(place)).mkdir()
         save(alone, data, [slots[place]], [replace(state, name="seed/0")])
         one = Candidate("one", "tuned", (experiments[place],), data, alone, alone)
-        (f1,) = score(one, data.split("validation"))["marks"].metrics["macro_f1"]
+        (f1,) = score(one, TestSplit(data.split("validation")))["marks"].metrics["macro_f1"]
         assert together["marks"].metrics["macro_f1"][place] == pytest.approx(f1)
+
+
+def test_networks_of_replicates_are_asked_about_the_rows_of_their_own(tmp_path: Path) -> None:
+    data = in_replicates(tmp_path / "data", MIXED, rows=60)
+    values = {"model.sharing": "mmoe", "balancing.method": "cosmos", "training.seeds": 3, "training.epochs": 1}
+    base = experiment_on(data, values)
+    experiments = tuple(with_values(base, {"model.trunk.widths": [width]}) for width in (9, 4, 9))
+    slots = slots_of(experiments, data)
+    states = [trained(data, [slot])[slot.name] for slot in slots]
+    save(tmp_path, data, slots, states)
+    made = Candidate("tuned", "tuned", experiments, data, tmp_path, tmp_path)
+    assert [(it.places, it.prepared) for it in networks_of(made)] == [([k], data.replicates[k]) for k in range(3)]
+    fronts, mixed, apart_gaps = front(made), gates(made), []
+    for place, (own, state) in enumerate(zip(data.replicates, states, strict=True)):
+        (folder := tmp_path / str(place)).mkdir()
+        as_seed = replace(slots[place], replicate=None)
+        save(folder, own, [as_seed], [replace(state, name="seed/0")])
+        alone = Candidate("tuned", "tuned", (experiments[place],), own, folder, folder)
+        assert ([fronts[place]], [mixed[place]]) == (front(alone), gates(alone))
+        apart_gaps.append(gaps(alone))
+    for task, it in gaps(made).items():
+        for split in ("train", "validation"):
+            assert it[split].mean == pytest.approx(np.mean([own[task][split].mean for own in apart_gaps]))
+    (few,), (many,) = (
+        {build_network(data, [it]).count() for it in some} for some in (experiments[1:2], experiments[::2])
+    )
+    assert costs({"tuned": [made]})["tuned"].parameters == round((few + 2 * many) / 3)

@@ -55,7 +55,11 @@ def test_as_much_is_run_as_was_fixed() -> None:
     assert sum(it.jobs for it in FAMILIES if it.kind == "coin") >= 100
     assert sum(it.jobs for it in FAMILIES if it.is_null and it.rows >= 10_000) >= 40
     counts = {name: sum(part.count(it) for it in FAMILIES) for name, part in PARTS.items()}
-    assert counts == {"truths": 18 * 20, "jobs": 645, "compared": 100, "told": 40}
+    assert counts == {"truths": 18 * 20, "jobs": 645, "folds": 615, "compared": 100, "told": 40}
+    small = [it for it in FAMILIES if it.by_folds]
+    assert max(it.rows for it in small) <= 2_000
+    assert sum(it.by_folds for it in small if it.rows <= 500) >= 400
+    assert min(sum(it.by_folds for it in small if it.is_null is null) for null in (True, False)) >= 300
     assert len({it.title for it in FAMILIES}) == len(FAMILIES)
 
 
@@ -72,6 +76,20 @@ def test_a_table_is_what_its_tasks_say() -> None:
     assert helped["split"].value_counts().to_dict() == {"train": 2_000, "test": 500}
     number = replace(HELPED, tasks=(Task(noise=0.0, number=True),))
     assert number.table(1, rows=20_000)["t0"].std() == pytest.approx(1.0, abs=0.05)
+
+
+def test_half_widths_by_folds_are_held_against_those_of_one_split() -> None:
+    few = replace(COPIES, rows=500)
+    split, narrow, wide = (jobs(few, *["unknown"] * 3, half=half) for half in (1.0, 0.7, 0.9))
+    assert holds("500 rows: half-widths", few, split, folds=narrow)
+    assert not holds("500 rows: half-widths", few, split, folds=wide)
+
+
+def test_jobs_by_folds_are_asked_as_much_as_those_of_one_split() -> None:
+    every = jobs(COINS, *["unknown"] * 40)
+    assert holds("by folds, 0 of 40 null jobs claim", COINS, every, folds=every)
+    claims = jobs(COINS, *["helps"] * 4, *["unknown"] * 36)
+    assert not holds("by folds, 4 of 40 null jobs claim", COINS, every, folds=claims)
 
 
 def test_a_row_that_is_missing_is_told() -> None:

@@ -330,6 +330,20 @@ def test_numbers_beyond_all_computing_mark_gaps_and_in_typed_columns_are_told(tm
     assert "# Left out: big, numbers such as inf, with which nothing can be computed" in text
 
 
+@pytest.mark.parametrize(("quoted", "marks"), [("all", False), ("none", True), ("some", True)])
+def test_a_question_mark_in_quotes_is_a_value(quoted: str, marks: bool, tmp_path: Path) -> None:
+    marked = {"all": '"?"', "none": "?"}
+    lines = [
+        f"{X[row]},{T[row]},{'red' if row % 3 else marked.get(quoted, marked['all' if row % 2 else 'none'])}"
+        for row in range(ROWS)
+    ]
+    (tmp_path / "it.csv").write_text("\n".join(["x,t,colour", *lines]))
+    text = draft_table(tmp_path / "it.csv", parse("t"), "it", tmp_path)
+    source = yaml.safe_load(text)["sources"]["it"]
+    assert source.get("missing") == (["?"] if marks else None)
+    assert ("'?' in 50 rows of colour" in text) is (quoted == "some")
+
+
 def test_spaces_around_numbers_are_none(tmp_path: Path) -> None:
     _, said = drafted(tmp_path, BASE.assign(wide=[f" {it} " for it in X]))
     assert said["inputs"]["wide"] == "numeric"

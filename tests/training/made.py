@@ -110,10 +110,10 @@ def few_data(folder: Path, *given: Any, **values: Any) -> Prepared:
 
 
 def random_table(
-    folder: Path, tasks: Mapping[str, tuple[str, str, int]] = MIXED, sizes: tuple[int, ...] = (3, 40)
+    folder: Path, tasks: Mapping[str, tuple[str, str, int]] = MIXED, sizes: tuple[int, ...] = (3, 40), **values: Any
 ) -> Prepared:
     """The same as rows of a table: standardised numbers, and codes of categories behind them."""
-    made = few_data(folder, tasks)
+    made = few_data(folder, tasks, **values)
     for source, about in made.sources.items():
         for split in about.rows:
             path = folder / inputs_file(source, split)

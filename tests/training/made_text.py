@@ -26,7 +26,11 @@ TRUNKS = {
 
 
 def text_data(
-    folder: Path, tasks: Mapping[str, tuple[str, str, tuple[str, ...]]] = TASKS, missing: float = 0.0, rows: int = 45
+    folder: Path,
+    tasks: Mapping[str, tuple[str, str, tuple[str, ...]]] = TASKS,
+    missing: float = 0.0,
+    rows: int = 45,
+    seed: int = 0,
 ) -> Prepared:
     """Rows of random tokens.
 
@@ -35,8 +39,9 @@ def text_data(
         tasks: Those of `TASKS` that are wanted.
         missing: Share of rows without a target.
         rows: Training rows; half as many for validation.
+        seed: Of the tokens.
     """
-    draws = np.random.default_rng(0)
+    draws = np.random.default_rng(seed)
     sources = dict.fromkeys(source for _, source, _ in tasks.values())
     prepared: dict[str, PreparedSource] = {}
     about: dict[str, PreparedTask] = {}

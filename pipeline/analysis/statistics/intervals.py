@@ -95,8 +95,10 @@ class Estimate:
 
     @classmethod
     def over_seeds(cls, values: np.ndarray, bounds: Bounds = UNBOUNDED) -> "Estimate":
-        """The mean of values [K] that know nothing of rows."""
-        return cls.of(float(values.mean()), (), [between(values)], len(values), bounds)
+        """The mean of values [K] that know nothing of rows, of those that are known."""
+        known = known_of(values)
+        left_out = len(values) - len(known)
+        return cls.of(float(mean_of(values)), (), [between(known)], len(values), bounds, left_out)
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], scale: float = 1.0) -> "Estimate":

@@ -117,6 +117,7 @@ class Examples:
         encoder: Of the inputs, where they are streams of anything but arrays.
         reading: How the source makes of what it holds what the encoder takes, as JSON; it stands beside the encoding.
         resized: Inputs are images that were resized to their shape; those to be predicted are to be, too.
+        worded: Labels whose classes are the words of the rows, spelled and ordered by the type that they have together.
     """
 
     train: Part
@@ -126,6 +127,7 @@ class Examples:
     encoder: Encoder | None = None
     reading: dict[str, Any] = field(default_factory=dict)
     resized: bool = False
+    worded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -41,21 +41,21 @@ class Images(Declared):
     def read(self, place: Place, report: Report) -> Examples:
         """Read labels, and what rows are split by; images are a stream."""
         folder = ImageFolder.of(place.of(self.settings.path))
-        resized = self.settings.size is not None
         if not self.settings.labels_file:
             labels, classes, split = folder.classes()
             part = Part(self._stream(folder.path, folder.names), {CLASS: labels}, split=split)
-            return Examples(part, None, {CLASS: classes}, _WHITE, resized=resized)
-        part, names = self._labelled(folder, self._table(place), report)
-        return Examples(part, None, names, _WHITE, resized=resized)
+            return Examples(part, None, {CLASS: classes}, _WHITE, resized=self.settings.size is not None)
+        return self._labelled(folder, self._table(place), report)
 
-    def _labelled(self, folder: ImageFolder, table: TableFile, report: Report) -> tuple[Part, dict[str, list[str]]]:
+    def _labelled(self, folder: ImageFolder, table: TableFile, report: Report) -> Examples:
         """The images that a table names, in its order, with their labels and the names of classes."""
         assert self.settings.id is not None
         found, matched = Labelled(self, table), Matched(folder, table.path, self.settings.id)
         found.take(table, self.settings.id, matched.take)
         matched.finish(report)
-        return found.part(self._stream(folder.path, matched.names, table.path)), found.classes
+        part = found.part(self._stream(folder.path, matched.names, table.path))
+        resized = self.settings.size is not None
+        return Examples(part, None, found.classes, _WHITE, resized=resized, worded=found.worded)
 
     def _table(self, place: Place) -> TableFile:
         assert self.settings.labels_file is not None

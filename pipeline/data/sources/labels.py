@@ -127,24 +127,37 @@ class ClassReader(LabelReader):
 
     def labels(self) -> np.ndarray:
         """int16 [N], numbered in the order of `classes`; int32 where these are too many."""
-        of, places = self._known[0], {word: place for place, word in enumerate(self.classes)}
-        order = [-1, *(places[canonical(word, of)] for word in self._codes)]  # 0 is a missing one
+        order = [-1, *self._known[1]]  # 0 is a missing one
         return np.array(order, np.int16 if len(order) <= _SHORT else np.int32)[self._values.array()]
 
     @property
     def classes(self) -> list[str]:
         """Numbers by their size, others by their letters; those of test rows alone behind them."""
-        of, known = self._known
-        return in_order(known, of) + sorted({canonical(word, of) for word in self._codes} - known)
+        return self._known[0]
 
     @cached_property
-    def _known(self) -> tuple[str, set[str]]:
-        """The type of the words of rows that are not given to test, and these."""
+    def _known(self) -> tuple[list[str], list[int]]:
         codes = self._values.array() if self.learnt is None else self._values.array()[self.learnt]
-        occurs = np.bincount(codes, minlength=len(self._codes) + 1)[1:] > 0
-        words = [word for word, there in zip(self._codes, occurs, strict=True) if there]
-        of = type_of(words)
-        return of, {canonical(word, of) for word in words}
+        return spelled(list(self._codes), np.bincount(codes, minlength=len(self._codes) + 1)[1:] > 0)
+
+
+def spelled(words: Sequence[str], learnt: Sequence[bool] | np.ndarray) -> tuple[list[str], list[int]]:
+    """The classes that words are, as those alone spell and order them that are learnt.
+
+    Args:
+        words: Different ones.
+        learnt: Which of them rows have that are not test.
+
+    Returns:
+        The classes: numbers by their size, others by their letters, those that are not learnt behind them; and the
+        place of each word's.
+    """
+    known_words = [word for word, there in zip(words, learnt, strict=True) if there]
+    of = type_of(known_words)
+    known = {canonical(word, of) for word in known_words}
+    classes = in_order(known, of) + sorted({canonical(word, of) for word in words} - known)
+    places = {word: place for place, word in enumerate(classes)}
+    return classes, [places[canonical(word, of)] for word in words]
 
 
 class SeparatedReader(LabelReader):

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.data.sources.base import SPLITS, Declared, Part, Stream
-from pipeline.data.sources.labels import reader_of
+from pipeline.data.sources.labels import ClassReader, reader_of
 from pipeline.data.sources.split_by import SplitReader
 from pipeline.data.tables.typed import TableFile
 from pipeline.errors import UserError
@@ -84,6 +84,11 @@ class Labelled:
         by = self.split_by.found()
         learnt = by["split"] != SPLITS.index("test") if "split" in by else None
         return Part(inputs, self.labels(learnt), **by)
+
+    @property
+    def worded(self) -> frozenset[str]:
+        """Labels whose classes are the words of the rows."""
+        return frozenset(name for name, reader in self.readers.items() if isinstance(reader, ClassReader))
 
     @property
     def classes(self) -> dict[str, list[str]]:

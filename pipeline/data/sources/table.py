@@ -50,7 +50,7 @@ class Table(Declared):
             it.missing,
             NumberFormat(it.decimal, it.thousands),
         )
-        return Examples(part, None, found.classes, encoder=encoder)
+        return Examples(part, None, found.classes, encoder=encoder, worded=found.worded)
 
     def _open(self, place: Place) -> TableFile:
         it = self.settings

@@ -48,7 +48,7 @@ class Text(Declared):
         part = Part(self._stream(files, train, rows), first, **known)
         held = Part(self._stream(files, ["test"], rows), test) if "test" in files else None
         reading = {"parted": self.encoder.parted, "field": text}
-        return Examples(part, held, found.classes, encoder=self.encoder, reading=reading)
+        return Examples(part, held, found.classes, encoder=self.encoder, reading=reading, worded=found.worded)
 
     def _stream(self, files: Mapping[str, TableFile], splits: Sequence[str], rows: Mapping[str, int]) -> Streamed:
         """The tokens of the texts of some splits, one file after the other."""

@@ -92,7 +92,7 @@ class Stack:
         self.clock = self.batches.clock if isinstance(self.batches, ResidentBatches) else None
         self._augment = Augment(self.prepared, first.training) if first.training.augment else None
         counts = validated_rows(prepared, *self._seen[0])
-        self._held_out = [_held_out(view, counts, self.on.device) for view in self._views if first.validates]
+        self._held_out = [_held_out(view, counts, self.on) for view in self._views if first.validates]
         self._losses = {task: loss_of(first.tasks[task], self.on.device) for task in self.prepared.tasks}
         self._record = record or (cuda_graph if self.on.device == "cuda" else None)
         self._left: dict[str, SlotState] = {}
@@ -237,10 +237,11 @@ def _batches(views: Sequence[Prepared], experiment: Experiment, on: On) -> Batch
     return ResidentBatches(views[0], splits, size, data.mix, on.device, weights, data.effective_temperature)
 
 
-def _held_out(prepared: Prepared, counts: Mapping[str, int], device: str) -> Rows:
+def _held_out(prepared: Prepared, counts: Mapping[str, int], on: On) -> Rows:
     """The validation rows, so many of each source."""
     source_of = {name: task.source for name, task in prepared.tasks.items()}
-    return Rows.of(prepared.split("validation")).padded(counts, source_of).to(device)
+    rows = Rows.of(prepared.split("validation")).padded(counts, source_of)
+    return rows.gathered().to(on.device) if on.batched else rows
 
 
 def _copy(state: SlotState, arrays: dict[str, np.ndarray]) -> SlotState:

@@ -73,8 +73,7 @@ def calibrate(prepared: Prepared, slot: Slot, folder: Path, log: Callable[[str],
         folder: Where measurements are stored.
         log: Called with a line that says what was measured.
     """
-    prepared = prepared.view(slot.replicate, None)
-    about = _about(prepared, slot)
+    about = _about(prepared.view(slot.replicate, None), slot)
     path = folder / f"{sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]}.json"
     if (known := _read(path)) is not None:
         return known
@@ -91,11 +90,12 @@ def measure(prepared: Prepared, slot: Slot) -> Speed:
     """Train a few steps in stacks of every size that takes neither too long nor too much memory."""
     settle()
     room = available_memory() // 2 // slot_memory(prepared, slot)
-    step_s = guess(prepared, slot.experiment)
+    seen = prepared.view(slot.replicate, None)
+    step_s = guess(seen, slot.experiment)
     trials: dict[int, _Trial] = {}
     for size in SIZES[_device(slot.experiment)]:
         if size == 1 or (2 * size <= room and 4 * size * step_s < _ENOUGH_S):
-            trials[size] = _Trial(prepared, slot, size, round(_SAMPLE_S / step_s))
+            trials[size] = _Trial(seen, slot, size, round(_SAMPLE_S / step_s))
             step_s = min(it.best for it in trials.values())
     spent, began = time.thread_time(), time.monotonic()
     while time.thread_time() - spent < _ENOUGH_S and time.monotonic() - began < _PATIENCE_S:

@@ -118,6 +118,8 @@ def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = Non
     key, at_once = ("training.seeds", 1) if slots[0].name.startswith("seed/") else ("tuning.batch", folds)
     key = setting or key
     wanted = f"set {key} to at most {fitting // at_once}" if fitting >= at_once else "lower training.folds"
+    if slots[0].replicate is not None and at_once == 1:
+        wanted = f"lower folds or repeats of data.test, to at most {fitting} together"
     raise Failure(
         f"{len(slots)} networks trained together need {_shown(together)} of memory and {_shown(available)} are free: "
         f"{wanted}"

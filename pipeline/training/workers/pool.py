@@ -56,7 +56,7 @@ class WorkerPool:
         """
         if not self._workers:
             self._workers = [LocalWorker(), *self._processes.take(self.processes - 1)]
-        self._prepared = prepared
+        self._prepared = prepared.read_only()
         of_slots = zip(slots, shapes(prepared, slots), strict=True)
         self._shapes = {slot.name: shape for slot, shape in of_slots}  # asked for often, and slow to make
         self._seconds: dict[Any, float] = {}

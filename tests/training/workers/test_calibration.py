@@ -7,10 +7,11 @@ import pytest
 
 from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared
-from pipeline.training.slot import Slot
+from pipeline.training.slot import Slot, batch_slots
 from pipeline.training.workers import calibration
 from pipeline.training.workers.calibration import Speed, calibrate, measure
-from tests.training.made import seeds, trials
+from tests.training.made import ODD, seeds, trials
+from tests.training.replicates import in_replicates, sharing_inputs
 
 
 @pytest.fixture
@@ -129,3 +130,15 @@ def test_measuring_keeps_to_half_of_the_memory(
     monkeypatch.setattr(calibration, "available_memory", lambda: 2 * room * calibration.slot_memory(prepared, slot))
     monkeypatch.setattr(calibration, "_PATIENCE_S", 0.0)
     assert max(measure(prepared, slot).seconds) == (1 if room == 1 else 2)
+
+
+def test_a_network_of_a_replicate_is_measured_on_its_rows_with_batches_of_its_own(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    shared = sharing_inputs(in_replicates(tmp_path / "data", ODD))
+    slots = batch_slots(dict.fromkeys(range(3), with_values(experiment, {"training.seeds": 3})), shared)
+    said: list[str] = []
+    speed = calibrate(shared, slots[1], tmp_path / "c", said.append)
+    assert min(speed.seconds.values()) > 0.0
+    assert calibrate(shared, slots[2], tmp_path / "c", said.append) == speed
+    assert len(said) == 1

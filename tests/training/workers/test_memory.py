@@ -15,7 +15,9 @@ from pipeline.errors import Failure
 from pipeline.training.slot import batch_slots
 from pipeline.training.workers.memory import WORKER, check, fitting_processes, slot_memory
 from tests.conftest import REPOSITORY
-from tests.training.made import experiment_on, seeds, trials
+from tests.training.folds import in_folds
+from tests.training.made import ODD, experiment_on, seeds, trials
+from tests.training.replicates import in_replicates, own_seeds
 
 WIDE = {
     "one wide layer": ({"model.trunk.widths": [1536]}, 3),
@@ -101,8 +103,9 @@ def test_networks_that_do_not_fit_together_are_said_with_how_many_would(
 
 
 def test_trials_with_folds_are_counted_by_their_networks_and_said_as_trials(
-    prepared: Prepared, experiment: Experiment
+    experiment: Experiment, tmp_path: Path
 ) -> None:
+    prepared = in_folds(tmp_path, ODD, folds=4)
     slots = batch_slots(dict.fromkeys(range(3), with_values(experiment, {"training.folds": 4})), prepared)
     each = slot_memory(prepared, slots[0])
     with pytest.raises(Failure, match=r"^12 networks trained together need .* set tuning\.batch to at most 2$"):
@@ -110,6 +113,16 @@ def test_trials_with_folds_are_counted_by_their_networks_and_said_as_trials(
     with pytest.raises(Failure, match=r"are free: lower training\.folds$"):
         check(prepared, slots, available=3 * each)
     check(prepared, slots, available=12 * each)
+
+
+def test_replicates_that_do_not_fit_are_said_as_folds_of_the_test(tmp_path: Path) -> None:
+    prepared = in_replicates(tmp_path, ODD)
+    slots = own_seeds(experiment_on(prepared), prepared)
+    each = slot_memory(prepared, slots[0])
+    assert each > slot_memory(prepared.whole(), replace(slots[0], replicate=None))  # of rows that no other validates
+    with pytest.raises(Failure, match=r"lower folds or repeats of data\.test, to at most 2 together$"):
+        check(prepared, slots, available=2 * each)
+    check(prepared, slots, available=3 * each)
 
 
 def test_workers_are_left_out_where_they_would_take_the_slots_memory(

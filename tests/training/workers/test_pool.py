@@ -1,6 +1,8 @@
 """A pool moves slots between its workers, and no value changes by it."""
 
 import os
+import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -9,9 +11,11 @@ from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.training.loop import fit
 from pipeline.training.slot import Slot, SlotState
+from pipeline.training.stack.layout import shapes
 from pipeline.training.workers.pool import WorkerPool
 from pipeline.training.workers.processes import LocalWorker, WorkerProcesses
 from tests.training.made import assert_same, experiment_on, seeds, trained, trials
+from tests.training.replicates import own_seeds
 
 
 class Late(LocalWorker):
@@ -150,3 +154,15 @@ def test_what_does_not_fit_into_memory_is_one_line_before_any_is_taken(
     monkeypatch.setattr("pipeline.training.workers.processes.Stack", None)
     with WorkerPool(1) as pool, pytest.raises(Failure, match="a network needs"):
         fit(pool, prepared, seeds(experiment, 2), lambda states: [])
+
+
+def test_what_goes_to_a_worker_has_no_rows_and_no_vocabularies(prepared: Prepared, experiment: Experiment) -> None:
+    words = {"kind": "text", "ids": 9, "words": [f"word {number}" for number in range(10_000)]}
+    sources = {name: replace(it, encoding=words) for name, it in prepared.sources.items()}
+    one = replace(prepared, sources=sources)
+    whole = replace(one, replicates=(one,) * 10)
+    sent = whole.read_only()
+    assert len(pickle.dumps(sent)) < 10_000 < len(pickle.dumps(whole)) / 10
+    assert sent.replicates[3].sources["left"].ids == 9
+    slots = own_seeds(experiment, whole)
+    assert shapes(sent, slots) == shapes(whole, slots)

@@ -11,7 +11,8 @@ from pipeline.training.loop import fit
 from pipeline.training.workers import scheduler
 from pipeline.training.workers.calibration import Speed
 from pipeline.training.workers.scheduler import Scheduler, best_processes
-from tests.training.made import seeds, trained, trials
+from tests.training.made import ODD, seeds, trained, trials
+from tests.training.replicates import in_replicates, own_seeds
 
 
 @pytest.fixture
@@ -115,6 +116,17 @@ def test_busy_neighbours_make_training_longer(
 ) -> None:
     monkeypatch.setattr(scheduler, "load", lambda: 3.0)  # two of them, and this process
     assert Scheduler(tmp_path / "c").training_s(prepared, trials([experiment] * 16)) == 2 * 8 * 3 * 8 * 1.25
+
+
+def test_replicates_are_laid_out_as_slots_of_one_stack(
+    experiment: Experiment, tmp_path: Path, calibrations: list[str], two_cores: None
+) -> None:
+    prepared = in_replicates(tmp_path / "data", ODD)
+    slots = own_seeds(with_values(experiment, {"training.epochs": 10**8}), prepared)
+    pool = Scheduler(tmp_path / "c").pool(prepared, slots)
+    assert (pool.processes, pool.block, calibrations) == (2, 16, ["seed/0"])
+    slots = own_seeds(with_values(experiment, {"processes": 1}), prepared)
+    assert Scheduler(tmp_path / "c").training_s(prepared, slots) == 3 * 3 * 8 * 1.5
 
 
 def test_one_worker_serves_several_steps_and_what_its_start_took_is_remembered(
