@@ -53,7 +53,7 @@ class Average:
                 before = self._of_tokens.setdefault(row, np.zeros((len(own), self._outputs)))
                 before[:, places] += own
             return
-        self._sums[np.ix_(rows, places)] += chances
+        self._sums[rows[:, None], places] += chances
         if self._kind.thresholds:
             own = np.full(self._outputs, _NEVER)
             own[places] = spec.thresholds

@@ -1,13 +1,13 @@
 """Out-of-fold predictions: each training row's, by the networks that never saw it.
 
-Where every row tests, each is in the test split of one replicate of every repeat. What these replicates' networks answer
-is averaged: probabilities of classes, and numbers. Only what an evaluate run has opened is read.
+Where every row tests, each is in the test split of one replicate of every repeat. What the networks of these answer is
+averaged: probabilities of classes, and numbers. Only what an evaluate run has opened is read.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.errors import UserError
 from pipeline.steps.context import Context
@@ -18,6 +18,7 @@ from pipeline.steps.step import look_up
 
 if TYPE_CHECKING:
     from pipeline.data.prepared import Prepared
+    from pipeline.data.sources.base import Stream
     from pipeline.data.test_split import TestSplit
     from pipeline.serving.averaged import Average
     from pipeline.steps.train import Train
@@ -65,7 +66,9 @@ def _source(context: Context, asked: str) -> str:
     if asked and asked not in names:
         raise UserError(f"--source {asked}: the tasks read {', '.join(names)}")
     if not asked and len(names) > 1:
-        raise UserError(f"the tasks read {len(names)} sources, and their rows are not the same: add --source {names[0]}")
+        raise UserError(
+            f"the tasks read {len(names)} sources, and their rows are not the same: add --source {names[0]}"
+        )
     return asked or names[0]
 
 
@@ -83,7 +86,9 @@ def _evaluated(context: Context, job: Job) -> "list[Train]":
             "data.test={folds: 5, repeats: 2} lets every row test"
         )
     if job.evaluate.result is None:
-        raise UserError(f"{name}: the test split of these networks was not opened yet: headway evaluate {name} opens it")
+        raise UserError(
+            f"{name}: the test split of these networks was not opened yet: headway evaluate {name} opens it"
+        )
     role = selected(job.select.outputs)["role"] if job.select else "default"
     return [it for it in job.trained if it.role == role]
 
@@ -145,5 +150,5 @@ def _tokens(context: Context, prepared: "Prepared", source: str) -> list[list[st
     from pipeline.data.sources import source as source_of
     from pipeline.steps.prepare import place
 
-    examples = source_of(context.experiment, source).read(place(context.experiment, context.project), lambda line: None)
-    return [row for chunk in examples.train.inputs.chunks() for row in chunk]
+    examples = source_of(context.experiment, source).read(place(context.experiment, context.project), lambda _: None)
+    return [row for chunk in cast("Stream", examples.train.inputs).chunks() for row in chunk]
