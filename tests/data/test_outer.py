@@ -139,7 +139,9 @@ def test_rows_with_the_same_inputs_are_tested_together_and_told(toy, tmp_path) -
     for it in data.replicates:
         assert not {*rows_of(it, "test")} & {*rows_of(it, "train"), *rows_of(it, "validation")}
     manifest = json.loads((data.folder / "manifest.json").read_text())
-    assert "toy: 4 rows have the very inputs of another row: never is one train and one test" in suspicions(manifest)
+    assert "toy: 4 rows have the very inputs of another row: where one tests, no such row trains" in suspicions(
+        manifest
+    )
 
 
 def test_rows_with_the_same_inputs_join_their_groups(toy, tmp_path) -> None:
