@@ -18,6 +18,8 @@ USUAL = OuterFolds(folds=5, repeats=2)
 
 _FEWEST, _LEAST_ROWS = 3, 4  # folds that are worth the work; rows of a fold
 
+Of = Literal["rows", "groups", "times", "class"]
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -32,7 +34,7 @@ class Limit:
 
     most: int
     why: str
-    of: Literal["rows", "groups", "times", "class"] = "rows"
+    of: Of = "rows"
 
 
 def carried(
@@ -55,8 +57,7 @@ def carried(
     own = [(limit, f"source '{name}' has {limit.why}") for name, limits_ in limits.items() for limit in limits_]
     for limit, has in own:
         if wanted and limit.most < wanted.folds and (limit.of != "times" or limit.most < 2):
-            lower = f"lower data.test.folds to {limit.most}, or " if limit.most > 1 else ""
-            raise UserError(f"data.test.folds={wanted.folds}: {has}: {lower}give data.test a share, such as {SHARE}")
+            raise UserError(f"data.test.folds={wanted.folds}: {has}: {_remedy(limit)}")
         if not wanted and limit.of != "class" and limit.most < _FEWEST:
             return None, [f"one split tests, and not every row: {has}"]
         most = limit.most if wanted else max(limit.most, _FEWEST)
@@ -68,6 +69,13 @@ def carried(
     lines = [f"{folds} folds instead of {asked.folds}: {few}"] if few else []
     lines += [f"1 repeat instead of {asked.repeats}: {once}"] if once else []
     return OuterFolds(folds=folds, repeats=repeats), lines
+
+
+def _remedy(limit: Limit) -> str:
+    share = f"give data.test a share, such as {SHARE}"
+    if limit.most > 1:
+        return f"lower data.test.folds to {limit.most}, or {share}"
+    return f"leave out its {limit.of.removesuffix('s')}" if limit.of in ("groups", "times") else share
 
 
 def limits_of(source: OuterSource) -> list[Limit]:
@@ -94,7 +102,8 @@ def limit_of_rows(rows: int) -> Limit:
 
 def limit_of_groups(groups: int, what: str = "group") -> Limit:
     """That which comes of what stays together."""
-    return Limit(groups, f"{_counted(groups, f'different {what}')}, and none can be in two folds", "groups")
+    of: Of = "groups" if what == "group" else "rows"
+    return Limit(groups, f"{_counted(groups, f'different {what}')}, and none can be in two folds", of)
 
 
 def limit_of_class(rows: int, label: str, name: str) -> Limit:
