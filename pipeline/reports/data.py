@@ -99,6 +99,11 @@ class ReportData:
         return int(scores[scores["candidate"] == self.shared]["num_seeds"].min())
 
     @property
+    def folds(self) -> int:
+        """Where every row tests, how many folds that is done in; else 0."""
+        return int(self.manifest.get("outer", {}).get("folds", 0))
+
+    @property
     def replicates_setting(self) -> str:
         """The setting that says how many networks of an arm are compared."""
         return "tuning.replicates" if self.compares_tuned else "training.seeds"

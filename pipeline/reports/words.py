@@ -91,17 +91,19 @@ def clearly(found: Decision) -> str:
     return " and ".join(clear)
 
 
-def settling(found: Decision, setting: str) -> str:
+def settling(found: Decision, setting: str, folds: int = 0) -> str:
     """What would settle it, and from which effect on this would have been seen.
 
     Args:
         found: Of which nothing is known yet.
         setting: That says how many replicates or seeds there are, such as `training.seeds`.
+        folds: Where every row tests, how many times that many replicates there are: their repeats are set instead.
     """
-    if found.replicates:
-        most = f"{setting}={found.replicates} would narrow it most"
-    else:
-        most = f"more test rows would narrow it most, a larger {setting} little"
+    rows, larger, value = "test rows", f"a larger {setting}", found.replicates
+    if folds:
+        rows, larger, setting = "rows", "more repeats of the folds", "data.test.repeats"
+        value = math.ceil(value / folds) if value else None
+    most = f"{setting}={value} would narrow it most" if value else f"more {rows} would narrow it most, {larger} little"
     if found.smallest != found.smallest:
         return most
     return f"an effect of {found.smallest:.2f} % would have been seen in four of five tries, and {most}"

@@ -10,9 +10,11 @@ import pytest
 from pipeline.analysis import tables
 from pipeline.analysis.candidate import CONSTANT, SINGLE, Role
 from pipeline.analysis.metrics import Scores
+from pipeline.analysis.statistics.decision import Decision
 from pipeline.reports import ReportData, render, verdict
 from pipeline.reports.cells import deviations
 from pipeline.reports.verdict import details
+from pipeline.reports.words import settling
 from tests.analysis.made import drawn, evaluation, report_data
 
 NUMBER = r"[+-]\d+\.\d\d"
@@ -105,6 +107,24 @@ def test_what_is_not_known_yet_says_what_would_settle_it() -> None:
     assert line.startswith("Whether sharing helps here is not known yet: the tuned shared network against single-task")
     assert re.search(r"; an effect of \d+\.\d\d % would have been seen in four of five tries, and ", line)
     assert "would narrow it most" in line
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Decision("unknown", replicates=13), "data.test.repeats=3 would narrow it most"),
+        (Decision("unknown"), "more rows would narrow it most, more repeats of the folds little"),
+    ],
+)
+def test_where_every_row_tests_repeats_of_the_folds_are_what_can_be_more(found: Decision, said: str) -> None:
+    assert settling(found, "tuning.replicates", folds=5) == said
+
+
+def test_where_every_row_tests_the_details_say_so() -> None:
+    outer = {"sources": {}, "tasks": {}, "outer": {"folds": 5, "repeats": 2, "replicates": 10}}
+    lines = " ".join(details(replace(report_data({"a": 0.7, "b": 0.6}, {"a": 0.8, "b": 0.6}, 10), manifest=outer)))
+    assert "on test, which every row is in turn: each replicate is scored on a fold of its own, of 5." in lines
+    assert "its standard error is that of all rows, by resampling them, and that between 10 replicates, added" in lines
 
 
 def test_the_margin_decides_what_matters() -> None:

@@ -39,6 +39,7 @@ class Comparison:
         command: That makes this comparison again.
         margin: See `pipeline.config.decision`.
         notes: What a reader should know, a sentence each.
+        folds: Where every row tests, how many folds that is done in; else 0.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Comparison:
     command: str = ""
     margin: float = 0.01
     notes: tuple[str, ...] = ()
+    folds: int = 0
 
     @property
     def metrics(self) -> dict[str, str]:

@@ -98,7 +98,14 @@ class Compare(PageStep):
             command=context.command,
             margin=self.experiment.decision.margin,
             notes=tuple(notes(context, (tags.FALLBACKS,), "train")),
+            folds=self._folds(),
         )
+
+    def _folds(self) -> int:
+        from pipeline.data.prepared import MANIFEST
+
+        manifest = json.loads((self._prepare.outputs / MANIFEST).read_text(encoding="utf-8"))
+        return int(manifest.get("outer", {}).get("folds", 0))
 
     def _row(self, train: Train, trials: "pd.DataFrame") -> dict[str, Any]:
         """What the study of an arm chose, replicate by replicate."""
