@@ -162,15 +162,17 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, *
     draft(data, labels, targets, text, name, options["json"])
 
 
-@cli.command()
-@click.option("--model", required=True, metavar="URI", help="For example models:/mnist_fashion@champion.")
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.option("--model", default="", metavar="URI", help="For example models:/mnist_fashion@champion.")
 @click.option(
-    "--input",
-    "source",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="CSV, TSV, JSON lines, Parquet, or image folder.",
+    "--input", "source", type=click.Path(path_type=Path), help="CSV, TSV, JSON lines, Parquet, or image folder."
 )
+@click.option(
+    "--out-of-fold",
+    is_flag=True,
+    help="Instead the rows that EXPERIMENT, or the model, was trained on, each by networks that never saw it.",
+)
+@click.option("--source", "name", default="", metavar="NAME", help="Of these the source, where there are several.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet file to write.")
 @click.option(
     "--preference",
@@ -181,11 +183,35 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, *
 @click.option(
     "--spreadsheet", is_flag=True, help="For a spreadsheet program: no text of a .csv file begins like a formula."
 )
+@partial(experiment_options, required=False)
 @output_options
-def predict(model: str, source: Path, output: Path, preference: str, spreadsheet: bool, **options: Any) -> None:
+def predict(
+    model: str,
+    source: Path | None,
+    out_of_fold: bool,
+    name: str,
+    output: Path,
+    preference: str,
+    spreadsheet: bool,
+    **options: Any,
+) -> None:
     """Score a table or a folder of images with a registered model."""
-    from pipeline.commands.predict import predict as score
+    from pipeline.commands.predict import predict as score, predict_out_of_fold
 
+    given = [it for it in (model, options["experiment"]) if it]
+    if out_of_fold:
+        if source or preference:
+            raise click.UsageError("--out-of-fold is of the rows that the networks were trained on: no --input")
+        if len(given) != 1:
+            raise click.UsageError("--out-of-fold needs an EXPERIMENT, or a --model.")
+        predict_out_of_fold(as_request(options | {"experiment": given[0]}), name, output, spreadsheet)
+        return
+    if options["extra"] or options["settings"]:
+        raise click.NoSuchOption((options["extra"] or ("--set",))[0])
+    if options["experiment"] or name:
+        raise click.UsageError("EXPERIMENT and --source are of --out-of-fold.")
+    if not model or source is None:
+        raise click.UsageError(f"Missing option '{'--input' if model else '--model'}'.")
     score(model, source, output, preference, spreadsheet, options["quiet"], options["json"])
 
 

@@ -1,11 +1,15 @@
-"""`headway predict`: score a table or a folder of images with a registered model."""
+"""`headway predict`: score a table or a folder of images with a registered model, or the training rows out of fold."""
 
 import json
 from pathlib import Path
 
 from pipeline import garbage_collection
-from pipeline.config import project_folder
+from pipeline.commands.lookup import quiet_context, tracker_here
+from pipeline.commands.options import Request
+from pipeline.config import Experiment, load, project_folder
+from pipeline.errors import UserError
 from pipeline.files import check_regular
+from pipeline.plugins import add_to_path
 from pipeline.steps.console import Console
 from pipeline.tracking.store import check_store, tracking_uri
 
@@ -42,3 +46,53 @@ def predict(
     console.line(f"{rows} rows scored into {output}")
     if as_json:
         print(json.dumps({"model": model, "rows": rows, "output": str(output), "warnings": warnings}))
+
+
+def predict_out_of_fold(request: Request, source: str, output: Path, spreadsheet: bool) -> None:
+    """Write each training row's prediction by networks that never saw it.
+
+    Args:
+        request: The experiment, and values set over it; or `models:/...`, a registered model.
+        source: Whose rows; may be empty where there is one.
+        output: The file.
+        spreadsheet: For a spreadsheet program.
+
+    Raises:
+        UserError: Test was not opened yet, or not every row tests; or the model, source or output is invalid.
+        Failure: The store does not respond.
+    """
+    from pipeline.steps.budget import as_planned
+    from pipeline.steps.out_of_fold import out_of_fold
+    from pipeline.steps.settling import settle_if_prepared
+
+    project = add_to_path(project_folder())
+    asked = request.experiment
+    experiment = _experiment_of(asked) if asked.startswith("models:/") else load(asked, request.values, project)
+    context = quiet_context(project, experiment)
+    settle_if_prepared(context)
+    context.experiment = as_planned(context)
+    done = out_of_fold(context, source, output, spreadsheet)
+    if request.as_json:
+        print(json.dumps({"rows": done.rows, "untested": done.untested, "output": str(output)}))
+        return
+    empty = f"; {done.untested} of them, which nothing tests, are empty" if done.untested else ""
+    Console(request.quiet).line(f"{done.rows} rows, each scored by networks that never saw it, into {output}{empty}")
+
+
+def _experiment_of(model: str) -> Experiment:
+    """The experiment whose job registered a model.
+
+    Raises:
+        UserError: There is no such model, or no job of Headway's registered it.
+    """
+    from pipeline.steps.step import logged_experiment
+    from pipeline.tracking.registry import run_of
+
+    tracker = tracker_here()
+    run_id = run_of(tracker.client, model)
+    experiment = logged_experiment(tracker, run_id) if run_id else None
+    if experiment is None:
+        raise UserError(
+            f"{model}: no job of Headway's here has registered such a model; headway list names experiments"
+        )
+    return experiment

@@ -38,6 +38,14 @@ class Decision(ABC):
     def predict(self, logits: Tensor) -> dict[str, Tensor]:
         """The columns [B] by name, from logits [B, C], or [B, 1] where a row has a single one."""
 
+    @abstractmethod
+    def chances(self, logits: Tensor) -> Tensor:
+        """What is averaged where several networks answer a row, float64 [B, C]: probabilities, or a number."""
+
+    @abstractmethod
+    def decided(self, chances: Tensor) -> dict[str, Tensor]:
+        """The columns of `predict`, from the average of several networks' `chances` [B, C]."""
+
 
 class Class(Decision):
     """`label`, the predicted class as its index from 0, and probabilities."""
@@ -45,6 +53,14 @@ class Class(Decision):
     def predict(self, logits: Tensor) -> dict[str, Tensor]:
         """See `Decision`."""
         return {"label": logits.argmax(1)} | _probabilities(torch.softmax(logits, 1))
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """See `Decision`."""
+        return torch.softmax(logits.double(), 1)
+
+    def decided(self, chances: Tensor) -> dict[str, Tensor]:
+        """See `Decision`."""
+        return {"label": chances.argmax(1)} | _probabilities(chances.float())
 
 
 class Binary(Class):
@@ -56,13 +72,30 @@ class Binary(Class):
         both = torch.sigmoid(torch.cat([-logits, logits], 1))
         return {"label": (logits[:, 0] > 0).long()} | _probabilities(both)
 
+    def chances(self, logits: Tensor) -> Tensor:
+        """See `Decision`."""
+        return torch.sigmoid(torch.cat([-logits, logits], 1).double())
+
 
 class Labels(Decision):
-    """`label/<index>`, 1 where its probability is above the label's threshold, else 0, and probabilities."""
+    """`label/<index>`, 1 where its probability is above the label's threshold, else 0, and probabilities.
+
+    Of several networks the mean threshold counts.
+    """
 
     def predict(self, logits: Tensor) -> dict[str, Tensor]:
         """See `Decision`."""
-        chances = torch.sigmoid(logits)
+        return self._present(torch.sigmoid(logits))
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """See `Decision`."""
+        return torch.sigmoid(logits.double())
+
+    def decided(self, chances: Tensor) -> dict[str, Tensor]:
+        """See `Decision`."""
+        return self._present(chances.float())
+
+    def _present(self, chances: Tensor) -> dict[str, Tensor]:
         present = (chances > torch.tensor(self._task.thresholds)).long()
         return {f"label/{index}": column for index, column in enumerate(present.t())} | _probabilities(chances)
 
@@ -76,6 +109,14 @@ class Number(Decision):
         value = logits[:, 0].double() * task.std + task.mean
         return {"value": value.clamp(task.low, task.high).where(value.isfinite(), value)}
 
+    def chances(self, logits: Tensor) -> Tensor:
+        """See `Decision`."""
+        return self.predict(logits)["value"][:, None]
+
+    def decided(self, chances: Tensor) -> dict[str, Tensor]:
+        """See `Decision`."""
+        return {"value": chances[:, 0]}
+
 
 class Tags(Decision):
     """`tags`, here the index of each token's tag; `pipeline.serving.texts` makes text of them, and `entities`."""
@@ -87,6 +128,14 @@ class Tags(Decision):
     def predict(self, logits: Tensor) -> dict[str, Tensor]:
         """See `Decision`."""
         return {"tags": logits.argmax(1)}
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """See `Decision`."""
+        return torch.softmax(logits.double(), 1)
+
+    def decided(self, chances: Tensor) -> dict[str, Tensor]:
+        """See `Decision`."""
+        return {"tags": chances.argmax(1)}
 
 
 def decision_of(task: TaskSpec) -> Decision:

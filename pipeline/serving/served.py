@@ -10,7 +10,7 @@ tagging task `<task>/tags`, a tag for each token, joined by spaces, and `<task>/
 Legend of shapes: B rows, F values of a row, T tokens of a row.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,20 @@ from torch import Tensor
 
 from pipeline.data.encodings.rows import RowError
 from pipeline.model.layers.preference import asking
-from pipeline.serving.decisions import decision_of
+from pipeline.serving.decisions import Decision, decision_of
 from pipeline.serving.network import build
 from pipeline.serving.rows import Rows
 from pipeline.serving.specification import Specification
 from pipeline.serving.texts import Texts
 
 _CHUNK = 1024  # rows that pass through the network at a time
+
+Ask = Callable[[Decision, Tensor], Mapping[str, Tensor]]
+"""What is asked of a task's logits, by the name of a column."""
+
+
+def _predicted(decision: Decision, logits: Tensor) -> Mapping[str, Tensor]:
+    return decision.predict(logits)
 
 
 class Served:
@@ -77,10 +84,28 @@ class Served:
         columns = self._answers(source, values)
         return pd.DataFrame({name: list(it) if it.ndim > 1 else it for name, it in columns.items()})
 
-    def _answers(self, source: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    def chances(self, source: str, rows: Any) -> dict[str, Any]:
+        """What is averaged where several networks answer a row, by task, see `Decision.chances`.
+
+        Args:
+            source: Whose rows.
+            rows: [B, F] as prepared data have them; of texts instead the tokens of each.
+
+        Returns:
+            [B, C]; of tags, of each text, an array of its tokens [T, C].
+        """
+        if self._spec.sources[source].kind == "text":
+            return Texts(self._spec, self._chances).of_tokens(source, rows)
+        return self._chances(source, rows)
+
+    def _chances(self, source: str, values: np.ndarray) -> dict[str, np.ndarray]:
+        found = self._answers(source, values, lambda decision, logits: {"": decision.chances(logits)})
+        return {name.removesuffix("/"): it for name, it in found.items()}
+
+    def _answers(self, source: str, values: np.ndarray, ask: Ask = _predicted) -> dict[str, np.ndarray]:
         starts = range(0, max(len(values), 1), _CHUNK)
         parts = (np.array(values[start : start + _CHUNK], np.float32) for start in starts)
-        return self._joined(Rows.of(source, self._spec.sources[source]), parts)
+        return self._joined(Rows.of(source, self._spec.sources[source]), parts, ask)
 
     def _matching(self, frame: pd.DataFrame) -> Rows:
         """What the caller's rows are: of all that the model reads, what has most columns in common."""
@@ -99,12 +124,12 @@ class Served:
             raise ValueError(f"preference: a share of each of {', '.join(tasks)}, none below 0 and not all 0")
         return torch.from_numpy(values / values.sum()).float()
 
-    def _joined(self, rows: Rows, parts: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    def _joined(self, rows: Rows, parts: Iterable[np.ndarray], ask: Ask = _predicted) -> dict[str, np.ndarray]:
         """Predictions for rows [B, F] that come some at a time, by column."""
-        found = [self._predict(rows, torch.from_numpy(part)) for part in parts]
+        found = [self._predict(rows, torch.from_numpy(part), ask) for part in parts]
         return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
-    def _predict(self, rows: Rows, values: Tensor) -> dict[str, np.ndarray]:
+    def _predict(self, rows: Rows, values: Tensor, ask: Ask) -> dict[str, np.ndarray]:
         logits: dict[str, Tensor] = {}
         with torch.inference_mode():
             for trunk in self._trunks:
@@ -116,8 +141,10 @@ class Served:
                 if task not in logits:
                     continue
                 shape = [len(values), *rows.source.shape[: decision.kind.per_token]]
-                predicted = decision.predict(logits[task])
-                columns |= {f"{task}/{name}": it.numpy().reshape(shape) for name, it in predicted.items()}
+                predicted = ask(decision, logits[task])
+                columns |= {
+                    f"{task}/{name}": it.numpy().reshape([*shape, *it.shape[1:]]) for name, it in predicted.items()
+                }
         return columns
 
 

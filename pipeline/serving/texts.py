@@ -5,12 +5,12 @@ Legend of shapes: T tokens of a row of the network.
 
 import json
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from pipeline.data.encodings import words
+from pipeline.kinds import kind_of
 from pipeline.serving.specification import Specification
 
 _ROWS = 256  # that pass through the network at a time
@@ -50,38 +50,45 @@ class Texts:
         return dict(sorted(found.items(), key=lambda it: tasks.index(it[0].partition("/")[0])))
 
     def _predict(self, source: str, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        encoding = self._encodings[source]
-        tokens = [words.tokens_of(text, encoding["parted"]) for text in texts]
-        pieces, begins = words.pieces(tokens, encoding["length"])
+        tokens = [words.tokens_of(text, self._encodings[source]["parted"]) for text in texts]
+        found: dict[str, np.ndarray] = {}
+        for name, values in self.of_tokens(source, tokens).items():
+            task = name.removesuffix(_TAGS)
+            found |= {name: values} if task == name else in_words(task, self._tasks[task].classes, tokens, values)
+        return found
+
+    def of_tokens(self, source: str, tokens: Sequence[Sequence[str]]) -> dict[str, Any]:
+        """The network's answers for texts in tokens, by column: [B, ...]; of tags a list of [T, ...], one a text.
+
+        Args:
+            source: Whose texts.
+            tokens: Of each text.
+        """
+        pieces, begins = words.pieces(tokens, self._encodings[source]["length"])
         parts = []
         for start in range(0, max(len(pieces), 1), _ROWS):
             rows = self._encoders[source].encode(pieces[start : start + _ROWS])
             parts.append(self._answers(source, rows.reshape(len(rows), rows.shape[1] * rows.shape[2])))
-        found: dict[str, np.ndarray] = {}
+        ends, found = [*begins[1:], len(pieces)][: len(begins)], dict[str, Any]()
         for name in parts[0]:
             values = np.concatenate([part[name] for part in parts])
-            if name.endswith(_TAGS):
-                found |= self._in_words(name.removesuffix(_TAGS), tokens, pieces, begins, values)
+            if kind_of(self._tasks[name.partition("/")[0]].kind).per_token:
+                each = [row[: len(piece)] for row, piece in zip(values, pieces, strict=True)]
+                spans = zip(begins, ends, strict=True)
+                found[name] = [np.concatenate([values[:0, 0], *each[start:end]]) for start, end in spans]
             else:
                 found[name] = values[np.array(begins, int)]
         return found
 
-    def _in_words(
-        self,
-        task: str,
-        tokens: Sequence[Sequence[str]],
-        pieces: Sequence[Sequence[str]],
-        begins: list[int],
-        values: np.ndarray,
-    ) -> dict[str, np.ndarray]:
-        """Tags and entities of texts, from the numbers of the tags of each of their pieces, [T]."""
-        classes = self._tasks[task].classes
-        each = [[classes[tag] for tag in row[: len(piece)]] for row, piece in zip(values, pieces, strict=True)]
-        ends = [*begins[1:], len(each)][: len(begins)]
-        tags = [list(chain.from_iterable(each[start:end])) for start, end in zip(begins, ends, strict=True)]
-        found = [json.dumps(words.entities(*it), ensure_ascii=False) for it in zip(tokens, tags, strict=True)]
-        said = [" ".join(own) for own in tags]
-        return {f"{task}{_TAGS}": np.array(said, object), f"{task}/entities": np.array(found, object)}
+
+def in_words(
+    task: str, classes: Sequence[str], tokens: Sequence[Sequence[str]], tags: Sequence[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Columns of tags and entities of texts, from the numbers of the tags of each of their tokens, [T]."""
+    named = [[classes[tag] for tag in own] for own in tags]
+    found = [json.dumps(words.entities(*it), ensure_ascii=False) for it in zip(tokens, named, strict=True)]
+    said = [" ".join(own) for own in named]
+    return {f"{task}{_TAGS}": np.array(said, object), f"{task}/entities": np.array(found, object)}
 
 
 def _is_text(value: object) -> bool:

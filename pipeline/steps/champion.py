@@ -8,12 +8,12 @@ are left to test it, so its figures are those of the candidate's replicates.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.steps.context import Context
 from pipeline.steps.select import SELECTED, Registering, Select, networks, selected
-from pipeline.steps.step import Step
+from pipeline.steps.step import KeyUnknownError, Step
 from pipeline.steps.train import Train
 from pipeline.steps.tune import Tune
 
@@ -52,6 +52,16 @@ class Register(Registering):
         if self._select.result is None:
             return self._prepare, self._select
         return self._prepare, self._select, *self.champions[selected(self._select.outputs)["role"]]
+
+    def reads(self) -> dict[str, Any]:
+        """Nothing more, but before the choice not all inputs are known.
+
+        Raises:
+            KeyUnknownError: Nothing is chosen yet.
+        """
+        if self._select.result is None:
+            raise KeyUnknownError(self.title)
+        return {}
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Register the champion's networks as one model."""

@@ -136,6 +136,13 @@ class Evaluate(Step):
         )
 
 
+def opened_again(prepared: "Prepared") -> "TestSplit":
+    """The test split that an evaluate run has opened before, for a caller who chooses nothing by it any more."""
+    from pipeline.data.test_split import open_test_split
+
+    return open_test_split(prepared)
+
+
 def candidate_of(
     prepared: "Prepared", step: Train, groupings: Mapping[str, Sequence[str]] = MappingProxyType({})
 ) -> "Candidate":

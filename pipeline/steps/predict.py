@@ -81,7 +81,7 @@ def predict(
     done = 0
     with written(output, spreadsheet) as writer:
         for batch in rows.batches:
-            answers = _with_names(_answers(network, batch.frame, source, done, params), about["tasks"])
+            answers = with_names(_answers(network, batch.frame, source, done, params), about["tasks"])
             if batch.files is not None:
                 answers.insert(0, "file", batch.files)
             writer.write(answers)
@@ -134,7 +134,7 @@ def _predict_texts(
     done = 0
     for chunk in texts(source, fields):
         answers = _answers(network, pd.DataFrame({"text": pd.Series(chunk, dtype=object)}), source, done)
-        writer.write(_with_names(answers, tasks))
+        writer.write(with_names(answers, tasks))
         done += len(chunk)
         progress(done, None)
     return done
@@ -151,7 +151,7 @@ def _answers(network: Any, frame: Any, source: Path, done: int, params: Mapping[
         raise UserError(f"{source}: row {done + row + 1}, {getattr(error, 'what', error)}") from None
 
 
-def _with_names(answers: Any, tasks: Mapping[str, Mapping[str, Any]]) -> Any:
+def with_names(answers: Any, tasks: Mapping[str, Mapping[str, Any]]) -> Any:
     """The answers with the name of each predicted class, `<task>/class`, behind its number."""
     for task, about in tasks.items():
         if (label := f"{task}/label") in answers:

@@ -62,3 +62,17 @@ def address(client: mlflow.MlflowClient, name: str, run_id: str | None) -> str |
         return f"models:/{name}@{CHAMPION}"
     version = version_of_run(client, name, run_id) if run_id else None
     return f"models:/{name}/{version.version}" if version else None
+
+
+def run_of(client: mlflow.MlflowClient, uri: str) -> str | None:
+    """ID of the run that logged a model, `models:/NAME@alias`, `models:/NAME/version` or `models:/m-...`, or None."""
+    name, _, alias = uri.removeprefix("models:/").partition("@")
+    name, _, version = name.partition("/")
+    try:
+        if alias:
+            return client.get_model_version_by_alias(name, alias).run_id
+        return (
+            client.get_model_version(name, version).run_id if version else client.get_logged_model(name).source_run_id
+        )
+    except mlflow.MlflowException:
+        return None

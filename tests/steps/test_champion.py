@@ -66,6 +66,17 @@ def test_before_a_candidate_is_chosen_nothing_is_trained_once_more(tmp_path: Pat
     assert not [it for it in found if "champion" in it]
 
 
+def test_what_is_registered_has_no_key_before_the_choice(tmp_path: Path) -> None:
+    before, after = job(tmp_path, tuning=None), job(tmp_path, "default", tuning=None)
+    assert before.select is not None
+    assert key_of(before.select) is None
+    assert key_of(before.report) is None
+    assert after.select is not None
+    key = key_of(after.select)
+    assert key is not None
+    assert list(key.parts["upstream"]) == ["prepare", "select", "train champion default"]
+
+
 @pytest.mark.parametrize("role", CHAMPIONS)
 def test_the_chosen_candidate_is_trained_once_more_before_test_is_opened(tmp_path: Path, role: str) -> None:
     found = titles(job(tmp_path, role))
