@@ -68,9 +68,9 @@ NOISES = (
     Noise("half is learnt", 0.90, 0.30, 0.45, 0.05, 0.05),
 )
 MEASURED = ("penguins", "digits")
-"""Those after what was measured: of penguins delta-m has .9 points by the test rows of one split and 1.4 between its five
-replicates, of digits .25 and .7; of "copies" of 500 rows, trained three times on each of 14 tables, a tenth of the variance
-of trainings was that of what was learnt. Of these things are asked; the others show where that ends.
+"""Those after what was measured: of penguins delta-m has .9 points by the test rows of one split and 1.4 between its
+five replicates, of digits .25 and .7; of "copies" of 500 rows, trained three times on each of 14 tables, a tenth of the
+variance of trainings was that of what was learnt. Of these things are asked; the others show where that ends.
 """
 
 COVERED, FALSE, WRONG, WIDTH = 93.0, 5.0, 0.5, 0.8
