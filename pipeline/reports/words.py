@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.metrics import LOWER_IS_BETTER, TITLES, of_one
 from pipeline.analysis.statistics.decision import Decision
+from pipeline.config.data import OuterFolds
 from pipeline.printable import printable
 
 MOST = 4
@@ -91,15 +92,33 @@ def clearly(found: Decision) -> str:
     return " and ".join(clear)
 
 
-def settling(found: Decision, setting: str) -> str:
+def every_row_tests(outer: OuterFolds, tested: int, rows: int) -> str:
+    """`every row tests: 5 folds, twice (10 replicates)`; of rows in order of time how many do.
+
+    Args:
+        outer: How.
+        tested: Rows that test.
+        rows: All of them.
+    """
+    which = "every row tests" if tested == rows else f"{tested:,} of {rows:,} rows test"
+    return f"{which}: {outer} ({outer.folds * outer.repeats} replicates)"
+
+
+def settling(found: Decision, setting: str, outer: OuterFolds | None = None) -> str:
     """What would settle it, and from which effect on this would have been seen.
 
     Args:
         found: Of which nothing is known yet.
         setting: That says how many replicates or seeds there are, such as `training.seeds`.
+        outer: How every row tests, which says it instead.
     """
     if found.replicates:
-        most = f"{setting}={found.replicates} would narrow it most"
+        more = f"{setting}={found.replicates}"
+        if outer:
+            more = f"data.test={{folds: {outer.folds}, repeats: {math.ceil(found.replicates / outer.folds)}}}"
+        most = f"{more} would narrow it most"
+    elif outer:
+        most = "more rows would narrow it most, more repeats of data.test little"
     else:
         most = f"more test rows would narrow it most, a larger {setting} little"
     if found.smallest != found.smallest:

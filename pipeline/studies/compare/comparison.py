@@ -15,6 +15,7 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.config.compare import EQUAL, TUNED
+from pipeline.config.data import OuterFolds
 
 REFERENCES = (SINGLE, EQUAL, TUNED)
 """What all arms are held against."""
@@ -39,6 +40,7 @@ class Comparison:
         command: That makes this comparison again.
         margin: See `pipeline.config.decision`.
         notes: What a reader should know, a sentence each.
+        outer: How every row tests; None for one split.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Comparison:
     command: str = ""
     margin: float = 0.01
     notes: tuple[str, ...] = ()
+    outer: OuterFolds | None = None
 
     @property
     def metrics(self) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pipeline.config import Experiment
 from pipeline.config.compare import TUNED
 from pipeline.config.tasks import titles
 from pipeline.steps.context import Context
+from pipeline.steps.data import folds_of
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.page import PageStep
 from pipeline.steps.runs.logged import notes, openings
@@ -98,6 +99,7 @@ class Compare(PageStep):
             command=context.command,
             margin=self.experiment.decision.margin,
             notes=tuple(notes(context, (tags.FALLBACKS,), "train")),
+            outer=folds_of(self._prepare.outputs),
         )
 
     def _row(self, train: Train, trials: "pd.DataFrame") -> dict[str, Any]:
