@@ -101,7 +101,7 @@ def _prepared(name: str, table: Table, folder: Path, seeds: int) -> tuple[Prepar
     targets = ",".join(f"{column}:{kind}" for column, kind in table.targets.items())
     file = folder / f"{name}.yaml"
     file.write_text(draft_table(path, parse(targets), name, folder))
-    experiment = load(str(file), {"training.seeds": seeds, "tuning": None}, folder)
+    experiment = load(str(file), {"data.test": 0.2, "training.seeds": seeds, "tuning": None}, folder)
     arrays = folder / "prepared"
     arrays.mkdir()
     prepare(experiment, Place("sample", folder, None, folder, folder), arrays, lambda _: None)

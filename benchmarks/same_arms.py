@@ -99,7 +99,7 @@ def _better(scores: TaskScores, against: TaskScores, share: float) -> TaskScores
 
 def _experiment(repeat: int, arm: int, values: Mapping[str, Any]) -> Experiment:
     seed = _FIRST_SEED + ARMS * repeat + arm
-    return load("digits", {"training.seeds": SEEDS, **values, "seed": seed}, REPOSITORY)
+    return load("digits", {"data.test": 0.2, "training.seeds": SEEDS, **values, "seed": seed}, REPOSITORY)
 
 
 def _prepared(experiment: Experiment, folder: Path) -> Prepared:

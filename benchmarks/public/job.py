@@ -31,7 +31,13 @@ from pipeline.steps.step import perform
 from pipeline.studies.compare.run import training
 from pipeline.training.length import length_of
 
-SETTINGS: Mapping[str, Any] = {"baselines.reference": False, "slots": 8, "processes": 1, "device": "cpu"}
+SETTINGS: Mapping[str, Any] = {
+    "data.test": 0.2,
+    "baselines.reference": False,
+    "slots": 8,
+    "processes": 1,
+    "device": "cpu",
+}
 """Of every job, as `--set` gives them. The reference is computed here, without a limit of time that matters."""
 
 REFERENCE_S = 1_800.0

@@ -31,17 +31,13 @@ class Rows:
     at: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, split: Split, device: str = "cpu") -> "Rows":
-        """All of a split.
-
-        Raises:
-            Failure: The device has no room for them.
-        """
+    def of(cls, split: Split) -> "Rows":
+        """All of a split."""
         inputs, labels, at = (
             {name: torch.from_numpy(array) for name, array in arrays.items()}
             for arrays in (split.inputs, split.labels, split.at)
         )
-        return cls(inputs, labels, split.without, at).to(device)
+        return cls(inputs, labels, split.without, at)
 
     def to(self, device: str) -> "Rows":
         """The same on a device.
@@ -137,13 +133,10 @@ class Seen:
 
 
 def joined(splits: Sequence[Split]) -> tuple[Rows, dict[str, Tensor]]:
-    """The rows of several splits under one another, and at which place those of each split begin.
-
-    Inputs that splits share are there once.
+    """The rows of V splits under one another; inputs that several of them share are there once.
 
     Returns:
-        The rows, and by source int64 [V, 1] of V splits; places of the splits are those of `Rows.places`, and so are
-        the joined ones.
+        The rows, and by source at which place those of each split begin, int64 [V, 1].
     """
     if len(splits) == 1:
         return replace(Rows.of(splits[0]), without={}), {source: _begins([0]) for source in splits[0].inputs}

@@ -69,7 +69,7 @@ class ReportData:
         if self.outer is None:
             return ""
         rows = sum(count for it in self.manifest["sources"].values() for count in it["rows"].values())
-        return every_row_tests(self.outer, sum(self.manifest["outer"]["tested"].values()), rows)
+        return every_row_tests(self.outer, sum(self.manifest["outer"].get("tested", {}).values()), rows)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -113,6 +113,11 @@ class ReportData:
         """Networks of the compared arm."""
         scores = self.evaluation.scores
         return int(scores[scores["candidate"] == self.shared]["num_seeds"].min())
+
+    @property
+    def folds(self) -> int:
+        """Where every row tests, how many folds that is done in; else 0."""
+        return int(self.manifest.get("outer", {}).get("folds", 0))
 
     @property
     def replicates_setting(self) -> str:

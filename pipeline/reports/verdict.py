@@ -94,7 +94,7 @@ def _follows(data: ReportData) -> str:
     }
     if found.word in advice:
         return f"{advice[found.word]}; {champion}"
-    settled = f"; {settling(found, data.replicates_setting, data.outer)}" if found.word == "unknown" else ""
+    settled = f"; {settling(found, data.replicates_setting, data.folds)}" if found.word == "unknown" else ""
     return f"{champion[0].upper()}{champion[1:]}{settled}"
 
 
@@ -168,14 +168,16 @@ def _knowledge(data: ReportData) -> str:
             "There is one seed only: these 95 % intervals know the rows of the test split, by resampling them, and not "
             "how much another training would change."
         )
-    replicated = data.outer or (data.replicates and data.compares_tuned)
-    what = f"{data.seeds if data.outer else data.replicates} replicates" if replicated else f"{data.seeds} seeds"
-    rows = "all rows, which test" if data.outer else "the rows of the test split"
+    what = f"{data.replicates} replicates" if data.replicates and data.compares_tuned else f"{data.seeds} seeds"
     delta = _DELTA_M if len(data.evaluation.delta_m) else ""
+    tested, rows = "test", "the rows of the test split"
+    if data.folds:
+        what, rows = f"{data.seeds} replicates", "all rows"
+        tested = f"test, which every row is in turn: each replicate is scored on a fold of its own, of {data.folds}"
     return (
-        f"{delta}Points are percentage points of {_metrics(data)} on test. Every interval covers 95 %; its standard "
-        f"error is that of {rows}, by resampling them, and that between {what}, added. A task is "
-        "clear, and p small, after Holm's correction for the number of tasks."
+        f"{delta}Points are percentage points of {_metrics(data)} on {tested}. Every interval covers 95 %; its "
+        f"standard error is that of {rows}, by resampling them, and that between {what}, added. A task is clear, and p "
+        "small, after Holm's correction for the number of tasks."
     )
 
 

@@ -104,23 +104,19 @@ def every_row_tests(outer: OuterFolds, tested: int, rows: int) -> str:
     return f"{which}: {outer} ({outer.folds * outer.repeats} replicates)"
 
 
-def settling(found: Decision, setting: str, outer: OuterFolds | None = None) -> str:
+def settling(found: Decision, setting: str, folds: int = 0) -> str:
     """What would settle it, and from which effect on this would have been seen.
 
     Args:
         found: Of which nothing is known yet.
         setting: That says how many replicates or seeds there are, such as `training.seeds`.
-        outer: How every row tests, which says it instead.
+        folds: Where every row tests, how many times that many replicates there are: their repeats are set instead.
     """
-    if found.replicates:
-        more = f"{setting}={found.replicates}"
-        if outer:
-            more = f"data.test={{folds: {outer.folds}, repeats: {math.ceil(found.replicates / outer.folds)}}}"
-        most = f"{more} would narrow it most"
-    elif outer:
-        most = "more rows would narrow it most, more repeats of data.test little"
-    else:
-        most = f"more test rows would narrow it most, a larger {setting} little"
+    rows, larger, value = "test rows", f"a larger {setting}", found.replicates
+    if folds:
+        rows, larger, setting = "rows", "more repeats of the folds", "data.test"
+    more = f"{{folds: {folds}, repeats: {math.ceil(value / folds)}}}" if folds and value else value
+    most = f"{setting}={more} would narrow it most" if more else f"more {rows} would narrow it most, {larger} little"
     if found.smallest != found.smallest:
         return most
     return f"an effect of {found.smallest:.2f} % would have been seen in four of five tries, and {most}"

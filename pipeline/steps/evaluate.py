@@ -93,9 +93,9 @@ class Evaluate(Step):
         _record_opening(context, run, self._prepare.digest, [candidate.title for candidate in candidates])
         log_datasets(run, prepared, ("test",))
         test = open_test_split(prepared)
-        for name, task in prepared.tasks.items():
-            if task.unseen:
-                context.console.detail(unseen_line(name, task.unseen))
+        tasks = [task for seen in prepared.replicates or (prepared,) for task in seen.tasks.items()]
+        for line in dict.fromkeys(unseen_line(name, task.unseen) for name, task in tasks if task.unseen):
+            context.console.detail(line)
         references = self._references(context, prepared, test)
         evaluation = evaluate(
             candidates, test, context.console.detail, references.scores, references.constants, self._against

@@ -21,7 +21,7 @@ class Slot:
         name: Its name, `seed/0` or `trial/7`.
         experiment: Its own settings.
         stream: Initial weights and dropout.
-        data_stream: Order of the data; slots that share it share each batch.
+        data_stream: Order of the data; slots that share it and see the same rows share each batch.
         fold: That it holds out of its training and is validated on; None where there is a validation split.
         replicate: Whose split it sees where every row tests; None for the one split that there is otherwise.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from pipeline.config import Experiment
 from pipeline.data.prepare import prepare
@@ -115,6 +115,7 @@ def assert_unknown(one: Path, other: Path, row: int, timed: bool = False, change
 @pytest.mark.parametrize("by", BY)
 @settings(max_examples=5)
 @given(row=st.integers(0, ROWS - 1), labels=LABELS)
+@example(row=3, labels={"kind": "new", "sold": "", "price": "1e6", "red": "", "moods": "aaa|joy"})
 def test_no_label_of_a_tested_row_is_known_before_test_opens(
     form: str, by: str, row: int, labels: dict[str, str]
 ) -> None:
@@ -128,6 +129,7 @@ def test_no_label_of_a_tested_row_is_known_before_test_opens(
 
 
 @settings(max_examples=5)
+@example(row=3, tag="B-AAA")
 @given(row=st.integers(0, 39), tag=st.sampled_from([*TAGS, "B-AAA", "B-ZZZ", "_"]))
 def test_no_tag_of_a_tested_sentence_is_known_before_test_opens(row: int, tag: str) -> None:
     with TemporaryDirectory() as name:

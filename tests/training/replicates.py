@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared, PreparedTask, inputs_file, labels_file, rows_file, shared_file
 from pipeline.training.slot import Slot, seed_slots
 from tests.training.made import random_data
@@ -72,12 +72,7 @@ def as_one_split(prepared: Prepared, slot: Slot) -> tuple[Prepared, Slot]:
 
 def own_seeds(experiment: Experiment, prepared: Prepared) -> list[Slot]:
     """A slot a replicate."""
-    return seed_slots(
-        experiment.model_copy(
-            update={"training": experiment.training.model_copy(update={"seeds": len(prepared.replicates)})}
-        ),
-        prepared,
-    )
+    return seed_slots(with_values(experiment, {"training.seeds": len(prepared.replicates)}), prepared)
 
 
 def _in_own_unit(task: PreparedTask, number: int) -> PreparedTask:

@@ -4,6 +4,13 @@ se^2 = variance of the mean under resampling of the test rows (bootstrap, Efron 
 groups where the source has them) + variance between replicates (or seeds) / their number. Degrees of freedom after
 Welch (1947, Biometrika 34) and Satterthwaite (1946, Biometrics Bulletin 2); two-sided Student t.
 
+Where every row tests it is the same sum, over all tested rows and over replicates with folds of their own. These share
+training rows, so that the variance between them knows little of what a whole other sample would change, and no estimate
+from one sample does (Bengio and Grandvalet 2004, JMLR 5; Bates, Hastie and Tibshirani, arXiv 2104.00673). But folds are
+of other rows, so that the variance between replicates holds that of the rows once more, with two repeats half of it:
+this is what covers the rest, as `benchmarks.coverage` and `benchmarks.truth` measure. A factor for shared rows in its
+place (Nadeau and Bengio 2003, Machine Learning 52) gives intervals as wide as those of one split.
+
 Shapes: K seeds, N rows, G groups of rows, R resamples, M columns.
 """
 

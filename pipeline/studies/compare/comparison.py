@@ -15,7 +15,6 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.config.compare import EQUAL, TUNED
-from pipeline.config.data import OuterFolds
 
 REFERENCES = (SINGLE, EQUAL, TUNED)
 """What all arms are held against."""
@@ -40,7 +39,7 @@ class Comparison:
         command: That makes this comparison again.
         margin: See `pipeline.config.decision`.
         notes: What a reader should know, a sentence each.
-        outer: How every row tests; None for one split.
+        folds: Where every row tests, how many folds that is done in; else 0.
     """
 
     name: str
@@ -56,7 +55,7 @@ class Comparison:
     command: str = ""
     margin: float = 0.01
     notes: tuple[str, ...] = ()
-    outer: OuterFolds | None = None
+    folds: int = 0
 
     @property
     def metrics(self) -> dict[str, str]:

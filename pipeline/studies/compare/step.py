@@ -9,7 +9,6 @@ from pipeline.config import Experiment
 from pipeline.config.compare import TUNED
 from pipeline.config.tasks import titles
 from pipeline.steps.context import Context
-from pipeline.steps.data import folds_of
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.page import PageStep
 from pipeline.steps.runs.logged import notes, openings
@@ -99,8 +98,14 @@ class Compare(PageStep):
             command=context.command,
             margin=self.experiment.decision.margin,
             notes=tuple(notes(context, (tags.FALLBACKS,), "train")),
-            outer=folds_of(self._prepare.outputs),
+            folds=self._folds(),
         )
+
+    def _folds(self) -> int:
+        from pipeline.data.prepared import MANIFEST
+
+        manifest = json.loads((self._prepare.outputs / MANIFEST).read_text(encoding="utf-8"))
+        return int(manifest.get("outer", {}).get("folds", 0))
 
     def _row(self, train: Train, trials: "pd.DataFrame") -> dict[str, Any]:
         """What the study of an arm chose, replicate by replicate."""

@@ -55,10 +55,27 @@ def blocks(share: Sequence[Slot], most: int, shape: Shape = Slot.shape) -> list[
     for _, group in groupby(sorted(share, key=shape), key=shape):
         alike = list(group)
         wanted = alike[0].experiment.slots
-        count = math.ceil(len(alike) / (most if wanted == "auto" else wanted))
-        edges = [len(alike) * part // count for part in range(count + 1)]
-        stacks += [alike[start:end] for start, end in pairwise(edges)]
+        size = most if wanted == "auto" else wanted
+        for part in _sharing_batches(alike, size):
+            count = math.ceil(len(part) / size)
+            edges = [len(part) * number // count for number in range(count + 1)]
+            stacks += [part[start:end] for start, end in pairwise(edges)]
     return stacks
+
+
+def _sharing_batches(alike: list[Slot], size: int) -> list[list[Slot]]:
+    """Slots of one shape, cut where they see other rows: those apart that share each batch and fill half a stack.
+
+    A batch of all slots is gathered once; but a few slots train faster beside others than by themselves.
+    """
+    if len({(slot.replicate, slot.fold) for slot in alike}) == 1:
+        return [alike]
+    by_batches: dict[Any, list[Slot]] = {}
+    for slot in alike:
+        by_batches.setdefault((slot.replicate, slot.fold, slot.data_stream), []).append(slot)
+    filled = [part for part in by_batches.values() if len(part) > 1 and 2 * len(part) >= size]
+    rest = [slot for part in by_batches.values() if part not in filled for slot in part]
+    return [*filled, rest] if rest else filled
 
 
 def _done(shares: Shares, lags: Sequence[float], cost: Cost) -> list[float]:

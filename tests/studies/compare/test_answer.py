@@ -43,7 +43,9 @@ def said(contrasts: pd.DataFrame, tuned: Decision | None = None, **others: Word)
     """The first line where the tuned weights are decided of so, and other arms have these words."""
     decisions = {(TUNED, SINGLE): tuned or decided("unknown", smallest=2.5, replicates=10, narrows="replicates")}
     decisions |= {(arm, SINGLE): decided(word) for arm, word in others.items()}
-    found = SimpleNamespace(contrasts=contrasts, decisions=decisions, decision=decisions[TUNED, SINGLE], margin=0.01)
+    found = SimpleNamespace(
+        contrasts=contrasts, decisions=decisions, decision=decisions[TUNED, SINGLE], margin=0.01, folds=0
+    )
     return decision(cast(Comparison, found))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.config import Experiment, with_values
+from pipeline.draws import Stream
 from pipeline.training.slot import Slot
 from pipeline.training.workers.load_balancing import Shares, balanced, blocks, makespan
 from tests.training.made import experiment_on, random_data, trials
@@ -87,3 +88,30 @@ def test_slots_of_several_shapes_are_stacked_apart(experiment: Experiment) -> No
         ["trial/0", "trial/2"],
         ["trial/1", "trial/3"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("trials_of", "most", "wanted"),
+    [
+        ([1] * 10, 8, [5, 5]),
+        ([2] * 4, 8, [8]),
+        ([4] * 3, 8, [4, 4, 4]),
+        ([4, 1, 1, 1], 8, [4, 3]),
+        ([8, 8], 8, [8, 8]),
+        ([1] * 4, 2, [2, 2]),
+        ([1] * 3, 1, [1, 1, 1]),
+    ],
+)
+def test_slots_that_share_each_batch_are_not_parted_for_those_that_see_other_rows(
+    trials_of: list[int], most: int, wanted: list[int], experiment: Experiment
+) -> None:
+    numbers = [fold for turn in range(max(trials_of)) for fold, count in enumerate(trials_of) if turn < count]
+    streams = [Stream(0, f"study/0/fold/{fold}") for fold in range(len(trials_of))]
+    slots = [
+        replace(slot, name=str(place), fold=fold, data_stream=streams[fold])
+        for place, (fold, slot) in enumerate(zip(numbers, trials([experiment] * len(numbers)), strict=True))
+    ]
+    found = blocks(slots, most)
+    assert [len(block) for block in found] == wanted
+    for block in found:
+        assert len({slot.fold for slot in block}) in (1, len(block)) or 2 * max(trials_of) < most
