@@ -3,10 +3,7 @@
 Nothing else asks: an experiment is settled before its steps are made.
 """
 
-from pydantic import ValidationError
-
 from pipeline.config import Experiment, with_values
-from pipeline.config.problems import one_line
 from pipeline.errors import UserError
 from pipeline.steps.context import Context
 from pipeline.steps.data import folds_of
@@ -58,10 +55,7 @@ def settled(experiment: Experiment, replicates: int, why: str) -> Experiment:
                 "data.test a share such as 0.2"
             )
     values = {"training.seeds": replicates} | ({"tuning.replicates": replicates} if experiment.tuning else {})
-    try:
-        return with_values(experiment, values)
-    except ValidationError as error:
-        raise UserError(one_line(error)) from None
+    return _checked(with_values(experiment, values))
 
 
 def _settle(context: Context, prepare: Step) -> None:
@@ -70,10 +64,16 @@ def _settle(context: Context, prepare: Step) -> None:
         context.every_row_tests = True
         context.experiment = settled(context.experiment, count, f"the data have {count} replicates ({outer})")
         return
+    _checked(context.experiment)
+
+
+def _checked(experiment: Experiment) -> Experiment:
+    """The experiment, if its trials can be dealt out."""
     try:
-        context.experiment.check_trials()
+        experiment.check_trials()
     except ValueError as error:
         raise UserError(str(error)) from None
+    return experiment
 
 
 def _written(experiment: Experiment) -> dict[str, int]:
