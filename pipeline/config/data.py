@@ -66,6 +66,9 @@ class OuterFolds(Settings):
     folds: Annotated[int, REPEATS] = Field(ge=2)
     repeats: Annotated[int, REPEATS] = Field(default=2, ge=1)
 
+    def __str__(self) -> str:
+        return f"{self.folds} folds{ {1: '', 2: ', twice'}.get(self.repeats, f', {self.repeats} times') }"
+
 
 _MOST = 1024  # replicates
 _Share = Annotated[float, Field(gt=0.0, lt=1.0)]

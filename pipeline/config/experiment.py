@@ -122,7 +122,7 @@ class Experiment(Settings):
     def _consistent(self) -> "Experiment":
         self.balancing.check(self.tasks)
         self._check_method()
-        if not self.awaits_data or (self.tuning and self.tuning.replicates):
+        if not self.awaits_data:
             self.check_trials()
         self._check_augmented()
         if self.training.epochs is not None and self.training.updates != "auto":

@@ -11,6 +11,8 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.statistics.decision import Decision, decide_between
 from pipeline.analysis.tables import TUNED_AGAINST_UNTUNED, primary
+from pipeline.config.data import OuterFolds
+from pipeline.reports.words import every_row_tests
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,20 @@ class ReportData:
     recipe: str = ""
     replicates: int | None = None
     optimism: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def outer(self) -> OuterFolds | None:
+        """How every row tests; None for one split."""
+        found = self.manifest.get("outer")
+        return OuterFolds(folds=found["folds"], repeats=found["repeats"]) if found else None
+
+    @property
+    def tested(self) -> str:
+        """How every row tests, in words; empty for one split."""
+        if self.outer is None:
+            return ""
+        rows = sum(count for it in self.manifest["sources"].values() for count in it["rows"].values())
+        return every_row_tests(self.outer, sum(self.manifest["outer"].get("tested", {}).values()), rows)
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
+from pipeline.analysis.tables import primary
 from pipeline.reports.data import ReportData
 from pipeline.reports.words import (
     MOST,
@@ -28,12 +29,14 @@ _DELTA_M = "Delta-m is the mean over tasks of the change relative to the single-
 
 def verdict(data: ReportData) -> str:
     """Two plain sentences at most: the decision with what it is of, and what the champion reaches and follows."""
-    return f"{_decided(data)}. {_follows(data)}."
+    tested = f"; {data.tested}" if data.tested else ""
+    return f"{_decided(data)}{tested}. {_follows(data)}."
 
 
 def details(data: ReportData) -> list[str]:
     """What the first line does not say: what was left out, the recipe, delta-m, tuning, what the intervals know."""
-    said = [*data.left_out, *filter(None, (data.recipe, data.champion_why, _disagreement(data), _unfinished(data)))]
+    why = (_every_row(data), data.recipe, data.champion_why, _champion(data), _disagreement(data), _unfinished(data))
+    said = [*data.left_out, *filter(None, why), *_left_out(data)]
     said += _some(unbeaten(data.evaluation, data.metrics), "On {} more tasks no network beats the constant prediction.")
     said += [_delta_m(row) for row in data.evaluation.delta_m.to_dict("records") if row["candidate"] != "separate"]
     if len(tuned := data.difference(data.of_role("tuned"), data.of_role("default"))):
@@ -119,6 +122,38 @@ def _disagreement(data: ReportData) -> str:
         called = _CALLED.get(data.champion, data.champion)
         return f"Validation chose {called}, which shares, as champion, although by test sharing hurts."
     return ""
+
+
+def _every_row(data: ReportData) -> str:
+    """How the rows test, where all of them do."""
+    if not data.tested:
+        return ""
+    return (
+        f"{data.tested[0].upper()}{data.tested[1:]}. Each replicate is the whole procedure, without the fold that it "
+        "tests; metrics are of each fold, then averaged."
+    )
+
+
+def _champion(data: ReportData) -> str:
+    """What the champion is, where every row tests, and whose figures these are."""
+    if data.outer is None or data.champion is None:
+        return ""
+    called = _CALLED.get(data.champion, data.champion)
+    return (
+        f"What is registered is {called}, trained once more on all rows but validation: no row is left to test it, so "
+        f"its figures are those of the {data.outer.folds * data.outer.repeats} replicates."
+    )
+
+
+def _left_out(data: ReportData) -> list[str]:
+    """Of each task's primary metric, the folds on which it has no value."""
+    rows = primary(data.evaluation.scores)
+    most = rows.groupby(["task", "metric"], sort=False)["left_out"].max() if "left_out" in rows else {}
+    return [
+        f"{TITLES[str(metric)]} of {task} leaves out {count} of {data.seeds} folds, which lack a class."
+        for (task, metric), count in dict(most).items()
+        if count
+    ]
 
 
 def _unfinished(data: ReportData) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.metrics import LOWER_IS_BETTER, TITLES, of_one
 from pipeline.analysis.statistics.decision import Decision
+from pipeline.config.data import OuterFolds
 from pipeline.printable import printable
 
 MOST = 4
@@ -91,6 +92,18 @@ def clearly(found: Decision) -> str:
     return " and ".join(clear)
 
 
+def every_row_tests(outer: OuterFolds, tested: int, rows: int) -> str:
+    """`every row tests: 5 folds, twice (10 replicates)`; of rows in order of time how many do.
+
+    Args:
+        outer: How.
+        tested: Rows that test.
+        rows: All of them.
+    """
+    which = "every row tests" if tested == rows else f"{tested:,} of {rows:,} rows test"
+    return f"{which}: {outer} ({outer.folds * outer.repeats} replicates)"
+
+
 def settling(found: Decision, setting: str, folds: int = 0) -> str:
     """What would settle it, and from which effect on this would have been seen.
 
@@ -101,9 +114,9 @@ def settling(found: Decision, setting: str, folds: int = 0) -> str:
     """
     rows, larger, value = "test rows", f"a larger {setting}", found.replicates
     if folds:
-        rows, larger, setting = "rows", "more repeats of the folds", "data.test.repeats"
-        value = math.ceil(value / folds) if value else None
-    most = f"{setting}={value} would narrow it most" if value else f"more {rows} would narrow it most, {larger} little"
+        rows, larger, setting = "rows", "more repeats of the folds", "data.test"
+    more = f"{{folds: {folds}, repeats: {math.ceil(value / folds)}}}" if folds and value else value
+    most = f"{setting}={more} would narrow it most" if more else f"more {rows} would narrow it most, {larger} little"
     if found.smallest != found.smallest:
         return most
     return f"an effect of {found.smallest:.2f} % would have been seen in four of five tries, and {most}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment
+from pipeline.config.data import OuterFolds
 from pipeline.tracking.keys import digest
 
 if TYPE_CHECKING:
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 
 ALL_ROWS = {"rows": "all"}
 """Part of the key of a step that learns from all rows but validation, where every row tests."""
+
+
+def folds_of(folder: Path) -> OuterFolds | None:
+    """How every row tests in a folder of prepared data; None for one split."""
+    from pipeline.data.prepared import MANIFEST
+
+    outer = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("outer")
+    return OuterFolds(folds=outer["folds"], repeats=outer["repeats"]) if outer else None
 
 
 def opened(prepare: "Step", experiment: Experiment, whole: bool = False) -> "Prepared":

@@ -20,6 +20,7 @@ from pipeline.steps.tune import TRIALS, mean_objective, winners_in
 from pipeline.tracking.keys import versions
 
 if TYPE_CHECKING:
+    from pipeline.data.prepared import Prepared
     from pipeline.reports import ReportData
     from pipeline.tracking.run import Run
 
@@ -111,20 +112,26 @@ class Report(PageStep):
     def _facts(self) -> dict[str, str]:
         from pipeline.data.prepared import open_prepared
 
-        sources = open_prepared(self._prepare.outputs).sources
-        rows = "; ".join(
-            f"{name}: " + ", ".join(f"{count:,} {split}" for split, count in it.rows.items())
-            for name, it in sources.items()
-        )
+        prepared = open_prepared(self._prepare.outputs)
+        replicates = prepared.replicates
+        splits = {"rows of the champion": prepared, "rows of a replicate": replicates[0]} if replicates else {}
         return {
             "data": self.experiment.data.variant,
-            "rows": rows,
+            **{name: _rows(it) for name, it in (splits or {"rows": prepared}).items()},
             **({"folds": str(folds)} if (folds := self.experiment.training.folds) else {}),
-            "seeds": str(self.experiment.training.seeds),
+            "replicates" if replicates else "seeds": str(self.experiment.training.seeds),
             "precision": self.experiment.precision,
             "versions": ", ".join(f"{name} {version}" for name, version in versions("optuna", "mlflow").items()),
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         }
+
+
+def _rows(prepared: "Prepared") -> str:
+    """How many rows each source has in each split."""
+    return "; ".join(
+        f"{name}: " + ", ".join(f"{count:,} {split}" for split, count in it.rows.items())
+        for name, it in prepared.sources.items()
+    )
 
 
 def _steps(context: Context) -> list[dict[str, Any]]:

@@ -3,16 +3,10 @@
 Nothing else asks: an experiment is settled before its steps are made.
 """
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import ValidationError
-
 from pipeline.config import Experiment, with_values
-from pipeline.config.problems import one_line
 from pipeline.errors import UserError
 from pipeline.steps.context import Context
+from pipeline.steps.data import folds_of
 from pipeline.steps.prepare import Prepare
 from pipeline.steps.step import Step, look_up, perform
 
@@ -61,31 +55,25 @@ def settled(experiment: Experiment, replicates: int, why: str) -> Experiment:
                 "data.test a share such as 0.2"
             )
     values = {"training.seeds": replicates} | ({"tuning.replicates": replicates} if experiment.tuning else {})
-    try:
-        return with_values(experiment, values)
-    except ValidationError as error:
-        raise UserError(one_line(error)) from None
+    return _checked(with_values(experiment, values))
 
 
 def _settle(context: Context, prepare: Step) -> None:
-    from pipeline.data.prepared import MANIFEST
-
-    outer = json.loads((prepare.outputs / MANIFEST).read_text(encoding="utf-8")).get("outer")
-    if outer:
+    if outer := folds_of(prepare.outputs):
+        count = outer.folds * outer.repeats
         context.every_row_tests = True
-        context.experiment = settled(context.experiment, outer["replicates"], f"the data have {in_words(outer)}")
+        context.experiment = settled(context.experiment, count, f"the data have {count} replicates ({outer})")
         return
+    _checked(context.experiment)
+
+
+def _checked(experiment: Experiment) -> Experiment:
+    """The experiment, if its trials can be dealt out."""
     try:
-        context.experiment.check_trials()
+        experiment.check_trials()
     except ValueError as error:
         raise UserError(str(error)) from None
-
-
-def in_words(outer: Mapping[str, Any]) -> str:
-    """How every row tests, as the manifest of the data has it: `10 replicates (5 folds, twice)`."""
-    folds, repeats = outer["folds"], outer["repeats"]
-    often = {1: "", 2: ", twice"}.get(repeats, f", {repeats} times")
-    return f"{outer['replicates']} replicates ({folds} folds{often})"
+    return experiment
 
 
 def _written(experiment: Experiment) -> dict[str, int]:

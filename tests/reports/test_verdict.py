@@ -112,7 +112,7 @@ def test_what_is_not_known_yet_says_what_would_settle_it() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (Decision("unknown", replicates=13), "data.test.repeats=3 would narrow it most"),
+        (Decision("unknown", replicates=13), "data.test={folds: 5, repeats: 3} would narrow it most"),
         (Decision("unknown"), "more rows would narrow it most, more repeats of the folds little"),
     ],
 )
@@ -125,6 +125,35 @@ def test_where_every_row_tests_the_details_say_so() -> None:
     lines = " ".join(details(replace(report_data({"a": 0.7, "b": 0.6}, {"a": 0.8, "b": 0.6}, 10), manifest=outer)))
     assert "on test, which every row is in turn: each replicate is scored on a fold of its own, of 5." in lines
     assert "its standard error is that of all rows, by resampling them, and that between 10 replicates, added" in lines
+    assert lines.startswith("Every row tests: 5 folds, twice (10 replicates). Each replicate is the whole procedure")
+
+
+def replicated(tested: int = 90, **changes: Any) -> ReportData:
+    """Ten replicates of the outer folds of a table of 90 rows, of which so many test."""
+    outer = {"folds": 5, "repeats": 2, "replicates": 10, "tested": {"x": tested}}
+    manifest = {"sources": {"x": {"rows": {"train": 81, "validation": 9}}}, "tasks": {}, "outer": outer}
+    return replace(report_data({"a": 0.7, "b": 0.6}, {"a": 0.8, "b": 0.6}, 10), manifest=manifest, **changes)
+
+
+def test_where_every_row_tests_the_first_line_says_how() -> None:
+    assert "; every row tests: 5 folds, twice (10 replicates). " in verdict(replicated())
+    assert "; 45 of 90 rows test: 5 folds, twice (10 replicates). " in verdict(replicated(45))
+
+
+def test_the_figures_of_a_champion_that_nothing_tests_are_said_to_be_those_of_the_replicates() -> None:
+    said = " ".join(details(replicated(champion="default")))
+    assert "What is registered is the experiment as written, trained once more on all rows but validation" in said
+    assert "its figures are those of the 10 replicates" in said
+    assert "What is registered" not in " ".join(details(replicated()))  # nothing was
+
+
+def test_folds_without_a_class_are_counted_where_a_metric_leaves_them_out() -> None:
+    data = replicated()
+    scores = data.evaluation.scores.assign(left_out=0)
+    scores.loc[scores["task"] == "b", "left_out"] = 3
+    said = " ".join(details(replace(data, evaluation=replace(data.evaluation, scores=scores))))
+    assert "of b leaves out 3 of 10 folds, which lack a class." in said
+    assert "of a leaves out" not in said
 
 
 def test_the_margin_decides_what_matters() -> None:

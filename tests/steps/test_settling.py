@@ -129,12 +129,6 @@ def test_once_they_are_the_studies_and_the_experiment_as_written_have_keys(
     assert known == ["prepare", "train default", "tune", "tune single a", "tune single b"]
 
 
-def test_how_every_row_tests_is_said_in_words() -> None:
-    assert settling.in_words(TWICE) == "10 replicates (5 folds, twice)"
-    assert settling.in_words({"folds": 4, "repeats": 1, "replicates": 4}) == "4 replicates (4 folds)"
-    assert settling.in_words({"folds": 3, "repeats": 3, "replicates": 9}) == "9 replicates (3 folds, 3 times)"
-
-
 def test_a_share_needs_no_data_to_settle(project: Path) -> None:
     experiment = with_values(loaded(project), {"data.test": 0.2})
     assert not experiment.awaits_data

@@ -60,9 +60,10 @@ def as_compared(experiment: Experiment) -> Experiment:
     given = {"replicates": own.seeds or tuning.replicates, "trials": trials, "timeout": None}
     found = experiment.model_copy(update={"tuning": tuning.model_copy(update=given)})
     try:
-        return with_values(found, {})
-    except ValidationError as error:
-        raise UserError(f"compare: {one_line(error)}") from None
+        found.check_trials()
+    except ValueError as error:
+        raise UserError(f"compare: {error}") from None
+    return found
 
 
 def _plain(experiment: Experiment) -> Experiment:

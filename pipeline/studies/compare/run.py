@@ -27,6 +27,10 @@ def check(experiment: Experiment) -> None:
     Raises:
         UserError: See `arms`.
     """
+    if experiment.awaits_data:  # which tell to how many replicates trials are dealt out
+        tuning = experiment.tuning and experiment.tuning.model_copy(update={"trials": "auto"})
+        compare = experiment.compare.model_copy(update={"trials": None})
+        experiment = experiment.model_copy(update={"tuning": tuning, "compare": compare})
     arms(experiment)
 
 
