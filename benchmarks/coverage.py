@@ -62,14 +62,15 @@ class Noise:
 
 NOISES = (
     Noise("penguins", 0.90, 0.30, 0.45, 0.07, 0.02),
-    Noise("digits", 0.95, 0.30, 0.45, 0.11, 0.03),
+    Noise("digits", 0.97, 0.25, 0.45, 0.20, 0.06),
     Noise("rows decide", 0.85, 0.40, 0.10, 0.02, 0.01),
     Noise("trainings decide", 0.85, 0.10, 0.40, 0.20, 0.06),
     Noise("half is learnt", 0.90, 0.30, 0.45, 0.05, 0.05),
 )
-"""The first two as measured: delta-m has 1.0 and .3 points by the test rows of one split, and 1.4 and .7 between its
-five replicates; of "copies" of 500 rows, trained three times on each of several tables, a tenth of the variance of
-trainings was that of what was learnt. The others are what might be.
+MEASURED = ("penguins", "digits")
+"""Those after what was measured: of penguins delta-m has .9 points by the test rows of one split and 1.4 between its
+five replicates, of digits .25 and .7; of "copies" of 500 rows, trained three times on each of 14 tables, a tenth of the
+variance of trainings was that of what was learnt. Of these things are asked; the others show where that ends.
 """
 
 COVERED, FALSE, WRONG, WIDTH = 93.0, 5.0, 0.5, 0.8
@@ -190,8 +191,9 @@ def checks(found: pd.DataFrame) -> Iterator[tuple[str, bool]]:
     """What is asked, in words with what was found, and whether it holds.
 
     Args:
-        found: See `table`.
+        found: See `table`; of noises that were measured.
     """
+    found = found[found["noise"].isin(MEASURED)]
     both = found.pivot(index=["noise", "rows"], columns="design", values="half")
     for rows, own in found[found["design"] == "folds"].groupby("rows"):
         covered, false, wrong = (own[it].mean() for it in ("covered", "false", "wrong"))

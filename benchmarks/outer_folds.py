@@ -78,16 +78,8 @@ def _compared(rows: int, pairs: int) -> list[dict[str, float | str]]:
     for what in ("prepare", "train"):
         ratios = [more / less for more, less in zip(spent[what, folds], spent[what, one], strict=True)]
         seconds = {side: median(spent[what, side]) for side in SIDES}
-        shown.append(
-            {
-                "rows": rows,
-                "what": what,
-                **seconds,
-                "ratio": median(ratios),
-                "lowest": min(ratios),
-                "highest": max(ratios),
-            }
-        )
+        found = {"ratio": median(ratios), "lowest": min(ratios), "highest": max(ratios)}
+        shown.append({"rows": rows, "what": what, **seconds, **found})
     return shown
 
 

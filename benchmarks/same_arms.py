@@ -33,7 +33,7 @@ from pipeline.studies.compare.comparison import REFERENCES
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
 from pipeline.training.saved import load_network, save
-from pipeline.training.slot import SlotState, seed_slots
+from pipeline.training.slot import SlotState, seed_slots, slots_of
 from pipeline.training.stack.stack import Stack
 
 ARMS = 9
@@ -123,6 +123,6 @@ def _states(prepared: Prepared, experiments: Sequence[Experiment]) -> list[list[
 
 def _scores(prepared: Prepared, experiment: Experiment, states: Sequence[SlotState]) -> Scores:
     """Of an arm's networks on test, by way of the file that a training leaves."""
-    (path,) = save(prepared.folder, prepared, seed_slots(experiment, prepared), states)
+    (path,) = save(prepared.folder, prepared, slots_of([experiment] * len(states), prepared), states)
     network, _ = load_network(path, prepared, experiment)
     return score_network(network, prepared, open_test_split(prepared).rows)

@@ -97,7 +97,7 @@ class DataSettings(Settings):
     root: str | None = None
     prepared: str = ".headway"
     validation: Annotated[float, read_by("prepare", "train", "study")] = Field(default=0.1, ge=0.0, lt=1.0)
-    test: Annotated[Literal["auto"] | _Share | OuterFolds, read_by("prepare")] = 0.2
+    test: Annotated[Literal["auto"] | _Share | OuterFolds, read_by("prepare")] = "auto"
     mix: Annotated[Literal["longest", "proportional", "shortest", "temperature"], read_by("train", "study")] = "longest"
     temperature: Annotated[float, read_by("train", "study")] = Field(default=2.0, ge=1.0)
     text: Annotated[SerializeAsAny[VocabularySettings], BeforeValidator(VocabularySettings.of), read_by("prepare")] = (

@@ -26,67 +26,53 @@ class Limit:
     Attributes:
         most: So many folds at most.
         why: In words that follow "has".
-        of: What there is too little of: where it is `times`, fewer folds than asked for are made; and a `class` that
-            has hardly a row keeps no others from testing.
+        of: What there is too little of. Of `times` fewer folds than asked for are made; a `class` that has hardly a row
+            keeps no others from testing; times, and `groups` of which each is a fold, can be cut in one way alone.
     """
 
     most: int
     why: str
-    of: Literal["rows", "times", "class"] = "rows"
+    of: Literal["rows", "groups", "times", "class"] = "rows"
 
 
-def carried(limits: Mapping[str, Sequence[Limit]], wanted: OuterFolds | None = None) -> tuple[OuterFolds | None, str]:
-    """The folds that rows carry.
+def carried(
+    limits: Mapping[str, Sequence[Limit]], wanted: OuterFolds | None = None
+) -> tuple[OuterFolds | None, list[str]]:
+    """The folds that rows carry, all sources alike.
 
     Args:
         limits: By source.
         wanted: What is asked for; None for 5 folds x 2.
 
     Returns:
-        The folds, None where too few are left to be worth the work; and why there are fewer, if so.
+        The folds, None where too few are left to be worth the work; and lines about what differs from what is wanted.
 
     Raises:
         UserError: Those that are asked for cannot be had.
     """
-    asked, note = wanted or USUAL, ""
-    folds = asked.folds
-    for name, limit in ((name, limit) for name, own in limits.items() for limit in own):
-        has = f"source '{name}' has {limit.why}"
+    asked, few = wanted or USUAL, ""
+    folds, repeats, once = asked.folds, asked.repeats, ""
+    own = [(limit, f"source '{name}' has {limit.why}") for name, limits_ in limits.items() for limit in limits_]
+    for limit, has in own:
         if wanted and limit.most < wanted.folds and (limit.of != "times" or limit.most < 2):
             lower = f"lower data.test.folds to {limit.most}, or " if limit.most > 1 else ""
             raise UserError(f"data.test.folds={wanted.folds}: {has}: {lower}give data.test a share, such as {SHARE}")
         if not wanted and limit.of != "class" and limit.most < _FEWEST:
-            return None, has
+            return None, [f"one split tests, and not every row: {has}"]
         most = limit.most if wanted else max(limit.most, _FEWEST)
         if most < folds:
-            folds, note = most, has
-    return OuterFolds(folds=folds, repeats=asked.repeats), note
+            folds, few = most, has
+    for limit, has in own:
+        if repeats > 1 and (limit.of == "times" or (limit.of == "groups" and limit.most == folds)):
+            repeats, once = 1, has
+    lines = [f"{folds} folds instead of {asked.folds}: {few}"] if few else []
+    lines += [f"1 repeat instead of {asked.repeats}: {once}"] if once else []
+    return OuterFolds(folds=folds, repeats=repeats), lines
 
 
-def settled(wanted: OuterFolds | None, sources: Sequence[OuterSource]) -> tuple[OuterFolds | None, list[str]]:
-    """How often and in how many folds these sources are cut, all alike.
-
-    Args:
-        wanted: What is asked for; None for what the rows carry, at most 5 folds x 2.
-        sources: All of them.
-
-    Returns:
-        The folds, None where the rows carry none; and lines about what differs from what is wanted.
-
-    Raises:
-        UserError: What is asked for cannot be had.
-    """
-    found, why = carried({it.name: list(_limits(it)) for it in sources}, wanted)
-    asked = wanted or USUAL
-    if found is None:
-        return None, [f"one split tests, and not every row: {why}"]
-    notes = [f"{found.folds} folds instead of {asked.folds}: {why}"] if why else []
-    for source in sources if asked.repeats > 1 else ():
-        if source.is_timed or len(np.unique(source.units)) == found.folds:
-            has = "rows in order of time" if source.is_timed else f"{found.folds} groups, and each is a fold"
-            notes.append(f"1 repeat instead of {asked.repeats}: source '{source.name}' has {has}")
-            return OuterFolds(folds=found.folds, repeats=1), notes
-    return found, notes
+def limits_of(source: OuterSource) -> list[Limit]:
+    """Those of a source that has been read."""
+    return list(_limits(source))
 
 
 def _limits(source: OuterSource) -> Iterator[Limit]:
@@ -94,7 +80,7 @@ def _limits(source: OuterSource) -> Iterator[Limit]:
     yield limit_of_rows(rows)
     if times is not None:
         moments = len(np.unique(times[source.rows.where]))
-        yield Limit(moments - 2, f"{moments} different times, of which the first two test nothing", "times")
+        yield Limit(moments - 2, f"{moments} different times, and the first two test nothing", "times")
         return
     yield limit_of_groups(len(np.unique(source.units)), "rows" if source.examples.train.group is None else "groups")
     for label in source.labels:
@@ -108,7 +94,7 @@ def limit_of_rows(rows: int) -> Limit:
 
 def limit_of_groups(groups: int, what: str = "groups") -> Limit:
     """That which comes of what stays together."""
-    return Limit(groups, f"{groups} different {what}, none of which can be in two folds")
+    return Limit(groups, f"{groups} different {what}, none of which can be in two folds", "groups")
 
 
 def limit_of_class(rows: int, label: str, name: str) -> Limit:

@@ -58,7 +58,9 @@ def suspicions(manifest: Mapping[str, Any]) -> list[str]:
                 lines.append(f"{name}: {count} of {rows} rows of {split} have the very inputs of a row of train")
     for name, count in manifest.get("outer", {}).get("together", {}).items():
         if count:
-            lines.append(f"{name}: {count} rows have the very inputs of another row: never is one train and one test")
+            lines.append(
+                f"{name}: {count} rows have the very inputs of another row: where one tests, no such row trains"
+            )
     for name, task in manifest["tasks"].items():
         if unseen := task.get("unseen"):
             lines.append(unseen_line(name, unseen))

@@ -5,7 +5,7 @@ with the very same inputs, stay together. Rows that have a time test in later bl
 is earlier than its block, and the older half of the rows tests in none (the rolling origin of Tashman 2000).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -137,11 +137,18 @@ def gives_test(examples: Examples) -> bool:
     return "test" in given("", examples)
 
 
-def is_small(sources: Sequence[Examples]) -> bool:
-    """Whether every row tests where nothing is said: few rows, and no source says which test, or orders them."""
-    return min(len(it.train.inputs) for it in sources) < SMALL and not any(
-        gives_test(it) or it.train.time is not None for it in sources
-    )
+def is_small(sources: Iterable[Examples]) -> bool:
+    """Whether every row tests where nothing is said: few rows, and no source says which test, or orders them.
+
+    Args:
+        sources: All of them; one that is asked for is read, and after one that says which test none is.
+    """
+    rows = []
+    for it in sources:
+        if gives_test(it) or it.train.time is not None:
+            return False
+        rows.append(len(it.train.inputs))
+    return min(rows) < SMALL
 
 
 def dealt(found: OuterFolds, sources: Sequence[OuterSource], seed: int) -> Outer:

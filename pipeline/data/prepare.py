@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.config import Experiment
 from pipeline.config.data import OuterFolds
-from pipeline.data.carried import settled
+from pipeline.data.carried import carried, limits_of
 from pipeline.data.outer import Outer, OuterSource, assigned, dealt, gives_test, is_small
 from pipeline.data.prepared import outer_file, replicate_folder, shared_file
 from pipeline.data.sources import Place, Report, source
@@ -187,17 +187,17 @@ def _outer(
     test, names = experiment.data.test, experiment.source_names
     if isinstance(test, float):
         return None
-    found = [reading.source(name) for name in names]
     wanted = test if isinstance(test, OuterFolds) else None
-    if wanted is None and not is_small([it.examples for it in found]):
+    if wanted is None and not is_small(reading.source(name).examples for name in names):
         return None
+    found = [reading.source(name) for name in names]
     for it in found if wanted else ():
         if gives_test(it.examples):
             raise UserError(f"data.test.folds: source '{it.name}' itself says which rows test: leave out data.test")
     sources = [_hashed(reading, it.name, folder) for it in found]
     if assignment is not None:
         return assigned(assignment, sources)
-    folds, notes = settled(wanted, sources)
+    folds, notes = carried({it.name: limits_of(it) for it in sources}, wanted)
     for note in notes:
         report(note)
     if folds is None:

@@ -13,7 +13,7 @@ The test split is opened by `pipeline.data.test_split` alone.
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,8 @@ class PreparedSource:
         resized: They are images that were resized to this shape.
         folds: Under cross-validation where each fold lies in train, as `pipeline.data.folds.Fold` says.
         inputs: The file of all rows' inputs, from the folder, where all splits share it; None where each has its own.
+        room: Where every row tests, `categories` and `ids` of the replicate that has the most: what a network has room
+            for, so that those of all replicates are of one shape.
     """
 
     shape: tuple[int, ...]
@@ -151,6 +153,7 @@ class PreparedSource:
     resized: bool = False
     folds: tuple[tuple[int, int, int], ...] = ()
     inputs: str | None = None
+    room: dict[str, Any] = field(default_factory=dict)
 
     def holding_out(self, fold: int) -> "PreparedSource":
         """The source as a network sees it that holds a fold out."""
@@ -169,13 +172,13 @@ class PreparedSource:
 
     @property
     def categories(self) -> tuple[int, ...]:
-        """How many codes each of the last values of a row has, where these are codes of categories."""
-        return tuple(self.encoding.get("categories", ())) if self.encoding else ()
+        """How many codes each of the last values of a row may have, where these are codes of categories."""
+        return tuple((self.room or self.encoding or {}).get("categories", ()))
 
     @property
     def ids(self) -> int:
         """How many different numbers a row of text holds; 0 where rows are no text."""
-        return int(self.encoding.get("ids", 0)) if self.encoding else 0
+        return int((self.room or self.encoding or {}).get("ids", 0))
 
     @property
     def frame(self) -> dict[str, Any] | None:
@@ -332,8 +335,25 @@ def open_prepared(folder: Path) -> Prepared:
     chained = any(it.folds and it.folds[0][2] < it.folds[-1][2] for it in sources.values())
     tasks = {name: PreparedTask(**it | {"classes": tuple(it["classes"])}) for name, it in manifest["tasks"].items()}
     numbers = range(manifest.get("outer", {}).get("replicates", 0))
-    replicates = tuple(open_prepared(folder / replicate_folder(number)) for number in numbers)
+    replicates = with_room([open_prepared(folder / replicate_folder(number)) for number in numbers])
     return Prepared(folder, sources, tasks, chained, replicates=replicates)
+
+
+def with_room(replicates: Sequence[Prepared]) -> tuple[Prepared, ...]:
+    """The replicates, whose networks have room for as many codes and numbers of text as any of them has.
+
+    Without, a category that few rows have would give nearly every replicate a network of a shape of its own.
+    """
+    found = []
+    for own in replicates:
+        sources = {}
+        for name, it in own.sources.items():
+            alike = [other.sources[name] for other in replicates]
+            codes = [other.categories for other in alike if len(other.categories) == len(it.categories)]
+            room = {"categories": [max(each) for each in zip(*codes, strict=True)], "ids": max(it.ids for it in alike)}
+            sources[name] = replace(it, room=room)
+        found.append(replace(own, sources=sources))
+    return tuple(found)
 
 
 def known(labels: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipeline.data.carried import SHARE, USUAL, carried, limit_of_class, limit_of_groups, limit_of_rows
+from pipeline.data.carried import SHARE, carried, limit_of_class, limit_of_groups, limit_of_rows
 from pipeline.data.outer import SMALL
 from pipeline.drafts.writing import Draft
 
@@ -23,14 +23,15 @@ def put_test(
         classes: By label, the rows of each class.
         groups: How many groups there are, where no group may be in two splits.
     """
-    found, why = None, f"of {rows:,} rows"
+    found, lines = None, list[str]()
     if rows < SMALL:
         rarest = {label: min(counts.items(), key=lambda it: it[1]) for label, counts in classes.items() if counts}
         limits = [limit_of_rows(rows), *(limit_of_class(count, label, it) for label, (it, count) in rarest.items())]
-        found, why = carried({source: limits + ([] if groups is None else [limit_of_groups(groups)])})
+        found, lines = carried({source: limits + ([] if groups is None else [limit_of_groups(groups)])})
+    for line in lines:
+        draft.say(("data", "test"), line)
     if found is None:
-        draft.put(("data", "test"), SHARE, f"the share that tests, once: {why}", cut=True)
+        draft.put(("data", "test"), SHARE, f"the share of {rows:,} rows that tests, once")
         return
-    fewer = f"; not {USUAL.folds} folds, as {why}" if why else ""
-    said = f"every row is tested {'twice' if found.repeats == 2 else 'once'}, by networks that never saw it{fewer}"
-    draft.put(("data", "test"), found.model_dump(), said, cut=True)
+    often = "twice" if found.repeats == 2 else "once"
+    draft.put(("data", "test"), found.model_dump(), f"every row is tested {often}, by networks that never saw it")

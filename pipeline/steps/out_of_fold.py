@@ -17,9 +17,9 @@ from pipeline.steps.select import selected
 from pipeline.steps.step import look_up
 
 if TYPE_CHECKING:
+    from pipeline.analysis.pooled import Tested
     from pipeline.data.prepared import Prepared
     from pipeline.data.sources.base import Stream
-    from pipeline.data.test_split import TestSplit
     from pipeline.serving.averaged import Average
     from pipeline.steps.train import Train
 
@@ -126,7 +126,7 @@ def _answers(context: Context, job: Job, trained: "Sequence[Train]", source: str
 def _add(
     averages: "Mapping[str, Average]",
     trained: "Sequence[Train]",
-    test: "TestSplit",
+    test: "Tested",
     replicate: int,
     source: str,
     tokens: Sequence[Sequence[str]] | None,

@@ -109,12 +109,12 @@ def load_networks(folder: Path, prepared: Prepared, slots: Sequence[Slot]) -> It
     """
     places = {slot.name: place for place, slot in enumerate(slots)}
     for path, names in files(folder).items():
-        thresholds_of = about(path)["thresholds"]
+        named, thresholds_of = load_file(path), about(path)["thresholds"]
         for rows in _same_view([slots[places[name]] for name in names]):
             own = [slots[places[names[row]]] for row in rows]
             seen = prepared.view(own[0].replicate, own[0].fold)
             network = build_network(seen, [slot.experiment for slot in own])
-            network.load({name: it[rows] for name, it in load_file(path).items()})
+            network.load({name: it[rows] for name, it in named.items()} if len(own) < len(names) else named)
             found = {task: [each[row] for row in rows] for task, each in thresholds_of.items()}
             yield Networks(network, seen, own, [places[slot.name] for slot in own], found)
 

@@ -37,7 +37,7 @@ def test_intervals_where_every_row_tests_are_narrower_and_hold_the_truth() -> No
 
 
 def test_too_narrow_or_too_wide_does_not_hold() -> None:
-    good = {"noise": "it", "rows": 150, "covered": 96.0, "false": 2.0, "wrong": 0.0}
+    good = {"noise": "digits", "rows": 150, "covered": 96.0, "false": 2.0, "wrong": 0.0}
     split = good | {"design": "one split", "half": 5.0}
 
     def hold(**own: float) -> list[bool]:

@@ -67,10 +67,10 @@ def part(labels: dict[str, Any], features: int = 3) -> Part:
 
 
 def experiment(tasks: dict[str, Any], **data: Any) -> Experiment:
-    """An experiment on these tasks, without a search."""
+    """An experiment on these tasks, without a search and with one split, unless `test` is given."""
     training = {} if data.get("validation", 0.1) else {"early_stopping": None}
     return Experiment.model_validate(
-        {"name": "toy", "tasks": tasks, "data": data, "tuning": None, "training": training}
+        {"name": "toy", "tasks": tasks, "data": {"test": 0.2} | data, "tuning": None, "training": training}
     )
 
 

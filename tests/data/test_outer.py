@@ -139,7 +139,9 @@ def test_rows_with_the_same_inputs_are_tested_together_and_told(toy, tmp_path) -
     for it in data.replicates:
         assert not {*rows_of(it, "test")} & {*rows_of(it, "train"), *rows_of(it, "validation")}
     manifest = json.loads((data.folder / "manifest.json").read_text())
-    assert "toy: 4 rows have the very inputs of another row: never is one train and one test" in suspicions(manifest)
+    assert "toy: 4 rows have the very inputs of another row: where one tests, no such row trains" in suspicions(
+        manifest
+    )
 
 
 def test_rows_with_the_same_inputs_join_their_groups(toy, tmp_path) -> None:
@@ -156,7 +158,7 @@ def test_rows_with_a_time_test_in_later_blocks_only(toy, tmp_path) -> None:
     toy(time=time)
     lines: list[str] = []
     data = prepared(tmp_path, report=lines.append)
-    assert "1 repeat instead of 2: source 'toy' has rows in order of time" in lines
+    assert f"1 repeat instead of 2: source 'toy' has {ROWS} different times, and the first two test nothing" in lines
     assert len(data.replicates) == 5
     last = -1
     for it in data.replicates:
@@ -183,7 +185,7 @@ def test_fewer_times_than_folds_make_fewer_folds(toy, tmp_path) -> None:
     lines: list[str] = []
     data = prepared(tmp_path, report=lines.append)
     assert len(data.replicates) == 3
-    assert "3 folds instead of 5: source 'toy' has 5 different times, of which the first two test nothing" in lines
+    assert "3 folds instead of 5: source 'toy' has 5 different times, and the first two test nothing" in lines
 
 
 def test_rows_given_to_validation_stay_there(toy, tmp_path) -> None:
@@ -282,7 +284,7 @@ def test_auto_takes_one_split_where_a_replicate_lacks_something(toy, tmp_path) -
         ({"rows": 12}, "has 12 rows, and a fold needs 4: lower data.test.folds to 3, or give data.test a share"),
         ({"group": np.zeros(ROWS, int)}, "has 1 different groups, none of which can be in two folds: give data.test a"),
         ({"group": np.arange(ROWS) % 4}, "has 4 different groups, none of which can be in two folds: lower data.test."),
-        ({"time": np.zeros(ROWS, int)}, "has 1 different times, of which the first two test nothing: give data.test a"),
+        ({"time": np.zeros(ROWS, int)}, "has 1 different times, and the first two test nothing: give data.test a"),
         ({"inputs": np.ones((ROWS, 3), np.float32)}, "has 1 different rows, none of which can be in two folds"),
         ({"test": part({"a": A[:9], "n": N[:9]})}, "data.test.folds: source 'toy' itself says which rows test"),
     ],

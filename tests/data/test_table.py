@@ -59,7 +59,9 @@ def written(folder: Path, frame: pd.DataFrame = FRAME, name: str = "houses.csv")
 
 def said(path: str = "houses.csv", tasks: dict[str, Any] | None = None, **own: Any) -> Experiment:
     table = {"kind": "table", "path": path, "inputs": INPUTS, "labels": {"marks": ["old", "quiet"]}} | own
-    return Experiment.model_validate({"name": "toy", "sources": {"houses": table}, "tasks": tasks or TASKS})
+    return Experiment.model_validate(
+        {"name": "toy", "sources": {"houses": table}, "tasks": tasks or TASKS, "data": {"test": 0.2}}
+    )
 
 
 def prepared(folder: Path, experiment: Experiment, out: str = "out") -> Prepared:

@@ -65,7 +65,7 @@ TASKS: dict[str, Any] = {
 
 def experiment(sources: dict[str, Any] | None = None, tasks: dict[str, Any] | None = None, **more: Any) -> Experiment:
     """On the small files; or on other sources and tasks."""
-    data = {"validation": 0.2} | more.pop("data", {})
+    data = {"validation": 0.2, "test": 0.2} | more.pop("data", {})
     trunk = {"kind": "lstm", "embedding": 8, "widths": [6]} | more.pop("trunk", {})
     tree = {"name": "small", "sources": sources or SOURCES, "tasks": tasks or TASKS, "data": data, "tuning": None}
     return Experiment.model_validate(tree | {"model": {"trunk": trunk}} | more)

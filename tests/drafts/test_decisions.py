@@ -35,9 +35,9 @@ def drafted(folder: Path, frame: pd.DataFrame, targets: str = "t", name: str = "
 
 
 def prepared(folder: Path) -> Prepared:
-    """What the last draft prepares."""
+    """What the last draft prepares, as one split."""
     (folder / "out").mkdir()
-    experiment = load(str(folder / "it.yaml"), {}, folder)
+    experiment = load(str(folder / "it.yaml"), {"data.test": 0.2}, folder)
     prepare(experiment, Place("sample", folder, None, folder, folder), folder / "out", lambda line: None)
     return open_prepared(folder / "out")
 

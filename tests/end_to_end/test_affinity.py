@@ -126,7 +126,8 @@ def test_bad_input_gets_one_line(args: tuple[str, ...], line: str, said: Result,
 
 def test_one_task_has_no_groups(place: Path, said: Result) -> None:
     (place / "experiments" / "one.yaml").write_text(
-        "name: one\ntasks: {digit: {kind: multiclass, source: digits}}\nmodel: {trunk: {widths: [8]}}\n"
+        "name: one\ndata: {test: 0.2}\ntasks: {digit: {kind: multiclass, source: digits}}\n"
+        "model: {trunk: {widths: [8]}}\n"
     )
     result = call_headway("affinity", "one")
     assert result.code != 0

@@ -30,6 +30,7 @@ tasks:
   marks: {kind: multilabel, source: houses}
 model: {trunk: {kind: tabular, widths: [32]}}
 training: {learning_rate: 0.01, batch_size: 32}
+data: {test: 0.2}
 tuning: null
 """
 
@@ -38,7 +39,7 @@ TEXTS = {
     "name": "words",
     "sources": texts.SOURCES,
     "tasks": {task: it for task, it in texts.TASKS.items() if task != "stars"},
-    "data": {"validation": 0.2},
+    "data": {"validation": 0.2, "test": 0.2},
     "model": {"trunk": {"kind": "gru", "embedding": 12, "widths": [12]}},
     "training": {"learning_rate": 0.01, "batch_size": 16},
     "tuning": None,

@@ -117,6 +117,7 @@ def described(project: Path, by: dict[str, str]) -> str:
     tree = {
         "tasks": {"value": {"kind": "regression", "source": "visits"}, "high": {"kind": "binary", "source": "visits"}},
         "sources": {"visits": source},
+        "data": {"test": 0.2},
         "model": {"trunk": {"widths": [8]}},
         "training": {
             "folds": 3,

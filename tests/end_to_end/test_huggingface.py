@@ -17,7 +17,7 @@ pytest.importorskip("transformers")
 EXPERIMENT: dict[str, Any] = {
     "sources": SOURCES | {"posts": SOURCES["posts"] | {"labels": {"moods": {"column": "mood", "separator": "|"}}}},
     "tasks": TASKS | {"moods": {"kind": "multilabel", "source": "posts"}},
-    "data": {"validation": 0.2},
+    "data": {"validation": 0.2, "test": 0.2},
     "model": {"trunk": {"kind": "huggingface", "model": "encoder"}},
     "training": {"epochs": 2, "seeds": 2, "learning_rate": 0.003, "schedule": "constant", "batch_size": 16},
     "baselines": {"single": False},

@@ -15,6 +15,7 @@ from PIL import Image
 from tests.conftest import call_headway, make_project
 
 SMALL = (
+    "--set", "data.test=0.2",
     "--set", "training.epochs=1", "--set", "training.seeds=2", "--set", "model.trunk.widths=[8]",
     "--set", "baselines.reference=false", "--set", "baselines.single=false",
 )  # fmt: skip

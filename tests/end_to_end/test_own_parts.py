@@ -19,6 +19,7 @@ model:
   trunk: {kind: "own_parts_e2e:Net", arguments: {width: 6}}
   head: {kind: "own_parts_e2e:Head", arguments: {hidden: 4}}
 training: {epochs: 2, seeds: 2}
+data: {test: 0.2}
 tuning: {trials: 2, batch: 2, space: {balancing.weights: simplex}}
 processes: 2
 """

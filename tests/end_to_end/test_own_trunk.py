@@ -20,6 +20,7 @@ tasks:
   digit: {kind: multiclass, source: digits}
 model: {trunk: {kind: "own_end_to_end:Net", arguments: {width: 6}}}
 training: {epochs: 1, seeds: 2, augment: [{RandomCrop: {size: 8, padding: 1}}]}
+data: {test: 0.2}
 tuning: null
 baselines: {single: false}
 processes: 2

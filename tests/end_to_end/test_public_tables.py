@@ -16,7 +16,7 @@ FEWEST_ROWS, MOST_ROWS, MOST_CELLS = 30, 20_000, 400_000
 CLASSES, ROWS_A_CLASS = (2, 100), 5
 VALUES = 20  # different ones, from which on a number is predicted
 FAST = (
-    "--set", "training.epochs=2", "--set", "training.seeds=1", "--set", "tuning=null",
+    "--set", "data.test=0.2", "--set", "training.epochs=2", "--set", "training.seeds=1", "--set", "tuning=null",
     "--set", "model.trunk.widths=[16]",
 )  # fmt: skip
 

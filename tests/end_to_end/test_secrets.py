@@ -88,6 +88,7 @@ TINY = """
 tasks: {digit: {kind: multiclass, source: digits}, parity: {kind: binary, source: digits}}
 model: {trunk: {widths: [4]}}
 training: {updates: 20, seeds: 2}
+data: {test: 0.2}
 tuning: {trials: 2, batch: 2, space: {training.learning_rate: {float: [0.001, 0.01]}}}
 baselines: {reference: false}
 processes: 2

@@ -15,6 +15,7 @@ from tests.conftest import Result, call_headway, make_project
 
 ROWS = 600
 SMALL = (
+    "--set", "data.test=0.2",
     "--set", "training.epochs=2", "--set", "training.seeds=2", "--set", "model.trunk.widths=[16]",
     "--set", "tuning.trials=2", "--set", "tuning.batch=2",
 )  # fmt: skip

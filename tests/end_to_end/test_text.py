@@ -15,7 +15,7 @@ EXPERIMENT = {
     "name": "small",
     "sources": SOURCES,
     "tasks": TASKS,
-    "data": {"validation": 0.2},
+    "data": {"test": 0.2, "validation": 0.2},
     "model": {"trunk": {"kind": "lstm", "embedding": 8, "widths": [6]}},
     "training": {"epochs": 3, "seeds": 2, "learning_rate": 0.03, "schedule": "constant", "batch_size": 16},
     "tuning": {"trials": 2, "batch": 2},

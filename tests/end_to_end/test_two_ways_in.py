@@ -17,6 +17,7 @@ tasks:
   above: {kind: binary, source: rows}
 model: {trunk: {kind: tabular, widths: [4], dropout: 0.0}}
 training: {epochs: 1, seeds: 1}
+data: {test: 0.2}
 tuning: null
 baselines: {single: false, reference: false}
 """

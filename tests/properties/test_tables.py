@@ -21,6 +21,7 @@ from tests.data.files import quiet
 from tests.properties.made import FORMATS, quoted, tables
 
 FAST = (
+    "--set", "data.test=0.2",
     "--set", "training.epochs=1", "--set", "training.seeds=1", "--set", "tuning=null", "--quiet",
 )  # fmt: skip
 

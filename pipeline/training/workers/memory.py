@@ -114,11 +114,11 @@ def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = Non
             f"a network needs {_shown(each)} of memory to train and {_shown(available)} are free: "
             f"{_that_fits(prepared, largest, copies, available)}{many}"
         )
-    folds = slots[0].experiment.training.folds or 1
-    key, at_once = ("training.seeds", 1) if slots[0].name.startswith("seed/") else ("tuning.batch", folds)
+    folds, are_seeds = slots[0].experiment.training.folds or 1, slots[0].name.startswith("seed/")
+    key, at_once = ("training.seeds", 1) if are_seeds else ("tuning.batch", folds)
     key = setting or key
     wanted = f"set {key} to at most {fitting // at_once}" if fitting >= at_once else "lower training.folds"
-    if slots[0].replicate is not None and at_once == 1:
+    if are_seeds and slots[0].replicate is not None:
         wanted = f"lower folds or repeats of data.test, to at most {fitting} together"
     raise Failure(
         f"{len(slots)} networks trained together need {_shown(together)} of memory and {_shown(available)} are free: "

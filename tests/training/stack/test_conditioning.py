@@ -97,7 +97,7 @@ def test_validation_is_by_the_preference_that_is_set(tmp_path: Path) -> None:
     for name, shares in {"equal": "equal", "alike": [2, 2, 2], "uneven": {"digit": 8, "parity": 1, "other": 1}}.items():
         experiment = experiment_on(prepared, COSMOS | {"balancing.preference": shares})
         state = trained(prepared, seeds(experiment, 1))["seed/0"]
-        (saved,) = save(tmp_path, prepared, [experiment], [state])
+        (saved,) = save(tmp_path, prepared, seeds(experiment, 1), [state])
         network, _ = load_network(saved, prepared, experiment)
         (found,) = assess(network, prepared, prepared.split("validation"))
         told[name] = {key: value for key, value in state.best.items() if key.startswith("validation/")}
@@ -146,7 +146,7 @@ def rmse(prepared: Prepared, values: dict[str, Any]) -> dict[float, dict[str, fl
     tanh = {"model.trunk.activation": "tanh"}
     experiment = experiment_on(prepared, COSMOS | own | tanh | values)
     state = trained(prepared, seeds(experiment, 1))["seed/0"]
-    (saved,) = save(prepared.folder, prepared, [experiment], [state])
+    (saved,) = save(prepared.folder, prepared, seeds(experiment, 1), [state])
     network, _ = load_network(saved, prepared, experiment)
     (layer,) = [layer for _, layer in network.layers() if isinstance(layer, Preference)]
     found = {}

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from pipeline.config import with_values
-from pipeline.data.prepared import Prepared
+from pipeline.data.prepared import Prepared, with_room
 from pipeline.data.resident import ResidentBatches
+from pipeline.training.assess import assess
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import advance, fit
+from pipeline.training.saved import load_networks, save
 from pipeline.training.slot import Slot, batch_slots, trial_slots
 from pipeline.training.stack.layout import shapes
 from pipeline.training.stack.stack import Stack
@@ -199,3 +201,31 @@ def test_batches_on_a_device_agree(shared: bool, tmp_path: Path) -> None:
         advance(stack)
     for slot in slots[1:]:
         assert_agree(by_name(stack)[slot.name], trained(apart, [slot])[slot.name])
+
+
+def test_replicates_that_know_other_categories_share_a_stack_with_room_for_all(tmp_path: Path) -> None:
+    def table(folder: Path, tasks: Any, seed: int) -> Prepared:
+        return random_table(folder, tasks, sizes=(3 + seed, 40 - seed), seed=seed)
+
+    own = in_replicates(tmp_path / "data", MIXED, make=table)
+    prepared = replace(own, replicates=with_room(own.replicates))
+    experiment = experiment_on(prepared, TWO_EPOCHS | {"model.trunk.kind": "tabular"})
+    slots = own_seeds(experiment, own)
+    assert len(set(shapes(own, slots))) == 3
+    assert {it.sources["left"].categories for it in prepared.replicates} == {(5, 40)}
+    assert_each_as_alone(prepared, slots)
+    states = list(trained(prepared, slots).values())
+    save(tmp_path, prepared, slots, states)
+    for it, state in zip(load_networks(tmp_path, prepared, slots), states, strict=True):
+        (found,) = assess(it.network, it.prepared, it.prepared.split("validation"))
+        assert {f"validation/{key}": value for key, value in found.items()}.items() <= state.best.items()
+
+
+def test_replicates_of_text_have_room_for_the_largest_vocabulary(tmp_path: Path) -> None:
+    made = in_replicates(tmp_path, {"odd": made_text.TASKS["odd"]}, make=text_data)
+    own = [
+        replace(it, sources={"right": replace(it.sources["right"], encoding={"kind": "text", "ids": 30 + number})})
+        for number, it in enumerate(made.replicates)
+    ]
+    assert [it.sources["right"].ids for it in with_room(own)] == [32] * 3
+    assert [it.sources["right"].encoding for it in with_room(own)] == [it.sources["right"].encoding for it in own]

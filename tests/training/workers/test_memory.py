@@ -123,6 +123,9 @@ def test_replicates_that_do_not_fit_are_said_as_folds_of_the_test(tmp_path: Path
     with pytest.raises(Failure, match=r"lower folds or repeats of data\.test, to at most 2 together$"):
         check(prepared, slots, available=2 * each)
     check(prepared, slots, available=3 * each)
+    trained = batch_slots(dict.fromkeys(range(5), experiment_on(prepared, {"training.seeds": 3})), prepared)
+    with pytest.raises(Failure, match=r"set tuning\.batch to at most 2$"):
+        check(prepared, trained, available=2 * each)
 
 
 def test_workers_are_left_out_where_they_would_take_the_slots_memory(
