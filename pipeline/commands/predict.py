@@ -75,8 +75,8 @@ def predict_out_of_fold(request: Request, source: str, output: Path, spreadsheet
     if request.as_json:
         print(json.dumps({"rows": done.rows, "untested": done.untested, "output": str(output)}))
         return
-    empty = f"; {done.untested} of them, which nothing tests, are empty" if done.untested else ""
-    Console(request.quiet).line(f"{done.rows} rows, each scored by networks that never saw it, into {output}{empty}")
+    empty = f", {done.untested} of them empty, as nothing tests them" if done.untested else ""
+    Console(request.quiet).line(f"{done.rows} rows{empty}, each scored by networks that never saw it, into {output}")
 
 
 def _experiment_of(model: str) -> Experiment:

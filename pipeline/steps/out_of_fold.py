@@ -106,7 +106,7 @@ def _answers(context: Context, job: Job, trained: "Sequence[Train]", source: str
 
     settle()
     prepared = opened(job.prepare, context.experiment)
-    test, tokens = opened_again(prepared), _tokens(context, prepared, source)
+    test, (tokens, files) = opened_again(prepared), _beside(context, prepared, source)
     rows = len(np.load(prepared.folder / outer_file(source), mmap_mode="r"))
     tasks = {task: about for task, about in sorted(prepared.tasks.items()) if about.source == source}
     averages = {task: Average(about, rows) for task, about in tasks.items()}
@@ -118,6 +118,8 @@ def _answers(context: Context, job: Job, trained: "Sequence[Train]", source: str
     if len(tested) < rows:  # rows that nothing tests stay in their place, and are empty
         whole = {name: "Int64" for name in answers if answers[name].dtype == np.int64}
         answers = answers.astype(whole).reindex(range(rows))
+    if files is not None:
+        answers.insert(0, "file", files)
     return answers, rows - len(tested)
 
 
@@ -143,12 +145,17 @@ def _add(
         average.add(spec.tasks[task], numbers, chances[task])
 
 
-def _tokens(context: Context, prepared: "Prepared", source: str) -> list[list[str]] | None:
-    """The tokens of each row of a source of texts, of which prepared data hold the first alone; None of others."""
-    if (prepared.sources[source].encoding or {}).get("kind") != "text":
-        return None
+def _beside(context: Context, prepared: "Prepared", source: str) -> tuple[list[list[str]] | None, list[str] | None]:
+    """What prepared data do not hold: the tokens of texts, which may be read in pieces, and the files of images."""
+    kind = (prepared.sources[source].encoding or {}).get("kind")
+    if kind == "table":
+        return None, None
     from pipeline.data.sources import source as source_of
+    from pipeline.data.sources.images import ImageFiles
     from pipeline.steps.prepare import place
 
     examples = source_of(context.experiment, source).read(place(context.experiment, context.project), lambda _: None)
-    return [row for chunk in cast("Stream", examples.train.inputs).chunks() for row in chunk]
+    inputs = examples.train.inputs
+    if kind == "text":
+        return [row for chunk in cast("Stream", inputs).chunks() for row in chunk], None
+    return None, inputs.names if isinstance(inputs, ImageFiles) else None
