@@ -114,7 +114,16 @@ def test_photographs_on_their_side_are_learnt_and_answered_upright(
         stored = np.ascontiguousarray(np.rot90(pixels) if turned else pixels)
         Image.fromarray(stored).save(project / "photos" / kind / f"{row}.jpg", quality=95, exif=exif)
     assert "# the images looked at all have 12 x 8 pixels" in call_headway("init", "photos").out
-    words = ["--set", "training.epochs=30", "--set", "training.seeds=1", "--set", "tuning=null"]
+    words = [
+        "--set",
+        "data.test=0.2",
+        "--set",
+        "training.epochs=30",
+        "--set",
+        "training.seeds=1",
+        "--set",
+        "tuning=null",
+    ]
     result = call_headway("run", "photos", *words, "--set", "model.trunk.widths=[16]", "--json")
     assert (result.code, result.err) == (0, "")
     scored = ["--input", str(project / "photos"), "--output", str(tmp_path / "scored.csv")]
