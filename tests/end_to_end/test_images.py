@@ -12,8 +12,9 @@ from pipeline.data.prepared import open_prepared
 from pipeline.drafts.images import draft_images
 from tests.conftest import Result, call_headway, make_project
 
+ONE_SPLIT = ("--set", "data.test=0.2")
 SMALL = (
-    "--set", "data.test=0.2",
+    *ONE_SPLIT,
     "--set", "training.epochs=4", "--set", "training.seeds=2", "--set", "model.trunk.widths=[16]",
     "--set", "tuning.trials=2", "--set", "tuning.batch=2", "--set", "sources.scans.size=[8,8]",
 )  # fmt: skip
