@@ -18,6 +18,8 @@ USUAL = OuterFolds(folds=5, repeats=2)
 
 _FEWEST, _LEAST_ROWS = 3, 4  # folds that are worth the work; rows of a fold
 
+Of = Literal["rows", "groups", "times", "class"]
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -32,7 +34,7 @@ class Limit:
 
     most: int
     why: str
-    of: Literal["rows", "groups", "times", "class"] = "rows"
+    of: Of = "rows"
 
 
 def carried(
@@ -55,8 +57,7 @@ def carried(
     own = [(limit, f"source '{name}' has {limit.why}") for name, limits_ in limits.items() for limit in limits_]
     for limit, has in own:
         if wanted and limit.most < wanted.folds and (limit.of != "times" or limit.most < 2):
-            lower = f"lower data.test.folds to {limit.most}, or " if limit.most > 1 else ""
-            raise UserError(f"data.test.folds={wanted.folds}: {has}: {lower}give data.test a share, such as {SHARE}")
+            raise UserError(f"data.test.folds={wanted.folds}: {has}: {_remedy(limit)}")
         if not wanted and limit.of != "class" and limit.most < _FEWEST:
             return None, [f"one split tests, and not every row: {has}"]
         most = limit.most if wanted else max(limit.most, _FEWEST)
@@ -70,6 +71,13 @@ def carried(
     return OuterFolds(folds=folds, repeats=repeats), lines
 
 
+def _remedy(limit: Limit) -> str:
+    share = f"give data.test a share, such as {SHARE}"
+    if limit.most > 1:
+        return f"lower data.test.folds to {limit.most}, or {share}"
+    return f"leave out its {limit.of.removesuffix('s')}" if limit.of in ("groups", "times") else share
+
+
 def limits_of(source: OuterSource) -> list[Limit]:
     """Those of a source that has been read."""
     return list(_limits(source))
@@ -80,26 +88,27 @@ def _limits(source: OuterSource) -> Iterator[Limit]:
     yield limit_of_rows(rows)
     if times is not None:
         moments = len(np.unique(times[source.rows.where]))
-        yield Limit(moments - 2, f"{moments} different times, and the first two test nothing", "times")
+        yield Limit(moments - 2, f"{_counted(moments, 'different time')}, and the first two test nothing", "times")
         return
-    yield limit_of_groups(len(np.unique(source.units)), "rows" if source.examples.train.group is None else "groups")
+    yield limit_of_groups(len(np.unique(source.units)), "row" if source.examples.train.group is None else "group")
     for label in source.labels:
         yield from _rarest(label, source.rows.labels(label), source.examples.classes[label])
 
 
 def limit_of_rows(rows: int) -> Limit:
     """That which comes of the number of rows."""
-    return Limit(rows // _LEAST_ROWS, f"{rows} rows, and a fold needs {_LEAST_ROWS}")
+    return Limit(rows // _LEAST_ROWS, f"{_counted(rows, 'row')}, and a fold needs {_LEAST_ROWS}")
 
 
-def limit_of_groups(groups: int, what: str = "groups") -> Limit:
+def limit_of_groups(groups: int, what: str = "group") -> Limit:
     """That which comes of what stays together."""
-    return Limit(groups, f"{groups} different {what}, none of which can be in two folds", "groups")
+    of: Of = "groups" if what == "group" else "rows"
+    return Limit(groups, f"{_counted(groups, f'different {what}')}, and none can be in two folds", of)
 
 
 def limit_of_class(rows: int, label: str, name: str) -> Limit:
     """That which comes of the rows of a class."""
-    return Limit(rows, f"{rows} rows of class '{name}' of label '{label}'", "class")
+    return Limit(rows, f"{_counted(rows, 'row')} of class '{name}' of label '{label}'", "class")
 
 
 def _rarest(label: str, values: np.ndarray, names: Sequence[str]) -> Iterator[Limit]:
@@ -112,10 +121,14 @@ def _rarest(label: str, values: np.ndarray, names: Sequence[str]) -> Iterator[Li
             yield limit_of_class(int(counts[rarest]), label, names[rarest])
     elif values.ndim == 1:
         known = int(np.count_nonzero(~np.isnan(values)))
-        yield Limit(known, f"{known} rows with a value of label '{label}'", "class")
+        yield Limit(known, f"{_counted(known, 'row')} with a value of label '{label}'", "class")
     elif floating:
         for name, column in zip(names, values.T, strict=True):
             sides = {value: int(np.count_nonzero(column == value)) for value in (1, 0)}
             value = min(sides, key=lambda it: sides[it])
             if sides[value]:
-                yield Limit(sides[value], f"{sides[value]} rows whose label '{name}' is {value}", "class")
+                yield Limit(sides[value], f"{_counted(sides[value], 'row')} whose label '{name}' is {value}", "class")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -154,7 +154,7 @@ def _latest(what: str, times: np.ndarray, count: int) -> np.ndarray:
     """The latest rows, as near to so many as can be without parting rows of the same time."""
     moments, sizes = np.unique(times, return_counts=True)
     if len(moments) < 2:
-        raise UserError(f"{what} has one time only: nothing is later than anything else")
+        raise UserError(f"{what} has one time only, and nothing is later: leave out its time")
     later = np.cumsum(sizes[::-1])[::-1][1:]  # rows cut where the cut begins with each moment but the first
     first: np.ndarray = moments[1:][np.argmin(np.abs(later - count))]
     return times >= first
@@ -164,7 +164,7 @@ def _some_groups(what: str, groups: np.ndarray, count: int, seed: int) -> np.nda
     """Whole groups in random order until the next one would bring more rows than are missing."""
     names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < 2:
-        raise UserError(f"{what} has one group only: it cannot be in two splits")
+        raise UserError(f"{what} has one group only, which cannot be in two splits: leave out its group")
     order = np.random.default_rng(seed).permutation(len(names))
     left, taken = count, np.zeros(len(names), bool)
     for group in order:

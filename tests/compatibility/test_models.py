@@ -11,7 +11,7 @@ from pipeline.tracking import tags
 from tests.conftest import call_headway
 
 from .make import SERVED
-from .unpacked import unpacked
+from .unpacked import ONE_SPLIT, unpacked
 
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-7}  # of a float32 on another processor
 
@@ -64,13 +64,13 @@ def test_mlflow_predicts_what_was_recorded(project: Path, served: str) -> None:
 def test_a_new_model_is_held_against_an_earlier_champion(project: Path, served: str) -> None:
     import mlflow
 
-    told = call_headway("prepare", served)
+    told = call_headway("prepare", served, *ONE_SPLIT)
     assert (told.code, told.err) == (0, "")
     prepared = max((project / ".headway" / "prepared").iterdir(), key=lambda path: path.stat().st_mtime_ns).name
     client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
     # As if the champion had been chosen on the very data; they are prepared by other code now, to another key.
     client.set_model_version_tag(served, "1", tags.PREPARED, prepared)
-    told = call_headway("evaluate", served, "--set", "training.epochs=1")
+    told = call_headway("evaluate", served, *ONE_SPLIT, "--set", "training.epochs=1")
     assert (told.code, told.err) == (0, "")
     assert "on the validation objective against version 1, gate.min_gain is" in told.out
 

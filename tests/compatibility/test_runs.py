@@ -10,7 +10,7 @@ from pipeline.tracking.tracker import Tracker
 from tests.conftest import call_headway
 
 from .make import EXPERIMENTS
-from .unpacked import unpacked
+from .unpacked import ONE_SPLIT, unpacked
 
 NAMES = ("debug", *EXPERIMENTS)
 
@@ -40,7 +40,7 @@ def test_a_runs_experiment_is_read(project: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_runs_key_is_held_against_todays(project: Path, name: str) -> None:
-    told = call_headway("why", "train", name)
+    told = call_headway("why", "train", name, *ONE_SPLIT)
     assert (told.code, told.err) == (0, "")
     run_id = trained(project, name)
     assert told.out.startswith(

@@ -12,6 +12,9 @@ from tests.conftest import empty_database
 
 from .make import HERE, HOME, PROCESSES, replace_in_database
 
+ONE_SPLIT = ("--set", "data.test=0.2")
+"""What was the default when they were recorded."""
+
 
 def unpacked(name: str, parent: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Unpack a project and go there.

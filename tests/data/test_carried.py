@@ -37,7 +37,7 @@ def test_a_class_of_a_row_or_two_leaves_three_folds_to_the_others() -> None:
     [
         (RARE, "lower data.test.folds to 3, or give data.test a share, such as 0.2"),
         (limit_of_rows(7), "give data.test a share, such as 0.2"),
-        (Limit(1, "3 different times", "times"), "give data.test a share, such as 0.2"),
+        (Limit(1, "3 different times", "times"), "leave out its time"),
     ],
 )
 def test_what_is_asked_for_and_cannot_be_had_is_refused_with_what_would_do(limit: Limit, remedy: str) -> None:

@@ -282,10 +282,10 @@ def test_auto_takes_one_split_where_a_replicate_lacks_something(toy, tmp_path) -
     ("more", "says"),
     [
         ({"rows": 12}, "has 12 rows, and a fold needs 4: lower data.test.folds to 3, or give data.test a share"),
-        ({"group": np.zeros(ROWS, int)}, "has 1 different groups, none of which can be in two folds: give data.test a"),
-        ({"group": np.arange(ROWS) % 4}, "has 4 different groups, none of which can be in two folds: lower data.test."),
-        ({"time": np.zeros(ROWS, int)}, "has 1 different times, and the first two test nothing: give data.test a"),
-        ({"inputs": np.ones((ROWS, 3), np.float32)}, "has 1 different rows, none of which can be in two folds"),
+        ({"group": np.zeros(ROWS, int)}, "has 1 different group, and none can be in two folds: leave out its group"),
+        ({"group": np.arange(ROWS) % 4}, "has 4 different groups, and none can be in two folds: lower data.test."),
+        ({"time": np.zeros(ROWS, int)}, "has 1 different time, and the first two test nothing: leave out its time"),
+        ({"inputs": np.ones((ROWS, 3), np.float32)}, "has 1 different row, and none can be in two folds"),
         ({"test": part({"a": A[:9], "n": N[:9]})}, "data.test.folds: source 'toy' itself says which rows test"),
     ],
 )  # fmt: skip

@@ -78,7 +78,8 @@ def test_rows_in_order_of_time_are_tested_by_the_latest(tmp_path: Path) -> None:
 def test_a_rare_class_makes_fewer_folds_but_three(rows: int, folds: int, tmp_path: Path) -> None:
     rare = FRAME.assign(sort=["dot"] * rows + FRAME["sort"].tolist()[rows:])
     assert drafted(tmp_path, rare)["data"] == {"test": {"folds": folds, "repeats": 2}}
-    line = f"  # {folds} folds instead of 5: source 'it' has {rows} rows of class 'dot' of label 'sort'\n"
+    has = f"source 'it' has {rows} row{'' if rows == 1 else 's'} of class 'dot' of label 'sort'"
+    line = f"  # {folds} folds instead of 5: {has}\n"
     assert line in (tmp_path / "it.yaml").read_text()
 
 

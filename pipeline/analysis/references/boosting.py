@@ -16,7 +16,7 @@ from pipeline.analysis.references.chances import spread
 from pipeline.analysis.references.learning import Method
 from pipeline.data.prepared import PreparedSource, PreparedTask
 
-METHOD = Method("gradient boosting", rounds=100)
+METHOD = Method("gradient boosting", rounds=100, library="sklearn.ensemble")
 
 _MOST_BINS = 255  # scikit-learn's default, and the most categories that it takes for some
 _LEAST_BINS = 8

@@ -69,11 +69,13 @@ class Method:
     Attributes:
         title: What it is called.
         rounds: The most that it learns for.
+        library: The module that it needs: to load it takes none of the time.
         growth: How many times the last number of rounds come next; 1 where each is learnt for itself.
     """
 
     title: str
     rounds: int
+    library: str
     growth: int = _GROWTH
 
 
@@ -132,7 +134,7 @@ def _from_rows(
     count, before, then = _FEW, 0, 0.0
     while True:
         found = _tried(start, order[:count], allowance)
-        if 0 < allowance.left < legs * found.seconds:  # once more: the first loads libraries, any may be held up
+        if 0 < allowance.left < legs * found.seconds:  # once more: any may be held up
             del found  # before the next takes its memory
             found = _tried(start, order[:count], allowance)
         rows, took = found.rows, found.seconds

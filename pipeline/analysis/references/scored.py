@@ -5,6 +5,7 @@ Shapes: N rows, F values a row, C values that a network answers for one.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from pipeline.analysis.metrics import Scores, TaskScores
 from pipeline.analysis.pooled import Tested, pooled
 from pipeline.analysis.references.constant import CONSTANT, Constant, constant
-from pipeline.analysis.references.learning import Allowance, Clock
+from pipeline.analysis.references.learning import Allowance, Clock, Method
 from pipeline.analysis.references.taught import method_of, taught
 from pipeline.analysis.scores import grouped, scorer_of
 from pipeline.data.prepared import Prepared, PreparedTask, Split, known
@@ -74,8 +75,8 @@ def references(
     found.scores[CONSTANT] = {name: scored(name, it.answer) for name, it in always.items()}
     if seconds is None:
         return found
+    methods = _loaded(prepared, tasks)
     allowance = Allowance(seconds, clock)
-    methods = {name: method_of(prepared.sources[task.source], task) for name, task in tasks.items()}
     learn = sorted((name for name in tasks if methods[name]), key=lambda name: tasks[name].outputs)
     for place, name in enumerate(learn):  # those of few classes first: the time that they leave is for the others
         task, method = tasks[name], methods[name]
@@ -107,6 +108,8 @@ def every_reference(
     """
     if not prepared.replicates:
         return references(prepared, prepared.split("train"), test.of(None), seed, seconds, report, own, clock)
+    if seconds is not None:
+        _loaded(prepared, prepared.tasks)
     allowance = None if seconds is None else Allowance(seconds, clock)
     each: list[References] = []
     for seen in prepared.replicates:
@@ -127,6 +130,14 @@ def every_reference(
         {name: it.text for name, it in _constants(prepared, prepared.split("train")).items()},
         {task: note for it in reversed(each) for task, note in it.notes.items()},
     )
+
+
+def _loaded(prepared: Prepared, tasks: Mapping[str, PreparedTask]) -> dict[str, Method | None]:
+    """What suits each task, ready to learn."""
+    methods = {name: method_of(prepared.sources[task.source], task) for name, task in tasks.items()}
+    for library in {it.library for it in methods.values() if it}:
+        import_module(library)
+    return methods
 
 
 def _constants(prepared: Prepared, train: Split) -> dict[str, Constant]:

@@ -16,8 +16,9 @@ from pipeline.analysis.references.learning import Method
 from pipeline.data.prepared import PreparedSource, PreparedTask
 
 TITLE = "TF-IDF and a linear model"
-LOGISTIC = Method(TITLE, rounds=1000, growth=1)  # few are needed; a later one takes longer
-RIDGE = Method(TITLE, rounds=1)
+_LIBRARY = "sklearn.linear_model"
+LOGISTIC = Method(TITLE, rounds=1000, library=_LIBRARY, growth=1)  # few are needed; a later one takes longer
+RIDGE = Method(TITLE, rounds=1, library=_LIBRARY)
 
 _FIRST_WORD = 2  # the number of the first known word of a text: padding and unknown words come before it
 _PAIRS = 1 << 18  # pairs of words are told apart by so many hashes
