@@ -161,7 +161,7 @@ class _Cost:
             self._networks_s = [self._at_most(it.experiment) for it in self._trained]
         each = zip(self._trained, self._networks_s, strict=True)
         trained = sum(network_s * self._networks(it, trials) for it, network_s in each)
-        tracked = _TRIAL_S * trials * sum(it.replicates for it in self._studies)
+        tracked = _TRIAL_S * trials * sum(map(self._replicates, self._studies))
         return _MARGIN * trained + tracked + _STEP_S * len(self._trained) + _EVALUATION_S
 
     def shown(self, trials: int) -> str:
@@ -176,15 +176,19 @@ class _Cost:
         experiment = train.experiment
         if train.study is None or experiment.tuning is None:
             return len(train.experiments)
-        looks = length_of(self._of(experiment), experiment).looks
+        looks = length_of(self._seen(experiment), experiment).looks
         share = expected_share(experiment.tuning.pruner, looks) * (experiment.training.folds or 1)
-        return (trials * share + 1) * experiment.replicates
+        return (trials * share + 1) * self._replicates(experiment)
+
+    def _replicates(self, experiment: Experiment) -> int:
+        """Those of an arm; where every row tests one more, as if each were the champion's."""
+        return experiment.replicates + bool(self._prepared.replicates)
 
     def _at_most(self, experiment: Experiment) -> float:
         """Seconds of a network's training that are hardly ever passed, without measuring."""
         from pipeline.training.workers.calibration import guess
 
-        data = self._of(experiment)
+        data = self._seen(experiment)
         step_s: float = max(4 * guess(data, experiment), _SLOW_STEP_S)
         return _updates(data, experiment) * step_s * experiment.balancing.cost
 
@@ -198,12 +202,17 @@ class _Cost:
         assert whole.tuning is not None
         batch = batch_slots(dict.fromkeys(range(whole.tuning.batch), whole), data)
         one_s: float = self._context.scheduler.training_s(data, batch) / len(batch)
-        own = self._of(experiment)
-        share: float = guess(own, experiment) / guess(data, whole)
-        return one_s * share * _updates(own, experiment) / _updates(data, whole)
+        own, all_ = self._seen(experiment), self._seen(whole)
+        share: float = guess(own, experiment) / guess(all_, whole)
+        return one_s * share * _updates(own, experiment) / _updates(all_, whole)
 
     def _of(self, experiment: Experiment) -> "Prepared":
         return self._prepared.only(experiment.tasks)
+
+    def _seen(self, experiment: Experiment) -> "Prepared":
+        """The data as one of its networks sees them."""
+        data = self._of(experiment)
+        return data.view(0 if data.replicates else None, None)
 
 
 def _trained_as(experiment: Experiment, whole: Experiment) -> Experiment:

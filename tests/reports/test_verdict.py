@@ -147,6 +147,13 @@ def test_the_figures_of_a_champion_that_nothing_tests_are_said_to_be_those_of_th
     assert "What is registered" not in " ".join(details(replicated()))  # nothing was
 
 
+def test_the_page_shows_what_the_champions_own_study_chose() -> None:
+    page = render(replicated(champion="default", champion_settings={"all tasks": {"training.learning_rate": 0.0125}}))
+    assert "has a study of its own" in page
+    assert "<code>training.learning_rate</code></td><td><code>0.0125</code>" in page
+    assert "has a study of its own" not in render(replicated(champion="default"))
+
+
 def test_folds_without_a_class_are_counted_where_a_metric_leaves_them_out() -> None:
     data = replicated()
     scores = data.evaluation.scores.assign(left_out=0)
