@@ -122,6 +122,11 @@ class ReportData:
         return int(self.manifest.get("outer", {}).get("folds", 0))
 
     @property
+    def is_once(self) -> bool:
+        """Whether the rows can be cut into these folds in one way alone."""
+        return bool(self.manifest.get("outer", {}).get("once"))
+
+    @property
     def replicates_setting(self) -> str:
         """The setting that says how many networks of an arm are compared."""
         return "tuning.replicates" if self.compares_tuned else "training.seeds"
