@@ -1,11 +1,11 @@
-"""What the first line costs on small tables whose every row tests: user CPU seconds of `headway run`, of all processes.
+"""What the first line costs on small tables, all of whose rows test: user CPU seconds of `headway run`.
 
-The tables are made up, with three tasks each (`benchmarks.outer_folds`), and drafted by `headway init`. Each is run in a
-project of its own, once as drafted and once without a study.
+The tables are made up, with three tasks each (`benchmarks.outer_folds`), and drafted by `headway init`. Each is run in
+a project of its own, as drafted and without a study; all processes that a run starts count.
 
     python -m benchmarks.small_costs [--rows N]... [--repeats K] [--processes N]
 
-It exits with 1 where a median is above what is asked. A machine that others share counts more seconds for the same work.
+It exits with 1 where a median is above what is asked. A machine that others share takes more seconds for the same work.
 """
 
 import os
