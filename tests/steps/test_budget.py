@@ -2,14 +2,23 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from pipeline.config import load
+from pipeline.data.prepare import prepare
+from pipeline.data.sources import Place
 from pipeline.steps import budget
+from pipeline.steps.candidates import Arm, winners
+from pipeline.steps.settling import settled
 from pipeline.training.workers import scheduler
 from pipeline.training.workers.calibration import Speed
 from tests.conftest import Headway
+from tests.steps.made import Made
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +100,37 @@ def test_a_budget_that_no_study_fits_into_is_refused_in_one_line(project: Path, 
     short = headway("run", "debug", "--budget", "1s")
     assert (short.code, len(short.err.splitlines())) == (2, 1)
     assert "--budget 1s is too short for debug: one trial a replicate, trained to its end, would take" in short.err
+
+
+@pytest.mark.parametrize("measured", [False, True], ids=["at most", "measured"])
+@pytest.mark.parametrize(
+    ("values", "updates"),
+    [
+        ({"data.test": 0.2}, 288),  # of 400 rows 80 are test, and of the others a tenth is validation
+        ({"data.test": {"folds": 5, "repeats": 2}}, 288),
+        ({"data.test": {"folds": 5, "repeats": 2}, "training.folds": 4}, 4 * 240),
+    ],
+    ids=["one split", "outer folds", "folds in them"],
+)
+def test_a_trial_costs_as_many_updates_as_its_network_has_rows_to_learn_from(
+    values: dict[str, Any], updates: int, measured: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = np.random.default_rng(0).normal(size=400)
+    pd.DataFrame({"x": numbers, "a": numbers + 1.0}).to_csv(tmp_path / "sold.csv", index=False)
+    sources = {"sold": {"kind": "table", "path": "sold.csv", "inputs": {"x": "numeric"}}}
+    tree = {"tasks": {"a": {"kind": "regression", "source": "sold"}}, "sources": sources}
+    (tmp_path / "sold.yaml").write_text(json.dumps(tree))
+    experiment = settled(load(str(tmp_path / "sold.yaml"), values, tmp_path), 10, "so many")
+    (arrays := tmp_path / "arrays").mkdir()
+    prepare(experiment, Place("sold", tmp_path, None, tmp_path, tmp_path), arrays, lambda _: None)
+    monkeypatch.setattr(budget, "perform", lambda *_: SimpleNamespace(folder=arrays))
+    context: Any = SimpleNamespace(scheduler=scheduler.Scheduler(tmp_path))
+    cost = budget._Cost(context, [winners(Arm("tuned", experiment), Made("prepared", arrays), "cpu")])
+    if measured:
+        cost.measure()
+    step_s = 1.0 if measured else budget._SLOW_STEP_S
+    a_replicate = budget._MARGIN * updates * step_s + budget._TRIAL_S
+    assert cost.seconds(2) - cost.seconds(1) == pytest.approx(10 * a_replicate)
 
 
 @pytest.mark.parametrize(
