@@ -18,7 +18,7 @@ USUAL = OuterFolds(folds=5, repeats=2)
 
 _FEWEST, _LEAST_ROWS = 3, 4  # folds that are worth the work; rows of a fold
 
-Of = Literal["rows", "groups", "times", "class"]
+Of = Literal["rows", "groups", "times"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Limit:
     Attributes:
         most: So many folds at most.
         why: In words that follow "has".
-        of: What there is too little of. Of `times` fewer folds than asked for are made; a `class` that has hardly a row
-            keeps no others from testing; times, and `groups` of which each is a fold, can be cut in one way alone.
+        of: What there is too little of. Of `times` fewer folds than asked for are made; times, and `groups` of which each
+            is a fold, can be cut in one way alone.
     """
 
     most: int
@@ -58,11 +58,10 @@ def carried(
     for limit, has in own:
         if wanted and limit.most < wanted.folds and (limit.of != "times" or limit.most < 2):
             raise UserError(f"data.test.folds={wanted.folds}: {has}: {_remedy(limit)}")
-        if not wanted and limit.of != "class" and limit.most < _FEWEST:
+        if not wanted and limit.most < _FEWEST:
             return None, [f"one split tests, and not every row: {has}"]
-        most = limit.most if wanted else max(limit.most, _FEWEST)
-        if most < folds:
-            folds, few = most, has
+        if limit.most < folds:
+            folds, few = limit.most, has
     for limit, has in own:
         if repeats > 1 and (limit.of == "times" or (limit.of == "groups" and limit.most == folds)):
             repeats, once = 1, has
@@ -108,7 +107,12 @@ def limit_of_groups(groups: int, what: str = "group") -> Limit:
 
 def limit_of_class(rows: int, label: str, name: str) -> Limit:
     """That which comes of the rows of a class."""
-    return Limit(rows, f"{_counted(rows, 'row')} of class '{name}' of label '{label}'", "class")
+    return _limit_of_rare(rows, f"of class '{name}' of label '{label}'")
+
+
+def _limit_of_rare(rows: int, what: str) -> Limit:
+    """That of a class or a label: one that has hardly a row keeps no others from testing."""
+    return Limit(max(rows, _FEWEST), f"{_counted(rows, 'row')} {what}")
 
 
 def _rarest(label: str, values: np.ndarray, names: Sequence[str]) -> Iterator[Limit]:
@@ -121,13 +125,13 @@ def _rarest(label: str, values: np.ndarray, names: Sequence[str]) -> Iterator[Li
             yield limit_of_class(int(counts[rarest]), label, names[rarest])
     elif values.ndim == 1:
         known = int(np.count_nonzero(~np.isnan(values)))
-        yield Limit(known, f"{_counted(known, 'row')} with a value of label '{label}'", "class")
+        yield _limit_of_rare(known, f"with a value of label '{label}'")
     elif floating:
         for name, column in zip(names, values.T, strict=True):
             sides = {value: int(np.count_nonzero(column == value)) for value in (1, 0)}
             value = min(sides, key=lambda it: sides[it])
             if sides[value]:
-                yield Limit(sides[value], f"{_counted(sides[value], 'row')} whose label '{name}' is {value}", "class")
+                yield _limit_of_rare(sides[value], f"whose label '{name}' is {value}")
 
 
 def _counted(count: int, what: str) -> str:

@@ -84,6 +84,11 @@ class Outer:
         """How many."""
         return self.folds * self.repeats
 
+    @property
+    def is_once(self) -> bool:
+        """The rows can be cut into these folds in one way alone: by time, or into groups of which each is a fold."""
+        return any(it.is_timed or len(np.unique(it.units)) == self.folds for it in self.sources.values())
+
     def splits(
         self, name: str, replicate: int | None, validation: float, seed: int
     ) -> tuple[Examples, dict[str, Chosen]]:

@@ -89,7 +89,8 @@ def prepare(
         The manifest: `sources` (shape, scale, rows by split, how they are encoded, folds, and `repeated`: how many of
         them have the inputs of a row of train), `tasks` (kind, source, and as `pipeline.data.prepared.PreparedTask` has
         them classes, counts, mean and so on), `files` (sha256 by name), and where every row tests `outer`: `folds`,
-        `repeats`, `replicates`, by source the rows that are `tested`, and those with the inputs of another `together`.
+        `repeats`, `replicates`, whether rows can be cut so `once` only, by source the rows that are `tested`, and those
+        with the inputs of another `together`.
 
     Raises:
         UserError: Data are missing or broken, or a split lacks what another has.
@@ -156,6 +157,7 @@ def _write_replicates(
         "folds": outer.folds,
         "repeats": outer.repeats,
         "replicates": outer.replicates,
+        "once": outer.is_once,
         "tested": {name: int((of >= 0).any(1).sum()) for name, of in outer.of.items()},
         "together": {name: it.repeated for name, it in outer.sources.items()},
     }

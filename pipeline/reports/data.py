@@ -34,6 +34,7 @@ class ReportData:
         margin: See `pipeline.config.decision`.
         champion: The candidate that validation chose; None for the tuned one, or else that as written.
         champion_why: How, in a sentence.
+        champion_settings: Where every row tests, what the champion's own studies chose: by task or for all, by key.
         recipe: Which recipe the first line compares, in a sentence.
         replicates: Of a tuned arm, each the whole procedure; None where arms are seeds of one configuration.
         optimism: By arm, by how much its winners' validation score exceeded that of the same settings trained afresh.
@@ -53,6 +54,7 @@ class ReportData:
     margin: float = 0.01
     champion: str | None = None
     champion_why: str = ""
+    champion_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recipe: str = ""
     replicates: int | None = None
     optimism: Mapping[str, float] = field(default_factory=dict)
@@ -118,6 +120,11 @@ class ReportData:
     def folds(self) -> int:
         """Where every row tests, how many folds that is done in; else 0."""
         return int(self.manifest.get("outer", {}).get("folds", 0))
+
+    @property
+    def is_once(self) -> bool:
+        """Whether the rows can be cut into these folds in one way alone."""
+        return bool(self.manifest.get("outer", {}).get("once"))
 
     @property
     def replicates_setting(self) -> str:

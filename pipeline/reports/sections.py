@@ -1,5 +1,6 @@
 """The sections of the page: each function returns the parts of one as HTML, none where there is nothing to show."""
 
+import json
 from collections import Counter
 
 import pandas as pd
@@ -55,7 +56,19 @@ def configuration(page: Page, data: ReportData) -> list[str]:
         paragraph(said),
         table(headers, setting_rows(data, changed_only=True)),
         folded("All settings", table(headers, setting_rows(data, changed_only=False))),
+        *_of_champion(data),
     ]
+
+
+def _of_champion(data: ReportData) -> list[str]:
+    """What the network that is registered was trained with, where that is one more replicate."""
+    rows = [
+        [escape(task), f"<code>{escape(key)}</code>", f"<code>{escape(json.dumps(value))}</code>"]
+        for task, values in data.champion_settings.items()
+        for key, value in values.items()
+    ]
+    said = "What is registered has a study of its own, on all rows but validation, which chose:"
+    return [paragraph(said), table(["of", "setting", "value"], rows)] if rows else []
 
 
 def candidates(page: Page, data: ReportData) -> list[str]:

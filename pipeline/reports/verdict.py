@@ -94,7 +94,9 @@ def _follows(data: ReportData) -> str:
     }
     if found.word in advice:
         return f"{advice[found.word]}; {champion}"
-    settled = f"; {settling(found, data.replicates_setting, data.folds)}" if found.word == "unknown" else ""
+    settled = (
+        f"; {settling(found, data.replicates_setting, data.folds, data.is_once)}" if found.word == "unknown" else ""
+    )
     return f"{champion[0].upper()}{champion[1:]}{settled}"
 
 

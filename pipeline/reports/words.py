@@ -104,19 +104,26 @@ def every_row_tests(outer: OuterFolds, tested: int, rows: int) -> str:
     return f"{which}: {outer} ({outer.folds * outer.repeats} replicates)"
 
 
-def settling(found: Decision, setting: str, folds: int = 0) -> str:
+def settling(found: Decision, setting: str, folds: int = 0, once: bool = False) -> str:
     """What would settle it, and from which effect on this would have been seen.
 
     Args:
         found: Of which nothing is known yet.
         setting: That says how many replicates or seeds there are, such as `training.seeds`.
         folds: Where every row tests, how many times that many replicates there are: their repeats are set instead.
+        once: There is one way to cut the rows into these folds, so that there are no repeats.
     """
     rows, larger, value = "test rows", f"a larger {setting}", found.replicates
     if folds:
         rows, larger, setting = "rows", "more repeats of the folds", "data.test"
+    if once:
+        return _seen(found, "more rows would narrow it: there is one way to cut these into folds")
     more = f"{{folds: {folds}, repeats: {math.ceil(value / folds)}}}" if folds and value else value
     most = f"{setting}={more} would narrow it most" if more else f"more {rows} would narrow it most, {larger} little"
+    return _seen(found, most)
+
+
+def _seen(found: Decision, most: str) -> str:
     if found.smallest != found.smallest:
         return most
     return f"an effect of {found.smallest:.2f} % would have been seen in four of five tries, and {most}"

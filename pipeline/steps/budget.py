@@ -161,7 +161,7 @@ class _Cost:
             self._networks_s = [self._at_most(it.experiment) for it in self._trained]
         each = zip(self._trained, self._networks_s, strict=True)
         trained = sum(network_s * self._networks(it, trials) for it, network_s in each)
-        tracked = _TRIAL_S * trials * sum(it.replicates for it in self._studies)
+        tracked = _TRIAL_S * trials * sum(map(self._replicates, self._studies))
         return _MARGIN * trained + tracked + _STEP_S * len(self._trained) + _EVALUATION_S
 
     def shown(self, trials: int) -> str:
@@ -178,15 +178,19 @@ class _Cost:
             return len(train.experiments)
         looks = length_of(self._seen(experiment), experiment).looks
         share = expected_share(experiment.tuning.pruner, looks) * (experiment.training.folds or 1)
-        return (trials * share + 1) * experiment.replicates
+        return (trials * share + 1) * self._replicates(experiment)
+
+    def _replicates(self, experiment: Experiment) -> int:
+        """Those of an arm; where every row tests one more, as if each were the champion's."""
+        return experiment.replicates + bool(self._prepared.replicates)
 
     def _at_most(self, experiment: Experiment) -> float:
         """Seconds of a network's training that are hardly ever passed, without measuring."""
         from pipeline.training.workers.calibration import guess
 
-        seen = self._seen(experiment)
-        step_s: float = max(4 * guess(seen, experiment), _SLOW_STEP_S)
-        return _updates(seen, experiment) * step_s * experiment.balancing.cost
+        data = self._seen(experiment)
+        step_s: float = max(4 * guess(data, experiment), _SLOW_STEP_S)
+        return _updates(data, experiment) * step_s * experiment.balancing.cost
 
     def _by_speed(self, experiment: Experiment) -> float:
         """Seconds of a network's training among others, by the measured speed of the shared network with its method."""
@@ -198,15 +202,15 @@ class _Cost:
         assert whole.tuning is not None
         batch = batch_slots(dict.fromkeys(range(whole.tuning.batch), whole), data)
         one_s: float = self._context.scheduler.training_s(data, batch) / len(batch)
-        own, seen = self._seen(experiment), self._seen(whole)
-        share: float = guess(own, experiment) / guess(seen, whole)
-        return one_s * share * _updates(own, experiment) / _updates(seen, whole)
+        own, all_ = self._seen(experiment), self._seen(whole)
+        share: float = guess(own, experiment) / guess(all_, whole)
+        return one_s * share * _updates(own, experiment) / _updates(all_, whole)
 
     def _of(self, experiment: Experiment) -> "Prepared":
         return self._prepared.only(experiment.tasks)
 
     def _seen(self, experiment: Experiment) -> "Prepared":
-        """The data as a network sees them, which learns from the rows of its replicate and fold alone."""
+        """The data as one of its networks sees them, without the fold that it holds out."""
         from pipeline.training.slot import trial_slots
 
         data = self._of(experiment)

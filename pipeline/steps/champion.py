@@ -49,9 +49,12 @@ class Register(Registering):
     @property
     def inputs(self) -> Sequence[Step]:  # type: ignore[override]
         """The champion's training is among them once it is known which candidate it is of."""
-        if self._select.result is None:
-            return self._prepare, self._select
-        return self._prepare, self._select, *self.champions[selected(self._select.outputs)["role"]]
+        return self._prepare, self._select, *(self.champion if self._select.result else ())
+
+    @property
+    def champion(self) -> Sequence[Train]:
+        """Training of the champion's networks, when the candidate is chosen."""
+        return self.champions[selected(self._select.outputs)["role"]]
 
     def reads(self) -> dict[str, Any]:
         """Nothing more, but before the choice not all inputs are known.
@@ -66,8 +69,8 @@ class Register(Registering):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Register the champion's networks as one model."""
         choice = selected(self._select.outputs)
-        champion = self.champions[choice["role"]]
-        kept = {**choice, "networks": networks(dict.fromkeys((it.title for it in champion), _SLOT), champion)}
+        slots = dict.fromkeys((it.title for it in self.champion), _SLOT)
+        kept = {**choice, "networks": networks(slots, self.champion)}
         (folder / SELECTED).write_text(json.dumps(kept, indent=1), encoding="utf-8")
         self.register(context, run, kept)
         run.artifacts(folder)

@@ -41,12 +41,28 @@ def register(
     with store_lock(context.project, f"registry-{name}"):
         present = registry.champion(client, name)
         version = registry.register(
-            client, name, model.model_uri, model.model_id, run.id, {tags.PREPARED: prepare.digest}
+            client,
+            name,
+            model.model_uri,
+            model.model_id,
+            run.id,
+            {tags.PREPARED: prepare.digest},
+            _description(experiment, prepare),
         )
         alias, reason = _decide(context, experiment, model.model_uri, present, prepare)
         registry.set_alias(client, name, version, alias, reason)
     run.tags({tags.GATE: f"{alias}: {reason}"})
     context.console.detail(f"registered {name} version {version.version} as {alias}: {reason}")
+
+
+def _description(experiment: Experiment, prepare: Step) -> str | None:
+    """Whose figures the model's are, where every row tests."""
+    if not (replicates := opened(prepare, experiment).replicates):
+        return None
+    return (
+        "The candidate that validation chose, trained once more on all rows but validation. No row is left to test it: "
+        f"its figures are those of the candidate's {len(replicates)} replicates."
+    )
 
 
 def _decide(context: Context, experiment: Experiment, uri: str, present: Any, prepare: Step) -> tuple[str, str]:

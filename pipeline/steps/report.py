@@ -10,6 +10,7 @@ from pipeline.config import Experiment
 from pipeline.config.compare import TUNED
 from pipeline.config.tasks import titles
 from pipeline.steps.candidates import MOST_ALONE
+from pipeline.steps.champion import Register
 from pipeline.steps.context import Context
 from pipeline.steps.page import PageStep
 from pipeline.steps.runs.logged import duration_s, notes, openings
@@ -93,7 +94,12 @@ class Report(PageStep):
             return {}
         choice = selected(self._select.outputs)
         role = SINGLE if choice["role"] == "single" else choice["role"]
-        return {"champion": role, "champion_why": f"{choice['why'][0].upper()}{choice['why'][1:]}."}
+        found = {"champion": role, "champion_why": f"{choice['why'][0].upper()}{choice['why'][1:]}."}
+        if not isinstance(self._select, Register):
+            return found
+        called = titles(self.experiment.tasks)
+        tuned = {called.get(it.task or "", "all tasks"): it.winners[0] for it in self._select.champion if it.winners}
+        return found | {"champion_settings": tuned}
 
     def _optimism(self) -> dict[str, float]:
         """By arm, the winners' validation score in the study less that of the same settings trained afresh; means."""

@@ -13,7 +13,13 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 
 
 def register(
-    client: mlflow.MlflowClient, name: str, model_uri: str, model_id: str, run_id: str, tags: Mapping[str, str]
+    client: mlflow.MlflowClient,
+    name: str,
+    model_uri: str,
+    model_id: str,
+    run_id: str,
+    tags: Mapping[str, str],
+    description: str | None = None,
 ) -> ModelVersion:
     """Register a version, or return the one that this run has registered already, as a resumed run has."""
     try:
@@ -23,7 +29,9 @@ def register(
             raise
     if registered := version_of_run(client, name, run_id):
         return registered
-    return client.create_model_version(name, model_uri, run_id, tags=dict(tags), model_id=model_id)
+    return client.create_model_version(
+        name, model_uri, run_id, tags=dict(tags), description=description, model_id=model_id
+    )
 
 
 def champion(client: mlflow.MlflowClient, name: str) -> ModelVersion | None:

@@ -30,6 +30,7 @@ def test_fewer_than_three_folds_are_not_made_unasked(limit: Limit) -> None:
 def test_a_class_of_a_row_or_two_leaves_three_folds_to_the_others() -> None:
     found, _ = carried({"s": [limit_of_class(1, "kind", "z")]})
     assert found == OuterFolds(folds=3, repeats=2)
+    assert carried({"s": [limit_of_class(1, "kind", "z")]}, found) == (found, [])  # written out it is the same
 
 
 @pytest.mark.parametrize(

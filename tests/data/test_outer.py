@@ -160,6 +160,7 @@ def test_rows_with_a_time_test_in_later_blocks_only(toy, tmp_path) -> None:
     data = prepared(tmp_path, report=lines.append)
     assert f"1 repeat instead of 2: source 'toy' has {ROWS} different times, and the first two test nothing" in lines
     assert len(data.replicates) == 5
+    assert json.loads((data.folder / "manifest.json").read_text())["outer"]["once"]
     last = -1
     for it in data.replicates:
         train, validation, test = (time[rows_of(it, split)] for split in SPLITS)
@@ -186,6 +187,14 @@ def test_fewer_times_than_folds_make_fewer_folds(toy, tmp_path) -> None:
     data = prepared(tmp_path, report=lines.append)
     assert len(data.replicates) == 3
     assert "3 folds instead of 5: source 'toy' has 5 different times, and the first two test nothing" in lines
+
+
+@pytest.mark.parametrize(
+    ("more", "once"), [({}, False), ({"group": np.arange(ROWS) % 5}, True), ({"group": np.arange(ROWS) % 6}, False)]
+)
+def test_the_manifest_says_whether_there_is_one_way_to_cut(toy, tmp_path, more, once) -> None:
+    toy(**more)
+    assert json.loads((prepared(tmp_path).folder / "manifest.json").read_text())["outer"]["once"] is once
 
 
 def test_rows_given_to_validation_stay_there(toy, tmp_path) -> None:

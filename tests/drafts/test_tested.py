@@ -32,7 +32,7 @@ FOLDS = {"folds": 5, "repeats": 2}
 
 
 def drafted(folder: Path, frame: pd.DataFrame) -> dict[str, Any]:
-    """The draft of a table, and that `auto` comes to what it says."""
+    """The draft of a table, and that `auto` comes to what it says, which can be had."""
     frame.to_csv(folder / "it.csv", index=False)
     return agrees(folder, draft_table(folder / "it.csv", parse("sort,price"), "it", folder))
 
@@ -40,13 +40,14 @@ def drafted(folder: Path, frame: pd.DataFrame) -> dict[str, Any]:
 def agrees(folder: Path, text: str) -> dict[str, Any]:
     (folder / "it.yaml").write_text(text)
     said: dict[str, Any] = yaml.safe_load(text)
-    (folder / "out").mkdir()
-    auto = load(str(folder / "it.yaml"), {"data.test": "auto"}, folder)
-    found = prepare(auto, Place("sample", folder, None, folder, folder), folder / "out", lambda line: None)
-    outer = found.get("outer")
-    folds = {it: outer[it] for it in ("folds", "repeats")} if outer else None
     written = said.get("data", {}).get("test")
-    assert folds == (written if isinstance(written, dict) else None)
+    for name, values in (("auto", {"data.test": "auto"}), ("written", {})):
+        (folder / name).mkdir()
+        experiment = load(str(folder / "it.yaml"), values, folder)
+        found = prepare(experiment, Place("sample", folder, None, folder, folder), folder / name, lambda line: None)
+        outer = found.get("outer")
+        folds = {it: outer[it] for it in ("folds", "repeats")} if outer else None
+        assert folds == (written if isinstance(written, dict) else None)
     return said
 
 

@@ -195,8 +195,20 @@ def test_they_are_the_means_of_the_networks_that_never_saw_the_row(finished: Fin
 
 def test_of_a_registered_model_they_are_those_of_its_job(finished: Finished) -> None:
     project, result = finished
-    assert call_headway("predict", result.json["model"], "--out-of-fold", "--output", "model.csv").code == 0
-    assert (project / "model.csv").read_text() == (project / "folds.csv").read_text()
+    (version,) = Tracker(project, "houses").client.search_model_versions("name = 'houses'")
+    for model in (result.json["model"], "models:/houses/1", version.source):
+        assert call_headway("predict", model, "--out-of-fold", "--output", "model.csv").code == 0
+        assert (project / "model.csv").read_text() == (project / "folds.csv").read_text()
+        (project / "model.csv").unlink()
+
+
+def test_the_model_says_whose_its_figures_are(finished: Finished) -> None:
+    (version,) = Tracker(finished[0], "houses").client.search_model_versions("name = 'houses'")
+    assert "its figures are those of the candidate's 4 replicates" in version.description
+
+
+def test_the_data_are_shown_with_the_splits_of_replicates(finished: Finished) -> None:
+    assert "4 replicates of 27 train, 3 validation, 30 test" in call_headway("show", "houses", "--data").out
 
 
 def test_the_page_of_explain_is_of_the_champion(finished: Finished) -> None:

@@ -12,8 +12,9 @@ from pipeline.data.prepared import open_prepared
 from pipeline.drafts.images import draft_images
 from tests.conftest import Result, call_headway, make_project
 
+ONE_SPLIT = ("--set", "data.test=0.2")
 SMALL = (
-    "--set", "data.test=0.2",
+    *ONE_SPLIT,
     "--set", "training.epochs=4", "--set", "training.seeds=2", "--set", "model.trunk.widths=[16]",
     "--set", "tuning.trials=2", "--set", "tuning.batch=2", "--set", "sources.scans.size=[8,8]",
 )  # fmt: skip
@@ -114,7 +115,16 @@ def test_photographs_on_their_side_are_learnt_and_answered_upright(
         stored = np.ascontiguousarray(np.rot90(pixels) if turned else pixels)
         Image.fromarray(stored).save(project / "photos" / kind / f"{row}.jpg", quality=95, exif=exif)
     assert "# the images looked at all have 12 x 8 pixels" in call_headway("init", "photos").out
-    words = ["--set", "training.epochs=30", "--set", "training.seeds=1", "--set", "tuning=null"]
+    words = [
+        "--set",
+        "data.test=0.2",
+        "--set",
+        "training.epochs=30",
+        "--set",
+        "training.seeds=1",
+        "--set",
+        "tuning=null",
+    ]
     result = call_headway("run", "photos", *words, "--set", "model.trunk.widths=[16]", "--json")
     assert (result.code, result.err) == (0, "")
     scored = ["--input", str(project / "photos"), "--output", str(tmp_path / "scored.csv")]

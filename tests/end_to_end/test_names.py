@@ -125,7 +125,7 @@ def test_pages_show_names_and_obey_none(project: Path) -> None:
 def test_commands_say_names_and_obey_none(project: Path) -> None:
     options = ("my_data_", *SMALL, *TRIALS)
     for command in (
-        ("show", *options), ("show", "my_data_", "--data"), ("why", "evaluate", *options), ("list",),
+        ("show", *options), ("show", "my_data_", "--data", *SMALL[:2]), ("why", "evaluate", *options), ("list",),
         ("diff", *(run.info.run_id for run in runs("test/flags__/roc_auc")[:2])),
     ):  # fmt: skip
         said = call_headway(*command)

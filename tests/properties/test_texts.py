@@ -29,12 +29,12 @@ labels = st.lists(words.filter(str.strip), min_size=2, max_size=3, unique_by=lam
 
 
 def _drafted(folder: Path, file: str, targets: dict[str, str]) -> Any:
-    """What was prepared from the draft; what was said where it is refused."""
+    """What was prepared from the draft, as one split; what was said where it is refused."""
     (folder / "out").mkdir()
     try:
         text = draft_text(folder / file, targets, "it", folder)
         (folder / "it.yaml").write_text(text, encoding="utf-8")
-        experiment = load(str(folder / "it.yaml"), {}, folder)
+        experiment = load(str(folder / "it.yaml"), {"data.test": 0.2}, folder)
         return prepare(experiment, Place("full", folder, None, folder, folder), folder / "out", quiet)
     except UserError as error:
         return str(error)

@@ -120,6 +120,13 @@ def test_where_every_row_tests_repeats_of_the_folds_are_what_can_be_more(found: 
     assert settling(found, "tuning.replicates", folds=5) == said
 
 
+def test_no_repeats_are_advised_where_the_folds_can_be_cut_in_one_way() -> None:
+    said = settling(Decision("unknown", replicates=13), "tuning.replicates", folds=3, once=True)
+    assert said == "more rows would narrow it: there is one way to cut these into folds"
+    outer = {"sources": {}, "tasks": {}, "outer": {"folds": 3, "repeats": 1, "replicates": 3, "once": True}}
+    assert verdict(replace(tuned_data((0.7, 0.7), (0.7, 0.7)), manifest=outer)).endswith(f"{said}.")
+
+
 def test_where_every_row_tests_the_details_say_so() -> None:
     outer = {"sources": {}, "tasks": {}, "outer": {"folds": 5, "repeats": 2, "replicates": 10}}
     lines = " ".join(details(replace(report_data({"a": 0.7, "b": 0.6}, {"a": 0.8, "b": 0.6}, 10), manifest=outer)))
@@ -145,6 +152,13 @@ def test_the_figures_of_a_champion_that_nothing_tests_are_said_to_be_those_of_th
     assert "What is registered is the experiment as written, trained once more on all rows but validation" in said
     assert "its figures are those of the 10 replicates" in said
     assert "What is registered" not in " ".join(details(replicated()))  # nothing was
+
+
+def test_the_page_shows_what_the_champions_own_study_chose() -> None:
+    page = render(replicated(champion="default", champion_settings={"all tasks": {"training.learning_rate": 0.0125}}))
+    assert "has a study of its own" in page
+    assert "<code>training.learning_rate</code></td><td><code>0.0125</code>" in page
+    assert "has a study of its own" not in render(replicated(champion="default"))
 
 
 def test_folds_without_a_class_are_counted_where_a_metric_leaves_them_out() -> None:

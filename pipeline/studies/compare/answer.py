@@ -66,7 +66,7 @@ def _sharing(found: Comparison) -> str:
         though = f", though {clear}" if clear else ""
         return (
             f"Whether sharing with tuned weights helps here is not known yet {numbers}{though}; "
-            f"{settling(it, _SETTING, found.folds)}{others}"
+            f"{settling(it, _SETTING, found.folds, found.once)}{others}"
         )
     return f"Sharing {it.word} here with tuned weights {numbers}{f', {clear}' if clear else ''}{others}"
 

@@ -40,6 +40,7 @@ class Comparison:
         margin: See `pipeline.config.decision`.
         notes: What a reader should know, a sentence each.
         folds: Where every row tests, how many folds that is done in; else 0.
+        once: The rows can be cut into these folds in one way alone.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Comparison:
     margin: float = 0.01
     notes: tuple[str, ...] = ()
     folds: int = 0
+    once: bool = False
 
     @property
     def metrics(self) -> dict[str, str]:

@@ -84,6 +84,7 @@ class Compare(PageStep):
         first = self._trained[0].experiment
         assert first.tuning is not None
         space = first.tuning.model_dump(mode="json")["space"]
+        outer = self._outer()
         return Comparison(
             name=self.experiment.name,
             evaluation=evaluation,
@@ -98,14 +99,15 @@ class Compare(PageStep):
             command=context.command,
             margin=self.experiment.decision.margin,
             notes=tuple(notes(context, (tags.FALLBACKS,), "train")),
-            folds=self._folds(),
+            folds=int(outer.get("folds", 0)),
+            once=bool(outer.get("once")),
         )
 
-    def _folds(self) -> int:
+    def _outer(self) -> dict[str, Any]:
         from pipeline.data.prepared import MANIFEST
 
         manifest = json.loads((self._prepare.outputs / MANIFEST).read_text(encoding="utf-8"))
-        return int(manifest.get("outer", {}).get("folds", 0))
+        return dict(manifest.get("outer", {}))
 
     def _row(self, train: Train, trials: "pd.DataFrame") -> dict[str, Any]:
         """What the study of an arm chose, replicate by replicate."""

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def experiment(folder: Path, **more: Any) -> Experiment:
     trunk = {"kind": "huggingface", "model": str(folder)} | more.pop("trunk", {})
     tree = {"name": "small", "sources": texts.SOURCES, "tasks": texts.TASKS, "tuning": None, "model": {"trunk": trunk}}
-    return Experiment.model_validate(tree | {"data": {"validation": 0.2}} | more)
+    return Experiment.model_validate(tree | {"data": {"validation": 0.2, "test": 0.2}} | more)
 
 
 @pytest.fixture(scope="module")

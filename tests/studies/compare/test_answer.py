@@ -44,7 +44,7 @@ def said(contrasts: pd.DataFrame, tuned: Decision | None = None, **others: Word)
     decisions = {(TUNED, SINGLE): tuned or decided("unknown", smallest=2.5, replicates=10, narrows="replicates")}
     decisions |= {(arm, SINGLE): decided(word) for arm, word in others.items()}
     found = SimpleNamespace(
-        contrasts=contrasts, decisions=decisions, decision=decisions[TUNED, SINGLE], margin=0.01, folds=0
+        contrasts=contrasts, decisions=decisions, decision=decisions[TUNED, SINGLE], margin=0.01, folds=0, once=False
     )
     return decision(cast(Comparison, found))
 
