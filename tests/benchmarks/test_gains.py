@@ -1,6 +1,8 @@
 """What tuning gains on small tables: the tables, one job, what follows from many, and a record that is gone on with."""
 
 import json
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +108,9 @@ def test_what_has_a_row_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Mon
 
         def __exit__(self, *_: object) -> None: ...
 
-        def submit(self, work: Any, it: Any) -> Any:
-            from concurrent.futures import Future
-
-            done: Any = Future()
-            done.set_result(work(it))
+        def submit(self, work: Callable[..., Any], *of: Any) -> Future[Any]:
+            done: Future[Any] = Future()
+            done.set_result(work(*of))
             return done
 
     def answer(table: Table, rows: int, draw: int) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def test_what_has_a_row_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(command, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(command, "missing", lambda: None)
     monkeypatch.setattr(command, "tables", lambda: [MADE])
-    monkeypatch.setattr(command, "answered", answer)
+    monkeypatch.setattr(job, "answered", answer)
     words = ["--record", str(tmp_path / "gains.csv"), "--draws", "2"]
     first = CliRunner().invoke(command.main, words)
     assert "2 of 2 jobs are there" in first.output
