@@ -30,10 +30,10 @@ from pipeline.steps.tune import WINNERS, Tune, storage_url
 from pipeline.training import numerics
 
 SETTINGS: Mapping[str, Any] = {
-    "data.test": {"folds": 5, "repeats": 2}, "baselines.single": False, "baselines.reference": False, "slots": 8,
-    "processes": 1, "device": "cpu",
+    "data.test": {"folds": 5, "repeats": 2}, "tuning.trials": "auto", "baselines.single": False,
+    "baselines.reference": False, "slots": 8, "processes": 1, "device": "cpu",
 }  # fmt: skip
-"""Of every job, as `--set` gives them. The number of trials is set once it is known how many replicates there are."""
+"""Of every job, as `--set` gives them: tuned whatever the draft says."""
 
 MANY, FEW = TRIALS_A_REPLICATE, LEAST
 """Trials a replicate: what `auto` gives, and what it gives at the least, which are the first of these."""
@@ -68,10 +68,6 @@ def answered(table: Table, rows: int, draw: int) -> dict[str, Any]:
         experiment = _drafted(table.cut(rows, draw), table.targets, folder)
         context = untracked(experiment, folder)
         settle(context)
-        trials = {"trials": MANY * context.experiment.replicates}
-        assert context.experiment.tuning
-        tuning = context.experiment.tuning.model_copy(update=trials)
-        context.experiment = context.experiment.model_copy(update={"tuning": tuning})
         job = Job(context.experiment, folder)
         written, tuned = job.trained
         perform(context, written)

@@ -44,8 +44,7 @@ def test_penguins_and_ten_drawn_tables_keep_their_targets_at_every_size() -> Non
 
 def test_a_job_holds_the_tuned_network_against_the_one_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = {"training.updates": 12, "model.trunk.widths": [8], "data.test": {"folds": 3, "repeats": 1}}
-    monkeypatch.setattr(job, "SETTINGS", job.SETTINGS | quick)
-    monkeypatch.setattr(job, "MANY", 2)
+    monkeypatch.setattr(job, "SETTINGS", job.SETTINGS | quick | {"tuning.trials": 6})
     monkeypatch.setattr(job, "FEW", 1)
     found = answered(MADE, 100, draw=0)
     assert (found["table"], found["rows"], found["draw"], found["replicates"]) == ("made", 100, 0, 3)
