@@ -28,8 +28,8 @@ class Limit:
     Attributes:
         most: So many folds at most.
         why: In words that follow "has".
-        of: What there is too little of. Of `times` fewer folds than asked for are made; times, and `groups` of which each
-            is a fold, can be cut in one way alone.
+        of: What there is too little of. Of `times` fewer folds than asked for are made; times, and `groups` of which
+            each is a fold, can be cut in one way alone.
     """
 
     most: int

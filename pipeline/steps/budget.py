@@ -188,9 +188,9 @@ class _Cost:
         """Seconds of a network's training that are hardly ever passed, without measuring."""
         from pipeline.training.workers.calibration import guess
 
-        data = self._seen(experiment)
-        step_s: float = max(4 * guess(data, experiment), _SLOW_STEP_S)
-        return _updates(data, experiment) * step_s * experiment.balancing.cost
+        seen = self._seen(experiment)
+        step_s: float = max(4 * guess(seen, experiment), _SLOW_STEP_S)
+        return _updates(seen, experiment) * step_s * experiment.balancing.cost
 
     def _by_speed(self, experiment: Experiment) -> float:
         """Seconds of a network's training among others, by the measured speed of the shared network with its method."""
@@ -202,15 +202,15 @@ class _Cost:
         assert whole.tuning is not None
         batch = batch_slots(dict.fromkeys(range(whole.tuning.batch), whole), data)
         one_s: float = self._context.scheduler.training_s(data, batch) / len(batch)
-        own, all_ = self._seen(experiment), self._seen(whole)
-        share: float = guess(own, experiment) / guess(all_, whole)
-        return one_s * share * _updates(own, experiment) / _updates(all_, whole)
+        own, seen = self._seen(experiment), self._seen(whole)
+        share: float = guess(own, experiment) / guess(seen, whole)
+        return one_s * share * _updates(own, experiment) / _updates(seen, whole)
 
     def _of(self, experiment: Experiment) -> "Prepared":
         return self._prepared.only(experiment.tasks)
 
     def _seen(self, experiment: Experiment) -> "Prepared":
-        """The data as one of its networks sees them, without the fold that it holds out."""
+        """The data as a network sees them, which learns from the rows of its replicate and fold alone."""
         from pipeline.training.slot import trial_slots
 
         data = self._of(experiment)

@@ -55,6 +55,29 @@ def register(
     context.console.detail(f"registered {name} version {version.version} as {alias}: {reason}")
 
 
+def promote(context: Context, run: Run, version: Any) -> None:
+    """Make a version champion that was registered before, without comparing it.
+
+    Args:
+        context: Of the command.
+        run: That registered it.
+        version: Of the model.
+    """
+    client, name = context.tracker.client, version.name
+    with store_lock(context.project, f"registry-{name}"):
+        present = registry.champion(client, name)
+        if present and present.version == version.version:
+            return
+        reason = _promoted(present)
+        registry.set_alias(client, name, version, registry.CHAMPION, reason)
+    run.tags({tags.GATE: f"{registry.CHAMPION}: {reason}"})
+    context.console.line(f"{name} version {version.version} is {registry.CHAMPION} now: {reason}")
+
+
+def _promoted(present: Any) -> str:
+    return f"--promote, not compared with version {present.version}" if present else "there was no champion before"
+
+
 def _description(experiment: Experiment, prepare: Step) -> str | None:
     """Whose figures the model's are, where every row tests."""
     if not (replicates := opened(prepare, experiment).replicates):
@@ -73,7 +96,7 @@ def _decide(context: Context, experiment: Experiment, uri: str, present: Any, pr
     if not registry.is_whole(present):
         return registry.CHAMPION, f"the champion before, {old}, has lost its files"
     if context.promote:
-        return registry.CHAMPION, f"--promote, not compared with {old}"
+        return registry.CHAMPION, _promoted(present)
     if (before := present.tags.get(tags.PREPARED)) != prepare.digest:
         learnt = _learnt(context, experiment, before, prepare)
         return registry.CHALLENGER, f"the champion, {old}, {learnt}; --promote to replace it"

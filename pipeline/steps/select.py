@@ -54,13 +54,17 @@ class Registering(Step, ABC):
         register(context, run, self.experiment, parts, self._prepare)
 
     def restore(self, context: Context) -> None:
-        """Register the model again, if it was deleted or has lost its files."""
+        """Register the model again, if it was deleted or has lost its files; make it champion where that is asked."""
         from pipeline.tracking.registry import version_of_run
         from pipeline.tracking.run import Run
 
         assert self.result is not None
         name, client = self.experiment.name, context.tracker.client
-        if version_of_run(client, name, self.result.run_id):
+        if version := version_of_run(client, name, self.result.run_id):
+            if context.promote:
+                from pipeline.steps.register import promote
+
+                promote(context, Run(client, self.result.run_id, resumed=True), version)
             return
         context.console.line(f"{self.title}: its version of the model {name} is gone: registering it again")
         self.register(context, Run(client, self.result.run_id, resumed=True), selected(self.outputs))

@@ -227,9 +227,13 @@ def test_a_champion_that_has_learnt_from_rows_of_the_validation_split_is_not_com
         r"challenger: the champion, version 1, was trained on \d of these 6 validation rows; --promote to replace it",
         gate,
     )
-    promoted = call_headway("run", "houses", *PLAIN, "--set", "seed=1", "--force", "select", "--promote", "--json")
+    promoted = call_headway("run", "houses", *PLAIN, "--set", "seed=1", "--promote", "--json")
     assert promoted.code == 0, promoted.err
-    assert runs(finished[0], "register")[0].data.tags[tags.GATE].startswith("champion: --promote")
+    assert all(step["cached"] for step in promoted.json["steps"])
+    register = runs(finished[0], "register")[0]
+    assert register.data.tags[tags.GATE] == "champion: --promote, not compared with version 1"
+    client = Tracker(finished[0], "houses").client
+    assert client.get_model_version_by_alias("houses", "champion").run_id == register.info.run_id
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_a_trial_costs_as_many_updates_as_its_network_has_rows_to_learn_from(
         cost.measure()
     step_s = 1.0 if measured else budget._SLOW_STEP_S
     a_replicate = budget._MARGIN * updates * step_s + budget._TRIAL_S
-    replicates = 10 if values["data.test"] == 0.2 else 11  # and that of the champion
+    replicates = 10 if values["data.test"] == 0.2 else 11  # the champion is one more
     assert cost.seconds(2) - cost.seconds(1) == pytest.approx(replicates * a_replicate)
 
 
