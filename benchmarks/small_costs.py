@@ -1,7 +1,7 @@
 """What the first line costs on small tables, all of whose rows test: user CPU seconds of `headway run`.
 
 The tables are made up, with three tasks each (`benchmarks.outer_folds`), and drafted by `headway init`. Each is run in
-a project of its own, as drafted and without a study; all processes that a run starts count.
+a project of its own, with studies and without any; all processes that a run starts count.
 
     python -m benchmarks.small_costs [--rows N]... [--repeats K] [--processes N]
 
@@ -56,7 +56,7 @@ def user_s(rows: int, tuned: bool, processes: int | None = None) -> float:
         made(rows).to_csv(folder / f"{_NAME}.csv", index=False)
         headway = [sys.executable, "-m", "pipeline"]
         run([*headway, "init", f"{_NAME}.csv", "--targets", TARGETS], folder)
-        values = {} if tuned else {"tuning": "null"}
+        values = {"tuning.trials": "auto"} if tuned else {"tuning": "null"}
         values |= {} if processes is None else {"processes": str(processes)}
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         run([*headway, "run", _NAME, *(word for it in values.items() for word in ("--set", "=".join(it)))], folder)

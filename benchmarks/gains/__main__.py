@@ -11,20 +11,18 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import click
 import pandas as pd
 
 from benchmarks.common import machine, records
-from benchmarks.gains.job import MANY, answered
+from benchmarks.gains.job import row
 from benchmarks.gains.judged import by_size, checks
 from benchmarks.gains.tables import SIZES, Table, tables
 from benchmarks.public.tables import missing
-from pipeline.errors import Failure, UserError
+from pipeline.drafts.tuned import enough
 
 RECORD = Path(__file__).parents[1] / "records" / "public" / "gains.csv"
 COLUMNS = (
@@ -51,13 +49,13 @@ def main(hours: float, processes: int, draws: int, record: Path) -> None:
     done, until = records.known(record, ("table", "rows", "draw")), time.monotonic() + 3600 * hours
     left = [(table, rows, draw) for table, rows, draw in every if (table.name, rows, draw) not in done]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for future in as_completed(pool.submit(partial(row, until=until), job) for job in left):
+        for future in as_completed(pool.submit(row, *job, until) for job in left):
             if found := future.result():
                 records.append(record, COLUMNS, found)
                 click.echo(f"{found['table']} {found['rows']}: {found['gain']:+.2f} points ({found['cpu_s']:.0f} s)")
     jobs = pd.read_csv(record)
     click.echo(by_size(jobs).to_string(index=False))
-    hold = records.judged(checks(jobs, len(every), dict.fromkeys(SIZES, MANY)))
+    hold = records.judged(checks(jobs, len(every), {rows: enough(rows) for rows in SIZES}))
     click.echo(f"{jobs['cpu_s'].sum() / 3600:.1f} CPU hours")
     sys.exit(0 if hold else 1)
 
@@ -68,21 +66,6 @@ def planned(every: Sequence[Table], draws: int) -> Iterator[Job]:
         for table in every:
             for rows in table.sizes:
                 yield table, rows, draw
-
-
-def row(job: Job, until: float) -> dict[str, Any] | None:
-    """The row of a job; none where time is over, or it failed, which is said."""
-    from pipeline.training.numerics import settle
-
-    if time.monotonic() >= until:
-        return None
-    settle()
-    try:
-        return answered(*job)
-    except (UserError, Failure) as error:
-        table, rows, draw = job
-        click.echo(f"{table.name} {rows}, draw {draw}, has no row: {error}", err=True)
-        return None
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 import json
 import resource
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import pandas as pd
 
 from benchmarks.gains.tables import Table
@@ -16,6 +18,7 @@ from pipeline.config.compare import TUNED
 from pipeline.config.tuning import TRIALS_A_REPLICATE
 from pipeline.drafts.table import draft_table
 from pipeline.drafts.targets import parse
+from pipeline.errors import Failure, UserError
 from pipeline.steps.budget import LEAST
 from pipeline.steps.context import Context
 from pipeline.steps.evaluate import Evaluate
@@ -24,17 +27,30 @@ from pipeline.steps.settling import settle
 from pipeline.steps.step import perform
 from pipeline.steps.train import Train
 from pipeline.steps.tune import WINNERS, Tune, storage_url
+from pipeline.training import numerics
 
 SETTINGS: Mapping[str, Any] = {
-    "data.test": {"folds": 5, "repeats": 2}, "baselines.single": False, "baselines.reference": False, "slots": 8,
-    "processes": 1, "device": "cpu",
+    "data.test": {"folds": 5, "repeats": 2}, "tuning.trials": "auto", "baselines.single": False,
+    "baselines.reference": False, "slots": 8, "processes": 1, "device": "cpu",
 }  # fmt: skip
-"""Of every job, as `--set` gives them. The number of trials is set once it is known how many replicates there are."""
+"""Of every job, as `--set` gives them: tuned whatever the draft says."""
 
 MANY, FEW = TRIALS_A_REPLICATE, LEAST
 """Trials a replicate: what `auto` gives, and what it gives at the least, which are the first of these."""
 
 _NAME, _WRITTEN, _FEW = "made", "default", "few"
+
+
+def row(table: Table, rows: int, draw: int, until: float) -> dict[str, Any] | None:
+    """The row of a job, in whichever process; none where it is later than `until`, or it failed, which is said."""
+    if time.monotonic() >= until:
+        return None
+    numerics.settle()
+    try:
+        return answered(table, rows, draw)
+    except (UserError, Failure) as error:
+        click.echo(f"{table.name} {rows}, draw {draw}, has no row: {error}", err=True)
+        return None
 
 
 def answered(table: Table, rows: int, draw: int) -> dict[str, Any]:
@@ -52,10 +68,6 @@ def answered(table: Table, rows: int, draw: int) -> dict[str, Any]:
         experiment = _drafted(table.cut(rows, draw), table.targets, folder)
         context = untracked(experiment, folder)
         settle(context)
-        trials = {"trials": MANY * context.experiment.replicates}
-        assert context.experiment.tuning
-        tuning = context.experiment.tuning.model_copy(update=trials)
-        context.experiment = context.experiment.model_copy(update={"tuning": tuning})
         job = Job(context.experiment, folder)
         written, tuned = job.trained
         perform(context, written)

@@ -12,6 +12,7 @@ from pipeline.drafts.decisions import Decisions, decided, spelling_of
 from pipeline.drafts.leaks import giving_away
 from pipeline.drafts.targets import Target, guessed, listed
 from pipeline.drafts.tested import put_test
+from pipeline.drafts.tuned import put_tuning
 from pipeline.drafts.writing import Draft, flow, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
@@ -81,6 +82,7 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     draft.put(("model",), {"trunk": {"kind": "tabular", "widths": [128, 128], "dropout": 0.1}})
     its_length = "its length follows the rows: training.updates"
     draft.put(("training",), {"batch_size": _batch_size(rows)}, its_length, cut=True)
+    put_tuning(draft, rows)
     return draft.text()
 
 
