@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from math import prod
 from pathlib import Path
 
 from pipeline.data.encodings.values import PLAIN
@@ -77,7 +78,9 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
         draft.say(source, hint, below=True)
     _put_tasks(draft, source, targets, kinds)
     if it.split is None:
-        put_test(draft, name, rows, {column: columns[column].counts for column in used if column not in numbers})
+        classes = {column: columns[column].counts for column in used if column not in numbers}
+        values = [columns[column].different + bool(columns[column].missing) for column in it.inputs]
+        put_test(draft, name, rows, classes, different=prod(values))
     draft.say(("model",), "Two layers of 128 behind embeddings of every column suit most tables; rows decide the rest.")
     draft.put(("model",), {"trunk": {"kind": "tabular", "widths": [128, 128], "dropout": 0.1}})
     its_length = "its length follows the rows: training.updates"

@@ -27,6 +27,7 @@ def put_test(
     rows: int,
     classes: Mapping[str, Mapping[str, int]],
     groups: int | None = None,
+    different: int | None = None,
 ) -> None:
     """Write the setting of the test, and why.
 
@@ -36,12 +37,15 @@ def put_test(
         rows: Of it.
         classes: By label, the rows of each class.
         groups: How many groups there are, where no group may be in two splits.
+        different: So many rows at most differ in their inputs, if that is known.
     """
     found, lines = None, list[str]()
     if rows < SMALL:
         rarest = {label: min(counts.items(), key=lambda it: it[1]) for label, counts in classes.items() if counts}
         limits = [limit_of_rows(rows), *(limit_of_class(count, label, it) for label, (it, count) in rarest.items())]
-        found, lines = carried({source: limits + ([] if groups is None else [limit_of_groups(groups)])})
+        limits += [] if groups is None else [limit_of_groups(groups)]
+        limits += [] if different is None else [limit_of_groups(different, "row")]
+        found, lines = carried({source: limits})
     for line in lines:
         draft.say(("data", "test"), line)
     if found is None:
