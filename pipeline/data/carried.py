@@ -18,7 +18,7 @@ USUAL = OuterFolds(folds=5, repeats=2)
 
 _FEWEST, _LEAST_ROWS = 3, 4  # folds that are worth the work; rows of a fold
 
-Of = Literal["rows", "groups", "times"]
+Of = Literal["rows", "different", "groups", "times"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Limit:
     Attributes:
         most: So many folds at most.
         why: In words that follow "has".
-        of: What there is too little of. Of `times` fewer folds than asked for are made; times, and `groups` of which
-            each is a fold, can be cut in one way alone.
+        of: What there is too little of. Of `times` fewer folds than asked for are made; times, and `groups` or
+            `different` rows of which each is a fold, can be cut in one way alone.
     """
 
     most: int
@@ -63,7 +63,7 @@ def carried(
         if limit.most < folds:
             folds, few = limit.most, has
     for limit, has in own:
-        if repeats > 1 and (limit.of == "times" or (limit.of == "groups" and limit.most == folds)):
+        if repeats > 1 and (limit.of == "times" or (limit.of in ("different", "groups") and limit.most == folds)):
             repeats, once = 1, has
     lines = [f"{folds} folds instead of {asked.folds}: {few}"] if few else []
     lines += [f"1 repeat instead of {asked.repeats}: {once}"] if once else []
@@ -101,7 +101,7 @@ def limit_of_rows(rows: int) -> Limit:
 
 def limit_of_groups(groups: int, what: str = "group") -> Limit:
     """That which comes of what stays together."""
-    of: Of = "groups" if what == "group" else "rows"
+    of: Of = "groups" if what == "group" else "different"
     return Limit(groups, f"{_counted(groups, f'different {what}')}, and none can be in two folds", of)
 
 

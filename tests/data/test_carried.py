@@ -61,3 +61,4 @@ def test_times_and_groups_of_which_each_is_a_fold_are_cut_once() -> None:
     ]
     assert carried({"s": [limit_of_groups(5)]})[0] == OuterFolds(folds=5, repeats=1)
     assert carried({"s": [limit_of_groups(6)]})[0] == USUAL
+    assert carried({"s": [limit_of_groups(4, "row")]})[0] == OuterFolds(folds=4, repeats=1)

@@ -87,7 +87,7 @@ def test_a_rare_class_makes_fewer_folds_but_three(rows: int, folds: int, tmp_pat
 def test_inputs_of_which_few_differ_make_fewer_folds(tmp_path: Path) -> None:
     asked = FRAME[["sort", "price"]].assign(question=lambda it: np.arange(len(it)) % 4)
     asked["question"] = asked["question"].map(dict(enumerate(["who", "why", "how", "when"])))
-    assert drafted(tmp_path, asked)["data"] == {"test": {"folds": 4, "repeats": 2}}
+    assert drafted(tmp_path, asked)["data"] == {"test": {"folds": 4, "repeats": 1}}
     assert "  # 4 folds instead of 5: source 'it' has 4 different rows, " in (tmp_path / "it.yaml").read_text()
 
 
