@@ -16,6 +16,10 @@ from typing import Any
 import hypothesis
 import pytest
 
+from pipeline.tracking.store import prepare_environment
+
+prepare_environment()  # before a test imports mlflow, which reads it then
+
 REPOSITORY = Path(__file__).parents[1]
 
 # Tests leave the user's own cache alone, and share one among them.
@@ -78,9 +82,6 @@ def go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @cache
 def empty_database() -> bytes:
     """An mlflow.db without a run. MLflow takes a second to make one, so it is made once and copied."""
-    from pipeline.tracking.store import prepare_environment
-
-    prepare_environment()  # before mlflow is imported
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with TemporaryDirectory() as folder:

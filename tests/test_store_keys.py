@@ -5,7 +5,6 @@ import random
 from hypothesis import given, settings, strategies as st
 
 from pipeline.store_keys import LONGEST, keys_of
-from pipeline.tracking.store import prepare_environment
 
 ENDS = ("", "_ci_low", "_ci_high")
 
@@ -13,7 +12,6 @@ ENDS = ("", "_ci_low", "_ci_high")
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=300), unique=True, max_size=12), st.booleans())
 def test_any_names_have_keys_of_their_own(labels: list[str], of_labels: bool) -> None:
-    prepare_environment()  # before mlflow is imported
     from mlflow.utils.validation import _validate_metric_name, _validate_param_name
 
     names = [f"test/task/roc_auc.{label}" for label in labels]

@@ -12,7 +12,7 @@ from pipeline.data.sources.looked import Column, look
 from pipeline.data.tables.columns import some
 from pipeline.data.tables.typed import TableFile, open_table, separator_of
 from pipeline.drafts.targets import check_targets
-from pipeline.drafts.tested import put_test
+from pipeline.drafts.tested import put_test, rows_of_classes
 from pipeline.drafts.writing import Draft, drafted, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
@@ -187,8 +187,7 @@ def _tasks(draft: _Draft, columns: Mapping[str, Column], targets: Mapping[str, s
             draft.task(name, kind, f"{len(column.words(mark))} labels at once")
         else:
             draft.task(name, kind, column.why)
-            if kind != "regression":
-                draft.classes[name] = column.counts
+        draft.classes[name] = rows_of_classes(column, kind)
 
 
 def _words(column: Column, mark: str) -> dict[str, str]:

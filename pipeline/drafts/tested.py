@@ -1,10 +1,24 @@
 """What a draft says of the test, where the data do not say it themselves: what `data.test: auto` comes to."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from pipeline.data.carried import SHARE, carried, limit_of_class, limit_of_groups, limit_of_rows
 from pipeline.data.outer import SMALL
+from pipeline.data.sources.looked import Column
 from pipeline.drafts.writing import Draft
+
+
+def rows_of_classes(column: Column, kind: str) -> Mapping[str, int]:
+    """The rows of each class of a label; of several labels in one field, of each with it; of numbers none."""
+    if kind == "regression":
+        return {}
+    if kind != "multilabel":
+        return column.counts
+    mark, counts = column.separator or "|", Counter[str]()
+    for value, rows in column.counts.items():
+        counts.update(dict.fromkeys({word.strip() for word in value.split(mark)}, rows))
+    return counts
 
 
 def put_test(

@@ -16,7 +16,7 @@ from pipeline.data.tables.columns import some
 from pipeline.data.tables.lines import JSON, JsonLines, ends_with
 from pipeline.data.tables.typed import TableFile, separator_of
 from pipeline.drafts.targets import check_targets
-from pipeline.drafts.tested import put_test
+from pipeline.drafts.tested import put_test, rows_of_classes
 from pipeline.drafts.writing import Draft, drafted, from_project, named_for, put_separator, task_names
 from pipeline.errors import UserError
 
@@ -146,7 +146,7 @@ def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mappi
     for line in left_out:
         draft.say(("tasks",), line, below=True)
     if "split" not in split_by:
-        classes = {name: columns[name].counts for name, kind in kinds.items() if kind in ("multiclass", "binary")}
+        classes = {name: rows_of_classes(columns[name], kind) for name, kind in kinds.items()}
         put_test(draft, source[-1], rows, classes, split_by["group"].different if "group" in split_by else None)
     return f"{rows:,} texts"
 

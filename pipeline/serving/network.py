@@ -1,7 +1,7 @@
 """A specified network as plain modules of torch.
 
 Tasks share one pass through their trunk, except where their sources differ in scale, are normalised apart
-(`batch_per_source`) or are text: then the trunk runs once a source, with the statistics of each.
+(`batch_per_source`) or are text or tables: then the trunk runs once a source, with the statistics of each.
 
 Legend of shapes: B rows, F values of a row, H values of the trunk, C logits of a task.
 """
@@ -59,8 +59,8 @@ def build(spec: Specification, tensors: Mapping[str, Tensor]) -> list[Trunk]:
         for task in branch.heads:
             name = spec.tasks[task].source
             source = spec.sources[name]
-            # Sources of text are split into tokens in several ways.
-            own = name if apart or source.kind == "text" else ""
+            # Texts are split into tokens, and tables encoded, as their own source says.
+            own = name if apart or source.kind != "pixels" else ""
             groups.setdefault((source.scale, own), []).append(task)
         for (scale, own), tasks in groups.items():
             name = spec.tasks[tasks[0]].source

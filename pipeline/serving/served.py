@@ -65,16 +65,19 @@ class Served:
             ValueError: A column is missing, unknown or no number; a value missing or no text; no preference.
             RowError: A number is too large, or the network's answer is no finite one.
         """
-        rows = self._matching(frame)
+        found = self._matching(frame)
         with asking(self._shares(params)):
-            if rows.kind == "text":
-                columns = self._texts.predict(frame[rows.columns[0]].tolist())
+            if found[0].kind == "text":
+                columns = self._texts.predict(frame[found[0].columns[0]].tolist())
             else:
-                starts = range(0, max(len(frame), 1), _CHUNK)
-                parts = (rows.values(frame.iloc[start : start + _CHUNK], start) for start in starts)
-                columns = self._joined(rows, parts)
+                columns = {}
+                for rows in found:
+                    starts = range(0, max(len(frame), 1), _CHUNK)
+                    parts = (rows.values(frame.iloc[start : start + _CHUNK], start) for start in starts)
+                    columns |= self._joined(rows, parts)
         _check_finite(columns)
-        return pd.DataFrame(columns, index=frame.index)
+        ordered = [name for task in self._decisions for name in columns if name.startswith(f"{task}/")]
+        return pd.DataFrame({name: columns[name] for name in ordered}, index=frame.index)
 
     def answers(self, source: str, values: np.ndarray) -> pd.DataFrame:
         """Predict every task for rows [B, F] of a source that are encoded already, as prepared data have them.
@@ -107,12 +110,15 @@ class Served:
         parts = (np.array(values[start : start + _CHUNK], np.float32) for start in starts)
         return self._joined(Rows.of(source, self._spec.sources[source]), parts, ask)
 
-    def _matching(self, frame: pd.DataFrame) -> Rows:
-        """What the caller's rows are: of all that the model reads, what has most columns in common."""
+    def _matching(self, frame: pd.DataFrame) -> list[Rows]:
+        """What the caller's rows are: of all that the model reads, what has most columns in common.
+
+        Tables of the same columns, each encoded in its own way, are several.
+        """
         known = list(dict.fromkeys(trunk.rows for trunk in self._trunks))
         rows = min(known, key=lambda it: (len(set(it.columns) ^ set(frame.columns)), len(it.columns)))
         rows.check(frame)
-        return rows
+        return [it for it in known if it.kind == rows.kind and set(it.columns) == set(rows.columns)]
 
     def _shares(self, params: Mapping[str, Any] | None) -> Tensor | None:
         """The shares [T] of a preference, which sum to 1; None for the network's own."""

@@ -89,6 +89,8 @@ def _evaluated(context: Context, job: Job) -> "list[Train]":
         raise UserError(
             f"{name}: the test split of these networks was not opened yet: headway evaluate {name} opens it"
         )
+    if job.select and job.select.result is None:
+        raise UserError(f"{name}: which candidate is put to use is not known yet: headway evaluate {name} chooses it")
     role = selected(job.select.outputs)["role"] if job.select else "default"
     return [it for it in job.trained if it.role == role]
 

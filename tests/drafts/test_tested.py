@@ -102,6 +102,19 @@ def test_texts_name_no_number_of_seeds_where_every_row_tests(tmp_path: Path) -> 
     assert "training" not in said
 
 
+def test_a_rare_one_of_several_labels_makes_fewer_folds(tmp_path: Path) -> None:
+    topics = ["art|law", "art", "law|rare", "law"]
+    lines = [
+        json.dumps(
+            {"text": f"number {row} is {DRAWS.integers(1000)}", "topics": topics[row % 4 if row < 16 else row % 2]}
+        )
+        for row in range(ROWS)
+    ]
+    (tmp_path / "it.jsonl").write_text("\n".join(lines))
+    said = agrees(tmp_path, draft_text(tmp_path / "it.jsonl", {"topics": "multilabel"}, "it", tmp_path))
+    assert said["data"] == {"test": {"folds": 4, "repeats": 2}}
+
+
 def test_sentences_have_a_test_too(tmp_path: Path) -> None:
     words = "".join(f"w{row}\tB-PER\nis{row}\tO\n\n" for row in range(40))
     (tmp_path / "it.conll").write_text(words)

@@ -18,7 +18,9 @@ from safetensors.torch import load_file, save_file
 from pipeline.config.balancing import Balancing
 from pipeline.data.prepared import Prepared, PreparedSource
 from pipeline.serving.open_model import described, open_model
+from pipeline.serving.rows import Rows
 from pipeline.serving.slots import merged, one_slot
+from pipeline.serving.specification import SourceSpec
 from pipeline.steps.predict import predict
 from pipeline.steps.register import _objective
 from pipeline.training import saved
@@ -165,6 +167,23 @@ def test_one_part_is_a_package_of_the_one_network(client: mlflow.MlflowClient, p
     assert found == wanted
     with safe_open(folder / "weights.safetensors", "np") as mine, safe_open(path, "np") as whole:
         assert set(mine.keys()) == set(whole.keys())
+
+
+def test_tables_that_share_a_network_are_each_encoded_in_their_own_way(
+    client: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    people, price = TABLE.sources["people"], TABLE.tasks["price"]
+    columns = [it | {"mean": it["mean"] + 7.0} if "mean" in it else it for it in people.encoding["columns"]]
+    sources = {"people": people, "staff": replace(people, encoding=people.encoding | {"columns": columns})}
+    data = replace(TABLE, sources=sources, tasks={"price": price, "bonus": replace(price, source="staff")})
+    like = experiment(data, trunk={"kind": "mlp", "widths": [4], "embedding": 2})
+    model = open_model(log_several(client, [(save(tmp_path, like, data), SLOTS[0])]))
+    table = pd.DataFrame({"age": [30.0, None], "town": ["Lima", "Rome"], "pay": [1.0, -2.0]})
+    found, served = model.predict(table), model.unwrap_python_model()
+    assert list(found) == ["bonus/value", "price/value"]
+    for task, source in (("price", "people"), ("bonus", "staff")):
+        values = Rows.of(source, SourceSpec.of(vars(sources[source]))).values(table, 0)
+        np.testing.assert_array_equal(found[[f"{task}/value"]], served.answers(source, values))
 
 
 def test_tables_are_answered_by_a_network_a_task(client: mlflow.MlflowClient, tmp_path: Path) -> None:
