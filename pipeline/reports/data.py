@@ -119,7 +119,7 @@ class ReportData:
     @property
     def folds(self) -> int:
         """Where every row tests, how many folds that is done in; else 0."""
-        return int(self.manifest.get("outer", {}).get("folds", 0))
+        return self.outer.folds if self.outer else 0
 
     @property
     def is_once(self) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment
 from pipeline.config.data import OuterFolds
@@ -17,11 +17,16 @@ ALL_ROWS = {"rows": "all"}
 """Part of the key of a step that learns from all rows but validation, where every row tests."""
 
 
-def folds_of(folder: Path) -> OuterFolds | None:
-    """How every row tests in a folder of prepared data; None for one split."""
+def outer_of(folder: Path) -> dict[str, Any]:
+    """What a folder of prepared data says of how every row tests, see `pipeline.data.prepare`; empty for one split."""
     from pipeline.data.prepared import MANIFEST
 
-    outer = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("outer")
+    return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("outer", {}))
+
+
+def folds_of(folder: Path) -> OuterFolds | None:
+    """How every row tests in a folder of prepared data; None for one split."""
+    outer = outer_of(folder)
     return OuterFolds(folds=outer["folds"], repeats=outer["repeats"]) if outer else None
 
 

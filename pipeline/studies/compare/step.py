@@ -9,6 +9,7 @@ from pipeline.config import Experiment
 from pipeline.config.compare import TUNED
 from pipeline.config.tasks import titles
 from pipeline.steps.context import Context
+from pipeline.steps.data import outer_of
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.page import PageStep
 from pipeline.steps.runs.logged import notes, openings
@@ -84,7 +85,7 @@ class Compare(PageStep):
         first = self._trained[0].experiment
         assert first.tuning is not None
         space = first.tuning.model_dump(mode="json")["space"]
-        outer = self._outer()
+        outer = outer_of(self._prepare.outputs)
         return Comparison(
             name=self.experiment.name,
             evaluation=evaluation,
@@ -102,12 +103,6 @@ class Compare(PageStep):
             folds=int(outer.get("folds", 0)),
             once=bool(outer.get("once")),
         )
-
-    def _outer(self) -> dict[str, Any]:
-        from pipeline.data.prepared import MANIFEST
-
-        manifest = json.loads((self._prepare.outputs / MANIFEST).read_text(encoding="utf-8"))
-        return dict(manifest.get("outer", {}))
 
     def _row(self, train: Train, trials: "pd.DataFrame") -> dict[str, Any]:
         """What the study of an arm chose, replicate by replicate."""
