@@ -10,7 +10,7 @@ from pipeline.analysis.tables import primary
 from pipeline.config.tasks import ALL
 from pipeline.printable import escape
 from pipeline.reports.data import ReportData
-from pipeline.reports.figures.style import colour
+from pipeline.reports.figures.style import marks
 from pipeline.reports.page import paragraph, table
 from pipeline.reports.words import bounds, interval, number, shown_p
 
@@ -81,7 +81,12 @@ def finished_rows(data: ReportData) -> list[list[str]]:
 def metric_table(scores: pd.DataFrame, who: str, knows: bool = False) -> str:
     """Every metric of every candidate, or `who` is compared, and task; and perhaps what its interval knows."""
     rows = [
-        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), number(row["mean"], ".4f")]
+        [
+            name(row["candidate"], scores["candidate"]),
+            escape(row["task"]),
+            escape(row["metric"]),
+            number(row["mean"], ".4f"),
+        ]
         + [interval(row["low"], row["high"], ".4f")]
         + ([row["knows"]] if knows else [])
         for row in scores.to_dict("records")
@@ -93,9 +98,9 @@ def contrast_table(rows: list[dict], who: str, tasks: Iterable[str], more: Mappi
     """Tests of candidates against one other, on all tasks together and on each; and perhaps a `decision` on each."""
     cells = {(row["candidate"], row["task"]): row for row in rows}
     columns = (ALL, *tasks)
+    names = list(dict.fromkeys(row["candidate"] for row in rows))
     body = [
-        [name(it), *(tested(cells[it, task]) for task in columns), *([more[it]] if more else [])]
-        for it in dict.fromkeys(row["candidate"] for row in rows)
+        [name(it, names), *(tested(cells[it, task]) for task in columns), *([more[it]] if more else [])] for it in names
     ]
     points = (f"{task}, points" for task in tasks)
     return table([who, "all tasks, %", *points, *(["decision"] if more else [])], body)
@@ -124,9 +129,10 @@ def opening_table(openings: pd.DataFrame, opened: str = "opened") -> str:
     return table([opened, "for"], [[escape(str(row[it])) for it in ("when", "candidates")] for row in rows])
 
 
-def name(candidate: str) -> str:
-    """A candidate with its colour."""
-    dot = f'<span class="dot" style="background:{colour(candidate)}"></span>'
+def name(candidate: str, among: Iterable[str] = ()) -> str:
+    """A candidate with its mark among all that the page shows."""
+    mark = marks([candidate, *among])[candidate]
+    dot = f'<span class="mark" aria-hidden="true" style="color:{mark.colour}">{mark.glyph}</span> '
     return f'<span class="nowrap">{dot}{escape(candidate)}</span>'
 
 

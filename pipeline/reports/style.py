@@ -60,7 +60,7 @@ th, td { text-align:left; padding:.42rem .8rem .42rem 0; border-bottom:1px solid
 th { color:var(--quiet); font-weight:600; white-space:nowrap; } tbody tr:last-child td { border-bottom:0; }
 td:last-child { min-width:11rem; }
 td small { color:var(--quiet); white-space:nowrap; display:block; } td.changed, .changed { font-weight:700; }
-.dot { display:inline-block; width:.72em; height:.72em; border-radius:50%; margin-right:.45em; }
+.mark { display:inline-block; width:1.15em; text-align:center; print-color-adjust:exact; }
 code, pre { font:0.88rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace; }
 pre { background:var(--page); border:1px solid var(--line); border-radius:8px; padding:.7rem .9rem; overflow-x:auto; }
 .nowrap { white-space:nowrap; }

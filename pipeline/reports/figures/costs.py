@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.reports.figures.figure import Figure
-from pipeline.reports.figures.style import BLUE, FAINT, Panel, colour, styled, text
+from pipeline.reports.figures.style import BLUE, FAINT, Panel, marks, styled, text
 
 _COSTS = {
     "parameters": ("Parameters", "%{x:,}", "trained values, all networks"),
@@ -22,7 +22,7 @@ def cost_bars(costs: pd.DataFrame) -> list[Panel]:
 
 
 def _bars(costs: pd.DataFrame, column: str, form: str, unit: str) -> Figure:
-    colours = [colour(name) for name in costs["candidate"]]
+    colours = [it.colour for it in marks(costs["candidate"]).values()]
     return _listed(costs[column], costs["candidate"], colours, form, form, 80 + 34 * len(costs), unit)
 
 

@@ -1,6 +1,7 @@
 """How all figures look: colours that colour-blind readers tell apart, on whatever background the page has."""
 
 import html
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.config.balancing import Balancing
@@ -17,7 +18,9 @@ _CANDIDATES = {
 }
 _OTHERS = ("#d1608f", "#8a9a2e", "#c9584c", "#5b8c99", "#b07d3c", "#6a5acd", "#7d8794")
 _METHODS = {name: place for place, name in enumerate(Balancing.choices)}
-_OTHER_SYMBOLS = ("cross", "x", "triangle-up", "hexagram", "pentagon")
+_OTHER_SYMBOLS = ("cross", "x", "triangle-up", "triangle-down", "diamond-open", "square-open", "circle-open",
+                  "triangle-up-open", "triangle-down-open", "star-open", "hexagram")  # fmt: skip
+"""Not as many as there are other colours, nor a multiple: 77 of them share no pair of both."""
 _SYMBOLS = {
     "default": "circle",
     "equal": "circle",
@@ -26,6 +29,11 @@ _SYMBOLS = {
     "separate": "diamond",
     "tuned": "star",
 }
+_GLYPHS = {
+    "circle": "●", "square": "■", "diamond": "◆", "star": "★", "cross": "✚", "x": "✖", "triangle-up": "▲",
+    "triangle-down": "▼", "diamond-open": "◇", "square-open": "□", "circle-open": "○", "triangle-up-open": "△",
+    "triangle-down-open": "▽", "star-open": "☆", "hexagram": "✶",
+}  # fmt: skip
 
 FAINT = "rgba(128,128,128,0.22)"
 MUTED = "rgba(128,128,128,0.75)"
@@ -42,12 +50,45 @@ class Panel:
         figure: None where there is nothing to draw.
         sentence: Why there is nothing to draw, or how to read the figure.
         wide: It needs the whole width of the page.
+        alt: What is seen in it, with its numbers, for who does not see it.
     """
 
     caption: str
     figure: Figure | None = None
     sentence: str = ""
     wide: bool = False
+    alt: str = ""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a candidate is drawn.
+
+    Attributes:
+        colour: `#rrggbb`.
+        symbol: Plotly's name of its marker, for readers who cannot go by colour.
+    """
+
+    colour: str
+    symbol: str
+
+    @property
+    def glyph(self) -> str:
+        """The marker as a letter, in text."""
+        return f"{_GLYPHS[self.symbol]}\ufe0e"  # no emoji
+
+
+def marks(names: Iterable[str]) -> dict[str, Mark]:
+    """A mark for each of the candidates, methods or groupings of a page, whatever their order.
+
+    No two of them look the same. Of more than seven beside the well-known ones colours come again, with another symbol.
+    """
+    known = list(dict.fromkeys(names))
+    others = sorted((it for it in known if it not in _CANDIDATES), key=lambda it: (_METHODS.get(it, len(_METHODS)), it))
+    found = {name: Mark(_CANDIDATES[name], _SYMBOLS[name]) for name in known if name in _CANDIDATES}
+    for place, name in enumerate(others):
+        found[name] = Mark(_OTHERS[place % len(_OTHERS)], _OTHER_SYMBOLS[place % len(_OTHER_SYMBOLS)])
+    return {name: found[name] for name in known}
 
 
 def colour(name: str, index: int = 0) -> str:
@@ -70,6 +111,15 @@ def see_through(hex_colour: str, opacity: float) -> str:
     """A `#rrggbb` colour as rgba."""
     red, green, blue = (int(hex_colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
+
+
+DIVERGING = (
+    (0.0, see_through(BAD, 0.85)),
+    (0.5, see_through(BAD, 0.0)),
+    (0.5, see_through(BLUE, 0.0)),
+    (1.0, see_through(BLUE, 0.85)),
+)
+"""Of values with a sign: below zero red, above it blue, paler towards zero; numbers or signs stand beside them."""
 
 
 def text(value: object) -> str:

@@ -5,9 +5,8 @@ import pandas as pd
 
 from pipeline.reports.figures.figure import Figure
 from pipeline.reports.figures.matrix import matrix
-from pipeline.reports.figures.style import BAD, GOOD, MUTED, Panel, see_through, series, styled, text
+from pipeline.reports.figures.style import DIVERGING, MUTED, Panel, series, styled, text
 
-_COLOURS = ((0, see_through(BAD, 0.85)), (0.5, see_through(GOOD, 0.0)), (1, see_through(GOOD, 0.85)))
 _MOST_LINES = 12
 
 
@@ -24,7 +23,7 @@ def matrix_panel(caption: str, tasks: list[str], values: np.ndarray, said: str, 
     """
     largest = (float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0) or 1.0
     cells = pd.DataFrame(values, tasks, tasks)
-    return Panel(caption, matrix(cells, said, (-largest, largest), _COLOURS, shown=f"+.{digits}f"), sentence)
+    return Panel(caption, matrix(cells, said, (-largest, largest), DIVERGING, shown=f"+.{digits}f"), sentence)
 
 
 def course_panel(caption: str, rows: pd.DataFrame, joined: str, y: str) -> Panel:

@@ -143,7 +143,7 @@ def _matrices(page: Page, found: AffinityResult) -> list[str]:
 def _groupings(page: Page, found: AffinityResult) -> list[str]:
     rows = [
         [
-            name(row["candidate"]) + (" (proposed)" if row["proposed"] else ""),
+            name(row["candidate"], found.groupings["candidate"]) + (" (proposed)" if row["proposed"] else ""),
             str(row["networks"]),
             f"{row['expected']:+.4f}",
             f"{row['delta_m']:+.2f} %<small>{bounds(row)}</small>" if row["low"] == row["low"] else "",
@@ -151,7 +151,7 @@ def _groupings(page: Page, found: AffinityResult) -> list[str]:
         for row in found.groupings.to_dict("records")
     ]
     scores = [
-        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), percent(row)]
+        [name(row["candidate"], found.groupings["candidate"]), escape(row["task"]), escape(row["metric"]), percent(row)]
         for row in primary(found.evaluation.scores).to_dict("records")
     ]
     return [

@@ -98,7 +98,7 @@ def _arms(page: Page, found: Comparison) -> list[str]:
     names = [*([SINGLE] if (SINGLE, next(iter(found.metrics))) in levels else []), *found.shared]
     rows = [
         [
-            name(arm),
+            name(arm, names),
             *(percent(levels[arm, task]) for task in found.metrics),
             changed(delta.get(arm)),
         ]
@@ -154,7 +154,7 @@ def _costs(page: Page, found: Comparison) -> list[str]:
     base = sums.loc[EQUAL] if EQUAL in sums.index else sums.iloc[0]
     rows = [
         [
-            name(str(arm)),
+            name(str(arm), sums.index),
             f"{row['step_us']:,.0f}",
             f"{row['step_us'] / base['step_us']:.2f}",
             f"{row['memory_bytes'] / 2**20:.2f}",
