@@ -18,9 +18,8 @@ _CANDIDATES = {
 }
 _OTHERS = ("#d1608f", "#8a9a2e", "#c9584c", "#5b8c99", "#b07d3c", "#6a5acd", "#7d8794")
 _METHODS = {name: place for place, name in enumerate(Balancing.choices)}
-_OTHER_SYMBOLS = ("cross", "x", "triangle-up", "triangle-down", "diamond-open", "square-open", "circle-open",
-                  "triangle-up-open", "triangle-down-open", "star-open", "hexagram")  # fmt: skip
-"""Not as many as there are other colours, nor a multiple: 77 of them share no pair of both."""
+_OTHER_SYMBOLS = ("cross", "x", "triangle-up", "triangle-down", "hexagram", "pentagon")
+"""Not as many as there are other colours, nor a multiple: 42 of them share no pair of both."""
 _SYMBOLS = {
     "default": "circle",
     "equal": "circle",
@@ -29,10 +28,10 @@ _SYMBOLS = {
     "separate": "diamond",
     "tuned": "star",
 }
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _GLYPHS = {
     "circle": "●", "square": "■", "diamond": "◆", "star": "★", "cross": "✚", "x": "✖", "triangle-up": "▲",
-    "triangle-down": "▼", "diamond-open": "◇", "square-open": "□", "circle-open": "○", "triangle-up-open": "△",
-    "triangle-down-open": "▽", "star-open": "☆", "hexagram": "✶",
+    "triangle-down": "▼", "hexagram": "✶", "pentagon": "⬟",
 }  # fmt: skip
 
 FAINT = "rgba(128,128,128,0.22)"
@@ -100,6 +99,17 @@ def series(index: int) -> str:
     """The colour of the index-th of several tasks or other things that are no candidates."""
     colours = (*dict.fromkeys(_CANDIDATES.values()), *_OTHERS)
     return colours[index % len(colours)]
+
+
+def shape(index: int) -> str:
+    """The marker of the index-th of several things, for readers who cannot go by colour."""
+    shapes = (*dict.fromkeys(_SYMBOLS.values()), *_OTHER_SYMBOLS)
+    return shapes[index % len(shapes)]
+
+
+def dash(index: int) -> str:
+    """The line of the index-th of several things, for readers who cannot go by colour."""
+    return _DASHES[index % len(_DASHES)]
 
 
 def symbol(name: str) -> str:
