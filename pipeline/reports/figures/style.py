@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.config.balancing import Balancing
 from pipeline.printable import printable
+from pipeline.reports.figures.described import described
 from pipeline.reports.figures.figure import Figure
 
 _CANDIDATES = {
@@ -29,10 +30,6 @@ _SYMBOLS = {
     "tuned": "star",
 }
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-_GLYPHS = {
-    "circle": "●", "square": "■", "diamond": "◆", "star": "★", "cross": "✚", "x": "✖", "triangle-up": "▲",
-    "triangle-down": "▼", "hexagram": "✶", "pentagon": "⬟",
-}  # fmt: skip
 
 FAINT = "rgba(128,128,128,0.22)"
 MUTED = "rgba(128,128,128,0.75)"
@@ -49,7 +46,7 @@ class Panel:
         figure: None where there is nothing to draw.
         sentence: Why there is nothing to draw, or how to read the figure.
         wide: It needs the whole width of the page.
-        alt: What is seen in it, with its numbers, for who does not see it.
+        alt: What is seen, in words; by default made of the figure's numbers.
     """
 
     caption: str
@@ -57,6 +54,13 @@ class Panel:
     sentence: str = ""
     wide: bool = False
     alt: str = ""
+
+    @property
+    def described(self) -> str:
+        """The figure in words."""
+        if self.figure is None:
+            return self.caption
+        return f"{self.caption}. {self.alt or described(self.figure)}"
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,6 @@ class Mark:
     colour: str
     symbol: str
 
-    @property
-    def glyph(self) -> str:
-        """The marker as a letter, in text."""
-        return f"{_GLYPHS[self.symbol]}\ufe0e"  # no emoji
-
 
 def marks(names: Iterable[str]) -> dict[str, Mark]:
     """A mark for each of the candidates, methods or groupings of a page, whatever their order.
@@ -88,11 +87,6 @@ def marks(names: Iterable[str]) -> dict[str, Mark]:
     for place, name in enumerate(others):
         found[name] = Mark(_OTHERS[place % len(_OTHERS)], _OTHER_SYMBOLS[place % len(_OTHER_SYMBOLS)])
     return {name: found[name] for name in known}
-
-
-def colour(name: str, index: int = 0) -> str:
-    """The colour of a candidate or a balancing method, or of the index-th thing of another kind."""
-    return _CANDIDATES.get(name, _OTHERS[_METHODS.get(name, index) % len(_OTHERS)])
 
 
 def series(index: int) -> str:
@@ -110,11 +104,6 @@ def shape(index: int) -> str:
 def dash(index: int) -> str:
     """The line of the index-th of several things, for readers who cannot go by colour."""
     return _DASHES[index % len(_DASHES)]
-
-
-def symbol(name: str) -> str:
-    """The marker of a candidate or a balancing method, for readers who cannot go by colour."""
-    return _SYMBOLS.get(name, _OTHER_SYMBOLS[_METHODS.get(name, 0) % len(_OTHER_SYMBOLS)])
 
 
 def see_through(hex_colour: str, opacity: float) -> str:
