@@ -83,6 +83,20 @@ for _name, _summary in {**STEPS, **STUDIES}.items():
         _add(_name, _summary)
 
 
+@cli.command("dashboard", context_settings={"ignore_unknown_options": True})
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; there is no password.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 for any free one.")
+@partial(experiment_options, required=False)
+@output_options
+def dashboard_command(host: str, port: int, **options: Any) -> None:
+    """Serve Optuna's dashboard on EXPERIMENT's studies, or on all of the project's storage, to this machine."""
+    from pipeline.commands.dashboard import dashboard
+
+    if not options["experiment"] and (options["settings"] or options["extra"]):
+        raise click.UsageError("Missing argument 'EXPERIMENT', whose settings are given.")
+    dashboard(as_request(options) if options["experiment"] else None, host, port, options["json"])
+
+
 @cli.command("list")
 @output_options
 def list_command(**options: Any) -> None:
