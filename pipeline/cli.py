@@ -123,6 +123,17 @@ def show(data: bool, balancers: bool, **options: Any) -> None:
     (show_data if data else show_experiment)(as_request(options))
 
 
+@cli.command("open")
+@click.option("--print", "only_print", is_flag=True, help="Print its path only.")
+@click.argument("what", required=False, metavar="[EXPERIMENT|RUN]")
+@output_options
+def open_command(what: str | None, only_print: bool, **options: Any) -> None:
+    """Open the newest report in the browser: of an experiment, of a run, or of all."""
+    from pipeline.commands.open import open_report
+
+    open_report(what, only_print or options["quiet"], options["json"])
+
+
 @cli.command(context_settings={"ignore_unknown_options": True})
 @click.argument("step")
 @experiment_options
