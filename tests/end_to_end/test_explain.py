@@ -88,9 +88,14 @@ def text(place: Path) -> Result:
     return call_headway("explain", "words", *SMALL, "--json")
 
 
+def outputs(told: Any) -> Path:
+    """The folder of the step's outputs."""
+    return next(Path(step["outputs"]) for step in told["steps"] if step["step"] == "explain")
+
+
 def tables(result: Result) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     assert (result.code, result.err) == (0, "")
-    folder = Path(result.json["report"]).parent
+    folder = outputs(result.json)
     importance, sharing, checks = (pd.read_csv(folder / f"{it}.csv") for it in ("importance", "sharing", "checks"))
     return importance, sharing, checks
 
@@ -116,7 +121,7 @@ def test_the_columns_that_a_target_is_made_of_count_most(table: Result) -> None:
 def test_the_words_that_a_target_is_made_of_count_most(text: Result) -> None:
     importance, sharing, _ = tables(text)
     assert importance.empty
-    words = pd.read_csv(Path(text.json["report"]).with_name("words.csv"))
+    words = pd.read_csv(outputs(text.json) / "words.csv")
     assert (words["times"] >= 5).all()
     most = words.groupby(["task", "method"])["word"].apply(lambda it: set(it[:4]))
     names = {"anna", "bo", "li", "carla", "oslo", "new", "york", "lima"}
@@ -182,7 +187,7 @@ def test_only_training_and_validation_are_read_and_a_second_time_nothing(
     forced = call_headway("explain", "digits", *SMALL, "--force", "explain", "--json").json
     assert [step["step"] for step in forced["steps"] if not step["cached"]] == ["explain"]
     assert set(opened) == {"validation"}
-    one, two = (Path(it["report"]).with_name("importance.csv").read_bytes() for it in (again, forced))
+    one, two = ((outputs(it) / "importance.csv").read_bytes() for it in (again, forced))
     assert one == two
 
 
