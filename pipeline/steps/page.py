@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.steps.context import Context
+from pipeline.steps.published import publish
 from pipeline.steps.step import Step
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key
@@ -71,7 +72,8 @@ class PageStep(Step, ABC):
             JSON-able `answer`, `report` and, where there is one, `decision`.
         """
         (answer, *_) = (self.outputs / _ANSWER).read_text(encoding="utf-8").splitlines()
-        results = {"answer": answer, "report": str(self.outputs / f"{self.name}.html")}
+        page = publish(context.project, context.experiment.name, self.outputs / f"{self.name}.html")
+        results = {"answer": answer, "report": str(page)}
         if not (file := self.outputs / _DECISION).is_file():
             return results
         kept = json.loads(file.read_text(encoding="utf-8"))
