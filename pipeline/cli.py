@@ -240,6 +240,20 @@ def predict(
     score(model, source, output, preference, spreadsheet, options["quiet"], options["json"])
 
 
+@cli.command()
+@click.argument("model", metavar="MODEL")
+@click.option("--onnx", type=click.Path(path_type=Path), metavar="FILE", help="An .onnx file to write.")
+@click.option("--pt2", type=click.Path(path_type=Path), metavar="FILE", help="A .pt2 file of torch.export to write.")
+@output_options
+def export(model: str, onnx: Path | None, pt2: Path | None, **options: Any) -> None:
+    """Write MODEL, such as models:/digits@champion, as a file for programs without Headway."""
+    from pipeline.commands.export import export as write
+
+    if onnx is None and pt2 is None:
+        raise click.UsageError("Missing option '--onnx' or '--pt2'.")
+    write(model, onnx, pt2, options["quiet"], options["json"])
+
+
 def main() -> None:
     """Run the command line; an error is one line on stderr and an exit code."""
     garbage_collection.rare()

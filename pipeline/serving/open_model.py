@@ -14,6 +14,8 @@ import mlflow.artifacts
 import mlflow.pyfunc
 from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
+from safetensors.torch import load_file
+from torch import Tensor
 
 from pipeline.errors import Failure, UserError
 from pipeline.serving.slots import METADATA
@@ -39,6 +41,30 @@ def open_model(uri: str) -> PyFuncModel:
         UserError: There is no such model, it would need unpickling, or it names what is not its own.
         Failure: The store does not answer, or the model cannot be loaded here.
     """
+    return _opened(uri)[0]
+
+
+def open_network(uri: str) -> tuple[PyFuncModel, Specification, dict[str, Tensor]]:
+    """Open a model of Headway's as `open_model` does.
+
+    Returns:
+        The model, its specification, and its weights by name.
+
+    Raises:
+        UserError: As in `open_model`, or it is none of Headway's.
+        Failure: As in `open_model`.
+    """
+    model, path = _opened(uri)
+    spec = specified(model)
+    return (
+        model,
+        spec,
+        load_file(path / model.metadata.flavors[mlflow.pyfunc.FLAVOR_NAME]["artifacts"]["weights"]["path"]),
+    )
+
+
+def _opened(uri: str) -> tuple[PyFuncModel, Path]:
+    """The model, and the folder with its files, which is there as long as the model is."""
     if not re.fullmatch(r"(models|runs):/[^/].*", uri):
         raise UserError(f"'{uri}' is no model URI: write {_FORMS}")
     check_store(mlflow.get_tracking_uri())
@@ -51,7 +77,7 @@ def open_model(uri: str) -> PyFuncModel:
         folder.cleanup()
         raise
     weakref.finalize(model, folder.cleanup)  # a model may read its files at any time
-    return model
+    return model, path
 
 
 def described(model: PyFuncModel) -> dict[str, Any]:
@@ -60,9 +86,18 @@ def described(model: PyFuncModel) -> dict[str, Any]:
     Raises:
         UserError: It is none of Headway's.
     """
+    return specified(model).summary()
+
+
+def specified(model: PyFuncModel) -> Specification:
+    """The specification of a model of Headway's.
+
+    Raises:
+        UserError: It is none of Headway's.
+    """
     if METADATA not in (model.metadata.metadata or {}):
         raise UserError("this model was not logged by Headway: it does not say which sources and tasks it knows")
-    return Specification.of(model.unwrap_python_model()._spec).summary()
+    return Specification.of(model.unwrap_python_model()._spec)
 
 
 def _fetch(uri: str, folder: str) -> Path:

@@ -38,7 +38,7 @@ class Report(PageStep):
     """
 
     name = title = "report"
-    packages = ("plotly", "optuna")
+    packages = ("plotly", "optuna", "jinja2")
 
     def __init__(
         self, experiment: Experiment, prepare: Step, trained: Sequence[Train], select: Step | None, evaluate: Step

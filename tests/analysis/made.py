@@ -1,6 +1,9 @@
 """Small scores, candidates and evaluations for these tests."""
 
+import base64
+import gzip
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +52,12 @@ def square(confusions: np.ndarray | None, count: int) -> np.ndarray:
     found = np.zeros((count, count), np.int64)
     found[confusions[:, 0], confusions[:, 1]] = confusions[:, 2]
     return found
+
+
+def unpacked(page: str, name: str) -> str:
+    """What a page holds in packed form: `plotly`, or `figures` as JSON."""
+    (packed,) = re.findall(rf'<script type="text/plain" id="{name}">([^<]*)</script>', page)
+    return gzip.decompress(base64.b64decode(packed)).decode()
 
 
 def by_plotly(figure: Figure | None) -> go.Figure:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.config.balancing import Balancing
 from pipeline.printable import printable
+from pipeline.reports.figures.described import described
 from pipeline.reports.figures.figure import Figure
 
 _CANDIDATES = {
@@ -42,12 +43,21 @@ class Panel:
         figure: None where there is nothing to draw.
         sentence: Why there is nothing to draw, or how to read the figure.
         wide: It needs the whole width of the page.
+        alt: What is seen, in words; by default made of the figure's numbers.
     """
 
     caption: str
     figure: Figure | None = None
     sentence: str = ""
     wide: bool = False
+    alt: str = ""
+
+    @property
+    def described(self) -> str:
+        """The figure in words."""
+        if self.figure is None:
+            return self.caption
+        return f"{self.caption}. {self.alt or described(self.figure)}"
 
 
 def colour(name: str, index: int = 0) -> str:

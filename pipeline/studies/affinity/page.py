@@ -10,10 +10,10 @@ from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.affinity import TOGETHER
 from pipeline.config.tasks import ALL
-from pipeline.printable import escape
-from pipeline.reports.cells import contrast_table, name, opening_table, percent
+from pipeline.reports.cells import contrast_table, opening_table, percent
 from pipeline.reports.figures.candidates import side_by_side
-from pipeline.reports.page import Page, code, folded, heading, items, paragraph, table
+from pipeline.reports.page import Head, Page
+from pipeline.reports.parts import Cell, Code, Folded, Items, Panels, Paragraph, Part, Row, Subheading, Table, candidate
 from pipeline.reports.words import bounds, shown_test, still_improving, times
 from pipeline.studies.affinity.affinities import over_training
 from pipeline.studies.affinity.figures import course_panel, gains_panel, matrix_panel
@@ -67,11 +67,13 @@ def summary(found: AffinityResult) -> dict[str, Any]:
 def affinity_page(found: AffinityResult) -> str:
     """One HTML document without external requests; its first line is the answer."""
     page = Page()
-    page.section("affinity", "What the tasks are to one another", *_matrices(page, found))
-    page.section("groupings", "The groupings", *_groupings(page, found))
+    page.section("affinity", "What the tasks are to one another", *_matrices(found))
+    page.section("groupings", "The groupings", *_groupings(found))
     page.section("differences", "Is it more than noise?", *_contrasts(found))
     page.section("protocol", "How it was done", *_protocol(found))
-    return page.document(f"Headway: tasks of {found.name}", heading(_first(found), found.name, _details(found)))
+    return page.document(
+        f"Headway: tasks of {found.name}", Head(_first(found), "", "Affinity", found.name, _details(found))
+    )
 
 
 def _first(found: AffinityResult) -> str:
@@ -120,7 +122,7 @@ def _against(found: AffinityResult, candidate: str, other: str) -> dict:
     return rows.to_dict("records")[0]
 
 
-def _matrices(page: Page, found: AffinityResult) -> list[str]:
+def _matrices(found: AffinityResult) -> list[Part]:
     tasks = found.tasks
     affinity, cosine = (values.mean(0) for values in (found.affinities.affinity, found.affinities.cosine))
     for matrix in (affinity, cosine):
@@ -128,8 +130,8 @@ def _matrices(page: Page, found: AffinityResult) -> list[str]:
     said = "a step for %{y} takes %{z:.4f} of the loss of %{x}"
     course = over_training(found.history, tasks, "affinity"), over_training(found.history, tasks, "cosine")
     return [
-        paragraph(_AFFINITY),
-        page.panels(
+        Paragraph(_AFFINITY),
+        Panels(
             [
                 matrix_panel("affinity", tasks, affinity, said, "", 4),
                 matrix_panel("cosine of the gradients", tasks, cosine, "%{y} and %{x}: %{z:.3f}", _COSINES, 2),
@@ -140,45 +142,45 @@ def _matrices(page: Page, found: AffinityResult) -> list[str]:
     ]
 
 
-def _groupings(page: Page, found: AffinityResult) -> list[str]:
-    rows = [
+def _groupings(found: AffinityResult) -> list[Part]:
+    rows: list[Row] = [
         [
-            name(row["candidate"]) + (" (proposed)" if row["proposed"] else ""),
+            candidate(row["candidate"], " (proposed)" if row["proposed"] else ""),
             str(row["networks"]),
             f"{row['expected']:+.4f}",
-            f"{row['delta_m']:+.2f} %<small>{bounds(row)}</small>" if row["low"] == row["low"] else "",
+            Cell(f"{row['delta_m']:+.2f} %", (bounds(row),)) if row["low"] == row["low"] else "",
         ]
         for row in found.groupings.to_dict("records")
     ]
-    scores = [
-        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), percent(row)]
+    scores: list[Row] = [
+        [candidate(row["candidate"]), row["task"], row["metric"], percent(row)]
         for row in primary(found.evaluation.scores).to_dict("records")
     ]
     return [
-        paragraph(_GROUPS),
-        table(["grouping", "networks", "expected", "delta-m"], rows),
-        page.panels([gains_panel(found.gains)] if len(found.gains) else []),
-        page.panels(side_by_side(found.evaluation.scores)),
-        folded("All test metrics", table(["grouping", "task", "metric", "mean"], scores)),
+        Paragraph(_GROUPS),
+        Table(["grouping", "networks", "expected", "delta-m"], rows),
+        Panels([gains_panel(found.gains)] if len(found.gains) else []),
+        Panels(side_by_side(found.evaluation.scores)),
+        Folded("All test metrics", Table(["grouping", "task", "metric", "mean"], scores)),
     ]
 
 
-def _contrasts(found: AffinityResult) -> list[str]:
-    parts = [paragraph(_TESTS)]
+def _contrasts(found: AffinityResult) -> list[Part]:
+    parts: list[Part] = [Paragraph(_TESTS)]
     for against in (TOGETHER, SINGLE):
         rows = found.contrasts[found.contrasts["against"] == against].to_dict("records")
         if rows:
-            parts += [f"<h3>Against {_CALLED[against]}</h3>", contrast_table(rows, "grouping", found.tasks)]
+            parts += [Subheading(f"Against {_CALLED[against]}"), contrast_table(rows, "grouping", found.tasks)]
     return parts
 
 
-def _protocol(found: AffinityResult) -> list[str]:
+def _protocol(found: AffinityResult) -> list[Part]:
     said = [
         "The affinities are of training rows: the proposal knows nothing of validation or test.",
         "Every network has the same settings and is trained for as many updates.",
         f"The test split was opened for all groupings at once; of these data {times(len(found.openings))} in all.",
     ]
-    return [items(said), opening_table(found.openings, "test opened"), code(found.command)]
+    return [Items(said), opening_table(found.openings, "test opened"), Code(found.command)]
 
 
 def _metrics(found: AffinityResult) -> str:

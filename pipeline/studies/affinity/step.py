@@ -31,7 +31,7 @@ class Affinity(PageStep):
     """
 
     name = title = "affinity"
-    packages = ("plotly", "scipy")
+    packages = ("plotly", "scipy", "jinja2")
 
     def __init__(self, experiment: Experiment, prepare: Step, trained: Sequence[Train], evaluate: Step) -> None:
         self.experiment = experiment
