@@ -43,7 +43,7 @@ class ServedModel(PythonModel):
         encodings = [it.encoding or {} for it in spec.sources.values()]
         columns = [it for about in encodings if about.get("kind") == "table" for it in about["columns"]]
         self._not_categories = {it["name"] for it in columns if it["kind"] != "categorical"}
-        self._images = [tuple(it.shape) for it in spec.sources.values() if it.kind == "pixels"]
+        self._images = list(dict.fromkeys(tuple(it.shape) for it in spec.sources.values() if it.kind == "pixels"))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Predict every task for every row; see `Served.predict`.
@@ -79,7 +79,7 @@ class ServedModel(PythonModel):
         if isinstance(given, list) and all(isinstance(row, dict) for row in given):
             return pd.DataFrame([{name: _value(it) for name, it in row.items()} for row in given])
         values = np.asarray(given)
-        if values.ndim == 1 and not self._images:
+        if values.ndim == 1 and all(isinstance(it, str) for it in values.tolist()):
             return pd.DataFrame({"text": pd.Series(values.tolist(), dtype=object)})
         return self._pixels(values)
 
