@@ -146,6 +146,22 @@ def why(step: str, **options: Any) -> None:
 
 
 @cli.command()
+@click.argument("experiment", required=False)
+@click.option(
+    "--question",
+    default="pipelines",
+    metavar="NAME",
+    help="pipelines, best, decisions, unfinished, failed or trials.",
+)
+@output_options
+def runs(experiment: str | None, question: str, **options: Any) -> None:
+    """Answer a usual question on runs: pipelines, best, decisions, unfinished, failed, trials."""
+    from pipeline.commands.runs import runs as ask
+
+    ask(experiment, question, options["json"])
+
+
+@cli.command()
 @click.argument("first")
 @click.argument("second")
 @output_options
