@@ -10,16 +10,16 @@ from pipeline.reports.figures.style import BLUE, FAINT, MUTED, Panel, colour, st
 
 _COSTS = {
     "parameters": ("Parameters", "{:,.0f}", "trained values, all networks"),
-    "latency_ms": ("Latency of one row", "{:.3f}", "milliseconds, CPU time of one thread"),
-    "rows_per_second": ("Throughput in batches of 256", "{:,.0f}", "rows a second, CPU time of one thread"),
+    "latency_ms": ("Latency of one row", "{:.3f}", "milliseconds"),
+    "rows_per_second": ("Throughput in batches of 256", "{:,.0f}", "rows a second"),
 }
 _ENDS = {
     "latency_ms": ("latency_low_ms", "latency_high_ms"),
     "rows_per_second": ("rows_per_second_low", "rows_per_second_high"),
 }
 _READ = (
-    "Medians of repeats that took turns, with their middle four fifths: where these overlap, no difference was "
-    "measured. Networks of the same shapes are measured once."
+    "CPU time: medians of repeats that took turns, with their middle four fifths. Where these overlap, no difference "
+    "was measured. Networks of the same shapes are measured once."
 )
 
 _MOST_STEPS = 30
@@ -39,7 +39,8 @@ def cost_bars(costs: pd.DataFrame) -> list[Panel]:
 def _bars(costs: pd.DataFrame, column: str, about: tuple[str, str, str]) -> Panel:
     title, form, unit = about
     names, values = costs["candidate"], costs[column]
-    said, more = [form.format(it) for it in values], {}
+    shown, more = [form.format(it) for it in values], {}
+    said = shown
     if (ends := _ENDS.get(column)) is not None:
         low, high = (costs[end] for end in ends)
         said = [
@@ -48,7 +49,18 @@ def _bars(costs: pd.DataFrame, column: str, about: tuple[str, str, str]) -> Pane
         bars = {"array": high - values, "arrayminus": values - low, "color": MUTED, "thickness": 1.5, "width": 4}
         more = {"error_x": {"type": "data", "symmetric": False, **bars}}
     colours = [colour(name) for name in names]
-    figure = _listed(values, names, colours, "%{text}", "%{text}", 80 + 34 * len(costs), unit, text=said, **more)
+    figure = _listed(
+        values,
+        names,
+        colours,
+        "%{text}",
+        "%{customdata}",
+        80 + 34 * len(costs),
+        unit,
+        text=shown,
+        customdata=said,
+        **more,
+    )
     alt = ", ".join(f"{name} {it}" for name, it in zip(names, said, strict=True))
     return Panel(title, figure, _READ if column == "latency_ms" else "", alt=f"{unit}: {alt}.")
 
