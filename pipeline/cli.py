@@ -208,6 +208,9 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, *
 @click.option(
     "--spreadsheet", is_flag=True, help="For a spreadsheet program: no text of a .csv file begins like a formula."
 )
+@click.option(
+    "--keep", metavar="NAME,...", help="Columns of the input to keep; by default all that are no inputs of the model."
+)
 @partial(experiment_options, required=False)
 @output_options
 def predict(
@@ -218,6 +221,7 @@ def predict(
     output: Path,
     preference: str,
     spreadsheet: bool,
+    keep: str | None,
     **options: Any,
 ) -> None:
     """Score a table or a folder of images with a registered model."""
@@ -225,7 +229,7 @@ def predict(
 
     given = [it for it in (model, options["experiment"]) if it]
     if out_of_fold:
-        if source or preference:
+        if source or preference or keep is not None:
             raise click.UsageError("--out-of-fold is of the rows that the networks were trained on: no --input")
         if len(given) != 1:
             raise click.UsageError("--out-of-fold needs an EXPERIMENT, or a --model.")
@@ -237,7 +241,21 @@ def predict(
         raise click.UsageError("EXPERIMENT and --source are of --out-of-fold.")
     if not model or source is None:
         raise click.UsageError(f"Missing option '{'--input' if model else '--model'}'.")
-    score(model, source, output, preference, spreadsheet, options["quiet"], options["json"])
+    score(model, source, output, preference, spreadsheet, keep, options["quiet"], options["json"])
+
+
+@cli.command()
+@click.argument("model", metavar="MODEL")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option(
+    "--port", default=5001, show_default=True, type=click.IntRange(0, 65535), help="0 takes one that is free."
+)
+@output_options
+def serve(model: str, host: str, port: int, **options: Any) -> None:
+    """Answer requests with MODEL, for example models:/mnist_fashion@champion."""
+    from pipeline.commands.serve import serve as answer
+
+    answer(model, host, port, options["quiet"])
 
 
 @cli.command()

@@ -9,7 +9,7 @@ from pipeline.analysis.candidate import CONSTANT, SINGLE
 from pipeline.analysis.tables import primary
 from pipeline.config.tasks import ALL
 from pipeline.reports.data import ReportData
-from pipeline.reports.parts import Cell, Paragraph, Part, Row, Table, candidate, setting
+from pipeline.reports.parts import Cell, Code, Paragraph, Part, Row, Table, candidate, setting
 from pipeline.reports.words import bounds, interval, number, shown_p
 
 _REFERENCE = "a reference without a network: scikit-learn, each task by itself"
@@ -79,7 +79,7 @@ def finished_rows(data: ReportData) -> Sequence[Row]:
 def metric_table(scores: pd.DataFrame, who: str, knows: bool = False) -> Table:
     """Every metric of every candidate, or `who` is compared, and task; and perhaps what its interval knows."""
     rows: list[Row] = [
-        [candidate(row["candidate"]), row["task"], row["metric"], number(row["mean"], ".4f")]
+        [candidate(row["candidate"], scores["candidate"]), row["task"], row["metric"], number(row["mean"], ".4f")]
         + [interval(row["low"], row["high"], ".4f")]
         + ([row["knows"]] if knows else [])
         for row in scores.to_dict("records")
@@ -91,27 +91,49 @@ def contrast_table(rows: list[dict], who: str, tasks: Iterable[str], more: Mappi
     """Tests of candidates against one other, on all tasks together and on each; and perhaps a `decision` on each."""
     cells = {(row["candidate"], row["task"]): row for row in rows}
     columns = (ALL, *tasks)
+    names = list(dict.fromkeys(row["candidate"] for row in rows))
     body: list[Row] = [
-        [candidate(it), *(tested(cells[it, task]) for task in columns), *([more[it]] if more else [])]
-        for it in dict.fromkeys(row["candidate"] for row in rows)
+        [candidate(it, names), *(tested(cells[it, task]) for task in columns), *([more[it]] if more else [])]
+        for it in names
     ]
     points = (f"{task}, points" for task in tasks)
     return Table([who, "all tasks, %", *points, *(["decision"] if more else [])], body)
 
 
 def setting_rows(data: ReportData, changed_only: bool) -> Sequence[Row]:
-    """Setting, value in the best configuration, value as written; what differs is bold."""
+    """Setting, value in the best configuration, value as written; what differs is bold.
+
+    Args:
+        data: The report's.
+        changed_only: Only what differs, and else also what the experiment gives itself.
+    """
+    best, written = _settings(data)
+    rows: list[Row] = []
+    for key in sorted(best | written):
+        differs = best.get(key) != written.get(key)
+        if differs or (not changed_only and key in data.given):
+            rows.append([setting(key), _value(best.get(key), differs), _value(written.get(key))])
+    return rows
+
+
+def other_settings(data: ReportData) -> list[str]:
+    """A sentence with all that is at its default, and one with what is thereby switched off or left to others."""
+    best, written = _settings(data)
+    rest = {key: it for key, it in best.items() if it == written.get(key) and key not in data.given}
+    there = [f"{key}={_shown(it)}" for key, it in sorted(rest.items()) if it != "null"]
+    absent = [key for key, it in sorted(rest.items()) if it == "null"]
+    said = [f"At their defaults: {', '.join(there)}."] if there else []
+    return said + ([f"Not set, which is the default too: {', '.join(absent)}."] if absent else [])
+
+
+def _settings(data: ReportData) -> tuple[dict[str, str], dict[str, str]]:
+    """The settings of the best configuration and of that as written: JSON text by dotted key."""
     table = data.evaluation.settings
     best, written = (
         dict(table[table["candidate"] == who][["key", "value_json"]].to_numpy().tolist())
         for who in (data.best, data.of_role("default"))
     )
-    rows: list[Row] = []
-    for key in sorted(best | written):
-        differs = best.get(key) != written.get(key)
-        if differs or not changed_only:
-            rows.append([setting(key), _value(best.get(key), differs), _value(written.get(key))])
-    return rows
+    return best, written
 
 
 def opening_table(openings: pd.DataFrame, opened: str = "opened") -> Table:
@@ -144,11 +166,24 @@ def changed(row: dict | None) -> Cell:
 
 
 def _value(text: str | None, strong: bool = False) -> Cell:
-    if text is None:
-        return Cell("")
+    return Cell("" if text is None else _shown(text), strong=strong, code=True)
+
+
+def _shown(text: str) -> str:
+    """A value as a reader writes it; of a number six digits, in lists too."""
     value = json.loads(text)
-    shown = f"{value:.6g}" if isinstance(value, float) else value if isinstance(value, str) else text
-    return Cell(shown, strong=strong, code=True)
+    if isinstance(value, list):
+        return f"[{', '.join(_shown(json.dumps(it)) for it in value)}]"
+    return f"{value:.6g}" if isinstance(value, float) else value if isinstance(value, str) else text
+
+
+def reproduced(commands: Sequence[str], facts: Mapping[str, str]) -> list[Part]:
+    """How to make results again: the lines that do it, and what they were made with."""
+    return [
+        Paragraph("The command repeats all that is not kept yet; rerun does each step again, and compares."),
+        Code("\n".join(commands)),
+        Table(["fact", "value"], list(facts.items())),
+    ]
 
 
 def spread(data: ReportData) -> list[Part]:

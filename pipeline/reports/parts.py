@@ -3,27 +3,14 @@
 All texts are plain: the templates escape them. A part that has nothing to show is false, and left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.reports.figures.style import Panel, colour, symbol
+from pipeline.reports.figures.style import Mark, Panel, marks
 
 _CELLS = 6_000
 """Most cells of a table."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """The colour and the shape that something has in the figures.
-
-    Attributes:
-        colour: As CSS writes it.
-        shape: Of a marker, as plotly.js calls it.
-    """
-
-    colour: str
-    shape: str
 
 
 @dataclass(frozen=True)
@@ -167,14 +154,15 @@ class Folded(Part):
         return any(self.parts)
 
 
-def candidate(name: str, note: str = "") -> Cell:
+def candidate(name: str, among: Iterable[str] = (), note: str = "") -> Cell:
     """A candidate with its mark.
 
     Args:
         name: Of the candidate.
+        among: All that the page shows: no two of them have one mark.
         note: Behind its name.
     """
-    return Cell(name + note, mark=Mark(colour(name), symbol(name)))
+    return Cell(name + note, mark=marks([name, *among])[name])
 
 
 def setting(key: object) -> Cell:

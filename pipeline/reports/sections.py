@@ -15,6 +15,8 @@ from pipeline.reports.cells import (
     front_rows,
     metric_table,
     opening_table,
+    other_settings,
+    reproduced,
     setting_rows,
     spread,
 )
@@ -34,7 +36,7 @@ from pipeline.reports.figures.search import (
     weights_over_trials,
 )
 from pipeline.reports.figures.tradeoff import fronts, trade_off
-from pipeline.reports.parts import Code, Folded, Items, Panels, Paragraph, Part, Row, Subheading, Table, setting
+from pipeline.reports.parts import Folded, Items, Panels, Paragraph, Part, Row, Subheading, Table, setting
 from pipeline.reports.shown import drawn
 from pipeline.reports.words import times
 from pipeline.training.progress import STANDARD_ERROR
@@ -55,7 +57,11 @@ def configuration(data: ReportData) -> list[Part]:
     return [
         Paragraph(said),
         Table(headers, setting_rows(data, changed_only=True)),
-        Folded("All settings", Table(headers, setting_rows(data, changed_only=False))),
+        Folded(
+            "All settings",
+            Table(headers, setting_rows(data, changed_only=False)),
+            *(Paragraph(line) for line in other_settings(data)),
+        ),
         *_of_champion(data),
     ]
 
@@ -211,10 +217,7 @@ def notes(data: ReportData) -> list[Part]:
 
 def reproduce(data: ReportData) -> list[Part]:
     """How to make these results again."""
-    return [
-        Code("\n".join(data.commands)),
-        Table(["fact", "value"], [[name, value] for name, value in data.facts.items()]),
-    ]
+    return reproduced(data.commands, data.facts)
 
 
 SECTIONS = (

@@ -135,7 +135,8 @@ def _objective(uri: str, data: Prepared) -> float:
     answers = {source: model.answers(source, split.inputs_of(source)[:_ROWS]) for source in split.inputs}
     found = []
     for task, it in data.tasks.items():
-        own = {str(name).removeprefix(f"{task}/"): column for name, column in answers[it.source].items()}
+        names = [name for name in map(str, answers[it.source]) if name.startswith(f"{task}/")]
+        own = {name.removeprefix(f"{task}/"): answers[it.source][name] for name in names}
         metric = it.definition.load(it.definition.gate)
         found.append(metric(it, own, np.asarray(split.labels[task][:_ROWS])))
     return float(np.mean(found))

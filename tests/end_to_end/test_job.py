@@ -2,12 +2,12 @@
 
 import shutil
 from collections import Counter
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker

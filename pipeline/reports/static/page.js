@@ -41,11 +41,20 @@ function begin(library, data) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach(draw));
 }
 
+// What prints a page as soon as it is loaded, as Chromium does from the command line, finds figures that can be drawn: an
+// image that is on its way holds the load event up, and is followed by another until all is unpacked.
+function hold() {
+  if (!root.classList.contains("waiting")) return;
+  const image = new Image();
+  image.onload = image.onerror = hold;
+  image.src = `data:,${performance.now()}`;
+}
+
 if (places.length) {
+  hold();
   Promise.all(["plotly", "figures"].map(unpacked)).then(found => begin(...found)).catch(error => {
-    root.classList.remove("waiting");
     document.querySelector("main").prepend(`Figures need a browser of 2023 or later (${error}).`);
-  });
+  }).finally(() => root.classList.remove("waiting"));
 }
 
 // Tables that go on beside the screen

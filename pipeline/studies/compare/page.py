@@ -29,7 +29,7 @@ from pipeline.reports.parts import (
     setting,
 )
 from pipeline.reports.words import listed, shown_test, still_improving, times, unbeaten
-from pipeline.studies.compare.answer import called, decided, decision, together
+from pipeline.studies.compare.answer import advice, called, decided, decision, together
 from pipeline.studies.compare.comparison import REFERENCES, Comparison
 
 _TESTS = (
@@ -103,7 +103,7 @@ def comparison_page(found: Comparison) -> str:
     page.section("settings", "What each arm chose", *_settings(found))
     page.section("cost", "What a step costs", *_costs(found))
     page.section("protocol", "How it was done", *_protocol(found))
-    head = Head(decision(found), "", "Comparison", found.name, details(found))
+    head = Head(advice(found), decision(found), "Comparison", found.name, details(found))
     return page.document(f"Headway: {found.name} compared", head)
 
 
@@ -113,7 +113,7 @@ def _arms(found: Comparison) -> list[Part]:
     names = [*([SINGLE] if (SINGLE, next(iter(found.metrics))) in levels else []), *found.shared]
     rows: list[Row] = [
         [
-            candidate(arm),
+            candidate(arm, names),
             *(percent(levels[arm, task]) for task in found.metrics),
             changed(delta.get(arm)),
         ]
@@ -171,7 +171,7 @@ def _costs(found: Comparison) -> list[Part]:
     base = EQUAL if EQUAL in sums.index else str(sums.index[0])
     rows: list[Row] = [
         [
-            candidate(str(arm)),
+            candidate(str(arm), sums.index),
             f"{step.median:,.0f} ({step.low:,.0f} to {step.high:,.0f})",
             f"{step.median / steps[base].median:.2f}" if arm == base or apart(step, steps[base]) else "",
             f"{sums.loc[arm, 'memory_bytes'] / 2**20:.2f}",

@@ -13,6 +13,7 @@ from pipeline.analysis import tables
 from pipeline.analysis.candidate import CONSTANT, SINGLE
 from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.analysis.tables import FINISHED
+from pipeline.studies.compare.answer import advice
 from pipeline.studies.compare.comparison import REFERENCES, Comparison
 from pipeline.studies.compare.page import answer, comparison_page, summary
 from tests.analysis.made import drawn, evaluation, unpacked
@@ -59,7 +60,12 @@ def test_the_first_line_is_the_answer(page: str) -> None:
     first = answer(found).splitlines()[0]
     assert first.startswith("Whether sharing with tuned weights helps here is not known yet (+")
     assert "; it helps with upgrad, it hurts with <b>; upgrad beats equal weights" in first
-    assert f"<h1>{first}</h1>" in html.unescape(page)
+    assert f'<p class="answer">{first}</p>' in html.unescape(page)
+    assert advice(found) == (
+        "It can not be told yet whether a and b gain by sharing a network; choose the task weights by upgrad, which "
+        "beats equal and tuned ones."
+    )
+    assert f"<h1>{advice(found)}</h1>" in page
 
 
 def test_what_is_worse_and_what_was_left_out_is_said() -> None:
@@ -114,8 +120,15 @@ def test_a_step_is_called_neither_slower_nor_faster_where_the_spreads_overlap(pa
 def test_the_frontier_shows_trials_and_every_arm(page: str) -> None:
     figures = json.loads(unpacked(page, "figures"))
     named = [{trace.get("name") for trace in figure["data"]} for figure in figures.values()]
-    (frontier,) = (it for it in named if "Pareto front" in it)
-    assert {"trials", "equal", "tuned", "upgrad", SINGLE} <= frontier
+    frontiers = [it for it in named if "Pareto front" in it]
+    assert len(frontiers) == 2  # around the arms, and with the trials that lie outside
+    assert all({"trials", "equal", "tuned", "upgrad", SINGLE} <= it for it in frontiers)
+
+
+def test_no_two_arms_of_the_page_look_the_same(page: str) -> None:
+    looks = set(re.findall(r'<path fill="(#\w+)" d="([^"]+)"/></svg>([^<]+)', page))
+    assert {arm for *_, arm in looks} == {"equal", "tuned", "upgrad", "&lt;b&gt;", SINGLE}
+    assert len(looks) == len({colour for colour, *_ in looks}) == len({drawn for _, drawn, _ in looks}) == 5
 
 
 def test_the_summary_is_plain_data() -> None:
