@@ -50,7 +50,7 @@ def show_balancers(as_json: bool) -> None:
     for name, method in Balancing.choices.items():
         settings = ", ".join(f"{key}={value}" for key, value in method.settings().items())
         needs = " and ".join(need.replace("_", " ") for need in method.needs) or "nothing"
-        facts = [f"needs {needs}", f"a step {method.cost:g}x that of equal weights"]
+        facts = [f"needs {needs}", f"a step about {method.cost:g}x one with equal weights"]
         facts += [f"settings {settings}"] if settings else []
         facts += [f"{method.min_tasks} tasks or more"] if method.min_tasks > 1 else []
         facts += [] if method.trainable else ["its defaults are not a good start"]
