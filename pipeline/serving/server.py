@@ -6,6 +6,7 @@ nothing here.
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -81,9 +82,8 @@ def listen(host: str, port: int) -> socket.socket:
     except socket.gaierror:
         raise UserError(f"--host {host}: no such address") from None
     except OSError as error:
-        raise Failure(
-            f"port {port} of {host}: {(error.strerror or str(error)).lower()}; --port takes another"
-        ) from None
+        why = os.strerror(error.errno or 0).lower()
+        raise Failure(f"port {port} of {host}: {why}; --port takes another") from None
 
 
 def run(app: FastAPI, listening: socket.socket) -> None:

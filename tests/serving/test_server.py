@@ -1,8 +1,7 @@
-"""What a served model answers is what `headway predict` answers, in every form; what is wrong is one line, status 400."""
+"""Served answers are those of `headway predict`, in every form; what is wrong is one line with status 400."""
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import mlflow
@@ -25,10 +24,9 @@ def served(client: mlflow.MlflowClient, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow's application says in the environment that it is one."""
     monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "")
-    yield
 
 
 def ours(uri: str) -> Any:
@@ -59,7 +57,7 @@ def post(app: Any, request: Request) -> Answer:
         headers = [(b"content-type", request[0].encode())] if request[0] else []
         scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
                  "path": "/invocations", "raw_path": b"/invocations", "query_string": b"", "root_path": "",
-                 "scheme": "http", "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}  # fmt: skip
+                 "scheme": "http", "headers": headers, "client": None, "server": None}  # fmt: skip
         await app(scope, receive, send)
 
     asyncio.run(run())
@@ -99,8 +97,8 @@ def test_mlflow_serves_what_headway_predicts(served: dict[str, Case], sort: str)
 def test_what_is_wrong_is_said_where_it_is(served: dict[str, Case]) -> None:
     app, wrong = ours(served["table"].uri), served["table"].wrong
     said = {name: json.loads(post(app, wrong[name])[1])["message"] for name in (
-        "records with abc", "csv with abc", "inputs by row with 1e+39", "split with no date", "records without a column",
-        "no JSON", "no body",
+        "records with abc", "csv with abc", "inputs by row with 1e+39", "split with no date", "no JSON", "no body",
+        "records without a column",
     )}  # fmt: skip
     assert said == {
         "records with abc": "row 0 (from 0), column 'a/b': 'abc' is no finite number",
@@ -110,9 +108,8 @@ def test_what_is_wrong_is_said_where_it_is(served: dict[str, Case]) -> None:
         "2024-05-31 12:00:00",
         "no JSON": "the body is no JSON: Expecting value: line 1 column 15 (char 14)",
         "no body": "the request has no body",
-        "records without a column": "column 'a/b' is missing: the columns are " + ", ".join(
-            ["sepal length (cm)", "a/b", "it's \"so\", really", "floor", "yes?", "zip code", "day", "remarks", "built\\nin"]
-        ),
+        "records without a column": "column 'a/b' is missing: the columns are sepal length (cm), a/b, "
+        "it's \"so\", really, floor, yes?, zip code, day, remarks, built\\nin",
     }  # fmt: skip
 
 
@@ -137,7 +134,9 @@ def test_the_example_is_one_that_the_model_answers(served: dict[str, Case], sort
 def test_an_address_that_is_taken_or_unknown_is_one_line() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(Failure, match=f"port {port} of 127.0.0.1: address already in use; --port takes another"):
+        with pytest.raises(
+            Failure, match=rf"port {port} of 127\.0\.0\.1: address already in use; --port takes another"
+        ):
             listen("127.0.0.1", port)
-    with pytest.raises(UserError, match="--host no.such.host.invalid: no such address"):
+    with pytest.raises(UserError, match=r"--host no\.such\.host\.invalid: no such address"):
         listen("no.such.host.invalid", 0)
