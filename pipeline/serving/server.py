@@ -78,7 +78,8 @@ def listen(host: str, port: int) -> socket.socket:
         Failure: It is taken, or may not be used.
     """
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
     except socket.gaierror:
         raise UserError(f"--host {host}: no such address") from None
     except OSError as error:
