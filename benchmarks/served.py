@@ -1,10 +1,10 @@
 """What a served answer to 1,000 rows takes: ours, and a plain PyTorch module that was logged by hand.
 
-Both are served by `mlflow models serve`, in processes of their own, and asked in turns over HTTP for the same images of
-8 x 8, as a table (`dataframe_split`) and as lists (`inputs`). The plain module is of the same size and logged by
-`mlflow.pytorch`; it answers bare numbers. Another is logged by hand with the answers that ours has: a label, a class
-and probabilities a task. `headway serve` is asked beside them. Servers compute with one thread. Beside the time that passes
-stands the processor time of the server, which other programs disturb less.
+Both are served by `mlflow models serve`, in processes of their own with one thread to compute, and asked in turns over
+HTTP for the same images of 8 x 8, as a table (`dataframe_split`) and as lists (`inputs`). The plain module is of the
+same size and logged by `mlflow.pytorch`; it answers bare numbers. Another is logged by hand with the answers that ours
+has: a label, a class and probabilities a task. `headway serve` is asked beside them. Beside the time that passes stands
+the processor time of the server, which other programs disturb less.
 
     python -m benchmarks.served
 """
