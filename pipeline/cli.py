@@ -83,6 +83,20 @@ for _name, _summary in {**STEPS, **STUDIES}.items():
         _add(_name, _summary)
 
 
+@cli.command("dashboard", context_settings={"ignore_unknown_options": True})
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; there is no password.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 for any free one.")
+@partial(experiment_options, required=False)
+@output_options
+def dashboard_command(host: str, port: int, **options: Any) -> None:
+    """Serve Optuna's dashboard on EXPERIMENT's studies, or on all of the project's storage, to this machine."""
+    from pipeline.commands.dashboard import dashboard
+
+    if not options["experiment"] and (options["settings"] or options["extra"]):
+        raise click.UsageError("Missing argument 'EXPERIMENT', whose settings are given.")
+    dashboard(as_request(options) if options["experiment"] else None, host, port, options["json"])
+
+
 @cli.command("list")
 @output_options
 def list_command(**options: Any) -> None:
@@ -107,6 +121,17 @@ def show(data: bool, balancers: bool, **options: Any) -> None:
     if options["experiment"] is None:
         raise click.UsageError("Missing argument 'EXPERIMENT'.")
     (show_data if data else show_experiment)(as_request(options))
+
+
+@cli.command("open")
+@click.option("--print", "only_print", is_flag=True, help="Print its path only.")
+@click.argument("what", required=False, metavar="[EXPERIMENT|RUN]")
+@output_options
+def open_command(what: str | None, only_print: bool, **options: Any) -> None:
+    """Open the newest report in the browser: of an experiment, of a run, or of all."""
+    from pipeline.commands.open import open_report
+
+    open_report(what, only_print or options["quiet"], options["json"])
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
@@ -231,6 +256,20 @@ def serve(model: str, host: str, port: int, **options: Any) -> None:
     from pipeline.commands.serve import serve as answer
 
     answer(model, host, port, options["quiet"])
+
+
+@cli.command()
+@click.argument("model", metavar="MODEL")
+@click.option("--onnx", type=click.Path(path_type=Path), metavar="FILE", help="An .onnx file to write.")
+@click.option("--pt2", type=click.Path(path_type=Path), metavar="FILE", help="A .pt2 file of torch.export to write.")
+@output_options
+def export(model: str, onnx: Path | None, pt2: Path | None, **options: Any) -> None:
+    """Write MODEL, such as models:/digits@champion, as a file for programs without Headway."""
+    from pipeline.commands.export import export as write
+
+    if onnx is None and pt2 is None:
+        raise click.UsageError("Missing option '--onnx' or '--pt2'.")
+    write(model, onnx, pt2, options["quiet"], options["json"])
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ have a `/` in their name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -46,6 +46,46 @@ def study_of(table: pd.DataFrame, space: Mapping[str, Mapping[str, Any]]) -> "St
     done = table[table["state"].isin(["COMPLETE", "PRUNED", "FAIL"])]
     study.add_trials([_trial(row, distributions) for row in done.to_dict("records")])
     return study
+
+
+def weights_as_one(study: "Study") -> "Study":
+    """The completed trials with independent coordinates in the place of the tasks' weights.
+
+    T weights sum to T, so that they have T - 1 degrees of freedom; whoever takes them for T settings of their own
+    splits each of these. The first weight's share of all, the second's of what the first leaves, and so on, are
+    independent where the weights are uniform on the simplex (Connor and Mosimann 1969, JASA 64), and of n weights that
+    follow, 1 - (1 - share)^n is uniform on [0, 1]. Of two tasks it is the first one's share.
+
+    Returns:
+        A study in memory whose parameters `balancing.weights.1`, ... stand for all weights.
+    """
+    import optuna
+    from optuna.distributions import FloatDistribution
+    from optuna.trial import TrialState, create_trial
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    found = optuna.create_study(direction="maximize")
+    unit = FloatDistribution(0.0, 1.0)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        coordinates = _coordinates([trial.params[name] for name in sorted(trial.params) if name.startswith(WEIGHT)])
+        own = {f"{WEIGHT}{place}": it for place, it in enumerate(coordinates, start=1)}
+        params = {name: it for name, it in trial.params.items() if not name.startswith(WEIGHT)}
+        kinds = {name: trial.distributions[name] for name in params} | dict.fromkeys(own, unit)
+        found.add_trial(create_trial(value=trial.value, params=params | own, distributions=kinds))
+    return found
+
+
+def _coordinates(weights: Sequence[float]) -> Iterator[float]:
+    """See `weights_as_one`.
+
+    >>> list(_coordinates([0.5, 1.5])), list(_coordinates([1.5, 0.75, 0.75]))
+    ([0.25], [0.75, 0.5])
+    """
+    left = sum(weights)
+    for place, weight in enumerate(weights[:-1], start=1):
+        share = min(weight / left, 1.0) if left > 0.0 else 0.0
+        yield 1.0 - (1.0 - share) ** (len(weights) - place)
+        left -= weight
 
 
 def _distribution(values: pd.Series, dimension: Mapping[str, Any]) -> "BaseDistribution":

@@ -116,7 +116,8 @@ def _put_texts(draft: Draft, source: tuple[str, ...], path: Path, targets: Mappi
     columns = look(file)
     rows = max(column.rows + column.missing for column in columns.values())
     text = _text_of(path, columns, targets)
-    columns.pop(text)
+    if absent := columns.pop(text).missing:
+        raise UserError(f"{path}: field '{text}': {absent:,} of {rows:,} rows have none; every row needs its text")
     check_targets(columns, targets, [])
     put_separator(draft, source, separator)
     draft.put((*source, "text"), text, _long(_lengths(file, text)))

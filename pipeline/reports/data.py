@@ -29,7 +29,8 @@ class ReportData:
         left_out: What the pipeline left out and why, a sentence each.
         notes: What a reader should know, a sentence each, such as an unofficial checksum.
         commands: What makes these results again, a line each.
-        facts: Short facts by name: data, rows, seeds, device, versions, date.
+        facts: Short facts by name: data, rows, seeds, commit, versions, hardware.
+        given: Dotted keys of the settings that the experiment gives itself; the others are at their defaults.
         manifest: `sources` and `tasks` of the prepared data, as `pipeline.data.prepare` writes them.
         margin: See `pipeline.config.decision`.
         champion: The candidate that validation chose; None for the tuned one, or else that as written.
@@ -50,6 +51,7 @@ class ReportData:
     notes: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()
     manifest: Mapping[str, Any] = field(default_factory=lambda: {"sources": {}, "tasks": {}})
     margin: float = 0.01
     champion: str | None = None

@@ -1,131 +1,143 @@
 """The page around the sections: one document with its style, its figures' data and one copy of plotly.js inside.
 
-Its content policy forbids every request, so what is shown is what was logged.
+Its content policy forbids every request, so what is shown is what was logged. All sorts of pages are made alike:
+
+1. Python chooses and words the data: a `Head`, and `Page.section` with the parts (`pipeline.reports.parts`) of each
+   section. No string of it is markup.
+2. `Page.document` lays them out by `templates/base.html`, where a macro of `templates/parts.html` draws each part. A
+   sort that shows more extends the base by a template of its own, as `templates/report.html` does.
 """
 
-from collections.abc import Iterable
+import base64
+import gzip
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
-from pipeline.printable import escape
-from pipeline.reports.figures.style import Panel
-from pipeline.reports.library import packed
-from pipeline.reports.style import SCRIPT, STYLE
+from markupsafe import Markup
 
-_FIGURES, _TEXT, _CELLS = 2_000_000, 900_000, 6_000
-"""Most letters of figures and of sections, so that with plotly.js a page has less than 5 MB; most cells of a table."""
+from pipeline.reports.environment import rendered
+from pipeline.reports.figures.figure import Figure
+from pipeline.reports.parts import Paragraph, Part
 
-_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+_FIGURES, _TEXT = 120_000, 190_000
+"""Most letters of packed figures and of sections, so that with plotly.js a page has less than 1 MB."""
+
+LIBRARY = "plotly-cartesian.min.js.gz"
+"""In `static`: the bundle of plotly.js with all that our figures use, in the version that plotly for Python carries."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a page begins with.
+
+    Attributes:
+        plain: One sentence that a newcomer understands.
+        answer: The answer with its numbers, as the command prints it.
+        kind: What the page is, such as `Report`.
+        name: Of the experiment.
+        details: What the answer does not say, a sentence each.
+        whose: Of which candidate or model; empty where it is of all.
+    """
+
+    plain: str
+    answer: str
+    kind: str
+    name: str
+    details: Sequence[str] = ()
+    whose: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section with its body as markup."""
+
+    anchor: str
+    title: str
+    body: Markup
+
+
+class Figures:
+    """The data of the figures, packed as one; false without any."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Figure] = {}
+        self._letters = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def place(self, figure: Figure) -> str | None:
+        """The name under which the page finds the figure; None where it would be too large."""
+        letters = len(_packed(figure.to_json()))
+        if self._letters + letters > _FIGURES:
+            return None
+        self._letters += letters
+        name = f"figure-{len(self._found)}"
+        self._found[name] = figure
+        return name
+
+    @property
+    def packed(self) -> str:
+        """By name what plotly.js takes, gzipped, in base64."""
+        whole = {name: {"data": it.data, "layout": it.layout} for name, it in self._found.items()}
+        return _packed(json.dumps(whole, separators=(",", ":")))
+
+    @property
+    def library(self) -> str:
+        """plotly.js, gzipped, in base64."""
+        return library()
 
 
 @dataclass
 class Page:
     """Collects sections and the figures in them."""
 
-    _sections: list[tuple[str, str, str]] = field(default_factory=list)
-    _figures: list[str] = field(default_factory=list)
+    _sections: list[Section] = field(default_factory=list)
+    _figures: Figures = field(default_factory=Figures)
 
-    def section(self, anchor: str, title: str, *parts: str) -> None:
-        """Add a section that can be folded away; without any part it is left out."""
-        if body := "".join(parts):
-            if sum(len(it) for _, _, it in self._sections) + len(body) > _TEXT:
-                body = paragraph("Left out, since the page would be too large: the tables of the run hold it.")
-            self._sections.append((anchor, title, body))
+    def section(self, anchor: str, title: str, *parts: Part) -> None:
+        """Add a section that can be folded away; without any part that shows something it is left out."""
+        if not any(parts):
+            return
+        body = self._laid_out(parts)
+        if sum(len(it.body) for it in self._sections) + len(body) > _TEXT:
+            body = self._laid_out(
+                [Paragraph("Left out, since the page would be too large: the tables of the run hold it.")]
+            )
+        self._sections.append(Section(anchor, title, body))
 
-    def panels(self, panels: Iterable[Panel]) -> str:
-        """Lay out panels side by side where the screen is wide enough."""
-        panels = list(panels)
-        narrow = " three" if sum(not panel.wide for panel in panels) == 3 else ""
-        return f'<div class="panels{narrow}">{"".join(self._panel(panel) for panel in panels)}</div>' if panels else ""
-
-    def document(self, title: str, head: str) -> str:
+    def document(self, title: str, head: Head, template: str = "base.html", **values: Any) -> str:
         """The whole page.
 
         Args:
             title: Of the browser's tab.
-            head: HTML of what comes before the sections.
+            head: What it begins with.
+            template: That extends `base.html`, or this itself.
+            values: What such a template shows beside.
         """
-        links = "".join(f'<a href="#{anchor}">{anchor.capitalize()}</a>' for anchor, _, _ in self._sections)
-        sections = "".join(
-            f'<details class="section" id="{anchor}" open><summary><h2>{escape(name)}</h2></summary>{body}</details>'
-            for anchor, name, body in self._sections
+        whole = rendered(
+            template,
+            title=title,
+            head=head,
+            sections=self._sections,
+            figures=self._figures,
+            **values,
         )
-        return (
-            '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title>'
-            f"<style>{STYLE}</style></head>"
-            f"<body><header>{head}</header><nav>{links}</nav><main>{sections}</main>"
-            "<noscript><p>The figures need JavaScript; the tables do not.</p></noscript>"
-            f"{''.join(self._figures)}{self._scripts()}</body></html>\n"
-        )
+        return str(whole)
 
-    def _scripts(self) -> str:
-        """What draws the figures; nothing for none."""
-        if not self._figures:
-            return ""
-        return f'<script type="text/plain" id="plotly">{packed()}</script><script>{SCRIPT}</script>'
-
-    def _panel(self, panel: Panel) -> str:
-        drawn = self._drawn(panel) if panel.figure is not None else ""
-        return (
-            f'<figure class="panel{" wide" if panel.wide else ""}"><figcaption>{escape(panel.caption)}</figcaption>'
-            f"{drawn}{paragraph(panel.sentence)}</figure>"
-        )
-
-    def _drawn(self, panel: Panel) -> str:
-        assert panel.figure is not None
-        name = f"figure-{len(self._figures)}"
-        # A `<` inside the data could end the script element.
-        data = panel.figure.to_json().replace("<", "\\u003c")
-        if sum(map(len, self._figures)) + len(data) > _FIGURES:
-            return "<p>Not drawn, since the page would be too large: the tables of the run hold it.</p>"
-        self._figures.append(f'<script type="application/json" id="{name}">{data}</script>')
-        height = panel.figure.height
-        return (
-            f'<div class="plot" data-figure="{name}" style="height:{height}px" role="img" '
-            f'aria-label="{escape(panel.caption)}"></div>'
-        )
+    def _laid_out(self, parts: Sequence[Part]) -> Markup:
+        return rendered("section.html", parts=parts, figures=self._figures)
 
 
-def heading(answer: str, experiment: str, details: Iterable[str], cards: str = "") -> str:
-    """The answer, the experiment, cards (HTML), and what the answer leaves out, a paragraph each; plain text."""
-    about = f'<p class="about">Experiment <strong>{escape(experiment)}</strong></p>'
-    said = "".join(f'<p class="about">{escape(line)}</p>' for line in details)
-    return f"<h1>{escape(answer)}</h1>{about}{cards}{said}"
+def _packed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
-def table(headers: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
-    """A table of cells that are HTML already, nothing for no rows; headers and caption are plain text."""
-    rows, headers = list(rows), list(headers)
-    if not rows:
-        return ""
-    head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)
-    shown = rows[: max(_CELLS // len(headers), 1)]
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in shown)
-    said = f"<caption>{escape(caption)}</caption>" if caption else ""
-    left = len(rows) - len(shown)
-    more = paragraph(f"{left:,} more rows are in the tables of the run." if left else "")
-    return f'<div class="scroll"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
-
-
-def paragraph(text: str) -> str:
-    """Plain text as a paragraph; nothing for none."""
-    return f"<p>{escape(text)}</p>" if text else ""
-
-
-def code(text: str) -> str:
-    """Plain text as it is, such as commands; nothing for none."""
-    lines = "\n".join(map(escape, text.split("\n")))
-    return f"<pre>{lines}</pre>" if text else ""
-
-
-def items(texts: Iterable[str]) -> str:
-    """Plain texts as a list; nothing for none."""
-    lines = "".join(f"<li>{escape(text)}</li>" for text in texts)
-    return f"<ul>{lines}</ul>" if lines else ""
-
-
-def folded(title: str, body: str) -> str:
-    """Something to open."""
-    return f'<details class="more"><summary>{escape(title)}</summary>{body}</details>'
+@cache
+def library() -> str:
+    """plotly.js, gzipped, in base64."""
+    return base64.b64encode((files("pipeline.reports") / "static" / LIBRARY).read_bytes()).decode()

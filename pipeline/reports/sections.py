@@ -1,4 +1,4 @@
-"""The sections of the page: each function returns the parts of one as HTML, none where there is nothing to show."""
+"""The sections of the page: each function returns the parts of one, none where there is nothing to show."""
 
 import json
 from collections import Counter
@@ -6,22 +6,24 @@ from collections import Counter
 import pandas as pd
 
 from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.measured import apart
 from pipeline.analysis.metrics import BATCH, TITLES
 from pipeline.analysis.trials import study_of
-from pipeline.printable import escape
 from pipeline.reports.cells import (
     candidate_rows,
     finished_rows,
     front_rows,
     metric_table,
     opening_table,
+    other_settings,
+    reproduced,
     setting_rows,
     spread,
 )
 from pipeline.reports.data import ReportData
 from pipeline.reports.figures.candidates import differences, gap_dots, side_by_side
 from pipeline.reports.figures.confusion import confusion_matrices
-from pipeline.reports.figures.costs import cost_bars, step_times
+from pipeline.reports.figures.costs import cost_bars, latency, step_times
 from pipeline.reports.figures.curves import learning_curves
 from pipeline.reports.figures.data import shares
 from pipeline.reports.figures.gates import gate_maps
@@ -34,7 +36,7 @@ from pipeline.reports.figures.search import (
     weights_over_trials,
 )
 from pipeline.reports.figures.tradeoff import fronts, trade_off
-from pipeline.reports.page import Page, code, folded, items, paragraph, table
+from pipeline.reports.parts import Folded, Items, Panels, Paragraph, Part, Row, Subheading, Table, setting
 from pipeline.reports.shown import drawn
 from pipeline.reports.words import times
 from pipeline.training.progress import STANDARD_ERROR
@@ -42,7 +44,7 @@ from pipeline.training.progress import STANDARD_ERROR
 _BLIND = "Nothing was chosen by it: trials, weights and the champion saw validation only."
 
 
-def configuration(page: Page, data: ReportData) -> list[str]:
+def configuration(data: ReportData) -> list[Part]:
     """The configuration to use, and what tuning changed in it."""
     if data.best == SINGLE:
         said = "Validation chose a network for each task, each with settings of its own; here stand those of the first."
@@ -53,25 +55,29 @@ def configuration(page: Page, data: ReportData) -> list[str]:
         said = "Found by the search, chosen by validation alone. What differs from the experiment as written:"
     headers = ["setting", "value", "as written"]
     return [
-        paragraph(said),
-        table(headers, setting_rows(data, changed_only=True)),
-        folded("All settings", table(headers, setting_rows(data, changed_only=False))),
+        Paragraph(said),
+        Table(headers, setting_rows(data, changed_only=True)),
+        Folded(
+            "All settings",
+            Table(headers, setting_rows(data, changed_only=False)),
+            *(Paragraph(line) for line in other_settings(data)),
+        ),
         *_of_champion(data),
     ]
 
 
-def _of_champion(data: ReportData) -> list[str]:
+def _of_champion(data: ReportData) -> list[Part]:
     """What the network that is registered was trained with, where that is one more replicate."""
-    rows = [
-        [escape(task), f"<code>{escape(key)}</code>", f"<code>{escape(json.dumps(value))}</code>"]
+    rows: list[Row] = [
+        [task, setting(key), setting(json.dumps(value))]
         for task, values in data.champion_settings.items()
         for key, value in values.items()
     ]
     said = "What is registered has a study of its own, on all rows but validation, which chose:"
-    return [paragraph(said), table(["of", "setting", "value"], rows)] if rows else []
+    return [Paragraph(said), Table(["of", "setting", "value"], rows)] if rows else []
 
 
-def candidates(page: Page, data: ReportData) -> list[str]:
+def candidates(data: ReportData) -> list[Part]:
     """All candidates side by side, and against the single-task baselines."""
     rows = data.evaluation.delta_m.to_dict("records")
     marked = [f"delta-m of {row['candidate']}: {row['note']}." for row in rows if row["note"]]
@@ -79,16 +85,16 @@ def candidates(page: Page, data: ReportData) -> list[str]:
     table_of = data.evaluation.differences
     pairs = differences(table_of[table_of["candidate"] != data.of_role("separate")])
     return [
-        table(headers, candidate_rows(data)),
-        items(marked),
-        page.panels(side_by_side(data.evaluation.scores)),
-        "<h3>Paired differences</h3>" + page.panels(pairs) if pairs else "",
-        spread(data),
-        folded("All test metrics", metric_table(data.evaluation.scores, "candidate", knows=True)),
+        Table(headers, candidate_rows(data)),
+        Items(marked),
+        Panels(side_by_side(data.evaluation.scores)),
+        *([Subheading("Paired differences"), Panels(pairs)] if pairs else []),
+        *spread(data),
+        Folded("All test metrics", metric_table(data.evaluation.scores, "candidate", knows=True)),
     ]
 
 
-def search(page: Page, data: ReportData) -> list[str]:
+def search(data: ReportData) -> list[Part]:
     """Optimisation history, importance, parallel coordinates, slices and the weights of the tasks."""
     if data.trials is None or data.trials.empty:
         return []
@@ -100,24 +106,24 @@ def search(page: Page, data: ReportData) -> list[str]:
     measured = ", ".join(f"{TITLES[metric]} of {task}" for task, metric in data.metrics.items())
     objective = f"The objective is the mean of {measured} on validation{_over_folds(data.trials)}."
     return [
-        paragraph(f"{len(data.trials)} trials: {said}. {objective}"),
-        paragraph(fewer),
-        page.panels([*history(study), *looks(single)]),
-        page.panels(importance(study)),
-        page.panels(parallel_coordinates(single)),
-        page.panels(weights_over_trials(few)),
-        folded("Slices: the objective against each setting on its own", page.panels(slices(single))),
+        Paragraph(f"{len(data.trials)} trials: {said}. {objective}"),
+        Paragraph(fewer),
+        Panels([*history(study), *looks(single)]),
+        Panels(importance(study)),
+        Panels(parallel_coordinates(single)),
+        Panels(weights_over_trials(few)),
+        Folded("Slices: the objective against each setting on its own", Panels(slices(single))),
     ]
 
 
-def trade_offs(page: Page, data: ReportData) -> list[str]:
+def trade_offs(data: ReportData) -> list[Part]:
     """What one task gains and the other pays."""
     said = "Up and to the right is better. Trials have one seed, candidates the mean of theirs; all on validation."
     few = None if data.trials is None else drawn(data.trials)[0]
-    return [paragraph(said), page.panels(trade_off(few, data.evaluation.gaps, data.metrics))]
+    return [Paragraph(said), Panels(trade_off(few, data.evaluation.gaps, data.metrics))]
 
 
-def front(page: Page, data: ReportData) -> list[str]:
+def front(data: ReportData) -> list[Part]:
     """What a preference among the tasks chooses from."""
     table_of = data.evaluation.front
     if table_of.empty:
@@ -127,50 +133,50 @@ def front(page: Page, data: ReportData) -> list[str]:
         "headway predict --preference which later. Mean over seeds, on validation."
     )
     headers = ["candidate", "preference", *(f"{task}: {what}" for task in data.tasks for what in ("loss", "metric"))]
-    return [paragraph(said), page.panels(fronts(table_of)), folded("All preferences", table(headers, front_rows(data)))]
+    return [Paragraph(said), Panels(fronts(table_of)), Folded("All preferences", Table(headers, front_rows(data)))]
 
 
-def curves(page: Page, data: ReportData) -> list[str]:
+def curves(data: ReportData) -> list[Part]:
     """Learning curves."""
     said = (
         "Mean over seeds, with the range from the lowest to the highest; large dots are looks whose weights were kept."
     )
     headers = ["network", "fall over the last tenth", "between networks (sd)", "loss at the end", "trained to its end"]
     return [
-        paragraph(said),
-        page.panels(learning_curves(data.evaluation.curves)),
-        table(headers, finished_rows(data), "Validation loss, mean over tasks and networks"),
+        Paragraph(said),
+        Panels(learning_curves(data.evaluation.curves)),
+        Table(headers, finished_rows(data), "Validation loss, mean over tasks and networks"),
     ]
 
 
-def gap(page: Page, data: ReportData) -> list[str]:
+def gap(data: ReportData) -> list[Part]:
     """Training minus validation."""
     if data.evaluation.gaps.empty:
         return []
     said = "Further right means that more was learnt by heart. Measured as the networks answer, without dropout."
-    return [paragraph(said), page.panels(gap_dots(data.evaluation.gaps))]
+    return [Paragraph(said), Panels(gap_dots(data.evaluation.gaps))]
 
 
-def prepared(page: Page, data: ReportData) -> list[str]:
+def prepared(data: ReportData) -> list[Part]:
     """What the splits hold."""
     said = "The share of each class, or of rows with each label, among the targets that are known."
     panels = shares(data.manifest)
-    return [paragraph(said), page.panels(panels)] if panels else []
+    return [Paragraph(said), Panels(panels)] if panels else []
 
 
-def confusion(page: Page, data: ReportData) -> list[str]:
+def confusion(data: ReportData) -> list[Part]:
     """Confusion matrices of the tasks that have classes, of the best candidate first."""
     if data.evaluation.confusions.empty:
         return []
     others = [name for name in data.evaluation.candidates["candidate"] if name != data.best]
     return [
-        paragraph(f"Of {data.best}, on test, all seeds together; in percent of the true class."),
-        page.panels(confusion_matrices(data.evaluation.confusions, data.best)),
-        *(folded(name, page.panels(confusion_matrices(data.evaluation.confusions, name))) for name in others),
+        Paragraph(f"Of {data.best}, on test, all seeds together; in percent of the true class."),
+        Panels(confusion_matrices(data.evaluation.confusions, data.best)),
+        *(Folded(name, Panels(confusion_matrices(data.evaluation.confusions, name))) for name in others),
     ]
 
 
-def gates(page: Page, data: ReportData) -> list[str]:
+def gates(data: ReportData) -> list[Part]:
     """What each task takes from which experts or layers, of the best candidate first."""
     table_of = data.evaluation.gates
     if table_of.empty:
@@ -183,38 +189,35 @@ def gates(page: Page, data: ReportData) -> list[str]:
     named = table_of["candidate"].drop_duplicates().tolist()
     best = data.best if data.best in named else named[0]
     return [
-        paragraph(f"{said} Of {best}."),
-        page.panels(gate_maps(table_of, best)),
-        *(folded(name, page.panels(gate_maps(table_of, name))) for name in named if name != best),
+        Paragraph(f"{said} Of {best}."),
+        Panels(gate_maps(table_of, best)),
+        *(Folded(name, Panels(gate_maps(table_of, name))) for name in named if name != best),
     ]
 
 
-def cost(page: Page, data: ReportData) -> list[str]:
+def cost(data: ReportData) -> list[Part]:
     """What an answer costs, and where the time went."""
     said = f"One answer is the answer of every task to a row. One thread, one seed, batches of {BATCH} for throughput."
     return [
-        paragraph(_saving(data) + said),
-        page.panels(cost_bars(data.evaluation.costs)),
-        page.panels(step_times(data.steps)),
+        Paragraph(_saving(data) + said),
+        Panels(cost_bars(data.evaluation.costs)),
+        Panels(step_times(data.steps)),
     ]
 
 
-def openings(page: Page, data: ReportData) -> list[str]:
+def openings(data: ReportData) -> list[Part]:
     """How often the test split was opened."""
-    return [paragraph(f"It was opened {times(len(data.openings))}. {_BLIND}"), opening_table(data.openings)]
+    return [Paragraph(f"It was opened {times(len(data.openings))}. {_BLIND}"), opening_table(data.openings)]
 
 
-def notes(page: Page, data: ReportData) -> list[str]:
+def notes(data: ReportData) -> list[Part]:
     """What a reader should know."""
-    return [items(data.notes)]
+    return [Items(data.notes)]
 
 
-def reproduce(page: Page, data: ReportData) -> list[str]:
+def reproduce(data: ReportData) -> list[Part]:
     """How to make these results again."""
-    return [
-        code("\n".join(data.commands)),
-        table(["fact", "value"], [[escape(name), escape(value)] for name, value in data.facts.items()]),
-    ]
+    return reproduced(data.commands, data.facts)
 
 
 SECTIONS = (
@@ -239,14 +242,15 @@ SECTIONS = (
 def _saving(data: ReportData) -> str:
     """What sharing saves, in words."""
     costs = data.evaluation.costs.set_index("candidate")
-    default = data.of_role("default")
+    default = data.of_role("default") or ""
     if SINGLE not in costs.index or len(data.tasks) < 2:
         return ""
-    ratio = costs.loc[SINGLE, ["parameters", "latency_ms"]] / costs.loc[default, ["parameters", "latency_ms"]]
-    return (
-        f"The {len(data.tasks)} single-task networks have {ratio['parameters']:.1f} times the parameters of the shared "
-        f"one and take {ratio['latency_ms']:.1f} times as long to answer a row. "
-    )
+    ratio = costs.loc[SINGLE, "parameters"] / costs.loc[default, "parameters"]
+    said = f"The {len(data.tasks)} single-task networks have {ratio:.1f} times the parameters of the shared one"
+    alone, shared = (latency(data.evaluation.costs, it) for it in (SINGLE, default))
+    if apart(alone, shared):
+        said += f", and take {alone.median / shared.median:.1f} times as long to answer a row"
+    return f"{said}. "
 
 
 def _over_folds(trials: pd.DataFrame) -> str:

@@ -11,6 +11,7 @@ from pipeline.reports.words import (
     clearly,
     lacking,
     level,
+    listed,
     number,
     points,
     settling,
@@ -24,7 +25,25 @@ from pipeline.reports.words import (
 _CALLED = {"default": "the experiment as written", "tuned": "the tuned network", SINGLE: "a network for each task"}
 """What candidates are called where nothing beside the sentence says what they are."""
 
+_PLAIN = {
+    "helps": "One network that learns {tasks} together does better than a network for each",
+    "hurts": "One network that learns {tasks} together does worse than a network for each",
+    "mixed": "One network that learns {tasks} together beats a network for each on some, and loses on others",
+    "no_difference": "One network that learns {tasks} together does as well as a network for each",
+    "unknown": "It can not be told yet whether one network that learns {tasks} together beats a network for each",
+    "no_claim": "It was not settled whether one network that learns {tasks} together beats a network for each",
+}
+"""By decision, what it means."""
+
 _DELTA_M = "Delta-m is the mean over tasks of the change relative to the single-task networks; positive is better. "
+
+
+def plain(data: ReportData) -> str:
+    """The answer as somebody reads it who knows none of the words: what was compared, and how it came out."""
+    word, names = data.decision.word, listed(data.tasks) if len(data.tasks) <= MOST else f"{len(data.tasks)} tasks"
+    if len(data.tasks) == 1:
+        return f"One network was trained for {names}; with a single task there is nothing to share."
+    return f"{_PLAIN[word].format(tasks=names)}."
 
 
 def verdict(data: ReportData) -> str:

@@ -16,6 +16,8 @@ import mlflow.pyfunc
 import pandas as pd
 from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
+from safetensors.torch import load_file
+from torch import Tensor
 
 from pipeline.errors import Failure, UserError
 from pipeline.serving.slots import METADATA
@@ -84,15 +86,39 @@ def open_model(uri: str) -> OpenModel:
     return model
 
 
+def open_network(uri: str) -> tuple[OpenModel, Specification, dict[str, Tensor]]:
+    """Open a model of Headway's as `open_model` does.
+
+    Returns:
+        The model, its specification, and its weights by name.
+
+    Raises:
+        UserError: As in `open_model`, or it is none of Headway's.
+        Failure: As in `open_model`.
+    """
+    model = open_model(uri)
+    weights = model.metadata.flavors[mlflow.pyfunc.FLAVOR_NAME]["artifacts"]["weights"]["path"]
+    return model, specified(model), load_file(model.folder / weights)
+
+
 def described(model: PyFuncModel) -> dict[str, Any]:
     """What a model of Headway's says of itself, see `Specification.summary`; those of earlier versions say the same.
 
     Raises:
         UserError: It is none of Headway's.
     """
+    return specified(model).summary()
+
+
+def specified(model: PyFuncModel) -> Specification:
+    """The specification of a model of Headway's.
+
+    Raises:
+        UserError: It is none of Headway's.
+    """
     if METADATA not in (model.metadata.metadata or {}):
         raise UserError("this model was not logged by Headway: it does not say which sources and tasks it knows")
-    return Specification.of(model.unwrap_python_model()._spec).summary()
+    return Specification.of(model.unwrap_python_model()._spec)
 
 
 def _fetch(uri: str, folder: str) -> Path:

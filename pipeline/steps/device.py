@@ -68,13 +68,25 @@ def _checksum(path: str) -> str:
         raise UserError(f"model.trunk.weights: {path} cannot be read ({error.strerror})") from None
 
 
+def gpu_name() -> str:
+    """What the driver calls the first GPU; `a GPU` where it does not tell."""
+    driver = _driver()
+    device, name = ctypes.c_int(0), ctypes.create_string_buffer(100)
+    if driver is None or driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0):
+        return "a GPU"
+    return "a GPU" if driver.cuDeviceGetName(name, len(name), device) else name.value.decode(errors="replace")
+
+
 def _gpus() -> int:
     """Number of GPUs that the CUDA driver reports; 0 without a driver."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+    driver, count = _driver(), ctypes.c_int(0)
+    if driver is None or driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
         return 0
     return count.value
+
+
+def _driver() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None

@@ -1,14 +1,18 @@
 """Steps that end in a page for people: the page, the answer that it begins with, and often a decision."""
 
+import hashlib
 import json
 from abc import ABC
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.steps.context import Context
+from pipeline.steps.published import publish
 from pipeline.steps.step import Step
 from pipeline.tracking import tags
+from pipeline.tracking.keys import Key
 
 if TYPE_CHECKING:
     from pipeline.analysis.evaluation import Evaluation
@@ -20,6 +24,14 @@ _ANSWER, _DECISION = "answer.txt", "decision.json"
 
 class PageStep(Step, ABC):
     """A step whose outputs are a page, `<name>.html`, and what the page is drawn from."""
+
+    def key(self) -> Key:
+        """With the templates, styles and scripts of pages, which are code too.
+
+        Raises:
+            KeyUnknownError: See `Step.reads`.
+        """
+        return Key({**super().key().parts, "templates": _templates()})
 
     def publish(self, run: "Run", folder: Path, page: str, answer: str) -> None:
         """Write the page and its answer, and log all outputs.
@@ -60,7 +72,8 @@ class PageStep(Step, ABC):
             JSON-able `answer`, `report` and, where there is one, `decision`.
         """
         (answer, *_) = (self.outputs / _ANSWER).read_text(encoding="utf-8").splitlines()
-        results = {"answer": answer, "report": str(self.outputs / f"{self.name}.html")}
+        page = publish(context.project, context.experiment.name, self.outputs / f"{self.name}.html")
+        results = {"answer": answer, "report": str(page)}
         if not (file := self.outputs / _DECISION).is_file():
             return results
         kept = json.loads(file.read_text(encoding="utf-8"))
@@ -68,6 +81,14 @@ class PageStep(Step, ABC):
             for name, value in _tags(kept["decision"], kept["unfinished"]).items():
                 context.tracker.client.set_tag(context.parent, name, value)
         return results | {"decision": kept["decision"]}
+
+
+@cache
+def _templates() -> str:
+    """A hash of the files beside the code of pages, found without importing it."""
+    folder = Path(__file__).parents[1] / "reports"
+    files = sorted(it for name in ("templates", "static") for it in (folder / name).iterdir())
+    return hashlib.sha256(b"".join(hashlib.sha256(it.read_bytes()).digest() for it in files)).hexdigest()[:16]
 
 
 def _tags(word: str, unfinished: Sequence[str]) -> dict[str, str]:

@@ -2,23 +2,22 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, flatten, public
 from pipeline.config.compare import TUNED
 from pipeline.config.tasks import titles
 from pipeline.steps.candidates import MOST_ALONE
 from pipeline.steps.champion import Register
 from pipeline.steps.context import Context
 from pipeline.steps.page import PageStep
+from pipeline.steps.reproduce import commands, facts
 from pipeline.steps.runs.logged import duration_s, notes, openings
 from pipeline.steps.select import selected
-from pipeline.steps.step import REBUILT, Step
+from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train
 from pipeline.steps.tune import TRIALS, mean_objective, winners_in
-from pipeline.tracking.keys import versions
 
 if TYPE_CHECKING:
     from pipeline.data.prepared import Prepared
@@ -38,7 +37,7 @@ class Report(PageStep):
     """
 
     name = title = "report"
-    packages = ("plotly", "optuna")
+    packages = ("plotly", "optuna", "jinja2")
 
     def __init__(
         self, experiment: Experiment, prepare: Step, trained: Sequence[Train], select: Step | None, evaluate: Step
@@ -75,9 +74,9 @@ class Report(PageStep):
             openings=openings(context, self._prepare.digest),
             left_out=_left_out(self.experiment),
             notes=tuple(notes(context)),
-            commands=(context.command, *(f"headway rerun {done.run_id}" for done in context.done.values()
-                                         if done.title.startswith(REBUILT))),
-            facts=self._facts(),
+            commands=commands(context),
+            facts=self._facts() | facts(context),
+            given=frozenset(flatten(public(self.experiment, exclude_defaults=True))),
             margin=self.experiment.decision.margin,
             recipe=_recipe(self.experiment),
             replicates=self.experiment.replicates if tuned else None,
@@ -126,9 +125,6 @@ class Report(PageStep):
             **{name: _rows(it) for name, it in (splits or {"rows": prepared}).items()},
             **({"folds": str(folds)} if (folds := self.experiment.training.folds) else {}),
             "replicates" if replicates else "seeds": str(self.experiment.training.seeds),
-            "precision": self.experiment.precision,
-            "versions": ", ".join(f"{name} {version}" for name, version in versions("optuna", "mlflow").items()),
-            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         }
 
 

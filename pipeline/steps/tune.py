@@ -2,19 +2,22 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment, implementations, values_read
+from pipeline.config.load import STORAGE
 from pipeline.steps.context import Context
 from pipeline.steps.data import ALL_ROWS, log_datasets, opened
 from pipeline.steps.device import exactness, on_device
 from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, check_settled, is_forced
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key
-from pipeline.urls import sqlite_file, sqlite_url
+from pipeline.tracking.store import tracking_uri
+from pipeline.urls import redacted, sqlite_file, sqlite_url
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -97,13 +100,15 @@ class Tune(Step):
         """Bring the study to its number of trials and find the winner of each replicate."""
         from pipeline.steps.runs.projection import Projection
         from pipeline.tuning.search import Callbacks, search
-        from pipeline.tuning.study import table, winners
+        from pipeline.tuning.study import describe, table, winners
 
         in_all = self.experiment.trials
         prepared = opened(self._prepare, self.experiment, self._reads_all)
         log_datasets(run, prepared, ("train", "validation"))
         study, name = self._study(context)
         run.tags({tags.STUDY: name})
+        where = {"mlflow_run": run.id, "mlflow_store": redacted(tracking_uri(context.project))}
+        describe(study, self.experiment, self._arm, where)
         trained = on_device(self.experiment, self._device)
         with (
             context.console.bar(self.title, in_all) as bar,
@@ -167,9 +172,15 @@ class Tune(Step):
         context.console.detail(f"a new study, since {difference(before, self.identity().parts)}")
 
 
-def storage_url(experiment: Experiment, project: Path) -> str:
-    """Where studies are kept: `tuning.storage`, its file hung from the project folder; by default optuna.db there."""
-    url = (experiment.tuning.storage if experiment.tuning else None) or "sqlite:///optuna.db"
+def storage_url(experiment: Experiment | None, project: Path) -> str:
+    """Where studies are kept: `tuning.storage`, its file hung from the project folder; by default optuna.db there.
+
+    Args:
+        experiment: None for the storage of experiments that name none of their own.
+        project: The project folder.
+    """
+    own = experiment.tuning.storage if experiment and experiment.tuning else None
+    url = own or (None if experiment else os.environ.get(STORAGE)) or "sqlite:///optuna.db"
     file = sqlite_file(url)
     return sqlite_url(project / file, url.partition("?")[2]) if file else url
 

@@ -74,13 +74,21 @@ def address(client: mlflow.MlflowClient, name: str, run_id: str | None) -> str |
 
 def run_of(client: mlflow.MlflowClient, uri: str) -> str | None:
     """ID of the run that logged a model, `models:/NAME@alias`, `models:/NAME/version` or `models:/m-...`, or None."""
+    if found := version_of(client, uri):
+        return found.run_id
+    try:
+        return client.get_logged_model(uri.removeprefix("models:/")).source_run_id
+    except mlflow.MlflowException:
+        return None
+
+
+def version_of(client: mlflow.MlflowClient, uri: str) -> ModelVersion | None:
+    """The version that `models:/NAME@alias` or `models:/NAME/version` is, or None."""
     name, _, alias = uri.removeprefix("models:/").partition("@")
     name, _, version = name.partition("/")
     try:
         if alias:
-            return client.get_model_version_by_alias(name, alias).run_id
-        return (
-            client.get_model_version(name, version).run_id if version else client.get_logged_model(name).source_run_id
-        )
+            return client.get_model_version_by_alias(name, alias)
+        return client.get_model_version(name, version) if version else None
     except mlflow.MlflowException:
         return None

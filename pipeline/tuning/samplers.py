@@ -1,16 +1,14 @@
 """Samplers: each trial is proposed by a new sampler, so that no sampler's state needs to be stored."""
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.draws import seed_of
+from pipeline.tuning.experimental import experimental
 
 STARTUP_TRIALS = 10
 """Finished trials of a replicate from which on TPE or the Gaussian process propose. TPE counts complete and pruned
@@ -40,7 +38,7 @@ def sampler(
     trial_seed = seed_of(seed, "study", replicate, place) % _SEEDS
     match kind:
         case "tpe":
-            with _experimental():
+            with experimental():
                 if conditional is None:
                     return _SameSpaceTPE(n_startup_trials=STARTUP_TRIALS, seed=trial_seed)
                 return TPESampler(n_startup_trials=STARTUP_TRIALS, seed=trial_seed, group=True)
@@ -49,17 +47,9 @@ def sampler(
         case "random":
             return RandomSampler(seed=trial_seed)
         case "qmc":
-            with _experimental():
+            with experimental():
                 return _PlacedQMC(seed_of(seed, "study", replicate) % _SEEDS, place, conditional)
     raise ValueError(f"no sampler '{kind}'")
-
-
-@contextmanager
-def _experimental() -> Iterator[None]:
-    """Suppress Optuna's warnings of experimental features."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        yield
 
 
 class _SameSpaceTPE(TPESampler):

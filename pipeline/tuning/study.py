@@ -12,16 +12,25 @@ from filelock import FileLock
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.config import flatten
+from pipeline.config import Experiment, flatten
+from pipeline.config.space import WEIGHTS
 from pipeline.errors import Diverged
+from pipeline.kinds import kind_of
+from pipeline.training.progress import OBJECTIVE
+from pipeline.tuning.experimental import experimental
+from pipeline.tuning.space import distributions
 from pipeline.tuning.storage import connect, storage_failures
 
+EXPERIMENT, ARM, SHARED = "experiment", "arm", "the shared network"
+"""Attributes of a study: whose it is, and of which arm; `SHARED` where it is the experiment's own."""
 BATCH = "trial.batch"
 """Attribute of the first trial of a batch: its number, and the number after the last trial of the batch."""
 REPLICATE = "headway.replicate"
 """Attribute of a trial: the number of the replicate that it belongs to."""
 VALUES = "trial.values"
 """Attribute of a trial: the experiment's values that it tries, by dotted key."""
+SHARE = "weight/"
+"""What the attributes of a trial begin with that are its task weights, for people; `VALUES` has all digits."""
 METRICS = "trial.metrics"
 """Attribute of a finished trial: the metrics of its kept validation."""
 FOLDS = "trial.folds"
@@ -34,6 +43,8 @@ UNMEASURED = "unmeasured"
 """Reason of a trial that was trained to its end without an objective: validation has no label of its tasks."""
 
 _DIFFERENCES = 5
+_MOST_LISTED = 12
+_WEIGHTS = f"{SHARE}TASK of a trial is its weight as trained; {WEIGHTS}/TASK is where the sampler drew it, exp(-x)"
 
 
 def open_study(name: str, url: str, lock: Path) -> Study:
@@ -51,6 +62,48 @@ def open_study(name: str, url: str, lock: Path) -> Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with FileLock(lock), storage_failures():
         return optuna.create_study(storage=connect(url), study_name=name, direction="maximize", load_if_exists=True)
+
+
+@storage_failures()
+def describe(study: Study, experiment: Experiment, arm: str, where: Mapping[str, str]) -> None:
+    """Name the objective, and say as attributes of the study what it is about, as far as they do not say so yet.
+
+    Nothing that a sampler reads is changed. What matters most is first: a dashboard shows five attributes at a time.
+
+    Args:
+        study: Of the experiment.
+        experiment: That is searched.
+        arm: Whose study it is, where it is not the experiment's own.
+        where: Where else it is recorded, as attributes.
+    """
+    assert experiment.tuning is not None
+    tuning, searched = experiment.tuning, any(it.startswith(f"{WEIGHTS}/") for it in distributions(experiment))
+    about = {
+        EXPERIMENT: experiment.name,
+        "objective": f"mean of {_objective(experiment)}; higher is better",
+        **({"weights": _WEIGHTS} if searched else {}),
+        "sampler": tuning.sampler,
+        **where,
+        ARM: arm or SHARED,
+        "direction": "maximize",
+        "pruner": tuning.pruner,
+        "replicates": experiment.replicates,
+    }
+    if study.metric_names != [OBJECTIVE]:
+        with experimental():
+            study.set_metric_names([OBJECTIVE])
+    known = study.user_attrs
+    for name, value in about.items():
+        if name not in known or known[name] != value:
+            study.set_user_attr(name, value)
+
+
+def shares(values: Mapping[str, Any]) -> dict[str, float]:
+    """The weights among a trial's values as attributes, to four digits; they sum to the number of tasks, as trained.
+
+    What a sampler proposes for a weight are coordinates u of a unit cube, which fall as the weight -log(u) grows.
+    """
+    return {f"{SHARE}{task}": float(f"{weight:.4g}") for task, weight in values.get(WEIGHTS, {}).items()}
 
 
 @storage_failures()
@@ -115,6 +168,14 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     shown = [f"{key} {_text(before.get(key))} -> {_text(after.get(key))}" for key in keys[:_DIFFERENCES]]
     more = [f"and {len(keys) - _DIFFERENCES} more"] if len(keys) > _DIFFERENCES else []
     return ", ".join(shown + more)
+
+
+def _objective(experiment: Experiment) -> str:
+    """The metrics that the objective is the mean of, as MLflow has them; at most as many as a line holds."""
+    metrics = [f"validation/{task}/{kind_of(it.kind).primary}" for task, it in experiment.tasks.items()]
+    more = [f"{len(metrics) - _MOST_LISTED} more"] if len(metrics) > _MOST_LISTED else []
+    *first, last = metrics[:_MOST_LISTED] + more
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _flat(tree: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """Small scores, candidates and evaluations for these tests."""
 
+import base64
+import gzip
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +52,12 @@ def square(confusions: np.ndarray | None, count: int) -> np.ndarray:
     found = np.zeros((count, count), np.int64)
     found[confusions[:, 0], confusions[:, 1]] = confusions[:, 2]
     return found
+
+
+def unpacked(page: str, name: str) -> str:
+    """What a page holds in packed form: `plotly`, or `figures` as JSON."""
+    (packed,) = re.findall(rf'<script type="text/plain" id="{name}">([^<]*)</script>', page)
+    return gzip.decompress(base64.b64decode(packed)).decode()
 
 
 def by_plotly(figure: Figure | None) -> go.Figure:
@@ -100,7 +109,19 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
         delta_m=tables.delta_m_table(scores, [it for it in pairs if it[1] != "default"], tuned),
         gaps=tables.gaps_table({name: dict.fromkeys(tasks, estimate) for name in groups}),
         costs=pd.DataFrame(
-            [{"candidate": name, "parameters": 10, "latency_ms": 0.1, "rows_per_second": 1e5} for name in groups]
+            [
+                {
+                    "candidate": name,
+                    "parameters": 10,
+                    "latency_ms": 0.1,
+                    "latency_low_ms": 0.09,
+                    "latency_high_ms": 0.12,
+                    "rows_per_second": 1e5,
+                    "rows_per_second_low": 9e4,
+                    "rows_per_second_high": 1.1e5,
+                }
+                for name in groups
+            ]
         ),
         confusions=tables.confusions_table(scores),
         curves=pd.DataFrame(

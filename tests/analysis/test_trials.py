@@ -1,12 +1,13 @@
 """A table of trials becomes a study again."""
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
-from pipeline.analysis.trials import settings_of, study_of
+from pipeline.analysis.trials import settings_of, study_of, weights_as_one
 
 SPACE = {
     "balancing.weights": {"simplex": True},
@@ -88,3 +89,31 @@ def test_a_setting_that_no_trial_knows_is_left_out(table: pd.DataFrame) -> None:
 def test_nothing_is_said_of_the_study(table: pd.DataFrame, capfd: pytest.CaptureFixture[str]) -> None:
     study_of(table, SPACE)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("tasks", [2, 3, 6])
+def test_coordinates_of_uniform_weights_are_uniform_and_independent(tasks: int) -> None:
+    weights = tasks * np.random.default_rng(0).dirichlet(np.ones(tasks), 500)
+    study = optuna.create_study(direction="maximize")
+    for row in weights:
+        params = {f"balancing.weights.{task}": float(it) for task, it in enumerate(row)} | {"other": 1.0}
+        kinds = {name: FloatDistribution(0.0, tasks) for name in params}
+        study.add_trial(create_trial(value=0.0, params=params, distributions=kinds))
+    params = [trial.params for trial in weights_as_one(study).trials]
+    assert set(params[0]) == {"other", *(f"balancing.weights.{place}" for place in range(1, tasks))}
+    found = np.array([[it for name, it in sorted(row.items()) if name != "other"] for row in params])
+    assert found.min() >= 0.0
+    assert found.max() <= 1.0
+    np.testing.assert_allclose(found.mean(axis=0), 0.5, atol=0.05)
+    np.testing.assert_allclose(found.var(axis=0), 1 / 12, atol=0.01)
+    assert np.abs(np.corrcoef(found.T) - np.eye(tasks - 1)).max() < 0.15
+
+
+def test_a_trial_without_weights_or_with_one_of_zero_is_taken_as_it_is() -> None:
+    study = optuna.create_study(direction="maximize")
+    for params in ({"rate": 0.1}, {"rate": 0.2, "balancing.weights.a": 0.0, "balancing.weights.b": 2.0}):
+        kinds = {name: FloatDistribution(0.0, 2.0) for name in params}
+        study.add_trial(create_trial(value=0.5, params=params, distributions=kinds))
+    assert [it.params for it in weights_as_one(study).trials] == [
+        {"rate": 0.1}, {"rate": 0.2, "balancing.weights.1": 0.0}
+    ]  # fmt: skip

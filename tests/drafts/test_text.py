@@ -76,6 +76,7 @@ def test_sentences_with_tags_are_drafted(tmp_path: Path) -> None:
         ({"x__jsonl": posts(9)}, {"mood": "class"}, "'class' of 'mood' is no kind of task"),
         ({"x__jsonl": '{"n": 1}\n'}, {}, "no field looks like a text"),
         ({"x__jsonl": '{"text": "some words"}\n'}, {}, "no field looks like a label"),
+        ({"x__jsonl": posts(9) + '{"text": null, "mood": "good"}\n'}, {}, "1 of 10 rows have none; every row needs"),
         ({"x__conll": "a\tO\n"}, {}, "no tag but 'O'"),
         ({"x__conll": conll(3)}, {"who": "binary"}, "have tags to predict"),
     ],

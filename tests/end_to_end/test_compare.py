@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from pipeline.data import test_split
 from pipeline.errors import Diverged

@@ -2,12 +2,12 @@
 
 import shutil
 from collections import Counter
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
@@ -122,8 +122,9 @@ def test_the_test_split_was_opened_once_for_all(finished: tuple[Path, Result]) -
     assert opened[0].data.tags[tags.TEST_CANDIDATES] == "default, tuned, single digit, single parity"
 
 
-def test_the_report_is_one_page_that_answers_first(finished: tuple[Path, Result]) -> None:
-    _, result = finished
+def test_the_report_is_one_page_that_answers_first_where_people_find_it(finished: tuple[Path, Result]) -> None:
+    project, result = finished
+    assert Path(result.json["report"]) == project / "reports" / "debug" / "report.html"
     page = Path(result.json["report"]).read_text()
     assert escape(result.json["answer"]) in page
     assert "sharing" in result.json["answer"].lower()
@@ -176,8 +177,11 @@ def test_the_champion_predicts(finished: tuple[Path, Result], tmp_path: Path) ->
 
 def test_the_same_command_again_adds_one_parent_run_and_nothing_else(finished: tuple[Path, Result]) -> None:
     project, first = finished
+    (project / "reports" / "debug" / "report.html").unlink()
     again = call_headway("run", "debug")
     assert again.code == 0
+    assert "report: reports/debug/report.html\n" in again.out
+    assert call_headway("open", "debug", "--print").out == f"{project / 'reports' / 'debug' / 'report.html'}\n"
     assert again.out.count("cached, answered by run") == 11
     assert named(project) == Counter(EXPECTED) + Counter({"debug": 1})
     assert len(Tracker(project, "debug").client.search_model_versions("name = 'debug'")) == 1

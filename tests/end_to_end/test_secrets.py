@@ -93,7 +93,15 @@ tuning: {trials: 2, batch: 2, space: {training.learning_rate: {float: [0.001, 0.
 baselines: {reference: false}
 processes: 2
 """
-COMMANDS = (["run", "tiny", "--json"], ["show", "tiny"], ["show", "tiny", "--json"], ["why", "tune", "tiny"])
+COMMANDS = (
+    ["run", "tiny", "--json"],
+    ["show", "tiny"],
+    ["show", "tiny", "--json"],
+    ["why", "tune", "tiny"],
+    ["compare", "tiny", "--methods", "dwa"],
+    ["affinity", "tiny"],
+    ["explain", "tiny"],
+)
 
 
 def test_a_job_with_a_password_in_the_environment_leaves_it_there(ran: tuple[Path, set[str], list[Any]]) -> None:

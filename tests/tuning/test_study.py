@@ -7,7 +7,9 @@ from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
 from pipeline.errors import Failure
-from pipeline.tuning.study import REASON, VALUES, difference, open_study, table, winners
+from pipeline.tuning.study import REASON, VALUES, describe, difference, open_study, shares, table, winners
+
+from .studies import digits, study_in
 
 
 def study_of(*trials: tuple[TrialState, float | None, str | None]) -> Study:
@@ -121,3 +123,39 @@ def test_a_difference_names_what_changed_and_no_more_than_five_of_it() -> None:
     assert difference(old, old) == ""
     many = {f"k{index}": index for index in range(8)}
     assert difference({}, many).endswith("k4 unset -> 4, and 3 more")
+
+
+def test_a_study_says_what_it_is_about_and_what_its_objective_is(tmp_path: Path) -> None:
+    study = study_in(tmp_path)
+    describe(study, digits(), "", {"mlflow_run": "one"})
+    assert study.metric_names == ["validation/all/objective"]
+    assert {"experiment": "digits", "sampler": "tpe", "mlflow_run": "one"}.items() <= study.user_attrs.items()
+    assert study.user_attrs["weights"].startswith("weight/TASK of a trial is its weight as trained")
+    assert study.user_attrs["objective"] == (
+        "mean of validation/digit/accuracy, validation/parity/accuracy and validation/at_least_five/accuracy; "
+        "higher is better"
+    )
+    assert (study.user_attrs["arm"], study.user_attrs["direction"]) == ("the shared network", "maximize")
+    describe(study, digits({"tuning.space": {"model.trunk.dropout": {"float": [0.0, 0.5]}}}), "upgrad", {})
+    assert (study.user_attrs["arm"], study.user_attrs["mlflow_run"]) == ("upgrad", "one")
+
+
+def test_weights_are_not_explained_where_none_is_searched(tmp_path: Path) -> None:
+    study = study_in(tmp_path)
+    describe(study, digits({"tuning.space": {"model.trunk.dropout": {"float": [0.0, 0.5]}}}), "", {})
+    assert "weights" not in study.user_attrs
+
+
+def test_a_description_that_is_there_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, written = study_in(tmp_path), list[str]()
+    describe(study, digits(), "", {"mlflow_run": "one"})
+    monkeypatch.setattr(Study, "set_user_attr", lambda _, name, __: written.append(name))
+    monkeypatch.setattr(Study, "set_metric_names", lambda *_: written.append("names"))
+    describe(study, digits(), "", {"mlflow_run": "two"})
+    assert written == ["mlflow_run"]
+
+
+def test_shares_are_the_weights_to_four_digits() -> None:
+    weights = {"a": 2 / 3, "b": 4 / 3}
+    assert shares({"balancing.weights": weights, "seed": 1}) == {"weight/a": 0.6667, "weight/b": 1.333}
+    assert shares({"training.learning_rate": 0.1}) == {}

@@ -45,7 +45,7 @@ class PreferenceModule(nn.Module):
         """[B, F] -> [B, F + T * P]."""
         asked = _ASKED.get()
         shares = x.new_tensor(self.shares) if asked is None else asked
-        return torch.cat([x, shares.repeat_interleave(self.plane).expand(len(x), -1)], 1)
+        return torch.cat([x, shares.repeat_interleave(self.plane).expand(x.size(0), -1)], 1)
 
 
 @dataclass

@@ -129,6 +129,8 @@ def shortened(rows: Tensor) -> tuple[Tensor, Tensor]:
     """The numbers [B, t, C] of rows [B, T, C], cut to the longest, and which tokens are there, bool [B, t]."""
     ids = rows.long()
     there = ids[:, :, 0] != 0
+    if torch.compiler.is_exporting():  # an exported program has no shapes that hang from values
+        return ids, there
     longest = int(there.sum(1).max()) if len(rows) else 0
     keep = min(rows.size(1), max(1, -(-longest // _STEP)) * _STEP)
     return ids[:, :keep], there[:, :keep]

@@ -5,7 +5,7 @@ import pandas as pd
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.tables import primary
 from pipeline.reports.figures.figure import Figure
-from pipeline.reports.figures.style import BAD, GOOD, MUTED, Panel, colour, styled, symbol, text
+from pipeline.reports.figures.style import BAD, GOOD, MUTED, Mark, Panel, marks, styled, text
 
 _VERDICT = {"better": GOOD, "worse": BAD, "unclear": MUTED}
 
@@ -16,10 +16,11 @@ def side_by_side(scores: pd.DataFrame) -> list[Panel]:
 
 
 def _levels(rows: pd.DataFrame) -> Figure:
-    figure = Figure()
+    figure, looks = Figure(), marks(rows["candidate"])
     for row in rows.to_dict("records"):
         name = row["candidate"]
-        _dot(figure, 100 * row["mean"], name, _error(row), "%{x:.2f} %", name, name=text(name))
+        error = _error(row) | {"color": looks[name].colour}
+        _dot(figure, 100 * row["mean"], name, error, "%{x:.2f} %", looks[name], name=text(name))
     return _listed(figure, len(rows), f"test {TITLES[rows['metric'].iloc[0]]}, %")
 
 
@@ -37,7 +38,8 @@ def _forest(rows: pd.DataFrame) -> Figure:
     for row in rows.to_dict("records"):
         ink = _VERDICT[row["verdict"]]
         error = _error(row) | {"color": ink}
-        _dot(figure, 100 * row["mean"], row["task"], error, "%{x:+.2f} points", row["candidate"], ink)
+        mark = Mark(ink, marks([row["candidate"]])[row["candidate"]].symbol)
+        _dot(figure, 100 * row["mean"], row["task"], error, "%{x:+.2f} points", mark)
     titles = " or ".join(dict.fromkeys(TITLES[metric] for metric in rows["metric"]))
     return _listed(figure, len(rows), f"points of test {titles}", zero=True)
 
@@ -48,20 +50,18 @@ def gap_dots(gaps: pd.DataFrame) -> list[Panel]:
 
 
 def _gaps(rows: pd.DataFrame) -> Figure:
-    figure = Figure()
+    figure, looks = Figure(), marks(rows["candidate"])
     for row in rows.to_dict("records"):
         width = 100 * (row["gap_high"] - row["gap"])
         error = {"type": "data", "array": [width], "thickness": 2.5, "width": 7} if width == width else {}
-        _dot(figure, 100 * row["gap"], row["candidate"], error, "%{x:+.2f} points", row["candidate"])
+        _dot(figure, 100 * row["gap"], row["candidate"], error, "%{x:+.2f} points", looks[row["candidate"]])
     title = f"train minus validation {TITLES[rows['metric'].iloc[0]]}, points"
     return _listed(figure, len(rows), title, zero=True)
 
 
-def _dot(
-    figure: Figure, x: float, y: str, error: dict, said: str, candidate: str, ink: str | None = None, **more: str
-) -> None:
+def _dot(figure: Figure, x: float, y: str, error: dict, said: str, mark: Mark, **more: str) -> None:
     """Add a dot with its error bars on a line of its own."""
-    marker = {"color": ink or colour(candidate), "symbol": symbol(candidate), "size": 13}
+    marker = {"color": mark.colour, "symbol": mark.symbol, "size": 13}
     said += "<extra>%{y}</extra>"
     figure.add_scatter(x=[x], y=[text(y)], error_x=error, mode="markers", marker=marker, hovertemplate=said, **more)
 
@@ -79,5 +79,4 @@ def _error(row: dict) -> dict:
     if row["low"] != row["low"]:
         return {}
     up, down = 100 * (row["high"] - row["mean"]), 100 * (row["mean"] - row["low"])
-    bars = {"type": "data", "symmetric": False, "array": [up], "arrayminus": [down], "thickness": 2.5, "width": 7}
-    return bars | {"color": colour(row["candidate"])}
+    return {"type": "data", "symmetric": False, "array": [up], "arrayminus": [down], "thickness": 2.5, "width": 7}

@@ -4,26 +4,53 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.analysis.measured import Measured
 from pipeline.reports.figures.figure import Figure
-from pipeline.reports.figures.style import BLUE, FAINT, Panel, colour, styled, text
+from pipeline.reports.figures.style import BLUE, FAINT, MUTED, Panel, marks, styled, text
 
 _COSTS = {
-    "parameters": ("Parameters", "%{x:,}", "trained values, all networks"),
-    "latency_ms": ("Latency of one row", "%{x:.3f} ms", "milliseconds"),
-    "rows_per_second": ("Throughput in batches of 256", "%{x:,.0f}", "rows a second"),
+    "parameters": ("Parameters", "{:,.0f}", "trained values, all networks"),
+    "latency_ms": ("Latency of one row", "{:.3f}", "milliseconds, CPU time of one thread"),
+    "rows_per_second": ("Throughput in batches of 256", "{:,.0f}", "rows a second, CPU time of one thread"),
 }
+_ENDS = {
+    "latency_ms": ("latency_low_ms", "latency_high_ms"),
+    "rows_per_second": ("rows_per_second_low", "rows_per_second_high"),
+}
+_READ = (
+    "Medians of repeats that took turns, with their middle four fifths: where these overlap, no difference was "
+    "measured. Networks of the same shapes are measured once."
+)
 
 _MOST_STEPS = 30
 
 
+def latency(costs: pd.DataFrame, candidate: str) -> Measured:
+    """Milliseconds that a candidate takes to answer a row."""
+    row = costs.set_index("candidate").loc[candidate]
+    return Measured(row["latency_ms"], row["latency_low_ms"], row["latency_high_ms"])
+
+
 def cost_bars(costs: pd.DataFrame) -> list[Panel]:
-    """Parameters, latency and throughput of each candidate answering all tasks."""
-    return [Panel(title, _bars(costs, column, form, unit)) for column, (title, form, unit) in _COSTS.items()]
+    """Parameters, latency and throughput of each candidate answering all tasks; times with their spread."""
+    return [_bars(costs, *described) for described in _COSTS.items()]
 
 
-def _bars(costs: pd.DataFrame, column: str, form: str, unit: str) -> Figure:
-    colours = [colour(name) for name in costs["candidate"]]
-    return _listed(costs[column], costs["candidate"], colours, form, form, 80 + 34 * len(costs), unit)
+def _bars(costs: pd.DataFrame, column: str, about: tuple[str, str, str]) -> Panel:
+    title, form, unit = about
+    names, values = costs["candidate"], costs[column]
+    said, more = [form.format(it) for it in values], {}
+    if (ends := _ENDS.get(column)) is not None:
+        low, high = (costs[end] for end in ends)
+        said = [
+            f"{it} ({form.format(down)} to {form.format(up)})" for it, down, up in zip(said, low, high, strict=True)
+        ]
+        bars = {"array": high - values, "arrayminus": values - low, "color": MUTED, "thickness": 1.5, "width": 4}
+        more = {"error_x": {"type": "data", "symmetric": False, **bars}}
+    colours = [it.colour for it in marks(names).values()]
+    figure = _listed(values, names, colours, "%{text}", "%{text}", 80 + 34 * len(costs), unit, text=said, **more)
+    alt = ", ".join(f"{name} {it}" for name, it in zip(names, said, strict=True))
+    return Panel(title, figure, _READ if column == "latency_ms" else "", alt=f"{unit}: {alt}.")
 
 
 def _listed(
@@ -37,6 +64,7 @@ def _listed(
         marker={"color": colours},
         texttemplate=form,
         textposition="auto",
+        insidetextanchor="start",
         hovertemplate=said + "<extra>%{y}</extra>",
         **more,
     )

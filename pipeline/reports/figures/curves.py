@@ -4,7 +4,7 @@ import pandas as pd
 
 from pipeline.analysis.metrics import TITLES
 from pipeline.reports.figures.figure import Figure
-from pipeline.reports.figures.style import Panel, colour, see_through, styled, text
+from pipeline.reports.figures.style import Panel, marks, see_through, styled, text
 
 _METRICS = {name: (f"{title}, %", 100.0) for name, title in TITLES.items()} | {
     "nll": ("negative log-likelihood", 1.0),
@@ -27,10 +27,10 @@ def learning_curves(curves: pd.DataFrame) -> list[Panel]:
 
 def _curves(rows: pd.DataFrame, metric: str) -> Figure:
     label, scale = _METRICS[metric]
-    figure = Figure()
+    figure, looks = Figure(), marks(rows["candidate"])
     for name, part in rows.groupby("candidate", sort=False):
         part = part.sort_values("updates")
-        ink = colour(str(name))
+        ink = looks[str(name)].colour
         figure.add_scatter(
             x=[*part["updates"], *part["updates"][::-1]],
             y=[*(scale * part["high"]), *(scale * part["low"])[::-1]],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pipeline.analysis.trials import WEIGHT
+from pipeline.analysis.trials import WEIGHT, weights_as_one
 from pipeline.reports.figures.figure import Figure
 from pipeline.reports.figures.style import BAD, BLUE, GOOD, MUTED, Panel, see_through, series, styled, text
 
@@ -23,6 +23,9 @@ _SCALE = ["#a3a8ad", "#3f8fd2", "#1fa37a"]
 
 FEWEST = 10
 """Completed trials below which importance says nothing."""
+
+ENOUGH = 30
+"""Completed trials below which it is a rough guess."""
 
 MOST = 200
 """Completed trials up to which fANOVA is computed: its forests take 16 seconds at 500."""
@@ -67,23 +70,25 @@ def _by_state(curves: Figure, study: "Study") -> Figure:
 def importance(study: "Study") -> list[Panel]:
     """How much each searched setting matters: PED-ANOVA (Watanabe et al. 2023) and fANOVA (Hutter et al. 2014).
 
-    What some trials do not search PED-ANOVA weighs by how often it is searched; fANOVA leaves it out.
+    What some trials do not search PED-ANOVA weighs by how often it is searched; fANOVA leaves it out. The weights of
+    all tasks are one setting.
     """
-    if len(_values(study)) < FEWEST or len(set(_values(study))) < 2 or not _params(study):
+    done = len(_values(study))
+    if done < FEWEST or len(set(_values(study))) < 2 or not _params(study):
         return [_too_few("Importance", study)]
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
     ways: dict[str, BaseImportanceEvaluator] = {
         "PED-ANOVA: reaching the best quarter": PedAnovaImportanceEvaluator(target_quantile=0.25)
     }
-    few = len(_values(study)) <= MOST
+    few, asked = done <= MOST, weights_as_one(study)
     if few:
         ways["fANOVA: share of the variance"] = FanovaImportanceEvaluator(seed=0)
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", "Some regimes for parameter"
         )  # a setting searched in one trial, or in all but one
-        found = {way: it for way, evaluator in ways.items() if (it := _weighed(study, evaluator))}
+        found = {way: it for way, evaluator in ways.items() if (it := _weighed(asked, evaluator))}
     if not found:
         return [_too_few("Importance", study)]
     figure = Figure()
@@ -98,8 +103,13 @@ def importance(study: "Study") -> list[Panel]:
         )
     everywhere, anywhere = min(map(len, found.values())), max(map(len, found.values()))
     drawn = styled(figure, 130 + 48 * anywhere, "importance")
-    note = "fANOVA knows only the settings that every trial searches." if everywhere < anywhere else ""
-    note = note if few else f"fANOVA is left out beyond {MOST} trials, where it takes long."
+    guess = f"Only {done} trials were completed: with fewer than {ENOUGH}, importance is a rough guess."
+    said = [
+        guess if done < ENOUGH else "",
+        f"fANOVA is left out beyond {MOST} trials, where it takes long." if not few else "",
+        "fANOVA knows only the settings that every trial searches." if everywhere < anywhere else "",
+    ]
+    note = " ".join(filter(None, said))
     return [Panel("Importance of the searched settings", drawn, note, wide=True)]
 
 
@@ -108,9 +118,14 @@ def _weighed(study: "Study", evaluator: "BaseImportanceEvaluator") -> dict[str, 
     from optuna.importance import get_param_importances
 
     try:
-        return get_param_importances(study, evaluator=evaluator)
+        found = get_param_importances(study, evaluator=evaluator)
     except RuntimeError:
         return {}
+    summed: dict[str, float] = {}
+    for name, it in found.items():
+        one = WEIGHT.rstrip(".") if name.startswith(WEIGHT) else name
+        summed[one] = summed.get(one, 0.0) + it
+    return dict(sorted(summed.items(), key=lambda it: -it[1]))
 
 
 def parallel_coordinates(study: "Study") -> list[Panel]:

@@ -1,10 +1,12 @@
 """How all figures look: colours that colour-blind readers tell apart, on whatever background the page has."""
 
 import html
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.config.balancing import Balancing
 from pipeline.printable import printable
+from pipeline.reports.figures.described import described
 from pipeline.reports.figures.figure import Figure
 
 _CANDIDATES = {
@@ -17,7 +19,8 @@ _CANDIDATES = {
 }
 _OTHERS = ("#d1608f", "#8a9a2e", "#c9584c", "#5b8c99", "#b07d3c", "#6a5acd", "#7d8794")
 _METHODS = {name: place for place, name in enumerate(Balancing.choices)}
-_OTHER_SYMBOLS = ("cross", "x", "triangle-up", "hexagram", "pentagon")
+_OTHER_SYMBOLS = ("cross", "x", "triangle-up", "triangle-down", "hexagram", "pentagon")
+"""Not as many as there are other colours, nor a multiple: 42 of them share no pair of both."""
 _SYMBOLS = {
     "default": "circle",
     "equal": "circle",
@@ -26,6 +29,7 @@ _SYMBOLS = {
     "separate": "diamond",
     "tuned": "star",
 }
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 FAINT = "rgba(128,128,128,0.22)"
 MUTED = "rgba(128,128,128,0.75)"
@@ -42,17 +46,47 @@ class Panel:
         figure: None where there is nothing to draw.
         sentence: Why there is nothing to draw, or how to read the figure.
         wide: It needs the whole width of the page.
+        alt: What is seen, in words; by default made of the figure's numbers.
     """
 
     caption: str
     figure: Figure | None = None
     sentence: str = ""
     wide: bool = False
+    alt: str = ""
+
+    @property
+    def described(self) -> str:
+        """The figure in words."""
+        if self.figure is None:
+            return self.caption
+        return f"{self.caption}. {self.alt or described(self.figure)}"
 
 
-def colour(name: str, index: int = 0) -> str:
-    """The colour of a candidate or a balancing method, or of the index-th thing of another kind."""
-    return _CANDIDATES.get(name, _OTHERS[_METHODS.get(name, index) % len(_OTHERS)])
+@dataclass(frozen=True)
+class Mark:
+    """How a candidate is drawn.
+
+    Attributes:
+        colour: `#rrggbb`.
+        symbol: Plotly's name of its marker, for readers who cannot go by colour.
+    """
+
+    colour: str
+    symbol: str
+
+
+def marks(names: Iterable[str]) -> dict[str, Mark]:
+    """A mark for each of the candidates, methods or groupings of a page, whatever their order.
+
+    No two of them look the same. Of more than seven beside the well-known ones colours come again, with another symbol.
+    """
+    known = list(dict.fromkeys(names))
+    others = sorted((it for it in known if it not in _CANDIDATES), key=lambda it: (_METHODS.get(it, len(_METHODS)), it))
+    found = {name: Mark(_CANDIDATES[name], _SYMBOLS[name]) for name in known if name in _CANDIDATES}
+    for place, name in enumerate(others):
+        found[name] = Mark(_OTHERS[place % len(_OTHERS)], _OTHER_SYMBOLS[place % len(_OTHER_SYMBOLS)])
+    return {name: found[name] for name in known}
 
 
 def series(index: int) -> str:
@@ -61,15 +95,30 @@ def series(index: int) -> str:
     return colours[index % len(colours)]
 
 
-def symbol(name: str) -> str:
-    """The marker of a candidate or a balancing method, for readers who cannot go by colour."""
-    return _SYMBOLS.get(name, _OTHER_SYMBOLS[_METHODS.get(name, 0) % len(_OTHER_SYMBOLS)])
+def shape(index: int) -> str:
+    """The marker of the index-th of several things, for readers who cannot go by colour."""
+    shapes = (*dict.fromkeys(_SYMBOLS.values()), *_OTHER_SYMBOLS)
+    return shapes[index % len(shapes)]
+
+
+def dash(index: int) -> str:
+    """The line of the index-th of several things, for readers who cannot go by colour."""
+    return _DASHES[index % len(_DASHES)]
 
 
 def see_through(hex_colour: str, opacity: float) -> str:
     """A `#rrggbb` colour as rgba."""
     red, green, blue = (int(hex_colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
+
+
+DIVERGING = (
+    (0.0, see_through(BAD, 0.85)),
+    (0.5, see_through(BAD, 0.0)),
+    (0.5, see_through(BLUE, 0.0)),
+    (1.0, see_through(BLUE, 0.85)),
+)
+"""Of values with a sign: below zero red, above it blue, paler towards zero; numbers or signs stand beside them."""
 
 
 def text(value: object) -> str:

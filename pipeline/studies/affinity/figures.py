@@ -5,9 +5,8 @@ import pandas as pd
 
 from pipeline.reports.figures.figure import Figure
 from pipeline.reports.figures.matrix import matrix
-from pipeline.reports.figures.style import BAD, GOOD, MUTED, Panel, see_through, series, styled, text
+from pipeline.reports.figures.style import DIVERGING, MUTED, Panel, dash, series, shape, styled, text
 
-_COLOURS = ((0, see_through(BAD, 0.85)), (0.5, see_through(GOOD, 0.0)), (1, see_through(GOOD, 0.85)))
 _MOST_LINES = 12
 
 
@@ -24,7 +23,7 @@ def matrix_panel(caption: str, tasks: list[str], values: np.ndarray, said: str, 
     """
     largest = (float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0) or 1.0
     cells = pd.DataFrame(values, tasks, tasks)
-    return Panel(caption, matrix(cells, said, (-largest, largest), _COLOURS, shown=f"+.{digits}f"), sentence)
+    return Panel(caption, matrix(cells, said, (-largest, largest), DIVERGING, shown=f"+.{digits}f"), sentence)
 
 
 def course_panel(caption: str, rows: pd.DataFrame, joined: str, y: str) -> Panel:
@@ -46,8 +45,8 @@ def course_panel(caption: str, rows: pd.DataFrame, joined: str, y: str) -> Panel
             y=part["value"],
             name=text(f"{pair[0]}{joined}{pair[1]}"),
             mode="lines+markers",
-            line={"color": series(place), "width": 2},
-            marker={"size": 5},
+            line={"color": series(place), "width": 2, "dash": dash(place)},
+            marker={"size": 6, "symbol": shape(place)},
         )
     figure.add_hline(y=0, line={"color": MUTED, "width": 1})
     shown = f"The {_MOST_LINES} pairs farthest from zero are shown." if len(order) > _MOST_LINES else ""
@@ -63,7 +62,7 @@ def gains_panel(gains: pd.DataFrame) -> Panel:
             y=rows["found"],
             mode="markers",
             name=text(task),
-            marker={"color": series(place), "size": 11},
+            marker={"color": series(place), "size": 11, "symbol": shape(place)},
             text=[text(name) for name in rows["network"]],
             hovertemplate="%{text}: expected %{x:.4f}, found %{y:+.2f} %<extra>%{fullData.name}</extra>",
         )

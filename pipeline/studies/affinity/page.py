@@ -5,23 +5,17 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.candidate import SINGLE
-from pipeline.analysis.metrics import TITLES
-from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.affinity import TOGETHER
-from pipeline.config.tasks import ALL
-from pipeline.printable import escape
-from pipeline.reports.cells import contrast_table, name, opening_table, percent
+from pipeline.reports.cells import contrast_table, opening_table, percent
 from pipeline.reports.figures.candidates import side_by_side
-from pipeline.reports.page import Page, code, folded, heading, items, paragraph, table
-from pipeline.reports.words import bounds, shown_test, still_improving, times
+from pipeline.reports.page import Head, Page
+from pipeline.reports.parts import Cell, Code, Folded, Items, Panels, Paragraph, Part, Row, Subheading, Table, candidate
+from pipeline.reports.words import bounds, times
 from pipeline.studies.affinity.affinities import over_training
+from pipeline.studies.affinity.answer import CALLED, advice, details, first
 from pipeline.studies.affinity.figures import course_panel, gains_panel, matrix_panel
-from pipeline.studies.affinity.groupings import titled
 from pipeline.studies.affinity.result import AffinityResult
-
-_CALLED = {TOGETHER: "one network for all tasks", SINGLE: "a network for each task"}
-_BEING = {"better": "better than", "worse": "worse than", "unclear": "not told apart from"}
 
 _AFFINITY = (
     "While all tasks trained together: the share of a task's loss (column) that a step for one task alone (row) takes "
@@ -42,17 +36,13 @@ _TESTS = (
 )
 
 
-def answer(found: AffinityResult) -> str:
-    """The answer, a first line and what it does not say."""
-    return "\n".join([_first(found), *_details(found)])
-
-
 def summary(found: AffinityResult) -> dict[str, Any]:
     """All numbers as plain data."""
     return {
         "experiment": found.name,
-        "answer": _first(found),
+        "answer": first(found),
         "decision": found.decision.word,
+        "advised": None if found.advised is None else [list(group) for group in found.advised],
         "proposal": [list(group) for group in found.proposal],
         "networks": found.networks,
         "seeds": found.seeds,
@@ -67,60 +57,15 @@ def summary(found: AffinityResult) -> dict[str, Any]:
 def affinity_page(found: AffinityResult) -> str:
     """One HTML document without external requests; its first line is the answer."""
     page = Page()
-    page.section("affinity", "What the tasks are to one another", *_matrices(page, found))
-    page.section("groupings", "The groupings", *_groupings(page, found))
+    page.section("affinity", "What the tasks are to one another", *_matrices(found))
+    page.section("groupings", "The groupings", *_groupings(found))
     page.section("differences", "Is it more than noise?", *_contrasts(found))
     page.section("protocol", "How it was done", *_protocol(found))
-    return page.document(f"Headway: tasks of {found.name}", heading(_first(found), found.name, _details(found)))
+    head = Head(advice(found), first(found), "Affinity", found.name, details(found))
+    return page.document(f"Headway: tasks of {found.name}", head)
 
 
-def _first(found: AffinityResult) -> str:
-    """Which tasks should share a network, and whether they do better so."""
-    proposed = found.proposed
-    said = f"For at most {found.networks} networks, {_CALLED.get(proposed, titled(found.proposal))} is proposed"
-    others = [other for other in (TOGETHER, SINGLE) if other != proposed]
-    if proposed == SINGLE:
-        row = _against(found, TOGETHER, SINGLE)
-        being = f"{_CALLED[TOGETHER]} is {_BEING[row['verdict']]} that on test ({shown_test(row)})"
-        return f"{said}; as written, untuned, {being}."
-    clauses = [
-        f"{_BEING[row['verdict']]} {_CALLED[other]} ({shown_test(row)})"
-        for other in others
-        for row in [_against(found, proposed, other)]
-    ]
-    return f"{said}: as written, untuned, it is on test {' and '.join(clauses)}."
-
-
-def _details(found: AffinityResult) -> list[str]:
-    """What the first line does not say."""
-    order = list(found.groupings["candidate"])
-    best, place = order[0], order.index(found.proposed) + 1
-    names = unfinished_names(found.evaluation.finished)
-    said = [still_improving(names)] if names else []
-    said += [
-        f"Of {len(order)} groupings that were trained it is number {place} on test"
-        + (f"; the first is {_CALLED.get(best, best)}." if place > 1 else ".")
-    ]
-    if found.agreement == found.agreement:
-        said.append(
-            f"What affinity expects of a task in a network and what was found go together with a rank correlation of "
-            f"{found.agreement:+.2f} ({len(found.gains)} pairs of network and task)."
-        )
-    said.append(
-        f"Percentages are the mean over tasks of the relative change in {_metrics(found)} on test, with {found.seeds} "
-        f"paired seed{'s' if found.seeds > 1 else ''}."
-    )
-    return said
-
-
-def _against(found: AffinityResult, candidate: str, other: str) -> dict:
-    """The test of all tasks together."""
-    rows = found.contrasts
-    rows = rows[(rows["task"] == ALL) & (rows["candidate"] == candidate) & (rows["against"] == other)]
-    return rows.to_dict("records")[0]
-
-
-def _matrices(page: Page, found: AffinityResult) -> list[str]:
+def _matrices(found: AffinityResult) -> list[Part]:
     tasks = found.tasks
     affinity, cosine = (values.mean(0) for values in (found.affinities.affinity, found.affinities.cosine))
     for matrix in (affinity, cosine):
@@ -128,8 +73,8 @@ def _matrices(page: Page, found: AffinityResult) -> list[str]:
     said = "a step for %{y} takes %{z:.4f} of the loss of %{x}"
     course = over_training(found.history, tasks, "affinity"), over_training(found.history, tasks, "cosine")
     return [
-        paragraph(_AFFINITY),
-        page.panels(
+        Paragraph(_AFFINITY),
+        Panels(
             [
                 matrix_panel("affinity", tasks, affinity, said, "", 4),
                 matrix_panel("cosine of the gradients", tasks, cosine, "%{y} and %{x}: %{z:.3f}", _COSINES, 2),
@@ -140,47 +85,42 @@ def _matrices(page: Page, found: AffinityResult) -> list[str]:
     ]
 
 
-def _groupings(page: Page, found: AffinityResult) -> list[str]:
-    rows = [
+def _groupings(found: AffinityResult) -> list[Part]:
+    rows: list[Row] = [
         [
-            name(row["candidate"]) + (" (proposed)" if row["proposed"] else ""),
+            candidate(row["candidate"], found.groupings["candidate"], " (proposed)" if row["proposed"] else ""),
             str(row["networks"]),
             f"{row['expected']:+.4f}",
-            f"{row['delta_m']:+.2f} %<small>{bounds(row)}</small>" if row["low"] == row["low"] else "",
+            Cell(f"{row['delta_m']:+.2f} %", (bounds(row),)) if row["low"] == row["low"] else "",
         ]
         for row in found.groupings.to_dict("records")
     ]
-    scores = [
-        [name(row["candidate"]), escape(row["task"]), escape(row["metric"]), percent(row)]
+    scores: list[Row] = [
+        [candidate(row["candidate"], found.groupings["candidate"]), row["task"], row["metric"], percent(row)]
         for row in primary(found.evaluation.scores).to_dict("records")
     ]
     return [
-        paragraph(_GROUPS),
-        table(["grouping", "networks", "expected", "delta-m"], rows),
-        page.panels([gains_panel(found.gains)] if len(found.gains) else []),
-        page.panels(side_by_side(found.evaluation.scores)),
-        folded("All test metrics", table(["grouping", "task", "metric", "mean"], scores)),
+        Paragraph(_GROUPS),
+        Table(["grouping", "networks", "expected", "delta-m"], rows),
+        Panels([gains_panel(found.gains)] if len(found.gains) else []),
+        Panels(side_by_side(found.evaluation.scores)),
+        Folded("All test metrics", Table(["grouping", "task", "metric", "mean"], scores)),
     ]
 
 
-def _contrasts(found: AffinityResult) -> list[str]:
-    parts = [paragraph(_TESTS)]
+def _contrasts(found: AffinityResult) -> list[Part]:
+    parts: list[Part] = [Paragraph(_TESTS)]
     for against in (TOGETHER, SINGLE):
         rows = found.contrasts[found.contrasts["against"] == against].to_dict("records")
         if rows:
-            parts += [f"<h3>Against {_CALLED[against]}</h3>", contrast_table(rows, "grouping", found.tasks)]
+            parts += [Subheading(f"Against {CALLED[against]}"), contrast_table(rows, "grouping", found.tasks)]
     return parts
 
 
-def _protocol(found: AffinityResult) -> list[str]:
+def _protocol(found: AffinityResult) -> list[Part]:
     said = [
         "The affinities are of training rows: the proposal knows nothing of validation or test.",
         "Every network has the same settings and is trained for as many updates.",
         f"The test split was opened for all groupings at once; of these data {times(len(found.openings))} in all.",
     ]
-    return [items(said), opening_table(found.openings, "test opened"), code(found.command)]
-
-
-def _metrics(found: AffinityResult) -> str:
-    metrics = primary(found.evaluation.scores)["metric"].drop_duplicates()
-    return " or ".join(TITLES[metric] for metric in metrics)
+    return [Items(said), opening_table(found.openings, "test opened"), Code(found.command)]

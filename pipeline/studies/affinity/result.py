@@ -11,10 +11,11 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.evaluation import Evaluation
 from pipeline.analysis.metrics import LOWER_IS_BETTER
 from pipeline.analysis.statistics.contrasts import contrasts
-from pipeline.analysis.statistics.decision import Decision, decide_between
+from pipeline.analysis.statistics.decision import Decision, decide_between, unfinished_names
 from pipeline.analysis.statistics.differences import relative
 from pipeline.analysis.tables import primary
 from pipeline.config.affinity import TOGETHER
+from pipeline.config.tasks import ALL
 from pipeline.studies.affinity.affinities import Affinities
 from pipeline.studies.affinity.groupings import Grouping, expected, titled, value
 
@@ -67,10 +68,42 @@ class AffinityResult:
     @cached_property
     def decision(self) -> Decision:
         """Whether the proposal (or, where that is to share nothing, all tasks together) beats single-task networks."""
-        candidate = TOGETHER if self.proposed == SINGLE else self.proposed
-        rows = self.contrasts[(self.contrasts["candidate"] == candidate) & (self.contrasts["against"] == SINGLE)]
-        corrected = dict(zip(rows["task"], rows["p_holm"], strict=True))
-        return decide_between(self.evaluation, candidate, SINGLE, self.margin, corrected=corrected or None)
+        return self._decided(TOGETHER if self.proposed == SINGLE else self.proposed)
+
+    @cached_property
+    def sharing(self) -> Decision:
+        """Whether one network for all tasks beats single-task networks."""
+        return self._decided(TOGETHER)
+
+    @cached_property
+    def advised(self) -> Grouping | None:
+        """What test shows to be right to train; None where it does not tell.
+
+        The best on test of those groupings that are more than noise better than one network for all tasks, and not
+        worse than a network for each. Where there are none that one network, if it beats a network for each. Where it
+        does not either, the best of those that do; or that one network again, the cheapest, if it makes no difference.
+        """
+        if unfinished_names(self.evaluation.finished):
+            return None
+        every = {self.called(it): it for it in self._every()}
+        order = [name for name in self.groupings["candidate"] if name != TOGETHER]
+        better, alike = (
+            [it for it in order if self.verdict(it, against) == "better" and self.verdict(it, other) != "worse"]
+            for against, other in ((TOGETHER, SINGLE), (SINGLE, TOGETHER))
+        )
+        helps = self.verdict(TOGETHER, SINGLE) == "better"
+        name = next(iter(better), None) or (TOGETHER if helps else next(iter(alike), None))
+        if name is None and self.sharing.word == "no_difference":
+            name = TOGETHER
+        return every[name] if name else None
+
+    def verdict(self, candidate: str, against: str) -> str:
+        """Of all tasks together, corrected: `better`, `worse` or `unclear`, also of a candidate against itself."""
+        rows = self.contrasts[self.contrasts["task"] == ALL].set_index(["candidate", "against"])["verdict"]
+        if (candidate, against) in rows.index:
+            return str(rows[candidate, against])
+        turned = {"better": "worse", "worse": "better"}
+        return turned.get(str(rows.get((against, candidate))), "unclear")
 
     @cached_property
     def groupings(self) -> pd.DataFrame:
@@ -127,6 +160,12 @@ class AffinityResult:
             for row in self.affinities.table().to_dict("records")
             if row["affinity"] == row["affinity"]
         }
+
+    def _decided(self, candidate: str) -> Decision:
+        """Of a candidate against single-task networks."""
+        rows = self.contrasts[(self.contrasts["candidate"] == candidate) & (self.contrasts["against"] == SINGLE)]
+        corrected = dict(zip(rows["task"], rows["p_holm"], strict=True))
+        return decide_between(self.evaluation, candidate, SINGLE, self.margin, corrected=corrected or None)
 
     def _every(self) -> list[Grouping]:
         """All groupings that were trained."""

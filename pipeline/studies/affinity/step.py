@@ -31,7 +31,7 @@ class Affinity(PageStep):
     """
 
     name = title = "affinity"
-    packages = ("plotly", "scipy")
+    packages = ("plotly", "scipy", "jinja2")
 
     def __init__(self, experiment: Experiment, prepare: Step, trained: Sequence[Train], evaluate: Step) -> None:
         self.experiment = experiment
@@ -49,7 +49,8 @@ class Affinity(PageStep):
         from pipeline.analysis import tables
         from pipeline.analysis.evaluation import Evaluation
         from pipeline.studies.affinity.affinities import affinities
-        from pipeline.studies.affinity.page import affinity_page, answer, summary
+        from pipeline.studies.affinity.answer import answer
+        from pipeline.studies.affinity.page import affinity_page, summary
         from pipeline.studies.affinity.result import AffinityResult
 
         history = pd.read_parquet(self._together.outputs / HISTORY)

@@ -6,11 +6,19 @@ from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.statistics.decision import Word
 from pipeline.config.compare import EQUAL, TUNED
 from pipeline.config.tasks import ALL
-from pipeline.reports.words import clearly, lacking, listed, settling, shown_tasks, shown_test
+from pipeline.reports.words import clearly, lacking, listed, settling, shown_tasks, shown_test, some
 from pipeline.studies.compare.comparison import Comparison
 
 _WEIGHTS = {EQUAL: "equal weights", TUNED: "tuned weights"}
 _SETTING = "tuning.replicates"
+_ADVICE: dict[Word, str] = {
+    "helps": "Let {tasks} share a network: with tuned task weights that does better than a network for each",
+    "hurts": "Keep a network for each of {tasks}: one that they share does worse, with tuned task weights too",
+    "mixed": "Sharing a network helps some of {tasks} and hurts others",
+    "no_difference": "Whether {tasks} share a network makes no difference that matters",
+    "unknown": "It can not be told yet whether {tasks} gain by sharing a network",
+    "no_claim": "It was not settled whether {tasks} gain by sharing a network",
+}
 _IT: dict[Word, str] = {"helps": "it helps", "hurts": "it hurts", "mixed": "it helps some tasks and hurts others"}
 
 
@@ -21,6 +29,12 @@ def decision(found: Comparison) -> str:
         found: Of a reference that is missing it has no contrasts.
     """
     return f"{_sharing(found)}; {_method(found.contrasts)}."
+
+
+def advice(found: Comparison) -> str:
+    """What somebody should do who knows none of the words, and why."""
+    word, tasks = found.decision.word, some(list(found.metrics))
+    return f"{_ADVICE[word].format(tasks=tasks)}; {_weights(found.contrasts)}."
 
 
 def decided(found: Comparison) -> list[dict[str, str]]:
@@ -82,6 +96,22 @@ def _others(found: Comparison) -> str:
         if arms:
             said.append(f"{verb} with {listed(called(arm) for arm in arms)}")
     return f"; {', '.join(said)}" if said else ""
+
+
+def _weights(contrasts: pd.DataFrame) -> str:
+    """How to choose the task weights, without numbers."""
+    found = {it: together(contrasts, it) for it in (EQUAL, TUNED)}
+    beaten = {it: [row["candidate"] for row in rows if row["verdict"] == "better"] for it, rows in found.items()}
+    methods = [arm for arm in beaten[EQUAL] if arm not in _WEIGHTS]
+    if not found[EQUAL]:
+        return "no way to choose the task weights could be held against equal ones"
+    if both := [arm for arm in methods if arm in beaten[TUNED]]:
+        return f"choose the task weights by {both[0]}, which beats equal and tuned ones"
+    if TUNED in beaten[EQUAL]:
+        return "tune the task weights, which beats leaving them equal"
+    if methods:
+        return f"of the ways to choose the task weights {methods[0]} beats leaving them equal"
+    return "leave the task weights equal: no other way to choose them is shown to be better"
 
 
 def _method(contrasts: pd.DataFrame) -> str:

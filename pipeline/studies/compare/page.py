@@ -4,18 +4,32 @@ import json
 from typing import Any
 
 from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.measured import Measured, apart
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.compare import EQUAL
-from pipeline.printable import escape
-from pipeline.reports.cells import changed, contrast_table, levels_of, metric_table, name, opening_table, percent
+from pipeline.reports.cells import changed, contrast_table, levels_of, metric_table, opening_table, percent
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.figures.costs import cost_bars
 from pipeline.reports.figures.tradeoff import trade_off
-from pipeline.reports.page import Page, code, folded, heading, items, paragraph, table
+from pipeline.reports.page import Head, Page
+from pipeline.reports.parts import (
+    Cell,
+    Code,
+    Folded,
+    Items,
+    Panels,
+    Paragraph,
+    Part,
+    Row,
+    Subheading,
+    Table,
+    candidate,
+    setting,
+)
 from pipeline.reports.words import listed, shown_test, still_improving, times, unbeaten
-from pipeline.studies.compare.answer import called, decided, decision, together
+from pipeline.studies.compare.answer import advice, called, decided, decision, together
 from pipeline.studies.compare.comparison import REFERENCES, Comparison
 
 _TESTS = (
@@ -31,8 +45,9 @@ _FRONTIER = (
     "is better."
 )
 _COST = (
-    "One network by itself, CPU time of one thread or the clock of a GPU, at the arm's chosen settings. Memory is the "
-    "most that its tensors take in a step. For the single-task networks both are sums over the tasks."
+    "One network by itself, CPU time of one thread or the clock of a GPU, at the arm's chosen settings: the median of "
+    "repeats that took turns, with their middle four fifths. Where these overlap, no ratio stands. Memory is the most "
+    "that its tensors take in a step. For the single-task networks all are sums over the tasks."
 )
 
 
@@ -80,61 +95,61 @@ def summary(found: Comparison) -> dict[str, Any]:
 def comparison_page(found: Comparison) -> str:
     """One HTML document without external requests; its first line is the answer."""
     page = Page()
-    page.section("arms", "The arms on test", *_arms(page, found))
-    against = (_against(found, reference) for reference in REFERENCES)
-    page.section("differences", "Is it more than noise?", paragraph(_TESTS), *against)
+    page.section("arms", "The arms on test", *_arms(found))
+    against = [part for reference in REFERENCES for part in _against(found, reference)]
+    page.section("differences", "Is it more than noise?", Paragraph(_TESTS), *against)
     frontier = trade_off(found.frontier, found.evaluation.gaps, found.metrics)
-    page.section("frontier", "What weighted sums can reach", paragraph(_FRONTIER), page.panels(frontier))
+    page.section("frontier", "What weighted sums can reach", Paragraph(_FRONTIER), Panels(frontier))
     page.section("settings", "What each arm chose", *_settings(found))
-    page.section("cost", "What a step costs", *_costs(page, found))
+    page.section("cost", "What a step costs", *_costs(found))
     page.section("protocol", "How it was done", *_protocol(found))
-    head = heading(decision(found), found.name, details(found))
+    head = Head(advice(found), decision(found), "Comparison", found.name, details(found))
     return page.document(f"Headway: {found.name} compared", head)
 
 
-def _arms(page: Page, found: Comparison) -> list[str]:
+def _arms(found: Comparison) -> list[Part]:
     levels = {(row["candidate"], row["task"]): row for row in primary(found.evaluation.scores).to_dict("records")}
     delta = {row["candidate"]: row for row in together(found.contrasts, SINGLE)}
     names = [*([SINGLE] if (SINGLE, next(iter(found.metrics))) in levels else []), *found.shared]
-    rows = [
+    rows: list[Row] = [
         [
-            name(arm),
+            candidate(arm, names),
             *(percent(levels[arm, task]) for task in found.metrics),
             changed(delta.get(arm)),
         ]
         for arm in names
     ]
     references = levels_of(found.evaluation.references, found.metrics)
-    rows += [[escape(method), *levels, ""] for method, levels in references.items()]
+    rows += [[method, *levels, ""] for method, levels in references.items()]
     headers = ["arm", *(f"{task}: {TITLES[metric]}" for task, metric in found.metrics.items()), "delta-m"]
     return [
-        table(headers, rows),
-        page.panels(side_by_side(found.evaluation.scores)),
-        folded("All test metrics", metric_table(found.evaluation.scores, "arm")),
+        Table(headers, rows),
+        Panels(side_by_side(found.evaluation.scores)),
+        Folded("All test metrics", metric_table(found.evaluation.scores, "arm")),
     ]
 
 
-def _against(found: Comparison, against: str) -> str:
+def _against(found: Comparison, against: str) -> list[Part]:
     """All arms against a reference, the best first; nothing where the reference is missing."""
     arms = together(found.contrasts, against)
     if not arms:
-        return ""
+        return []
     title = "single-task networks" if against == SINGLE else called(against)
     words = {arm: it.word.replace("_", " ") for (arm, other), it in found.decisions.items() if other == against}
     rows = arms + found.contrasts[found.contrasts["against"] == against].to_dict("records")
-    return f"<h3>Against {title}</h3>" + contrast_table(rows, "arm", found.metrics, words)
+    return [Subheading(f"Against {title}"), contrast_table(rows, "arm", found.metrics, words)]
 
 
-def _settings(found: Comparison) -> list[str]:
+def _settings(found: Comparison) -> list[Part]:
     chosen = {row["arm"]: json.loads(row["winners_json"]) for row in found.arms.to_dict("records")}
     keys = sorted({key for winners in chosen.values() for winner in winners for key in winner["values"]})
     trials = {
         row["arm"]: f"{row['trials']}" + (f" ({row['diverged']} diverged)" if row["diverged"] else "")
         for row in found.arms.to_dict("records")
     }
-    rows = [
+    rows: list[Row] = [
         [
-            escape(arm) if place == 0 else "",
+            arm if place == 0 else "",
             str(place),
             *(_value(winner["values"].get(key)) for key in keys),
             "unknown" if winner["objective"] is None else f"{winner['objective']:.4f}",
@@ -146,33 +161,35 @@ def _settings(found: Comparison) -> list[str]:
     short = (key.removeprefix("model.").removeprefix("training.") for key in keys)
     headers = ["arm", "replicate", *short, "validation", "trials"]
     said = "The best trial of each replicate of an arm, whose objective on validation is the mean over tasks."
-    return [paragraph(said), table(headers, rows)]
+    return [Paragraph(said), Table(headers, rows)]
 
 
-def _costs(page: Page, found: Comparison) -> list[str]:
-    sums = found.arms.groupby("group", sort=False)[["step_us", "memory_bytes"]].sum()
-    base = sums.loc[EQUAL] if EQUAL in sums.index else sums.iloc[0]
-    rows = [
+def _costs(found: Comparison) -> list[Part]:
+    times = ["step_us", "step_low_us", "step_high_us"]
+    sums = found.arms.groupby("group", sort=False)[[*times, "memory_bytes"]].sum()
+    steps = {arm: Measured(*row) for arm, row in zip(sums.index, sums[times].to_numpy().tolist(), strict=True)}
+    base = EQUAL if EQUAL in sums.index else str(sums.index[0])
+    rows: list[Row] = [
         [
-            name(str(arm)),
-            f"{row['step_us']:,.0f}",
-            f"{row['step_us'] / base['step_us']:.2f}",
-            f"{row['memory_bytes'] / 2**20:.2f}",
-            f"{row['memory_bytes'] / base['memory_bytes']:.2f}",
+            candidate(str(arm), sums.index),
+            f"{step.median:,.0f} ({step.low:,.0f} to {step.high:,.0f})",
+            f"{step.median / steps[base].median:.2f}" if arm == base or apart(step, steps[base]) else "",
+            f"{sums.loc[arm, 'memory_bytes'] / 2**20:.2f}",
+            f"{sums.loc[arm, 'memory_bytes'] / sums.loc[base, 'memory_bytes']:.2f}",
         ]
-        for arm, row in sums.iterrows()
+        for arm, step in steps.items()
     ]
-    of = escape(called(EQUAL if EQUAL in sums.index else str(sums.index[0])))
+    of = called(base)
     headers = ["arm", "a step, microseconds", f"times {of}", "memory, MiB", f"times {of}"]
     answering = found.evaluation.costs
     return [
-        paragraph(_COST),
-        table(headers, rows),
-        folded("What an answer costs", page.panels(cost_bars(answering))),
+        Paragraph(_COST),
+        Table(headers, rows),
+        Folded("What an answer costs", Panels(cost_bars(answering))),
     ]
 
 
-def _protocol(found: Comparison) -> list[str]:
+def _protocol(found: Comparison) -> list[Part]:
     said = [
         f"Every arm had the same budget: a study of {found.trials} trials over the settings below, dealt out to "
         f"{found.replicates} replicates, each of which chose its best on validation and trained it once more from a "
@@ -182,12 +199,12 @@ def _protocol(found: Comparison) -> list[str]:
         "its own defaults, or as the experiment sets its own.",
         f"The test split was opened for all arms at once; of these data {times(len(found.openings))} in all.",
     ]
-    space = [[f"<code>{escape(key)}</code>", f"<code>{escape(it)}</code>"] for key, it in found.space.items()]
+    space = [[setting(key), setting(it)] for key, it in found.space.items()]
     return [
-        items(said),
-        table(["searched", "range"], space),
+        Items(said),
+        Table(["searched", "range"], space),
         opening_table(found.openings, "test opened"),
-        code(found.command),
+        Code(found.command),
     ]
 
 
@@ -195,9 +212,9 @@ def _metrics(found: Comparison) -> str:
     return listed(dict.fromkeys(TITLES[metric] for metric in found.metrics.values()), "or")
 
 
-def _value(value: Any) -> str:
+def _value(value: Any) -> str | Cell:
     if value is None:
         return ""
     if isinstance(value, dict):
-        return "<br>".join(f"{escape(str(key))} {it:.3g}" for key, it in value.items())
-    return f"{value:.3g}" if isinstance(value, float) else escape(str(value))
+        return Cell("", tuple(f"{key} {it:.3g}" for key, it in value.items()))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -40,7 +40,7 @@ class Compare(PageStep):
     """
 
     name = title = "compare"
-    packages = ("plotly", "scipy")
+    packages = ("plotly", "scipy", "jinja2")
 
     def __init__(
         self, experiment: Experiment, prepare: Step, trained: Sequence[Train], failed: Mapping[str, str], evaluate: Step

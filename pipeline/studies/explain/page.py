@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from pipeline.printable import escape
-from pipeline.reports.figures.style import BLUE, see_through
-from pipeline.reports.page import Page, paragraph, table
+from pipeline.reports.page import Head, Page
+from pipeline.reports.parts import Panels, Paragraph, Part, Row, Table, Tinted
 from pipeline.studies.explain.attributions import METHODS
 from pipeline.studies.explain.explanation import Example, Explanation
 from pipeline.studies.explain.figures import example_panels, importance_panels, sharing_panels, word_panels
@@ -49,16 +48,16 @@ def explanation_page(name: str, candidate: str, found: Explanation) -> str:
         found: What was found.
     """
     page = Page()
-    panels = page.panels([*importance_panels(found), *word_panels(found.words)])
-    about = paragraph(_INPUTS) + (paragraph(_TEXTS) if len(found.words) else "")
-    page.section("inputs", "What the tasks look at", about, panels)
-    page.section("examples", "Examples", page.panels(example_panels(found.examples)), _texts(found.examples))
+    panels = Panels([*importance_panels(found), *word_panels(found.words)])
+    about = [Paragraph(_INPUTS), *([Paragraph(_TEXTS)] if len(found.words) else [])]
+    page.section("inputs", "What the tasks look at", *about, panels)
+    page.section("examples", "Examples", Panels(example_panels(found.examples)), *_texts(found.examples))
     if len(found.sharing):
-        body = page.panels(sharing_panels(found.sharing))
-        page.section("sharing", "Do they look at the same?", paragraph(_SHARING), body, _sharing(found.sharing))
-    page.section("checks", "Is it learnt?", paragraph(_CHECKS), _checks(found.checks))
-    whose = f'<p class="about">Experiment <strong>{escape(name)}</strong>, candidate {escape(candidate)}</p>'
-    return page.document(f"Headway: {name} explained", f"<h1>{escape(answer(found))}</h1>{whose}")
+        body = Panels(sharing_panels(found.sharing))
+        page.section("sharing", "Do they look at the same?", Paragraph(_SHARING), body, _sharing(found.sharing))
+    page.section("checks", "Is it learnt?", Paragraph(_CHECKS), _checks(found.checks))
+    head = Head(answer(found), "", "Explanation", name, whose=f"candidate {candidate}")
+    return page.document(f"Headway: {name} explained", head)
 
 
 def answer(found: Explanation) -> str:
@@ -76,44 +75,39 @@ def answer(found: Explanation) -> str:
     return f"{tasks} Attributions agree {agree}." if agree else tasks
 
 
-def _texts(examples: Iterable[Example]) -> str:
+def _texts(examples: Iterable[Example]) -> list[Part]:
     """The texts of each source, each once a task, tinted by how much its tokens count."""
-    rows: dict[str, list[list[str]]] = {}
+    rows: dict[str, list[Row]] = {}
     for it in examples:
         if it.image is None:
-            own = ([escape(task), _tinted(it.tokens, counts)] for task, counts in it.maps.items())
+            own: list[Row] = [[task, _tinted(it.tokens, counts)] for task, counts in it.maps.items()]
             rows.setdefault(it.source, []).extend(own)
-    tables = [table(["task", "text"], own, f"{source}, texts of validation") for source, own in rows.items()]
-    return "".join([paragraph(_TOKENS), *tables]) if tables else ""
+    tables = [Table(["task", "text"], own, f"{source}, texts of validation") for source, own in rows.items()]
+    return [Paragraph(_TOKENS), *tables] if tables else []
 
 
-def _tinted(tokens: list[str], counts: np.ndarray) -> str:
-    shares = counts / (counts.max() or 1.0)
-    return " ".join(
-        f'<span style="background:{see_through(BLUE, round(float(share), 2))}" title="{share:.2f} of the most">'
-        f"{escape(token)}</span>"
-        for token, share in zip(tokens, shares, strict=True)
-    )
+def _tinted(tokens: list[str], counts: np.ndarray) -> Tinted:
+    return Tinted(list(zip(tokens, (counts / (counts.max() or 1.0)).tolist(), strict=True)))
 
 
-def _sharing(rows: pd.DataFrame) -> str:
+def _sharing(rows: pd.DataFrame) -> Table:
     cells = [
         [
-            escape(f"{it['task']}, {it['against']}"), METHODS[it["method"]],
+            f"{it['task']}, {it['against']}", METHODS[it["method"]],
             *(_number(it[column]) for column in ("means", "rows", "randomised")),
         ]
         for it in rows.to_dict("records")
     ]  # fmt: skip
     headers = ["tasks", "method", "of the averages", "mean over rows", "of the averages, randomised weights"]
-    return table(headers, cells)
+    return Table(headers, cells)
 
 
-def _checks(rows: pd.DataFrame) -> str:
+def _checks(rows: pd.DataFrame) -> Table:
     cells = [
-        [escape(it["task"]), METHODS[it["method"]], _number(it["another_seed"]), _number(it["randomised"])]
+        [it["task"], METHODS[it["method"]], _number(it["another_seed"]), _number(it["randomised"])]
         for it in rows.to_dict("records")
     ]
-    return table(["task", "method", "another seed", "randomised weights"], cells)
+    return Table(["task", "method", "another seed", "randomised weights"], cells)
 
 
 def _number(value: float) -> str:

@@ -46,7 +46,7 @@ class Explain(PageStep):
     """
 
     name = title = "explain"
-    packages = ("captum", "scipy", "plotly")
+    packages = ("captum", "scipy", "plotly", "jinja2")
 
     def __init__(self, experiment: Experiment, prepare: Step, chosen: Sequence[Chosen]) -> None:
         self.experiment = experiment

@@ -12,6 +12,7 @@ import torch
 
 from pipeline.config import Experiment, with_values
 from pipeline.data.batches import evaluated_rows
+from pipeline.data.plan import plan_of
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.machine import available_memory
@@ -51,14 +52,14 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
     state = (2 + len(STATE[training.optimizer])) * values + 2 * buffers  # with those of the kept look
     halves = values if experiment.precision == "bfloat16" else 0  # of the values and of their gradients
     trained, evaluated = (network.units(training=it) for it in (True, False))
-    size, passed = training.batch_size, evaluated_rows(evaluated)
-    rows = size * len(prepared.sources) + sum(it.rows.get("train", 0) % size for it in prepared.sources.values())
+    taken, passed = plan_of(prepared, experiment).largest, evaluated_rows(evaluated)
+    rows = sum(size + prepared.sources[name].rows.get("train", 0) % max(size, 1) for name, size in taken.items())
     validated = passed + sum({it.rows.get("validation", 0) % passed for it in prepared.sources.values()})
     tallied = _TALLIED * sum(counted(task.outputs) * task.outputs for task in prepared.tasks.values())
     activations = rows * trained + validated * evaluated  # a smaller last batch has memory of its own
     features = sum(source.features for source in prepared.sources.values())
     if slot.data_stream == slot.stream or training.augment or slot.replicate is not None:  # a batch of its own
-        activations += training.batch_size * features
+        activations += sum(taken[name] * source.features for name, source in prepared.sources.items())
     if slot.replicate is not None:
         activations += passed * features
     apart, remembered = _balanced(experiment, network.shared())

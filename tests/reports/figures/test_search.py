@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.trial import create_trial
 
 from pipeline.reports.figures.search import history, importance, looks, parallel_coordinates, slices
 from pipeline.reports.figures.style import Panel
@@ -87,3 +90,35 @@ def test_pruned_trials_have_a_colour_of_their_own() -> None:
     assert curves is not None
     shown = {trace.name for trace in curves.data if trace.showlegend}
     assert shown == {"completed", "pruned"}
+
+
+def test_below_thirty_completed_trials_importance_is_called_a_guess() -> None:
+    (panel,) = importance(studied(36))  # of which 7 are pruned
+    assert panel.sentence == "Only 29 trials were completed: with fewer than 30, importance is a rough guess."
+    (panel,) = importance(studied(38))
+    assert panel.sentence == ""
+
+
+def weighted(tasks: int, trials: int = 60) -> optuna.Study:
+    """Weights that sum to the number of tasks, of which the first alone matters, and a rate that does not."""
+    study, draws = optuna.create_study(direction="maximize"), np.random.default_rng(0)
+    kinds = {f"balancing.weights.{task}": FloatDistribution(0.0, tasks) for task in range(tasks)}
+    for weights in tasks * draws.dirichlet(np.ones(tasks), trials):
+        params = dict(zip(kinds, weights.tolist(), strict=True)) | {"training.learning_rate": draws.random()}
+        kinds["training.learning_rate"] = FloatDistribution(0.0, 1.0)
+        study.add_trial(create_trial(value=-abs(weights[0] - 0.5), params=params, distributions=kinds))
+        del kinds["training.learning_rate"]
+    return study
+
+
+@pytest.mark.parametrize("tasks", [2, 3, 5])
+def test_the_weights_of_all_tasks_are_one_setting_of_importance(tasks: int) -> None:
+    (panel,) = importance(weighted(tasks))
+    bars = by_plotly(panel.figure).data
+    assert len(bars) == 2
+    for one in bars:
+        values = dict(zip(one.y, one.x, strict=True))
+        assert set(values) == {"balancing.<br>weights", "training.<br>learning_rate"}
+        assert sum(values.values()) == pytest.approx(1.0)
+        assert values["balancing.<br>weights"] > 0.8
+        assert list(one.x) == sorted(one.x)  # the most important is above

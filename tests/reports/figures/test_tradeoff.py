@@ -1,10 +1,13 @@
 """The Pareto front, and the frame around it."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.reports.figures.tradeoff import pareto_front, trade_off
+from pipeline.analysis.candidate import SINGLE
+from pipeline.reports.figures.tradeoff import _at, _beyond, _box, _overlap, pareto_front, trade_off
 from tests.analysis.made import by_plotly
 
 METRICS = {"a": "accuracy", "b": "accuracy"}
@@ -43,7 +46,7 @@ def test_without_validation_a_sentence_stands_in_place_of_the_figure() -> None:
     assert "validation" in panel.sentence
 
 
-def test_outliers_are_named_outside_the_frame() -> None:
+def test_the_frame_follows_the_candidates_and_all_trials_have_one_of_their_own() -> None:
     trials = pd.DataFrame(
         {
             "number": range(9),
@@ -51,10 +54,52 @@ def test_outliers_are_named_outside_the_frame() -> None:
             "validation/b/accuracy": [0.7] * 9,
         }
     )
-    (panel,) = trade_off(trials, GAPS, METRICS)
-    assert panel.figure is not None
-    assert by_plotly(panel.figure).layout.xaxis.range[0] > 70
-    assert panel.sentence == "Outside the frame, below or to the left: 1 trial."
+    near, far = trade_off(trials, GAPS, METRICS)
+    figure = by_plotly(near.figure)
+    assert (figure.layout.xaxis.range, figure.layout.yaxis.range) == ((79.75, 80.25), (69.75, 70.25))
+    assert near.sentence == "The frame follows the candidates: 5 of 9 trials lie outside it."
+    assert near.alt == f"a against b, on validation: default 80.00 / 70.00 %. {near.sentence}"
+    assert 70 < by_plotly(far.figure).layout.xaxis.range[0] < 80
+    assert by_plotly(far.figure).layout.xaxis.range[1] > 81
+    assert far.sentence == "Outside the frame, below or to the left: 1 trial."
+    assert "which reach from 10.00 to 81.00 % on a and 70.00 to 70.00 % on b" in far.alt
+
+
+def test_candidates_close_together_are_told_apart_by_names_that_do_not_overlap() -> None:
+    names = ["equal", "tuned", "random", "uncertainty", "upgrad", "famo", SINGLE]
+    levels = {
+        "a": [0.991, 0.992, 0.9915, 0.991, 0.993, 0.9925, 1.0],
+        "b": [0.981, 0.9812, 0.982, 0.981, 0.98, 0.9815, 0.97],
+    }
+    gaps = pd.DataFrame(
+        [{"candidate": name, "task": task, "validation": it} for task, own in levels.items()
+         for name, it in zip(names, own, strict=True)]
+    )  # fmt: skip
+    trials = pd.DataFrame({"number": [0], "validation/a/accuracy": [0.3], "validation/b/accuracy": [0.4]})
+    panel, _ = trade_off(trials, gaps, METRICS)
+    figure = by_plotly(panel.figure)
+    arms = [trace for trace in figure.data if trace.mode == "markers+text"]
+    assert [trace.text[0] for trace in arms] == sorted(names)
+    looks = {(trace.marker.color, trace.marker.symbol) for trace in arms}
+    assert len(looks) == len({colour for colour, _ in looks}) == len(names)
+    frame = {"a": figure.layout.xaxis.range, "b": figure.layout.yaxis.range}
+    assert frame["a"][1] == 100.0  # of accuracies there are no more
+    at = pd.DataFrame([{"a": trace.x[0], "b": trace.y[0]} for trace in arms])
+    boxes = [
+        _box(spot, len(trace.text[0]), trace.textposition) for spot, trace in zip(_at(at, frame), arms, strict=True)
+    ]
+    assert all(_overlap(*pair) == 0.0 for pair in combinations(boxes, 2))
+    assert all(_beyond(box) == 0.0 for box in boxes)
+
+
+def test_many_candidates_are_named_in_the_legend() -> None:
+    gaps = pd.DataFrame(
+        [{"candidate": f"c{number}", "task": task, "validation": number / 100} for number in range(17) for task in "ab"]
+    )
+    (panel,) = trade_off(None, gaps, METRICS)
+    drawn = by_plotly(panel.figure).data[1:]
+    assert all(trace.mode == "markers" and trace.showlegend for trace in drawn)
+    assert len({(trace.marker.color, trace.marker.symbol) for trace in drawn}) == 17
 
 
 def test_trials_without_accuracies_of_their_own_leave_the_candidates() -> None:

@@ -1,5 +1,6 @@
 """The page of a comparison: every arm with its numbers, and what was left out."""
 
+import html
 import json
 import re
 from dataclasses import replace
@@ -12,11 +13,17 @@ from pipeline.analysis import tables
 from pipeline.analysis.candidate import CONSTANT, SINGLE
 from pipeline.analysis.statistics.contrasts import contrasts
 from pipeline.analysis.tables import FINISHED
+from pipeline.studies.compare.answer import advice
 from pipeline.studies.compare.comparison import REFERENCES, Comparison
 from pipeline.studies.compare.page import answer, comparison_page, summary
-from tests.analysis.made import drawn, evaluation
+from tests.analysis.made import drawn, evaluation, unpacked
 
 ACCURACIES = {"equal": 0.7, "tuned": 0.72, "upgrad": 0.95, "<b>": 0.5, SINGLE: 0.71}
+STEPS = {
+    "upgrad": {"step_us": 130.0, "step_low_us": 110.0, "step_high_us": 150.0},
+    "tuned": {"step_us": 130.0, "step_low_us": 121.0, "step_high_us": 150.0},
+}
+"""Of arms that take longer than 100 (90 to 120), the second one beyond doubt."""
 
 
 def comparison(failed: dict[str, str] | None = None) -> Comparison:
@@ -31,7 +38,7 @@ def comparison(failed: dict[str, str] | None = None) -> Comparison:
         [
             {"arm": it, "group": SINGLE if it.startswith("single") else it, "trials": 4, "diverged": int(it == "tuned"),
              "objective": 0.8, "winners_json": json.dumps([{"values": chosen, "objective": 0.8}] * 2),
-             "step_us": 100.0, "memory_bytes": 2**20}
+             **STEPS.get(it, {"step_us": 100.0, "step_low_us": 90.0, "step_high_us": 120.0}), "memory_bytes": 2**20}
             for it in titles
         ]
     )  # fmt: skip
@@ -53,7 +60,12 @@ def test_the_first_line_is_the_answer(page: str) -> None:
     first = answer(found).splitlines()[0]
     assert first.startswith("Whether sharing with tuned weights helps here is not known yet (+")
     assert "; it helps with upgrad, it hurts with <b>; upgrad beats equal weights" in first
-    assert f"<h1>{first}</h1>" in page.replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">")
+    assert f'<p class="answer">{first}</p>' in html.unescape(page)
+    assert advice(found) == (
+        "It can not be told yet whether a and b gain by sharing a network; choose the task weights by upgrad, which "
+        "beats equal and tuned ones."
+    )
+    assert f"<h1>{advice(found)}</h1>" in page
 
 
 def test_what_is_worse_and_what_was_left_out_is_said() -> None:
@@ -89,22 +101,34 @@ def test_every_arm_is_there_against_every_reference_and_names_are_escaped(page: 
         assert page.count(f"<h3>{title}</h3>") == 1
     assert "<td>tuned</td>" in page
     assert "4 (1 diverged)" in page
-    assert "a 1.5<br>b 0.5" in page
+    assert "<small>a 1.5</small><small>b 0.5</small>" in page
     assert "p &lt; 0.001" in page
 
 
 def test_memory_and_time_of_the_single_task_networks_add_up(page: str) -> None:
     cells = [re.sub("<[^>]+>", "", it) for it in re.findall(r"<td>(.*?)</td>", page[page.index('id="cost"') :])]
-    assert cells[cells.index("single-task") :][:5] == ["single-task", "200", "2.00", "2.00", "2.00"]
+    assert cells[cells.index("single-task") :][:5] == ["single-task", "200 (180 to 240)", "2.00", "2.00", "2.00"]
+
+
+def test_a_step_is_called_neither_slower_nor_faster_where_the_spreads_overlap(page: str) -> None:
+    cells = [re.sub("<[^>]+>", "", it) for it in re.findall(r"<td>(.*?)</td>", page[page.index('id="cost"') :])]
+    assert cells[cells.index("equal") :][1:3] == ["100 (90 to 120)", "1.00"]
+    assert cells[cells.index("upgrad") :][1:3] == ["130 (110 to 150)", ""]
+    assert cells[cells.index("tuned") :][1:3] == ["130 (121 to 150)", "1.30"]
 
 
 def test_the_frontier_shows_trials_and_every_arm(page: str) -> None:
-    figures = [
-        json.loads(it) for it in re.findall(r'<script type="application/json" id="figure-\d+">(.*?)</script>', page)
-    ]
-    named = [{trace.get("name") for trace in figure["data"]} for figure in figures]
-    (frontier,) = (it for it in named if "Pareto front" in it)
-    assert {"trials", "equal", "tuned", "upgrad", SINGLE} <= frontier
+    figures = json.loads(unpacked(page, "figures"))
+    named = [{trace.get("name") for trace in figure["data"]} for figure in figures.values()]
+    frontiers = [it for it in named if "Pareto front" in it]
+    assert len(frontiers) == 2  # around the arms, and with the trials that lie outside
+    assert all({"trials", "equal", "tuned", "upgrad", SINGLE} <= it for it in frontiers)
+
+
+def test_no_two_arms_of_the_page_look_the_same(page: str) -> None:
+    looks = set(re.findall(r'<path fill="(#\w+)" d="([^"]+)"/></svg>([^<]+)', page))
+    assert {arm for *_, arm in looks} == {"equal", "tuned", "upgrad", "&lt;b&gt;", SINGLE}
+    assert len(looks) == len({colour for colour, *_ in looks}) == len({drawn for _, drawn, _ in looks}) == 5
 
 
 def test_the_summary_is_plain_data() -> None:

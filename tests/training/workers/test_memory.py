@@ -65,16 +65,16 @@ def test_a_network_that_does_not_fit_is_said_with_figures(prepared: Prepared, ex
 
 
 @pytest.mark.parametrize(
-    ("values", "key"),
+    ("values", "key", "fitting"),
     [
-        ({"training.batch_size": 100_000}, "training.batch_size"),
-        ({"model.trunk.widths": [60_000, 60_000]}, "model.trunk.widths"),
+        ({"training.batch_size": 100_000}, "training.batch_size", {"training.batch_size": 8}),
+        ({"model.trunk.widths": [60_000, 60_000]}, "model.trunk.widths", {"model.trunk.widths": [500, 500]}),
     ],
 )
 def test_a_network_that_does_not_fit_is_said_with_the_size_that_does(
-    prepared: Prepared, experiment: Experiment, values: dict[str, Any], key: str
+    prepared: Prepared, experiment: Experiment, values: dict[str, Any], key: str, fitting: dict[str, Any]
 ) -> None:
-    free = 64 * 2**20
+    free = slot_memory(prepared, seeds(with_values(experiment, fitting), 1)[0])
     with pytest.raises(Failure, match=rf"{key} to at most \d+( each)?$") as caught:
         check(prepared, seeds(with_values(experiment, values), 1), free)
     most = int(str(caught.value).removesuffix(" each").rpartition(" ")[2])
@@ -142,3 +142,10 @@ def test_a_batch_of_its_own_and_bfloat16_copies_count(prepared: Prepared, experi
     assert slot_memory(prepared, own) > slot_memory(prepared, shared)
     halved = trials([experiment.model_copy(update={"precision": "bfloat16"})])[0]
     assert slot_memory(prepared, halved) > slot_memory(prepared, shared)
+
+
+def test_a_batch_is_no_larger_than_the_rows_there_are(prepared: Prepared, experiment: Experiment) -> None:
+    rows = max(it.rows["train"] for it in prepared.sources.values())
+    whole, far = (seeds(with_values(experiment, {"training.batch_size": it}), 1)[0] for it in (rows, 10**7))
+    assert slot_memory(prepared, far) == slot_memory(prepared, whole)
+    assert slot_memory(prepared, whole) > slot_memory(prepared, seeds(experiment, 1)[0])
