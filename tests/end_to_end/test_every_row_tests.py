@@ -165,7 +165,10 @@ def test_out_of_fold_every_row_is_predicted_in_the_columns_of_predict(finished: 
     project, _ = finished
     assert call_headway("predict", "houses", "--out-of-fold", "--output", "folds.csv").code == 0
     model = finished[1].json["model"]
-    assert call_headway("predict", "--model", model, "--input", "sold.csv", "--output", "champion.csv", "--keep", "").code == 0
+    assert (
+        call_headway("predict", "--model", model, "--input", "sold.csv", "--output", "champion.csv", "--keep", "").code
+        == 0
+    )
     folds, champion = (pd.read_csv(project / name) for name in ("folds.csv", "champion.csv"))
     assert list(folds.columns) == list(champion.columns)
     assert folds.dtypes.equals(champion.dtypes)

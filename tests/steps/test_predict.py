@@ -128,9 +128,7 @@ def test_images_are_scored_by_file(uri: str, expected: pd.DataFrame, tmp_path: P
     np.testing.assert_allclose(unnamed(answer), expected[:20], atol=1e-6)
 
 
-def test_columns_are_taken_by_name_and_others_kept_first(
-    uri: str, expected: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_columns_are_taken_by_name_and_others_kept_first(uri: str, expected: pd.DataFrame, tmp_path: Path) -> None:
     mixed = frame(ROWS)[[f"pixel_{i}" for i in (5, 0, 3, 1, 2, 4)]].assign(id="x", a=1, b=2, c=3)
     warnings: list[str] = []
     predict(uri, written(tmp_path / "rows.csv", mixed), tmp_path / "out.parquet", warn=warnings.append)
