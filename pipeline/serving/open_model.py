@@ -71,30 +71,6 @@ def open_model(uri: str) -> OpenModel:
         UserError: There is no such model, it would need unpickling, or it names what is not its own.
         Failure: The store does not answer, or the model cannot be loaded here.
     """
-    return _opened(uri)[0]
-
-
-def open_network(uri: str) -> tuple[PyFuncModel, Specification, dict[str, Tensor]]:
-    """Open a model of Headway's as `open_model` does.
-
-    Returns:
-        The model, its specification, and its weights by name.
-
-    Raises:
-        UserError: As in `open_model`, or it is none of Headway's.
-        Failure: As in `open_model`.
-    """
-    model, path = _opened(uri)
-    spec = specified(model)
-    return (
-        model,
-        spec,
-        load_file(path / model.metadata.flavors[mlflow.pyfunc.FLAVOR_NAME]["artifacts"]["weights"]["path"]),
-    )
-
-
-def _opened(uri: str) -> tuple[PyFuncModel, Path]:
-    """The model, and the folder with its files, which is there as long as the model is."""
     if not re.fullmatch(r"(models|runs):/[^/].*", uri):
         raise UserError(f"'{uri}' is no model URI: write {_FORMS}")
     check_store(mlflow.get_tracking_uri())
@@ -107,7 +83,22 @@ def _opened(uri: str) -> tuple[PyFuncModel, Path]:
         folder.cleanup()
         raise
     weakref.finalize(model, folder.cleanup)  # a model may read its files at any time
-    return model, path
+    return model
+
+
+def open_network(uri: str) -> tuple[OpenModel, Specification, dict[str, Tensor]]:
+    """Open a model of Headway's as `open_model` does.
+
+    Returns:
+        The model, its specification, and its weights by name.
+
+    Raises:
+        UserError: As in `open_model`, or it is none of Headway's.
+        Failure: As in `open_model`.
+    """
+    model = open_model(uri)
+    weights = model.metadata.flavors[mlflow.pyfunc.FLAVOR_NAME]["artifacts"]["weights"]["path"]
+    return model, specified(model), load_file(model.folder / weights)
 
 
 def described(model: PyFuncModel) -> dict[str, Any]:

@@ -179,7 +179,7 @@ def test_a_file_says_what_it_reads_and_answers(table: Made) -> None:
     }
     assert (told["model"], told["model_id"]) == (table.uri, table.uri.removeprefix("models:/"))
     assert told["headway_version"]
-    extra = {name: "" for name in told}
+    extra = dict.fromkeys(told, "")
     torch.export.load(table.pt2, extra_files=extra)
     assert extra == told
 

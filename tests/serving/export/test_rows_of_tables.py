@@ -54,7 +54,7 @@ def test_features_of_dates_are_those_of_training() -> None:
         [
             *pd.date_range("1896-02-27", "1904-03-02", freq="1D").astype(str),
             *pd.date_range("1969-12-25", "1970-01-07", freq="7h").astype(str),
-            *(f"{year:04}-{day}" for year in (1, 4, 100, 400, 1582, 2000, 2023, 9999) for day in ("01-01", "03-01", "12-31")),
+            *(f"{year:04}-{day}" for year in (1, 4, 100, 400, 1582, 2000, 2023, 9999) for day in ("01-01", "03-01")),
         ]
     )  # fmt: skip
     seconds = np.array([*moments.map(dates.seconds_of), np.nan, -0.5, 86_399.75])
