@@ -111,7 +111,7 @@ def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _value(it: Any) -> Any:
-    return it.item() if isinstance(it, np.ndarray) else it
+    return it.tolist() if isinstance(it, np.ndarray) else it  # the one value where it has no axis
 
 
 mlflow.models.set_model(ServedModel())

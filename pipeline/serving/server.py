@@ -6,6 +6,7 @@ nothing here.
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from mlflow.pyfunc import scoring_server
 from mlflow.types.schema import AnyType, ColSpec, Schema
 
 from pipeline.errors import Failure, UserError
+from pipeline.printable import printable
 from pipeline.serving.open_model import OpenModel
 
 _PATH = "/invocations"
@@ -63,7 +65,7 @@ def application(model: OpenModel, score: Scorer) -> FastAPI:
         if response.status_code < 400:
             return response
         text = b"".join([part async for part in response.body_iterator]).decode(errors="replace")
-        return _wrong(_first_line(text), 400 if response.status_code < 500 else response.status_code)
+        return _wrong(_line(text, body, name), 400 if response.status_code < 500 else response.status_code)
 
     return app
 
@@ -76,13 +78,13 @@ def listen(host: str, port: int) -> socket.socket:
         Failure: It is taken, or may not be used.
     """
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
     except socket.gaierror:
         raise UserError(f"--host {host}: no such address") from None
     except OSError as error:
-        raise Failure(
-            f"port {port} of {host}: {(error.strerror or str(error)).lower()}; --port takes another"
-        ) from None
+        why = os.strerror(error.errno or 0).lower()
+        raise Failure(f"port {port} of {host}: {why}; --port takes another") from None
 
 
 def run(app: FastAPI, listening: socket.socket) -> None:
@@ -116,9 +118,20 @@ def _wrong(line: str, status: int = 400) -> Response:
     return Response(json.dumps(body), status, media_type=_JSON)
 
 
-def _first_line(text: str) -> str:
-    """What MLflow says of an error, without the data, its own stack trace, and its advice for earlier versions."""
+def _line(text: str, body: bytes, kind: str) -> str:
+    """What an error of MLflow's says, without the data, a stack trace, and advice for earlier versions.
+
+    Args:
+        text: Its answer.
+        body: What it was asked.
+        kind: The content type of that.
+    """
+    if kind == _JSON:
+        try:
+            json.loads(body)
+        except ValueError as error:
+            return f"the body is no JSON: {error}"
     with suppress(ValueError, TypeError, KeyError):  # some it answers in plain text
         text = json.loads(text)["message"]
-    said = text.rpartition("\nError: ")[2].strip().splitlines() or ["no answer"]
-    return said[0].partition(" IMPORTANT: ")[0].rstrip()
+    _, of_model, said = text.rpartition("\nError: ")
+    return printable(said if of_model else said.partition("\n")[0].partition(" IMPORTANT: ")[0])
