@@ -12,6 +12,8 @@ from typing import Any
 import click
 import pandas as pd
 
+from pipeline.analysis.measured import Measured, apart
+
 _ALL = "all"
 _COLOURS = {"better": "#1fa37a", "worse": "#d4593f", "unclear": "#5b6b7c"}
 
@@ -143,10 +145,12 @@ def _value(value: Any) -> str:
 
 
 def _costs(told: dict[str, Any]) -> dict[str, float]:
-    arms = pd.DataFrame(told["arms"])
-    sums = arms.groupby("group", sort=False)["step_us"].sum()
-    shares: dict[str, float] = (sums / sums["equal"]).to_dict()
-    return shares
+    """What a step of each arm costs, as a multiple of one with equal weights; without those that are not told apart."""
+    times = ["step_us", "step_low_us", "step_high_us"]
+    sums = pd.DataFrame(told["arms"]).groupby("group", sort=False)[times].sum()
+    steps = {str(arm): Measured(*row) for arm, row in zip(sums.index, sums.to_numpy().tolist(), strict=True)}
+    equal = steps["equal"]
+    return {arm: it.median / equal.median for arm, it in steps.items() if it is equal or apart(it, equal)}
 
 
 def _together(told: dict[str, Any], against: str) -> list[dict[str, Any]]:

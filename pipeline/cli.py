@@ -89,7 +89,7 @@ for _name, _summary in {**STEPS, **STUDIES}.items():
 @partial(experiment_options, required=False)
 @output_options
 def dashboard_command(host: str, port: int, **options: Any) -> None:
-    """Serve Optuna's dashboard on EXPERIMENT's studies, or on all of the project's storage, to this machine."""
+    """Serve Optuna's dashboard on the studies of EXPERIMENT, or of the project."""
     from pipeline.commands.dashboard import dashboard
 
     if not options["experiment"] and (options["settings"] or options["extra"]):
@@ -128,7 +128,7 @@ def show(data: bool, balancers: bool, **options: Any) -> None:
 @click.argument("what", required=False, metavar="[EXPERIMENT|RUN]")
 @output_options
 def open_command(what: str | None, only_print: bool, **options: Any) -> None:
-    """Open the newest report in the browser: of an experiment, of a run, or of all."""
+    """Open the newest report of EXPERIMENT or RUN in the browser."""
     from pipeline.commands.open import open_report
 
     open_report(what, only_print or options["quiet"], options["json"])
@@ -143,6 +143,22 @@ def why(step: str, **options: Any) -> None:
     from pipeline.commands.why import why as explain
 
     explain(step, as_request(options))
+
+
+@cli.command()
+@click.argument("experiment", required=False)
+@click.option(
+    "--question",
+    default="pipelines",
+    metavar="NAME",
+    help="pipelines, best, decisions, unfinished, failed or trials.",
+)
+@output_options
+def runs(experiment: str | None, question: str, **options: Any) -> None:
+    """Answer a usual question on runs: pipelines, best, decisions, unfinished, failed, trials."""
+    from pipeline.commands.runs import runs as ask
+
+    ask(experiment, question, options["json"])
 
 
 @cli.command()
@@ -208,6 +224,9 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, *
 @click.option(
     "--spreadsheet", is_flag=True, help="For a spreadsheet program: no text of a .csv file begins like a formula."
 )
+@click.option(
+    "--keep", metavar="NAME,...", help="Columns of the input to keep; by default all that are no inputs of the model."
+)
 @partial(experiment_options, required=False)
 @output_options
 def predict(
@@ -218,6 +237,7 @@ def predict(
     output: Path,
     preference: str,
     spreadsheet: bool,
+    keep: str | None,
     **options: Any,
 ) -> None:
     """Score a table or a folder of images with a registered model."""
@@ -225,7 +245,7 @@ def predict(
 
     given = [it for it in (model, options["experiment"]) if it]
     if out_of_fold:
-        if source or preference:
+        if source or preference or keep is not None:
             raise click.UsageError("--out-of-fold is of the rows that the networks were trained on: no --input")
         if len(given) != 1:
             raise click.UsageError("--out-of-fold needs an EXPERIMENT, or a --model.")
@@ -237,7 +257,21 @@ def predict(
         raise click.UsageError("EXPERIMENT and --source are of --out-of-fold.")
     if not model or source is None:
         raise click.UsageError(f"Missing option '{'--input' if model else '--model'}'.")
-    score(model, source, output, preference, spreadsheet, options["quiet"], options["json"])
+    score(model, source, output, preference, spreadsheet, keep, options["quiet"], options["json"])
+
+
+@cli.command()
+@click.argument("model", metavar="MODEL")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option(
+    "--port", default=5001, show_default=True, type=click.IntRange(0, 65535), help="0 takes one that is free."
+)
+@output_options
+def serve(model: str, host: str, port: int, **options: Any) -> None:
+    """Answer requests with MODEL, for example models:/mnist_fashion@champion."""
+    from pipeline.commands.serve import serve as answer
+
+    answer(model, host, port, options["quiet"])
 
 
 @cli.command()

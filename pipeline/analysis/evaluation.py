@@ -39,7 +39,7 @@ class Evaluation:
             that the caller names.
         delta_m: In percent, against single-task and those that the caller names.
         gaps: Training minus validation, in each task's primary metric.
-        costs: parameters, latency_ms, rows_per_second.
+        costs: parameters, latency_ms, rows_per_second; of the times also the spread, see `pipeline.analysis.cost`.
         confusions: Counts over all seeds, of the tasks that have classes.
         curves: Of training.
         references: As `scores`, of methods without a network; `candidate` is what the method is called.

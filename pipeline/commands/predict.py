@@ -1,5 +1,6 @@
 """`headway predict`: score a table or a folder of images with a registered model, or the training rows out of fold."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -15,7 +16,14 @@ from pipeline.tracking.store import check_store, tracking_uri
 
 
 def predict(
-    model: str, source: Path, output: Path, preference: str, spreadsheet: bool, quiet: bool, as_json: bool
+    model: str,
+    source: Path,
+    output: Path,
+    preference: str,
+    spreadsheet: bool,
+    keep: str | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Write one row of predictions for each row of the input.
 
@@ -42,10 +50,19 @@ def predict(
         def progress(done: int, total: int | None) -> None:
             bar.at(done, total=total)
 
-        rows = score(model, source, output, progress, warn, preference, spreadsheet)
+        rows = score(model, source, output, progress, warn, preference, spreadsheet, names(keep))
     console.line(f"{rows} rows scored into {output}")
     if as_json:
         print(json.dumps({"model": model, "rows": rows, "output": str(output), "warnings": warnings}))
+
+
+def names(text: str | None) -> list[str] | None:
+    """The names of a list with commas, where those with a comma stand in quotes; None where there is no list.
+
+    >>> names('id,"a,b"'), names(""), names(None)
+    (['id', 'a,b'], [], None)
+    """
+    return None if text is None else next(csv.reader([text]), [])
 
 
 def predict_out_of_fold(request: Request, source: str, output: Path, spreadsheet: bool) -> None:

@@ -74,5 +74,7 @@ class Average:
         times, spec = self.count[rows, None], self._spec
         if self._kind.thresholds:
             spec = replace(spec, thresholds=(self._thresholds[rows] / times).tolist())
-        decided = decision_of(spec).decided(torch.from_numpy(self._sums[rows] / times))
-        return {f"{task}/{name}": it.numpy() for name, it in decided.items()}
+        decision = decision_of(spec)
+        decided = decision.decided(torch.from_numpy(self._sums[rows] / times))
+        named = decision.named({name: it.numpy() for name, it in decided.items()})
+        return {f"{task}/{name}": it for name, it in named.items()}

@@ -1,19 +1,22 @@
 """What is predicted from a task's logits: the columns of a prediction. Each kind of task names its own.
 
-`probability/<index>` are those of classes or labels by their index from 0.
+`probability/<name>` are those of classes or labels by their names.
 
 Shapes: B rows, C classes or labels.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.kinds import kind_of
 from pipeline.serving.specification import TaskSpec
 
-_TYPES = {torch.int64: "long", torch.float32: "float", torch.float64: "double"}
+_TYPES = {"l": "long", "f": "float", "d": "double", "O": "string"}
+"""MLflow's types by the characters of numpy's."""
 
 
 class Decision(ABC):
@@ -32,7 +35,19 @@ class Decision(ABC):
     def columns(self) -> dict[str, str]:
         """The columns that a caller gets, in their order, and MLflow's type of each."""
         logits = torch.zeros(1, self.kind.outputs(len(self._task.classes)))
-        return {name: _TYPES[column.dtype] for name, column in self.predict(logits).items()}
+        columns = self.named({name: column.numpy() for name, column in self.predict(logits).items()})
+        return {name: _TYPES[column.dtype.char] for name, column in columns.items()}
+
+    def named(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The columns [B] of `predict` or `decided` with those of text, which tensors cannot hold."""
+        return dict(columns)
+
+    def _probabilities(self, values: Tensor) -> dict[str, Tensor]:
+        return self._by_name("probability", values)
+
+    def _by_name(self, what: str, values: Tensor) -> dict[str, Tensor]:
+        """A column for each class or label of values [B, C]."""
+        return {f"{what}/{name}": column for name, column in zip(self._task.classes, values.t(), strict=True)}
 
     @abstractmethod
     def predict(self, logits: Tensor) -> dict[str, Tensor]:
@@ -48,11 +63,16 @@ class Decision(ABC):
 
 
 class Class(Decision):
-    """`label`, the predicted class as its index from 0, and probabilities."""
+    """`label`, the predicted class as its index from 0, `class`, its name, and probabilities."""
+
+    def named(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """See `Decision`."""
+        names = np.array(self._task.classes, object)[columns["label"]]
+        return {"label": columns["label"], "class": names, **columns}
 
     def predict(self, logits: Tensor) -> dict[str, Tensor]:
         """See `Decision`."""
-        return {"label": logits.argmax(1)} | _probabilities(torch.softmax(logits, 1))
+        return {"label": logits.argmax(1)} | self._probabilities(torch.softmax(logits, 1))
 
     def chances(self, logits: Tensor) -> Tensor:
         """See `Decision`."""
@@ -60,7 +80,7 @@ class Class(Decision):
 
     def decided(self, chances: Tensor) -> dict[str, Tensor]:
         """See `Decision`."""
-        return {"label": chances.argmax(1)} | _probabilities(chances.float())
+        return {"label": chances.argmax(1)} | self._probabilities(chances.float())
 
 
 class Binary(Class):
@@ -70,7 +90,7 @@ class Binary(Class):
         """See `Decision`."""
         # Each by its own sigmoid: 1 - p would round small probabilities away.
         both = torch.sigmoid(torch.cat([-logits, logits], 1))
-        return {"label": (logits[:, 0] > 0).long()} | _probabilities(both)
+        return {"label": (logits[:, 0] > 0).long()} | self._probabilities(both)
 
     def chances(self, logits: Tensor) -> Tensor:
         """See `Decision`."""
@@ -78,7 +98,7 @@ class Binary(Class):
 
 
 class Labels(Decision):
-    """`label/<index>`, 1 where its probability is above the label's threshold, else 0, and probabilities.
+    """`label/<name>`, 1 where its probability is above the label's threshold, else 0, and probabilities.
 
     Of several networks the mean threshold counts.
     """
@@ -97,7 +117,7 @@ class Labels(Decision):
 
     def _present(self, chances: Tensor) -> dict[str, Tensor]:
         present = (chances > torch.tensor(self._task.thresholds)).long()
-        return {f"label/{index}": column for index, column in enumerate(present.t())} | _probabilities(chances)
+        return self._by_name("label", present) | self._probabilities(chances)
 
 
 class Number(Decision):
@@ -142,7 +162,3 @@ def decision_of(task: TaskSpec) -> Decision:
     """What makes a task's predictions."""
     kind = kind_of(task.kind)
     return kind.load(kind.decision)(task)
-
-
-def _probabilities(values: Tensor) -> dict[str, Tensor]:
-    return {f"probability/{index}": column for index, column in enumerate(values.t())}

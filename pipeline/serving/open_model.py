@@ -4,14 +4,16 @@ import os
 import re
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlflow
 import mlflow.artifacts
 import mlflow.pyfunc
+import pandas as pd
 from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
 from safetensors.torch import load_file
@@ -31,7 +33,35 @@ _SWITCH = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 _UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
-def open_model(uri: str) -> PyFuncModel:
+class OpenModel(PyFuncModel):
+    """A model whose `predict` reads values of all types as `headway predict` does.
+
+    MLflow's own refuses what its signature does not name, such as whole numbers in a column of type double.
+
+    Attributes:
+        folder: Its package, as long as the model lives.
+    """
+
+    folder: Path
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """The model's answers to a frame, see `pipeline.serving.served.Served.predict`.
+
+        Those of earlier versions answer classes by numbers alone; their names stand behind these.
+        """
+        answers: pd.DataFrame = self.unwrap_python_model().predict(None, data, params)
+        for task, classes in self._classes.items():
+            if (label := f"{task}/label") in answers and (name := f"{task}/class") not in answers:
+                answers.insert(answers.columns.get_loc(label) + 1, name, [classes[it] for it in answers[label]])
+        return answers
+
+    @cached_property
+    def _classes(self) -> dict[str, Sequence[str]]:
+        """Names of each task's classes."""
+        return {task: it.classes for task, it in Specification.of(self.unwrap_python_model()._spec).tasks.items()}
+
+
+def open_model(uri: str) -> OpenModel:
     """Fetch a model from MLflow's current store, look at what it is made of, and only then load it.
 
     Args:
@@ -41,30 +71,6 @@ def open_model(uri: str) -> PyFuncModel:
         UserError: There is no such model, it would need unpickling, or it names what is not its own.
         Failure: The store does not answer, or the model cannot be loaded here.
     """
-    return _opened(uri)[0]
-
-
-def open_network(uri: str) -> tuple[PyFuncModel, Specification, dict[str, Tensor]]:
-    """Open a model of Headway's as `open_model` does.
-
-    Returns:
-        The model, its specification, and its weights by name.
-
-    Raises:
-        UserError: As in `open_model`, or it is none of Headway's.
-        Failure: As in `open_model`.
-    """
-    model, path = _opened(uri)
-    spec = specified(model)
-    return (
-        model,
-        spec,
-        load_file(path / model.metadata.flavors[mlflow.pyfunc.FLAVOR_NAME]["artifacts"]["weights"]["path"]),
-    )
-
-
-def _opened(uri: str) -> tuple[PyFuncModel, Path]:
-    """The model, and the folder with its files, which is there as long as the model is."""
     if not re.fullmatch(r"(models|runs):/[^/].*", uri):
         raise UserError(f"'{uri}' is no model URI: write {_FORMS}")
     check_store(mlflow.get_tracking_uri())
@@ -77,7 +83,22 @@ def _opened(uri: str) -> tuple[PyFuncModel, Path]:
         folder.cleanup()
         raise
     weakref.finalize(model, folder.cleanup)  # a model may read its files at any time
-    return model, path
+    return model
+
+
+def open_network(uri: str) -> tuple[OpenModel, Specification, dict[str, Tensor]]:
+    """Open a model of Headway's as `open_model` does.
+
+    Returns:
+        The model, its specification, and its weights by name.
+
+    Raises:
+        UserError: As in `open_model`, or it is none of Headway's.
+        Failure: As in `open_model`.
+    """
+    model = open_model(uri)
+    weights = model.metadata.flavors[mlflow.pyfunc.FLAVOR_NAME]["artifacts"]["weights"]["path"]
+    return model, specified(model), load_file(model.folder / weights)
 
 
 def described(model: PyFuncModel) -> dict[str, Any]:
@@ -140,13 +161,15 @@ def _refuse(uri: str, why: str) -> None:
     raise UserError(f"{uri} would need unpickling ({why}), which can run anything: log it from code, without pickles")
 
 
-def _load(uri: str, path: Path) -> PyFuncModel:
+def _load(uri: str, path: Path) -> OpenModel:
     try:
         with _no_unpickling(), without_scan():
-            model: PyFuncModel = mlflow.pyfunc.load_model(str(path))
+            model = mlflow.pyfunc.load_model(str(path))
     except Exception as error:  # a model's own code may raise anything
         raise Failure(f"model {uri} cannot be loaded here: {_line(error)}") from error
-    return model
+    model.__class__ = OpenModel
+    model.folder = path
+    return cast(OpenModel, model)
 
 
 @contextmanager

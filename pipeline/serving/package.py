@@ -22,6 +22,7 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from safetensors.torch import save_file
 from torch import Tensor
 
+from pipeline.data.encodings.values import NumberFormat
 from pipeline.plugins import distribution
 from pipeline.pretrained import PACKAGES
 from pipeline.serving.code import copy_ours, copy_own, is_ours
@@ -120,20 +121,36 @@ def _signature(spec: Specification) -> ModelSignature:
 
 
 def _inputs(sources: Collection[SourceSpec]) -> Schema | None:
-    """The columns of all sources; those that only some sources have are optional.
+    """The columns of tables, or of text; those that only some sources have are optional.
 
-    None with a table: to MLflow a column of whole numbers is no double, and a category is text or a number but not
-    both; it reads no CSV for columns of any type. The model itself checks its columns and reads their values.
+    Numbers are double and all else is string: so MLflow's server reads CSV, and every form of JSON, without guessing
+    types. None with images, which may come as lists of pixels, and where sources are of several kinds: to MLflow,
+    columns that have names cannot come without.
     """
-    if any(source.kind == "table" for source in sources):
+    kinds = {source.kind for source in sources}
+    if kinds not in ({"table"}, {"text"}):
         return None
-    types = {"pixels": "double", "text": "string"}  # float would refuse float64
-    every = [dict.fromkeys(Rows.of("", source).columns, types[source.kind]) for source in sources]
-    found: dict[str, Any] = {}
-    for columns in every:
-        found = columns | found
-    names = dict.fromkeys(name for columns in every for name in columns)
-    return Schema([ColSpec(found[name], name, required=all(name in it for it in every)) for name in names])
+    every = [_types(source) for source in sources]
+    found = {name: kind for columns in every for name, kind in columns.items()}
+    # What is a number to one table, and none to another, can be read from text.
+    types = {
+        name: kind if all(it.get(name, kind) == kind for it in every) else "string" for name, kind in found.items()
+    }
+    return Schema([ColSpec(it, name, required=all(name in own for own in every)) for name, it in types.items()])
+
+
+def _types(source: SourceSpec) -> dict[str, str]:
+    """MLflow's types of the columns of a table, or of text."""
+    if source.kind == "text":
+        return dict.fromkeys(Rows.of("", source).columns, "string")
+    about = source.encoding or {}
+    numbers = "string" if NumberFormat.of(about).about or _own_gaps(about.get("missing") or ()) else "double"
+    return {it["name"]: numbers if it["kind"] == "numeric" else "string" for it in about["columns"]}
+
+
+def _own_gaps(missing: Collection[str]) -> bool:
+    """Whether words mark missing values that are no numbers: in a column of type double MLflow refuses them."""
+    return len(NumberFormat().numbers(missing)) < len(missing)
 
 
 def _example(source: SourceSpec) -> pd.DataFrame:

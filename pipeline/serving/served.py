@@ -28,12 +28,12 @@ from pipeline.serving.texts import Texts
 
 _CHUNK = 1024  # rows that pass through the network at a time
 
-Ask = Callable[[Decision, Tensor], Mapping[str, Tensor]]
+Ask = Callable[[Decision, Tensor], Mapping[str, np.ndarray]]
 """What is asked of a task's logits, by the name of a column."""
 
 
-def _predicted(decision: Decision, logits: Tensor) -> Mapping[str, Tensor]:
-    return decision.predict(logits)
+def _predicted(decision: Decision, logits: Tensor) -> Mapping[str, np.ndarray]:
+    return decision.named({name: it.numpy() for name, it in decision.predict(logits).items()})
 
 
 class Served:
@@ -58,8 +58,8 @@ class Served:
                 specification.
 
         Returns:
-            Labels (int64), probabilities (float32), values (float64), tags and entities (text), a row a row, under the
-            index of the input.
+            Labels (int64), classes (text), probabilities (float32), values (float64), tags and entities (text), a row a
+            row, under the index of the input.
 
         Raises:
             ValueError: A column is missing, unknown or no number; a value missing or no text; no preference.
@@ -102,7 +102,7 @@ class Served:
         return self._chances(source, rows)
 
     def _chances(self, source: str, values: np.ndarray) -> dict[str, np.ndarray]:
-        found = self._answers(source, values, lambda decision, logits: {"": decision.chances(logits)})
+        found = self._answers(source, values, lambda decision, logits: {"": decision.chances(logits).numpy()})
         return {name.removesuffix("/"): it for name, it in found.items()}
 
     def _answers(self, source: str, values: np.ndarray, ask: Ask = _predicted) -> dict[str, np.ndarray]:
@@ -148,9 +148,7 @@ class Served:
                     continue
                 shape = [len(values), *rows.source.shape[: decision.kind.per_token]]
                 predicted = ask(decision, logits[task])
-                columns |= {
-                    f"{task}/{name}": it.numpy().reshape([*shape, *it.shape[1:]]) for name, it in predicted.items()
-                }
+                columns |= {f"{task}/{name}": it.reshape([*shape, *it.shape[1:]]) for name, it in predicted.items()}
         return columns
 
 

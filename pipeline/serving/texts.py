@@ -14,7 +14,6 @@ from pipeline.kinds import kind_of
 from pipeline.serving.specification import Specification
 
 _ROWS = 256  # that pass through the network at a time
-_TAGS = "/tags"
 
 Answers = Callable[[str, np.ndarray], dict[str, np.ndarray]]
 """The predictions of a source's tasks for encoded rows [B, F], by column; tags as numbers [B, T]."""
@@ -53,8 +52,9 @@ class Texts:
         tokens = [words.tokens_of(text, self._encodings[source]["parted"]) for text in texts]
         found: dict[str, np.ndarray] = {}
         for name, values in self.of_tokens(source, tokens).items():
-            task = name.removesuffix(_TAGS)
-            found |= {name: values} if task == name else in_words(task, self._tasks[task].classes, tokens, values)
+            task = name.partition("/")[0]
+            tagged = kind_of(self._tasks[task].kind).per_token
+            found |= in_words(task, self._tasks[task].classes, tokens, values) if tagged else {name: values}
         return found
 
     def of_tokens(self, source: str, tokens: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def in_words(
     named = [[classes[tag] for tag in own] for own in tags]
     found = [json.dumps(words.entities(*it), ensure_ascii=False) for it in zip(tokens, named, strict=True)]
     said = [" ".join(own) for own in named]
-    return {f"{task}{_TAGS}": np.array(said, object), f"{task}/entities": np.array(found, object)}
+    return {f"{task}/tags": np.array(said, object), f"{task}/entities": np.array(found, object)}
 
 
 def _is_text(value: object) -> bool:

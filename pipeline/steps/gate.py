@@ -1,7 +1,7 @@
 """The primary metric of what the served model predicts, by which a champion is chosen; each kind of task names its own.
 
-Its arguments are the task; the columns of its predictions, as `pipeline.serving.served.Served.answers` names them but
-without the task's name; and the targets, as `pipeline.data.prepared.Split` has them.
+Its arguments are the task; the columns of its own predictions, as `pipeline.serving.served.Served.answers` names them
+but without the task's name; and the targets, as `pipeline.data.prepared.Split` has them.
 
 Shapes: N rows, C classes, L labels at once, T tokens of a row.
 """
@@ -28,7 +28,8 @@ def accuracy(task: PreparedTask, predicted: Columns, truth: np.ndarray) -> float
 
 def mean_roc_auc(task: PreparedTask, predicted: Columns, truth: np.ndarray) -> float:
     """Of labels [N, L]; one without rows of both kinds is left out."""
-    chances = np.stack([predicted[f"probability/{index}"].to_numpy() for index in range(len(task.classes))], 1)
+    # By their order: an earlier model has indices in the place of names.
+    chances = np.stack([it.to_numpy() for name, it in predicted.items() if name.startswith("probability/")], 1)
     return mean_of_known(by_label(roc_auc, truth, chances, known(truth)))
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 from pipeline.errors import UserError
 from pipeline.steps.context import Context
 from pipeline.steps.graph import Job
-from pipeline.steps.predict import with_names
 from pipeline.steps.select import selected
 from pipeline.steps.step import look_up
 
@@ -116,7 +115,7 @@ def _answers(context: Context, job: Job, trained: "Sequence[Train]", source: str
         _add(averages, trained, test, replicate, source, tokens)
     tested = np.flatnonzero(next(iter(averages.values())).count)
     columns = {name: it for task, own in averages.items() for name, it in own.columns(task, tokens).items()}
-    answers = with_names(pd.DataFrame(columns, index=tested), {task: vars(about) for task, about in tasks.items()})
+    answers = pd.DataFrame(columns, index=tested)
     if len(tested) < rows:  # rows that nothing tests stay in their place, and are empty
         whole = {name: "Int64" for name in answers if answers[name].dtype == np.int64}
         answers = answers.astype(whole).reindex(range(rows))

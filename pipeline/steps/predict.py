@@ -1,19 +1,20 @@
 """Predict: a model scores every row of a file, or every image of a folder, in bounded memory."""
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pipeline.data.tables.rows import Rows
-    from pipeline.data.tables.writer import TableWriter
+    from pipeline.serving.open_model import OpenModel
 
 Progress = Callable[[int, int | None], None]
 """Takes the number of rows done, and of all rows where it is known."""
-
-_SHOWN = 3
 
 
 def _silent(*_: Any) -> None:
@@ -28,6 +29,7 @@ def predict(
     warn: Callable[[str], None] = _silent,
     preference: str = "",
     spreadsheet: bool = False,
+    keep: Sequence[str] | None = None,
 ) -> int:
     """Score all rows, in their order.
 
@@ -36,14 +38,16 @@ def predict(
         source: A table with the columns that the model reads (`pixel_0` ... of images), see
             `pipeline.data.tables.typed.open_table`, or a folder of images, also in folders of it; for a model that
             reads text, a file that `pipeline.data.texts` reads.
-        output: A `.csv` or `.parquet` file to write; for a folder its first column is `file`, a path within it.
+        output: A `.csv` or `.parquet` file to write. First stand the columns that are kept; for a folder `file`, a path
+            within it.
         progress: Told after each batch.
-        warn: Told once of columns that are ignored, once of values that the model does not know, and once of classes
+        warn: Told once of columns that cannot be kept, once of values that the model does not know, and once of classes
             that a spreadsheet program would run as formulas.
         preference: Of a network that is given one: a share of each task, such as `0.8,0.2` in the order of the tasks or
             `left=0.8,right=0.2`. By default the one that the network was trained to be asked for.
         spreadsheet: Whether the output is for a spreadsheet program: a text that one would run as a formula begins with
             `'`. By default it is what programs read, with every class as it was in the training data.
+        keep: Columns of the input to keep, as they are there; by default all that are no inputs of the model.
 
     Returns:
         The number of rows.
@@ -66,30 +70,47 @@ def predict(
     if formulas and output.suffix == ".csv" and not spreadsheet:
         warn(f"a spreadsheet program would run the class {formulas[0]} as a formula; for one add --spreadsheet")
     params = {"preference": _shares(preference, about.get("preference", {}).get("tasks", []))} if preference else {}
-    # The model itself: rows are checked already, and MLflow's own check takes longer than a small batch's answer.
-    network = model.unwrap_python_model()
-    if fields := _fields(source, about["sources"]):
-        with written(output, spreadsheet) as writer:
-            return _predict_texts(network, about["tasks"], source, fields, writer, progress)
     rows = open_rows(source, about["sources"])
-    if ignored := rows.columns.ignored:
-        more = " ..." if len(ignored) > _SHOWN else ""
-        shown = f"{', '.join(ignored[:_SHOWN])}{more}"
-        warn(f"{source}: {len(ignored)} columns that the model does not read are ignored: {shown}")
-    for note in rows.notes:
-        warn(note)
     done = 0
     with written(output, spreadsheet) as writer:
-        for batch in rows.batches:
-            answers = with_names(_answers(network, batch.frame, source, done, params), about["tasks"])
-            if batch.files is not None:
-                answers.insert(0, "file", batch.files)
+        for answers in scored(model, rows, source, params, warn, keep):
             writer.write(answers)
             done += len(answers)
             progress(done, rows.total)
+    return done
+
+
+def scored(
+    model: "OpenModel",
+    rows: "Rows",
+    source: Path,
+    params: Mapping[str, Any],
+    warn: Callable[[str], None],
+    keep: Sequence[str] | None,
+) -> "Iterator[pd.DataFrame]":
+    """The answers to all rows, some at a time, behind what is kept of them; see `predict`."""
+    import pandas as pd
+
+    from pipeline.data.tables.columns import some
+    from pipeline.data.tables.kept import Kept
+
+    kept = Kept.of(source, rows.file, rows.columns.pixels, keep)
+    if keep is None and (lost := [name for name in rows.columns.others if name not in kept.names]):
+        warn(f"{source}: {some(lost)} cannot be kept: {rows.file.unreadable[lost[0]] if rows.file else 'no column'}")
+    for note in rows.notes:
+        warn(note)
+    done, parts = 0, kept.parts()
+    for batch in rows.batches:
+        answers = _answers(model, batch.frame, source, done, params)
+        if twice := [name for name in kept.names if name in answers]:
+            advice = "name what to keep, as in --keep id,day, or nothing, --keep ''"
+            raise UserError(f"{source}: column {some(twice)} is called as a prediction is: {advice}")
+        if batch.files is not None:
+            answers.insert(0, "file", batch.files)
+        done += len(answers)
+        yield pd.concat([parts.take(len(answers)), answers], axis=1) if kept.names else answers
     if striking := rows.warning():
         warn(f"{source}: {striking}")
-    return done
 
 
 def _shares(text: str, tasks: list[str]) -> list[float]:
@@ -124,26 +145,10 @@ def _fields(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> list[str]
     return list(dict.fromkeys([*(it["field"] for it in encodings), "text"]))
 
 
-def _predict_texts(
-    network: Any, tasks: Mapping[str, Any], source: Path, fields: list[str], writer: "TableWriter", progress: Progress
-) -> int:
-    import pandas as pd
-
-    from pipeline.data.texts import texts
-
-    done = 0
-    for chunk in texts(source, fields):
-        answers = _answers(network, pd.DataFrame({"text": pd.Series(chunk, dtype=object)}), source, done)
-        writer.write(with_names(answers, tasks))
-        done += len(chunk)
-        progress(done, None)
-    return done
-
-
-def _answers(network: Any, frame: Any, source: Path, done: int, params: Mapping[str, Any] | None = None) -> Any:
+def _answers(model: "OpenModel", frame: Any, source: Path, done: int, params: Mapping[str, Any]) -> Any:
     """The model's answers to the rows of a frame, of which so many came before."""
     try:
-        return network.predict(None, frame, params)
+        return model.predict(frame, params)
     except ValueError as error:
         # A RowError of the model's own copy of the code.
         if (row := getattr(error, "row", None)) is None:
@@ -151,13 +156,24 @@ def _answers(network: Any, frame: Any, source: Path, done: int, params: Mapping[
         raise UserError(f"{source}: row {done + row + 1}, {getattr(error, 'what', error)}") from None
 
 
-def with_names(answers: Any, tasks: Mapping[str, Mapping[str, Any]]) -> Any:
-    """The answers with the name of each predicted class, `<task>/class`, behind its number."""
-    for task, about in tasks.items():
-        if (label := f"{task}/label") in answers:
-            names = [about["classes"][place] for place in answers[label]]
-            answers.insert(answers.columns.get_loc(label) + 1, f"{task}/class", names)
-    return answers
+def score_csv(model: "OpenModel", body: bytes) -> "pd.DataFrame":
+    """The answers to a CSV file, as `predict` writes them, but nothing kept of it.
+
+    Raises:
+        UserError: It is no table that the model reads.
+    """
+    import pandas as pd
+
+    from pipeline.serving.open_model import described
+
+    with tempfile.TemporaryDirectory(prefix="headway-rows-") as folder:
+        path = Path(folder) / "rows.csv"
+        path.write_bytes(body)
+        try:
+            rows = open_rows(path, described(model)["sources"])
+            return pd.concat(scored(model, rows, path, {}, _silent, ()), ignore_index=True)
+        except UserError as error:
+            raise UserError(str(error).replace(f"{path}: ", "").replace(str(path), "the table")) from None
 
 
 def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
@@ -172,6 +188,11 @@ def open_rows(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> "Rows":
         UserError: It is none that can be read.
     """
     import math
+
+    if fields := _fields(source, sources):
+        from pipeline.data.texts import open_text_rows
+
+        return open_text_rows(source, fields)
 
     from pipeline.data.tables.images import open_images
     from pipeline.data.tables.records import open_pixels, open_records

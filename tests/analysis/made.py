@@ -109,7 +109,19 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
         delta_m=tables.delta_m_table(scores, [it for it in pairs if it[1] != "default"], tuned),
         gaps=tables.gaps_table({name: dict.fromkeys(tasks, estimate) for name in groups}),
         costs=pd.DataFrame(
-            [{"candidate": name, "parameters": 10, "latency_ms": 0.1, "rows_per_second": 1e5} for name in groups]
+            [
+                {
+                    "candidate": name,
+                    "parameters": 10,
+                    "latency_ms": 0.1,
+                    "latency_low_ms": 0.09,
+                    "latency_high_ms": 0.12,
+                    "rows_per_second": 1e5,
+                    "rows_per_second_low": 9e4,
+                    "rows_per_second_high": 1.1e5,
+                }
+                for name in groups
+            ]
         ),
         confusions=tables.confusions_table(scores),
         curves=pd.DataFrame(

@@ -40,3 +40,15 @@ def test_measuring_leaves_the_number_of_threads_as_it_was(data: Prepared, tmp_pa
     separate = with_values(experiment(), {"model.sharing": "separate", "model.trunk.norm": "batch_per_source"})
     costs({"separate": [candidate(tmp_path, data, separate, "separate")]})
     assert torch.get_num_threads() == before
+
+
+def test_candidates_whose_networks_have_the_same_shapes_cost_the_same(data: Prepared, tmp_path: Path) -> None:
+    alike = [candidate(tmp_path, data, experiment(), title) for title in ("default", "tuned")]
+    wide = candidate(tmp_path, data, with_values(experiment(), {"model.trunk.widths": [9]}), "wide")
+    found = costs({"default": [alike[0]], "tuned": [alike[1]], "wide": [wide]})
+    assert list(found) == ["default", "tuned", "wide"]
+    assert found["default"] == found["tuned"]
+    assert found["wide"].parameters > found["default"].parameters
+    for it in found.values():
+        assert it.latency_low_ms <= it.latency_ms <= it.latency_high_ms
+        assert it.rows_per_second_low <= it.rows_per_second <= it.rows_per_second_high

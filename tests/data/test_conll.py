@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.data.conll import sentences
 from pipeline.data.encodings.words import tokens_of
-from pipeline.data.texts import texts
+from pipeline.data.texts import open_text_rows
 from pipeline.errors import UserError
 
 GOOD = "Anna\tB-person\nLi\tI-person\nsaw\tO\n\nOslo\tB-place\n"
@@ -64,7 +64,7 @@ def test_other_spaces_are_part_of_a_token_everywhere(tmp_path: Path, tab: str, s
     path = written(tmp_path, f"10{space}000{tab}B-sum\n{space}{tab}O\nkr{tab}I-sum\n\n".replace("I-sum", "O"))
     (found,) = sentences(path)
     assert (found.tokens, found.tags) == ([f"10{space}000", space, "kr"], ["B-sum", "O", "O"])
-    (text,) = (row for chunk in texts(path, ["text"]) for row in chunk)
+    (text,) = (row for batch in open_text_rows(path, ["text"]).batches for row in batch.frame["text"])
     assert tokens_of(text, "spaces") == found.tokens
 
 
@@ -72,7 +72,7 @@ def test_a_space_between_tabs_does_not_part_a_token(tmp_path: Path) -> None:
     path = written(tmp_path, "10 000 \tB-big sum\nkr\tO\n")
     (found,) = sentences(path)
     assert (found.tokens, found.tags) == (["10\u00a0000", "kr"], ["B-big\u00a0sum", "O"])
-    assert tokens_of(next(texts(path, ["text"]))[0], "spaces") == found.tokens
+    assert tokens_of(next(open_text_rows(path, ["text"]).batches).frame["text"][0], "spaces") == found.tokens
 
 
 def test_tokens_are_read_where_there_are_no_tags(tmp_path: Path) -> None:

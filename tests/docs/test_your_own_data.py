@@ -38,4 +38,4 @@ def test_iris_is_drafted_run_predicted_and_served(project: Path) -> None:
     first, two = (json.loads(it)["predictions"] for it in re.findall(r"\{\"predictions.*?\]\}", done.stdout))
     assert [len(first), len(two)] == [1, 2]
     assert {it["species/label"] for it in first + two} == {0}  # setosa, the first three rows of iris
-    assert first[0]["species/probability/0"] == pytest.approx(scored["species/probability/0"][0], rel=1e-5)
+    assert first[0]["species/probability/setosa"] == pytest.approx(scored["species/probability/setosa"][0], rel=1e-5)

@@ -165,7 +165,10 @@ def test_out_of_fold_every_row_is_predicted_in_the_columns_of_predict(finished: 
     project, _ = finished
     assert call_headway("predict", "houses", "--out-of-fold", "--output", "folds.csv").code == 0
     model = finished[1].json["model"]
-    assert call_headway("predict", "--model", model, "--input", "sold.csv", "--output", "champion.csv").code == 0
+    assert (
+        call_headway("predict", "--model", model, "--input", "sold.csv", "--output", "champion.csv", "--keep", "").code
+        == 0
+    )
     folds, champion = (pd.read_csv(project / name) for name in ("folds.csv", "champion.csv"))
     assert list(folds.columns) == list(champion.columns)
     assert folds.dtypes.equals(champion.dtypes)
@@ -189,7 +192,7 @@ def test_they_are_the_means_of_the_networks_that_never_saw_the_row(finished: Fin
             inputs = np.load(view / "houses.test.inputs.npy")[np.load(view / "houses.test.rows.npy") == row]
             network = Served(*merged([one_slot(file_of(folder, slot), slot) for folder in folders]))
             seen.append(network.answers("houses", inputs).iloc[0])
-        for column in ("price/value", "sold/probability/1", "marks/probability/0"):
+        for column in ("price/value", "sold/probability/yes", "marks/probability/old"):
             assert written[column][row] == pytest.approx(np.mean([it[column] for it in seen]), abs=1e-6)
 
 

@@ -50,7 +50,7 @@ def test_trials_and_the_study_tell_their_standard_errors(finished: tuple[Path, R
 def test_every_seed_is_validated_on_rows_that_it_has_not_seen(finished: tuple[Path, Result]) -> None:
     project, result = finished
     found = runs(project)
-    assert {f"validation/digit/accuracy{it}" for it in ("", "_ci_low")} <= set(found["train default"].data.metrics)
+    assert {f"best/validation/digit/accuracy{it}" for it in ("", "_ci_low")} <= set(found["train default"].data.metrics)
     assert found["select"].data.tags[tags.GATE] == "champion: there was no champion before"
     assert {"digit", "parity"} == {it.split("/")[1] for it in found["evaluate tuned"].data.metrics} - {"all"}
     gaps = pd.read_csv(

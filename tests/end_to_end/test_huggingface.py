@@ -58,7 +58,7 @@ def test_new_texts_are_predicted(finished: tuple[Path, Result], tmp_path: Path) 
     assert told.code == 0, told
     (answer,) = pd.read_csv(tmp_path / "out.csv").to_dict("records")
     assert len(answer["who/tags"].split()) == 4
-    assert {"moods/label/0", "moods/label/1", "stars/value", "mood/class"} <= set(answer)
+    assert {"moods/label/bad", "moods/label/good", "stars/value", "mood/class"} <= set(answer)
 
 
 def test_a_folder_that_is_no_encoder_is_one_line_and_leaves_nothing(finished: tuple[Path, Result]) -> None:

@@ -63,8 +63,8 @@ def test_the_champion_scores_a_folder_as_it_was_trained(finished: tuple[Path, Re
     scored = pd.read_csv(tmp_path / "scored.csv")
     labels = pd.read_csv(project / "labels.csv", dtype={"image": str})
     assert list(scored["file"]) == [f"{name}.jpg" for name in labels["image"]]
-    assert (scored["findings/label/0"] == labels["red"]).mean() > 0.8
-    assert (scored["findings/label/1"] == labels["green"]).mean() > 0.8
+    assert (scored["findings/label/red"] == labels["red"]).mean() > 0.8
+    assert (scored["findings/label/green"] == labels["green"]).mean() > 0.8
     (folder,) = (path for path in (project / ".headway" / "prepared").iterdir() if path.is_dir())
     rows = np.concatenate([open_prepared(folder).split(name).inputs["scans"] for name in ("train", "validation")])
     table = pd.DataFrame(rows, columns=[f"pixel_{index}" for index in range(192)])

@@ -14,7 +14,7 @@ from pipeline.data.encodings.words import tokens_of
 from pipeline.data.prepare import prepare
 from pipeline.data.sources.base import Place
 from pipeline.data.tables.lines import JsonLines
-from pipeline.data.texts import texts as texts_of
+from pipeline.data.texts import open_text_rows
 from pipeline.drafts.text import draft_text
 from pipeline.errors import UserError
 from tests.data.files import quiet
@@ -68,7 +68,8 @@ def test_every_token_of_a_sentence_has_its_tag(sentences: list[list[str]]) -> No
                 file.write("\n")
         found = _drafted(Path(folder), "it.conll", {})
         read = [it.tokens for it in sentences_of(Path(folder, "it.conll"))]
-        asked = [tokens_of(it, "spaces") for chunk in texts_of(Path(folder, "it.conll"), ["text"]) for it in chunk]
+        rows = open_text_rows(Path(folder, "it.conll"), ["text"])
+        asked = [tokens_of(it, "spaces") for batch in rows.batches for it in batch.frame["text"]]
     assert read == asked
     assert [len(it) for it in read] == [len(it) for it in sentences]
     assert not isinstance(found, str), found

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs_version
 
+from pipeline.analysis.candidate import SINGLE
 from pipeline.reports import ReportData, render, verdict
 from pipeline.reports.verdict import plain
 from tests.analysis.made import report_data, unpacked
@@ -106,6 +108,19 @@ def test_every_part_of_the_report_has_its_section(page: str) -> None:
 
 def test_the_search_says_how_its_trials_ended(page: str) -> None:
     assert "12 trials: 10 completed, 2 diverged." in page
+
+
+def test_a_saving_is_told_only_where_it_is_more_than_the_spread_of_the_measurement() -> None:
+    data = made()
+    costs = data.evaluation.costs.assign(
+        parameters=[10 * (1 + (it == SINGLE)) for it in data.evaluation.costs.candidate]
+    )
+    alone = costs["candidate"] == SINGLE
+    for low, said in ((0.19, ", and take 2.0 times as long to answer a row. "), (0.11, ". One answer is ")):
+        slower = costs.assign(latency_ms=costs["latency_ms"].where(~alone, 0.2), latency_high_ms=0.12)
+        slower.loc[alone, ["latency_low_ms", "latency_high_ms"]] = [low, 0.3]
+        page = without_scripts(render(replace(data, evaluation=replace(data.evaluation, costs=slower))))
+        assert f"The 2 single-task networks have 2.0 times the parameters of the shared one{said}" in page
 
 
 def test_the_page_says_how_often_test_was_opened(page: str) -> None:

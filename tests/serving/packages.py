@@ -108,6 +108,11 @@ def frame(values: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(values, columns=pixel_columns(values.shape[1]))
 
 
+def numbers(answer: pd.DataFrame) -> pd.DataFrame:
+    """An answer without its columns of text."""
+    return answer.select_dtypes("number")
+
+
 def rows(count: int, features: int = 6, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, features)).astype(np.float64)
 

@@ -20,8 +20,8 @@ def test_classes_are_averaged_by_name_and_one_that_a_network_does_not_know_has_n
     found.add(spec("multiclass", "c", "a"), np.array([2]), np.array([[0.1, 0.9]]))
     columns = found.columns("t")
     assert found.count.tolist() == [1, 0, 2]
-    assert columns["t/label"].tolist() == [1, 0]
-    chances = np.stack([columns[f"t/probability/{place}"] for place in range(3)], 1)
+    assert (columns["t/label"].tolist(), columns["t/class"].tolist()) == ([1, 0], ["b", "a"])
+    chances = np.stack([columns[f"t/probability/{name}"] for name in "abc"], 1)
     np.testing.assert_allclose(chances, [[0.2, 0.7, 0.1], [0.5, 0.15, 0.35]], rtol=1e-6)
 
 
@@ -39,8 +39,8 @@ def test_a_label_is_there_if_its_mean_chance_is_above_the_mean_threshold() -> No
     found.add(spec("multilabel", "a", "b", thresholds=[0.2, 0.9]), np.array([0]), np.array([[0.3, 0.8]]))
     found.add(spec("multilabel", "a", "b", thresholds=[0.4, 0.1]), np.array([0]), np.array([[0.2, 0.4]]))
     columns = found.columns("t")
-    assert [columns[f"t/label/{place}"].item() for place in range(2)] == [0, 1]
-    assert columns["t/probability/1"].item() == pytest.approx(0.6)
+    assert [columns[f"t/label/{name}"].item() for name in "ab"] == [0, 1]
+    assert columns["t/probability/b"].item() == pytest.approx(0.6)
 
 
 def test_tags_are_averaged_token_by_token() -> None:
@@ -62,8 +62,11 @@ def test_the_average_of_one_network_is_its_prediction(kind: str) -> None:
     found, decision = Average(PreparedTask(kind, "x", classes), rows=7), decision_of(own)
     found.add(own, np.arange(7), decision.chances(logits).numpy())
     columns = found.columns("t")
-    predicted = decision.predict(logits)
+    predicted = decision.named({name: it.numpy() for name, it in decision.predict(logits).items()})
     assert list(columns) == [f"t/{name}" for name in predicted]
     for name, values in predicted.items():
-        assert columns[f"t/{name}"].dtype == values.numpy().dtype
-        np.testing.assert_allclose(columns[f"t/{name}"], values.numpy(), rtol=1e-6)
+        assert columns[f"t/{name}"].dtype == values.dtype
+        if values.dtype == object:
+            assert columns[f"t/{name}"].tolist() == values.tolist()
+        else:
+            np.testing.assert_allclose(columns[f"t/{name}"], values, rtol=1e-6)

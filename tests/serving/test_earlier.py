@@ -30,8 +30,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow.pyfunc.Py
 def test_it_predicts_what_it_predicted(model: mlflow.pyfunc.PyFuncModel) -> None:
     wanted = pd.read_csv(EARLIER / "predicted.csv", index_col=[0, 1])
     for preference, params in {"own": {}, "asked": {"preference": ASKED}}.items():
-        found = model.predict(frame(rows(5)), params=params)
+        found = unnamed(model.predict(frame(rows(5)), params=params))
         pd.testing.assert_frame_equal(found, wanted.loc[preference], check_names=False, check_dtype=False, rtol=1e-5)
+
+
+def unnamed(answer: pd.DataFrame) -> pd.DataFrame:
+    """The answer without the names of classes, which its own code does not know of."""
+    for task in ("colour", "kind", "parity"):
+        names = PREPARED.tasks[task].classes
+        assert answer.pop(f"{task}/class").tolist() == [names[it] for it in answer[f"{task}/label"]]
+    return answer
 
 
 def test_it_says_what_it_reads_and_predicts(model: mlflow.pyfunc.PyFuncModel) -> None:
@@ -45,5 +53,5 @@ def test_it_says_what_it_reads_and_predicts(model: mlflow.pyfunc.PyFuncModel) ->
 
 def test_it_predicts_for_rows_of_prepared_data(model: mlflow.pyfunc.PyFuncModel) -> None:
     found = model.unwrap_python_model().answers("plain", rows(5))
-    pd.testing.assert_frame_equal(found, model.predict(frame(rows(5))))
+    pd.testing.assert_frame_equal(found, unnamed(model.predict(frame(rows(5)))))
     assert np.isfinite(found["price/value"]).all()

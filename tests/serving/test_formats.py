@@ -22,7 +22,7 @@ from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place
 from pipeline.serving.open_model import open_model
 from pipeline.steps.predict import predict
-from tests.serving.packages import experiment, log, save
+from tests.serving.packages import experiment, log, numbers, save
 
 ROWS = 240
 DRAWS = np.random.default_rng(3)
@@ -174,35 +174,41 @@ def by_file(name: str) -> Callable[[str, Path], pd.DataFrame]:
         assert warnings == []
         found = pd.read_parquet(folder / "out.parquet")
         for task, classes in CLASSES.items():
-            assert [classes[place] for place in found[f"{task}/label"]] == found.pop(f"{task}/class").tolist()
+            assert [classes[place] for place in found[f"{task}/label"]] == found[f"{task}/class"].tolist()
         return found
 
     return answer
 
 
 def by_frame(uri: str, folder: Path) -> pd.DataFrame:
-    return pd.DataFrame(mlflow.pyfunc.load_model(uri).predict(frame(NEW)))
+    return pd.DataFrame(open_model(uri).predict(frame(NEW)))
 
 
 def by_nullable_frame(uri: str, folder: Path) -> pd.DataFrame:
     """Of pandas' own types, with categories."""
     converted = frame(NEW).convert_dtypes()
     converted = converted.astype({"floor": "category", "level": "category", "smoker": "category", "town": "category"})
-    return pd.DataFrame(mlflow.pyfunc.load_model(uri).predict(converted))
+    return pd.DataFrame(open_model(uri).predict(converted))
 
 
 def by_arrow_frame(uri: str, folder: Path) -> pd.DataFrame:
     converted = table(NEW).to_pandas(types_mapper=pd.ArrowDtype)
-    return pd.DataFrame(mlflow.pyfunc.load_model(uri).predict(converted))
+    return pd.DataFrame(open_model(uri).predict(converted))
 
 
 def served(kind: str, body: Callable[[], str | bytes]) -> Callable[[str, Path], pd.DataFrame]:
     def answer(uri: str, folder: Path) -> pd.DataFrame:
-        model = open_model(uri)
+        model = mlflow.pyfunc.load_model(uri)
         response = invocations(body(), kind, model, model.metadata.get_input_schema())
         return pd.DataFrame(json.loads(response.response)["predictions"])
 
     return answer
+
+
+def by_served_parquet(uri: str, folder: Path) -> pd.DataFrame:
+    """As `headway serve` reads it; to MLflow's own signature a column of whole numbers is no text."""
+    response = invocations(frame(NEW).to_parquet(), PARQUET, open_model(uri), None)
+    return pd.DataFrame(json.loads(response.response)["predictions"])
 
 
 def split() -> dict[str, Any]:
@@ -225,7 +231,7 @@ ASKED: dict[str, Callable[[str, Path], pd.DataFrame]] = {
     "inputs by column": served(JSON, lambda: json.dumps({"inputs": columns()})),
     "inputs by row": served(JSON, lambda: json.dumps({"inputs": objects(NEW)})),
     "instances": served(JSON, lambda: json.dumps({"instances": objects(NEW)})),
-    "served parquet": served(PARQUET, lambda: frame(NEW).to_parquet()),
+    "served parquet": by_served_parquet,
     "served csv": served("text/csv", lambda: frame(NEW).to_csv(index=False)),
 }
 
@@ -238,6 +244,9 @@ def test_every_way_gives_the_same_answers(
     found = ASKED[asked](models[trained], tmp_path)
     assert list(found) == list(expected)
     for name in expected:
+        if name.endswith("/class"):
+            assert found[name].tolist() == expected[name].tolist()
+            continue
         np.testing.assert_array_equal(found[name].to_numpy().astype(expected[name].dtype), expected[name], name)
 
 
@@ -245,10 +254,10 @@ def test_neither_order_nor_number_of_rows_changes_an_answer(models: dict[str, st
     network = open_model(models["rows.csv"]).unwrap_python_model()
     order = DRAWS.permutation(40)
     shuffled = network.predict(None, frame(NEW).iloc[order])
-    np.testing.assert_allclose(shuffled, expected.iloc[order], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(numbers(shuffled), numbers(expected.iloc[order]), rtol=1e-5, atol=1e-6)
     # A column that holds whole numbers, gaps or text in part of the rows only has other types there.
     parts = [network.predict(None, pd.DataFrame(objects(NEW)[start : start + 3])) for start in range(0, 40, 3)]
-    np.testing.assert_allclose(pd.concat(parts), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(numbers(pd.concat(parts)), numbers(expected), rtol=1e-5, atol=1e-6)
 
 
 def test_in_served_csv_words_for_gaps_are_gaps_and_in_json_they_are_values(
@@ -269,7 +278,7 @@ def test_in_served_csv_words_for_gaps_are_gaps_and_in_json_they_are_values(
     (tmp_path / "out").mkdir()
     prepare(like, Place("sample", tmp_path, None, tmp_path, tmp_path), tmp_path / "out", lambda line: None)
     made = open_prepared(tmp_path / "out")
-    model = open_model(log(client, save(tmp_path / "out", experiment(made), made)))
+    model = mlflow.pyfunc.load_model(log(client, save(tmp_path / "out", experiment(made), made)))
 
     def answer(kind: str, body: str) -> list[float]:
         response = invocations(body, kind, model, model.metadata.get_input_schema())

@@ -122,10 +122,10 @@ def test_a_process_without_pipeline_answers_every_task_as_its_own_network_does(
         if task == "price":
             np.testing.assert_allclose(answer[["price/value"]], wanted, rtol=1e-5)
             continue
-        found = answer[[f"{task}/probability/{index}" for index in range(wanted.shape[1])]]
+        found = answer[[f"{task}/probability/{it}" for it in own.tasks[task].classes]]
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
         if task == "marks":
-            labels = answer[[f"marks/label/{index}" for index in range(3)]].to_numpy()
+            labels = answer[[f"marks/label/{it}" for it in own.tasks[task].classes]].to_numpy()
             assert (labels == (found.to_numpy() > THRESHOLDS[SLOTS.index(slot)])).all()
 
 
@@ -220,7 +220,8 @@ def test_texts_are_tagged_and_told_by_a_network_a_task(
     said = pd.DataFrame({"text": ["Anna saw Bo Li near New York", "", " ".join(["we saw Oslo"] * 20)]})
     found = open_model(uri).predict(said)
     assert list(found) == [
-        "mood/label", "mood/probability/0", "mood/probability/1", "stars/value", "who/tags", "who/entities"
+        "mood/label", "mood/class", "mood/probability/bad", "mood/probability/good", "stars/value",
+        "who/tags", "who/entities",
     ]  # fmt: skip
     for part in parts:
         alone = open_model(log_several(client, [part])).predict(said)

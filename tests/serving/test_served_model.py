@@ -15,7 +15,7 @@ from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, PreparedSource, PreparedTask
 from pipeline.serving.open_model import open_model
 from pipeline.training import saved
-from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, probabilities, rows, save
+from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, numbers, probabilities, rows, save
 from tests.training.made import MIXED, experiment_on, random_data, seeds, trained
 
 CASES: dict[str, dict[str, Any]] = {
@@ -78,24 +78,42 @@ def test_a_process_without_pipeline_answers_what_the_stack_answers(
         if task == "price":
             np.testing.assert_allclose(answer[["price/value"]], wanted, rtol=1e-6)
             continue
-        indices = range(len(PREPARED.tasks[task].classes))
-        np.testing.assert_allclose(answer[[f"{task}/probability/{i}" for i in indices]], wanted, atol=1e-6, rtol=0)
+        names = PREPARED.tasks[task].classes
+        np.testing.assert_allclose(answer[[f"{task}/probability/{it}" for it in names]], wanted, atol=1e-6, rtol=0)
         if task == "marks":
-            found = answer[[f"{task}/label/{i}" for i in indices]].to_numpy()
+            found = answer[[f"{task}/label/{it}" for it in names]].to_numpy()
             assert (found == (wanted > 0.5)).all()  # there is no validation split to choose thresholds on
         else:
             assert (answer[f"{task}/label"] == wanted.argmax(1)).all()
+            assert answer[f"{task}/class"].tolist() == [names[it] for it in wanted.argmax(1)]
 
 
-def test_columns_are_labels_and_probabilities_or_a_value(model: Any) -> None:
+def test_columns_are_labels_classes_and_probabilities_or_a_value(model: Any) -> None:
     answer = model.predict(None, frame(ROWS))
-    one_of = {task: len(PREPARED.tasks[task].classes) for task in ("colour", "parity", "kind")}
-    expected = {f"{task}/label" for task in one_of} | {f"marks/label/{i}" for i in range(3)}
-    assert {name for name in answer if str(answer[name].dtype) == "int64"} == expected
-    expected |= {f"{task}/probability/{i}" for task, count in one_of.items() for i in range(count)}
-    assert set(answer.columns) == expected | {f"marks/probability/{i}" for i in range(3)} | {"price/value"}
-    assert str(answer["price/value"].dtype) == "float64"
+    assert {name: str(kind) for name, kind in answer.dtypes.items()} == {
+        "colour/label": "int64", "colour/class": "str",
+        "colour/probability/red": "float32", "colour/probability/green": "float32",
+        "colour/probability/blue": "float32",
+        "parity/label": "int64", "parity/class": "str",
+        "parity/probability/even": "float32", "parity/probability/odd": "float32",
+        "kind/label": "int64", "kind/class": "str",
+        "kind/probability/a": "float32", "kind/probability/b": "float32",
+        "kind/probability/c": "float32", "kind/probability/d": "float32",
+        "marks/label/round": "int64", "marks/label/red": "int64", "marks/label/new": "int64",
+        "marks/probability/round": "float32", "marks/probability/red": "float32", "marks/probability/new": "float32",
+        "price/value": "float64",
+    }  # fmt: skip
     np.testing.assert_allclose(answer.filter(like="parity/probability").sum(axis=1), 1.0, rtol=1e-6)
+
+
+def test_the_signature_names_the_columns_of_the_answers(client: mlflow.MlflowClient, tmp_path: Path) -> None:
+    model = open_model(log(client, save(tmp_path, experiment())))
+    outputs = model.metadata.get_output_schema()
+    types = {"int64": "long", "float32": "float", "float64": "double", "str": "string"}
+    answer = model.predict(frame(ROWS))
+    assert {it.name: it.type.name for it in outputs.inputs} == {
+        name: types[str(kind)] for name, kind in answer.dtypes.items()
+    }
 
 
 def test_several_labels_are_answered_by_the_thresholds_that_validation_chose(
@@ -110,10 +128,10 @@ def test_several_labels_are_answered_by_the_thresholds_that_validation_chose(
     by_half = []
     for slot in SLOTS:
         answer: Any = open_model(log(client, path, slot)).predict(frame(np.asarray(split.inputs[task.source], float)))
-        for label in range(len(task.classes)):
-            chance = answer[f"marks/probability/{label}"].to_numpy()
+        for label, name in enumerate(task.classes):
+            chance = answer[f"marks/probability/{name}"].to_numpy()
             best = max(f1_score(true[:, label], chance >= it) for it in chance)
-            assert f1_score(true[:, label], answer[f"marks/label/{label}"]) == pytest.approx(best)
+            assert f1_score(true[:, label], answer[f"marks/label/{name}"]) == pytest.approx(best)
             by_half.append(f1_score(true[:, label], chance > 0.5) < best)
     assert any(by_half), "one half is the best threshold everywhere: this shows nothing"
 
@@ -121,7 +139,7 @@ def test_several_labels_are_answered_by_the_thresholds_that_validation_chose(
 def test_slots_answer_differently(client: mlflow.MlflowClient, tmp_path: Path) -> None:
     path = save(tmp_path, experiment())
     answers = [open_model(log(client, path, slot)).predict(frame(ROWS)) for slot in SLOTS]
-    assert not np.allclose(answers[0], answers[1])
+    assert not np.allclose(numbers(answers[0]), numbers(answers[1]))
 
 
 def test_the_order_of_columns_does_not_matter(model: Any) -> None:
@@ -144,7 +162,7 @@ def test_large_frames_are_answered_as_small_ones(model: Any) -> None:
     values = rows(9000)
     whole = model.predict(None, frame(values))
     parts = pd.concat([model.predict(None, frame(values[i : i + 500])) for i in range(0, 9000, 500)])
-    np.testing.assert_allclose(whole, parts, atol=1e-6)
+    np.testing.assert_allclose(numbers(whole), numbers(parts), atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "Int64"])

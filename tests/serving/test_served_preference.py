@@ -72,8 +72,7 @@ def test_a_process_without_pipeline_answers_by_any_preference(
             if prepared.tasks[task].kind == "regression":
                 np.testing.assert_allclose(answer[[f"{task}/value"]], probability, rtol=1e-5)
                 continue
-            indices = range(probability.shape[1])
-            found = answer[[f"{task}/probability/{index}" for index in indices]]
+            found = answer[[f"{task}/probability/{it}" for it in prepared.tasks[task].classes]]
             np.testing.assert_allclose(found, probability, atol=1e-5, rtol=0)
 
 

@@ -61,7 +61,7 @@ def test_answers_are_those_of_the_network(served, data: Prepared) -> None:
             ).all()
         else:
             chance = torch.sigmoid(logits["mood"][0, :, 0]).numpy()
-            np.testing.assert_allclose(found["mood/probability/1"], chance, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(found["mood/probability/good"], chance, rtol=1e-5, atol=1e-6)
             about = data.tasks["stars"]
             stars = (logits["stars"][0, :, 0] * about.std + about.mean).clip(about.low, about.high)
             np.testing.assert_allclose(found["stars/value"], stars, rtol=1e-5)
@@ -79,7 +79,8 @@ def test_texts_are_answered_in_tags_entities_and_classes(served) -> None:
     model = open_model(served[0])
     found = model.predict(pd.DataFrame({"text": TEXTS}))
     assert list(found) == [
-        "mood/label", "mood/probability/0", "mood/probability/1", "stars/value", "who/tags", "who/entities"
+        "mood/label", "mood/class", "mood/probability/bad", "mood/probability/good", "stars/value",
+        "who/tags", "who/entities",
     ]  # fmt: skip
     for text, tags, said in zip(TEXTS, found["who/tags"], found["who/entities"], strict=True):
         tokens = re.split(" +", text) if text else []

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -33,8 +32,7 @@ def uri(client: mlflow.MlflowClient, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def expected(uri: str) -> pd.DataFrame:
     """The model's own answers to all rows at once."""
-    answer: Any = open_model(uri).predict(frame(ROWS))
-    return pd.DataFrame(answer)
+    return unnamed(open_model(uri).predict(frame(ROWS)))
 
 
 def unnamed(answer: pd.DataFrame) -> pd.DataFrame:
@@ -94,8 +92,8 @@ def test_rows_are_scored_by_the_preference_that_is_asked_for(conditioned: str, t
     network = open_model(conditioned).unwrap_python_model()
     asked = {"preference": [0.0, 0.25, 0.0, 0.75, 0.0] if preference else [0.2] * 5}
     answer = unnamed(pd.read_csv(out))
-    np.testing.assert_allclose(answer, network.predict(None, frame(ROWS[:50]), asked), atol=1e-6)
-    other = network.predict(None, frame(ROWS[:50]), {"preference": [0.0, 0.0, 1.0, 0.0, 0.0]})
+    np.testing.assert_allclose(answer, unnamed(network.predict(None, frame(ROWS[:50]), asked)), atol=1e-6)
+    other = unnamed(network.predict(None, frame(ROWS[:50]), {"preference": [0.0, 0.0, 1.0, 0.0, 0.0]}))
     assert not np.allclose(answer, other, atol=1e-3)
 
 
@@ -130,15 +128,15 @@ def test_images_are_scored_by_file(uri: str, expected: pd.DataFrame, tmp_path: P
     np.testing.assert_allclose(unnamed(answer), expected[:20], atol=1e-6)
 
 
-def test_columns_are_taken_by_name_and_others_ignored_with_one_warning(
-    uri: str, expected: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_columns_are_taken_by_name_and_others_kept_first(uri: str, expected: pd.DataFrame, tmp_path: Path) -> None:
     mixed = frame(ROWS)[[f"pixel_{i}" for i in (5, 0, 3, 1, 2, 4)]].assign(id="x", a=1, b=2, c=3)
     warnings: list[str] = []
     predict(uri, written(tmp_path / "rows.csv", mixed), tmp_path / "out.parquet", warn=warnings.append)
-    np.testing.assert_allclose(unnamed(pd.read_parquet(tmp_path / "out.parquet")), expected, atol=1e-6)
-    (warning,) = warnings
-    assert "4 columns that the model does not read are ignored: id, a, b ..." in warning
+    found = pd.read_parquet(tmp_path / "out.parquet")
+    assert list(found)[:4] == ["id", "a", "b", "c"]
+    assert {tuple(row) for row in found[["id", "a", "b", "c"]].to_numpy()} == {("x", "1", "2", "3")}
+    np.testing.assert_allclose(unnamed(found.drop(columns=["id", "a", "b", "c"])), expected, atol=1e-6)
+    assert warnings == []
 
 
 def test_progress_tells_rows_done_of_all_rows(uri: str, tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ class Columns:
 
     Attributes:
         pixels: The F columns, in the order of the pixels.
-        ignored: All others.
+        others: All others.
     """
 
     pixels: list[str]
-    ignored: list[str]
+    others: list[str]
 
 
 def pixel_columns(features: int) -> list[str]:

@@ -35,7 +35,7 @@ def open_pixels(path: Path, sizes: Sequence[int]) -> Rows:
     columns = choose_columns(path, [*file.types, *file.unreadable], sizes)
     wanted = dict.fromkeys(columns.pixels, pa.float64())
     arrays = (np.stack([numbers(column) for column in batch.columns], 1) for batch in file.batches(wanted))
-    return Rows(columns, file.rows, checked(path, columns, arrays))
+    return Rows(columns, file.rows, checked(path, columns, arrays), file=file)
 
 
 def open_records(path: Path, encodings: Sequence[Mapping[str, Any]]) -> Rows:
@@ -55,10 +55,11 @@ def open_records(path: Path, encodings: Sequence[Mapping[str, Any]]) -> Rows:
         if why := file.unreadable.get(missing[0]):
             raise UserError(f"{path}: column '{missing[0]}' can be no input: {why}")
         raise UserError(f"{path}: no column '{missing[0]}'; the model reads {', '.join(wanted)}")
-    ignored = [name for name in (*file.types, *file.unreadable) if name not in wanted]
+    others = [name for name in (*file.types, *file.unreadable) if name not in wanted]
     unseen = Unseen.of(encoding)
     dates = {name: encoding["missing"] for name, kind in kinds.items() if kind == DATE}
-    return Rows(Columns(list(wanted), ignored), file.rows, _batches(file, wanted, dates, unseen), unseen.warning)
+    batches = _batches(file, wanted, dates, unseen)
+    return Rows(Columns(list(wanted), others), file.rows, batches, unseen.warning, file=file)
 
 
 @dataclass

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data.tables.columns import Columns
+from pipeline.data.tables.typed import TableFile
 from pipeline.errors import UserError
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -31,11 +32,12 @@ class Rows:
     """All rows of an input.
 
     Attributes:
-        columns: That are read, and those that are ignored.
+        columns: That are read, and all others.
         total: Number of rows, where it is known beforehand.
         batches: The rows in order, to be gone through once.
         warning: After all batches, what was striking about them; empty where nothing was.
         notes: What is known of them before any batch.
+        file: The table that they come from, if it is one.
     """
 
     columns: Columns
@@ -43,6 +45,7 @@ class Rows:
     batches: Iterator[Batch]
     warning: Callable[[], str] = str
     notes: Sequence[str] = ()
+    file: TableFile | None = None
 
 
 def pixels(values: np.ndarray, columns: Columns, files: list[str] | None = None) -> Batch:

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.config import Experiment
 from pipeline.steps.console import Bar
 from pipeline.steps.context import Context
-from pipeline.steps.runs.parameters import parameters
+from pipeline.steps.runs.parameters import of_network
 from pipeline.tracking import tags
 from pipeline.tracking.run import Run
 
@@ -53,6 +53,7 @@ class Projection:
 
     def trial(self, trial: Any, state: Any, tried: Experiment) -> None:
         """Write one finished trial, and the experiment that it tries."""
+        from pipeline.steps.runs.curves import best, in_order
         from pipeline.tuning.study import REASON, VALUES
 
         if state.status == "finished":
@@ -71,11 +72,9 @@ class Projection:
         child = self._context.tracker.start(
             f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
         )
-        curves = state.history  # MLflow shows the last point of a curve: that of the kept look
-        if state.history and state.best != state.history[-1]:
-            curves = [*state.history, state.best]
+        kept = best(state.best, tried) if state.history else {}
         as_written = tried.model_copy(update={"device": self._experiment.device})  # trained on the one it stands for
-        child.fill(parameters(as_written), curves)
+        child.fill(of_network(as_written), [in_order(it) for it in state.history], kept)
         child.end(_STATUS[trial.state.name], trial.datetime_complete)
 
     def _show(self, done: int) -> None:

@@ -29,7 +29,8 @@ class Comparison:
         evaluation: Of all arms on test.
         contrasts: See `contrasts`.
         arms: arm, group (its name in the evaluation), trials, diverged, objective (of the winners, mean),
-            winners_json (values and objective of each replicate's), step_us, memory_bytes.
+            winners_json (values and objective of each replicate's), step_us with step_low_us and step_high_us,
+            memory_bytes.
         failed: Why an arm was left out, by its title.
         frontier: The trials of the tuned weights; None where they failed.
         space: What every study searched, as JSON by dotted key.

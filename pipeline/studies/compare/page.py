@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from pipeline.analysis.candidate import SINGLE
+from pipeline.analysis.measured import Measured, apart
 from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
@@ -44,8 +45,9 @@ _FRONTIER = (
     "is better."
 )
 _COST = (
-    "One network by itself, CPU time of one thread or the clock of a GPU, at the arm's chosen settings. Memory is the "
-    "most that its tensors take in a step. For the single-task networks both are sums over the tasks."
+    "One network by itself, CPU time of one thread or the clock of a GPU, at the arm's chosen settings: the median of "
+    "repeats that took turns, with their middle four fifths. Where these overlap, no ratio stands. Memory is the most "
+    "that its tensors take in a step. For the single-task networks all are sums over the tasks."
 )
 
 
@@ -163,19 +165,21 @@ def _settings(found: Comparison) -> list[Part]:
 
 
 def _costs(found: Comparison) -> list[Part]:
-    sums = found.arms.groupby("group", sort=False)[["step_us", "memory_bytes"]].sum()
-    base = sums.loc[EQUAL] if EQUAL in sums.index else sums.iloc[0]
+    times = ["step_us", "step_low_us", "step_high_us"]
+    sums = found.arms.groupby("group", sort=False)[[*times, "memory_bytes"]].sum()
+    steps = {arm: Measured(*row) for arm, row in zip(sums.index, sums[times].to_numpy().tolist(), strict=True)}
+    base = EQUAL if EQUAL in sums.index else str(sums.index[0])
     rows: list[Row] = [
         [
             candidate(str(arm), sums.index),
-            f"{row['step_us']:,.0f}",
-            f"{row['step_us'] / base['step_us']:.2f}",
-            f"{row['memory_bytes'] / 2**20:.2f}",
-            f"{row['memory_bytes'] / base['memory_bytes']:.2f}",
+            f"{step.median:,.0f} ({step.low:,.0f} to {step.high:,.0f})",
+            f"{step.median / steps[base].median:.2f}" if arm == base or apart(step, steps[base]) else "",
+            f"{sums.loc[arm, 'memory_bytes'] / 2**20:.2f}",
+            f"{sums.loc[arm, 'memory_bytes'] / sums.loc[base, 'memory_bytes']:.2f}",
         ]
-        for arm, row in sums.iterrows()
+        for arm, step in steps.items()
     ]
-    of = called(EQUAL if EQUAL in sums.index else str(sums.index[0]))
+    of = called(base)
     headers = ["arm", "a step, microseconds", f"times {of}", "memory, MiB", f"times {of}"]
     answering = found.evaluation.costs
     return [

@@ -9,12 +9,15 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from pipeline.analysis.measured import interleaved
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared
 from pipeline.training.loop import train
 from pipeline.training.slot import trial_slot
 from pipeline.training.stack.stack import Stack
-from pipeline.training.workers.calibration import few, step_seconds
+from pipeline.training.workers.calibration import few, step_samplers
+
+_A_NETWORK_S, _ENOUGH_S = 0.3, 3.0
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,15 @@ class StepCost:
     """What one network costs.
 
     Attributes:
-        step_us: Microseconds of a step, one thread.
+        step_us: Microseconds of a step, one thread: median of repeats that take turns with those of all others.
+        step_low_us: What a tenth of the repeats are below.
+        step_high_us: What a tenth of the repeats are above.
         memory_bytes: Most that its tensors take at a time, values, optimizer and activations together.
     """
 
     step_us: float
+    step_low_us: float
+    step_high_us: float
     memory_bytes: int
 
 
@@ -36,8 +43,11 @@ def step_costs(trained: Sequence[tuple[Prepared, Experiment]]) -> list[StepCost]
     Args:
         trained: Data, seen through the tasks that are trained, and settings.
     """
-    times = step_seconds(trained)
-    return [StepCost(1e6 * time, _peak(*it)) for time, it in zip(times, trained, strict=True)]
+    times = interleaved(step_samplers(trained), min(_ENOUGH_S, _A_NETWORK_S * len(trained)))
+    return [
+        StepCost(1e6 * time.median, 1e6 * time.low, 1e6 * time.high, _peak(*it))
+        for time, it in zip(times, trained, strict=True)
+    ]
 
 
 def _peak(prepared: Prepared, experiment: Experiment) -> int:

@@ -109,22 +109,19 @@ def few(prepared: Prepared, experiment: Experiment, steps: int) -> tuple[Prepare
     return _Few.of(prepared, steps * experiment.training.batch_size), _an_epoch(experiment)
 
 
-def step_seconds(trained: Sequence[tuple[Prepared, Experiment]]) -> list[float]:
-    """Seconds that a step of one network takes, for each of several that take turns; CPU seconds but on a GPU.
+def step_samplers(trained: Sequence[tuple[Prepared, Experiment]]) -> list[Callable[[], float]]:
+    """Functions that train a few steps of one network each, and return the seconds of a step; CPU seconds but on a GPU.
 
     Args:
         trained: Data, seen through the tasks that are trained, and settings.
     """
     settle()
-    trials = [
-        _Trial(prepared, trial_slot(0, experiment), 1, min(_SHORT, round(_SAMPLE_S / guess(prepared, experiment))))
+    return [
+        _Trial(
+            prepared, trial_slot(0, experiment), 1, min(_SHORT, round(_SAMPLE_S / guess(prepared, experiment)))
+        ).sample
         for prepared, experiment in trained
     ]
-    spent, began = time.thread_time(), time.monotonic()
-    while time.thread_time() - spent < _ENOUGH_S * len(trials) / 4 and time.monotonic() - began < _PATIENCE_S:
-        for trial in trials:
-            trial.sample()
-    return [trial.best for trial in trials]
 
 
 def guess(prepared: Prepared, experiment: Experiment) -> float:
@@ -179,12 +176,14 @@ class _Trial:
         self._train()  # makes its buffers
         self.sample()
 
-    def sample(self) -> None:
-        """Train and time a few steps, with the stack in the caches that it would lie in."""
+    def sample(self) -> float:
+        """The seconds of a step, of a few that are trained with the stack in the caches that it would lie in."""
         self._train()
         start = self._clock()
         self._train()
-        self.best = min(self.best, (self._clock() - start) / self._steps)
+        taken = (self._clock() - start) / self._steps
+        self.best = min(self.best, taken)
+        return taken
 
     def _train(self) -> None:
         train(self._stack)

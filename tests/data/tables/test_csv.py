@@ -46,7 +46,7 @@ def test_a_gzipped_file_reads_like_a_plain_one(tmp_path: Path) -> None:
 
 def test_other_columns_are_told_and_ignored(tmp_path: Path) -> None:
     rows = open_pixels(written(tmp_path, b"id,pixel_0,pixel_1,label\na,1,2,x\n"), [2])
-    assert (rows.columns.ignored, rows.total) == (["id", "label"], None)
+    assert (rows.columns.others, rows.total) == (["id", "label"], None)
     assert next(rows.batches).frame.to_numpy().tolist() == [[1.0, 2.0]]
 
 

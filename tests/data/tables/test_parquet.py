@@ -58,7 +58,7 @@ def test_columns_are_found_by_name_among_others(tmp_path: Path) -> None:
     columns = {f"pixel_{i}": VALUES[:5, i] for i in (5, 2, 0, 1, 4, 3)}
     nested = pa.array([{"a": 1, "b": 2}] * 5)
     path = written(tmp_path, pa.table({"id": list("abcde"), "more": nested} | columns))
-    assert open_pixels(path, [6]).columns.ignored == ["id", "more"]
+    assert open_pixels(path, [6]).columns.others == ["id", "more"]
     np.testing.assert_array_equal(read(path), VALUES[:5])
 
 

@@ -19,6 +19,11 @@ from pipeline.studies.compare.page import answer, comparison_page, summary
 from tests.analysis.made import drawn, evaluation, unpacked
 
 ACCURACIES = {"equal": 0.7, "tuned": 0.72, "upgrad": 0.95, "<b>": 0.5, SINGLE: 0.71}
+STEPS = {
+    "upgrad": {"step_us": 130.0, "step_low_us": 110.0, "step_high_us": 150.0},
+    "tuned": {"step_us": 130.0, "step_low_us": 121.0, "step_high_us": 150.0},
+}
+"""Of arms that take longer than 100 (90 to 120), the second one beyond doubt."""
 
 
 def comparison(failed: dict[str, str] | None = None) -> Comparison:
@@ -33,7 +38,7 @@ def comparison(failed: dict[str, str] | None = None) -> Comparison:
         [
             {"arm": it, "group": SINGLE if it.startswith("single") else it, "trials": 4, "diverged": int(it == "tuned"),
              "objective": 0.8, "winners_json": json.dumps([{"values": chosen, "objective": 0.8}] * 2),
-             "step_us": 100.0, "memory_bytes": 2**20}
+             **STEPS.get(it, {"step_us": 100.0, "step_low_us": 90.0, "step_high_us": 120.0}), "memory_bytes": 2**20}
             for it in titles
         ]
     )  # fmt: skip
@@ -102,7 +107,14 @@ def test_every_arm_is_there_against_every_reference_and_names_are_escaped(page: 
 
 def test_memory_and_time_of_the_single_task_networks_add_up(page: str) -> None:
     cells = [re.sub("<[^>]+>", "", it) for it in re.findall(r"<td>(.*?)</td>", page[page.index('id="cost"') :])]
-    assert cells[cells.index("single-task") :][:5] == ["single-task", "200", "2.00", "2.00", "2.00"]
+    assert cells[cells.index("single-task") :][:5] == ["single-task", "200 (180 to 240)", "2.00", "2.00", "2.00"]
+
+
+def test_a_step_is_called_neither_slower_nor_faster_where_the_spreads_overlap(page: str) -> None:
+    cells = [re.sub("<[^>]+>", "", it) for it in re.findall(r"<td>(.*?)</td>", page[page.index('id="cost"') :])]
+    assert cells[cells.index("equal") :][1:3] == ["100 (90 to 120)", "1.00"]
+    assert cells[cells.index("upgrad") :][1:3] == ["130 (110 to 150)", ""]
+    assert cells[cells.index("tuned") :][1:3] == ["130 (121 to 150)", "1.30"]
 
 
 def test_the_frontier_shows_trials_and_every_arm(page: str) -> None:

@@ -1,0 +1,142 @@
+"""Served answers are those of `headway predict`, in every form; what is wrong is one line with status 400."""
+
+import asyncio
+import json
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow.pyfunc import scoring_server
+
+from pipeline.errors import Failure, UserError
+from pipeline.serving.open_model import open_model
+from pipeline.serving.server import application, example, listen
+from pipeline.steps.predict import score_csv
+from tests.serving.asked import JSON, Case, Request, cases, check_same
+
+SORTS = ["table", "images", "text", "several"]
+Answer = tuple[int, str]
+
+
+@pytest.fixture(scope="module")
+def served(client: mlflow.MlflowClient, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+    return cases(client, tmp_path_factory.mktemp("cases"))
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's application says in the environment that it is one."""
+    monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "")
+
+
+def ours(uri: str) -> Any:
+    model = open_model(uri)
+    return application(model, lambda body: score_csv(model, body))
+
+
+def mlflows(uri: str) -> Any:
+    return scoring_server.init(mlflow.pyfunc.load_model(uri))
+
+
+def post(app: Any, request: Request) -> Answer:
+    """What an application answers in this process."""
+    sent: list[dict[str, Any]] = []
+
+    async def run() -> None:
+        bodies = iter([{"type": "http.request", "body": request[1], "more_body": False}])
+
+        async def receive() -> dict[str, Any]:
+            for body in bodies:
+                return body
+            await asyncio.sleep(3600)
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        headers = [(b"content-type", request[0].encode())] if request[0] else []
+        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
+                 "path": "/invocations", "raw_path": b"/invocations", "query_string": b"", "root_path": "",
+                 "scheme": "http", "headers": headers, "client": None, "server": None}  # fmt: skip
+        await app(scope, receive, send)
+
+    asyncio.run(run())
+    return sent[0]["status"], b"".join(it.get("body", b"") for it in sent[1:]).decode()
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_headway_serves_what_headway_predicts(served: dict[str, Case], sort: str) -> None:
+    app = ours(served[sort].uri)
+    for name, (request, expected) in served[sort].right.items():
+        status, body = post(app, request)
+        assert status == 200, (name, body)
+        check_same(body, expected)
+    for name, request in {**served[sort].wrong, "no type": ("", b"1"), "other type": ("text/html", b"1")}.items():
+        status, body = post(app, request)
+        assert status == 400, (name, body)
+        told = json.loads(body)
+        assert (list(told), told["error_code"], len(body.splitlines())) == (["error_code", "message"], "BAD_REQUEST", 1)
+        assert 10 < len(told["message"]) < 400, (name, told)
+        assert "\n" not in told["message"], name
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_mlflow_serves_what_headway_predicts(served: dict[str, Case], sort: str) -> None:
+    app = mlflows(served[sort].uri)
+    for name, (request, expected) in served[sort].right.items():
+        status, body = post(app, request)
+        assert status == 200, (name, body)
+        check_same(body, expected)
+    for name, request in served[sort].wrong.items():
+        status, body = post(app, request)
+        assert status == 400, (name, body)
+        # MLflow parses CSV itself, before the model is asked.
+        assert ("stack_trace" in json.loads(body)) == (name == "csv with abc"), (name, body)
+
+
+def test_what_is_wrong_is_said_where_it_is(served: dict[str, Case]) -> None:
+    app, wrong = ours(served["table"].uri), served["table"].wrong
+    said = {name: json.loads(post(app, wrong[name])[1])["message"] for name in (
+        "records with abc", "csv with abc", "inputs by row with 1e+39", "split with no date", "no JSON", "no body",
+        "records without a column",
+    )}  # fmt: skip
+    assert said == {
+        "records with abc": "row 0 (from 0), column 'a/b': 'abc' is no finite number",
+        "csv with abc": "row 1, column 'a/b': 'abc' is no number",
+        "inputs by row with 1e+39": "row 0 (from 0), column 'a/b': 1e+39 is no finite number",
+        "split with no date": "row 0 (from 0), column 'day': '31.5.2024' is no date: write it as 2024-05-31 or "
+        "2024-05-31 12:00:00",
+        "no JSON": "the body is no JSON: Expecting value: line 1 column 15 (char 14)",
+        "no body": "the request has no body",
+        "records without a column": "column 'a/b' is missing: the columns are sepal length (cm), a/b, "
+        "it's \"so\", really, floor, yes?, zip code, day, remarks, built\\nin",
+    }  # fmt: skip
+
+
+def test_the_signature_of_a_table_has_numbers_and_text(served: dict[str, Case]) -> None:
+    found = mlflow.pyfunc.load_model(served["table"].uri).metadata.get_input_schema()
+    types = {it.name: (it.type.name, it.required) for it in found.inputs}
+    assert {name for name, it in types.items() if it == ("double", True)} == {"sepal length (cm)", "a/b"}
+    assert {it for name, it in types.items() if name not in ("sepal length (cm)", "a/b")} == {("string", True)}
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_the_example_is_one_that_the_model_answers(served: dict[str, Case], sort: str) -> None:
+    import shlex
+
+    model = open_model(served[sort].uri)
+    words = shlex.split(example(model, "http://127.0.0.1:1"))
+    assert words[-1] == "http://127.0.0.1:1/invocations"
+    status, body = post(ours(served[sort].uri), (JSON, words[words.index("-d") + 1].encode()))
+    assert (status, len(json.loads(body)["predictions"])) == (200, 1)
+
+
+def test_an_address_that_is_taken_or_unknown_is_one_line() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            Failure, match=rf"port {port} of 127\.0\.0\.1: address already in use; --port takes another"
+        ):
+            listen("127.0.0.1", port)
+    with pytest.raises(UserError, match=r"--host no\.such\.host\.invalid: no such address"):
+        listen("no.such.host.invalid", 0)
