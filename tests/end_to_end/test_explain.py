@@ -165,6 +165,8 @@ def test_the_page_shows_maps_bars_and_images_and_asks_for_nothing(digits: Result
         short, sure = re.findall(r'<h1>(.*)</h1>|<p class="answer">(.*)</p>', page)
         assert escape(result.json["answer"]) == f"{short[0]} {sure[1]}"
         assert all(caption in page for caption in captions)
+        assert all(f"<td>{fact}</td>" in page for fact in ("commit", "root seed", "libraries", "processor"))
+        assert "headway explain" in page
         assert "default-src 'none'" in page
         figures = json.loads(unpacked(page, "figures"))
         assert len(figures) >= 3

@@ -1,10 +1,12 @@
 """The page of `headway explain`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
+from pipeline.reports.cells import reproduced
 from pipeline.reports.page import Head, Page
 from pipeline.reports.parts import Cell, Panels, Paragraph, Part, Row, Table, Tinted
 from pipeline.studies.explain.answer import details, rests, sure
@@ -40,6 +42,7 @@ _SPELLING = (
     "Words are in small letters, digits are 0; of a word that train has too rarely the first and the last letters are "
     "shown."
 )
+_NO_FACTS: Mapping[str, str] = MappingProxyType({})
 _COLUMNS = 8  # of a row that are shown
 _SHARING = (
     "Spearman's rank correlation of how much each input counts for one task and for another: 1 where both look at the "
@@ -53,13 +56,17 @@ _CHECKS = (
 )
 
 
-def explanation_page(name: str, candidate: str, found: Explanation) -> str:
+def explanation_page(
+    name: str, candidate: str, found: Explanation, commands: Sequence[str] = (), facts: Mapping[str, str] = _NO_FACTS
+) -> str:
     """One HTML document: what the tasks look at, how far it is the same, and whether it is learnt.
 
     Args:
         name: Of the experiment.
         candidate: Whose networks were explained, in words.
         found: What was found.
+        commands: That explain them again, a line each.
+        facts: Short facts by name: commit, versions, hardware.
     """
     page = Page()
     panels = Panels([*importance_panels(found), *word_panels(found.words)])
@@ -70,6 +77,7 @@ def explanation_page(name: str, candidate: str, found: Explanation) -> str:
         body = Panels(sharing_panels(found.sharing))
         page.section("sharing", "Do they look at the same?", Paragraph(_SHARING), body, _sharing(found.sharing))
     page.section("checks", "Is it learnt?", Paragraph(_CHECKS), _checks(found.checks))
+    page.section("reproduce", "How to reproduce", *reproduced(commands, facts))
     head = Head(rests(found), sure(found), "Explanation", name, details(found, candidate))
     return page.document(f"Headway: {name} explained", head)
 

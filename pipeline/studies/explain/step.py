@@ -9,6 +9,7 @@ from pipeline.config import Experiment
 from pipeline.steps.context import Context
 from pipeline.steps.data import log_datasets, opened
 from pipeline.steps.page import PageStep
+from pipeline.steps.reproduce import commands, facts
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train
 from pipeline.tracking import tags
@@ -75,7 +76,8 @@ class Explain(PageStep):
         found.save(folder)
         run.metrics(found.metrics())
         whose = self._whose()
-        self.publish(run, folder, explanation_page(self.experiment.name, whose, found), answer(found, whose))
+        page = explanation_page(self.experiment.name, whose, found, commands(context), facts(context))
+        self.publish(run, folder, page, answer(found, whose))
 
     @property
     def _prepared(self) -> "Prepared":
