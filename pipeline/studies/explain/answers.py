@@ -58,13 +58,11 @@ class Answers:
         task, own = self._task, {name: it[row] for name, it in self._columns.items()}
         match self._kind.form:
             case "classes":
-                label = int(own["label"][0])
-                return f"{task.classes[label]} ({_percent(own, label)})"
+                return _likely(task.classes[int(own["label"][0])], own)
             case "numbers":
                 return f"{own['value'][0]:.6g}"
             case "labels":
-                there = [place for place in range(len(task.classes)) if own[f"label/{place}"][0]]
-                return ", ".join(f"{task.classes[it]} ({_percent(own, it)})" for it in there) or "none"
+                return ", ".join(_likely(name, own) for name in task.classes if own[f"label/{name}"][0]) or "none"
         return _entities(tokens, [task.classes[tag] for tag in own["tags"][: len(tokens)]])
 
     def _wrong(self) -> np.ndarray:
@@ -73,17 +71,18 @@ class Answers:
             case "classes":
                 return (labels >= 0) & (labels != columns["label"][:, 0])
             case "labels":
-                there = np.concatenate([columns[f"label/{place}"] for place in range(len(self._task.classes))], 1)
+                there = np.concatenate([columns[f"label/{name}"] for name in self._task.classes], 1)
                 return (~np.isnan(labels) & (labels != there)).any(1)
             case "tags":
                 return ((labels >= 0) & (labels != columns["tags"])).any(1)
         return np.zeros(len(labels), bool)
 
 
-def _percent(own: dict[str, np.ndarray], place: int) -> str:
-    """A probability that is not rounded to certainty."""
-    chance = 100 * float(own[f"probability/{place}"][0])
-    return "> 99.9 %" if chance > 99.9 else "< 0.1 %" if chance < 0.1 else f"{chance:.1f} %"
+def _likely(name: str, own: dict[str, np.ndarray]) -> str:
+    """A class with its probability, which is not rounded to certainty."""
+    chance = 100 * float(own[f"probability/{name}"][0])
+    shown = "> 99.9" if chance > 99.9 else "< 0.1" if chance < 0.1 else f"{chance:.1f}"
+    return f"{name} ({shown} %)"
 
 
 def _entities(tokens: Sequence[str], tags: Sequence[str]) -> str:
