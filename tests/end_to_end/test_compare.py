@@ -87,7 +87,10 @@ def test_the_outputs_hold_the_page_and_its_numbers(again: Result) -> None:
     assert [row["arm"] for row in told["arms"]] == ARMS
     assert all(row["memory_bytes"] > 0 and row["step_us"] > 0 for row in told["arms"])
     assert len(pd.read_csv(folder / "contrasts.csv")) == 3 * (5 + 4 + 4)
-    assert escape(again.json["answer"]) in (folder / "compare.html").read_text()
+    page = (folder / "compare.html").read_text()
+    assert escape(again.json["answer"]) in page
+    assert all(f"<td>{fact}</td>" in page for fact in ("commit", "root seed", "libraries", "processor"))
+    assert "headway compare debug" in page
 
 
 def test_seeds_of_all_arms_are_paired_and_start_from_the_same_weights(again: Result) -> None:
