@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pytest
 from mlflow.pyfunc import scoring_server
 
@@ -12,7 +13,8 @@ from pipeline.errors import Failure, UserError
 from pipeline.serving.open_model import open_model
 from pipeline.serving.server import application, example, listen
 from pipeline.steps.predict import score_csv
-from tests.serving.asked import JSON, Case, Request, cases, check_same
+from tests.conftest import REPOSITORY
+from tests.serving.asked import INPUTS, JSON, Case, Request, cases, check_same, table
 
 SORTS = ["table", "images", "text", "several"]
 Answer = tuple[int, str]
@@ -118,6 +120,34 @@ def test_the_signature_of_a_table_has_numbers_and_text(served: dict[str, Case]) 
     types = {it.name: (it.type.name, it.required) for it in found.inputs}
     assert {name for name, it in types.items() if it == ("double", True)} == {"sepal length (cm)", "a/b"}
     assert {it for name, it in types.items() if name not in ("sepal length (cm)", "a/b")} == {("string", True)}
+
+
+REFUSED = {
+    "whole numbers": {"a/b": "int64"},
+    "whole numbers with gaps": {"a/b": "Int64"},
+    "categories that are numbers": {"floor": "float64"},
+    "truth values": {"yes?": "boolean"},
+    "pandas' categories": {"zip code": "category"},
+    "dates": {"day": "datetime64[us]"},
+}
+
+
+@pytest.mark.parametrize("sort", REFUSED)
+def test_what_plain_mlflow_refuses_is_converted_by_the_line_in_the_docs(served: dict[str, Case], sort: str) -> None:
+    uri = served["table"].uri
+    plain = pd.DataFrame({name: table()[name][:40] for name in INPUTS})
+    plain["day"] = pd.Series(["2024-01-05", "1999-12-31", None, "2024-02-29"] * 10)
+    model = mlflow.pyfunc.load_model(uri)
+    documented = (REPOSITORY / "docs" / "serving.md").read_text()
+    (line,) = (it for it in documented.splitlines() if it.startswith("types = "))
+    types = eval(line.removeprefix("types = "), {"model": model})
+    wanted = open_model(uri).predict(plain)
+    pd.testing.assert_frame_equal(model.predict(plain.astype(types)), wanted)
+    other = plain.astype(types).astype(REFUSED[sort])
+    with pytest.raises(mlflow.MlflowException, match="Can not safely convert"):
+        model.predict(other)
+    pd.testing.assert_frame_equal(model.predict(other.astype(types)), wanted)
+    pd.testing.assert_frame_equal(open_model(uri).predict(other), wanted)
 
 
 @pytest.mark.parametrize("sort", SORTS)
