@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -10,6 +12,7 @@ import pytest
 from mlflow.pyfunc import scoring_server
 
 from pipeline.errors import Failure, UserError
+from pipeline.serving import server
 from pipeline.serving.open_model import open_model
 from pipeline.serving.server import application, example, listen
 from pipeline.steps.predict import score_csv
@@ -152,13 +155,19 @@ def test_what_plain_mlflow_refuses_is_converted_by_the_line_in_the_docs(served: 
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_the_example_is_one_that_the_model_answers(served: dict[str, Case], sort: str) -> None:
-    import shlex
-
     model = open_model(served[sort].uri)
     words = shlex.split(example(model, "http://127.0.0.1:1"))
     assert words[-1] == "http://127.0.0.1:1/invocations"
     status, body = post(ours(served[sort].uri), (JSON, words[words.index("-d") + 1].encode()))
     assert (status, len(json.loads(body)["predictions"])) == (200, 1)
+
+
+def test_a_long_example_is_a_file_of_the_package(served: dict[str, Case], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_LONG", 10)
+    model = open_model(served["images"].uri)
+    words = shlex.split(example(model, "http://127.0.0.1:1"))
+    body = Path(words[words.index("--data-binary") + 1].removeprefix("@")).read_bytes()
+    assert post(ours(served["images"].uri), (JSON, body))[0] == 200
 
 
 def test_an_address_that_is_taken_or_unknown_is_one_line() -> None:
