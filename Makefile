@@ -64,8 +64,13 @@ bench-all: install
 	python -m benchmarks.table
 	python -m benchmarks.claims
 
+# The address matters: without its end MLflow shows the pages of language models. UI_PORT=5001 serves elsewhere.
+UI_PORT ?= 5000
+
 ui: install
-	mlflow ui --backend-store-uri sqlite:///mlflow.db
+	@echo 'An experiment opens with "Model training" in the sidebar, or by the address that a command prints (`headway runs`):'
+	@echo 'http://127.0.0.1:$(UI_PORT)/#/experiments?workflowType=machine_learning'
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///mlflow.db --port $(UI_PORT)
 
 lock: install
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --extra dev pyproject.toml -o requirements.txt

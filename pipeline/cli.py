@@ -89,7 +89,7 @@ for _name, _summary in {**STEPS, **STUDIES}.items():
 @partial(experiment_options, required=False)
 @output_options
 def dashboard_command(host: str, port: int, **options: Any) -> None:
-    """Serve Optuna's dashboard on EXPERIMENT's studies, or on all of the project's storage, to this machine."""
+    """Serve Optuna's dashboard on the studies of EXPERIMENT, or of the project."""
     from pipeline.commands.dashboard import dashboard
 
     if not options["experiment"] and (options["settings"] or options["extra"]):
@@ -128,7 +128,7 @@ def show(data: bool, balancers: bool, **options: Any) -> None:
 @click.argument("what", required=False, metavar="[EXPERIMENT|RUN]")
 @output_options
 def open_command(what: str | None, only_print: bool, **options: Any) -> None:
-    """Open the newest report in the browser: of an experiment, of a run, or of all."""
+    """Open the newest report of EXPERIMENT or RUN in the browser."""
     from pipeline.commands.open import open_report
 
     open_report(what, only_print or options["quiet"], options["json"])
@@ -143,6 +143,22 @@ def why(step: str, **options: Any) -> None:
     from pipeline.commands.why import why as explain
 
     explain(step, as_request(options))
+
+
+@cli.command()
+@click.argument("experiment", required=False)
+@click.option(
+    "--question",
+    default="pipelines",
+    metavar="NAME",
+    help="pipelines, best, decisions, unfinished, failed or trials.",
+)
+@output_options
+def runs(experiment: str | None, question: str, **options: Any) -> None:
+    """Answer a usual question on runs: pipelines, best, decisions, unfinished, failed, trials."""
+    from pipeline.commands.runs import runs as ask
+
+    ask(experiment, question, options["json"])
 
 
 @cli.command()
@@ -259,17 +275,20 @@ def serve(model: str, host: str, port: int, **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("model", metavar="MODEL")
+@click.argument("model")
 @click.option("--onnx", type=click.Path(path_type=Path), metavar="FILE", help="An .onnx file to write.")
 @click.option("--pt2", type=click.Path(path_type=Path), metavar="FILE", help="A .pt2 file of torch.export to write.")
+@click.option(
+    "--docker", type=click.Path(path_type=Path), metavar="FOLDER", help="A folder to write with a Dockerfile."
+)
 @output_options
-def export(model: str, onnx: Path | None, pt2: Path | None, **options: Any) -> None:
-    """Write MODEL, such as models:/digits@champion, as a file for programs without Headway."""
+def export(model: str, onnx: Path | None, pt2: Path | None, docker: Path | None, **options: Any) -> None:
+    """Write MODEL, such as models:/digits@champion, for programs without Headway."""
     from pipeline.commands.export import export as write
 
-    if onnx is None and pt2 is None:
-        raise click.UsageError("Missing option '--onnx' or '--pt2'.")
-    write(model, onnx, pt2, options["quiet"], options["json"])
+    if onnx is None and pt2 is None and docker is None:
+        raise click.UsageError("Missing option '--onnx', '--pt2' or '--docker'.")
+    write(model, onnx, pt2, docker, options["quiet"], options["json"])
 
 
 def main() -> None:

@@ -87,12 +87,22 @@ def _paired(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
 
 def _last(tracker: Any, runs: list[Any]) -> dict[str, dict[str, Any]]:
     """Second minus first of the metrics that both runs have."""
-    before, after = (tracker.metrics(run) for run in runs)
+    before, after = (_at_kept(tracker.metrics(run)) for run in runs)
     return {
         name: {"difference": after[name] - before[name], "interval": None, "pairs": 1}
         for name in sorted(before.keys() & after.keys())
         if not name.endswith(("_ci_low", "_ci_high"))
     }
+
+
+def _at_kept(metrics: dict[str, float]) -> dict[str, float]:
+    """Without the ends of curves: what was kept, which in runs of earlier versions their last points repeat."""
+    from pipeline.steps.runs.curves import BEST
+
+    kept = {name.removeprefix(BEST): value for name, value in metrics.items() if name.startswith(BEST)}
+    if not kept:
+        return metrics
+    return kept | {name: it for name, it in metrics.items() if not name.startswith((BEST, "train/", "validation/"))}
 
 
 def _print(comparison: dict[str, Any]) -> None:

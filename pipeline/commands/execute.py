@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.exit_codes import Stopped
 from pipeline.commands.options import Request
-from pipeline.config import load, project_folder, public, with_values
+from pipeline.commands.show import purpose
+from pipeline.config import Experiment, experiment_files, load, project_folder, public, with_values, without_secrets
 from pipeline.errors import Failure, UserError
 from pipeline.parent_process import end_with_parent
 from pipeline.plugins import add_to_path
+from pipeline.printable import printable
 from pipeline.steps.checks import check
 from pipeline.steps.console import Console
 from pipeline.steps.context import Context
@@ -27,11 +29,14 @@ from pipeline.steps.step import EXPERIMENT_FILE, ordered
 from pipeline.studies import STUDIES, study
 from pipeline.tracking import tags
 from pipeline.tracking.keys import digest
+from pipeline.tracking.links import run_page, whole
 from pipeline.tracking.store import check_store, tracking_uri
 from pipeline.urls import scrubbed
 
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
+
+_LONGEST_TITLE = 80
 
 
 def execute(name: str, request: Request) -> None:
@@ -53,21 +58,24 @@ def execute(name: str, request: Request) -> None:
         check(experiment, project, name, request.arm)
     check_store(tracking_uri(project))
     _end_with_launcher()
+    from pipeline.steps.runs import answer
     from pipeline.tracking.tracker import Tracker
 
-    tracker = Tracker(project, experiment.name)
+    tracker = Tracker(project, experiment.name, f"headway {name} {experiment.name}")
     tracker.end_orphaned_runs()
     console = Console(request.quiet or request.as_json)
     context = Context(
         project, experiment, tracker, console, resume=request.resume, force=request.force,
-        promote=request.promote, command=request.as_command(name),
+        promote=request.promote, command=request.as_command(name), title=_title(name, experiment, request),
     )  # fmt: skip
     with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as parent:
+        _describe_experiment(context)
         settle(context)
         _plan(context, name, request, started)
         parent.params(parameters(context.experiment))
         parent.text(json.dumps(public(context.experiment), indent=1), EXPERIMENT_FILE)
         result = study(name).run(context) if name in STUDIES else run(context, name, request.arm)
+        answer.conclude(context, parent, result)
     _conclude(context, result, request)
 
 
@@ -91,14 +99,36 @@ def _parent(context: Context, name: str, budget_s: float | None) -> Iterator["Ru
     """The pipeline's run, whose status is that of the block."""
     experiment = context.experiment
     key = digest({"command": name, "budget_s": budget_s, "experiment": public(experiment)})
-    run_tags = {tags.STEP: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"}
+    run_tags = {
+        tags.STEP: name, tags.COMMAND: name, tags.EXPERIMENT: experiment.name, tags.KEY: f"parent-{key}"
+    }  # fmt: skip
     resumable = context.resume and not context.tracker.launcher_run
     found = context.tracker.interrupted(run_tags[tags.KEY], here=True) if resumable else None
-    title = experiment.name if name == WHOLE else f"{experiment.name} {name}"
-    run = context.tracker.resume(found.info.run_id) if found else context.tracker.parent(title, run_tags)
+    run = context.tracker.resume(found.info.run_id) if found else context.tracker.parent(context.title, run_tags)
     context.parent = run.id
     with run.outcome_recorded():
         yield run
+
+
+def _describe_experiment(context: Context) -> None:
+    """Describe MLflow's experiment, where it is that of this experiment alone."""
+    from pipeline.steps.runs.answer import described
+
+    experiment, tracker = context.experiment, context.tracker
+    if tracker.experiment().name == experiment.name:
+        file = experiment_files(context.project).get(experiment.name)
+        tracker.describe_experiment(described(context, purpose(file) if file else ""))
+
+
+def _title(name: str, experiment: Experiment, request: Request) -> str:
+    """What the pipeline's run is called: the experiment, the command, and what was set over the experiment's file."""
+    words = [experiment.name, *([] if name == WHOLE else [name])]
+    words += [f"{key.rpartition('.')[2]}={without_secrets(key, it)}" for key, it in request.values.items()]
+    words += [f"arm={request.arm}"] if request.arm else []
+    words += [f"budget={request.budget_s:g}s"] if request.budget_s else []
+    words += [f"forced {it}" for it in sorted(request.force)]
+    title = printable(" ".join(words))
+    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 3]}..."
 
 
 def _plan(context: Context, name: str, request: Request, started: float) -> None:
@@ -163,7 +193,9 @@ def _as_json(context: Context, result: dict[str, Any]) -> dict[str, Any]:
         {"step": done.title, "key": done.key, "run_id": done.run_id, "cached": done.cached, "outputs": str(done.folder)}
         for done in context.done.values()
     ]
-    summary = {"experiment": context.experiment.name, "run_id": context.parent, "steps": steps}
+    summary = {
+        "experiment": context.experiment.name, "run_id": context.parent, "page": _page(context), "steps": steps
+    }  # fmt: skip
     return {**summary, **result, "notes": _fallbacks(context)}
 
 
@@ -180,7 +212,13 @@ def _where_to_look(context: Context, result: dict[str, Any]) -> Iterator[str]:
         yield f"report: {_short(Path(report), context.project)}"
     if model := result.get("model"):
         yield f"model:  {model} (headway predict --model {model} --input FILE --output FILE)"
-    yield "runs:   make ui, then experiment " + context.experiment.name + f", run {context.parent}"
+    served = "" if tracking_uri(context.project).startswith("http") else ", served by make ui"
+    yield f"runs:   {_page(context)} (experiment {context.tracker.experiment().name}{served})"
+
+
+def _page(context: Context) -> str:
+    """The address of the pipeline's own run."""
+    return whole(context.project, run_page(context.tracker.experiment_id, context.parent or ""))
 
 
 def _short(path: Path, project: Path) -> str:

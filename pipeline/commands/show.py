@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 def show_list(as_json: bool) -> None:
     """Print the project's experiments, each with the first line of its file."""
-    purposes = {name: _purpose(path) for name, path in experiment_files(project_folder()).items()}
+    purposes = {name: purpose(path) for name, path in experiment_files(project_folder()).items()}
     if as_json:
-        print(json.dumps([{"experiment": name, "purpose": purpose} for name, purpose in purposes.items()]))
+        print(json.dumps([{"experiment": name, "purpose": it} for name, it in purposes.items()]))
         return
-    for name, purpose in purposes.items():
-        echo(f"{name:24} {purpose}")
+    for name, it in purposes.items():
+        echo(f"{name:24} {it}")
 
 
 def show_balancers(as_json: bool) -> None:
@@ -50,7 +50,7 @@ def show_balancers(as_json: bool) -> None:
     for name, method in Balancing.choices.items():
         settings = ", ".join(f"{key}={value}" for key, value in method.settings().items())
         needs = " and ".join(need.replace("_", " ") for need in method.needs) or "nothing"
-        facts = [f"needs {needs}", f"a step {method.cost:g}x that of equal weights"]
+        facts = [f"needs {needs}", f"a step about {method.cost:g}x one with equal weights"]
         facts += [f"settings {settings}"] if settings else []
         facts += [f"{method.min_tasks} tasks or more"] if method.min_tasks > 1 else []
         facts += [] if method.trainable else ["its defaults are not a good start"]
@@ -144,6 +144,7 @@ def _steps(context: "Context") -> list[dict[str, Any]]:
     return steps
 
 
-def _purpose(path: Path) -> str:
+def purpose(path: Path) -> str:
+    """The first line of an experiment's file, where it is a comment."""
     first = path.read_text(encoding="utf-8", errors="replace").splitlines()[0] if path.stat().st_size else ""
     return first.removeprefix("#").strip() if first.startswith("#") else ""

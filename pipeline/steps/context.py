@@ -23,6 +23,7 @@ class Context:
         tracker: Where runs are tracked.
         console: Shows progress and results.
         parent: Id of the pipeline's run.
+        title: Name of the pipeline's run.
         resume: Go on with interrupted steps.
         force: Names or titles of the steps to run whatever is cached, with all that depends on them.
         promote: Make the new model champion without comparing.
@@ -38,6 +39,7 @@ class Context:
     tracker: "Tracker"
     console: Console
     parent: str | None = None
+    title: str = ""
     resume: bool = False
     force: frozenset[str] = frozenset()
     promote: bool = False

@@ -103,7 +103,8 @@ class Evaluate(Step):
         evaluation.save(folder)
 
         def log(name: str, group: str, tasks: Iterable[str], own: Mapping[str, str], step: Train | None = None) -> None:
-            child = context.tracker.start(f"evaluate {name}", {tags.STEP: self.name, **own}, run.id)
+            named = {tags.STEP: self.name, tags.EXPERIMENT: self.experiment.name}
+            child = context.tracker.start(f"evaluate {name}", {**named, **own}, run.id)
             if step:
                 child.params(step.parameters())
             child.metrics(evaluation.metrics(group, list(tasks)))

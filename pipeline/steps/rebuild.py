@@ -17,7 +17,7 @@ from pipeline.errors import Failure, UserError
 from pipeline.steps.context import Context
 from pipeline.steps.data import ALL_ROWS
 from pipeline.steps.prepare import place
-from pipeline.steps.runs.curves import history
+from pipeline.steps.runs.curves import BEST, history
 from pipeline.steps.step import EXPERIMENT_FILE, KEY_FILE, logged_experiment
 from pipeline.steps.train import HISTORY, WINNERS
 from pipeline.steps.tune import TRIALS
@@ -120,7 +120,9 @@ def _trial(context: Context, run: Any) -> str | None:
     prepared = _prepared(context, run, experiment)
     names = [name for name in run.data.metrics if name.startswith(("train/", "validation/"))]
     before = {name: context.tracker.metric_history(run.info.run_id, name) for name in names}
-    looks = max((len(points) for points in before.values()), default=1) - 1  # the last point repeats the kept look
+    looks = max((len(points) for points in before.values()), default=0)
+    if looks and not any(name.startswith(BEST) for name in run.data.metrics):
+        looks -= 1  # the last point of an earlier version's curves repeats the kept look
     slots = trial_slots(int(run.data.tags[tags.TRIAL_NUMBER]), experiment, prepared)
     state = joined(run.info.run_name, _fit(context, prepared, slots, looks))
     for look, metrics in enumerate(state.history[:looks], start=1):

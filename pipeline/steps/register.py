@@ -8,12 +8,15 @@ import numpy as np
 
 from pipeline.config import Experiment
 from pipeline.data.prepared import Prepared, rows_file
+from pipeline.printable import markdown
 from pipeline.serving.open_model import open_model
 from pipeline.serving.package import log_package
 from pipeline.steps.context import Context
 from pipeline.steps.data import opened
+from pipeline.steps.runs.markdown import link, predicted
 from pipeline.steps.step import KEY_FILE, Step
 from pipeline.tracking import registry, tags
+from pipeline.tracking.links import model_page
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import store_lock
 from pipeline.training.saved import file_of
@@ -24,7 +27,7 @@ _ROWS = 1 << 18
 
 
 def register(
-    context: Context, run: Run, experiment: Experiment, parts: Sequence[tuple[Path, str]], prepare: Step
+    context: Context, run: Run, experiment: Experiment, parts: Sequence[tuple[Path, str]], prepare: Step, why: str
 ) -> None:
     """Log networks as one model of the run, register it, and decide who is champion.
 
@@ -34,6 +37,7 @@ def register(
         experiment: Names the model.
         parts: Of each network, the folder that its training wrote and its slot; together they answer all tasks.
         prepare: Prepared the data that they were trained on.
+        why: They were chosen, in a sentence.
     """
     client, name = context.tracker.client, experiment.name
     files = [(file_of(folder, slot), slot) for folder, slot in parts]
@@ -47,7 +51,8 @@ def register(
             model.model_id,
             run.id,
             {tags.PREPARED: prepare.digest},
-            _description(experiment, prepare),
+            _description(context, experiment, prepare, why, model.model_id),
+            _about(experiment),
         )
         alias, reason = _decide(context, experiment, model.model_uri, present, prepare)
         registry.set_alias(client, name, version, alias, reason)
@@ -78,14 +83,30 @@ def _promoted(present: Any) -> str:
     return f"--promote, not compared with version {present.version}" if present else "there was no champion before"
 
 
-def _description(experiment: Experiment, prepare: Step) -> str | None:
-    """Whose figures the model's are, where every row tests."""
-    if not (replicates := opened(prepare, experiment).replicates):
-        return None
+def _about(experiment: Experiment) -> str:
+    """The description of the registered model."""
     return (
-        "The candidate that validation chose, trained once more on all rows but validation. No row is left to test it: "
-        f"its figures are those of the candidate's {len(replicates)} replicates."
+        f"Answers all tasks of the experiment {markdown(experiment.name)}:\n\n{predicted(experiment.tasks)}\n\n"
+        f"`models:/{experiment.name}@champion` is the version that was best on validation; a new one takes its place "
+        "if it is better on the same rows."
     )
+
+
+def _description(context: Context, experiment: Experiment, prepare: Step, why: str, model_id: str) -> str:
+    """The description of a version: what it answers, why it was chosen, and where its figures are."""
+    data = opened(prepare, experiment)
+    model = context.tracker.client.get_logged_model(model_id)
+    parts = [
+        f"{markdown(why[0].upper() + why[1:])}.",
+        predicted(experiment.tasks, {name: it.classes for name, it in data.tasks.items()}),
+        link("Its metrics on test and validation, and their data", model_page(model.experiment_id, model_id)),
+    ]
+    if data.replicates:
+        parts.append(
+            "The candidate that validation chose, trained once more on all rows but validation. No row is left to test "
+            f"it: its figures are those of the candidate's {len(data.replicates)} replicates."
+        )
+    return "\n\n".join(parts)
 
 
 def _decide(context: Context, experiment: Experiment, uri: str, present: Any, prepare: Step) -> tuple[str, str]:

@@ -51,7 +51,7 @@ class Registering(Step, ABC):
 
         outputs = {it.title: it.outputs for it in self.inputs}
         parts = [(outputs[it["step"]], it["slot"]) for it in choice["networks"]]
-        register(context, run, self.experiment, parts, self._prepare)
+        register(context, run, self.experiment, parts, self._prepare, choice["why"])
 
     def restore(self, context: Context) -> None:
         """Register the model again, if it was deleted or has lost its files; make it champion where that is asked."""

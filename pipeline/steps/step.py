@@ -120,8 +120,9 @@ class Step(ABC):
         return {}
 
     def parameters(self) -> dict[str, Any]:
-        """What its run logs of the experiment, by dotted key."""
-        return parameters(self.experiment)
+        """What its run logs of the experiment, by dotted key: of what is compared that which it reads."""
+        read = self.values()
+        return {key: it for key, it in parameters(self.experiment).items() if key in read}
 
     def folder(self, context: Context) -> Path:
         """Where the outputs go."""

@@ -112,7 +112,7 @@ class Train(Step):
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Train all seeds or replicates, log curves, save weights."""
         from pipeline.analysis.fallbacks import note
-        from pipeline.steps.runs.curves import history, kept
+        from pipeline.steps.runs.curves import best, history, kept
         from pipeline.training import saved
         from pipeline.training.slot import slots_of
 
@@ -128,7 +128,7 @@ class Train(Step):
                 f"{self.title}: {', '.join(lost)} diverged (weights or losses became infinite or beyond 2^64): "
                 "lower training.learning_rate or set training.clip_norm"
             )
-        run.metrics(kept(states), step=max(state.looks for state in states) + 1)
+        run.metrics(best(kept(states), self.experiment))
         saved.save(folder, prepared, slots, states)
         learnt = history(states)
         if found := note(self.experiment.balancing.method, learnt):

@@ -13,11 +13,12 @@ from pipeline.config.load import STORAGE
 from pipeline.steps.context import Context
 from pipeline.steps.data import ALL_ROWS, log_datasets, opened
 from pipeline.steps.device import exactness, on_device
+from pipeline.steps.runs.parameters import parameters
 from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, check_settled, is_forced
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key
-from pipeline.tracking.store import tracking_uri
-from pipeline.urls import redacted, sqlite_file, sqlite_url
+from pipeline.tracking.links import run_page, whole
+from pipeline.urls import sqlite_file, sqlite_url
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -92,12 +93,17 @@ class Tune(Step):
             raise KeyUnknownError(self.title)
         return [it["values"] for it in winners_in(self.outputs)]
 
+    def parameters(self) -> dict[str, Any]:
+        """What every trial has in common, and what is searched."""
+        return parameters(self.experiment)
+
     def tags(self) -> dict[str, str]:
         """Which prepared data are searched on, and for which arm."""
         return {tags.PREPARED: self._prepare.digest} | ({tags.ARM: self._arm} if self._arm else {})
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Bring the study to its number of trials and find the winner of each replicate."""
+        from pipeline.steps.runs.curves import best
         from pipeline.steps.runs.projection import Projection
         from pipeline.tuning.search import Callbacks, search
         from pipeline.tuning.study import describe, table, winners
@@ -107,7 +113,8 @@ class Tune(Step):
         log_datasets(run, prepared, ("train", "validation"))
         study, name = self._study(context)
         run.tags({tags.STUDY: name})
-        where = {"mlflow_run": run.id, "mlflow_store": redacted(tracking_uri(context.project))}
+        page = whole(context.project, run_page(context.tracker.experiment_id, run.id))
+        where = {"mlflow_run": run.id, "mlflow_page": page}
         describe(study, self.experiment, self._arm, where)
         trained = on_device(self.experiment, self._device)
         with (
@@ -123,13 +130,13 @@ class Tune(Step):
         if len(trials) < in_all:
             context.console.detail(f"tuning.timeout cut the study: {len(trials)} of {in_all} trials")
             run.tags({tags.CUT: f"{len(trials)} of {in_all} trials"})
-        best = winners(study, in_all, self.experiment.replicates)
+        found = winners(study, in_all, self.experiment.replicates)
         trials.to_parquet(folder / TRIALS, index=False)
         trials.drop(columns="seconds").to_csv(folder / "trials.csv", index=False)
-        chosen = [_winner(trial) for trial in best]
+        chosen = [_winner(trial) for trial in found]
         (folder / WINNERS).write_text(json.dumps({"study": name, "winners": chosen}, indent=1, sort_keys=True))
-        run.metrics(_means(chosen), step=in_all)
-        run.tags({tags.WINNER: ", ".join(f"trial {trial.number}" for trial in best)})
+        run.metrics(best(_means(chosen), self.experiment))
+        run.tags({tags.WINNER: ", ".join(f"trial {trial.number}" for trial in found)})
         run.artifacts(folder)
 
     def check_size(self, context: Context) -> None:

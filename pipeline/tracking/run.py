@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import mlflow
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from pipeline.errors import Failure, UserError
 from pipeline.store_keys import keys_of
@@ -59,9 +61,14 @@ class Run:
             points = [point for point in points if point.step not in self._steps(point.key)]
         self._send([], points)
 
-    def fill(self, params: Mapping[str, Any], rows: Sequence[Mapping[str, float]]) -> None:
-        """Log all parameters and curves of a run that has none yet, in one call if they fit."""
-        self._send(_params(params), _points(rows))
+    def fill(
+        self,
+        params: Mapping[str, Any],
+        rows: Sequence[Mapping[str, float]],
+        values: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """Log all parameters, curves and single values of a run that has none yet, in one call if they fit."""
+        self._send(_params(params), [*_points([values], 0), *_points(rows)])
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
@@ -74,6 +81,27 @@ class Run:
     def text(self, content: str, name: str) -> None:
         """Log a text as an artifact."""
         self.client.log_text(self.id, content, name)
+
+    def artifact(self, file: Path) -> None:
+        """Log a file as an artifact."""
+        self.client.log_artifact(self.id, str(file))
+
+    def describe(self, text: str) -> None:
+        """Describe the run, in Markdown."""
+        self.tags({MLFLOW_RUN_NOTE: text})
+
+    def rename(self, name: str) -> None:
+        """Give the run another name."""
+        self.client.update_run(self.id, name=name)
+
+    def datasets(self, inputs: Sequence[DatasetInput]) -> None:
+        """Log data sets that other runs have read, each once."""
+        if inputs:
+            self.client.log_inputs(self.id, list({(it.dataset.name, it.dataset.digest): it for it in inputs}.values()))
+
+    def model(self, model_id: str) -> None:
+        """Log that a model came of the run."""
+        self.client.log_outputs(self.id, [LoggedModelOutput(model_id, step=0)])
 
     def dataset(self, name: str, digest: str, source: str, context: str) -> None:
         """Log a data set that the run reads: its digest (at most 36 characters), source and context."""

@@ -1,6 +1,7 @@
-"""Names of the tags that Headway sets on runs; `PROJECT` is one of an experiment."""
+"""Names of the tags that Headway sets on runs; `PROJECT` is one of an experiment, `COMMAND` of pipelines' own runs."""
 
 STEP = "headway.step"
+COMMAND = "headway.command"
 ROLE = "headway.role"
 TASK = "headway.task"
 ARM = "headway.arm"

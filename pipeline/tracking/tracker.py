@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import mlflow
-from mlflow.entities import Run as Stored, RunInfo, RunStatus, ViewType
+from mlflow.entities import Experiment, Run as Stored, RunInfo, RunStatus, ViewType
 from mlflow.store.entities import PagedList
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from pipeline.errors import Failure, UserError
 from pipeline.sqlite import reason
 from pipeline.tracking import process
 from pipeline.tracking.run import METRIC_NAMES, Run, milliseconds
+from pipeline.tracking.source import source_tags
 from pipeline.tracking.store import ready_store, store_lock, tracking_uri, use_write_ahead_log
-from pipeline.tracking.tags import KEY, OUTCOME, OUTPUTS, PROCESS
+from pipeline.tracking.tags import KEY, OUTCOME, OUTPUTS, PROCESS, ROLE
 from pipeline.urls import redacted
 
 _PAGE = 1000
@@ -34,14 +35,16 @@ class Tracker:
     Args:
         project: The project folder.
         experiment: Name of the MLflow experiment; under a launcher that of the launcher's run. None to read only.
+        command: What was called, such as `headway run digits`: the source of new runs.
 
     Raises:
         UserError: MLFLOW_RUN_ID names no run that can be continued.
         Failure: The store cannot be used.
     """
 
-    def __init__(self, project: Path, experiment: str | None) -> None:
+    def __init__(self, project: Path, experiment: str | None, command: str = "") -> None:
         uri = tracking_uri(project)
+        self._source = source_tags(project, command) if command else {}
         mlflow.set_tracking_uri(uri)
         self.launcher_run = os.environ.pop("MLFLOW_RUN_ID", None)
         with store_lock(project, "mlflow"):  # MLflow's schema code must not run in two processes at once
@@ -57,7 +60,7 @@ class Tracker:
 
     def start(self, name: str, tags: Mapping[str, str], parent: str | None = None, at: datetime | None = None) -> Run:
         """Start a run under a parent, now or at a given time."""
-        all_tags = dict(tags) | {MLFLOW_RUN_NAME: name, PROCESS: process.identity()}
+        all_tags = dict(self._source) | dict(tags) | {MLFLOW_RUN_NAME: name, PROCESS: process.identity()}
         if parent:
             all_tags[MLFLOW_PARENT_RUN_ID] = parent
         experiment = self._experiments.get(parent or "", self.experiment_id)
@@ -98,17 +101,20 @@ class Tracker:
                 return run
         return None
 
-    def runs(self, where: str = "") -> Iterator[Stored]:
-        """Runs of all experiments that are not deleted, newest first."""
+    def runs(self, where: str = "", order_by: str = "") -> Iterator[Stored]:
+        """Runs of all experiments that are not deleted, newest first, or in an order such as `metrics.loss DESC`."""
+        order = [*([order_by] if order_by else []), "attributes.start_time DESC"]
         experiments = [
             found.experiment_id
             for found in _pages(lambda token: self.client.search_experiments(max_results=_PAGE, page_token=token))
         ]
         return _pages(
-            lambda token: self.client.search_runs(
-                experiments, where, ViewType.ACTIVE_ONLY, _PAGE, ["attributes.start_time DESC"], token
-            )
+            lambda token: self.client.search_runs(experiments, where, ViewType.ACTIVE_ONLY, _PAGE, order, token)
         )
+
+    def children(self, run_id: str, role: str) -> Iterator[Stored]:
+        """A run's children of a role."""
+        return self.runs(f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}' and tags.`{ROLE}` = '{role}'")
 
     def get(self, run_id: str) -> Stored | None:
         """The run with an ID; None if it is missing or deleted."""
@@ -129,6 +135,15 @@ class Tracker:
                 self.client.set_terminated(run.info.run_id, "KILLED")
                 count += 1
         return count
+
+    def experiment(self) -> Experiment:
+        """MLflow's experiment to which new runs belong: under a launcher another than one of the experiment's name."""
+        return self.client.get_experiment(self.experiment_id)
+
+    def describe_experiment(self, text: str) -> None:
+        """Describe the experiment, unless someone has."""
+        if MLFLOW_RUN_NOTE not in self.experiment().tags:
+            self.client.set_experiment_tag(self.experiment_id, MLFLOW_RUN_NOTE, text)
 
     def _experiment(self, project: Path, name: str, uri: str) -> str:
         """ID of the launcher's experiment, or of the one of a name, which is created or restored."""

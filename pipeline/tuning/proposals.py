@@ -20,7 +20,7 @@ from pipeline.training.slot import replicate_of
 from pipeline.tuning import samplers
 from pipeline.tuning.in_memory import study_of
 from pipeline.tuning.space import conditional, distributions, drawn, resolve, trial_experiment, written
-from pipeline.tuning.study import BATCH, REPLICATE, VALUES, shares
+from pipeline.tuning.study import BATCH, REPLICATE, VALUES
 
 
 def batch_at(trials: Sequence[FrozenTrial], start: int, experiment: Experiment) -> range:
@@ -70,8 +70,7 @@ def _proposed(trials: Sequence[FrozenTrial], experiment: Experiment, number: int
         params={name: params[name] for name in searched},
         distributions=searched,
         user_attrs=({BATCH: [batch.start, batch.stop]} if number == batch.start else {})
-        | {REPLICATE: replicate, VALUES: values}
-        | shares(values),
+        | {REPLICATE: replicate, VALUES: values},
     )
 
 

@@ -34,7 +34,7 @@ from pipeline.tuning.proposals import ask, batch_at
 from pipeline.tuning.pruners import PRUNERS, Curves
 from pipeline.tuning.space import trial_experiment
 from pipeline.tuning.storage import storage_failures
-from pipeline.tuning.study import ERROR, FOLDS, METRICS, REASON, UNMEASURED, VALUES
+from pipeline.tuning.study import ERROR, FOLDS, METRICS, REASON, UNMEASURED, VALUES, shares
 from pipeline.tuning.writer import TrialWriter
 
 _RESUMABLE = (Failure, OSError, MemoryError, StorageInternalError)
@@ -151,7 +151,11 @@ class _Search:
 
     def _finish(self, unfinished: Mapping[int, FrozenTrial], final: Mapping[int, SlotState]) -> None:
         """Record trials as complete with the kept objective, or as pruned with the last intermediate one."""
-        self.writer.attributes([(trial, _attributes(final[number])) for number, trial in unfinished.items()])
+        attributes = [
+            (trial, _attributes(final[number]) | shares(trial.user_attrs[VALUES]))
+            for number, trial in unfinished.items()
+        ]
+        self.writer.attributes(attributes)
         for number, trial in unfinished.items():
             state = final[number]
             if _is_complete(state):

@@ -30,7 +30,7 @@ REPLICATE = "headway.replicate"
 VALUES = "trial.values"
 """Attribute of a trial: the experiment's values that it tries, by dotted key."""
 SHARE = "weight/"
-"""What the attributes of a trial begin with that are its task weights, for people; `VALUES` has all digits."""
+"""What those attributes of a finished trial begin with that are its task weights, for people."""
 METRICS = "trial.metrics"
 """Attribute of a finished trial: the metrics of its kept validation."""
 FOLDS = "trial.folds"
@@ -44,7 +44,10 @@ UNMEASURED = "unmeasured"
 
 _DIFFERENCES = 5
 _MOST_LISTED = 12
-_WEIGHTS = f"{SHARE}TASK of a trial is its weight as trained; {WEIGHTS}/TASK is where the sampler drew it, exp(-x)"
+_WEIGHTS = (
+    f"a trial's {SHARE}TASK is the task's weight as trained; {WEIGHTS}/TASK is the sampler's coordinate for it, larger "
+    "for a smaller weight"
+)
 
 
 def open_study(name: str, url: str, lock: Path) -> Study:
@@ -102,6 +105,7 @@ def shares(values: Mapping[str, Any]) -> dict[str, float]:
     """The weights among a trial's values as attributes, to four digits; they sum to the number of tasks, as trained.
 
     What a sampler proposes for a weight are coordinates u of a unit cube, which fall as the weight -log(u) grows.
+    `VALUES` has all digits.
     """
     return {f"{SHARE}{task}": float(f"{weight:.4g}") for task, weight in values.get(WEIGHTS, {}).items()}
 

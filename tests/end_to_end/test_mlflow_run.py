@@ -36,7 +36,7 @@ def test_the_launchers_run_is_the_parent_and_its_parameters_stay(
     done = launch(project, "-e", "tune", "-P", "experiment=debug", "-P", "trials=2", "-P", "training.epochs=1")
     assert done.returncode == 0, done.stderr
     found = runs(project)
-    top = found["debug tune"]
+    top = found["debug tune epochs=1 trials=2"]
     assert top.data.params["trials"] == "2"
     assert top.data.params["training.epochs"] == "1"
     assert top.info.status == "FINISHED"

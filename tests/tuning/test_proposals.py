@@ -1,6 +1,5 @@
 """What trials are asked for: no training, made-up values."""
 
-import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -123,14 +122,3 @@ def test_tpe_learns_a_conditional_parameter() -> None:
     late = [trial.params[MOMENTUM] for trial in trials[32:] if MOMENTUM in trial.params]
     assert len(late) > 8
     assert sum(abs(it - 0.8) < 0.2 for it in late) > 0.7 * len(late)
-
-
-@pytest.mark.parametrize("sampler", ["tpe", "qmc"])
-def test_a_trials_weights_stand_in_its_attributes_as_trained(sampler: str) -> None:
-    trials = asked_conditionally(sampler)
-    searched = [it for it in trials if "balancing.weights/digit" in it.params]
-    assert 0 < len(searched) < len(trials)
-    for trial in trials:
-        told = {name.removeprefix("weight/"): it for name, it in trial.user_attrs.items() if name.startswith("weight/")}
-        drawn = {name.split("/")[1]: -math.log(it) for name, it in trial.params.items() if "/" in name}
-        assert told == pytest.approx({task: 3 * x / sum(drawn.values()) for task, x in drawn.items()}, rel=1e-3)

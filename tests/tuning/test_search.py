@@ -1,3 +1,4 @@
+import math
 import shutil
 import threading
 from collections.abc import Sequence
@@ -36,6 +37,16 @@ def test_a_study_has_as_many_trials_as_asked_for_and_a_winner(reference: Study) 
     assert best.value == frame.loc[frame["state"] == "COMPLETE", "value"].max()
     weights = frame[[column for column in frame if str(column).startswith("balancing.weights.")]]
     assert weights.sum(axis=1).tolist() == pytest.approx([3.0] * 12)
+
+
+def test_a_finished_trials_weights_stand_in_its_attributes_as_trained_and_what_was_proposed_stays(
+    reference: Study,
+) -> None:
+    for trial in reference.trials:
+        told = {name.removeprefix("weight/"): it for name, it in trial.user_attrs.items() if name.startswith("weight/")}
+        drawn = {name.split("/")[1]: -math.log(it) for name, it in trial.params.items() if "/" in name}
+        assert len(told) == 3
+        assert told == pytest.approx({task: 3 * x / sum(drawn.values()) for task, x in drawn.items()}, rel=1e-3)
 
 
 def test_a_complete_trial_has_the_kept_epochs_value_and_a_pruned_one_its_last(reference: Study) -> None:

@@ -48,7 +48,7 @@ class ConstantModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, I] -> [B, E]."""
-        return self.gates.expand(len(x), -1)
+        return self.gates.expand(x.size(0), -1)
 
 
 @dataclass
@@ -113,7 +113,7 @@ class SelectionModule(nn.Module):
             for bit in bits:
                 shares = torch.cat([shares * (1.0 - bit), shares * bit])
             gates = gates + weight * shares
-        return gates.expand(len(x), -1)
+        return gates.expand(x.size(0), -1)
 
 
 @dataclass

@@ -50,7 +50,7 @@ def _matrix(rows: pd.DataFrame, classes: pd.Series) -> Figure:
         numbers = [[f"{value:.0f}" if value >= 0.5 else "" for value in row] for row in shown]
         colours = ((0, see_through(ink, 0.0)), (1, see_through(ink, 0.85)))
         add_cells(figure, pd.DataFrame(shown, classes, classes), (0, most), colours, numbers, said)
-    figure.update_xaxes(type="category", tickangle=-45 if max(map(len, names)) > 3 else 0, title={"text": "answered"})
+    figure.update_xaxes(type="category", title={"text": "answered"})
     figure.update_yaxes(type="category", autorange="reversed", title={"text": "true"})
     styled(figure, height=min(220 + 24 * len(names), 640), legend=False)
     return figure.update_xaxes(showgrid=False).update_yaxes(showgrid=False)

@@ -1,5 +1,6 @@
 """Time and cost: what an answer costs, and where the time of the pipeline went."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -8,18 +9,29 @@ from pipeline.analysis.measured import Measured
 from pipeline.reports.figures.figure import Figure
 from pipeline.reports.figures.style import BLUE, FAINT, MUTED, Panel, marks, styled, text
 
-_COSTS = {
-    "parameters": ("Parameters", "{:,.0f}", "trained values, all networks"),
-    "latency_ms": ("Latency of one row", "{:.3f}", "milliseconds, CPU time of one thread"),
-    "rows_per_second": ("Throughput in batches of 256", "{:,.0f}", "rows a second, CPU time of one thread"),
+
+def _three_digits(value: float) -> str:
+    """No time is known better.
+
+    >>> _three_digits(0.14349), _three_digits(4119265.6)
+    ('0.143', '4,120,000')
+    """
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:g}"
+
+
+_COSTS: Mapping[str, tuple[str, Callable[[float], str], str]] = {
+    "parameters": ("Parameters", "{:,.0f}".format, "trained values, all networks"),
+    "latency_ms": ("Latency of one row", _three_digits, "milliseconds"),
+    "rows_per_second": ("Throughput in batches of 256", _three_digits, "rows a second"),
 }
 _ENDS = {
     "latency_ms": ("latency_low_ms", "latency_high_ms"),
     "rows_per_second": ("rows_per_second_low", "rows_per_second_high"),
 }
 _READ = (
-    "Medians of repeats that took turns, with their middle four fifths: where these overlap, no difference was "
-    "measured. Networks of the same shapes are measured once."
+    "CPU time: medians of repeats that took turns, with their middle four fifths. Where these overlap, no difference "
+    "was measured. Networks of the same shapes are measured once."
 )
 
 _MOST_STEPS = 30
@@ -33,22 +45,21 @@ def latency(costs: pd.DataFrame, candidate: str) -> Measured:
 
 def cost_bars(costs: pd.DataFrame) -> list[Panel]:
     """Parameters, latency and throughput of each candidate answering all tasks; times with their spread."""
-    return [_bars(costs, *described) for described in _COSTS.items()]
+    return [_bars(costs, column, *about) for column, about in _COSTS.items()]
 
 
-def _bars(costs: pd.DataFrame, column: str, about: tuple[str, str, str]) -> Panel:
-    title, form, unit = about
+def _bars(costs: pd.DataFrame, column: str, title: str, form: Callable[[float], str], unit: str) -> Panel:
     names, values = costs["candidate"], costs[column]
-    said, more = [form.format(it) for it in values], {}
+    shown, more = [form(it) for it in values], dict[str, Any]()
+    said = shown
     if (ends := _ENDS.get(column)) is not None:
         low, high = (costs[end] for end in ends)
-        said = [
-            f"{it} ({form.format(down)} to {form.format(up)})" for it, down, up in zip(said, low, high, strict=True)
-        ]
+        said = [f"{it} ({form(down)} to {form(up)})" for it, down, up in zip(shown, low, high, strict=True)]
         bars = {"array": high - values, "arrayminus": values - low, "color": MUTED, "thickness": 1.5, "width": 4}
         more = {"error_x": {"type": "data", "symmetric": False, **bars}}
     colours = [it.colour for it in marks(names).values()]
-    figure = _listed(values, names, colours, "%{text}", "%{text}", 80 + 34 * len(costs), unit, text=said, **more)
+    own = {"text": shown, "customdata": said} | more
+    figure = _listed(values, names, colours, "%{text}", "%{customdata}", 80 + 34 * len(costs), unit, **own)
     alt = ", ".join(f"{name} {it}" for name, it in zip(names, said, strict=True))
     return Panel(title, figure, _READ if column == "latency_ms" else "", alt=f"{unit}: {alt}.")
 

@@ -50,5 +50,5 @@ def _bars(task: Mapping[str, Any], order: list[int]) -> Figure:
             customdata=[counts[place] for place in order],
             hovertemplate="%{x} in " + split + ": %{customdata:,} rows, %{y:.1f} %<extra></extra>",
         )
-    figure.update_xaxes(type="category", tickangle=-45 if max(map(len, names)) > 3 else 0)
+    figure.update_xaxes(type="category")
     return styled(figure, height=280, y="percent of the split")

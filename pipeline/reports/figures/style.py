@@ -146,8 +146,9 @@ def styled(figure: Figure, height: int = 300, x: str = "", y: str = "", legend: 
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": BLUE},
         dragmode=False,  # a finger that scrolls the page must not zoom
     )
-    axis = {"automargin": True, "gridcolor": FAINT, "zerolinecolor": FAINT, "linecolor": FAINT, "tickcolor": FAINT}
-    figure.update_xaxes(**axis)
+    axis = {"gridcolor": FAINT, "zerolinecolor": FAINT, "linecolor": FAINT, "tickcolor": FAINT}
+    axis |= {"ticklabeloverflow": "allow"}  # the page makes room for all labels
+    figure.update_xaxes(**axis, autotickangles=[0, 90])  # what is aslant is no word when it is printed
     figure.update_yaxes(**axis)
     if x:
         figure.update_xaxes(title={"text": x, "standoff": 6})

@@ -1,17 +1,15 @@
 """Exporting a registered model: one file, which is kept only where it answers as the original does."""
 
 import importlib.metadata
-import importlib.util
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlflow
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -23,12 +21,12 @@ from pipeline.serving.export.agreement import disagreement
 from pipeline.serving.export.examples import ROWS, Example, example
 from pipeline.serving.export.program import PREFERENCE, Input, Program
 from pipeline.serving.export.traced import quiet, traced
-from pipeline.serving.open_model import open_network
+from pipeline.serving.open_model import OpenModel, open_network
 from pipeline.serving.specification import Specification
 from pipeline.tracking.registry import version_of
 
-_ONNX = ("onnx", "onnxruntime", "onnxscript")
-_FORMATS = {"onnx": ".onnx", "pt2": ".pt2"}
+Answer = Callable[[Path, Mapping[str, Tensor], Mapping[str, list[str]]], Mapping[str, np.ndarray]]
+"""What a file answers, by output, to the tensors of a program's inputs, and to the texts that stand for codes."""
 
 
 class Exported(NamedTuple):
@@ -51,36 +49,18 @@ class Opened(NamedTuple):
     """A model to export.
 
     Attributes:
-        network: The original.
+        original: It.
         spec: Its specification.
         program: What is exported.
         examples: Rows to compare it on, by source.
         about: What is said of it in the file.
     """
 
-    network: Any
+    original: OpenModel
     spec: Specification
     program: Program
     examples: Mapping[str, Example]
     about: dict[str, str]
-
-
-def check(form: str, path: Path) -> None:
-    """Check that a file of a format, `onnx` or `pt2`, can be written there.
-
-    Raises:
-        UserError: Its suffix or its folder is wrong.
-        Failure: A package is not installed.
-    """
-    suffix = _FORMATS[form]
-    if path.suffix != suffix:
-        raise UserError(f"--{form} {path}: its name must end in {suffix}")
-    if path.is_dir():
-        raise UserError(f"--{form} {path}: is a folder; name a file")
-    if not path.parent.is_dir():
-        raise UserError(f"--{form} {path}: no folder {path.parent}; make it first")
-    if form == "onnx" and (missing := [name for name in _ONNX if importlib.util.find_spec(name) is None]):
-        raise Failure(f"--onnx needs the package {missing[0]}: pip install 'headway[onnx]'")
 
 
 def opened(uri: str) -> Opened:
@@ -101,7 +81,7 @@ def opened(uri: str) -> Opened:
     named = {"model": uri, "model_id": str(model.metadata.model_id)}
     if version := version_of(mlflow.MlflowClient(), uri):
         named |= {"name": version.name, "version": str(version.version)}
-    return Opened(model.unwrap_python_model(), spec, program, examples, named | _about(spec, program))
+    return Opened(model, spec, program, examples, named | _about(spec, program))
 
 
 def write_onnx(model: Opened, path: Path) -> Exported:
@@ -115,7 +95,7 @@ def write_onnx(model: Opened, path: Path) -> Exported:
     onnx_file.completed(made, model.program, model.spec, model.about)
 
     def write(partial: Path) -> None:
-        import onnx
+        import onnx  # an extra's
 
         onnx.checker.check_model(made, full_check=True)
         onnx.save(made, partial)
@@ -133,6 +113,7 @@ def write_torch(model: Opened, path: Path) -> Exported:
         Failure: As in `write_onnx`.
     """
     made = traced(model.program, lambda program: program)
+    made.graph.eliminate_dead_code()  # torch cannot read back operations that answer nothing
 
     def write(partial: Path) -> None:
         with partial.open("wb") as file:
@@ -146,40 +127,42 @@ def write_torch(model: Opened, path: Path) -> Exported:
     return _kept(model, path, write, answer)
 
 
-def _kept(model: Opened, path: Path, write: Any, answer: Any) -> Exported:
+def _kept(model: Opened, path: Path, write: Callable[[Path], None], answer: Answer) -> Exported:
     """Write a file beside its place, compare it with the original, and only then move it there."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with quiet():
             write(partial)
-        difference = max(_difference(model, partial, answer, rows) for rows in (ROWS, 1))
+            difference = max(_difference(model, partial, answer, rows) for rows in (ROWS, 1))
         size = partial.stat().st_size
         partial.replace(path)
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror or error}") from None
+    except Failure:
+        raise
+    except Exception as error:  # writers and readers of files raise whatever they meet
+        raise Failure(f"{path} cannot be written and read back: {first_line(error)}; no file was written") from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
     return Exported(path, size, difference, ROWS)
 
 
-def _difference(model: Opened, partial: Path, answer: Any, rows: int) -> float:
-    """The largest difference on the first rows of each source."""
+def _difference(model: Opened, partial: Path, answer: Answer, rows: int) -> float:
+    """The largest difference on the first rows of each source, and by the model's own preference and another."""
     tensors = {name: it[:rows] for example in model.examples.values() for name, it in example.tensors.items()}
     texts = {name: it[:rows] for example in model.examples.values() for name, it in example.texts.items()}
-    asked = [{}, {PREFERENCE: [*range(1, len(model.spec.preference["tasks"]) + 1)]}] if model.spec.preference else [{}]
-    found = []
+    asked, found = [dict[str, list[float]]()], list[float]()
+    if model.spec.preference:
+        tasks = len(model.spec.preference["tasks"])
+        asked = [{PREFERENCE: it} for it in (model.spec.preference["shares"], [*range(1, tasks + 1)])]
     for params in asked:
-        shares = params.get(PREFERENCE) or model.spec.preference.get("shares")
-        own = {PREFERENCE: torch.tensor(shares, dtype=torch.float32)} if shares else {}
-        with quiet():
-            answers = answer(partial, tensors | own, texts)
+        shares = {name: torch.tensor(it, dtype=torch.float32) for name, it in params.items()}
+        answers = answer(partial, tensors | shares, texts)
         for name, it in model.examples.items():
-            wanted: pd.DataFrame = model.network.predict(
-                None, it.frame[:rows], {"preference": shares} if shares else None
-            )
-            tasks = {task: about for task, about in model.spec.tasks.items() if about.source == name}
-            found += [disagreement(task, about, wanted, answers) for task, about in tasks.items()]
+            wanted = model.original.predict(it.frame[:rows], params)
+            own = {task: about for task, about in model.spec.tasks.items() if about.source == name}
+            found += [disagreement(task, about, wanted, answers) for task, about in own.items()]
     return max(found)
 
 

@@ -8,11 +8,19 @@ import pandas as pd
 
 from pipeline.analysis.metrics import bounds_of
 from pipeline.analysis.statistics.intervals import Estimate
+from pipeline.kinds import kind_of
 from pipeline.throttle import Throttle
+from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
 from pipeline.training.slot import SlotState
 
 if TYPE_CHECKING:
+    from pipeline.config import Experiment
     from pipeline.tracking.run import Run
+
+BEST = "best/"
+"""How the names of what was kept begin: curves end with the last look."""
+
+_ENDS = ("_ci_low", "_ci_high")
 
 
 class Live:
@@ -65,16 +73,29 @@ def history(states: Sequence[SlotState]) -> pd.DataFrame:
 
 
 def at_look(states: Sequence[SlotState], look: int) -> dict[str, float]:
-    """The slots' mean metrics at a look, with intervals over slots where there are several.
+    """The slots' mean metrics at a look; their intervals are those of what is kept.
 
     A slot that had stopped by then counts with the look it keeps: with what it would be used for.
     """
-    return summary([state.history[look - 1] if look <= state.looks else state.best for state in states])
+    found = summary([state.history[look - 1] if look <= state.looks else state.best for state in states])
+    return in_order({key: value for key, value in found.items() if not key.endswith(_ENDS)})
+
+
+def in_order(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics in the order in which they matter: the objective, others of validation, those of training."""
+    return dict(sorted(metrics.items(), key=lambda it: (it[0] != OBJECTIVE, not it[0].startswith("validation/"))))
 
 
 def kept(states: Sequence[SlotState]) -> dict[str, float]:
     """The slots' mean metrics at the looks they keep, with intervals."""
     return summary([state.best for state in states])
+
+
+def best(metrics: Mapping[str, float], experiment: "Experiment") -> dict[str, float]:
+    """Of metrics that were kept those that decide, under names of their own: the objective and each task's primary."""
+    primary = (f"validation/{task}/{kind_of(it.kind).primary}" for task, it in experiment.tasks.items())
+    wanted = {f"{key}{end}" for key in (OBJECTIVE, STANDARD_ERROR, *primary) for end in ("", *_ENDS)}
+    return {f"{BEST}{key}": value for key, value in metrics.items() if key in wanted}
 
 
 def summary(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:

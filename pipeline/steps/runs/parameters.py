@@ -1,10 +1,12 @@
 """An experiment as the parameters of a run: the same keys whether weights are equal, given or searched.
 
-They are what a reader compares: the rest is at its defaults and stands in the run's `experiment.json`.
+They are what a reader compares: the rest is at its defaults, or says what the tasks and data are, and stands in the
+run's `experiment.json`.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,14 +14,23 @@ from pipeline.config import Experiment, flatten, public
 from pipeline.data.tables.columns import counted
 
 _OF_TASKS = ("balancing.weights", "balancing.preference")
+_OF_NETWORKS = ("seed", "precision", "tasks.", "model.", "balancing.", "training.")
+_NAMES = re.compile(r"name|tasks\.[^.]+\.(kind|source|label)")  # which every experiment gives
 _TRAINING = ("batch_size", "optimizer", "learning_rate", "weight_decay", "schedule")
 
 
 def parameters_of(experiments: Sequence[Experiment]) -> dict[str, Any]:
     """Those of several networks: where they differ in a value it is a list, in their order."""
-    every = [parameters(it) for it in experiments]
+    every = [of_network(it) for it in experiments]
     found = {key: [it.get(key) for it in every] for key in dict.fromkeys(key for it in every for key in it)}
     return {key: its[0] if all(it == its[0] for it in its) else its for key, its in found.items()}
+
+
+def of_network(experiment: Experiment) -> dict[str, Any]:
+    """Those of training one network; what is searched is among them whatever it is."""
+    searched = experiment.tuning.space if experiment.tuning else {}
+    every = parameters(experiment)
+    return {key: it for key, it in every.items() if key.startswith((*_OF_NETWORKS, *searched))}
 
 
 def parameters(experiment: Experiment) -> dict[str, Any]:
@@ -30,12 +41,16 @@ def parameters(experiment: Experiment) -> dict[str, Any]:
     balancing, tasks = experiment.balancing, list(experiment.tasks)
     wanted = _compared(experiment)
     every = flatten(_in_short(experiment))
-    values = {key: it for key, it in every.items() if key in wanted and not key.startswith(_OF_TASKS)}
+    values = {key: it for key, it in every.items() if key in wanted and not _is_told_elsewhere(key)}
     if balancing.weighted:
         values |= {f"balancing.weights.{task}": weight for task, weight in balancing.normalised(tasks).items()}
     if balancing.takes_preference:
         values |= {f"balancing.preference.{task}": share for task, share in balancing.default_preference(tasks).items()}
     return values
+
+
+def _is_told_elsewhere(key: str) -> bool:
+    return key.startswith(_OF_TASKS) or _NAMES.fullmatch(key) is not None
 
 
 def _compared(experiment: Experiment) -> set[str]:

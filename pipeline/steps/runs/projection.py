@@ -7,9 +7,12 @@ from typing import Any
 from pipeline.config import Experiment
 from pipeline.steps.console import Bar
 from pipeline.steps.context import Context
-from pipeline.steps.runs.parameters import parameters
+from pipeline.steps.runs.parameters import of_network
 from pipeline.tracking import tags
 from pipeline.tracking.run import Run
+
+_MOST_METRICS, _MOST_KEPT = 22, 11
+"""A study's trials stand side by side in a table, of which nobody reads a hundred columns; Optuna has all."""
 
 _STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
@@ -53,6 +56,7 @@ class Projection:
 
     def trial(self, trial: Any, state: Any, tried: Experiment) -> None:
         """Write one finished trial, and the experiment that it tries."""
+        from pipeline.steps.runs.curves import best, in_order
         from pipeline.tuning.study import REASON, VALUES
 
         if state.status == "finished":
@@ -71,11 +75,10 @@ class Projection:
         child = self._context.tracker.start(
             f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
         )
-        curves = state.history  # MLflow shows the last point of a curve: that of the kept look
-        if state.history and state.best != state.history[-1]:
-            curves = [*state.history, state.best]
+        kept = dict(list(best(state.best, tried).items())[:_MOST_KEPT]) if state.history else {}
+        curves = [dict(list(in_order(it).items())[: _MOST_METRICS - len(kept)]) for it in state.history]
         as_written = tried.model_copy(update={"device": self._experiment.device})  # trained on the one it stands for
-        child.fill(parameters(as_written), curves)
+        child.fill(of_network(as_written), curves, kept)
         child.end(_STATUS[trial.state.name], trial.datetime_complete)
 
     def _show(self, done: int) -> None:

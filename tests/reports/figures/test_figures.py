@@ -86,12 +86,12 @@ def test_times_have_their_spread_and_counts_have_none() -> None:
     costs = DATA.costs.assign(latency_ms=0.2, latency_low_ms=0.15, latency_high_ms=0.3).head(2)
     parameters, row, batch = (by_plotly(panel.figure).data[0] for panel in cost_bars(costs))
     assert parameters.error_x.array is None
-    assert row.text[0] == "0.200 (0.150 to 0.300)"
+    assert (row.text[0], row.customdata[0]) == ("0.2", "0.2 (0.15 to 0.3)")
     np.testing.assert_allclose([row.error_x.arrayminus, row.error_x.array], [[0.05] * 2, [0.1] * 2])
     np.testing.assert_allclose([batch.error_x.arrayminus, batch.error_x.array], [[1e4] * 2, [1e4] * 2])
     panel = cost_bars(costs)[1]
-    assert "Medians of repeats" in panel.sentence
-    assert f"{costs['candidate'][1]} 0.200 (0.150 to 0.300)" in panel.described
+    assert "medians of repeats" in panel.sentence
+    assert f"{costs['candidate'][1]} 0.2 (0.15 to 0.3)" in panel.described
 
 
 def test_steps_without_any_are_left_out_and_cached_ones_are_explained() -> None:

@@ -4,18 +4,19 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import Experiment
-from pipeline.steps.runs.parameters import parameters, parameters_of
+from pipeline.config import Experiment, experiment_files, load
+from pipeline.steps.runs.parameters import of_network, parameters, parameters_of
+from pipeline.steps.runs.projection import _MOST_METRICS
 from pipeline.tuning.space import trial_experiment
+from tests.conftest import REPOSITORY
 
 TASKS = {"digit": {"kind": "multiclass", "source": "digits"}, "parity": {"kind": "binary", "source": "digits"}}
 ALWAYS = {
-    "name", "seed", "model.sharing.kind", "model.head.kind", "model.trunk.kind", "model.trunk.dropout",
+    "seed", "model.sharing.kind", "model.head.kind", "model.trunk.kind", "model.trunk.dropout",
     "model.trunk.widths", "model.trunk.activation", "model.trunk.norm", "model.trunk.embedding", "training.updates",
     "training.batch_size", "training.optimizer", "training.learning_rate", "training.weight_decay", "training.schedule",
     "balancing.method", "balancing.weights.digit", "balancing.weights.parity",
 }  # fmt: skip
-OF_TASKS = {f"tasks.{task}.{name}" for task in TASKS for name in ("kind", "source")}
 
 
 def experiment(**values: Any) -> Experiment:
@@ -23,7 +24,7 @@ def experiment(**values: Any) -> Experiment:
 
 
 def test_what_is_at_its_default_is_left_out() -> None:
-    assert set(parameters(experiment(tuning=None))) - {"tuning"} == ALWAYS | OF_TASKS
+    assert set(parameters(experiment(tuning=None))) - {"tuning"} == ALWAYS
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,21 @@ def test_trials_have_the_keys_of_the_experiment_that_they_search() -> None:
     space = {"training.learning_rate": {"float": [0.1, 0.2]}, "balancing.weights": "simplex"}
     whole = experiment(tuning={"space": space})
     values = {"training.learning_rate": 0.15, "balancing.weights": {"digit": 0.5, "parity": 1.5}}
-    assert parameters(trial_experiment(whole, values)).keys() == parameters(whole).keys()
+    assert of_network(trial_experiment(whole, values)).keys() == of_network(whole).keys()
+
+
+def test_a_network_has_parameters_of_training_it_alone() -> None:
+    whole = experiment(data={"test": 0.3}, tuning={"trials": 30}, model={"head": "mlp"}, seed=3)
+    told = parameters(whole).keys() - of_network(whole).keys()
+    assert told == {"data.test", "tuning.trials"}
+    assert of_network(whole)["seed"] == 3
+
+
+@pytest.mark.parametrize("name", experiment_files(REPOSITORY))
+def test_a_trial_of_what_ships_has_few_columns(name: str) -> None:
+    own = load(name, {}, REPOSITORY)
+    metrics = 5 * len(own.tasks) + 3  # of a task two on train, two on validation and what was kept; loss, objective
+    assert len(of_network(own)) + min(metrics, _MOST_METRICS) <= 40
 
 
 def test_several_networks_have_a_list_where_they_differ() -> None:

@@ -11,6 +11,7 @@ from pipeline.config import load
 from pipeline.steps.console import Bar, Console
 from pipeline.steps.context import Context
 from pipeline.steps.device import on_device
+from pipeline.steps.runs.curves import BEST
 from pipeline.steps.runs.projection import Projection
 from pipeline.tracking import tags
 from pipeline.tracking.run import Run
@@ -80,7 +81,8 @@ def test_a_trials_run_has_its_values_its_curve_its_state_and_its_times(tracker: 
     first = found["trial 0"]
     assert first.data.params["training.learning_rate"] == "0.01"
     assert "device" not in first.data.params
-    assert tracker.metric_history(first.info.run_id, OBJECTIVE) == [(1, 0.5), (2, 0.75), (3, 0.25), (4, 0.75)]
+    assert tracker.metric_history(first.info.run_id, OBJECTIVE) == [(1, 0.5), (2, 0.75), (3, 0.25)]
+    assert tracker.metric_history(first.info.run_id, f"{BEST}{OBJECTIVE}") == [(0, 0.75)]
     assert first.info.end_time - first.info.start_time == 5000
     assert found["trial 1"].data.tags[tags.TRIAL_REASON] == "pruned"
     assert found["trial 2"].data.metrics == {}
@@ -107,7 +109,7 @@ def test_a_run_that_a_killed_process_left_half_written_is_written_anew(
     written(projection(tracker, project), told(0, TrialState.COMPLETE, value=0.5), grown("trial/0", [0.5]))
     (run,) = tracker.runs(f"tags.`{tags.ROLE}` = 'trial'")
     assert run.info.status == "FINISHED"
-    assert run.data.metrics == {OBJECTIVE: 0.5}
+    assert run.data.metrics == {OBJECTIVE: 0.5, f"{BEST}{OBJECTIVE}": 0.5}
 
 
 def test_the_bar_never_goes_back_when_a_batch_begins_before_the_last_one_is_written(
