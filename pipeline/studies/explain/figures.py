@@ -95,7 +95,6 @@ def example_panels(examples: Iterable[Example]) -> list[Panel]:
             f"{it.source}, image {number} of validation",
             _side_by_side(it),
             " ".join(_answered(task, told) for task, told in it.told.items()),
-            wide=len(it.maps) > 1,
             alt=f"The image, and for each task what speaks for and against its answer. {_seen(it)}",
         )
         for number, it in enumerate(images, start=1)
@@ -185,17 +184,19 @@ def _where(pixels: np.ndarray) -> str:
 
 def _side_by_side(example: Example) -> Figure:
     titles = ["the image", *(f"{text(task)}{_right(example.told.get(task))}" for task in example.maps)]
-    figure = Figure.of(make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.02))
+    rows = -(-len(titles) // 2)  # two side by side, which a phone has room for
+    gaps = {"horizontal_spacing": 0.04, "vertical_spacing": 0.12 / rows}
+    figure = Figure.of(make_subplots(rows, 2, subplot_titles=titles, **gaps))
     assert example.image is not None
     figure.add_heatmap(**_heat(example.image - example.image.min(), _GREYS), xaxis="x", yaxis="y")
     for column, pixels in enumerate(example.maps.values(), start=2):
         axes = {"xaxis": f"x{column}", "yaxis": f"y{column}"}
         figure.add_heatmap(**_heat(pixels, _SIGNED, lowest=-1), **axes)
-        rows, columns = np.nonzero(pixels < -_MARKED * np.abs(pixels).max())
+        down, across = np.nonzero(pixels < -_MARKED * np.abs(pixels).max())
         figure.add_scatter(
-            x=columns, y=rows, mode="text", text=["−"] * len(rows), hoverinfo="skip", showlegend=False, **axes
+            x=across, y=down, mode="text", text=["−"] * len(down), hoverinfo="skip", showlegend=False, **axes
         )
-    _square(styled(figure, 260, legend=False))
+    _square(styled(figure, 30 + 220 * rows, legend=False))
     return figure.update_layout(margin={"t": 28})
 
 
