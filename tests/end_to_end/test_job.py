@@ -1,7 +1,10 @@
 """The whole job on the debug preset, through the command line: what it leaves in MLflow, once and twice."""
 
+import platform
+import re
 import shutil
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pandas as pd
 import pytest
 from markupsafe import escape
 
+from pipeline.machine import processor
 from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
 from tests.conftest import Result, call_headway, make_project
@@ -131,6 +135,16 @@ def test_the_report_is_one_page_that_answers_first_where_people_find_it(finished
     page = Path(result.json["report"]).read_text()
     assert escape(result.json["answer"]) in page
     assert "sharing" in result.json["answer"].lower()
+
+
+def test_the_report_says_how_to_make_its_results_again(finished: tuple[Path, Result]) -> None:
+    _, result = finished
+    page = Path(result.json["report"]).read_text()
+    again = page[page.index('id="reproduce"') :]
+    assert f"headway rerun {result.json['run_id']}\n" in again
+    assert re.search(r"^headway run debug", again, re.MULTILINE)
+    for fact in (platform.python_version(), processor(), f"torch {version('torch')}", "root seed", "commit"):
+        assert str(escape(fact)) in again
 
 
 def test_the_decision_is_in_the_results_and_a_tag_of_the_pipelines_run(finished: tuple[Path, Result]) -> None:
