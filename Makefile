@@ -68,7 +68,8 @@ bench-all: install
 UI_PORT ?= 5000
 
 ui: install
-	@echo "http://127.0.0.1:$(UI_PORT)/#/experiments?workflowType=machine_learning"
+	@echo 'An experiment opens with "Model training" in the sidebar, or by the address that a command prints (`headway runs`):'
+	@echo 'http://127.0.0.1:$(UI_PORT)/#/experiments?workflowType=machine_learning'
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///mlflow.db --port $(UI_PORT)
 
 lock: install

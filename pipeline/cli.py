@@ -275,17 +275,20 @@ def serve(model: str, host: str, port: int, **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("model", metavar="MODEL")
+@click.argument("model")
 @click.option("--onnx", type=click.Path(path_type=Path), metavar="FILE", help="An .onnx file to write.")
 @click.option("--pt2", type=click.Path(path_type=Path), metavar="FILE", help="A .pt2 file of torch.export to write.")
+@click.option(
+    "--docker", type=click.Path(path_type=Path), metavar="FOLDER", help="A folder to write with a Dockerfile."
+)
 @output_options
-def export(model: str, onnx: Path | None, pt2: Path | None, **options: Any) -> None:
-    """Write MODEL, such as models:/digits@champion, as a file for programs without Headway."""
+def export(model: str, onnx: Path | None, pt2: Path | None, docker: Path | None, **options: Any) -> None:
+    """Write MODEL, such as models:/digits@champion, for programs without Headway."""
     from pipeline.commands.export import export as write
 
-    if onnx is None and pt2 is None:
-        raise click.UsageError("Missing option '--onnx' or '--pt2'.")
-    write(model, onnx, pt2, options["quiet"], options["json"])
+    if onnx is None and pt2 is None and docker is None:
+        raise click.UsageError("Missing option '--onnx', '--pt2' or '--docker'.")
+    write(model, onnx, pt2, docker, options["quiet"], options["json"])
 
 
 def main() -> None:

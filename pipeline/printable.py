@@ -4,7 +4,7 @@ import html
 
 import click
 
-_MARKDOWN = "\\`*_[]|~"
+_MARKDOWN = "\\`*_|~"
 _JOINERS = "\u200c\u200d"  # which Persian, Hindi and emoji are written with
 
 
@@ -31,11 +31,11 @@ def escape(text: object) -> str:
 def markdown(text: object) -> str:
     r"""The same in Markdown, also in the cell of a table: nothing in it is markup.
 
-    >>> markdown("a|b_c <b> https://host")
-    'a&#124;b&#95;c &lt;b&gt; https&#58;//host'
+    >>> markdown("a|b_c <b> [1, 2] [x](https://host)")
+    'a&#124;b&#95;c &lt;b&gt; [1, 2] [x]&#40;https&#58;//host)'
     """
     told = "".join(f"&#{ord(one)};" if one in _MARKDOWN else one for one in escape(text))
-    return told.replace("://", "&#58;//")
+    return told.replace("](", "]&#40;").replace("://", "&#58;//")
 
 
 def echo(*lines: object) -> None:

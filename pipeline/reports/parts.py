@@ -41,7 +41,7 @@ class Tinted:
     """A cell of words, each tinted by how much it counts.
 
     Attributes:
-        words: Each with its share of what the most important counts, from 0 to 1.
+        words: Each with its share of what the strongest counts, from -1, against, to 1.
     """
 
     words: Sequence[tuple[str, float]]

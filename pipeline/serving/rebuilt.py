@@ -17,7 +17,7 @@ from pipeline.model.layers.embedding import CategoryEmbeddingModule, NumberEmbed
 from pipeline.model.modules.text import Embedded
 from pipeline.serving.network import build
 from pipeline.serving.slots import one_slot
-from pipeline.serving.specification import SourceSpec
+from pipeline.serving.specification import SourceSpec, TaskSpec
 
 _EMBEDDINGS = NumberEmbeddingModule | CategoryEmbeddingModule
 
@@ -34,12 +34,14 @@ class Rebuilt:
             only divides by the source's scale, and E is F. None where nothing stands between the network and numbers
             that are codes: under a trunk of one's own that reads text, or categories.
         widths: How many of the E values each of the F becomes, in their order; a token's are counted to its first.
+        task: What makes predictions of the logits.
     """
 
     source: str
     network: nn.Module
     embedded: nn.Module | None
     widths: tuple[int, ...]
+    task: TaskSpec | None = None
 
 
 def rebuilt(saved: Path, slot: str) -> dict[str, Rebuilt]:
@@ -63,7 +65,7 @@ def rebuilt(saved: Path, slot: str) -> dict[str, Rebuilt]:
             if kind_of(spec.tasks[task].kind).per_token:
                 layers += [nn.Unflatten(0, (-1, source.shape[0])), nn.Flatten()]
             whole = nn.Sequential(*layers).eval().requires_grad_(False)
-            found[task] = Rebuilt(name, whole, *_embedded(source, whole, front))
+            found[task] = Rebuilt(name, whole, *_embedded(source, whole, front), spec.tasks[task])
     return found
 
 

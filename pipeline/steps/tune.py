@@ -17,8 +17,8 @@ from pipeline.steps.runs.parameters import parameters
 from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, check_settled, is_forced
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key
-from pipeline.tracking.store import tracking_uri
-from pipeline.urls import redacted, sqlite_file, sqlite_url
+from pipeline.tracking.links import run_page, whole
+from pipeline.urls import sqlite_file, sqlite_url
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -113,7 +113,8 @@ class Tune(Step):
         log_datasets(run, prepared, ("train", "validation"))
         study, name = self._study(context)
         run.tags({tags.STUDY: name})
-        where = {"mlflow_run": run.id, "mlflow_store": redacted(tracking_uri(context.project))}
+        page = whole(context.project, run_page(context.tracker.experiment_id, run.id))
+        where = {"mlflow_run": run.id, "mlflow_page": page}
         describe(study, self.experiment, self._arm, where)
         trained = on_device(self.experiment, self._device)
         with (

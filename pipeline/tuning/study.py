@@ -44,7 +44,10 @@ UNMEASURED = "unmeasured"
 
 _DIFFERENCES = 5
 _MOST_LISTED = 12
-_WEIGHTS = f"{SHARE}TASK of a trial is its weight as trained; {WEIGHTS}/TASK is where the sampler drew it, exp(-x)"
+_WEIGHTS = (
+    f"a trial's {SHARE}TASK is the task's weight as trained; {WEIGHTS}/TASK is the sampler's coordinate for it, larger "
+    "for a smaller weight"
+)
 
 
 def open_study(name: str, url: str, lock: Path) -> Study:

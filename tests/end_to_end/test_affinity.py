@@ -79,7 +79,9 @@ def test_outputs_hold_together(again: Result) -> None:
     page = (folder / "affinity.html").read_text()
     assert escape(summary["answer"]) in page
     assert again.json["decision"] == summary["decision"]
-    assert page.count("<h2>") == 4
+    assert page.count("<h2>") == 5
+    assert all(f"<td>{fact}</td>" in page for fact in ("commit", "root seed", "libraries", "processor"))
+    assert "headway affinity digits" in page
 
 
 def test_a_task_by_itself_in_a_grouping_is_the_single_task_network(again: Result) -> None:

@@ -69,8 +69,12 @@ def test_every_arm_is_tested_once_and_all_of_them_together(again: Result, place:
     assert {"test/digit/accuracy", "test/all/delta_m_percent"} <= set(runs["evaluate upgrad"].data.metrics)
     assert runs["tune arm upgrad"].data.params["tuning.trials"] == "2"
     assert runs["compare"].data.tags[tags.ANSWER].startswith(again.json["answer"])
-    for name in ("compare", "debug compare"):
-        assert runs[name].data.tags[tags.DECISION] == again.json["decision"]
+    pipelines = [run for run in runs.values() if tags.COMMAND in run.data.tags]
+    for run in (runs["compare"], *pipelines):
+        assert run.data.tags[tags.DECISION] == again.json["decision"]
+    assert {run.data.metrics["test/upgrad/digit/accuracy"] for run in pipelines} == {
+        runs["evaluate upgrad"].data.metrics["test/digit/accuracy"]
+    }
 
 
 def test_the_outputs_hold_the_page_and_its_numbers(again: Result) -> None:
@@ -83,7 +87,10 @@ def test_the_outputs_hold_the_page_and_its_numbers(again: Result) -> None:
     assert [row["arm"] for row in told["arms"]] == ARMS
     assert all(row["memory_bytes"] > 0 and row["step_us"] > 0 for row in told["arms"])
     assert len(pd.read_csv(folder / "contrasts.csv")) == 3 * (5 + 4 + 4)
-    assert escape(again.json["answer"]) in (folder / "compare.html").read_text()
+    page = (folder / "compare.html").read_text()
+    assert escape(again.json["answer"]) in page
+    assert all(f"<td>{fact}</td>" in page for fact in ("commit", "root seed", "libraries", "processor"))
+    assert "headway compare debug" in page
 
 
 def test_seeds_of_all_arms_are_paired_and_start_from_the_same_weights(again: Result) -> None:

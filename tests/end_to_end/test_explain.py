@@ -136,9 +136,13 @@ def test_texts_are_shown_with_what_counts(text: Result) -> None:
     page = Path(text.json["report"]).read_text()
     assert "names, texts of validation" in page
     assert "posts, texts of validation" in page
-    darkest = re.findall(r'title="1.00 of the most">([^<]*)</span>', page)
+    darkest = re.findall(r'title="[+-]1.00 of the most">([^<]*)</span>', page)
     assert len(darkest) == 8
     assert {"great", "lovely", "awful", "poor"} & set(darkest)
+    moods = re.findall(r"<td>mood</td><td>(good|bad)</td><td>(?:<strong>)?(good|bad) \((?:> )?\d+\.\d %\)", page)
+    assert len(moods) == 4
+    assert sum(true == predicted for true, predicted in moods) >= 2
+    assert len(re.findall(r"<td>who</td><td>[^<]+ \((?:person|place)\)", page)) == 4
 
 
 def test_tasks_that_look_at_the_same_columns_agree_more(table: Result) -> None:
@@ -156,10 +160,13 @@ def test_what_no_image_shows_counts_for_nothing(digits: Result) -> None:
 
 
 def test_the_page_shows_maps_bars_and_images_and_asks_for_nothing(digits: Result, table: Result) -> None:
-    for result, captions in ((digits, ["digit: occlusion", "an image of validation"]), (table, ["price", "marks"])):
+    for result, captions in ((digits, ["digit: occlusion", "image 1 of validation"]), (table, ["price", "marks"])):
         page = Path(result.json["report"]).read_text()
-        assert escape(result.json["answer"]) in page
+        short, sure = re.findall(r'<h1>(.*)</h1>|<p class="answer">(.*)</p>', page)
+        assert escape(result.json["answer"]) == f"{short[0]} {sure[1]}"
         assert all(caption in page for caption in captions)
+        assert all(f"<td>{fact}</td>" in page for fact in ("commit", "root seed", "libraries", "processor"))
+        assert "headway explain" in page
         assert "default-src 'none'" in page
         figures = json.loads(unpacked(page, "figures"))
         assert len(figures) >= 3

@@ -36,10 +36,10 @@ def test_trials_and_the_study_tell_their_standard_errors(finished: tuple[Path, R
     assert (result.code, result.err) == (0, "")
     found = runs(project)
     for number in range(4):
-        assert found[f"trial {number}"].data.metrics[f"{OBJECTIVE}_se"] > 0.0
+        assert found[f"trial {number}"].data.metrics[f"best/{OBJECTIVE}_se"] > 0.0
     outputs = {step["step"]: Path(step["outputs"]) for step in result.json["steps"]}
     winners = json.loads((outputs["tune"] / "winners.json").read_text())["winners"]
-    assert found["tune"].data.metrics[f"{OBJECTIVE}_se"] == fmean(it["standard_error"] for it in winners)
+    assert found["tune"].data.metrics[f"best/{OBJECTIVE}_se"] == fmean(it["standard_error"] for it in winners)
     told = max(winners, key=lambda it: it["objective"])
     trials = pd.read_parquet(outputs["tune"] / "trials.parquet")
     assert trials[f"{OBJECTIVE}_se"].notna().all()
@@ -142,7 +142,7 @@ def test_a_table_is_cross_validated_forward_in_time(table: Path, headway: Headwa
     assert data.chained
     assert len(data.sources["visits"].folds) == 3
     found = runs(table, "visits")
-    assert found["trial 0"].data.metrics[f"{OBJECTIVE}_se"] > 0.0
+    assert found["trial 0"].data.metrics[f"best/{OBJECTIVE}_se"] > 0.0
     assert found["evaluate tuned"].data.metrics["test/value/r2"] > 0.2
 
 

@@ -1,5 +1,6 @@
 """The whole job on the debug preset, through the command line: what it leaves in MLflow, once and twice."""
 
+import json
 import platform
 import re
 import shutil
@@ -11,8 +12,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from markupsafe import escape
+from optuna import get_all_study_summaries
 
 from pipeline.machine import processor
+from pipeline.steps.runs.questions import QUESTIONS
 from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
 from tests.conftest import Result, call_headway, make_project
@@ -59,6 +62,9 @@ EXPECTED = {
     "evaluate tuned": 1,
     "report": 1,
 }
+
+
+DECIDING = {"test/digit/accuracy", "test/parity/accuracy", "test/all/delta_m_percent"}
 
 
 def test_every_step_is_a_run_in_a_true_state(finished: tuple[Path, Result]) -> None:
@@ -129,6 +135,87 @@ def test_the_test_split_was_opened_once_for_all(finished: tuple[Path, Result]) -
     assert opened[0].data.tags[tags.TEST_CANDIDATES] == "default, tuned, single digit, single parity"
 
 
+def test_the_pipelines_own_run_carries_the_answer(finished: tuple[Path, Result]) -> None:
+    project, result = finished
+    (top,) = (run for run in runs(project) if run.info.run_id == result.json["run_id"])
+    tuned = next(run for run in runs(project) if run.info.run_name == "evaluate tuned")
+    for key, value in tuned.data.metrics.items():
+        own = top.data.metrics.get(key.replace("test/", "test/tuned/"))
+        assert own == (value if key in DECIDING else None), key
+    note = top.data.tags["mlflow.note.content"]
+    assert note.startswith(f"**{result.json['answer'].split(':')[0]}")
+    cells = next(line for line in note.splitlines() if line.startswith("| tuned"))
+    assert f"{100 * tuned.data.metrics['test/digit/accuracy']:.2f} %" in cells
+    assert f"{tuned.data.metrics['test/all/delta_m_percent']:+.2f} %" in cells
+    found = {run.info.run_name: run.info.run_id for run in runs(project)}
+    for name in ("prepare", "tune single digit", "evaluate"):
+        assert f"[{name}](#/experiments/{top.info.experiment_id}/runs/{found[name]}?workflowType=" in note
+    assert {it.dataset.name for it in top.inputs.dataset_inputs} >= {"prepared.train", "prepared.test"}
+    assert top.data.tags["mlflow.source.name"] == "headway run debug"
+    shown = Tracker(project, "debug").artifact(top.info.run_id, "report.html", project)
+    assert shown is not None
+    assert shown.read_bytes() == Path(result.json["report"]).read_bytes()
+
+
+def test_a_study_fills_few_columns(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    trials = [run.data for run in runs(project) if run.data.tags.get(tags.ROLE) == "trial"]
+    assert len({key for it in trials for key in (*it.metrics, *it.params)}) <= 40
+    assert all(it.metrics["best/validation/all/objective"] for it in trials)
+
+
+def test_the_models_page_has_its_figures_each_on_its_data_set(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    client = Tracker(project, "debug").client
+    version = client.get_model_version_by_alias("debug", "champion")
+    model = client.get_logged_model(version.source.removeprefix("models:/"))
+    told = {it.key: (it.value, it.dataset_name) for it in model.metrics}
+    role = next(run for run in runs(project) if run.info.run_name == "select").data.tags[tags.SELECTED]
+    children = [
+        run
+        for run in runs(project)
+        if run.data.tags.get(tags.ROLE) == role and run.info.run_name.startswith("evaluate ")
+    ]
+    assert children
+    for run in children:
+        assert told["test/digit/accuracy" if "test/digit/accuracy" in run.data.metrics else "test/parity/accuracy"]
+        for key, value in run.data.metrics.items():
+            if not key.endswith(("_ci_low", "_ci_high")):
+                assert told[key] == (value, "prepared.test")
+                assert len(Tracker(project, "debug").metric_history(run.info.run_id, key)) == 1  # not logged twice
+    assert told["best/validation/digit/accuracy"][1] == "prepared.validation"
+    assert {"name": "debug", "version": str(version.version)} in json.loads(model.tags["mlflow.modelVersions"])
+    assert "0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in version.description
+    assert "**digit**, multiclass" in client.get_registered_model("debug").description
+    note = client.get_experiment_by_name("debug").tags["mlflow.note.content"]
+    assert note.startswith("Debug preset: every step")
+
+
+def test_the_usual_questions_are_answered(finished: tuple[Path, Result]) -> None:
+    project, result = finished
+    told = {name: call_headway("runs", "debug", "--question", name, "--json").json for name in QUESTIONS}
+    assert [it["name"] for it in told["best"]["runs"]] == ["evaluate tuned"]
+    assert result.json["run_id"] in [it["run_id"] for it in told["pipelines"]["runs"]]
+    assert told["decisions"]["runs"][0]["headway.decision"] == result.json["decision"]
+    values = [it["value"] for it in told["trials"]["runs"]]
+    assert len(values) == 4
+    assert values == sorted(values, reverse=True)
+    client = Tracker(project, "debug").client
+    for it in told.values():  # the filter alone, as MLflow's search box takes it, finds the same
+        order = [f"{it['order_by']} DESC"] if it["order_by"] else []
+        asked = client.search_runs([client.get_experiment_by_name("debug").experiment_id], it["filter"], order_by=order)
+        assert {run.info.run_id for run in asked} == {run["run_id"] for run in it["runs"]}
+    assert told["trials"]["pages"][0].startswith("http://127.0.0.1:5000/#/experiments/")
+    printed = call_headway("runs", "debug")
+    assert f"filter: {told['pipelines']['filter']}" in printed.out.splitlines()
+
+
+@pytest.mark.parametrize("words", [("nothing_like_it",), ("debug", "--question", "nothing")])
+def test_a_question_that_has_no_answer_is_one_line(finished: tuple[Path, Result], words: tuple[str, ...]) -> None:
+    told = call_headway("runs", *words)
+    assert (told.code, len(told.err.splitlines())) == (2, 1)
+
+
 def test_the_report_is_one_page_that_answers_first_where_people_find_it(finished: tuple[Path, Result]) -> None:
     project, result = finished
     assert Path(result.json["report"]) == project / "reports" / "debug" / "report.html"
@@ -145,6 +232,20 @@ def test_the_report_says_how_to_make_its_results_again(finished: tuple[Path, Res
     assert re.search(r"^headway run debug", again, re.MULTILINE)
     for fact in (platform.python_version(), processor(), f"torch {version('torch')}", "root seed", "commit"):
         assert str(escape(fact)) in again
+
+
+def test_each_study_says_whose_it_is_and_where_its_run_is(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    tunes = {run.info.run_name: run.info.run_id for run in runs(project) if run.info.run_name.startswith("tune")}
+    told = {it.user_attrs["arm"]: it.user_attrs for it in get_all_study_summaries(f"sqlite:///{project}/optuna.db")}
+    assert {arm: it["mlflow_run"] for arm, it in told.items()} == {
+        "the shared network": tunes["tune"], "single digit": tunes["tune single digit"],
+        "single parity": tunes["tune single parity"],
+    }  # fmt: skip
+    for it in told.values():
+        assert it["experiment"] == "debug"
+        assert f"/runs/{it['mlflow_run']}" in it["mlflow_page"]
+    assert ["weights" in it for it in told.values()] == [arm == "the shared network" for arm in told]
 
 
 def test_the_decision_is_in_the_results_and_a_tag_of_the_pipelines_run(finished: tuple[Path, Result]) -> None:
@@ -202,6 +303,15 @@ def test_the_same_command_again_adds_one_parent_run_and_nothing_else(finished: t
     assert again.out.count("cached, answered by run") == 11
     assert named(project) == Counter(EXPECTED) + Counter({"debug (cached)": 1})
     assert len(Tracker(project, "debug").client.search_model_versions("name = 'debug'")) == 1
+    before, after = (
+        next(run for run in runs(project) if run.info.run_name == name) for name in ("debug", "debug (cached)")
+    )
+    assert after.data.metrics == before.data.metrics
+    table = [it.data.tags["mlflow.note.content"].split("- [Report]")[0] for it in (before, after)]
+    assert table[0] == table[1]
+    assert {it.dataset.digest for it in after.inputs.dataset_inputs} == {
+        it.dataset.digest for it in before.inputs.dataset_inputs
+    }
     shown = call_headway("show", "debug", "--json").json["steps"]
     assert {step["step"]: step["run_id"] for step in shown} == {
         step["step"]: step["run_id"] for step in first.json["steps"]

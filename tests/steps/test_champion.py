@@ -139,7 +139,7 @@ def test_forcing_the_choice_forces_what_is_registered(tmp_path: Path, forced: st
 
 def test_what_is_registered_are_the_champions_networks_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
-    monkeypatch.setattr(register_module, "register", lambda _1, _2, _3, parts, _4: told.append(parts))
+    monkeypatch.setattr(register_module, "register", lambda _1, _2, _3, parts, *_: told.append(parts))
     found = job(tmp_path, "single")
     for it in found.in_use("single"):
         assert it.study is not None

@@ -62,7 +62,7 @@ def trained(folder: Path, experiment: Experiment, roles: dict[str, dict[str, lis
 def registered(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[Path, str]]]:
     """What was handed to the registry."""
     told: list[list[tuple[Path, str]]] = []
-    monkeypatch.setattr(register_module, "register", lambda _1, _2, _3, parts, _4: told.append(parts))
+    monkeypatch.setattr(register_module, "register", lambda _1, _2, _3, parts, *_: told.append(parts))
     return told
 
 

@@ -130,7 +130,7 @@ def test_a_study_says_what_it_is_about_and_what_its_objective_is(tmp_path: Path)
     describe(study, digits(), "", {"mlflow_run": "one"})
     assert study.metric_names == ["validation/all/objective"]
     assert {"experiment": "digits", "sampler": "tpe", "mlflow_run": "one"}.items() <= study.user_attrs.items()
-    assert study.user_attrs["weights"].startswith("weight/TASK of a trial is its weight as trained")
+    assert study.user_attrs["weights"].startswith("a trial's weight/TASK is the task's weight as trained")
     assert study.user_attrs["objective"] == (
         "mean of validation/digit/accuracy, validation/parity/accuracy and validation/at_least_five/accuracy; "
         "higher is better"

@@ -10,6 +10,7 @@ token what the encoder says of its first number, zeros beyond the end of a row, 
 its numbers (Reimers and Gurevych 2019, arXiv 1908.10084, section 3).
 """
 
+import math
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ class Encoder(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """[B, T, C] -> [B, (T + 1) * H]."""
-        if not len(rows):  # which encoders cannot take
+        if not torch.compiler.is_exporting() and not len(rows):  # which encoders cannot take
             return self.forward(rows.new_zeros(1, *rows.shape[1:]))[:0]
         numbers = rows.long()
         there = numbers != 0
@@ -75,12 +76,17 @@ class Encoder(nn.Module):
     def _asked(self, numbers: Tensor, there: Tensor, places: Tensor, ends: Tensor) -> Tensor:
         """What the encoder is asked about [B, S]: a row's numbers side by side, between those around them."""
         around = len(self._before) + len(self._after)
-        longest = (int(ends.max()) if len(ends) else 0) + len(self._after)
+        if torch.compiler.is_exporting():  # an exported program has no shapes that hang from values
+            longest = around + math.prod(numbers.shape[1:])
+        else:
+            longest = (int(ends.max()) if len(ends) else 0) + len(self._after)
         length = -(-max(longest, around + 1) // _STEP) * _STEP
         length = length if self._most is None else min(length, around + self._most)
-        asked = numbers.new_full((len(numbers), length), self._padding)
+        asked = numbers.new_full((numbers.size(0), length + 1), self._padding)
+        # What is not there is put behind the end, and cut off.
+        asked.scatter_(1, places.where(there, length).flatten(1), numbers.flatten(1) - 1)
+        asked = asked[:, :length]
         asked[:, : len(self._before)] = numbers.new_tensor(self._before)
-        asked[there.nonzero()[:, 0], places[there]] = numbers[there] - 1
         for place, number in enumerate(self._after):
             asked.scatter_(1, ends + place, number)
         return asked

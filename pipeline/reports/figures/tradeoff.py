@@ -18,7 +18,7 @@ _MOST_LABELS = 16  # candidates with their names beside their markers; more are 
 Box = tuple[float, float, float, float]
 """From left to right and from below to above, in pixels."""
 
-_PLOT, _MARKER = 320.0, 8.0  # sides of the plot and half a marker, about: names are placed by these
+_PLOT, _MARKER = 250.0, 8.0  # sides of the plot on a phone and half a marker, about: names are placed by these
 _SWEEPS = 4
 _PLACES = (
     "middle right", "middle left", "top center", "bottom center", "top right", "bottom right", "top left",

@@ -1,7 +1,6 @@
 """Exporting a registered model: one file, which is kept only where it answers as the original does."""
 
 import importlib.metadata
-import importlib.util
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -25,9 +24,6 @@ from pipeline.serving.export.traced import quiet, traced
 from pipeline.serving.open_model import OpenModel, open_network
 from pipeline.serving.specification import Specification
 from pipeline.tracking.registry import version_of
-
-_ONNX = ("onnx", "onnxruntime", "onnxscript")
-_FORMATS = {"onnx": ".onnx", "pt2": ".pt2"}
 
 Answer = Callable[[Path, Mapping[str, Tensor], Mapping[str, list[str]]], Mapping[str, np.ndarray]]
 """What a file answers, by output, to the tensors of a program's inputs, and to the texts that stand for codes."""
@@ -65,24 +61,6 @@ class Opened(NamedTuple):
     program: Program
     examples: Mapping[str, Example]
     about: dict[str, str]
-
-
-def check(form: str, path: Path) -> None:
-    """Check that a file of a format, `onnx` or `pt2`, can be written there.
-
-    Raises:
-        UserError: Its suffix or its folder is wrong.
-        Failure: A package is not installed.
-    """
-    suffix = _FORMATS[form]
-    if path.suffix != suffix:
-        raise UserError(f"--{form} {path}: its name must end in {suffix}")
-    if path.is_dir():
-        raise UserError(f"--{form} {path}: is a folder; name a file")
-    if not path.parent.is_dir():
-        raise UserError(f"--{form} {path}: no folder {path.parent}; make it first")
-    if form == "onnx" and (missing := [name for name in _ONNX if importlib.util.find_spec(name) is None]):
-        raise Failure(f"--onnx needs the package {missing[0]}: pip install 'headway[onnx]'")
 
 
 def opened(uri: str) -> Opened:
@@ -135,6 +113,7 @@ def write_torch(model: Opened, path: Path) -> Exported:
         Failure: As in `write_onnx`.
     """
     made = traced(model.program, lambda program: program)
+    made.graph.eliminate_dead_code()  # torch cannot read back operations that answer nothing
 
     def write(partial: Path) -> None:
         with partial.open("wb") as file:

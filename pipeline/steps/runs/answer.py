@@ -10,17 +10,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.config.compare import TUNED
 from pipeline.config.tasks import ALL, titles
 from pipeline.printable import markdown
 from pipeline.steps.context import Context
 from pipeline.steps.runs.curves import BEST
 from pipeline.steps.runs.markdown import link, predicted, table
+from pipeline.steps.runs.parameters import of_network
 from pipeline.steps.runs.questions import DELTA_M, KEPT_OBJECTIVE, PIPELINES, of_study
 from pipeline.steps.select import selected
 from pipeline.store_keys import keys_of
 from pipeline.tracking import tags
 from pipeline.tracking.links import artifact_page, model_page, run_page, runs_page, version_page
 from pipeline.tracking.registry import champion, logged_model, tie, version_of_run
+from pipeline.tracking.views import share
 
 if TYPE_CHECKING:
     from pipeline.analysis.evaluation import Evaluation
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 _MOST_TASKS = 6  # columns of a description
 _MOST_METRICS = 40
+_MOST_COLUMNS = 12  # of a view
 _INTERVAL = ("_ci_low", "_ci_high")
 _DELTA_M = DELTA_M.rpartition("/")[2]
 
@@ -177,15 +181,36 @@ class _Found:
             yield f"Model {at}, {role}{source}"
         for title in self._of("tune"):
             run = self.runs[title]
-            trials = of_study(run.data.tags.get(tags.STUDY, ""))
-            study = runs_page(run.info.experiment_id, trials, f"metrics.`{KEPT_OBJECTIVE}`")
-            yield f"Study {link(title, _page(run))}, {link('its trials, best first', study)}"
+            yield f"Study {link(title, _page(run))}, {link('its trials, best first', self._trials(title, run))}"
         if steps := [
             f"{link(title, _page(run))}{' (cached)' if self.context.done[title].cached else ''}"
             for title, run in self.runs.items()
         ]:
             yield f"Steps: {', '.join(steps)}"
-        yield link("All pipelines of this experiment", runs_page(experiment, PIPELINES))
+        yield link("All pipelines of this experiment", self._pipelines())
+
+    def _trials(self, title: str, run: Any) -> str:
+        """The page of a study's trials; a view with columns of its own for that of the shared network."""
+        where, order = of_study(run.data.tags.get(tags.STUDY, "")), f"metrics.`{KEPT_OBJECTIVE}`"
+        if title != "tune":
+            return runs_page(run.info.experiment_id, where, order)
+        experiment = self.context.experiment
+        space = tuple(experiment.tuning.space) if experiment.tuning else ()
+        columns = [f"metrics.`{key}`" for key in run.data.metrics if key.startswith(BEST)]
+        columns += [f"params.`{key}`" for key in of_network(experiment) if key.startswith(space)]
+        columns.append(f"tags.`{tags.TRIAL_STATE}`")
+        key = f"headway-{run.data.tags.get(tags.STUDY, '').replace('#', '-')}"
+        return share(self.context.tracker.client, run.info.experiment_id, key, where, columns[:_MOST_COLUMNS], order)
+
+    def _pipelines(self) -> str:
+        """The page of the experiment's pipelines; a view with columns of its own once test was opened."""
+        tracker = self.context.tracker
+        if not self.scores:
+            return runs_page(tracker.experiment_id, PIPELINES)
+        keys = list(self.metrics())
+        first = [it for it in keys if it.startswith(f"test/{TUNED}/")] or keys
+        columns = [f"tags.`{tags.DECISION}`", *(f"metrics.`{key}`" for key in first[:_MOST_TASKS])]
+        return share(tracker.client, tracker.experiment_id, "headway", PIPELINES, columns)
 
     @cached_property
     def version(self) -> Any:
@@ -236,7 +261,7 @@ def _datasets(run: Any, digests: Mapping[str, str], alone: bool) -> dict[str, tu
 def _called(title: str) -> str:
     """A candidate, as its metrics call it, by the title of its training or study."""
     kind, _, name = title.partition(" ")
-    return name or ("tuned" if kind == "tune" else kind)
+    return name or (TUNED if kind == "tune" else kind)
 
 
 def _cell(row: Mapping[str, Any]) -> str:
@@ -263,6 +288,5 @@ def described(context: Context, purpose: str) -> str:
         context: Of a command on it.
         purpose: What the experiment is for, in a line; may be empty.
     """
-    page = runs_page(context.tracker.experiment_id, PIPELINES)
-    parts = [markdown(purpose), f"Tasks:\n\n{predicted(context.experiment.tasks)}", link("Its pipelines", page)]
-    return "\n\n".join(filter(None, parts))
+    page = link("Its pipelines.", runs_page(context.tracker.experiment_id, PIPELINES))
+    return f"{markdown(purpose)} {page}\n\nTasks:\n\n{predicted(context.experiment.tasks)}".lstrip()

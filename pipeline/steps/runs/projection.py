@@ -11,6 +11,9 @@ from pipeline.steps.runs.parameters import of_network
 from pipeline.tracking import tags
 from pipeline.tracking.run import Run
 
+_MOST_METRICS, _MOST_KEPT = 22, 11
+"""A study's trials stand side by side in a table, of which nobody reads a hundred columns; Optuna has all."""
+
 _STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
@@ -72,9 +75,10 @@ class Projection:
         child = self._context.tracker.start(
             f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
         )
-        kept = best(state.best, tried) if state.history else {}
+        kept = dict(list(best(state.best, tried).items())[:_MOST_KEPT]) if state.history else {}
+        curves = [dict(list(in_order(it).items())[: _MOST_METRICS - len(kept)]) for it in state.history]
         as_written = tried.model_copy(update={"device": self._experiment.device})  # trained on the one it stands for
-        child.fill(of_network(as_written), [in_order(it) for it in state.history], kept)
+        child.fill(of_network(as_written), curves, kept)
         child.end(_STATUS[trial.state.name], trial.datetime_complete)
 
     def _show(self, done: int) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 from pipeline.analysis.candidate import SINGLE
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.affinity import TOGETHER
-from pipeline.reports.cells import contrast_table, opening_table, percent
+from pipeline.reports.cells import contrast_table, opening_table, percent, reproduced
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.page import Head, Page
-from pipeline.reports.parts import Cell, Code, Folded, Items, Panels, Paragraph, Part, Row, Subheading, Table, candidate
+from pipeline.reports.parts import Cell, Folded, Items, Panels, Paragraph, Part, Row, Subheading, Table, candidate
 from pipeline.reports.words import bounds, times
 from pipeline.studies.affinity.affinities import over_training
 from pipeline.studies.affinity.answer import CALLED, advice, details, first
@@ -61,6 +61,7 @@ def affinity_page(found: AffinityResult) -> str:
     page.section("groupings", "The groupings", *_groupings(found))
     page.section("differences", "Is it more than noise?", *_contrasts(found))
     page.section("protocol", "How it was done", *_protocol(found))
+    page.section("reproduce", "How to reproduce", *reproduced(found.commands, found.facts))
     head = Head(advice(found), first(found), "Affinity", found.name, details(found))
     return page.document(f"Headway: tasks of {found.name}", head)
 
@@ -123,4 +124,4 @@ def _protocol(found: AffinityResult) -> list[Part]:
         "Every network has the same settings and is trained for as many updates.",
         f"The test split was opened for all groupings at once; of these data {times(len(found.openings))} in all.",
     ]
-    return [Items(said), opening_table(found.openings, "test opened"), Code(found.command)]
+    return [Items(said), opening_table(found.openings, "test opened")]

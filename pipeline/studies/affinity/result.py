@@ -1,7 +1,7 @@
 """Groupings of the tasks held against one another: what was expected of each, and what was found."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -34,7 +34,8 @@ class AffinityResult:
         networks: Into how many networks the tasks might be grouped.
         seeds: Of each network.
         openings: when, candidates: one row each time that the test split of these data was opened.
-        command: That does all of it again.
+        commands: That do all of it again, a line each.
+        facts: Short facts by name: commit, versions, hardware.
         margin: See `pipeline.config.decision`.
     """
 
@@ -47,7 +48,8 @@ class AffinityResult:
     networks: int
     seeds: int
     openings: pd.DataFrame
-    command: str = ""
+    commands: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
     margin: float = 0.01
 
     @property

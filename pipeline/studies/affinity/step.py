@@ -9,6 +9,7 @@ from pipeline.config import Experiment
 from pipeline.config.affinity import AffinitySettings
 from pipeline.steps.context import Context
 from pipeline.steps.page import PageStep
+from pipeline.steps.reproduce import commands, facts
 from pipeline.steps.runs.logged import openings
 from pipeline.steps.step import Step
 from pipeline.steps.train import HISTORY, Train
@@ -66,7 +67,8 @@ class Affinity(PageStep):
             networks=self.experiment.affinity.networks,
             seeds=self.experiment.training.seeds,
             openings=openings(context, self._prepare.digest),
-            command=context.command,
+            commands=commands(context),
+            facts=facts(context),
             margin=self.experiment.decision.margin,
         )
         tables.write(found.affinities.table(), folder / "affinities.csv")

@@ -5,7 +5,7 @@ Each arm is held against the single-task networks, against equal and against tun
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
@@ -37,7 +37,8 @@ class Comparison:
         trials: Of each study.
         replicates: Of each arm, each the whole procedure.
         openings: when, candidates: one row each time that the test split of these data was opened.
-        command: That makes this comparison again.
+        commands: That make this comparison again, a line each.
+        facts: Short facts by name: commit, versions, hardware.
         margin: See `pipeline.config.decision`.
         notes: What a reader should know, a sentence each.
         folds: Where every row tests, how many folds that is done in; else 0.
@@ -54,7 +55,8 @@ class Comparison:
     trials: int
     replicates: int
     openings: pd.DataFrame
-    command: str = ""
+    commands: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
     margin: float = 0.01
     notes: tuple[str, ...] = ()
     folds: int = 0

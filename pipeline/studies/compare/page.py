@@ -9,14 +9,13 @@ from pipeline.analysis.metrics import TITLES
 from pipeline.analysis.statistics.decision import unfinished_names
 from pipeline.analysis.tables import plain, primary
 from pipeline.config.compare import EQUAL
-from pipeline.reports.cells import changed, contrast_table, levels_of, metric_table, opening_table, percent
+from pipeline.reports.cells import changed, contrast_table, levels_of, metric_table, opening_table, percent, reproduced
 from pipeline.reports.figures.candidates import side_by_side
 from pipeline.reports.figures.costs import cost_bars
 from pipeline.reports.figures.tradeoff import trade_off
 from pipeline.reports.page import Head, Page
 from pipeline.reports.parts import (
     Cell,
-    Code,
     Folded,
     Items,
     Panels,
@@ -103,6 +102,7 @@ def comparison_page(found: Comparison) -> str:
     page.section("settings", "What each arm chose", *_settings(found))
     page.section("cost", "What a step costs", *_costs(found))
     page.section("protocol", "How it was done", *_protocol(found))
+    page.section("reproduce", "How to reproduce", *reproduced(found.commands, found.facts))
     head = Head(advice(found), decision(found), "Comparison", found.name, details(found))
     return page.document(f"Headway: {found.name} compared", head)
 
@@ -204,7 +204,6 @@ def _protocol(found: Comparison) -> list[Part]:
         Items(said),
         Table(["searched", "range"], space),
         opening_table(found.openings, "test opened"),
-        Code(found.command),
     ]
 
 

@@ -12,6 +12,7 @@ from pipeline.steps.context import Context
 from pipeline.steps.data import outer_of
 from pipeline.steps.device import on_device, resolve_device
 from pipeline.steps.page import PageStep
+from pipeline.steps.reproduce import commands, facts
 from pipeline.steps.runs.logged import notes, openings
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train
@@ -97,7 +98,8 @@ class Compare(PageStep):
             trials=first.trials,
             replicates=first.replicates,
             openings=openings(context, self._prepare.digest),
-            command=context.command,
+            commands=commands(context),
+            facts=facts(context),
             margin=self.experiment.decision.margin,
             notes=tuple(notes(context, (tags.FALLBACKS,), "train")),
             folds=int(outer.get("folds", 0)),

@@ -51,6 +51,12 @@ class Explained:
         return tuple(METHODS) if self.embedded is not None else ("occlusion",)
 
 
+def outputs(it: Explained, rows: Tensor) -> Tensor:
+    """What the network answers, [B, F] -> [B, O]."""
+    with torch.no_grad():
+        return torch.cat([it.network(some) for (some,) in _chunks(it, 1, rows)])
+
+
 def targets(it: Explained, rows: Tensor) -> Tensor:
     """The outputs to explain, int64 [B, L, S], -1 for none.
 
@@ -58,8 +64,7 @@ def targets(it: Explained, rows: Tensor) -> Tensor:
     tokens that are predicted to be of an entity, added up, so that its price does not depend on how many there are; a
     row without an entity has none.
     """
-    with torch.no_grad():
-        logits = torch.cat([it.network(some) for (some,) in _chunks(it, 1, rows)])
+    logits = outputs(it, rows)
     kind = kind_of(it.kind)
     if not kind.per_token and kind.activation == "softmax":
         return logits.argmax(1).view(-1, 1, 1)

@@ -5,6 +5,7 @@ Legend of shapes as in `attributions`.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -15,11 +16,22 @@ from torch import Tensor
 
 from pipeline.draws import seed_of
 from pipeline.errors import UserError
-from pipeline.studies.explain.attributions import Explained, agreement, attributions, randomised, strengths, targets
+from pipeline.serving.specification import TaskSpec
+from pipeline.studies.explain.answers import Answers
+from pipeline.studies.explain.attributions import (
+    Explained,
+    agreement,
+    attributions,
+    outputs,
+    randomised,
+    strengths,
+    targets,
+)
 from pipeline.studies.explain.inputs import Tokens
 
 _CHECKED = 64  # rows by which other weights are held against these, and that are explained at a time
 _SHUFFLES = 3
+_RESAMPLES = 1000
 _EXAMPLES = 4
 
 
@@ -32,16 +44,42 @@ class Subject:
         network: Of the slot that is explained.
         another: Of another slot, trained with another seed; None where there is none.
         rows: As prepared, float32 [B, F].
+        task: What makes predictions of the network's outputs; None where nothing is said of them.
+        labels: Of the rows, as prepared.
     """
 
     source: str
     network: Explained
     another: Explained | None
     rows: Tensor
+    task: TaskSpec | None = None
+    labels: np.ndarray | None = None
+
+    @cached_property
+    def answers(self) -> Answers | None:
+        """What the network predicts of the rows, and what is true."""
+        if self.task is None or self.labels is None:
+            return None
+        return Answers(self.task, outputs(self.network, self.rows), self.labels)
 
     def reads_rows_of(self, other: "Subject") -> bool:
         """Whether both are explained on the same rows; networks that hold out other folds are not."""
         return self.source == other.source and torch.equal(self.rows, other.rows)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A task's answer to a row, in words.
+
+    Attributes:
+        truth: What is true.
+        predicted: What its network predicts.
+        wrong: That is something else.
+    """
+
+    truth: str
+    predicted: str
+    wrong: bool
 
 
 @dataclass(frozen=True)
@@ -51,14 +89,20 @@ class Example:
     Attributes:
         source: Of the row.
         image: [H, W], the mean of its channels; None of a text.
-        tokens: Of a text, [t]; of an image none.
-        maps: By task, [H, W] or [t], of integrated gradients where there are some.
+        tokens: Of a text, [t]; of a table what stands in each column; of an image none.
+        maps: By task, [H, W] or [t] or a value a column, of integrated gradients where there are some: above zero what
+            speaks for the prediction, or for a larger number, below zero what speaks against it. Of several labels at
+            once how much it counts for them, whatever the sign.
+        told: By task what is true and what is predicted, where that is known.
+        is_text: Its tokens are in order.
     """
 
     source: str
     image: np.ndarray | None
     tokens: list[str]
     maps: dict[str, np.ndarray]
+    told: dict[str, Told] = field(default_factory=dict)
+    is_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,8 +110,10 @@ class Explanation:
     """What was found.
 
     Attributes:
-        importance: task, method, input, share: how much an input counts for a task on average, as a share of all. An
-            image's inputs are its pixels, numbered row by row; texts have none that all of them share.
+        importance: task, method, input, share, low, high, another_seed: how much an input counts for a task on average,
+            as a share of all, with an interval (95 %, by resampling the rows; of columns), and the share by the network
+            of another seed. An image's inputs are its pixels, numbered row by row; texts have none that all of them
+            share.
         words: task, method, word, times, strength: of texts instead, how often a word occurs in the rows, and how much
             one occurrence counts on average, where 1 is the mean of all tokens.
         sharing: task, against, method, rows, means, randomised: how far two tasks look at the same inputs, by
@@ -77,7 +123,8 @@ class Explanation:
         checks: task, method, another_seed, randomised: mean rank correlation, with sign, of a row's attributions with
             those of the network trained with another seed, and of networks of randomised weights.
         shapes: Height and width of each task's images; None of a table or a text.
-        examples: A few images and texts.
+        examples: A few rows, half of them such where a task is wrong, as far as there are any.
+        rows: Of each task, how many were explained.
     """
 
     importance: pd.DataFrame
@@ -86,6 +133,7 @@ class Explanation:
     checks: pd.DataFrame
     shapes: dict[str, tuple[int, int] | None]
     examples: list[Example]
+    rows: dict[str, int]
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV."""
@@ -108,6 +156,7 @@ class _Found:
     """Of one task and method: strengths [B, I], NaN where nothing is explained, and checked against other weights."""
 
     strengths: np.ndarray
+    another: np.ndarray | None = None  # mean strengths by the network of another seed, of some of the rows
     shuffled: list[np.ndarray] = field(default_factory=list)  # mean strengths of each
     check: dict[str, float] = field(default_factory=dict)
 
@@ -124,9 +173,10 @@ def explain(subjects: Mapping[str, Subject], seed: int, report: Callable[[str], 
         UserError: No task answers anything that could be explained: all tag, and none has found an entity.
     """
     found: dict[tuple[str, str], _Found] = {}
+    counts = {}
     for task, subject in subjects.items():
         wanted = targets(subject.network, subject.rows)
-        rows = int(_asked(wanted).sum())
+        rows = counts[task] = int(_asked(wanted).sum())
         for method in subject.network.methods if rows else ():
             found[task, method] = _explained(subject, wanted, method, seed)
         explained = f"{rows} rows explained" if rows else "no entity is predicted, so there is nothing to explain"
@@ -134,13 +184,15 @@ def explain(subjects: Mapping[str, Subject], seed: int, report: Callable[[str], 
     if not found:
         raise UserError("no entity is predicted in the rows that are explained: train longer, or raise explain.rows")
     subjects = {task: subjects[task] for task, _ in found}
+    shares = ["task", "method", "input", "share", "low", "high", "another_seed"]
     return Explanation(
-        pd.DataFrame(_importance(subjects, found), columns=["task", "method", "input", "share"]),
+        pd.DataFrame(_importance(subjects, found, seed), columns=shares),
         pd.DataFrame(_words(subjects, found), columns=["task", "method", "word", "times", "strength"]),
         pd.DataFrame(_sharing(subjects, found), columns=["task", "against", "method", "rows", "means", "randomised"]),
         pd.DataFrame([{"task": task, "method": method, **it.check} for (task, method), it in found.items()]),
         {task: subject.network.inputs.image for task, subject in subjects.items()},
         list(_examples(subjects, found)),
+        {task: counts[task] for task in subjects},
     )
 
 
@@ -165,6 +217,7 @@ def _explained(subject: Subject, wanted: Tensor, method: str, seed: int) -> _Fou
     found.shuffled = [network.inputs.means(strengths(it), few[0]) for it in shuffles]
     another = subject.another if subject.another and method in subject.another.methods else None
     other = attributions(another, *few) if another else None
+    found.another = None if other is None else network.inputs.means(strengths(other), few[0])
     found.check = {
         "another_seed": agreement(own, other) if other is not None else float("nan"),
         "randomised": _mean([agreement(own, it) for it in shuffles]),
@@ -179,16 +232,35 @@ def _mean(values: list[float]) -> float:
 
 
 def _importance(
-    subjects: Mapping[str, Subject], found: Mapping[tuple[str, str], _Found]
-) -> Iterator[tuple[str, str, str, float]]:
+    subjects: Mapping[str, Subject], found: Mapping[tuple[str, str], _Found], seed: int
+) -> Iterator[tuple[str, str, str, float, float, float, float]]:
     """Every pixel and column."""
     for (task, method), it in found.items():
         inputs = subjects[task].network.inputs
-        if not isinstance(inputs, Tokens):
-            mean = _averaged(subjects[task], it)
-            names = inputs.names or map(str, range(len(mean)))
-            for name, share in zip(names, mean / (mean.sum() or 1.0), strict=True):
-                yield task, method, name, float(share)
+        if isinstance(inputs, Tokens):
+            continue
+        share = _share(_averaged(subjects[task], it))
+        unknown = np.full(len(share), np.nan)
+        low, high = (unknown, unknown) if inputs.image else _interval(it.strengths, seed_of(seed, "resampled", task))
+        another = unknown if it.another is None else _share(it.another)
+        names = inputs.names or tuple(map(str, range(len(share))))
+        for name, *values in zip(names, share, low, high, another, strict=True):
+            whole, lowest, highest, other = map(float, values)
+            yield task, method, name, whole, lowest, highest, other
+
+
+def _share(counts: np.ndarray) -> np.ndarray:
+    whole: np.ndarray = counts / (counts.sum() or 1.0)
+    return whole
+
+
+def _interval(strengths: np.ndarray, seed: int) -> np.ndarray:
+    """Between what each input's share lies in 95 % of resamples of the rows, [B, I] -> [2, I]."""
+    known = strengths[~np.isnan(strengths).any(1)]
+    draws = np.random.default_rng(seed).multinomial(len(known), np.full(len(known), 1 / len(known)), _RESAMPLES)
+    sums = draws @ known
+    found: np.ndarray = np.quantile(sums / np.maximum(sums.sum(1, keepdims=True), 1e-30), (0.025, 0.975), axis=0)
+    return found
 
 
 def _words(
@@ -227,18 +299,51 @@ def _examples(subjects: Mapping[str, Subject], found: Mapping[tuple[str, str], _
     left = dict(subjects)
     while left:
         first = next(iter(left.values()))
-        tasks = [task for task, it in left.items() if it.reads_rows_of(first)]
-        left = {task: it for task, it in left.items() if task not in tasks}
-        source = first.source
+        own = {task: it for task, it in left.items() if it.reads_rows_of(first)}
+        left = {task: it for task, it in left.items() if task not in own}
         inputs, shape = first.network.inputs, first.network.inputs.image
-        maps = {task: found[task, subjects[task].network.methods[0]].strengths for task in tasks}
-        explained = np.any([~np.isnan(it).all(1) for it in maps.values()], axis=0)
-        for place in np.flatnonzero(explained)[:_EXAMPLES]:
+        if shape is None and not isinstance(inputs, Tokens) and not inputs.columns:
+            continue  # numbers without names
+        places = _shown(own, found)
+        maps = {task: _signed(it, places) for task, it in own.items()}
+        for number, place in enumerate(places):
             row = first.rows[place]
-            own = {task: it[place] for task, it in maps.items() if not np.isnan(it[place]).all()}
-            if isinstance(inputs, Tokens):
-                tokens = inputs.read(row)
-                yield Example(source, None, tokens, {task: it[: len(tokens)] for task, it in own.items()})
-            elif shape is not None:
+            tokens = inputs.read(row)
+            counted = {task: it[number] for task, it in maps.items() if not np.isnan(it[number]).all()}
+            told = {task: _told(it.answers, place, tokens) for task, it in own.items() if it.answers}
+            if shape is None:
+                counted = {task: it[: len(tokens)] for task, it in counted.items()}
+                yield Example(first.source, None, tokens, counted, told, isinstance(inputs, Tokens))
+            else:
                 image = row.numpy().reshape(-1, *shape).mean(0)
-                yield Example(source, image, [], {task: it.reshape(shape) for task, it in own.items()})
+                yield Example(first.source, image, [], {task: it.reshape(shape) for task, it in counted.items()}, told)
+
+
+def _shown(subjects: Mapping[str, Subject], found: Mapping[tuple[str, str], _Found]) -> list[int]:
+    """Rows to show, as they come: half of them such where a task is wrong, as far as there are any."""
+    strengths = [found[task, it.network.methods[0]].strengths for task, it in subjects.items()]
+    explained = np.flatnonzero(np.any([~np.isnan(it).all(1) for it in strengths], axis=0))
+    wrong = np.any(
+        [np.zeros(len(strengths[0]), bool), *(it.answers.wrong for it in subjects.values() if it.answers)], 0
+    )
+    failed = [int(it) for it in explained if wrong[it]]
+    right = [int(it) for it in explained if not wrong[it]]
+    some = failed[: max(_EXAMPLES // 2, _EXAMPLES - len(right))]
+    return sorted(some + right[: _EXAMPLES - len(some)])
+
+
+def _signed(subject: Subject, places: list[int]) -> np.ndarray:
+    """What each input of some rows adds to what is predicted of them, [b, I]; NaN where nothing is explained."""
+    network, rows = subject.network, subject.rows[places]
+    wanted = targets(network, rows)
+    asked = _asked(wanted).numpy()
+    found = np.full((len(places), network.inputs.count), np.nan, np.float32)
+    if asked.any():
+        values = attributions(network, rows[asked], wanted[asked], network.methods[0])
+        found[asked] = values[:, 0] if values.shape[1] == 1 else strengths(values)
+    signs = subject.answers.signs[places] if subject.answers else np.ones(len(places))
+    return found * signs[:, None]
+
+
+def _told(answers: Answers, place: int, tokens: list[str]) -> Told:
+    return Told(answers.truth(place, tokens), answers.predicted(place, tokens), bool(answers.wrong[place]))

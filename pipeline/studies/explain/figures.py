@@ -1,19 +1,24 @@
 """What the tasks look at: heat maps of images, bars of columns and words, and how far tasks look at the same."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from plotly.subplots import make_subplots
 
-from pipeline.reports.figures.figure import Figure
-from pipeline.reports.figures.style import BLUE, MUTED, Panel, see_through, series, styled, text
+from pipeline.reports.figures.figure import Figure, plain
+from pipeline.reports.figures.style import BLUE, DIVERGING, MUTED, Panel, see_through, series, styled, text
+from pipeline.studies.explain.answer import place_shares
+from pipeline.studies.explain.answers import UNKNOWN
 from pipeline.studies.explain.attributions import METHODS
-from pipeline.studies.explain.explanation import Example, Explanation
+from pipeline.studies.explain.explanation import Example, Explanation, Told
 from pipeline.studies.explain.inputs import OFTEN
 
 _MOST = 25
 _SCALE = [[0, see_through(BLUE, 0.0)], [1, see_through(BLUE, 1.0)]]
+_SIGNED = [list(it) for it in DIVERGING]
+_MARKED = 0.2  # of the strongest: a pixel that speaks as much against the answer has a minus
 _GREYS = [[0, see_through("#808080", 0.0)], [1, see_through("#808080", 1.0)]]
 
 
@@ -22,14 +27,51 @@ def importance_panels(found: Explanation) -> list[Panel]:
     panels = []
     for task, rows in found.importance.groupby("task", sort=False):
         if (shape := found.shapes[str(task)]) is None:
-            shares = 100 * _by_method(rows, "input", "share")
-            figure = _bars(shares, "share of all that counts, percent", "%{y}: %{x:.1f} %")
-            panels.append(Panel(str(task), figure, _omitted(len(shares), "columns")))
+            panels.append(_columns(str(task), rows))
             continue
         for method, part in rows.groupby("method", sort=False):
             pixels = part["share"].to_numpy().reshape(shape)
-            panels.append(Panel(f"{task}: {METHODS[str(method)]}", _map(pixels), _where(pixels)))
+            said = _where(pixels)
+            places = ", ".join(f"{place} {100 * share:.0f} %" for place, share in place_shares(pixels).items())
+            caption = f"{task}: {METHODS[str(method)]}"
+            alt = f"An image of {shape[0]} by {shape[1]} pixels. {said} By ninths of the image: {places}."
+            panels.append(Panel(caption, _map(pixels), said, alt=alt))
     return panels
+
+
+def _columns(task: str, rows: pd.DataFrame) -> Panel:
+    """Bars of both methods with their intervals, and what the network of another seed has in their place."""
+    shares, another = (_by_method(rows, "input", it) for it in ("share", "another_seed"))
+    figure = _bars(100 * shares, "share of all that counts, percent", "%{y}: %{x:.1f} %")
+    most = shares.index[:_MOST]
+    for number, method in enumerate(shares):
+        own = rows[rows["method"] == method].set_index("input").loc[most]
+        up, down = 100 * (own["high"] - own["share"]), 100 * (own["share"] - own["low"])
+        bars = {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.5, "width": 4}
+        bars["color"] = MUTED
+        figure.data[number]["error_x"] = plain(bars)
+    if len(another):
+        figure.add_scatter(
+            y=[text(name) for name in most],
+            x=100 * another.mean(axis=1).reindex(most),
+            mode="markers",
+            name="another seed, mean of both",
+            marker={"symbol": "diamond-open", "size": 11, "color": series(2), "line": {"width": 2}},
+            hovertemplate="%{y}: %{x:.1f} %<extra>%{fullData.name}</extra>",
+        )
+    told = [_told(str(name), rows[rows["input"] == name]) for name in most]
+    return Panel(task, figure, _omitted(len(shares), "columns"), alt=f"Shares of all that counts: {'; '.join(told)}.")
+
+
+def _told(name: str, rows: pd.DataFrame) -> str:
+    """`area: integrated gradients 54.1 % [50.2, 57.3], occlusion 49.0 % [45.1, 52.2], another seed 51.3 %`."""
+    said = [
+        f"{METHODS[row['method']]} {100 * row['share']:.1f} %"
+        + (f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]" if row["low"] == row["low"] else "")
+        for row in rows.to_dict("records")
+    ]
+    again = rows["another_seed"].mean()
+    return f"{name}: {', '.join(said)}" + (f", another seed {100 * again:.1f} %" if again == again else "")
 
 
 def word_panels(words: pd.DataFrame) -> list[Panel]:
@@ -45,10 +87,36 @@ def word_panels(words: pd.DataFrame) -> list[Panel]:
     return panels
 
 
-def example_panels(examples: list[Example]) -> list[Panel]:
-    """Each image beside each task's map of it."""
+def example_panels(examples: Iterable[Example]) -> list[Panel]:
+    """Each image beside each task's map of it, with what is true and what is predicted."""
     images = [it for it in examples if it.image is not None]
-    return [Panel(f"{it.source}, an image of validation", _side_by_side(it), wide=len(it.maps) > 1) for it in images]
+    return [
+        Panel(
+            f"{it.source}, image {number} of validation",
+            _side_by_side(it),
+            " ".join(_answered(task, told) for task, told in it.told.items()),
+            alt=f"The image, and for each task what speaks for and against its answer. {_seen(it)}",
+        )
+        for number, it in enumerate(images, start=1)
+    ]
+
+
+def _answered(task: str, told: Told) -> str:
+    return f"{task}: predicted {told.predicted}, true {told.truth}{', wrong' if told.wrong else ''}."
+
+
+def _seen(example: Example) -> str:
+    """Each task's answer, and where what counts for it lies."""
+    said = []
+    for task, pixels in example.maps.items():
+        (place, share), *_ = place_shares(np.abs(pixels)).items()
+        against = np.abs(pixels[pixels < 0]).sum() / (np.abs(pixels).sum() or 1.0)
+        told = f"{_answered(task, example.told[task])} " if task in example.told else f"{task}: "
+        said.append(
+            f"{told}Most of what counts lies in the {place} of the image ({100 * share:.0f} %); "
+            f"{100 * against:.0f} % of it speaks against the answer."
+        )
+    return " ".join(said)
 
 
 def sharing_panels(sharing: pd.DataFrame) -> list[Panel]:
@@ -90,10 +158,11 @@ def _map(pixels: np.ndarray) -> Figure:
     return _square(styled(figure, 300, legend=False))
 
 
-def _heat(pixels: np.ndarray, colours: list) -> dict[str, Any]:
+def _heat(pixels: np.ndarray, colours: list, lowest: int = 0) -> dict[str, Any]:
+    form = "%{z:+.2f}" if lowest else "%{z:.2f}"
     return {
-        "z": np.round(pixels / (pixels.max() or 1.0), 3), "colorscale": colours, "zmin": 0, "zmax": 1,
-        "showscale": False, "hovertemplate": "row %{y}, column %{x}: %{z:.2f} of the most<extra></extra>",
+        "z": np.round(pixels / (np.abs(pixels).max() or 1.0), 3), "colorscale": colours, "zmin": lowest, "zmax": 1,
+        "showscale": False, "hovertemplate": f"row %{{y}}, column %{{x}}: {form} of the most<extra></extra>",
     }  # fmt: skip
 
 
@@ -114,14 +183,26 @@ def _where(pixels: np.ndarray) -> str:
 
 
 def _side_by_side(example: Example) -> Figure:
-    titles = ["the image", *(text(task) for task in example.maps)]
-    figure = Figure.of(make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.02))
+    titles = ["the image", *(f"{text(task)}{_right(example.told.get(task))}" for task in example.maps)]
+    rows = -(-len(titles) // 2)  # two side by side, which a phone has room for
+    gaps = {"horizontal_spacing": 0.04, "vertical_spacing": 0.12 / rows}
+    figure = Figure.of(make_subplots(rows, 2, subplot_titles=titles, **gaps))
     assert example.image is not None
     figure.add_heatmap(**_heat(example.image - example.image.min(), _GREYS), xaxis="x", yaxis="y")
     for column, pixels in enumerate(example.maps.values(), start=2):
-        figure.add_heatmap(**_heat(pixels, _SCALE), xaxis=f"x{column}", yaxis=f"y{column}")
-    _square(styled(figure, 260, legend=False))
+        axes = {"xaxis": f"x{column}", "yaxis": f"y{column}"}
+        figure.add_heatmap(**_heat(pixels, _SIGNED, lowest=-1), **axes)
+        down, across = np.nonzero(pixels < -_MARKED * np.abs(pixels).max())
+        figure.add_scatter(
+            x=across, y=down, mode="text", text=["−"] * len(down), hoverinfo="skip", showlegend=False, **axes
+        )
+    _square(styled(figure, 30 + 220 * rows, legend=False))
     return figure.update_layout(margin={"t": 28})
+
+
+def _right(told: Told | None) -> str:
+    """A sign that the prediction is right or wrong."""
+    return "" if told is None or told.truth == UNKNOWN else " ✗" if told.wrong else " ✓"
 
 
 def _matrix(rows: pd.DataFrame) -> Figure:
@@ -133,7 +214,7 @@ def _matrix(rows: pd.DataFrame) -> Figure:
     shown = [[f"{value:.2f}" if value == value else "" for value in row] for row in cells.to_numpy()]
     figure = Figure().add_heatmap(
             z=cells.to_numpy(), x=[text(it) for it in names], y=[text(it) for it in names], zmin=-1, zmax=1,
-            colorscale=[[0, see_through("#d4593f", 0.85)], [0.5, see_through(BLUE, 0.0)], [1, see_through(BLUE, 0.85)]],
+            colorscale=_SIGNED,
             text=shown, texttemplate="%{text}", xgap=1, ygap=1, showscale=False, hoverongaps=False,
             hovertemplate="%{x} and %{y}: %{z:.2f}<extra></extra>",
     )  # fmt: skip

@@ -5,7 +5,7 @@ token, N names.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data.encodings.readable import Readable
-from pipeline.data.encodings.rows import widths
+from pipeline.data.encodings.rows import CATEGORICAL, NUMERIC, widths
 from pipeline.data.encodings.words import PADDING
 
 OFTEN = 5
@@ -29,11 +29,13 @@ class Inputs:
         image: Height and width of an image, whose I pixels they are; None of a table.
         of_value: Which input each value of a row belongs to, int [F]: the channels of a pixel, a column's numbers and
             its mark of a missing one.
+        columns: Of a table, what the encoding knows of each.
     """
 
     names: tuple[str, ...]
     image: tuple[int, int] | None
     of_value: np.ndarray
+    columns: tuple[Mapping[str, Any], ...] = field(default=(), kw_only=True)
 
     @property
     def count(self) -> int:
@@ -55,6 +57,25 @@ class Inputs:
     def means(self, values: np.ndarray, rows: Tensor) -> np.ndarray:
         """The mean over rows of values [B, I], without what is NaN: [I]."""
         return np.nanmean(values, axis=0)
+
+    def read(self, row: Tensor) -> list[str]:
+        """What stands in each column of a row [F], such as `area 103.2`; of pixels nothing."""
+        return [
+            f"{it['name']} {self._shown(it, row.numpy()[self.of_value == place])}"
+            for place, it in enumerate(self.columns)
+        ]
+
+    @staticmethod
+    def _shown(column: Mapping[str, Any], own: np.ndarray) -> str:
+        """The value that a column's numbers, mark and code [V] stand for."""
+        if column["kind"] == CATEGORICAL:
+            code = int(own[0])
+            return f"= {column['values'][code - 1]}" if 0 < code <= len(column["values"]) else "(missing or unknown)"
+        if column.get("marked") and own[-1]:
+            return "(missing)"
+        if column["kind"] == NUMERIC:
+            return f"= {own[0] * column['std'] + column['mean']:.4g}"
+        return f"(a {column['kind']})"
 
 
 @dataclass(frozen=True)
@@ -126,4 +147,4 @@ def inputs_of(shape: tuple[int, ...], encoding: Mapping[str, Any] | None) -> Inp
     columns = encoding["columns"]
     of_kind = zip(*widths(columns), strict=True)  # first all numbers of a row, then its marks, then its codes
     places = [place for counts in of_kind for place, count in enumerate(counts) for _ in range(count)]
-    return Inputs(tuple(it["name"] for it in columns), None, np.array(places))
+    return Inputs(tuple(it["name"] for it in columns), None, np.array(places), columns=tuple(columns))

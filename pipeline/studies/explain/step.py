@@ -9,11 +9,13 @@ from pipeline.config import Experiment
 from pipeline.steps.context import Context
 from pipeline.steps.data import log_datasets, opened
 from pipeline.steps.page import PageStep
+from pipeline.steps.reproduce import commands, facts
 from pipeline.steps.step import Step
 from pipeline.steps.train import Train
 from pipeline.tracking import tags
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from pipeline.data.prepared import Prepared
@@ -63,8 +65,9 @@ class Explain(PageStep):
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Attribute, compare, and draw the page."""
+        from pipeline.studies.explain.answer import answer
         from pipeline.studies.explain.explanation import explain
-        from pipeline.studies.explain.page import answer, explanation_page
+        from pipeline.studies.explain.page import explanation_page
         from pipeline.training.numerics import settle
 
         settle()
@@ -72,7 +75,9 @@ class Explain(PageStep):
         found = explain(self._subjects(), self.experiment.seed, context.console.detail)
         found.save(folder)
         run.metrics(found.metrics())
-        self.publish(run, folder, explanation_page(self.experiment.name, self._whose(), found), answer(found))
+        whose = self._whose()
+        page = explanation_page(self.experiment.name, whose, found, commands(context), facts(context))
+        self.publish(run, folder, page, answer(found, whose))
 
     @property
     def _prepared(self) -> "Prepared":
@@ -87,7 +92,7 @@ class Explain(PageStep):
         from pipeline.training.slot import seed_slots
 
         prepared = self._prepared
-        rows: dict[int | None, dict[str, Tensor]] = {}
+        rows: dict[int | None, dict[str, _Rows]] = {}
         subjects = {}
         for it in self._chosen:
             every = seed_slots(it.trained.experiment, prepared)
@@ -97,19 +102,35 @@ class Explain(PageStep):
                 rows[fold] = _rows(prepared.holding_out(fold), self.experiment)
             for task in networks[0]:
                 own, *others = [_explained(prepared, task, network[task]) for network in networks]
-                source = prepared.tasks[task].source
-                subjects[task] = Subject(source, own, others[0] if others else None, rows[fold][source])
+                of = rows[fold][source := prepared.tasks[task].source]
+                subjects[task] = Subject(
+                    source, own, others[0] if others else None, of.inputs, networks[0][task].task, of.labels[task]
+                )
         return {task: subjects[task] for task in prepared.tasks}
 
     def _whose(self) -> str:
-        """The candidate, as the page calls it."""
-        from pipeline.analysis.candidate import SINGLE
+        """What is explained, in words."""
+        from pipeline.training.slot import seed_slots
 
-        return self._chosen[0].trained.title.removeprefix("train ") if len(self._chosen) == 1 else SINGLE
+        if len(self._chosen) > 1:
+            return "a network for each task"
+        (it,) = self._chosen
+        slot = seed_slots(it.trained.experiment, self._prepared)[it.places[0]].name.replace("/", " ")
+        title = it.trained.title.removeprefix("train ")
+        called = {"default": "the network of the experiment as written", "tuned": "the tuned network"}.get(title, title)
+        return f"{called} ({slot})"
 
 
-def _rows(prepared: "Prepared", experiment: Experiment) -> dict[str, "Tensor"]:
-    """Rows of each source's validation split, drawn by the seed, float32 [B, F]."""
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of a source, float32 [B, F], and their labels by task, as prepared."""
+
+    inputs: "Tensor"
+    labels: dict[str, "np.ndarray"]
+
+
+def _rows(prepared: "Prepared", experiment: Experiment) -> dict[str, _Rows]:
+    """Rows of each source's validation split, drawn by the seed."""
     import numpy as np
     import torch
 
@@ -121,7 +142,8 @@ def _rows(prepared: "Prepared", experiment: Experiment) -> dict[str, "Tensor"]:
         draws = np.random.default_rng(seed_of(experiment.seed, "explain", source))
         chosen = np.sort(draws.permutation(count)[: experiment.explain.rows])
         at = split.at[source][chosen] if source in split.at else chosen
-        found[source] = torch.from_numpy(split.inputs[source][at].astype(np.float32))
+        labels = {task: split.labels[task][chosen] for task, it in prepared.tasks.items() if it.source == source}
+        found[source] = _Rows(torch.from_numpy(split.inputs[source][at].astype(np.float32)), labels)
     return found
 
 

@@ -16,8 +16,8 @@ from pipeline.config import with_values
 from pipeline.data.encodings.dates import seconds_of
 from pipeline.data.encodings.hashed_words import hashed_rows
 from pipeline.data.encodings.values import spelled, to_number
-from pipeline.errors import Failure, UserError
-from pipeline.serving.export.export import Exported, check, opened, write_onnx, write_torch
+from pipeline.errors import Failure
+from pipeline.serving.export.export import Exported, opened, write_onnx, write_torch
 from pipeline.serving.open_model import open_model
 from tests.serving import test_formats as tables
 from tests.serving.packages import PREPARED, SLOTS, experiment, frame, log, rows, save
@@ -228,25 +228,3 @@ def test_what_cannot_be_exported_is_named(
         assert "\n" not in str(error.value)
     assert capfd.readouterr() == ("", "")
     assert not [*tmp_path.glob("*m.*")]
-
-
-@pytest.mark.parametrize(
-    ("form", "name", "line"),
-    [
-        ("onnx", "m.txt", "--onnx .*m.txt: its name must end in .onnx"),
-        ("pt2", "m.onnx", "its name must end in .pt2"),
-        ("onnx", "no/m.onnx", "no folder .*; make it first"),
-        ("onnx", "folder.onnx", "is a folder; name a file"),
-    ],
-)
-def test_files_that_cannot_be_written_are_refused_first(form: str, name: str, line: str, tmp_path: Path) -> None:
-    (tmp_path / "folder.onnx").mkdir()
-    with pytest.raises(UserError, match=line):
-        check(form, tmp_path / name)
-
-
-def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(Failure, match=r"needs the package onnxscript: pip install 'headway\[onnx\]'"):
-        check("onnx", tmp_path / "m.onnx")
-    check("pt2", tmp_path / "m.pt2")

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import Experiment
+from pipeline.config import Experiment, experiment_files, load
 from pipeline.steps.runs.parameters import of_network, parameters, parameters_of
+from pipeline.steps.runs.projection import _MOST_METRICS
 from pipeline.tuning.space import trial_experiment
+from tests.conftest import REPOSITORY
 
 TASKS = {"digit": {"kind": "multiclass", "source": "digits"}, "parity": {"kind": "binary", "source": "digits"}}
 ALWAYS = {
@@ -57,6 +59,13 @@ def test_a_network_has_parameters_of_training_it_alone() -> None:
     told = parameters(whole).keys() - of_network(whole).keys()
     assert told == {"data.test", "tuning.trials"}
     assert of_network(whole)["seed"] == 3
+
+
+@pytest.mark.parametrize("name", experiment_files(REPOSITORY))
+def test_a_trial_of_what_ships_has_few_columns(name: str) -> None:
+    own = load(name, {}, REPOSITORY)
+    metrics = 5 * len(own.tasks) + 3  # of a task two on train, two on validation and what was kept; loss, objective
+    assert len(of_network(own)) + min(metrics, _MOST_METRICS) <= 40
 
 
 def test_several_networks_have_a_list_where_they_differ() -> None:

@@ -40,7 +40,8 @@ def grouped(proposal: Grouping, good: float = 0.95, together: float = 0.7, singl
     return AffinityResult(
         "made", Affinities(TASKS, np.stack([AFFINITY] * 2), np.stack([AFFINITY + AFFINITY.T] * 2)), history,
         evaluation(groups), proposal, [PAIR, OTHER], 2, 5,  # type: ignore[arg-type]
-        pd.DataFrame({"when": ["today"], "candidates": ["all"]}), "headway affinity made",
+        pd.DataFrame({"when": ["today"], "candidates": ["all"]}), ("headway affinity made", "headway rerun abc"),
+        {"commit": "0123456789abcdef", "processor": "<made>"},
     )  # fmt: skip
 
 
@@ -182,5 +183,7 @@ def test_the_page_shows_all_of_it_and_names_are_escaped() -> None:
     for part in ("What the tasks are to one another", "The groupings", "Is it more than noise?", "How it was done"):
         assert part in page
     assert "(proposed)" in page
+    assert "headway affinity made\nheadway rerun abc" in page
+    assert "<td>processor</td><td>&lt;made&gt;</td>" in page
     assert "<c>" not in page
     assert "http://" not in page.split("<script>")[0]

@@ -10,7 +10,7 @@ from pipeline.analysis.statistics.decision import Decision, Word
 from pipeline.analysis.statistics.intervals import Estimate
 from pipeline.config.tasks import ALL
 from pipeline.reports.words import shown_p
-from pipeline.studies.compare.answer import decision
+from pipeline.studies.compare.answer import advice, decision
 from pipeline.studies.compare.comparison import Comparison
 
 SINGLE, EQUAL, TUNED = "single-task", "equal", "tuned"
@@ -47,6 +47,12 @@ def said(contrasts: pd.DataFrame, tuned: Decision | None = None, **others: Word)
         contrasts=contrasts, decisions=decisions, decision=decisions[TUNED, SINGLE], margin=0.01, folds=0, once=False
     )
     return decision(cast(Comparison, found))
+
+
+def advised(contrasts: pd.DataFrame, word: Word = "unknown") -> str:
+    """What to do, of a comparison on the tasks a and b."""
+    found = SimpleNamespace(contrasts=contrasts, decision=decided(word), metrics=dict.fromkeys("ab", "accuracy"))
+    return advice(cast(Comparison, found))
 
 
 def single(mean: str) -> pd.DataFrame:
@@ -124,3 +130,41 @@ def test_a_tiny_p_is_no_zero() -> None:
     assert shown_p(1e-9) == "p < 0.001"
     assert shown_p(0.0414) == "p = 0.041"
     assert shown_p(float("nan")) == "p unknown"
+
+
+@pytest.mark.parametrize(
+    ("word", "begins"),
+    [
+        ("helps", "Let a and b share a network: with tuned task weights that does better than a network for each; "),
+        ("hurts", "Keep a network for each of a and b: one that they share does worse, with tuned task weights too; "),
+        ("mixed", "Sharing a network helps some of a and b and hurts others; "),
+        ("no_difference", "Whether a and b share a network makes no difference that matters; "),
+        ("unknown", "It can not be told yet whether a and b gain by sharing a network; "),
+        ("no_claim", "It was not settled whether a and b gain by sharing a network; "),
+    ],
+)
+def test_a_newcomer_is_told_whether_to_share(word: Word, begins: str) -> None:
+    assert advised(made(**NONE), word).startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("contrasts", "ends"),
+    [
+        (NONE, "leave the task weights equal: no other way to choose them is shown to be better."),
+        (
+            {"equal": {"tuned": "0.90+", "upgrad": "1.20+"}, "tuned": {"upgrad": "0.80+"}},
+            "choose the task weights by upgrad, which beats equal and tuned ones.",
+        ),
+        (
+            {"equal": {"tuned": "0.90+", "upgrad": "1.20+"}, "tuned": {"upgrad": "0.300"}},
+            "tune the task weights, which beats leaving them equal.",
+        ),
+        (
+            {"equal": {"tuned": "0.200", "upgrad": "1.20+"}, "tuned": {"upgrad": "0.300"}},
+            "of the ways to choose the task weights upgrad beats leaving them equal.",
+        ),
+        ({"single_task": {"tuned": "1.0+"}}, "no way to choose the task weights could be held against equal ones."),
+    ],
+)
+def test_a_newcomer_is_told_how_to_choose_the_weights(contrasts: dict[str, dict[str, str]], ends: str) -> None:
+    assert advised(made(**contrasts)).endswith(f"; {ends}")

@@ -46,7 +46,8 @@ def comparison(failed: dict[str, str] | None = None) -> Comparison:
     return Comparison(
         "made", found, contrasts(found, REFERENCES), arms, failed or {}, pd.DataFrame(trials),
         {"training.learning_rate": '{"float": [0.1, 0.2]}'}, 20, 5,
-        pd.DataFrame({"when": ["today"], "candidates": ["all"]}), "headway compare made",
+        pd.DataFrame({"when": ["today"], "candidates": ["all"]}), ("headway compare made", "headway rerun abc"),
+        {"commit": "0123456789abcdef", "processor": "<made>"},
     )  # fmt: skip
 
 
@@ -129,6 +130,11 @@ def test_no_two_arms_of_the_page_look_the_same(page: str) -> None:
     looks = set(re.findall(r'<path fill="(#\w+)" d="([^"]+)"/></svg>([^<]+)', page))
     assert {arm for *_, arm in looks} == {"equal", "tuned", "upgrad", "&lt;b&gt;", SINGLE}
     assert len(looks) == len({colour for colour, *_ in looks}) == len({drawn for _, drawn, _ in looks}) == 5
+
+
+def test_what_makes_it_again_is_told(page: str) -> None:
+    assert "headway compare made\nheadway rerun abc" in page
+    assert "<td>commit</td><td>0123456789abcdef</td>" in page
 
 
 def test_the_summary_is_plain_data() -> None:

@@ -1,5 +1,6 @@
 """What is told of tasks from the attributions of their networks."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.studies.explain.explanation import Subject, explain
+from pipeline.reports.figures.style import DIVERGING
+from pipeline.serving.specification import TaskSpec
+from pipeline.studies.explain.attributions import Explained
+from pipeline.studies.explain.explanation import Subject, Told, explain
 from pipeline.studies.explain.figures import example_panels, word_panels
+from pipeline.studies.explain.inputs import inputs_of
 from pipeline.studies.explain.page import explanation_page
 from tests.analysis.made import by_plotly
-from tests.studies.explain.test_text_attributions import LOVE, Knows, explained, rows, tagger
+from tests.studies.explain.test_text_attributions import LOVE, Knows, Shaped, explained, rows, tagger
 
 HATE = LOVE + 1
 X = rows(*["the film love it hate", "the film love", "it hate the film", "<b> & the love"] * 3)
@@ -123,16 +128,13 @@ def test_the_page_tints_tokens_and_draws_words() -> None:
     assert by_plotly(panel.figure).data[0].y[0] == "love (9)"
     assert by_plotly(panel.figure).data[0].x[0] == pytest.approx(48 / 9)
     page = explanation_page("tiny", "default", found)
-    assert 'rgba(63,143,210,1.0)" title="1.00 of the most">love</span>' in page
-    assert 'rgba(63,143,210,0.0)" title="0.00 of the most">film</span>' in page
+    assert '<span class="tint much" style="--share:1.00" title="+1.00 of the most">love</span>' in page
+    assert '<span class="tint" style="--share:0.00" title="+0.00 of the most">film</span>' in page
     assert "posts, texts of validation" in page
     assert "nan" not in page[: page.index("<script")].lower()
 
 
 def test_texts_beside_columns_keep_their_tables_apart() -> None:
-    from pipeline.studies.explain.attributions import Explained
-    from pipeline.studies.explain.inputs import inputs_of
-
     column = nn.Linear(2, 1).requires_grad_(False)
     table = Subject("people", Explained("regression", inputs_of((2,), None), column, None, (1, 1)), None,
                     torch.tensor([[1.0, 2.0], [3.0, 5.0]]))  # fmt: skip
@@ -141,3 +143,100 @@ def test_texts_beside_columns_keep_their_tables_apart() -> None:
     assert set(found.words["task"]) == {"loves"}
     assert found.sharing.empty
     assert isinstance(found.importance, pd.DataFrame)
+
+
+def judged(word: int, truth: list[int], kind: str = "binary", x: Tensor = X) -> Subject:
+    """Rows without the word are class 1, and all others too, but with more doubt."""
+    after = nn.Linear(1, 1).requires_grad_(False)
+    after.weight.fill_(-2.0)
+    after.bias.fill_(1.0)
+    network = explained(Knows(word), after, kind=kind, width=1)
+    return Subject("posts", network, None, x, TaskSpec(kind, "posts", ["<no>", "yes"]), np.array(truth))
+
+
+def test_beside_an_example_stands_what_is_true_and_what_is_predicted_and_what_speaks_against_it() -> None:
+    # Of each four rows the second, third and fourth have `the`, the third last; with `hate` it is predicted as no.
+    found, _ = told(hates=judged(HATE, [0, 1, 0, 0] * 3))
+    first, second, _, fourth = found.examples
+    assert first.told["hates"] == Told("<no>", "<no> (73.1 %)", False)
+    np.testing.assert_allclose(first.maps["hates"], [0, 0, 0, 0, 2], atol=1e-5)  # for no, which it is
+    assert second.told["hates"] == Told("yes", "yes (73.1 %)", False)
+    assert fourth.told["hates"] == Told("<no>", "yes (73.1 %)", True)
+    page = explanation_page("tiny", "default", found)
+    assert "<td>&lt;no&gt;</td><td>&lt;no&gt; (73.1 %)</td>" in page
+    assert "<td>&lt;no&gt;</td><td><strong>yes (73.1 %)</strong><small>wrong</small></td>" in page
+    assert "<no>" not in page
+
+
+def test_what_speaks_against_a_prediction_is_marked_by_more_than_colour() -> None:
+    network = nn.Sequential(Shaped(Knows(HATE)), nn.Linear(1, 1, bias=False)).requires_grad_(False)
+    network[1].weight.fill_(-1.0)
+    it = Subject("posts", replace(reads(HATE).network, network=network, embedded=network[0].trunk.embedded), None, X)
+    found, _ = told(hates=it)
+    assert found.examples[0].maps["hates"][4] == pytest.approx(-1.0)
+    page = explanation_page("tiny", "default", found)
+    assert '<span class="tint against much" style="--share:1.00" title="-1.00 of the most">hate</span>' in page
+
+
+def test_half_of_the_examples_are_wrong_as_far_as_there_are_such() -> None:
+    right, wrong = [0, 1, 0, 1] * 3, [1, 0, 1, 0] * 3
+    for truth, mistakes in ((right, 0), ([*right[:10], 0, 0], 1), (wrong, 4), (right[:4] + wrong[4:], 2)):
+        found, _ = told(hates=judged(HATE, truth))
+        assert sum(it.told["hates"].wrong for it in found.examples) == mistakes
+        assert len(found.examples) == 4
+
+
+def test_a_row_of_a_table_is_shown_by_its_columns_that_count_most() -> None:
+    columns = [
+        {"name": "area", "kind": "numeric", "mean": 100.0, "std": 10.0, "marked": True},
+        {"name": "town", "kind": "categorical", "values": ["Bern", "<Oslo>"]},
+        *({"name": f"c{number}", "kind": "numeric", "mean": 0.0, "std": 1.0} for number in range(8)),
+    ]
+    size = 9 + 1 + 1  # numbers, the mark, the code
+    line = nn.Linear(size, 1, bias=False).requires_grad_(False)
+    line.weight.copy_(torch.tensor([[-1.0, *[0.01] * 8, 0.0, 3.0]]))
+    x = torch.zeros(3, size)
+    x[0, 0], x[0, -1] = 0.5, 2.0
+    x[1, 9], x[1, -1] = 1.0, 1.0
+    x[:, 1:9] = 1.0
+    inputs = inputs_of((size,), {"kind": "table", "columns": columns})
+    it = Explained("regression", inputs, line, None, (1,) * size)
+    task = TaskSpec("regression", "houses", [], mean=10.0, std=2.0)
+    found, _ = told(price=Subject("houses", it, None, x, task, np.array([0.0, 1.0, np.nan], np.float32)))
+    first, second, third = found.examples
+    assert first.tokens[:3] == ["area = 105", "town = <Oslo>", "c0 = 1"]
+    assert second.tokens[:2] == ["area (missing)", "town = Bern"]
+    assert third.tokens[1] == "town (missing or unknown)"
+    np.testing.assert_allclose(first.maps["price"][:2], [-0.5, 6.0], atol=1e-6)
+    assert first.told["price"] == Told("10", "21.16", False)
+    page = explanation_page("tiny", "default", found)
+    cell = re.search(r"<td>10</td><td>21.16</td><td>(.*?)</td>", page)
+    assert cell is not None
+    assert re.findall(r">([^<>]+)</span>", cell[1])[:2] == ["town = &lt;Oslo&gt;", "area = 105"]
+    assert cell[1].count("<span") == 8
+    assert 'class="tint against"' in cell[1]
+
+
+def test_images_have_what_is_predicted_in_words_and_signs_on_their_maps() -> None:
+    line = nn.Linear(4, 1).requires_grad_(False)
+    line.weight.copy_(torch.tensor([[3.0, -2.0, 0.0, 0.0]]))
+    line.bias.fill_(0.0)
+    it = Explained("binary", inputs_of((2, 2), None), line, nn.Identity(), (1,) * 4)
+    x = torch.tensor([[1.0, 0.5, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
+    it = replace(it, network=nn.Sequential(it.embedded, line), embedded=None)  # type: ignore[arg-type]
+    subject = Subject("images", it, None, x, TaskSpec("binary", "images", ["no", "yes"]), np.array([1, 1]))
+    found, _ = told(dark=subject)
+    panels = example_panels(found.examples)
+    assert panels[0].sentence == "dark: predicted yes (88.1 %), true yes."
+    assert panels[1].sentence == "dark: predicted no (88.1 %), true yes, wrong."
+    assert "dark: predicted no (88.1 %), true yes, wrong. Most of what counts lies in the" in panels[1].alt
+    figure = by_plotly(panels[0].figure)
+    _, pixels, minus = figure.data
+    assert (pixels.zmin, pixels.zmax, pixels.z[0][0]) == (-1, 1, 1.0)
+    assert [tuple(it) for it in pixels.colorscale] == list(DIVERGING)
+    assert (list(minus.x), list(minus.y), list(minus.text)) == ([1], [0], ["−"])
+    assert "25 % of it speaks against the answer." in panels[0].alt
+    assert [it.text for it in figure.layout.annotations] == ["the image", "dark ✓"]
+    wrong = by_plotly(panels[1].figure)
+    assert [it.text for it in wrong.layout.annotations] == ["the image", "dark ✗"]
+    assert wrong.data[1].z[0][1] == 1.0  # dark pixels speak against yes, and so for no

@@ -95,7 +95,7 @@ def test_each_task_is_explained_by_its_own_network(data: Prepared, tmp_path: Pat
         assert_answers(subject.another, data, path, second, it.trained.experiment, task)
     assert subjects["side"].reads_rows_of(subjects["odd"])
     assert not subjects["side"].reads_rows_of(subjects["far"])
-    assert (step._whose(), step.tags()["headway.role"]) == ("single-task", "single")
+    assert (step._whose(), step.tags()["headway.role"]) == ("a network for each task", "single")
 
 
 def test_networks_of_several_shapes_are_found_in_their_files(data: Prepared, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_networks_of_several_shapes_are_found_in_their_files(data: Prepared, tmp
     for task, it in step._subjects().items():
         assert_answers(it.network, data, tmp_path / "model-1.safetensors", 0, wide, task)
         assert_answers(it.another, data, tmp_path / FILE, 0, like, task)
-    assert step._whose() == "tuned"
+    assert step._whose() == "the tuned network (seed 1)"
 
 
 def test_where_there_is_no_other_network_none_is_held_against_it(data: Prepared, tmp_path: Path) -> None:
