@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.candidate import Candidate
+from pipeline.analysis.metrics import bounds_of
 from pipeline.analysis.networks import each_slot
+from pipeline.analysis.statistics.differences import apart_at_most
 from pipeline.analysis.statistics.intervals import Estimate
 from pipeline.training.assess import assess
 from pipeline.training.saved import Networks
@@ -30,8 +32,11 @@ def gaps(candidate: Candidate) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for task, it in candidate.prepared.tasks.items():
         train, validation = np.array([[split[f"{task}/{it.primary}"] for split in slot] for slot in each]).T
+        own, apart = bounds_of(it.primary), apart_at_most(it.primary)
         found[task] = {"metric": it.primary} | {
-            name: Estimate.over_seeds(values)
-            for name, values in (("train", train), ("validation", validation), ("gap", train - validation))
-        }
+            name: Estimate.over_seeds(values, bounds)
+            for name, values, bounds in (
+                ("train", train, own), ("validation", validation, own), ("gap", train - validation, apart)
+            )
+        }  # fmt: skip
     return found

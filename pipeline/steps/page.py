@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.analysis.statistics.decision import Decision
     from pipeline.tracking.run import Run
 
+_REPORTS = Path(__file__).parents[1] / "reports"
 _ANSWER, _DECISION = "answer.txt", "decision.json"
 
 
@@ -31,7 +32,7 @@ class PageStep(Step, ABC):
         Raises:
             KeyUnknownError: See `Step.reads`.
         """
-        return Key({**super().key().parts, "templates": _templates()})
+        return Key({**super().key().parts, "templates": drawn_by(_REPORTS)})
 
     def publish(self, run: "Run", folder: Path, page: str, answer: str) -> None:
         """Write the page and its answer, and log all outputs.
@@ -84,11 +85,11 @@ class PageStep(Step, ABC):
 
 
 @cache
-def _templates() -> str:
-    """A hash of the files beside the code of pages, found without importing it."""
-    folder = Path(__file__).parents[1] / "reports"
+def drawn_by(folder: Path) -> str:
+    """A hash of the templates and of what lies beside them, found without importing the code of pages."""
     files = sorted(it for name in ("templates", "static") for it in (folder / name).iterdir())
-    return hashlib.sha256(b"".join(hashlib.sha256(it.read_bytes()).digest() for it in files)).hexdigest()[:16]
+    told = [f"{it.name} {hashlib.sha256(it.read_bytes()).hexdigest()}" for it in files]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
 def _tags(word: str, unfinished: Sequence[str]) -> dict[str, str]:

@@ -1,8 +1,11 @@
 """The whole job on the debug preset, through the command line: what it leaves in MLflow, once and twice."""
 
 import json
+import platform
+import re
 import shutil
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from markupsafe import escape
 from optuna import get_all_study_summaries
 
+from pipeline.machine import processor
 from pipeline.steps.runs.questions import QUESTIONS
 from pipeline.tracking import tags
 from pipeline.tracking.tracker import Tracker
@@ -218,6 +222,16 @@ def test_the_report_is_one_page_that_answers_first_where_people_find_it(finished
     page = Path(result.json["report"]).read_text()
     assert escape(result.json["answer"]) in page
     assert "sharing" in result.json["answer"].lower()
+
+
+def test_the_report_says_how_to_make_its_results_again(finished: tuple[Path, Result]) -> None:
+    _, result = finished
+    page = Path(result.json["report"]).read_text()
+    again = page[page.index('id="reproduce"') :]
+    assert f"headway rerun {result.json['run_id']}\n" in again
+    assert re.search(r"^headway run debug", again, re.MULTILINE)
+    for fact in (platform.python_version(), processor(), f"torch {version('torch')}", "root seed", "commit"):
+        assert str(escape(fact)) in again
 
 
 def test_each_study_says_whose_it_is_and_where_its_run_is(finished: tuple[Path, Result]) -> None:

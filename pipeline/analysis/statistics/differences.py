@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.analysis.metrics import LOWER_IS_BETTER, Scores, TaskScores, bounds_of, pair
-from pipeline.analysis.statistics.intervals import Estimate, Part, between, known_of, over_rows
+from pipeline.analysis.statistics.intervals import Bounds, Estimate, Part, between, known_of, over_rows
 
 SMALLEST = 0.01
 """A baseline nearer to zero counts as this much in delta-m, which would otherwise leave every bound."""
@@ -41,7 +41,13 @@ def difference(scores: TaskScores, against: TaskScores, metric: str) -> Estimate
     rows = over_rows(scores.resampled - against.resampled, scores.units) if is_primary else None
     seeds = min(len(one), len(other))
     left_out = seeds - min(len(known_of(one)), len(known_of(other)))
-    return Estimate.of(mean(one) - mean(other), [rows], apart(one, -other), seeds, left_out=left_out)
+    return Estimate.of(mean(one) - mean(other), [rows], apart(one, -other), seeds, apart_at_most(metric), left_out)
+
+
+def apart_at_most(metric: str) -> Bounds:
+    """What a difference of two values of a metric may be."""
+    low, high = bounds_of(metric)
+    return low - high, high - low
 
 
 def mean(values: np.ndarray) -> float:

@@ -52,8 +52,8 @@ def gap_dots(gaps: pd.DataFrame) -> list[Panel]:
 def _gaps(rows: pd.DataFrame) -> Figure:
     figure, looks = Figure(), marks(rows["candidate"])
     for row in rows.to_dict("records"):
-        width = 100 * (row["gap_high"] - row["gap"])
-        error = {"type": "data", "array": [width], "thickness": 2.5, "width": 7} if width == width else {}
+        own = {"mean": row["gap"], "low": row["gap_low"], "high": row["gap_high"]}
+        error = _error(own) | {"color": looks[row["candidate"]].colour}
         _dot(figure, 100 * row["gap"], row["candidate"], error, "%{x:+.2f} points", looks[row["candidate"]])
     title = f"train minus validation {TITLES[rows['metric'].iloc[0]]}, points"
     return _listed(figure, len(rows), title, zero=True)

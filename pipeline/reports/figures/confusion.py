@@ -5,7 +5,7 @@ import pandas as pd
 
 from pipeline.reports.figures.figure import Figure
 from pipeline.reports.figures.matrix import add_cells
-from pipeline.reports.figures.style import BAD, BLUE, Panel, see_through, styled, text
+from pipeline.reports.figures.style import BAD, BLUE, STRONGEST, Panel, see_through, styled, text
 
 _MOST = 50  # classes that are drawn, those with most mistakes
 
@@ -48,7 +48,7 @@ def _matrix(rows: pd.DataFrame, classes: pd.Series) -> Figure:
     ):
         shown = np.where(cells, share.round(2), np.nan)
         numbers = [[f"{value:.0f}" if value >= 0.5 else "" for value in row] for row in shown]
-        colours = ((0, see_through(ink, 0.0)), (1, see_through(ink, 0.85)))
+        colours = ((0, see_through(ink, 0.0)), (1, see_through(ink, STRONGEST)))
         add_cells(figure, pd.DataFrame(shown, classes, classes), (0, most), colours, numbers, said)
     figure.update_xaxes(type="category", title={"text": "answered"})
     figure.update_yaxes(type="category", autorange="reversed", title={"text": "true"})

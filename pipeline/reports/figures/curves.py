@@ -4,7 +4,7 @@ import pandas as pd
 
 from pipeline.analysis.metrics import TITLES
 from pipeline.reports.figures.figure import Figure
-from pipeline.reports.figures.style import Panel, marks, see_through, styled, text
+from pipeline.reports.figures.style import Panel, dash, marks, see_through, styled, text
 
 _METRICS = {name: (f"{title}, %", 100.0) for name, title in TITLES.items()} | {
     "nll": ("negative log-likelihood", 1.0),
@@ -30,7 +30,7 @@ def _curves(rows: pd.DataFrame, metric: str) -> Figure:
     figure, looks = Figure(), marks(rows["candidate"])
     for name, part in rows.groupby("candidate", sort=False):
         part = part.sort_values("updates")
-        ink = looks[str(name)].colour
+        ink, at = looks[str(name)].colour, list(looks).index(str(name))
         figure.add_scatter(
             x=[*part["updates"], *part["updates"][::-1]],
             y=[*(scale * part["high"]), *(scale * part["low"])[::-1]],
@@ -47,8 +47,12 @@ def _curves(rows: pd.DataFrame, metric: str) -> Figure:
             y=scale * part["mean"],
             customdata=part[["num_seeds", "kept"]],
             mode="lines+markers",
-            line={"color": ink, "width": 2.2},
-            marker={"size": [9 if kept else 3 for kept in part["kept"]], "color": ink},
+            line={"color": ink, "width": 2.2, "dash": dash(at)},
+            marker={
+                "size": [11 if kept else 4 for kept in part["kept"]],
+                "color": ink,
+                "symbol": looks[str(name)].symbol,
+            },
             name=text(name),
             legendgroup=name,
             hovertemplate="%{x} updates: %{y:.4g}<br>%{customdata[0]} seeds, kept by %{customdata[1]}<extra></extra>",

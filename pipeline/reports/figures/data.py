@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.kinds import kind_of
 from pipeline.reports.figures.figure import Figure
-from pipeline.reports.figures.style import Panel, series, styled, text
+from pipeline.reports.figures.style import Panel, bar, series, styled, text
 
 _MOST = 30  # classes that are drawn, the most frequent ones of train
 
@@ -46,7 +46,7 @@ def _bars(task: Mapping[str, Any], order: list[int]) -> Figure:
             name=split,
             x=names,
             y=[100 * counts[place] / max(whole[place], 1) for place in order],
-            marker={"color": series(index)},
+            marker=bar(series(index), index),
             customdata=[counts[place] for place in order],
             hovertemplate="%{x} in " + split + ": %{customdata:,} rows, %{y:.1f} %<extra></extra>",
         )

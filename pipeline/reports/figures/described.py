@@ -39,7 +39,8 @@ def _trace(trace: Props) -> str:
         if len(names) == 1 and not isinstance(names[0], str):
             return f"{name} at {_number(x[0])} and {_number(y[0])}"
         points = [
-            f"{_plain(it)} {_number(value)}{_interval(trace, value)}" for it, value in zip(names, values, strict=True)
+            f"{_plain(it)} {_number(value)}{_interval(trace, at, value)}"
+            for at, (it, value) in enumerate(zip(names, values, strict=True))
         ]
         shown = ", ".join(points[:_MOST]) + (f", and {len(points) - _MOST} more" if len(points) > _MOST else "")
         return f"{name}: {shown}" if name and [name] != [_plain(it) for it in names] else shown
@@ -74,15 +75,18 @@ def _known(trace: Props) -> Iterator[tuple[float, str, str]]:
                 yield value, *(_plain(its[at]) if at < len(its) else str(at) for its, at in names)
 
 
-def _interval(trace: Props, value: float) -> str:
+def _interval(trace: Props, at: int, value: float) -> str:
     for name in ("error_x", "error_y"):
-        if bars := trace.get(name):
-            up, down = bars["array"][0], bars.get("arrayminus", bars["array"])[0]
+        bars = trace.get(name, {})
+        if "array" in bars and bars["array"][at] is not None:
+            up, down = bars["array"][at], bars.get("arrayminus", bars["array"])[at]
             return f" [{_number(value - down)}, {_number(value + up)}]"
     return ""
 
 
 def _number(value: Any) -> str:
+    if value is None:
+        return "unknown"
     if not isinstance(value, int | float):
         return _plain(value)
     return f"{value:.4g}" if math.isfinite(value) else "unknown"

@@ -73,7 +73,7 @@ class Figure:
 
     def to_json(self) -> str:
         """As plotly.js takes it."""
-        return json.dumps({"data": self.data, "layout": self.layout})
+        return json.dumps({"data": self.data, "layout": self.layout}, separators=(",", ":"))
 
     def _shape(self, **props: Any) -> "Figure":
         self.layout.setdefault("shapes", []).append({"type": "line"} | plain(props))

@@ -5,9 +5,9 @@ import pandas as pd
 
 from pipeline.reports.figures.figure import Figure
 from pipeline.reports.figures.matrix import matrix
-from pipeline.reports.figures.style import BLUE, Panel, see_through
+from pipeline.reports.figures.style import BLUE, STRONGEST, Panel, see_through
 
-_COLOURS = ((0, see_through(BLUE, 0.0)), (1, see_through(BLUE, 0.85)))
+_COLOURS = ((0, see_through(BLUE, 0.0)), (1, see_through(BLUE, STRONGEST)))
 _ALL = "all"  # the reader that is no task; of attention, the mean over a layer
 
 

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.config.balancing import Balancing
 from pipeline.printable import printable
@@ -29,12 +30,16 @@ _SYMBOLS = {
     "separate": "diamond",
     "tuned": "star",
 }
+_HATCHES = ("", "/", ".", "x", "-", "|", "+", "\\")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 FAINT = "rgba(128,128,128,0.22)"
 MUTED = "rgba(128,128,128,0.75)"
 GOOD, BAD = "#1fa37a", "#d4593f"
 BLUE = "#3f8fd2"
+
+STRONGEST = 0.7
+"""Opacity of the strongest colour of a cell, on which its number can still be read, by day and by night."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,11 @@ def dash(index: int) -> str:
     return _DASHES[index % len(_DASHES)]
 
 
+def hatch(index: int) -> str:
+    """The pattern of the bars of the index-th of several things, for readers who cannot go by colour."""
+    return _HATCHES[index % len(_HATCHES)]
+
+
 def see_through(hex_colour: str, opacity: float) -> str:
     """A `#rrggbb` colour as rgba."""
     red, green, blue = (int(hex_colour[i : i + 2], 16) for i in (1, 3, 5))
@@ -113,10 +123,10 @@ def see_through(hex_colour: str, opacity: float) -> str:
 
 
 DIVERGING = (
-    (0.0, see_through(BAD, 0.85)),
+    (0.0, see_through(BAD, STRONGEST)),
     (0.5, see_through(BAD, 0.0)),
     (0.5, see_through(BLUE, 0.0)),
-    (1.0, see_through(BLUE, 0.85)),
+    (1.0, see_through(BLUE, STRONGEST)),
 )
 """Of values with a sign: below zero red, above it blue, paler towards zero; numbers or signs stand beside them."""
 
@@ -124,6 +134,11 @@ DIVERGING = (
 def text(value: object) -> str:
     """Text that Plotly shows as it is: it would read tags."""
     return html.escape(printable(value), quote=False)
+
+
+def bar(ink: str, index: int) -> dict[str, Any]:
+    """The marker of the bars of the index-th of several things."""
+    return {"color": ink, "line": {"width": 0}, "pattern": {"shape": hatch(index), "solidity": 0.25, "fgcolor": "#fff"}}
 
 
 def styled(figure: Figure, height: int = 300, x: str = "", y: str = "", legend: bool = True) -> Figure:

@@ -27,7 +27,8 @@ function lines(text, most, font) {
 function make_room(data, layout) {
   const font = `${layout.font.size}px ${layout.font.family}`, line = 1.3 * layout.font.size;
   const margin = layout.margin = {l: 8, r: 16, t: 8, b: 8, ...layout.margin};
-  for (const [name, side, along] of [["yaxis", "l", layout.height], ["xaxis", "b", layout.width]]) {
+  for (const [name, side] of [["yaxis", "l"], ["xaxis", "b"]]) {
+    const along = name === "yaxis" ? layout.height : layout.width - margin.l;
     const axis = layout[name] ||= {};
     axis.automargin = false;
     if (axis.visible === false) continue;
@@ -38,7 +39,7 @@ function make_room(data, layout) {
     const rows = Math.max(1, ...values.map(it => `${it}`.split("<br>").length));
     margin[side] = Math.max(margin[side], 10 + (name === "yaxis" || turned ? across : rows * line));
     if (axis.title?.text) {
-      const own = lines(axis.title.text, 0.75 * along, font);
+      const own = lines(axis.title.text, 0.8 * along - 20, font);
       axis.title.text = own.join("<br>");
       margin[side] += 8 + own.length * line;
     }
@@ -62,7 +63,12 @@ function draw(place) {
   const ink = colour("--ink");
   layout.font = {...layout.font, color: ink};
   layout.hoverlabel = {...layout.hoverlabel, bgcolor: colour("--card"), font: {...layout.hoverlabel?.font, color: ink}};
-  data.filter(trace => trace.type === "heatmap").forEach(trace => { trace.textfont = {color: ink}; });
+  for (const trace of data) {
+    if (trace.type === "heatmap") trace.textfont = {color: ink};
+    if (trace.type === "bar" && trace.texttemplate) {  // full colours are dark enough for no white, pale ones are the page's
+      trace.insidetextfont = {color: [trace.marker.color].flat().map(it => it.startsWith("rgba") ? ink : "#14181d")};
+    }
+  }
   layout.width = place.clientWidth;
   make_room(data, layout);
   const displayModeBar = matchMedia("(hover: hover)").matches ? "hover" : false;

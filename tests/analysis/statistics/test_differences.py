@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.analysis.metrics import summed
-from pipeline.analysis.statistics.differences import changes, delta_m, difference, level, relative
+from pipeline.analysis.statistics.differences import apart_at_most, changes, delta_m, difference, level, relative
 from tests.analysis.made import drawn, task_scores
 
 
@@ -195,3 +195,10 @@ def test_coin_flips_are_covered_as_often_as_is_said() -> None:
         interval = delta_m(*arms).interval()
         held += interval.low <= 0.0 <= interval.high
     assert held >= 0.91 * 300
+
+
+def test_no_interval_of_a_difference_passes_what_is_possible() -> None:
+    one, other = (task_scores(np.array(it, dtype=bool)) for it in ([[1] * 9, [0] * 9], [[0] * 9, [1] * 9]))
+    between = difference(one, other, "accuracy").interval()
+    assert (between.low, between.high) == (-1.0, 1.0)
+    assert apart_at_most("nll") == (-np.inf, np.inf)
