@@ -18,7 +18,7 @@ import pandas as pd
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.models.model import ModelInfo
-from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -89,8 +89,8 @@ def _write(folder: Path, spec: Specification, tensors: Mapping[str, Tensor], mod
             mlflow_model=model,
             python_model=_LOADED,
             artifacts={name: str(path) for name, path in files.items()},
-            signature=_signature(spec),
-            input_example=_example(next(iter(spec.sources.values()))),
+            signature=(signature := _signature(spec)),
+            input_example=_example(next(iter(spec.sources.values())), signature.inputs),
             code_paths=[str(path) for path in sorted(code.glob("*"))],
             pip_requirements=[f"{name}=={_released(name)}" for name in (*_REQUIREMENTS, *sorted(installed))],
             metadata={METADATA: _in_short(spec)},
@@ -153,14 +153,20 @@ def _own_gaps(missing: Collection[str]) -> bool:
     return len(NumberFormat().numbers(missing)) < len(missing)
 
 
-def _example(source: SourceSpec) -> pd.DataFrame:
-    """A row of a source."""
+def _example(source: SourceSpec, inputs: Schema | None) -> pd.DataFrame:
+    """A row of a source, whose numbers are text where the signature's inputs are."""
     names = Rows.of("", source).columns
     row: list[Any] = [0.0] * len(names)
     if source.kind == "text":
         row = ["Leaving Berlin for Paris ."]
     elif source.encoding:
         row = [_value(it) for it in source.encoding["columns"]]
+        types = {it.name: it.type for it in inputs.inputs} if inputs else {}
+        # A whole number below 1,000 has no mark in it, whichever the table's are.
+        row = [
+            str(round(it) % 1000) if isinstance(it, float) and types.get(name) == DataType.string else it
+            for name, it in zip(names, row, strict=True)
+        ]
     # Names as plain objects: MLflow compares them with numbers, and pandas' own strings warn of that.
     return pd.DataFrame([row], columns=pd.Index(names, dtype=object))
 

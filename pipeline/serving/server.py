@@ -114,7 +114,7 @@ def _scored(score: Scorer, body: bytes) -> Response:
 
 
 def _wrong(line: str, status: int = 400) -> Response:
-    body = {"error_code": "BAD_REQUEST" if status == 400 else "INTERNAL_ERROR", "message": line}
+    body = {"error_code": "BAD_REQUEST" if status == 400 else "INTERNAL_ERROR", "message": printable(line)}
     return Response(json.dumps(body), status, media_type=_JSON)
 
 
@@ -134,4 +134,4 @@ def _line(text: str, body: bytes, kind: str) -> str:
     with suppress(ValueError, TypeError, KeyError):  # some it answers in plain text
         text = json.loads(text)["message"]
     _, of_model, said = text.rpartition("\nError: ")
-    return printable(said if of_model else said.partition("\n")[0].partition(" IMPORTANT: ")[0])
+    return said if of_model else said.partition("\n")[0].partition(" IMPORTANT: ")[0]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from markupsafe import escape
+from optuna import get_all_study_summaries
 
 from pipeline.steps.runs.questions import QUESTIONS
 from pipeline.tracking import tags
@@ -217,6 +218,20 @@ def test_the_report_is_one_page_that_answers_first_where_people_find_it(finished
     page = Path(result.json["report"]).read_text()
     assert escape(result.json["answer"]) in page
     assert "sharing" in result.json["answer"].lower()
+
+
+def test_each_study_says_whose_it_is_and_where_its_run_is(finished: tuple[Path, Result]) -> None:
+    project, _ = finished
+    tunes = {run.info.run_name: run.info.run_id for run in runs(project) if run.info.run_name.startswith("tune")}
+    told = {it.user_attrs["arm"]: it.user_attrs for it in get_all_study_summaries(f"sqlite:///{project}/optuna.db")}
+    assert {arm: it["mlflow_run"] for arm, it in told.items()} == {
+        "the shared network": tunes["tune"], "single digit": tunes["tune single digit"],
+        "single parity": tunes["tune single parity"],
+    }  # fmt: skip
+    for it in told.values():
+        assert it["experiment"] == "debug"
+        assert f"/runs/{it['mlflow_run']}" in it["mlflow_page"]
+    assert ["weights" in it for it in told.values()] == [arm == "the shared network" for arm in told]
 
 
 def test_the_decision_is_in_the_results_and_a_tag_of_the_pipelines_run(finished: tuple[Path, Result]) -> None:

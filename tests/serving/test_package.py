@@ -6,6 +6,7 @@ import pickle
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -13,6 +14,10 @@ import pytest
 import yaml
 from safetensors import safe_open
 
+from pipeline.config import Experiment
+from pipeline.data.prepare import prepare
+from pipeline.data.prepared import open_prepared
+from pipeline.data.sources import Place
 from pipeline.errors import Failure, UserError
 from pipeline.serving import package as model_package
 from pipeline.serving.open_model import described, open_model
@@ -92,6 +97,26 @@ def test_a_long_description_is_left_to_the_spec(
 def test_the_example_can_be_served(package: tuple[str, Path]) -> None:
     request = json.loads((package[1] / "serving_input_example.json").read_text())
     assert len(open_model(package[0]).predict(pd.DataFrame(**request["dataframe_split"]))) == 1
+
+
+@pytest.mark.parametrize("spelling", [{"missing": ["?"]}, {"decimal": ",", "separator": ";"}])
+def test_the_example_of_numbers_with_a_spelling_of_their_own_is_text(
+    client: mlflow.MlflowClient, tmp_path: Path, spelling: dict[str, Any]
+) -> None:
+    """MLflow checks it against the signature, where these are text."""
+    mark, separator = spelling.get("decimal", "."), spelling.get("separator", ",")
+    lines = [f"{row}{mark}5{separator}{'ab'[row % 2]}" for row in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join([f"x{separator}y", *lines]))
+    source = {"kind": "table", "path": "rows.csv", "inputs": {"x": "numeric"}} | spelling
+    tree = {"name": "toy", "sources": {"s": source}, "tasks": {"y": {"kind": "binary", "source": "s"}}}
+    (tmp_path / "made").mkdir()
+    place = Place("sample", tmp_path, None, tmp_path, tmp_path)
+    prepare(Experiment.model_validate(tree), place, tmp_path / "made", lambda line: None)
+    data = open_prepared(tmp_path / "made")
+    model = open_model(log(client, save(tmp_path, experiment(data), data)))
+    example = model.input_example
+    assert isinstance(example["x"][0], str)
+    assert model.predict(example)["y/class"][0] in ("a", "b")
 
 
 def test_an_unknown_slot_is_named(client: mlflow.MlflowClient, saved: Path) -> None:

@@ -2,17 +2,22 @@
 
 import asyncio
 import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pytest
 from mlflow.pyfunc import scoring_server
 
 from pipeline.errors import Failure, UserError
+from pipeline.serving import server
 from pipeline.serving.open_model import open_model
 from pipeline.serving.server import application, example, listen
 from pipeline.steps.predict import score_csv
-from tests.serving.asked import JSON, Case, Request, cases, check_same
+from tests.conftest import REPOSITORY
+from tests.serving.asked import INPUTS, JSON, Case, Request, cases, check_same, table
 
 SORTS = ["table", "images", "text", "several"]
 Answer = tuple[int, str]
@@ -120,15 +125,49 @@ def test_the_signature_of_a_table_has_numbers_and_text(served: dict[str, Case]) 
     assert {it for name, it in types.items() if name not in ("sepal length (cm)", "a/b")} == {("string", True)}
 
 
+REFUSED = {
+    "whole numbers": {"a/b": "int64"},
+    "whole numbers with gaps": {"a/b": "Int64"},
+    "categories that are numbers": {"floor": "float64"},
+    "truth values": {"yes?": "boolean"},
+    "pandas' categories": {"zip code": "category"},
+    "dates": {"day": "datetime64[us]"},
+}
+
+
+@pytest.mark.parametrize("sort", REFUSED)
+def test_what_plain_mlflow_refuses_is_converted_by_the_line_in_the_docs(served: dict[str, Case], sort: str) -> None:
+    uri = served["table"].uri
+    plain = pd.DataFrame({name: table()[name][:40] for name in INPUTS})
+    plain["day"] = pd.Series(["2024-01-05", "1999-12-31", None, "2024-02-29"] * 10)
+    model = mlflow.pyfunc.load_model(uri)
+    documented = (REPOSITORY / "docs" / "serving.md").read_text()
+    (line,) = (it for it in documented.splitlines() if it.startswith("types = "))
+    types = eval(line.removeprefix("types = "), {"model": model})
+    wanted = open_model(uri).predict(plain)
+    pd.testing.assert_frame_equal(model.predict(plain.astype(types)), wanted)
+    other = plain.astype(types).astype(REFUSED[sort])
+    with pytest.raises(mlflow.MlflowException, match="Can not safely convert"):
+        model.predict(other)
+    pd.testing.assert_frame_equal(model.predict(other.astype(types)), wanted)
+    pd.testing.assert_frame_equal(open_model(uri).predict(other), wanted)
+
+
 @pytest.mark.parametrize("sort", SORTS)
 def test_the_example_is_one_that_the_model_answers(served: dict[str, Case], sort: str) -> None:
-    import shlex
-
     model = open_model(served[sort].uri)
     words = shlex.split(example(model, "http://127.0.0.1:1"))
     assert words[-1] == "http://127.0.0.1:1/invocations"
     status, body = post(ours(served[sort].uri), (JSON, words[words.index("-d") + 1].encode()))
     assert (status, len(json.loads(body)["predictions"])) == (200, 1)
+
+
+def test_a_long_example_is_a_file_of_the_package(served: dict[str, Case], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_LONG", 10)
+    model = open_model(served["images"].uri)
+    words = shlex.split(example(model, "http://127.0.0.1:1"))
+    body = Path(words[words.index("--data-binary") + 1].removeprefix("@")).read_bytes()
+    assert post(ours(served["images"].uri), (JSON, body))[0] == 200
 
 
 def test_an_address_that_is_taken_or_unknown_is_one_line() -> None:

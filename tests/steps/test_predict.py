@@ -139,6 +139,37 @@ def test_columns_are_taken_by_name_and_others_kept_first(uri: str, expected: pd.
     assert warnings == []
 
 
+def test_what_is_kept_may_be_named_and_is_no_formula_in_a_spreadsheet(uri: str, tmp_path: Path) -> None:
+    source = written(tmp_path / "rows.csv", frame(ROWS[:3]).assign(**{"a,b": ["=1+1", "007", "-3"], "id": [1, 2, 3]}))
+    plain = list(open_model(uri).predict(frame(ROWS[:3])))
+    out = tmp_path / "out.csv"
+    predict(uri, source, out, keep=["a,b", "pixel_0"])
+    found = pd.read_csv(out, dtype={"a,b": str})
+    assert list(found) == ["a,b", "pixel_0", *plain]
+    assert found["a,b"].tolist() == ["=1+1", "007", "-3"]
+    predict(uri, source, out, keep=["a,b"], spreadsheet=True)
+    assert pd.read_csv(out, dtype={"a,b": str})["a,b"].tolist() == ["'=1+1", "007", "-3"]
+    predict(uri, source, out, keep=[])
+    assert list(pd.read_csv(out)) == plain
+
+
+def test_a_kept_column_that_is_called_as_a_prediction_is_one_line(uri: str, tmp_path: Path) -> None:
+    source = written(tmp_path / "rows.csv", frame(ROWS[:3]).assign(**{"kind/label": 1}))
+    with pytest.raises(UserError) as told:
+        predict(uri, source, tmp_path / "out.csv")
+    assert str(told.value) == (
+        f"{source}: column 'kind/label' is called as a prediction is: name what to keep, as in --keep id,day, or "
+        "nothing, --keep ''"
+    )
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_folder_of_images_has_no_columns_to_keep(uri: str, tmp_path: Path) -> None:
+    Image.fromarray(ROWS[0].astype(np.uint8).reshape(2, 3)).save(tmp_path / "it.png")
+    with pytest.raises(UserError, match="column 'id' cannot be kept: it has no columns to keep"):
+        predict(uri, tmp_path, tmp_path / "out.csv", keep=["id"])
+
+
 def test_progress_tells_rows_done_of_all_rows(uri: str, tmp_path: Path) -> None:
     for name, total in (("rows.parquet", len(ROWS)), ("rows.csv", None)):
         told: list[tuple[int, int | None]] = []

@@ -35,6 +35,8 @@ class Embedded(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """[B, t, C] -> [B, t, E]."""
+        if torch.compiler.is_exporting():  # ONNX would have a loop over all tokens
+            return (functional.embedding(ids, self.bag.weight) * (ids != 0).unsqueeze(3)).sum(2)
         return self.bag(ids.flatten(0, 1)).unflatten(0, ids.shape[:2])
 
 

@@ -26,7 +26,6 @@ from pipeline.tracking.registry import champion, logged_model, tie, version_of_r
 from pipeline.tracking.views import share
 
 if TYPE_CHECKING:
-    from pipeline.analysis.evaluation import Evaluation
     from pipeline.tracking.run import Run
 
 _MOST_TASKS = 6  # columns of a description
@@ -85,25 +84,17 @@ class _Found:
         return [it for run in self.runs.values() if run.inputs for it in run.inputs.dataset_inputs]
 
     @cached_property
-    def evaluation(self) -> "Evaluation | None":
-        """What was found on test, if it was opened."""
-        from pipeline.analysis.evaluation import Evaluation
-
-        title = next(iter(self._of("evaluate")), None)
-        return Evaluation.load(self.context.done[title].folder) if title else None
-
-    @cached_property
     def scores(self) -> list[dict[str, Any]]:
         """On test candidate, task, metric, mean, low and high: of each task's primary metric, and delta-m for all."""
         from pipeline.analysis.candidate import SINGLE
-        from pipeline.analysis.tables import primary
+        from pipeline.analysis.tables import primary, read
 
-        if self.evaluation is None:
+        if not (found := self._of("evaluate")):
             return []
-        every = primary(self.evaluation.scores).to_dict("records")
-        gains = self.evaluation.delta_m
+        folder = self.context.done[found[0]].folder  # two of the tables that `Evaluation` reads
+        every, gains = primary(read(folder / "scores.csv")), read(folder / "delta_m.csv")
         gains = gains[gains["against"] == SINGLE]
-        return every + [row | {"task": ALL, "metric": _DELTA_M} for row in gains.to_dict("records")]
+        return [*every.to_dict("records"), *(it | {"task": ALL, "metric": _DELTA_M} for it in gains.to_dict("records"))]
 
     @cached_property
     def kept(self) -> dict[str, dict[str, float]]:

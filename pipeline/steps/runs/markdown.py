@@ -14,9 +14,9 @@ def link(text: str, address: str) -> str:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; all cells are escaped."""
-    lines = [headers, ["---"] * len(headers), *rows]
-    return "\n".join(f"| {' | '.join(it if it == '---' else markdown(it) for it in line)} |" for line in lines)
+    """A table; all cells are escaped, and end in a space, as MLflow leaves none between columns."""
+    first, *others = [" | ".join(f"{markdown(it)}&ensp;" for it in line) for line in (headers, *rows)]
+    return "\n".join(f"| {line} |" for line in (first, " | ".join(["---"] * len(headers)), *others))
 
 
 def predicted(tasks: Mapping[str, TaskSettings], classes: Mapping[str, Sequence[str]] | None = None) -> str:

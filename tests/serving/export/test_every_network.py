@@ -13,6 +13,8 @@ from pipeline.config.trunks import Trunk
 from pipeline.data.prepared import Prepared
 from pipeline.serving.export.agreement import TOLERANCE
 from pipeline.serving.export.export import opened, write_onnx, write_torch
+from pipeline.serving.export.onnx_file import answers, feed_of
+from pipeline.serving.export.program import PREFERENCE
 from tests import encoders
 from tests.compatibility.unpacked import unpacked
 from tests.data import texts
@@ -35,14 +37,18 @@ TABLES: Mapping[str, dict[str, Any]] = {
     "tabular with layer norm": {"kind": "tabular", "widths": [6, 5], "norm": "layer"},
     "dcn_v2": {"kind": "dcn_v2"},
 }
-ANSWERING = {"mlp"}
-"""Trunks whose case has no kind, as they are the usual ones."""
 
 
-def written(uri: str, folder: Path) -> None:
+def written(uri: str, folder: Path, empty: bool = True) -> None:
     model = opened(uri)
     for write, suffix in ((write_onnx, "onnx"), (write_torch, "pt2")):
         assert write(model, folder / f"m.{suffix}").difference <= TOLERANCE
+    if not empty:
+        return
+    inputs = [it for it in model.program.inputs if it.name != PREFERENCE]
+    none = {name: it[:0] for made in model.examples.values() for name, it in made.tensors.items()}
+    found = answers(str(folder / "m.onnx"), feed_of(inputs, none, {it.name: [] for it in inputs}))
+    assert {len(it) for it in found.values()} == {0}
 
 
 @pytest.mark.parametrize("case", images.CASES)
@@ -68,7 +74,8 @@ def test_networks_of_texts(trunk: str, client: mlflow.MlflowClient, tmp_path: Pa
     like = Experiment.model_validate(tree | {"model": {"trunk": settings}})
     prepared = texts.prepared(texts.small(tmp_path / "raw"), like, tmp_path / "made")
     (tmp_path / "saved").mkdir()
-    written(log(client, save(tmp_path / "saved", like, prepared, spread=0.3)), tmp_path)
+    uri = log(client, save(tmp_path / "saved", like, prepared, spread=0.3))
+    written(uri, tmp_path, empty=trunk not in ("lstm", "gru"))  # ONNX Runtime 1.32 crashes without rows
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +86,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 @pytest.mark.parametrize("trunk", TABLES)
 def test_networks_of_tables(trunk: str, client: mlflow.MlflowClient, table: Prepared, tmp_path: Path) -> None:
     like = experiment(table, trunk=dict(TABLES[trunk]))
-    written(log(client, save(tmp_path, like, table, spread=0.3)), tmp_path)
+    written(log(client, save(tmp_path, like, table, spread=0.1)), tmp_path)
 
 
 def test_a_network_for_each_task(client: mlflow.MlflowClient, tmp_path: Path) -> None:
@@ -94,8 +101,8 @@ def test_a_network_for_each_task(client: mlflow.MlflowClient, tmp_path: Path) ->
 
 def test_every_trunk_and_way_of_sharing_is_among_them() -> None:
     models = [*images.CASES.values(), *({"trunk": it} for it in (*TEXTS.values(), *TABLES.values()))]
-    assert {it.get("trunk", {}).get("kind", "mlp") for it in models} >= Trunk.choices.keys() - {"module"}
-    sharing = [it.get("sharing", "full") for it in models]
+    assert {it.get("trunk", {}).get("kind", "mlp") for it in models} >= Trunk.choices.keys()
+    sharing = [it.get("sharing", "shared") for it in models]
     assert {it if isinstance(it, str) else it["kind"] for it in sharing} >= Sharing.choices.keys()
 
 

@@ -5,7 +5,7 @@ from pipeline.steps.runs.markdown import link, predicted, table
 
 
 def test_cells_and_links_are_escaped() -> None:
-    assert table(["a|b"], [["[x](y)"]]) == "| a&#124;b |\n| --- |\n| [x]&#40;y) |"
+    assert table(["a|b"], [["[x](y)"]]) == "| a&#124;b&ensp; |\n| --- |\n| [x]&#40;y)&ensp; |"
     assert link("a*b", "#/x") == "[a&#42;b](#/x)"
 
 
