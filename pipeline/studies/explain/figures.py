@@ -19,6 +19,7 @@ _MOST = 25
 _SCALE = [[0, see_through(BLUE, 0.0)], [1, see_through(BLUE, 1.0)]]
 _SIGNED = [list(it) for it in DIVERGING]
 _MARKED = 0.2  # of the strongest: a pixel that speaks as much against the answer has a minus
+_SIDE = 200  # of a map, about, in pixels of the screen
 _GREYS = [[0, see_through("#808080", 0.0)], [1, see_through("#808080", 1.0)]]
 
 
@@ -90,14 +91,15 @@ def word_panels(words: pd.DataFrame) -> list[Panel]:
 def example_panels(examples: Iterable[Example]) -> list[Panel]:
     """Each image beside each task's map of it, with what is true and what is predicted."""
     images = [it for it in examples if it.image is not None]
+    numbers = [[other.source for other in images[:place]].count(it.source) for place, it in enumerate(images)]
     return [
         Panel(
-            f"{it.source}, image {number} of validation",
+            f"{it.source}, image {number + 1} of validation",
             _side_by_side(it),
             " ".join(_answered(task, told) for task, told in it.told.items()),
             alt=f"The image, and for each task what speaks for and against its answer. {_seen(it)}",
         )
-        for number, it in enumerate(images, start=1)
+        for number, it in zip(numbers, images, strict=True)
     ]
 
 
@@ -189,12 +191,20 @@ def _side_by_side(example: Example) -> Figure:
     figure = Figure.of(make_subplots(rows, 2, subplot_titles=titles, **gaps))
     assert example.image is not None
     figure.add_heatmap(**_heat(example.image - example.image.min(), _GREYS), xaxis="x", yaxis="y")
+    size = min(max(_SIDE // max(example.image.shape), 5), 14)  # no larger than a pixel, but to be seen
     for column, pixels in enumerate(example.maps.values(), start=2):
         axes = {"xaxis": f"x{column}", "yaxis": f"y{column}"}
         figure.add_heatmap(**_heat(pixels, _SIGNED, lowest=-1), **axes)
         down, across = np.nonzero(pixels < -_MARKED * np.abs(pixels).max())
         figure.add_scatter(
-            x=across, y=down, mode="text", text=["−"] * len(down), hoverinfo="skip", showlegend=False, **axes
+            x=across,
+            y=down,
+            mode="text",
+            text=["−"] * len(down),
+            textfont={"size": size},
+            hoverinfo="skip",
+            showlegend=False,
+            **axes,
         )
     _square(styled(figure, 30 + 220 * rows, legend=False))
     return figure.update_layout(margin={"t": 28})

@@ -227,6 +227,7 @@ def test_images_have_what_is_predicted_in_words_and_signs_on_their_maps() -> Non
     subject = Subject("images", it, None, x, TaskSpec("binary", "images", ["no", "yes"]), np.array([1, 1]))
     found, _ = told(dark=subject)
     panels = example_panels(found.examples)
+    assert [it.caption for it in panels] == ["images, image 1 of validation", "images, image 2 of validation"]
     assert panels[0].sentence == "dark: predicted yes (88.1 %), true yes."
     assert panels[1].sentence == "dark: predicted no (88.1 %), true yes, wrong."
     assert "dark: predicted no (88.1 %), true yes, wrong. Most of what counts lies in the" in panels[1].alt
