@@ -30,7 +30,7 @@ _PLAIN = {
     "hurts": "One network that learns {tasks} together does worse than a network for each",
     "mixed": "One network that learns {tasks} together beats a network for each on some, and loses on others",
     "no_difference": "One network that learns {tasks} together does as well as a network for each",
-    "unknown": "It can not be told yet whether one network that learns {tasks} together beats a network for each",
+    "unknown": "It cannot be told yet whether one network that learns {tasks} together beats a network for each",
     "no_claim": "It was not settled whether one network that learns {tasks} together beats a network for each",
 }
 """By decision, what it means."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.analysis.trials import WEIGHT, weights_as_one
 from pipeline.reports.figures.figure import Figure
-from pipeline.reports.figures.style import BAD, BLUE, GOOD, MUTED, Panel, see_through, series, styled, text
+from pipeline.reports.figures.style import BAD, BLUE, GOOD, MUTED, Panel, bar, see_through, series, styled, text
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -98,7 +98,7 @@ def importance(study: "Study") -> list[Panel]:
             y=[text(name).replace(".", ".<br>") for name in values][::-1],
             orientation="h",
             name=way,
-            marker={"color": series(index)},
+            marker=bar(series(index), index),
             hovertemplate="%{x:.2f}<extra>%{y}</extra>",
         )
     everywhere, anywhere = min(map(len, found.values())), max(map(len, found.values()))
@@ -176,7 +176,7 @@ def weights_over_trials(trials: pd.DataFrame) -> list[Panel]:
             x=trials["number"],
             y=trials[WEIGHT + task],
             name=text(task),
-            marker={"color": series(index), "line": {"width": 0}},
+            marker=bar(series(index), index),
         )
     figure.update_layout(barmode="stack", bargap=0.15)
     if best is not None:

@@ -16,7 +16,7 @@ _ADVICE: dict[Word, str] = {
     "hurts": "Keep a network for each of {tasks}: one that they share does worse, with tuned task weights too",
     "mixed": "Sharing a network helps some of {tasks} and hurts others",
     "no_difference": "Whether {tasks} share a network makes no difference that matters",
-    "unknown": "It can not be told yet whether {tasks} gain by sharing a network",
+    "unknown": "It cannot be told yet whether {tasks} gain by sharing a network",
     "no_claim": "It was not settled whether {tasks} gain by sharing a network",
 }
 _IT: dict[Word, str] = {"helps": "it helps", "hurts": "it hurts", "mixed": "it helps some tasks and hurts others"}

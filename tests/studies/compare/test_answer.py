@@ -139,7 +139,7 @@ def test_a_tiny_p_is_no_zero() -> None:
         ("hurts", "Keep a network for each of a and b: one that they share does worse, with tuned task weights too; "),
         ("mixed", "Sharing a network helps some of a and b and hurts others; "),
         ("no_difference", "Whether a and b share a network makes no difference that matters; "),
-        ("unknown", "It can not be told yet whether a and b gain by sharing a network; "),
+        ("unknown", "It cannot be told yet whether a and b gain by sharing a network; "),
         ("no_claim", "It was not settled whether a and b gain by sharing a network; "),
     ],
 )

@@ -63,7 +63,7 @@ def test_the_first_line_is_the_answer(page: str) -> None:
     assert "; it helps with upgrad, it hurts with <b>; upgrad beats equal weights" in first
     assert f'<p class="answer">{first}</p>' in html.unescape(page)
     assert advice(found) == (
-        "It can not be told yet whether a and b gain by sharing a network; choose the task weights by upgrad, which "
+        "It cannot be told yet whether a and b gain by sharing a network; choose the task weights by upgrad, which "
         "beats equal and tuned ones."
     )
     assert f"<h1>{advice(found)}</h1>" in page
