@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: install run test test-all lint bench bench-all ui lock clean
+.PHONY: install run test test-all browser lint bench bench-all ui lock clean
 
 install: $(INSTALLED)
 
@@ -37,6 +37,12 @@ test-all: install
 	$(BIN)/python -m pip install --quiet -c requirements.txt --no-build-isolation -e '.[public]'
 	python -m pytest -m "slow or not slow" --hypothesis-profile all
 	$(PLAINEST) python -m pytest -m "slow or not slow" $(NUMERIC)
+
+# Chromium and what reads its PDFs, from Debian's packages, as root. Without them the tests that look at
+# pages (tests/browser) are skipped; HEADWAY_BROWSER=required makes that a failure.
+browser:
+	command -v chromium && command -v pdftotext || (apt-get update && \
+		apt-get install --yes --no-install-recommends chromium poppler-utils fonts-dejavu-core fonts-liberation)
 
 lint: install
 	ruff format --check .

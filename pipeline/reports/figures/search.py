@@ -160,6 +160,10 @@ def slices(study: "Study") -> list[Panel]:
 
 def _slice(figure: Figure) -> Figure:
     marker = {"color": BLUE, "size": 8, "opacity": 0.7, "line": {"width": 0}, "showscale": False}
+    if (figure.layout.get("xaxis") or {}).get("type") == "log":
+        values = [float(it) for trace in figure.data for it in trace["x"]]
+        if values and 5 < max(values) / min(values) < 300:
+            figure.update_xaxes(dtick="D2")  # labels at 1, 2 and 5: plotly.js would write 9 over 10
     return styled(figure.update_traces(marker=marker), 280, "", OBJECTIVE, legend=False)
 
 

@@ -92,6 +92,15 @@ def test_pruned_trials_have_a_colour_of_their_own() -> None:
     assert shown == {"completed", "pruned"}
 
 
+def test_labels_of_a_logarithmic_axis_keep_apart() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda trial: trial.suggest_float("training.learning_rate", 1e-3, 2e-2, log=True), n_trials=20)
+    (panel,) = slices(study)
+    assert panel.figure is not None
+    axis = by_plotly(panel.figure).layout.xaxis
+    assert (axis.type, axis.dtick) == ("log", "D2")
+
+
 def test_below_thirty_completed_trials_importance_is_called_a_guess() -> None:
     (panel,) = importance(studied(36))  # of which 7 are pruned
     assert panel.sentence == "Only 29 trials were completed: with fewer than 30, importance is a rough guess."

@@ -1,0 +1,49 @@
+"""What the tests in a browser share: a project, run once for all processes of the tests, and a Chromium."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from playwright.sync_api import Browser
+
+from tests.browser.places import TOOLS, chromium, made
+
+_MISSING = [name for name, path in TOOLS.items() if path is None]
+_REQUIRED = os.environ.get("HEADWAY_BROWSER") == "required"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tools() -> None:
+    if _MISSING:
+        say = pytest.fail if _REQUIRED else pytest.skip
+        say(f"not installed: {', '.join(_MISSING)} (`make browser` installs them)")
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The project, made by the first process that needs it."""
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        shared = shared.parent
+    folder, said = shared / "browser", shared / "browser.json"
+    with FileLock(shared / "browser.lock"):
+        if not said.exists():
+            results = made(folder)
+            said.write_text(json.dumps(results))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def said(folder: Path) -> dict[str, dict[str, Any]]:
+    """What each command said, by name."""
+    return json.loads(folder.with_name("browser.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
