@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import json
 import re
+import signal
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,6 +56,7 @@ def dashboard(request: Request | None, host: str, port: int, as_json: bool = Fal
             print(json.dumps({"address": shown, "storage": redacted(url)}), flush=True)
         else:
             echo(f"dashboard: {shown}", f"storage:   {redacted(url)}", "Ctrl-C ends it")
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells leave out in the background
         try:
             server.serve_forever()
         except KeyboardInterrupt:
