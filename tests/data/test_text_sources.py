@@ -12,7 +12,7 @@ from pipeline.data.encodings.words import COLUMNS
 from pipeline.data.prepared import open_split
 from pipeline.data.sources import Place, source
 from pipeline.data.summary import summary
-from pipeline.data.texts import texts as predicted
+from pipeline.data.texts import TEXT, open_text_rows
 from pipeline.errors import UserError
 from tests.data.files import quiet
 from tests.data.texts import conll, experiment, posts, prepared, small, written
@@ -190,4 +190,5 @@ def test_texts_are_the_same_whatever_file_they_come_from(tmp_path: Path, name: s
         ["10", "000", "kr"], ["a", "b", "c"], ["d", "e", "f", "g"], ["h", "i", "j", "k"], ["l", "m"],
         ["Ünï", "çödé", "猫"],
     ]  # fmt: skip
-    assert [row for chunk in predicted(tmp_path / name, ["text"]) for row in chunk] == texts
+    batches = open_text_rows(tmp_path / name, ["text"]).batches
+    assert [row for batch in batches for row in batch.frame[TEXT]] == texts
