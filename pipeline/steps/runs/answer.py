@@ -226,7 +226,7 @@ class _Found:
         steps = dict.fromkeys(it["step"] for it in chosen["networks"])
         sources = [self.runs[title] for title in steps if title in self.runs]
         for title in self._of("evaluate"):
-            sources += tracker.children(self.runs[title].info.run_id, chosen["role"])
+            sources += reversed(list(tracker.children(self.runs[title].info.run_id, chosen["role"])))  # in their order
         digests = {it.dataset.name: it.dataset.digest for it in self.datasets}
         for run in sources:
             tie(tracker.client, self.model, run, _datasets(run, digests, alone=len(steps) == 1))
