@@ -7,7 +7,9 @@ nothing here.
 import asyncio
 import json
 import os
+import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from io import StringIO
@@ -85,6 +87,11 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
         raise Failure(f"port {port} of {host}: {why}; --port takes another") from None
+
+
+def exit_on_sigterm() -> None:
+    """Let SIGTERM end the process as an exit, which removes the model's folder; uvicorn raises it again at its end."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def run(app: FastAPI, listening: socket.socket) -> None:

@@ -2,19 +2,24 @@
 
 import asyncio
 import json
+import os
 import shlex
+import signal
+import threading
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 import pytest
+from fastapi import FastAPI
 from mlflow.pyfunc import scoring_server
 
 from pipeline.errors import Failure, UserError
 from pipeline.serving import server
 from pipeline.serving.open_model import open_model
-from pipeline.serving.server import application, example, listen
+from pipeline.serving.server import application, example, exit_on_sigterm, listen, run
 from pipeline.steps.predict import score_csv
 from tests.conftest import REPOSITORY
 from tests.serving.asked import INPUTS, JSON, Case, Request, cases, check_same, table
@@ -179,3 +184,20 @@ def test_an_address_that_is_taken_or_unknown_is_one_line() -> None:
             listen("127.0.0.1", port)
     with pytest.raises(UserError, match=r"--host no\.such\.host\.invalid: no such address"):
         listen("no.such.host.invalid", 0)
+
+
+def test_sigterm_ends_the_server_as_an_exit_that_leaves_no_folder() -> None:
+    def ask_and_end(port: int) -> None:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/openapi.json", timeout=60).close()  # waits until it answers
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        exit_on_sigterm()
+        with listen("127.0.0.1", 0) as listening:
+            threading.Thread(target=ask_and_end, args=[listening.getsockname()[1]]).start()
+            with pytest.raises(SystemExit) as end:
+                run(FastAPI(), listening)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert end.value.code == 128 + signal.SIGTERM
