@@ -22,7 +22,7 @@ from pipeline.serving.open_model import open_model
 from pipeline.serving.server import application, example, exit_on_sigterm, listen, run
 from pipeline.steps.predict import score_csv
 from tests.conftest import REPOSITORY
-from tests.serving.asked import INPUTS, JSON, Case, Request, as_json, cases, check_same, table
+from tests.serving.asked import INPUTS, JSON, Case, Request, as_csv, as_json, cases, check_same, table
 
 SORTS = ["table", "images", "text", "several"]
 Answer = tuple[int, str]
@@ -219,6 +219,22 @@ def test_what_plain_mlflow_refuses_is_converted_by_the_line_in_the_docs(served: 
         model.predict(other)
     pd.testing.assert_frame_equal(model.predict(other.astype(types)), wanted)
     pd.testing.assert_frame_equal(open_model(uri).predict(other), wanted)
+
+
+def test_the_lines_in_the_docs_read_a_file_as_headway_predict_does(
+    served: dict[str, Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = {name: table()[name][:40] for name in INPUTS}
+    columns["remarks"] = ["NA", "null", "<NA>", None] * 10  # only the third is text
+    monkeypatch.chdir(tmp_path)
+    Path("new.csv").write_bytes(body := as_csv(columns))
+    code = (REPOSITORY / "docs" / "serving.md").read_text().split("```python\n")[1].split("```")[0]
+    own: dict[str, Any] = {}
+    exec(code.replace("models:/iris@champion", served["table"].uri), own)
+    wanted = score_csv(open_model(served["table"].uri), body)
+    pd.testing.assert_frame_equal(own["answers"], wanted)
+    other = pd.read_csv("new.csv").astype(own["types"])
+    assert not own["model"].predict(other).equals(wanted)
 
 
 @pytest.mark.parametrize("sort", SORTS)
