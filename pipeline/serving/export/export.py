@@ -121,7 +121,7 @@ def write_torch(model: Opened, path: Path) -> Exported:
 
     def answer(partial: Path, tensors: Mapping[str, Tensor], _: Any) -> dict[str, np.ndarray]:
         with partial.open("rb") as file:
-            found = torch.export.load(file).module()(dict(tensors))
+            found = torch.export.load(file).module()({it.key: tensors[it.name] for it in model.program.inputs})
         return {name: it.numpy() for name, it in found.items()}
 
     return _kept(model, path, write, answer)
@@ -157,7 +157,11 @@ def _difference(model: Opened, partial: Path, answer: Answer, rows: int) -> floa
         tasks = len(model.spec.preference["tasks"])
         asked = [{PREFERENCE: it} for it in (model.spec.preference["shares"], [*range(1, tasks + 1)])]
     for params in asked:
-        shares = {name: torch.tensor(it, dtype=torch.float32) for name, it in params.items()}
+        shares = {
+            it.name: torch.tensor(params[PREFERENCE], dtype=torch.float32)
+            for it in model.program.inputs
+            if it.kind == PREFERENCE
+        }
         answers = answer(partial, tensors | shares, texts)
         for name, it in model.examples.items():
             wanted = model.original.predict(it.frame[:rows], params)
@@ -178,6 +182,6 @@ def _about(spec: Specification, program: Program) -> dict[str, str]:
 
 
 def _told(it: Input, spec: Specification) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": it.name, "kind": it.kind, "shape": [*it.shape]}
+    told: dict[str, Any] = {"name": it.name, "key": it.key, "kind": it.kind, "shape": [*it.shape]}
     told |= {"source": it.source} if it.source else spec.preference
     return told | ({"values": it.column["values"]} if it.kind == CATEGORICAL and it.column else {})

@@ -34,9 +34,9 @@ def traced(program: Program, converted: Converted) -> Any:
         Failure: A layer cannot be traced or converted; the message names it.
     """
     sources = list(dict.fromkeys(it.source for it in program.inputs))
-    example = {it.name: _example(it, _ROWS + sources.index(it.source)) for it in program.inputs}
+    example = {it.key: _example(it, _ROWS + sources.index(it.source)) for it in program.inputs}
     rows = {source: Dim(f"rows_{place}") for place, source in enumerate(sources)}
-    shapes = {it.name: None if it.name == PREFERENCE else {0: rows[it.source]} for it in program.inputs}
+    shapes = {it.key: None if it.kind == PREFERENCE else {0: rows[it.source]} for it in program.inputs}
     try:
         with quiet():
             return converted(torch.export.export(program, (example,), dynamic_shapes=(shapes,)))
@@ -59,7 +59,7 @@ def quiet() -> Iterator[None]:
 
 
 def _example(it: Input, rows: int) -> Tensor:
-    shape = it.shape if it.name == PREFERENCE else (rows, *it.shape)
+    shape = it.shape if it.kind == PREFERENCE else (rows, *it.shape)
     return torch.ones(shape, dtype=it.dtype)
 
 

@@ -171,7 +171,8 @@ def test_a_file_says_what_it_reads_and_answers(table: Made) -> None:
     told = session(table.onnx).get_modelmeta().custom_metadata_map
     inputs = {it["name"]: it for it in json.loads(told["inputs"])}
     assert inputs["s/level"] == {
-        "name": "s/level", "kind": "categorical", "shape": [], "source": "s", "values": ["1", "2", "10"]
+        "name": "s/level", "key": "s/level", "kind": "categorical", "shape": [], "source": "s",
+        "values": ["1", "2", "10"],
     }  # fmt: skip
     assert inputs["s/remarks"]["shape"] == [64]
     assert {name: it["classes"] for name, it in json.loads(told["tasks"]).items() if it["classes"]} == {
