@@ -195,7 +195,11 @@ def test_one_task_shares_nothing() -> None:
         "There is one task, a: nothing is shared, so sharing can neither help nor hurt. The champion, the experiment "
         "as written, reaches "
     )
-    assert report_data({"a": 0.6}, {"a": 0.6}).decision.word == "no_claim"
+    data = report_data({"a": 0.6}, {"a": 0.6})
+    assert data.decision.word == "no_claim"
+    assert not any(line.startswith("All tasks together") for line in details(data))
+    assert 'class="card' not in render(data)  # nothing is compared with itself
+    assert 'class="card' in render(report_data({"a": 0.6, "b": 0.7}, {"a": 0.6, "b": 0.7}))
 
 
 def test_without_baselines_the_answer_is_not_known() -> None:
