@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 from pipeline import garbage_collection
@@ -51,18 +52,24 @@ def predict(
             bar.at(done, total=total)
 
         rows = score(model, source, output, progress, warn, preference, spreadsheet, names(keep))
-    console.line(f"{rows} rows scored into {output}")
+    console.line(f"{rows} row{'' if rows == 1 else 's'} scored into {output}")
     if as_json:
         print(json.dumps({"model": model, "rows": rows, "output": str(output), "warnings": warnings}))
 
 
 def names(text: str | None) -> list[str] | None:
-    """The names of a list with commas, where those with a comma stand in quotes; None where there is no list.
+    """The names of a list with commas; None where there is no list.
 
-    >>> names('id,"a,b"'), names(""), names(None)
-    (['id', 'a,b'], [], None)
+    Those with a comma stand in quotes, outside which spaces beside commas and at the ends do not count.
+
+    >>> names('id , "a, b" ,class '), names(""), names(None)
+    (['id', 'a, b', 'class'], [], None)
     """
-    return None if text is None else next(csv.reader([text]), [])
+    if text is None:
+        return None
+    parts = text.split('"')  # each second one stands in quotes
+    parts[::2] = [re.sub(r" *, *", ",", part) for part in parts[::2]]
+    return next(csv.reader(['"'.join(parts).strip(" ")]), [])
 
 
 def predict_out_of_fold(request: Request, source: str, output: Path, spreadsheet: bool) -> None:

@@ -18,10 +18,11 @@ def serve(model: str, host: str, port: int, quiet: bool) -> None:
     project = project_folder()
     check_store(tracking_uri(project))
     from pipeline.serving.open_model import open_model
-    from pipeline.serving.server import application, example, listen, run
+    from pipeline.serving.server import application, example, exit_on_sigterm, listen, run
     from pipeline.steps.predict import score_csv
     from pipeline.tracking.tracker import Tracker
 
+    exit_on_sigterm()
     garbage_collection.normal()
     Tracker(project, None)  # sets mlflow's tracking URI
     console = Console(quiet)

@@ -59,6 +59,8 @@ class ServedModel(PythonModel):
         """
         try:
             frame = self._frame(model_input)
+            if frame.shape == (0, 0) or (not len(frame) and not isinstance(model_input, pd.DataFrame)):
+                raise ValueError("no rows")
             return self._served.predict(frame if context is None else self._with_gaps(frame), params)
         except ValueError as error:
             raise WrongInput(error) from None
@@ -72,28 +74,32 @@ class ServedModel(PythonModel):
         if isinstance(given, pd.DataFrame):
             return given
         if isinstance(given, dict):
-            columns = {name: [_value(it) for it in np.atleast_1d(column)] for name, column in given.items()}
+            lists = {name: it if isinstance(it, list) else np.atleast_1d(it) for name, it in given.items()}
+            columns = {name: [_value(it) for it in column] for name, column in lists.items()}
             if len(set(map(len, columns.values()))) > 1:
                 raise ValueError("the columns are not of one length")
             return pd.DataFrame(columns)
         if isinstance(given, list) and all(isinstance(row, dict) for row in given):
             return pd.DataFrame([{name: _value(it) for name, it in row.items()} for row in given])
-        values = np.asarray(given)
+        values = _array(given)
         if values.ndim == 1 and all(isinstance(it, str) for it in values.tolist()):
             return pd.DataFrame({"text": pd.Series(values.tolist(), dtype=object)})
         return self._pixels(values)
 
     def _pixels(self, values: np.ndarray) -> pd.DataFrame:
         """Images [B, F], or in their own shape, as a frame."""
+        if not len(values):
+            return pd.DataFrame()
         shape = values.shape[1:]
         if not any(shape == (math.prod(it),) or _sides(shape) == _sides(it) for it in self._images):
             known = " or ".join(f"{math.prod(it)} numbers, or {' x '.join(map(str, it))}" for it in self._images)
-            found = " x ".join(map(str, shape)) or "1"
-            raise ValueError(f"rows of {found} numbers: " + (f"an image is {known}" if known else "name the columns"))
+            raise ValueError(f"rows of {_sized(shape)}: " + (f"an image is {known}" if known else "name the columns"))
         try:
             numbers = values.astype(np.float64).reshape(len(values), -1)
         except (ValueError, TypeError):
             raise ValueError("an image has a value that is no number") from None
+        except OverflowError:
+            raise ValueError("an image has a number that is too large") from None
         return pd.DataFrame(numbers, columns=[f"pixel_{place}" for place in range(numbers.shape[1])], copy=False)
 
     def _with_gaps(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -103,6 +109,40 @@ class ServedModel(PythonModel):
         """
         texts = [name for name in self._not_categories & set(frame.columns) if frame[name].dtype.kind not in "biuf"]
         return frame.assign(**{name: frame[name].mask(frame[name] == "None") for name in texts}) if texts else frame
+
+
+def _array(given: Any) -> np.ndarray:
+    """Rows as an array [B, ...].
+
+    Raises:
+        ValueError: They are none, or not of one shape.
+    """
+    try:
+        values = np.asarray(given)
+    except ValueError:  # numpy's names no row
+        raise ValueError(_uneven(given)) from None
+    if not values.ndim:
+        raise ValueError("the input is no list of rows")
+    return values
+
+
+def _uneven(rows: Any) -> str:
+    """Which is the first of some rows that is not as the first one, and why."""
+    first = None
+    for place, row in enumerate(rows):
+        try:
+            shape = np.shape(row)
+        except ValueError:
+            return f"row {place} (from 0): its lists are of several lengths, or nested too deeply"
+        first = shape if first is None else first
+        if shape != first:
+            return f"row {place} (from 0) has {_sized(shape)}, row 0 has {_sized(first)}"
+    return "the rows are not of one shape"
+
+
+def _sized(shape: tuple[int, ...]) -> str:
+    """`2 x 3 numbers`."""
+    return f"{' x '.join(map(str, shape)) or 1} number{'' if math.prod(shape) == 1 else 's'}"
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:

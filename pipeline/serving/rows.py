@@ -21,6 +21,7 @@ from pipeline.serving.specification import SourceSpec
 
 TEXT = "text"
 """The one column of text."""
+_SHOWN = 60  # characters of a wrong value
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,12 @@ class Rows:
         return f"the columns are {', '.join(self.columns) if self.kind == 'table' else f'{first} to {last}'}"
 
 
+def shown(value: Any) -> str:
+    """A wrong value, of a long one the beginning."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} characters)"
+
+
 def _pixels(frame: pd.DataFrame, first: int) -> np.ndarray:
     for name, dtype in frame.dtypes.items():
         if dtype.kind not in "biuf":
@@ -139,8 +146,7 @@ def _numbers(values: pd.Series, missing: Collection[str], spelling: NumberFormat
         numbers = np.where(np.isin(numbers, gaps), np.nan, numbers)
     if (wrong := too_large(numbers)).any():
         row = int(np.argmax(wrong))
-        found_ = values.iloc[[row]].tolist()[0]
-        raise RowError(row, f"column '{values.name}': {found_!r} is no finite number")
+        raise RowError(row, f"column '{values.name}': {shown(values.iloc[[row]].tolist()[0])} is no finite number")
     return numbers
 
 
@@ -149,7 +155,7 @@ def _dates(values: pd.Series, missing: Collection[str]) -> np.ndarray:
     seconds = _each(values, dates_but(missing), np.nan).astype(np.float64)
     if (wrong := np.isinf(seconds)).any():
         row = int(np.argmax(wrong))
-        raise RowError(row, f"column '{values.name}': {values.iloc[row]!r} is no date: {BETTER}")
+        raise RowError(row, f"column '{values.name}': {shown(values.iloc[[row]].tolist()[0])} is no date: {BETTER}")
     return seconds
 
 
@@ -173,7 +179,7 @@ def _each(values: pd.Series, make: Callable[[str], float], missing: float) -> np
             if key not in made:
                 made[key] = missing if gap else make(spelled(value))
         except TypeError:
-            raise ValueError(f"column '{values.name}': {value!r} is neither text nor a number") from None
+            raise ValueError(f"column '{values.name}': {shown(value)} is neither text nor a number") from None
         found.append(made[key])
     return np.array(found)
 

@@ -7,7 +7,9 @@ nothing here.
 import asyncio
 import json
 import os
+import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from io import StringIO
@@ -26,6 +28,8 @@ from pipeline.serving.open_model import OpenModel
 
 _PATH = "/invocations"
 _CSV, _JSON, _PARQUET = "text/csv", "application/json", "application/vnd.apache.parquet"
+_OF_MODEL = "Failed to predict data"  # MLflow's words before what a model says is wrong
+_DEEP = "the JSON is nested too deeply"
 _LONG = 1000  # letters of an example that a terminal shows
 _EXAMPLE = "serving_input_example.json"
 
@@ -53,7 +57,9 @@ def application(model: OpenModel, score: Scorer) -> FastAPI:
         kind = request.headers.get("content-type", "")
         try:
             if (name := kind.partition(";")[0].strip().lower()) not in (_CSV, _JSON, _PARQUET):
-                raise UserError(f"content type {kind!r}: send {_JSON} or {_CSV}")
+                raise UserError(f"content type {kind!r}: send {_JSON}, {_CSV} or {_PARQUET}")
+            others = [it for it in request.scope["headers"] if it[0] != b"content-type"]
+            request.scope["headers"] = [*others, (b"content-type", kind.lower().encode())]  # MLflow minds the case
             body = await request.body()
             if not body.strip():
                 raise UserError("the request has no body")
@@ -62,10 +68,13 @@ def application(model: OpenModel, score: Scorer) -> FastAPI:
             response = await answer(request)
         except UserError as error:
             return _wrong(str(error))
+        except RecursionError:
+            return _wrong(_DEEP)
         if response.status_code < 400:
             return response
         text = b"".join([part async for part in response.body_iterator]).decode(errors="replace")
-        return _wrong(_line(text, body, name), 400 if response.status_code < 500 else response.status_code)
+        line = await asyncio.to_thread(_line, text, model, body, name)
+        return _wrong(line, 400 if response.status_code < 500 else response.status_code)
 
     return app
 
@@ -85,6 +94,11 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
         raise Failure(f"port {port} of {host}: {why}; --port takes another") from None
+
+
+def exit_on_sigterm() -> None:
+    """Let SIGTERM end the process as an exit, which removes the model's folder; uvicorn raises it again at its end."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def run(app: FastAPI, listening: socket.socket) -> None:
@@ -118,20 +132,35 @@ def _wrong(line: str, status: int = 400) -> Response:
     return Response(json.dumps(body), status, media_type=_JSON)
 
 
-def _line(text: str, body: bytes, kind: str) -> str:
+def _line(text: str, model: OpenModel, body: bytes, kind: str) -> str:
     """What an error of MLflow's says, without the data, a stack trace, and advice for earlier versions.
 
     Args:
         text: Its answer.
+        model: Says what is wrong with rows that MLflow could not read.
         body: What it was asked.
         kind: The content type of that.
     """
-    if kind == _JSON:
-        try:
-            json.loads(body)
-        except ValueError as error:
-            return f"the body is no JSON: {error}"
     with suppress(ValueError, TypeError, KeyError):  # some it answers in plain text
         text = json.loads(text)["message"]
-    _, of_model, said = text.rpartition("\nError: ")
-    return said if of_model else said.partition("\n")[0].partition(" IMPORTANT: ")[0]
+    if text.startswith(_OF_MODEL):
+        return text.rpartition("\nError: ")[2]
+    said = _of_json(model, body) if kind == _JSON else ""
+    return said or text.rpartition("\nError: ")[2].partition("\n")[0].partition(" IMPORTANT: ")[0]
+
+
+def _of_json(model: OpenModel, body: bytes) -> str:
+    """What is wrong with the rows in JSON; empty where nothing is found."""
+    try:
+        asked = json.loads(body)
+        if isinstance(asked, dict) and len(keys := asked.keys() & {"inputs", "instances"}) == 1:
+            model.predict(asked[keys.pop()])
+    except json.JSONDecodeError as error:
+        return f"the body is no JSON: {error}"
+    except RecursionError:
+        return _DEEP
+    except ValueError as error:
+        return str(error)
+    except Exception:  # of a package of an earlier version
+        return ""
+    return ""

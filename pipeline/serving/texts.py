@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.data.encodings import words
 from pipeline.kinds import kind_of
+from pipeline.serving.rows import shown
 from pipeline.serving.specification import Specification
 
 _ROWS = 256  # that pass through the network at a time
@@ -41,7 +42,7 @@ class Texts:
             ValueError: A value is no text.
         """
         if wrong := [row for row, text in enumerate(texts) if not _is_text(text)]:
-            raise ValueError(f"row {wrong[0]} (from 0), column 'text': {texts[wrong[0]]!r} is no text")
+            raise ValueError(f"row {wrong[0]} (from 0), column 'text': {shown(texts[wrong[0]])} is no text")
         found: dict[str, np.ndarray] = {}
         for source in self._encodings:
             found |= self._predict(source, texts)

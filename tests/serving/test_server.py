@@ -2,22 +2,27 @@
 
 import asyncio
 import json
+import os
 import shlex
+import signal
+import threading
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 import pytest
+from fastapi import FastAPI
 from mlflow.pyfunc import scoring_server
 
 from pipeline.errors import Failure, UserError
 from pipeline.serving import server
 from pipeline.serving.open_model import open_model
-from pipeline.serving.server import application, example, listen
+from pipeline.serving.server import application, example, exit_on_sigterm, listen, run
 from pipeline.steps.predict import score_csv
 from tests.conftest import REPOSITORY
-from tests.serving.asked import INPUTS, JSON, Case, Request, cases, check_same, table
+from tests.serving.asked import INPUTS, JSON, Case, Request, as_json, cases, check_same, table
 
 SORTS = ["table", "images", "text", "several"]
 Answer = tuple[int, str]
@@ -118,6 +123,69 @@ def test_what_is_wrong_is_said_where_it_is(served: dict[str, Case]) -> None:
     }  # fmt: skip
 
 
+def said(app: Any, key: str, value: Any) -> str:
+    """What is wrong with a request."""
+    status, body = post(app, as_json(key, value))
+    assert status == 400, body
+    return str(json.loads(body)["message"])
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("key", ["inputs", "instances"])
+def test_what_is_no_list_of_rows_is_said_to_be_none(served: dict[str, Case], sort: str, key: str) -> None:
+    app = ours(served[sort].uri)
+    assert {said(app, key, it) for it in ("one text", 3, None)} == {"the input is no list of rows"}
+    assert {said(app, key, []), said(app, key, {}), said(app, "dataframe_records", [])} == {"no rows"}
+    uneven = [said(app, key, it) for it in ([[1, 2], [3]], [[[1, 2]], [[1, 2], [3]]])]
+    assert uneven == (
+        ["row 0 (from 0), column 'text': [1, 2] is no text", "row 0 (from 0), column 'text': [[1, 2]] is no text"]
+        if sort == "text"
+        else ["row 1 (from 0) has 1 number, row 0 has 2 numbers",
+              "row 1 (from 0): its lists are of several lengths, or nested too deeply"]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_deep_json_is_one_line(served: dict[str, Case], sort: str) -> None:
+    app = ours(served[sort].uri)
+    for depth in (70, 500, 5000, 100_000):
+        status, body = post(app, (JSON, b'{"inputs": ' + b"[" * depth + b"]" * depth + b"}"))
+        line = json.loads(body)["message"]
+        assert (status, len(line) < 200) == (400, True), line
+        assert depth < 5000 or line == "the JSON is nested too deeply"
+
+
+def test_a_wrong_value_is_shown_as_it_was_written_and_of_a_long_one_the_beginning(served: dict[str, Case]) -> None:
+    app, row = ours(served["table"].uri), {name: column[0] for name, column in table().items() if name in INPUTS}
+    told = {
+        "day": (20240105, "20240105 is no date: write it as 2024-05-31 or 2024-05-31 12:00:00"),
+        "a/b": (10**400, f"1{'0' * 59}... (401 characters) is no finite number"),
+        "sepal length (cm)": ("x" * 500, f"'{'x' * 59}... (502 characters) is no finite number"),
+    }
+    for name, (value, wanted) in told.items():
+        for key in ("inputs", "dataframe_records"):
+            assert said(app, key, [row | {name: value}]) == f"row 0 (from 0), column '{name}': {wanted}"
+    assert said(ours(served["images"].uri), "inputs", [[10**400] * 6]) == "an image has a number that is too large"
+    text = said(ours(served["text"].uri), "inputs", [[10**400]])
+    assert text == f"row 0 (from 0), column 'text': [1{'0' * 58}... (403 characters) is no text"
+
+
+def test_content_types_ignore_case_and_parquet_is_one(served: dict[str, Case], tmp_path: Path) -> None:
+    app = ours(served["table"].uri)
+    for kind in ("csv", "records"):
+        (name, body), expected = served["table"].right[kind]
+        for written in (name.upper(), f"{name.title()}; Charset=UTF-8"):
+            status, answer = post(app, (written, body))
+            assert status == 200, answer
+            check_same(answer, expected)
+    pd.DataFrame({name: table()[name][:40] for name in INPUTS}).to_parquet(tmp_path / "new.parquet")
+    status, answer = post(app, ("application/vnd.apache.parquet", (tmp_path / "new.parquet").read_bytes()))
+    assert status == 200, answer
+    check_same(answer, expected)
+    refused = json.loads(post(app, ("text/html", b"1"))[1])["message"]
+    assert refused == "content type 'text/html': send application/json, text/csv or application/vnd.apache.parquet"
+
+
 def test_the_signature_of_a_table_has_numbers_and_text(served: dict[str, Case]) -> None:
     found = mlflow.pyfunc.load_model(served["table"].uri).metadata.get_input_schema()
     types = {it.name: (it.type.name, it.required) for it in found.inputs}
@@ -179,3 +247,20 @@ def test_an_address_that_is_taken_or_unknown_is_one_line() -> None:
             listen("127.0.0.1", port)
     with pytest.raises(UserError, match=r"--host no\.such\.host\.invalid: no such address"):
         listen("no.such.host.invalid", 0)
+
+
+def test_sigterm_ends_the_server_as_an_exit_that_leaves_no_folder() -> None:
+    def ask_and_end(port: int) -> None:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/openapi.json", timeout=60).close()  # waits until it answers
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        exit_on_sigterm()
+        with listen("127.0.0.1", 0) as listening:
+            threading.Thread(target=ask_and_end, args=[listening.getsockname()[1]]).start()
+            with pytest.raises(SystemExit) as end:
+                run(FastAPI(), listening)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert end.value.code == 128 + signal.SIGTERM
