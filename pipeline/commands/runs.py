@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.lookup import tracker_here
-from pipeline.config import experiment_files, project_folder
+from pipeline.config import experiment_files, load, project_folder
 from pipeline.errors import UserError
 from pipeline.printable import echo
 
@@ -39,11 +39,16 @@ def runs(experiment: str | None, name: str, as_json: bool) -> None:
     project, tracker, question = project_folder(), tracker_here(), QUESTIONS[name]
     own = _of_experiment(tracker, experiment, project) if experiment else ""
     if question.newest_study:
-        studies = tracker.runs(_all_of(f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.STUDY}` LIKE '%'", own))
-        newest = next((it.data.tags[tags.STUDY] for it in studies if tags.ROLE not in it.data.tags), "")
-        question = replace(question, where=of_study(newest) if newest else question.where)
+        found = tracker.runs(_all_of(f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.STUDY}` LIKE '%'", own))
+        studies = [it for it in found if tags.ROLE not in it.data.tags]
+        shared = (it for it in studies if it.info.run_name == "tune")  # rather than those of tasks alone
+        if newest := next(shared, next(iter(studies), None)):
+            study = newest.data.tags[tags.STUDY]
+            question = replace(question, where=of_study(study), about=f"{question.about}: {study}")
+    else:
+        question = replace(question, where=_all_of(question.where, own))
     order = f"metrics.`{question.order_by}`" if question.order_by else ""
-    found = list(islice(tracker.runs(_all_of(question.where, own), f"{order} DESC" if order else ""), _MOST))
+    found = list(islice(tracker.runs(question.where, f"{order} DESC" if order else ""), _MOST))
     pages = {it: whole(project, runs_page(it, question.where, order)) for it in _experiments(found)}
     rows = [
         _row(run, question) | {"page": whole(project, run_page(run.info.experiment_id, run.info.run_id))}
@@ -65,8 +70,10 @@ def _of_experiment(tracker: Any, name: str, project: Path) -> str:
     """
     from pipeline.tracking import tags
 
-    where = f"tags.`{tags.EXPERIMENT}` = '{name}'"
-    if "'" in name or not (name in experiment_files(project) or next(tracker.runs(where), None)):
+    is_file = name in experiment_files(project)
+    called = load(name, {}, project).name if is_file else name
+    where = f"tags.`{tags.EXPERIMENT}` = '{called}'"
+    if "'" in called or not (is_file or next(tracker.runs(where), None)):
         raise UserError(f"experiment '{name}': no such file in experiments/, and no run; headway list names them")
     return where
 

@@ -109,7 +109,8 @@ def setting_rows(data: ReportData, changed_only: bool) -> Sequence[Row]:
     """
     best, written = _settings(data)
     rows: list[Row] = []
-    for key in sorted(best | written):
+    there = best if data.best == SINGLE else best | written  # of a task alone some settings have no meaning
+    for key in sorted(there):
         differs = best.get(key) != written.get(key)
         if differs or (not changed_only and key in data.given):
             rows.append([setting(key), _value(best.get(key), differs), _value(written.get(key))])

@@ -26,6 +26,8 @@ def render(data: ReportData) -> str:
 
 def _cards(data: ReportData, shown: ReportData) -> list[dict[str, Any]]:
     """For each task that is shown how it fares together against alone, as `templates/report.html` takes it."""
+    if data.decision.lack == "one_task":  # whose network alone is the shared one
+        return []
     rows = shown.difference(data.shared, data.of_role("single"))
     reach = float(rows[["low", "high"]].abs().max(axis=None)) if len(rows) else 0.0
     return [_card(data, row, reach) for row in rows.to_dict("records")]

@@ -57,7 +57,8 @@ def details(data: ReportData) -> list[str]:
     why = (_every_row(data), data.recipe, data.champion_why, _champion(data), _disagreement(data), _unfinished(data))
     said = [*data.left_out, *filter(None, why), *_left_out(data)]
     said += _some(unbeaten(data.evaluation, data.metrics), "On {} more tasks no network beats the constant prediction.")
-    said += [_delta_m(row) for row in data.evaluation.delta_m.to_dict("records") if row["candidate"] != "separate"]
+    gains = [] if data.decision.lack == "one_task" else data.evaluation.delta_m.to_dict("records")
+    said += [_delta_m(row) for row in gains if row["candidate"] != "separate"]
     if len(tuned := data.difference(data.of_role("tuned"), data.of_role("default"))):
         said.append(f"Tuning, against the network as written: {_clauses(tuned.to_dict('records'))}.")
     return [*said, _knowledge(data)]

@@ -54,7 +54,7 @@ def log_package(client: mlflow.MlflowClient, run_id: str, parts: Sequence[tuple[
     """
     spec, tensors = merged([one_slot(saved, slot) for saved, slot in parts])
     experiment = client.get_run(run_id).info.experiment_id
-    logged = client.create_logged_model(experiment, name, run_id)
+    logged = client.create_logged_model(experiment, name.replace(".", "_"), run_id)  # which takes no dot
     known: dict[str, Any] = {
         "model_id": logged.model_id,
         "model_uuid": logged.model_id,

@@ -220,7 +220,7 @@ def cached(context: Context, step: Step, aloud: bool = True) -> StepResult | Non
     if run is None:
         if here and aloud:
             context.console.line(
-                f"{step.title}: its outputs are here, but the run that made them is not: running it again"
+                f"{step.title}: its outputs are here, but no finished run is known to have made them: running it again"
             )
         return None
     if problem := outputs.problem(folder, run.data.tags.get(tags.OUTPUTS)):

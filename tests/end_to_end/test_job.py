@@ -197,6 +197,8 @@ def test_the_usual_questions_are_answered(finished: tuple[Path, Result]) -> None
     assert [it["name"] for it in told["best"]["runs"]] == ["evaluate tuned"]
     assert result.json["run_id"] in [it["run_id"] for it in told["pipelines"]["runs"]]
     assert told["decisions"]["runs"][0]["headway.decision"] == result.json["decision"]
+    study = next(run for run in runs(project) if run.info.run_name == "tune").data.tags[tags.STUDY]
+    assert f"'{study}'" in told["trials"]["filter"]  # the shared network's, though those of single tasks are newer
     values = [it["value"] for it in told["trials"]["runs"]]
     assert len(values) == 4
     assert values == sorted(values, reverse=True)

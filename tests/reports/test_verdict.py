@@ -12,7 +12,7 @@ from pipeline.analysis.candidate import CONSTANT, SINGLE, Role
 from pipeline.analysis.metrics import Scores
 from pipeline.analysis.statistics.decision import Decision
 from pipeline.reports import ReportData, render, verdict
-from pipeline.reports.cells import deviations
+from pipeline.reports.cells import deviations, setting_rows
 from pipeline.reports.verdict import details
 from pipeline.reports.words import settling
 from tests.analysis.made import drawn, evaluation, report_data
@@ -161,6 +161,19 @@ def test_the_page_shows_what_the_champions_own_study_chose() -> None:
     assert "has a study of its own" not in render(replicated(champion="default"))
 
 
+def test_of_a_network_for_one_task_no_setting_is_shown_that_it_does_not_have() -> None:
+    data = replicated(champion="single-task")
+    settings = data.evaluation.settings
+    alone = (settings["candidate"] == "single-task") & (settings["key"] == "model.sharing.kind")
+    assert alone.any()
+    data = replace(data, evaluation=replace(data.evaluation, settings=settings[~alone]))
+    assert all(row[0].text != "model.sharing.kind" for row in setting_rows(data, changed_only=True))
+    shared = replace(data, champion="default")
+    assert "model.sharing.kind" in {
+        row[0].text for row in setting_rows(replace(shared, given=frozenset(settings["key"])), False)
+    }
+
+
 def test_folds_without_a_class_are_counted_where_a_metric_leaves_them_out() -> None:
     data = replicated()
     scores = data.evaluation.scores.assign(left_out=0)
@@ -182,7 +195,11 @@ def test_one_task_shares_nothing() -> None:
         "There is one task, a: nothing is shared, so sharing can neither help nor hurt. The champion, the experiment "
         "as written, reaches "
     )
-    assert report_data({"a": 0.6}, {"a": 0.6}).decision.word == "no_claim"
+    data = report_data({"a": 0.6}, {"a": 0.6})
+    assert data.decision.word == "no_claim"
+    assert not any(line.startswith("All tasks together") for line in details(data))
+    assert 'class="card' not in render(data)  # nothing is compared with itself
+    assert 'class="card' in render(report_data({"a": 0.6, "b": 0.7}, {"a": 0.6, "b": 0.7}))
 
 
 def test_without_baselines_the_answer_is_not_known() -> None:

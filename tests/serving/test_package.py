@@ -56,10 +56,10 @@ def test_logging_leaves_the_callers_own_active_run_alone(client: mlflow.MlflowCl
 
 def test_the_model_belongs_to_its_run_and_experiment(client: mlflow.MlflowClient, saved: Path) -> None:
     run_id = start_run(client)
-    info = log_package(client, run_id, [(saved, SLOTS[0])], "mine")
+    info = log_package(client, run_id, [(saved, SLOTS[0])], "mine.2")  # MLflow takes no dot
     run, model = client.get_run(run_id), client.get_logged_model(info.model_id)
     assert [output.model_id for output in run.outputs.model_outputs] == [info.model_id]
-    assert (model.name, model.source_run_id, model.experiment_id) == ("mine", run_id, run.info.experiment_id)
+    assert (model.name, model.source_run_id, model.experiment_id) == ("mine_2", run_id, run.info.experiment_id)
     assert (model.status, info.model_uri) == ("READY", f"models:/{info.model_id}")
 
 

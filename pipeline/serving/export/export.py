@@ -20,7 +20,7 @@ from pipeline.serving.export import onnx_file
 from pipeline.serving.export.agreement import disagreement
 from pipeline.serving.export.examples import ROWS, Example, example
 from pipeline.serving.export.program import PREFERENCE, Input, Program
-from pipeline.serving.export.traced import quiet, traced
+from pipeline.serving.export.traced import cause_of, quiet, traced
 from pipeline.serving.open_model import OpenModel, open_network
 from pipeline.serving.specification import Specification
 from pipeline.tracking.registry import version_of
@@ -91,7 +91,7 @@ def write_onnx(model: Opened, path: Path) -> Exported:
         Failure: A layer cannot be exported, the answers differ, or the file cannot be written.
     """
     names = onnx_file.input_names(model.program)
-    made = traced(model.program, lambda program: onnx_file.converted(program, names))
+    made = traced(model.program, lambda program: onnx_file.converted(program, names), onnx_file.converted)
     onnx_file.completed(made, model.program, model.spec, model.about)
 
     def write(partial: Path) -> None:
@@ -112,7 +112,7 @@ def write_torch(model: Opened, path: Path) -> Exported:
     Raises:
         Failure: As in `write_onnx`.
     """
-    made = traced(model.program, lambda program: program)
+    made = traced(model.program)
     made.graph.eliminate_dead_code()  # torch cannot read back operations that answer nothing
 
     def write(partial: Path) -> None:
@@ -121,7 +121,7 @@ def write_torch(model: Opened, path: Path) -> Exported:
 
     def answer(partial: Path, tensors: Mapping[str, Tensor], _: Any) -> dict[str, np.ndarray]:
         with partial.open("rb") as file:
-            found = torch.export.load(file).module()(dict(tensors))
+            found = torch.export.load(file).module()({it.key: tensors[it.name] for it in model.program.inputs})
         return {name: it.numpy() for name, it in found.items()}
 
     return _kept(model, path, write, answer)
@@ -141,7 +141,7 @@ def _kept(model: Opened, path: Path, write: Callable[[Path], None], answer: Answ
     except Failure:
         raise
     except Exception as error:  # writers and readers of files raise whatever they meet
-        raise Failure(f"{path} cannot be written and read back: {first_line(error)}; no file was written") from error
+        raise Failure(f"{path} cannot be written and read back: {cause_of(error)}; no file was written") from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -157,7 +157,11 @@ def _difference(model: Opened, partial: Path, answer: Answer, rows: int) -> floa
         tasks = len(model.spec.preference["tasks"])
         asked = [{PREFERENCE: it} for it in (model.spec.preference["shares"], [*range(1, tasks + 1)])]
     for params in asked:
-        shares = {name: torch.tensor(it, dtype=torch.float32) for name, it in params.items()}
+        shares = {
+            it.name: torch.tensor(params[PREFERENCE], dtype=torch.float32)
+            for it in model.program.inputs
+            if it.kind == PREFERENCE
+        }
         answers = answer(partial, tensors | shares, texts)
         for name, it in model.examples.items():
             wanted = model.original.predict(it.frame[:rows], params)
@@ -178,6 +182,6 @@ def _about(spec: Specification, program: Program) -> dict[str, str]:
 
 
 def _told(it: Input, spec: Specification) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": it.name, "kind": it.kind, "shape": [*it.shape]}
+    told: dict[str, Any] = {"name": it.name, "key": it.key, "kind": it.kind, "shape": [*it.shape]}
     told |= {"source": it.source} if it.source else spec.preference
     return told | ({"values": it.column["values"]} if it.kind == CATEGORICAL and it.column else {})

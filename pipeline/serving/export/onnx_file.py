@@ -31,7 +31,10 @@ def converted(traced: ExportedProgram, inputs: Mapping[str, str] | None = None) 
 
 def input_names(program: Program) -> dict[str, str]:
     """What a program's inputs are called behind the encoders of text."""
-    return {it.name: it.name + _CODE * (it.kind == CATEGORICAL) for it in program.inputs}
+    code = _CODE
+    while any(code in it.name for it in program.inputs):
+        code += "_"
+    return {it.name: it.name + code * (it.kind == CATEGORICAL) for it in program.inputs}
 
 
 def completed(model: Any, program: Program, spec: Specification, about: Mapping[str, str]) -> None:
@@ -48,10 +51,10 @@ def completed(model: Any, program: Program, spec: Specification, about: Mapping[
     graph = model.graph
     rows = _rows(spec)
     given = {it.name: it for it in graph.input}
-    front, inputs, dims = [], [], {}
+    names, front, inputs, dims = input_names(program), [], [], {}
     for it in program.inputs:
-        own = given[input_names(program)[it.name]]
-        if it.name != PREFERENCE:
+        own = given[names[it.name]]
+        if it.kind != PREFERENCE:
             dims[own.type.tensor_type.shape.dim[0].dim_param] = rows[it.source]
         if it.kind == CATEGORICAL:
             values = it.column["values"] if it.column else []
@@ -92,7 +95,8 @@ def completed(model: Any, program: Program, spec: Specification, about: Mapping[
     del graph.value_info[:]  # of what is between; whoever wants the shapes infers them
     if spec.preference:
         shares = np.array(spec.preference["shares"], np.float32)
-        graph.initializer.append(numpy_helper.from_array(shares, PREFERENCE))  # a default that a caller may replace
+        (name,) = (it.name for it in program.inputs if it.kind == PREFERENCE)
+        graph.initializer.append(numpy_helper.from_array(shares, name))  # a default that a caller may replace
     if not any(it.domain == _ML for it in model.opset_import):
         model.opset_import.append(helper.make_opsetid(_ML, _ML_VERSION))
     del model.metadata_props[:]

@@ -5,8 +5,9 @@ share a preference.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from pipeline.serving.network import Trunk, build
 from pipeline.serving.specification import SourceSpec, Specification, TaskSpec
 
 PREFERENCE = "preference"
+_QUOTES = re.compile("['\"]")
 ABSENT = -1
 """The label of a token beyond the end of its text."""
 
@@ -30,12 +32,14 @@ class Input:
     """A tensor that a program takes.
 
     Attributes:
-        name: `<source>`; of a column of a table `<source>/<column>`; or `preference`.
+        name: `<source>`; of a column of a table `<source>/<column>`; or `preference`, beside a source of that name
+            `preference/shares`.
         kind: `pixels`, `tokens`, `preference`, or the kind of a table's column.
         dtype: Of its values.
         shape: Of a row; of the preference the whole one.
         source: Whose rows it holds; all those of one source have as many.
         column: Of a table, as its encoding describes it.
+        key: Under which a program takes it: the name without quotes, which torch.export does not escape.
     """
 
     name: str
@@ -44,14 +48,29 @@ class Input:
     shape: tuple[int, ...] = ()
     source: str = ""
     column: Mapping[str, Any] | None = None
+    key: str = ""
 
 
 def inputs_of(spec: Specification) -> list[Input]:
     """What a program of this model takes, in order."""
     found = [it for name, source in spec.sources.items() for it in _inputs(name, source)]
+    names = {it.name for it in found}
     if spec.preference:
-        found.append(Input(PREFERENCE, PREFERENCE, torch.float32, (len(spec.preference["tasks"]),)))
-    return found
+        shares = _free(PREFERENCE, names, "/shares")
+        found.append(Input(shares, PREFERENCE, torch.float32, (len(spec.preference["tasks"]),)))
+    keyed = list[Input]()
+    for it in found:
+        key = it.name if not _QUOTES.search(it.name) else _free(_QUOTES.sub("_", it.name), names, "_")
+        keyed.append(replace(it, key=key))
+        names.add(key)
+    return keyed
+
+
+def _free(name: str, taken: Collection[str], more: str) -> str:
+    """A name that is not taken."""
+    while name in taken:
+        name += more
+    return name
 
 
 def _inputs(name: str, source: SourceSpec) -> Iterator[Input]:
@@ -69,7 +88,7 @@ def _inputs(name: str, source: SourceSpec) -> Iterator[Input]:
 class Program(nn.Module):
     """The network, or several, with what stands before and behind it when it is served.
 
-    Takes a mapping of tensors by the names of `inputs_of`: pixels as the source stores them, float32 [B, *shape];
+    Takes a mapping of tensors by the keys of `inputs_of`: pixels as the source stores them, float32 [B, *shape];
     numbers of tokens, int64 [B, T, numbers], see `pipeline.data.encodings.words`; columns of a table as `TableRows`
     takes them; a preference, float32 [S]. Each source has a number B of rows of its own.
 
@@ -93,7 +112,8 @@ class Program(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See the class."""
-        shares = inputs[PREFERENCE] / inputs[PREFERENCE].sum() if self._spec.preference else None
+        given = [inputs[it.key] for it in self.inputs if it.kind == PREFERENCE]
+        shares = given[0] / given[0].sum() if given else None
         rows = {name: self._rows(place, name, inputs) for place, name in enumerate(self._spec.sources)}
         found: dict[str, Tensor] = {}
         with asking(shares):
@@ -108,7 +128,7 @@ class Program(nn.Module):
         """Rows as the network takes them, float32 [B, F]."""
         source = self._spec.sources[name]
         if source.kind == "table":
-            return self.tables[f"{place}"]([inputs[it.name] for it in self.inputs if it.source == name])
+            return self.tables[f"{place}"]([inputs[it.key] for it in self.inputs if it.source == name])
         return inputs[name].reshape(-1, math.prod(source.shape)).float()
 
     def _answers(self, task: str, logits: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

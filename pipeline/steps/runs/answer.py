@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _MOST_TASKS = 6  # columns of a description
 _MOST_METRICS = 40
 _MOST_COLUMNS = 12  # of a view
+_LONGEST = 8_000  # letters of a tag's value in MLflow, which cuts what is longer
 _INTERVAL = ("_ci_low", "_ci_high")
 _DELTA_M = DELTA_M.rpartition("/")[2]
 
@@ -127,13 +128,18 @@ class _Found:
     def description(self, run_id: str) -> str:
         """The first line, a table of the candidates, and where all of it is."""
         answer = self.result.get("answer")
-        parts = [
-            f"**{markdown(answer)}**" if answer else "",
-            self._table(),
-            "\n".join(f"- {line}" for line in self._links(run_id)),
-            f"`{self.context.command}`" if self.context.command and "`" not in self.context.command else "",
-        ]
-        return "\n\n".join(filter(None, parts))
+        first = [f"**{markdown(answer)}**" if answer else "", self._table()]
+        last = [f"`{self.context.command}`" if self.context.command and "`" not in self.context.command else ""]
+        links, studies, steps = list(self._links(run_id)), list(self._studies()), list(self._steps())
+        left = 0
+        while True:
+            more = [f"{left} more, among the child runs"] if left else []
+            listed = [*links, *studies, *([f"Steps: {', '.join([*steps, *more])}"] if steps or more else [])]
+            text = "\n\n".join(filter(None, [*first, "\n".join(f"- {line}" for line in listed), *last]))
+            if len(text) <= _LONGEST or not (studies or steps):
+                return text
+            (steps or studies).pop()
+            left += 1
 
     def _table(self) -> str:
         if not self.scores:
@@ -170,15 +176,16 @@ class _Found:
             page = model_page(self.model.experiment_id, self.model.model_id) if self.model else ""
             source = f", {link('its metrics and data', page)}" if page else ""
             yield f"Model {at}, {role}{source}"
+        yield link("All pipelines of this experiment", self._pipelines())
+
+    def _studies(self) -> Iterator[str]:
         for title in self._of("tune"):
             run = self.runs[title]
             yield f"Study {link(title, _page(run))}, {link('its trials, best first', self._trials(title, run))}"
-        if steps := [
-            f"{link(title, _page(run))}{' (cached)' if self.context.done[title].cached else ''}"
-            for title, run in self.runs.items()
-        ]:
-            yield f"Steps: {', '.join(steps)}"
-        yield link("All pipelines of this experiment", self._pipelines())
+
+    def _steps(self) -> Iterator[str]:
+        for title, run in self.runs.items():
+            yield f"{link(title, _page(run))}{' (cached)' if self.context.done[title].cached else ''}"
 
     def _trials(self, title: str, run: Any) -> str:
         """The page of a study's trials; a view with columns of its own for that of the shared network."""

@@ -56,7 +56,7 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "failed": Question(
         "pipelines that failed or were interrupted, and why",
-        f"{PIPELINES} and attributes.status != 'FINISHED'",
+        f"{PIPELINES} and attributes.status != 'FINISHED' and attributes.status != 'RUNNING'",
         shown=(tags.OUTCOME,),
     ),
     "trials": Question(

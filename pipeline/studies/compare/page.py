@@ -65,10 +65,11 @@ def details(found: Comparison) -> list[str]:
     said += unbeaten(found.evaluation, found.metrics)
     said += found.notes
     said += [f"Left out: {arm}, because {reason}." for arm, reason in found.failed.items()]
+    each = found.trials // found.replicates
     said.append(
         f"Percentages are the mean over tasks of the relative change in {_metrics(found)} on test, with "
-        f"{found.replicates} replicates; each chose its settings by {found.trials // found.replicates} trials of its "
-        "own on validation."
+        f"{found.replicates} replicates; each chose its settings by {each:,} {'trial' if each == 1 else 'trials'} of "
+        "its own on validation."
     )
     return said
 

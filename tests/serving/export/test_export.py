@@ -171,7 +171,8 @@ def test_a_file_says_what_it_reads_and_answers(table: Made) -> None:
     told = session(table.onnx).get_modelmeta().custom_metadata_map
     inputs = {it["name"]: it for it in json.loads(told["inputs"])}
     assert inputs["s/level"] == {
-        "name": "s/level", "kind": "categorical", "shape": [], "source": "s", "values": ["1", "2", "10"]
+        "name": "s/level", "key": "s/level", "kind": "categorical", "shape": [], "source": "s",
+        "values": ["1", "2", "10"],
     }  # fmt: skip
     assert inputs["s/remarks"]["shape"] == [64]
     assert {name: it["classes"] for name, it in json.loads(told["tasks"]).items() if it["classes"]} == {
@@ -226,5 +227,44 @@ def test_what_cannot_be_exported_is_named(
         with pytest.raises(Failure, match=r"layer 1 of the trunk, own_fickle:Fickle, cannot be exported: ") as error:
             write(found, tmp_path / name)
         assert "\n" not in str(error.value)
+        assert "data-dependent" in str(error.value)
     assert capfd.readouterr() == ("", "")
     assert not [*tmp_path.glob("*m.*")]
+
+
+class Bessel(torch.nn.Module):
+    """Which torch.export takes, and ONNX has no operator for."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.special.bessel_j0(x)
+
+
+def test_only_the_layer_that_fails_is_named_with_the_innermost_cause(
+    client: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s").mkdir()
+    found = opened(log(client, save(tmp_path / "s", experiment())))
+    layers = found.program.trunks[0].layers
+    monkeypatch.setitem(layers._modules, "1", Bessel())
+    with pytest.raises(Failure) as error:
+        write_onnx(found, tmp_path / "m.onnx")
+    begin = f"layer 2 of the trunk, {__name__}:Bessel, cannot be exported: "
+    assert str(error.value).startswith(begin)
+    assert "bessel_j0" in str(error.value).removeprefix(begin)
+    assert str(error.value).isprintable()
+
+
+def test_no_layer_is_named_that_fails_for_another_cause(
+    client: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s").mkdir()
+    found = opened(log(client, save(tmp_path / "s", experiment())))
+
+    def forward(self: Any, inputs: Any) -> None:
+        raise RuntimeError("advice") from ValueError("\n\x1b[96mno such\x1b[0m thing\nmore")
+
+    monkeypatch.setattr(type(found.program), "forward", forward)
+    monkeypatch.setitem(found.program.trunks[0].layers._modules, "0", Bessel())
+    for write, name in ((write_onnx, "m.onnx"), (write_torch, "m.pt2")):
+        with pytest.raises(Failure, match=r"^the model cannot be exported: no such thing$"):
+            write(found, tmp_path / name)
