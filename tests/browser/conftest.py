@@ -43,7 +43,8 @@ def said(folder: Path) -> dict[str, dict[str, Any]]:
     return json.loads(folder.with_name("browser.json").read_text())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium, for a module: as long as Playwright is there, this process has an event loop that runs."""
     with chromium() as browser:
         yield browser
