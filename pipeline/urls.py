@@ -92,3 +92,12 @@ def _secrets_in(url: str) -> Iterator[str]:
     found = [user.partition(":")[2], *(value for name, _, value in named if _NAMED.match(f"{name}={value}"))]
     for secret in filter(None, found):
         yield from {secret, unquote(secret)}
+
+
+def served_at(host: str, port: int) -> str:
+    """The address of a server of this machine.
+
+    >>> served_at("::1", 5001)
+    'http://[::1]:5001'
+    """
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -18,7 +18,7 @@ from pipeline.errors import Failure, UserError
 from pipeline.plugins import add_to_path
 from pipeline.printable import echo
 from pipeline.steps.tune import storage_url
-from pipeline.urls import redacted, sqlite_file
+from pipeline.urls import redacted, served_at, sqlite_file
 
 if TYPE_CHECKING:
     from optuna.study import StudySummary
@@ -50,7 +50,7 @@ def dashboard(request: Request | None, host: str, port: int, as_json: bool = Fal
     url = storage_url(experiment, project)
     app, study = _app(url, name)
     with _listening(app, host, port) as server:
-        address = f"http://{f'[{host}]' if ':' in host else host}:{server.server_port}"
+        address = served_at(host, server.server_port)
         shown = f"{address}/dashboard" + (f"/studies/{study}" if study is not None else "")
         if as_json:
             print(json.dumps({"address": shown, "storage": redacted(url)}), flush=True)

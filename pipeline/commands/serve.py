@@ -4,6 +4,7 @@ from pipeline import garbage_collection
 from pipeline.config import project_folder
 from pipeline.steps.console import Console
 from pipeline.tracking.store import check_store, tracking_uri
+from pipeline.urls import served_at
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -29,8 +30,7 @@ def serve(model: str, host: str, port: int, quiet: bool) -> None:
     with listen(host, port) as listening:
         opened = open_model(model)
         app = application(opened, lambda body: score_csv(opened, body))
-        name = f"[{host}]" if ":" in host else host
-        address = f"http://{name}:{listening.getsockname()[1]}"
+        address = served_at(host, listening.getsockname()[1])
         if host not in _LOOPBACK:
             console.warn(f"whoever reaches {host} can ask this model: the server knows no users")
         console.line(f"{model} answers at {address}/invocations until Ctrl-C; for example:")
