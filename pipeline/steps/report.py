@@ -121,11 +121,18 @@ class Report(PageStep):
         replicates = prepared.replicates
         splits = {"rows of the champion": prepared, "rows of a replicate": replicates[0]} if replicates else {}
         return {
-            "data": self.experiment.data.variant,
+            "data": _sources(self.experiment),
             **{name: _rows(it) for name, it in (splits or {"rows": prepared}).items()},
             **({"folds": str(folds)} if (folds := self.experiment.training.folds) else {}),
             "replicates" if replicates else "seeds": str(self.experiment.training.seeds),
         }
+
+
+def _sources(experiment: Experiment) -> str:
+    """Where the rows come from: files as the experiment has them, or what else it says of a source."""
+    named = (experiment.sources.get(name) for name in dict.fromkeys(it.source for it in experiment.tasks.values()))
+    found = (getattr(it, "path", it.kind) if it else experiment.data.variant for it in named)
+    return ", ".join(dict.fromkeys(str(it) for it in found))
 
 
 def _rows(prepared: "Prepared") -> str:

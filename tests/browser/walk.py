@@ -77,7 +77,7 @@ def walk(browser: Browser, folder: Path, said: dict[str, Any]) -> Iterator[tuple
         version.get_by_text(re.compile(r"Outputs \([1-9]")).wait_for()
         yield "version", version
 
-        version.locator("a[href*='/models/m-']").first.click()
+        version.locator("a[href*='/models/m-']:not([target])").click()  # the description's opens another tab
         # The table draws the rows that one sees; which network is champion decides what these are.
         version.get_by_text(re.compile("test/(digit|parity)/accuracy")).first.wait_for()
         yield "model", version

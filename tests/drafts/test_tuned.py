@@ -51,7 +51,7 @@ def test_few_rows_are_not_tuned(tmp_path: Path) -> None:
 def test_more_are_tuned_in_fewer_trials(tmp_path: Path) -> None:
     text, tuning = drafted(tmp_path, 400)
     assert tuning.trials == 30
-    assert "tuning: {trials: 30}                        # 3 a replicate: of 400 rows more were found to gain" in text
+    assert "tuning: {trials: 30}                        # 3 a replicate: of 400 rows more add less" in text
 
 
 def test_where_tuning_gains_it_is_left_to_the_default(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pipeline.analysis.trials import WEIGHT, weights_as_one
-from pipeline.reports.figures.figure import Figure
+from pipeline.reports.figures.figure import Figure, Props, joined
 from pipeline.reports.figures.style import BAD, BLUE, GOOD, MUTED, Panel, bar, see_through, series, styled, text
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 OBJECTIVE = "objective"
 
 _SCALE = ["#a3a8ad", "#3f8fd2", "#1fa37a"]
+_SHADES = 16  # of a scale of colours: more are not told apart
+
+_MARKED = 10  # looks of a trial up to which each has a marker
+
+_LAYERS = 16
+"""Traces that the curves of trials are drawn in: see-through ones show through others of another trace only."""
 
 FEWEST = 10
 """Completed trials below which importance says nothing."""
@@ -55,15 +61,20 @@ def _by_state(curves: Figure, study: "Study") -> Figure:
     from optuna.trial import TrialState
 
     states = {f"Trial{trial.number}": trial.state for trial in study.get_trials(deepcopy=False)}
-    seen: set[str] = set()
+    of_kind: dict[str, list[Props]] = {"completed": [], "pruned": []}
+    mode = "lines" if max(len(curve["x"]) for curve in curves.data) > _MARKED else "lines+markers"
     for curve in curves.data:
         kind = "completed" if states.get(curve["name"]) == TrialState.COMPLETE else "pruned"
         ink = see_through(BLUE, 0.4) if kind == "completed" else BAD
         curve["line"] = curve.get("line", {}) | {"color": ink, "width": 1.2}
-        curve["marker"] = curve.get("marker", {}) | {"color": ink, "size": 3}
-        curve |= {"text": curve["name"], "name": kind, "legendgroup": kind, "showlegend": kind not in seen}
-        curve |= {"hovertemplate": "%{text}: %{y:.4f}"}
-        seen.add(kind)
+        curve |= {"mode": mode, "marker": {"color": ink, "size": 3}}
+        curve |= {"text": curve["name"], "name": kind, "legendgroup": kind, "hovertemplate": "%{text}: %{y:.4f}"}
+        of_kind[kind].append(curve)
+    curves.data = [
+        joined(all_[layer::_LAYERS]) | {"showlegend": layer == 0}
+        for all_ in of_kind.values()
+        for layer in range(min(_LAYERS, len(all_)))
+    ]
     return curves
 
 
@@ -135,12 +146,15 @@ def parallel_coordinates(study: "Study") -> list[Panel]:
     if len(_values(study)) < 2 or not _params(study):
         return [_too_few("Parallel coordinates", study)]
     figure = styled(Figure.of(_plots().plot_parallel_coordinate(study, target_name=OBJECTIVE)), 440)
+    of_shade: dict[int, list[Props]] = {}
     for line in filter(_of_mode("lines"), figure.data):
-        # Optuna's darkest blue would vanish on a dark page; y[0] is the objective's place on its axis, from 0 to 1.
-        place = line["y"][0]
+        of_shade.setdefault(round(line["y"][0] * _SHADES), []).append(line)  # the objective's place on its axis, 0 to 1
+    # Optuna's darkest blue would vanish on a dark page, and its scale is what the first axis gives too.
+    figure.data = [joined(lines) for _, lines in sorted(of_shade.items())]
+    for shade, line in zip(sorted(of_shade), figure.data, strict=True):
+        place = shade / _SHADES
         line["line"] = line.get("line", {}) | {"color": sample_colorscale(_SCALE, place)[0]}
         line["opacity"] = 0.3 + 0.6 * place
-    figure.update_traces(_of_mode("markers"), visible=False)  # a scale that the first axis gives too
     figure.update_layout(margin={"l": 44})
     for note in figure.layout.get("annotations", []):
         note["font"] = {"size": 10}

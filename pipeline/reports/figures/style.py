@@ -131,6 +131,10 @@ DIVERGING = (
 """Of values with a sign: below zero red, above it blue, paler towards zero; numbers or signs stand beside them."""
 
 
+_COUNTED = ("trial", "look at validation")
+_TICKS = 12
+
+
 def text(value: object) -> str:
     """Text that Plotly shows as it is: it would read tags."""
     return html.escape(printable(value), quote=False)
@@ -167,6 +171,8 @@ def styled(figure: Figure, height: int = 300, x: str = "", y: str = "", legend: 
     figure.update_yaxes(**axis)
     if x:
         figure.update_xaxes(title={"text": x, "standoff": 6})
+    if x in _COUNTED and max((it for trace in figure.data for it in trace["x"] if it is not None), default=0) <= _TICKS:
+        figure.update_xaxes(dtick=1)  # plotly.js would halve steps
     if y:
         figure.update_yaxes(title={"text": y, "standoff": 6})
     return figure

@@ -1,6 +1,7 @@
 """Figures of the search, from no trial at all to many."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import optuna
@@ -90,6 +91,36 @@ def test_pruned_trials_have_a_colour_of_their_own() -> None:
     assert curves is not None
     shown = {trace.name for trace in curves.data if trace.showlegend}
     assert shown == {"completed", "pruned"}
+
+
+def points(traces: Any) -> list[tuple[Any, ...]]:
+    return sorted(
+        (x, y)
+        for trace in traces
+        for x, y in zip(trace.x, trace.y, strict=True)
+        if (trace.mode or "").startswith("lines") and y is not None
+    )
+
+
+@pytest.mark.parametrize("drawn", [looks, parallel_coordinates])
+def test_many_trials_are_drawn_in_few_traces_that_hold_every_point(drawn: Any) -> None:
+    study = studied(200)
+    original = {looks: optuna.visualization.plot_intermediate_values,
+                parallel_coordinates: optuna.visualization.plot_parallel_coordinate}[drawn](study)  # fmt: skip
+    traces = by_plotly(drawn(study)[0].figure).data
+    assert len(traces) <= 33 < len(original.data)
+    assert points(traces) == points(original.data)
+    for trace in traces:
+        gaps = [place for place, y in enumerate(trace.y) if y is None]
+        about = trace.text if drawn is looks else trace.customdata
+        assert len(about) == len(trace.y)
+        assert all(about[place] is None for place in gaps)
+
+
+def test_few_looks_are_counted_in_whole_numbers() -> None:
+    assert by_plotly(looks(studied(12))[0].figure).layout.xaxis.dtick == 1
+    assert by_plotly(history(studied(12))[0].figure).layout.xaxis.dtick == 1
+    assert by_plotly(history(studied(30))[0].figure).layout.xaxis.dtick is None
 
 
 def test_labels_of_a_logarithmic_axis_keep_apart() -> None:
