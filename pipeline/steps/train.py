@@ -145,7 +145,8 @@ class Train(Step):
         trained = [self.experiment] * self.experiment.replicates if open_study else self.experiments
         prepared = opened(self._prepare, self.experiment, self.reads_all)
         slots = slots_of([on_device(it, self._device) for it in trained], prepared)
-        check(prepared, slots, setting="tuning.replicates" if self.study and tuning and tuning.replicates else "")
+        if context.scheduler.trains_here:
+            check(prepared, slots, setting="tuning.replicates" if self.study and tuning and tuning.replicates else "")
 
     def settle(self, context: Context) -> None:
         """Remove the checkpoint."""

@@ -144,7 +144,8 @@ class Tune(Step):
         from pipeline.training.workers.memory import check
 
         prepared = opened(self._prepare, self.experiment, self._reads_all)
-        check(prepared, self._batch(on_device(self.experiment, self._device), prepared))
+        if context.scheduler.trains_here:
+            check(prepared, self._batch(on_device(self.experiment, self._device), prepared))
 
     def _batch(self, trained: Experiment, prepared: "Prepared") -> "list[Slot]":
         """The slots of a batch of trials."""

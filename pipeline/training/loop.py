@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from typing import Protocol
 
 import torch
 
@@ -14,6 +13,7 @@ from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.progress import note_look
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack.stack import Stack
+from pipeline.training.workers.hosts import Pool
 
 Barrier = Callable[[list[SlotState]], list[str]]
 """Called after each validation with the states of the slots that took part, in the slots' order.
@@ -22,22 +22,7 @@ Returns the names of slots to stop.
 """
 
 _AS_WRITTEN = nullcontext()
-
-
-class Pool(Protocol):
-    """Where slots train, see `WorkerPool`."""
-
-    def open(self, prepared: Prepared, slots: Sequence[Slot], states: dict[str, SlotState]) -> None:
-        """Distribute slots over stacks and processes."""
-
-    def advance(self) -> list[SlotState]:
-        """Run `advance` on every stack; empty once no slot runs."""
-
-    def leave(self, names: list[str]) -> None:
-        """Remove slots from their stacks."""
-
-    def states(self) -> list[SlotState]:
-        """All slots with their arrays."""
+_SLOTS = "slots"  # all that `fit` trains
 
 
 def train(stack: Stack) -> None:
@@ -121,14 +106,22 @@ def fit(
     states = dict(resumed or {})
     open_slots = [slot for slot in slots if slot.name not in states or states[slot.name].status == "running"]
     done = {name: state for name, state in states.items() if state.status != "running"}
-    pool.open(prepared, open_slots, states)
+    running, took_part = len(open_slots), list[SlotState]()
     order = {slot.name: place for place, slot in enumerate(slots)}
-    while took_part := sorted(pool.advance(), key=lambda state: order[state.name]):
-        if leaving := at_barrier(took_part):
-            pool.leave(leaving)
+    pool.add(_SLOTS, prepared, open_slots, states)
+    while validated := pool.advance():
+        took_part += validated
+        if len(took_part) < running:
+            continue
+        took_part.sort(key=lambda state: order[state.name])
+        leaving = {*at_barrier(took_part)}
+        pool.leave([*leaving])
+        running = sum(state.status == "running" and state.name not in leaving for state in took_part)
+        took_part = []
         if checkpoint and checkpoint.due():
             checkpoint.write(_states(done, pool))
-    done |= {state.name: state for state in pool.states()}
+        pool.go(_SLOTS)
+    done |= {state.name: state for state in pool.remove(_SLOTS)}
     if checkpoint:
         checkpoint.write(done.values())
     return [done[slot.name] for slot in slots]
@@ -137,4 +130,4 @@ def fit(
 def _states(done: dict[str, SlotState], pool: Pool) -> Iterator[SlotState]:
     """All states, copied to this process only when they are read."""
     yield from done.values()
-    yield from pool.states()
+    yield from pool.states(_SLOTS)

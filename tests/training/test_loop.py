@@ -12,7 +12,6 @@ from pipeline.config import Experiment, load, with_values
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared
 from pipeline.data.sources import Place
-from pipeline.errors import Failure
 from pipeline.model import Pass
 from pipeline.throttle import Throttle
 from pipeline.training.checkpoint import Checkpoint
@@ -131,21 +130,6 @@ def test_an_error_in_a_worker_is_raised_here(experiment: Experiment, prepared: P
     missing = Prepared(prepared.folder / "gone", prepared.sources, prepared.tasks)
     with pytest.raises(FileNotFoundError):
         trained(missing, seed_slots(wrong, missing), 2)
-
-
-def test_a_worker_that_dies_is_one_line(experiment: Experiment, prepared: Prepared) -> None:
-    import os
-    import signal
-
-    with WorkerPool(2) as pool:
-        slots = seed_slots(experiment, prepared)
-
-        def barrier(states: list[SlotState]) -> list[str]:
-            os.kill(pool._workers[1]._process.pid, signal.SIGKILL)  # type: ignore[union-attr, arg-type]
-            return []
-
-        with pytest.raises(Failure, match="ended without an answer"):
-            fit(pool, prepared, slots, barrier)
 
 
 def test_from_fit_to_an_optimizers_step_there_are_at_most_seven_frames(

@@ -1,5 +1,7 @@
 """A study killed anywhere and resumed equals an unbroken one."""
 
+import os
+import random
 import signal
 import subprocess
 import sys
@@ -19,8 +21,9 @@ from pipeline.data.prepared import Prepared
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.slot import SlotState
 from pipeline.training.workers.pool import WorkerPool
+from pipeline.training.workers.processes import WorkerProcesses
 from pipeline.tuning import samplers
-from pipeline.tuning.search import Callbacks
+from pipeline.tuning.search import Callbacks, search
 from pipeline.tuning.writer import TrialWriter
 
 from .studies import PROJECT, assert_equal, digits, prepared_at, searched, study_in
@@ -173,6 +176,24 @@ def test_a_study_killed_by_sigkill_equals_an_unbroken_one(prepared: Prepared, re
     assert process.wait() == -signal.SIGKILL
     assert len(study_in(tmp_path).trials) == 8
     assert_equal(searched(digits(QUICK), prepared, tmp_path), reference)
+
+
+@pytest.mark.slow
+def test_a_study_whose_workers_are_killed_five_times_has_the_same_trials(
+    prepared: Prepared, reference: Study, tmp_path: Path
+) -> None:
+    engine, said, looks = WorkerProcesses(), list[str](), count(1)
+
+    def on_epoch(_: object) -> None:
+        if next(looks) % 2 == 0 and len(said) < 5:
+            os.kill(draw.choice([pid for it in engine._all if (pid := it._process.pid)]), signal.SIGKILL)
+
+    draw, study = random.Random(3), study_in(tmp_path)
+    with WorkerPool(3, engine=engine, log=said.append) as pool:
+        search(study, digits(QUICK), prepared, pool, tmp_path / "checkpoints", Callbacks(look=on_epoch))
+    engine.close()
+    assert_equal(study, reference)
+    assert said
 
 
 @pytest.mark.slow

@@ -4,10 +4,12 @@ A host runs the methods of `pipeline.training.workers.processes.Worker`, one cal
 calls: this process, a worker process, or an actor on another machine. The pool knows hosts by this interface only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
+from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
+from pipeline.training.slot import Slot, SlotState
 
 
 class HostLostError(Failure):
@@ -15,15 +17,15 @@ class HostLostError(Failure):
 
 
 class Host(Protocol):
-    """Runs calls; its stacks and states are lost with it.
+    """Runs calls; its stacks and states are lost with it."""
 
-    Attributes:
-        name: In messages, such as `worker process 2` or `node 10.0.0.3, host 1`.
-        pending: Calls without an answer so far.
-    """
+    @property
+    def name(self) -> str:
+        """In messages, such as `worker process 2` or `node 10.0.0.3, host 1`."""
 
-    name: str
-    pending: int
+    @property
+    def pending(self) -> int:
+        """Calls without an answer so far."""
 
     @property
     def lag(self) -> float:
@@ -72,3 +74,25 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """End all hosts."""
+
+
+class Pool(Protocol):
+    """Where slots train, see `WorkerPool`."""
+
+    def add(self, name: Hashable, prepared: Prepared, slots: Sequence[Slot], states: dict[str, SlotState]) -> None:
+        """Begin to train slots that wait for each other after each validation."""
+
+    def advance(self) -> list[SlotState]:
+        """The states of slots that were validated since; empty once all wait or none runs."""
+
+    def go(self, name: Hashable) -> None:
+        """Let them go on."""
+
+    def leave(self, names: list[str]) -> None:
+        """Remove slots from their stacks."""
+
+    def states(self, name: Hashable) -> list[SlotState]:
+        """All slots with their arrays."""
+
+    def remove(self, name: Hashable) -> list[SlotState]:
+        """Forget them; their last states with their arrays."""

@@ -1,61 +1,77 @@
-"""Which worker trains which slots: shares that are done at the same time, cut into stacks."""
+"""Which host trains which slots: shares that are done at the same time, cut into stacks."""
 
 import math
 from collections.abc import Callable, Sequence
 from itertools import groupby, pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.training.slot import Slot
 
 _ALMOST = 0.999  # sums are rounded: a slot must not go to and fro for ever
 
-Shares = list[list[Slot]]
-"""The slots of each worker."""
+T = TypeVar("T")
+"""A slot, or what stands for one."""
 
-Cost = Callable[[Slot], float]
-"""Seconds that a slot takes up to its next validation."""
+Shares = list[list[T]]
+"""The slots of each host."""
+
+Cost = Callable[[T], float]
+"""Seconds that a slot takes, on a host of usual speed, until it has to wait."""
 
 Shape = Callable[[Slot], Any]
 """What the slots of a stack have in common, see `Slot.shape`."""
 
 
-def balanced(shares: Shares, lags: Sequence[float], cost: Cost) -> Shares:
-    """Move slots, as few as possible, until no move would bring the next validation forward.
+def balanced(
+    shares: Shares[T], lags: Sequence[float], cost: Cost[T], slowness: Sequence[float] | None = None
+) -> Shares[T]:
+    """Move slots, as few as possible, until no move would let the hosts be done sooner.
 
-    One slot after the other goes from the worker that is done last to the one that is done first, each time the one
+    One slot after the other goes from the host that is done last to the one that is done first, each time the one
     that evens out the two best.
 
     Args:
         shares: The current ones, which stay as they are.
-        lags: Seconds until each worker can begin.
+        lags: Seconds until each host can begin.
         cost: Of each slot.
+        slowness: How much longer each host takes than a usual one; by default 1.
     """
-    shares = [list(share) for share in shares]
+    shares, slowness = [list(share) for share in shares], slowness or [1.0] * len(shares)
+    done = _done(shares, lags, cost, slowness)
     while True:
-        done = _done(shares, lags, cost)
         last = max((place for place, share in enumerate(shares) if share), key=lambda place: done[place], default=0)
         first = min(range(len(shares)), key=lambda place: done[place])
-        gap = done[last] - done[first]
-        fitting = [slot for slot in shares[last] if 0.0 < cost(slot) < _ALMOST * gap]
+        gap, both = done[last] - done[first], slowness[last] + slowness[first]
+        fitting = [slot for slot in shares[last] if 0.0 < cost(slot) * slowness[first] < _ALMOST * gap]
         if not fitting:
             return shares
-        moved = min(reversed(fitting), key=lambda slot: abs(cost(slot) - gap / 2))
+        moved = min(reversed(fitting), key=lambda slot: abs(cost(slot) - gap / both))
         shares[last].remove(moved)
         shares[first].append(moved)
+        for place in (last, first):
+            done[place] = lags[place] + slowness[place] * sum(map(cost, shares[place]))
 
 
-def makespan(shares: Shares, lags: Sequence[float], cost: Cost) -> float:
-    """Seconds until every worker is done."""
-    return max((done for done, share in zip(_done(shares, lags, cost), shares, strict=True) if share), default=0.0)
+def makespan(shares: Shares[T], lags: Sequence[float], cost: Cost[T], slowness: Sequence[float] | None = None) -> float:
+    """Seconds until every host is done."""
+    done = _done(shares, lags, cost, slowness or [1.0] * len(shares))
+    return max((it for it, share in zip(done, shares, strict=True) if share), default=0.0)
 
 
-def blocks(share: Sequence[Slot], most: int, shape: Shape = Slot.shape) -> list[list[Slot]]:
-    """A worker's slots as stacks: each of one shape, as even as they go, none larger than `most` or `slots`."""
+def blocks(share: Sequence[Slot], most: int, shape: Shape = Slot.shape, limit: int | None = None) -> list[list[Slot]]:
+    """A host's slots as stacks: each of one shape, as even as they go, none larger than `most` or `slots`.
+
+    Args:
+        share: The slots.
+        most: In a stack, where the experiment leaves it open.
+        shape: What those of a stack have in common.
+        limit: In a stack, whatever the experiment says.
+    """
     stacks = []
     for _, group in groupby(sorted(share, key=shape), key=shape):
         alike = list(group)
         wanted = alike[0].experiment.slots
-        size = most if wanted == "auto" else wanted
+        size = min(most if wanted == "auto" else wanted, limit or len(alike))
         for part in _sharing_batches(alike, size):
             count = math.ceil(len(part) / size)
             edges = [len(part) * number // count for number in range(count + 1)]
@@ -78,5 +94,5 @@ def _sharing_batches(alike: list[Slot], size: int) -> list[list[Slot]]:
     return [*filled, rest] if rest else filled
 
 
-def _done(shares: Shares, lags: Sequence[float], cost: Cost) -> list[float]:
-    return [lag + sum(map(cost, share)) for lag, share in zip(lags, shares, strict=True)]
+def _done(shares: Shares[T], lags: Sequence[float], cost: Cost[T], slowness: Sequence[float]) -> list[float]:
+    return [lag + slow * sum(map(cost, share)) for lag, share, slow in zip(lags, shares, slowness, strict=True)]

@@ -112,7 +112,7 @@ def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = Non
         many = f" (task {name} has {task.outputs:,} classes: is it a number?)" if task.outputs > _MANY else ""
         largest = max(slots, key=lambda slot: slot_memory(prepared, slot, copies))
         raise Failure(
-            f"a network needs {_shown(each)} of memory to train and {_shown(available)} are free: "
+            f"a network needs {shown(each)} of memory to train and {shown(available)} are free: "
             f"{_that_fits(prepared, largest, copies, available)}{many}"
         )
     folds, are_seeds = slots[0].experiment.training.folds or 1, slots[0].name.startswith("seed/")
@@ -122,7 +122,7 @@ def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = Non
     if are_seeds and slots[0].replicate is not None:
         wanted = f"lower folds or repeats of data.test, to at most {fitting} together"
     raise Failure(
-        f"{len(slots)} networks trained together need {_shown(together)} of memory and {_shown(available)} are free: "
+        f"{len(slots)} networks trained together need {shown(together)} of memory and {shown(available)} are free: "
         f"{wanted}"
     )
 
@@ -156,5 +156,6 @@ def _together(prepared: Prepared, slots: Sequence[Slot], copies: int) -> int:
     return sum(sizes[shape] for shape in of_slots)
 
 
-def _shown(count: int) -> str:
+def shown(count: int) -> str:
+    """Bytes, for people."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

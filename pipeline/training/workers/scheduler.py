@@ -16,6 +16,7 @@ from pipeline.training.length import length_of
 from pipeline.training.slot import Slot
 from pipeline.training.stack.layout import shapes
 from pipeline.training.workers.calibration import BLOCK, Speed, calibrate, guess
+from pipeline.training.workers.hosts import Engine
 from pipeline.training.workers.memory import check, fitting_processes
 from pipeline.training.workers.pool import WorkerPool
 from pipeline.training.workers.processes import WorkerProcesses
@@ -30,13 +31,22 @@ class Scheduler:
 
     Args:
         folder: Where measurements are stored.
-        log: Called with a line that says what was measured.
+        log: Called with a line that says what was measured, or which host was lost.
+        engine: Provides hosts; by default worker processes beside this process.
     """
 
-    def __init__(self, folder: Path, log: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self, folder: Path, log: Callable[[str], None] = lambda line: None, engine: Engine | None = None
+    ) -> None:
         self._folder, self._log = folder, log
         self._file = folder / "worker.json"
         self._workers = WorkerProcesses(_read(self._file))
+        self._engine: Engine = engine or self._workers
+
+    @property
+    def trains_here(self) -> bool:
+        """Whether this process trains, too: then what is trained must fit into this machine's memory."""
+        return self._engine.trains_here
 
     def pool(self, prepared: Prepared, slots: Sequence[Slot], in_all: int | None = None) -> WorkerPool:
         """A worker pool for slots that train at the same time.
@@ -49,10 +59,13 @@ class Scheduler:
         Raises:
             Failure: They do not fit into memory.
         """
-        check(prepared, slots)
         experiment = slots[0].experiment
+        if not self.trains_here:
+            block = _ALL if experiment.device == "cuda" else BLOCK
+            return WorkerPool(self._hosts(slots), block, self._engine, log=self._log)
+        check(prepared, slots)
         if experiment.device == "cuda":  # which this process keeps busy, and which is the faster the larger the stack
-            return WorkerPool(1, _ALL, self._workers)
+            return WorkerPool(1, _ALL, self._workers, log=self._log)
         in_all = in_all or len(slots)
         seen = _seen(prepared, slots)
         guessed = Speed({BLOCK: guess(seen, experiment)})
@@ -64,12 +77,11 @@ class Scheduler:
             speed = guessed
         processes = self._processes(prepared, slots, speed, in_all)
         looks = len(length_of(seen, experiment).looks)
-        return WorkerPool(
-            processes, speed.size, self._workers, training_seconds(seen, experiment, speed, len(slots)) / looks
-        )
+        advance_s = training_seconds(seen, experiment, speed, len(slots)) / looks
+        return WorkerPool(processes, speed.size, self._workers, advance_s, self._log)
 
     def training_s(self, prepared: Prepared, slots: Sequence[Slot]) -> float:
-        """Seconds that all these slots together should take to train, by the measured speed of this machine.
+        """Seconds that all these slots together should take to train, on hosts as fast as this machine.
 
         Args:
             prepared: The data, seen through the tasks that are trained.
@@ -78,11 +90,15 @@ class Scheduler:
         Raises:
             Failure: They do not fit into memory.
         """
-        check(prepared, slots)
         experiment = slots[0].experiment
+        if self.trains_here:
+            check(prepared, slots)
         speed = calibrate(prepared, slots[0], self._folder, self._log)
         stacked = max(Counter(shapes(prepared, slots)).values())
         prepared = _seen(prepared, slots)
+        if not self.trains_here:
+            share = -(-len(slots) // max(1, len(self._engine.take(self._hosts(slots)))))
+            return share * training_seconds(prepared, experiment, speed, min(share, stacked))
         if experiment.device == "cuda":
             return len(slots) * training_seconds(prepared, experiment, speed, stacked)
         processes = experiment.processes if experiment.processes != "auto" else cores()
@@ -106,10 +122,16 @@ class Scheduler:
             processes = best_processes(work_s, start_s, len(slots), cores(), load())
         return fitting_processes(prepared, slots, min(processes, len(slots)))
 
+    def _hosts(self, slots: Sequence[Slot]) -> int:
+        """How many hosts an engine is asked for, which may have fewer."""
+        processes = slots[0].experiment.processes
+        return len(slots) if processes == "auto" else min(processes, len(slots))
+
     def close(self) -> None:
-        """Kill the worker processes, and write down what the cheapest start took."""
+        """End the hosts, and write down what the cheapest start of a worker process took."""
         starts = self._workers.starts()
         self._workers.close()
+        self._engine.close()
         if starts:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file.write_text(json.dumps({"start_s": min(starts)}))

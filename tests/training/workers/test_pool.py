@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.errors import Failure
 from pipeline.training.loop import fit
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack.layout import shapes
+from pipeline.training.workers.hosts import Host
 from pipeline.training.workers.pool import WorkerPool
 from pipeline.training.workers.processes import LocalWorker, WorkerProcesses
 from tests.training.made import assert_same, experiment_on, seeds, trained, trials
@@ -34,8 +36,14 @@ class InThisProcess(WorkerProcesses):
         self.all = [Late(lag) for lag in lags]
         self.closed = False
 
-    def take(self, count: int) -> list[Late]:  # type: ignore[override]
-        return self.all[:count]
+    def take(self, count: int) -> list[Host]:
+        return [*self.all[:count]]
+
+    def joined(self) -> list[Host]:
+        return []
+
+    def ready(self, hosts: Sequence[Host], seconds: float | None) -> list[Host]:
+        return [host for host in hosts if host.pending]
 
     def close(self) -> None:
         self.closed = True
@@ -47,8 +55,8 @@ def experiment(prepared: Prepared) -> Experiment:
 
 
 def held(pool: WorkerPool) -> list[list[int]]:
-    """Sizes of the stacks of each worker."""
-    return [[len(stack) for stack in stacks] for stacks in pool._stacked]
+    """Sizes of the stacks of each host."""
+    return [[len(stack.members) for stack in seat.stacks.values()] for seat in pool._seats]
 
 
 def ends_as_alone(states: list[SlotState], prepared: Prepared, slots: list[Slot]) -> None:
@@ -68,7 +76,7 @@ def test_a_worker_that_starts_slowly_takes_its_share_when_it_is_there(
         workers.all[0].lag = 100.0 if states[0].looks < 2 else 0.0
         return []
 
-    with WorkerPool(2, workers=workers) as pool:
+    with WorkerPool(2, engine=workers) as pool:
         states = fit(pool, prepared, slots, barrier)
     assert layouts[:4] == [[[5], []], [[5], []], [[3], [2]], [[3], [2]]]
     ends_as_alone(states, prepared, slots)
@@ -82,9 +90,9 @@ def test_slots_move_to_a_worker_whose_own_have_left_and_stacks_are_merged(
 
     def barrier(states: list[SlotState]) -> list[str]:
         layouts.append(held(pool))
-        return [slot.name for slot in pool._shares()[1][1:]] if states[0].looks == 2 else []
+        return [member.name for member in pool._seats[1].members[1:]] if states[0].looks == 2 else []
 
-    with WorkerPool(2, block=4, workers=InThisProcess(0.0)) as pool:
+    with WorkerPool(2, block=4, engine=InThisProcess(0.0)) as pool:
         states = fit(pool, prepared, slots, barrier)
     assert layouts[:2] == [[[3, 3], [3, 3]], [[3, 3], [3, 3]]]
     assert layouts[2] == [[4], [3]]
@@ -100,7 +108,7 @@ def test_a_small_gain_moves_nothing(prepared: Prepared, experiment: Experiment) 
         layouts.append(held(pool))
         return ["seed/0"] if states[0].looks == 1 else []
 
-    with WorkerPool(2, block=9, workers=InThisProcess(0.0)) as pool:
+    with WorkerPool(2, block=9, engine=InThisProcess(0.0)) as pool:
         fit(pool, prepared, seeds(experiment, 17), barrier)
     assert layouts[:2] == [[[9], [8]], [[8], [8]]]
 
@@ -114,7 +122,7 @@ def test_finished_slots_survive_a_move(prepared: Prepared, experiment: Experimen
         workers.all[0].lag = 0.0 if states[0].looks == 3 else workers.all[0].lag
         return []
 
-    with WorkerPool(2, workers=workers) as pool:
+    with WorkerPool(2, engine=workers) as pool:
         states = fit(pool, prepared, slots, barrier)
     assert [state.looks for state in states] == [2] * 3 + [5] * 4
     ends_as_alone(states, prepared, slots)
@@ -124,7 +132,7 @@ def test_workers_stay_for_the_next_pool_and_end_with_their_owner(prepared: Prepa
     workers, slots = WorkerProcesses(), seeds(experiment, 2)
     found = []
     for _ in range(2):
-        with WorkerPool(2, workers=workers) as pool:
+        with WorkerPool(2, engine=workers) as pool:
             ends_as_alone(fit(pool, prepared, slots, lambda states: []), prepared, slots)
             found.append(workers.take(1)[0]._process.pid)
     assert found[0] == found[1]
@@ -142,7 +150,7 @@ def test_an_error_ends_the_workers_that_may_still_be_busy(prepared: Prepared, ex
     def barrier(states: list[SlotState]) -> list[str]:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), WorkerPool(2, workers=workers) as pool:
+    with pytest.raises(KeyboardInterrupt), WorkerPool(2, engine=workers) as pool:
         fit(pool, prepared, seeds(experiment, 2), barrier)
     assert workers.closed
 

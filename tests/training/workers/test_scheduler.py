@@ -8,11 +8,16 @@ from pipeline.config import Experiment, with_values
 from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure
 from pipeline.training.loop import fit
+from pipeline.training.slot import SlotState
 from pipeline.training.workers import scheduler
 from pipeline.training.workers.calibration import Speed
+from pipeline.training.workers.pool import WorkerPool
 from pipeline.training.workers.scheduler import Scheduler, best_processes
-from tests.training.made import ODD, seeds, trained, trials
+from pipeline.training.workers.seat import Seat
+from tests.training.made import ODD, assert_same, seeds, trained, trials
 from tests.training.replicates import in_replicates, own_seeds
+
+from .mortal import MortalHosts
 
 
 @pytest.fixture
@@ -146,6 +151,46 @@ def test_one_worker_serves_several_steps_and_what_its_start_took_is_remembered(
     kept.close()
     assert Scheduler(tmp_path / "c")._workers.start_s == pytest.approx(started[0])
     assert kept._workers.count == 0
+
+
+def test_an_engine_elsewhere_gives_the_hosts_it_has_and_this_machines_memory_plays_no_part(
+    prepared: Prepared, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.training.workers.memory.available_memory", lambda: 10_000)
+    engine = MortalHosts(lambda *_: False, trains_here=False)
+    kept = Scheduler(tmp_path / "c", engine=engine)
+    assert kept.pool(prepared, seeds(experiment, 7)).processes == 7
+    slots = seeds(with_values(experiment, {"processes": 3}), 7)
+    with kept.pool(prepared, slots) as pool:
+        states = fit(pool, prepared, slots, lambda states: [])
+    assert len(engine.all) == 3
+    wanted = trained(prepared, slots)
+    for state in states:
+        assert_same(state, wanted[state.name])
+    kept.close()
+    assert engine.closed
+
+
+def test_hosts_of_unlike_speed_are_dealt_as_much_as_they_can_do(
+    prepared: Prepared, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[list[int]] = []
+    engine = MortalHosts(lambda *_: False, trains_here=False)
+
+    def timed(seat: Seat, shape: object, seconds: float, slots: int, expected: float | None) -> None:
+        each = 3.0 if seat.host is engine.all[0] else 1.0
+        measured(seat, shape, each * slots, slots, expected)
+
+    def barrier(states: list[SlotState]) -> list[str]:
+        shares.append([len(seat.members) for seat in pool._seats])
+        return []
+
+    measured = Seat.measured
+    monkeypatch.setattr(Seat, "measured", timed)
+    with WorkerPool(2, engine=engine) as pool:
+        fit(pool, prepared, seeds(with_values(experiment, {"training.epochs": 6}), 12), barrier)
+    assert shares[0] == [6, 6]
+    assert shares[-2] == [3, 9]
 
 
 def test_a_scheduler_that_started_nothing_leaves_nothing(tmp_path: Path) -> None:
