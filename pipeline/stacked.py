@@ -12,7 +12,7 @@ the same position of its vectors, without a scalar remainder whose last bit diff
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -205,6 +205,12 @@ class Targets:
         """Other targets of the same shape, of which none is missing either."""
         return Targets(_rows_of(stored), self.labelled, self.share)
 
+    def part(self, rows: slice, of: int) -> "Targets":
+        """Those of some rows of the batch, which has so many; their shares stay those in the whole batch's mean."""
+        times = self.values.size(1) // of if of else 1  # tags have a row a token
+        here = slice(rows.start * times, rows.stop * times)
+        return Targets(self.values[:, here], self.labelled[:, here], self.share[:, here])
+
     def weighted(self, weights: Tensor) -> "Targets":
         """The targets with shares multiplied by weights, those of all slots or of each.
 
@@ -216,6 +222,38 @@ class Targets:
         else:
             own = torch.where(self.values > 0, weights[:, 1:], weights[:, :1])
         return Targets(self.values, self.labelled, self.share * own)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A part of a batch, which passes by itself.
+
+    Attributes:
+        number: Of the part.
+        rows: By source, which rows of the batch it has.
+        counts: By source, how many rows the batch has.
+    """
+
+    number: int
+    rows: Mapping[str, slice] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def places(self, rows: Mapping[str, slice]) -> list[tuple[slice, slice]] | None:
+        """Where the rows of a pass lie in one of the whole batch: places of each source there, and here.
+
+        None where the pass has other rows than the part, such as those of a source for each of its tasks.
+
+        >>> Cut(1, {"a": slice(2, 4)}, {"a": 4}).places({"a": slice(0, 2)})
+        [(slice(2, 4, None), slice(0, 2, None))]
+        """
+        found, start = [], 0
+        for source, here in rows.items():
+            own = self.rows.get(source)
+            if own is None or own.stop - own.start != here.stop - here.start:
+                return None
+            found.append((slice(start + own.start, start + own.stop), here))
+            start += self.counts[source]
+        return found
 
 
 def _rows_of(stored: Tensor) -> Tensor:

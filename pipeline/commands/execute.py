@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.commands.exit_codes import Stopped
 from pipeline.commands.options import Request
 from pipeline.commands.show import purpose
+from pipeline.commands.together import leading, train_along
+from pipeline.commands.torchrun import launch
 from pipeline.config import Experiment, experiment_files, load, project_folder, public, with_values, without_secrets
 from pipeline.errors import Failure, UserError
 from pipeline.parent_process import end_with_parent
@@ -51,11 +53,18 @@ def execute(name: str, request: Request) -> None:
         Failure: A step failed.
     """
     started, project = time.monotonic(), add_to_path(project_folder())
+    launched = launch()
+    if launched and launched.rank:
+        train_along(launched, name)
+        return
     with _errors_reported_to_launcher(project):
         experiment = load(request.experiment, request.values, project)
         if name in STUDIES:
             study(name).check(experiment)
         check(experiment, project, name, request.arm)
+        if launched:
+            launched.check_command(name)
+            launched.check(experiment)
     check_store(tracking_uri(project))
     _end_with_launcher()
     from pipeline.steps.runs import answer
@@ -68,7 +77,12 @@ def execute(name: str, request: Request) -> None:
         project, experiment, tracker, console, resume=request.resume, force=request.force,
         promote=request.promote, command=request.as_command(name), title=_title(name, experiment, request),
     )  # fmt: skip
-    with closing(context), _signals_raise(), _parent(context, name, request.budget_s) as parent:
+    with (
+        closing(context),
+        _signals_raise(),
+        leading(launched, context),
+        _parent(context, name, request.budget_s) as parent,
+    ):
         _describe_experiment(context)
         settle(context)
         _plan(context, name, request, started)
@@ -162,8 +176,9 @@ def _signals_raise() -> Iterator[None]:
     """Let SIGTERM and Ctrl-C raise an exception, so that runs are ended and the user is told how to resume them."""
 
     def stop(number: int, _: Any) -> None:
-        # A launcher with several threads sends it several times; a second one must not interrupt ending the runs.
-        signal.signal(number, signal.SIG_IGN)
+        # Launchers send it several times, or another one after it; a second one must not interrupt ending the runs.
+        for it in before:
+            signal.signal(it, signal.SIG_IGN)
         raise Stopped(number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}

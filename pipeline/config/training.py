@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pipeline.config.base import Settings, abbreviated
 from pipeline.config.facts import PER_SLOT, SAME_COST, read_by
-from pipeline.config.limits import REPEATS, ROWS, STEPS
+from pipeline.config.limits import PARTS, REPEATS, ROWS, STEPS
 
 Augmentation = dict[str, dict[str, Any]]
 """One transform of `torchvision.transforms.v2`: its name, mapped to its keyword arguments."""
@@ -41,6 +41,12 @@ def _augmentation(value: Any) -> Any:
             f"each is one transform, for example {{RandomCrop: {{size: 28, padding: 2}}}}; found {abbreviated(value)}"
         )
     return {name: {} if arguments is None else arguments for name, arguments in value.items()}
+
+
+def _power_of_two(value: int) -> int:
+    if value.bit_count() != 1:
+        raise ValueError(f"a power of two, such as {1 << max(value.bit_length() - 1, 0)}; found {value}")
+    return value
 
 
 class EarlyStopping(Settings):
@@ -80,6 +86,9 @@ class TrainingSettings(Settings):
         updates: Optimizer steps, with about twenty validations among them; `auto` follows the number of training rows
             of the longest source: one per row, from 200 to 3,000 for up to 5,000 rows, 4,500 for 50,000.
         batch_size: Rows of each source in a step.
+        chunks: Parts into which each step's batch is cut, a power of two: they pass through the network one after the
+            other, which takes less memory, or on several devices, see docs/data_parallel.md. Their gradients are added,
+            so that a step stays one of the whole batch.
         optimizer: The optimizer.
         learning_rate: Peak learning rate.
         momentum: Momentum of SGD and RMSprop.
@@ -108,6 +117,7 @@ class TrainingSettings(Settings):
     epochs: Annotated[int | None, STEPS, SAME_COST] = Field(default=None, ge=1)
     updates: Annotated[Literal["auto"] | Annotated[int, Field(ge=1), STEPS], SAME_COST] = "auto"
     batch_size: Annotated[int, ROWS] = Field(default=64, ge=1)
+    chunks: Annotated[int, PARTS, AfterValidator(_power_of_two)] = Field(default=1, ge=1)
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "adam"
     learning_rate: Annotated[float, PER_SLOT] = Field(default=0.005, gt=0.0)
     momentum: Annotated[float, PER_SLOT] = Field(default=0.0, ge=0.0, lt=1.0)
@@ -130,6 +140,12 @@ class TrainingSettings(Settings):
     def _consistent(self) -> "TrainingSettings":
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0.0):
             raise ValueError("nesterov needs optimizer sgd and momentum above 0")
+        if self.chunks > self.batch_size:
+            raise ValueError(
+                f"chunks {self.chunks} cut a batch_size of {self.batch_size} into less than a row: lower it"
+            )
+        if self.chunks > 1 and self.watch:
+            raise ValueError("watch measures steps in one piece: leave it out, or set chunks to 1")
         return self
 
     def transforms_of(self, source: str) -> Augmentations:

@@ -46,9 +46,13 @@ class Augment:
 
     def __call__(self, batch: Batch, streams: Sequence[Stream], epoch: int, step: int) -> Batch:
         """The batch with every slot's own images."""
+        return Batch(Inputs.of(self.changed(batch.inputs, streams, epoch, step)), batch.targets)
+
+    def changed(self, inputs: Inputs, streams: Sequence[Stream], epoch: int, step: int) -> dict[str, Tensor]:
+        """Every slot's own images, [K, B, F] by source."""
         changed = {}
-        for source in batch.inputs:
-            x = batch.inputs[source]
+        for source in inputs:
+            x = inputs[source]
             slots = x.expand(len(streams), *x.shape[1:])
             if source not in self._transforms:
                 changed[source] = slots
@@ -57,7 +61,7 @@ class Augment:
             changed[source] = torch.stack(
                 [self._slot(source, rows, it.seed_of(*where)) for rows, it in zip(slots, streams, strict=True)]
             )
-        return Batch(Inputs.of(changed), batch.targets)
+        return changed
 
     def _slot(self, source: str, rows: Tensor, seed: int) -> Tensor:
         """A slot's rows [B, F], changed; the transforms see values as the network does, divided by the scale."""

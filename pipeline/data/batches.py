@@ -8,11 +8,13 @@ Shapes: S is 1 where all slots share rows and data stream, else K. B rows of a s
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
+from pipeline.data.chunks import Chunked
 from pipeline.data.plan import Plan
 from pipeline.data.prepared import Prepared, Split
 from pipeline.data.rows import Rows, Seen
@@ -69,6 +71,11 @@ class Batches:
         """Steps of an epoch."""
         return self._plan.steps
 
+    @property
+    def largest(self) -> dict[str, int]:
+        """The most rows that a step takes of each source."""
+        return self._plan.largest
+
     def serve(self, whose: Sequence[int]) -> None:
         """From now on, these slots: which of the splits all of them see, or each."""
         each = [self._rows[it] for it in whose]
@@ -80,6 +87,25 @@ class Batches:
 
         Batches share memory: one is valid until the next is drawn.
         """
+        for rows, targets in self._steps(streams, epoch, steps):
+            yield Batch(self._gather(rows), targets)
+
+    def chunked(
+        self, streams: Sequence[Stream], epoch: int, parts: int, steps: range | None = None
+    ) -> Iterator[Chunked]:
+        """The same batches, each cut into so many parts, which are gathered one at a time."""
+        for rows, targets in self._steps(streams, epoch, steps):
+            counts = {source: len(its[0]) for source, its in rows.items()}
+            yield Chunked(counts, self._source_of, parts, partial(self._part, rows), targets)
+
+    def _part(self, rows: Mapping[str, tuple[Tensor, ...]], places: Mapping[str, slice]) -> Inputs:
+        """Some of the rows of a step."""
+        return self._gather({source: tuple(one[places[source]] for one in its) for source, its in rows.items()})
+
+    def _steps(
+        self, streams: Sequence[Stream], epoch: int, steps: range | None
+    ) -> Iterator[tuple[dict[str, tuple[Tensor, ...]], dict[str, Targets]]]:
+        """Numbers of each step's rows, S times [B] for each source, and its targets."""
         for part in self._plan.epoch(streams, epoch, steps):
             places = {source: self._seen.places(source, numbers) for source, numbers in part.rows.items()}
             stored = {source: self._seen.stored(source, its).unbind() for source, its in places.items()}
@@ -92,8 +118,8 @@ class Batches:
                 labels = self._seen.labels(task, places[source])
                 targets[task] = _targets(labels, part.sizes[source], self._class_weights.get(task))
             for step in range(part.steps):
-                inputs = self._gather({source: parts[step] for source, parts in split.items()})
-                yield Batch(inputs, {task: parts[step] for task, parts in targets.items()})
+                rows = {source: parts[step] for source, parts in split.items()}
+                yield rows, {task: parts[step] for task, parts in targets.items()}
 
 
 class Gather:

@@ -7,12 +7,14 @@ Shapes as in `pipeline.data.batches`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from pipeline.data.batches import Batch
+from pipeline.data.chunks import Chunked
 from pipeline.data.plan import STEPS, Part, Plan
 from pipeline.data.prepared import Prepared, Split, known
 from pipeline.data.rows import Rows, Seen, joined
@@ -63,6 +65,11 @@ class ResidentBatches:
         """Steps of an epoch."""
         return self._plan.steps
 
+    @property
+    def largest(self) -> dict[str, int]:
+        """See `Batches`."""
+        return self._plan.largest
+
     def serve(self, whose: Sequence[int]) -> None:
         """See `Batches`."""
         self._whose, self._seen = list(whose), Seen([self._each[it] for it in whose])
@@ -80,15 +87,36 @@ class ResidentBatches:
 
     def batch(self, sizes: tuple[int, ...]) -> Batch:
         """The batch of the clock's step, so many rows of each source; valid until the next call."""
+        rows = self._numbers(sizes)
+        return Batch(self._gather(rows), self._all_targets(rows))
+
+    def chunked(self, sizes: tuple[int, ...], parts: int) -> Chunked:
+        """The same cut into so many parts, which are gathered one at a time."""
+        rows = self._numbers(sizes)
+        counts = {source: its.size(1) for source, its in rows.items()}
+        return Chunked(counts, self._source_of, parts, partial(self._part, rows), self._all_targets(rows))
+
+    def _numbers(self, sizes: tuple[int, ...]) -> dict[str, Tensor]:
+        """The rows of the clock's step, [S, B] of each source."""
         at = self.clock % STEPS
-        rows = {
+        return {
             source: table.index_select(0, at)[0, :, :count]
             for (source, table), count in zip(self._tables.items(), sizes, strict=True)
         }
+
+    def _part(self, rows: Mapping[str, Tensor], places: Mapping[str, slice]) -> Inputs:
+        """Some of the rows of a step."""
+        return self._gather({source: its[:, places[source]] for source, its in rows.items()})
+
+    def _gather(self, rows: Mapping[str, Tensor]) -> Inputs:
+        """The rows of these numbers, [S, B] of each source; valid until the next call."""
         inputs, places_of = self._room({source: it.shape for source, it in rows.items()})
         for source, place in places_of.items():
             place.copy_(_chosen(self._rows.inputs[source], self._rows.stored(source, rows[source])))
-        return Batch(inputs, {task: self._targets(task, rows[source]) for task, source in self._source_of.items()})
+        return inputs
+
+    def _all_targets(self, rows: Mapping[str, Tensor]) -> dict[str, Targets]:
+        return {task: self._targets(task, rows[source]) for task, source in self._source_of.items()}
 
     def _send(self, part: Part) -> None:
         """Bring the row numbers of some steps to the device, without waiting until they are there."""

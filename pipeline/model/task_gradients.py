@@ -33,12 +33,16 @@ class TaskGradients:
         network: Bound to its values.
         of: What the Gramian is of: the trunk's `parameters`, or the `representation` that it answers.
         whole: The Jacobian is asked for.
+
+    Attributes:
+        reads_answers: Whether the Gramian is of what the trunk answers, row by row.
     """
 
     def __init__(
         self, network: Network, of: Literal["parameters", "representation"] = "parameters", whole: bool = False
     ) -> None:
-        self._network, self._of, self._whole = network, of, whole
+        self._network, self._whole = network, whole
+        self.reads_answers = of == "representation"
         self._branch = network.branches[0]
         self._trunk, self._heads = self._branch.trunk, self._branch.heads
         self._places = {task: place for place, task in enumerate(self._heads)}
@@ -61,7 +65,7 @@ class TaskGradients:
         if rows != self._rows:
             self._rows = rows
             self._rounds = self._in_rounds()
-            self._by_rows = self._of == "parameters" and not self._whole and self._rows_are_cheaper()
+            self._by_rows = not self.reads_answers and not self._whole and self._rows_are_cheaper()
         self._tops, self._jacobian = [], None
         for number, tasks in enumerate(self._rounds):
             top = self._scratch(f"top.{number}", self._slots, *x.tensor.shape[1:])
@@ -77,7 +81,7 @@ class TaskGradients:
 
     def gramian(self) -> Tensor:
         """The inner products of the tasks' gradients, [K, T, T]; zeros where a task has no rows."""
-        if self._of == "representation":
+        if self.reads_answers:
             return self._of_answers()
         if self._by_rows:
             return self._of_rows()

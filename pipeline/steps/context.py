@@ -1,7 +1,7 @@
 """What every step is given: folders, options of the command, console, tracker and workers."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from pipeline.steps.console import Console
 
 if TYPE_CHECKING:
     from pipeline.tracking.tracker import Tracker
+    from pipeline.training.together import Together
     from pipeline.training.workers.scheduler import Scheduler
 
 
@@ -30,6 +31,7 @@ class Context:
         command: A line that does the same again.
         done: The results of this command's steps, by title.
         checked: Titles of the steps that are known to fit into memory.
+        ranks: The processes that train each network together, of which this is the first; None where it trains alone.
         every_row_tests: Each replicate has a split of its own; the experiment is settled, see
             `pipeline.steps.settling`.
     """
@@ -47,6 +49,7 @@ class Context:
     done: dict[str, "StepResult"] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
     every_row_tests: bool = False
+    ranks: "Together | None" = None
 
     @property
     def work(self) -> Path:
@@ -70,7 +73,12 @@ class Context:
         """Who lays out training on this machine; the workers that one step starts serve the next."""
         from pipeline.training.workers.scheduler import Scheduler
 
-        return Scheduler(self.work / "calibration", self.console.line)
+        here = None
+        if self.ranks:
+            from pipeline.training.following import FirstWorker
+
+            here = partial(FirstWorker, self.ranks)
+        return Scheduler(self.work / "calibration", self.console.line, here=here)
 
     def close(self) -> None:
         """End what the steps have started."""

@@ -12,6 +12,7 @@ from pipeline.training.assess import assess_each
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.progress import note_look
 from pipeline.training.slot import Slot, SlotState
+from pipeline.training.stack.in_chunks import train_in_chunks
 from pipeline.training.stack.stack import Stack
 from pipeline.training.workers.hosts import Pool
 
@@ -36,7 +37,10 @@ def train(stack: Stack) -> None:
     try:
         for epoch, steps in stack.length.epochs(stack.progress[0].looks, per_epoch):
             stack.begin(epoch, steps)
-            for number, drawn in enumerate(stack.batches.epoch(stack.data_streams, epoch, steps), steps.start):
+            if stack.chunks:
+                train_in_chunks(stack, stack.chunks, epoch, steps)
+                continue
+            for number, drawn in enumerate(stack.drawn(epoch, steps), steps.start):
                 if graphs and graphs.replay(drawn):
                     continue
                 with graphs.step(drawn) if graphs else _AS_WRITTEN:
@@ -56,7 +60,8 @@ def train(stack: Stack) -> None:
                         clock.add_(1)
     except torch.OutOfMemoryError:
         raise Failure(
-            f"a stack of {len(stack.slots)} does not fit on device={stack.on.device}: set slots to fewer"
+            f"a stack of {len(stack.slots)} does not fit on device={stack.on.device}: set slots to fewer, or "
+            "training.chunks to more"
         ) from None
 
 
@@ -69,8 +74,8 @@ def advance(stack: Stack) -> list[SlotState]:
     if not stack.slots:
         return []
     train(stack)
-    trained, finite = stack.summaries(), stack.finite()
-    validated = assess_each(stack.network, stack.views, stack.validation) if stack.validation else [{}] * len(trained)
+    trained = stack.summaries()
+    finite, validated = stack.ranks.of_first(lambda: _validated(stack))
     kept = []
     for k, state in enumerate(stack.progress):
         metrics = {f"train/{key}": value for key, value in trained[k].items()}
@@ -80,6 +85,12 @@ def advance(stack: Stack) -> list[SlotState]:
     states = list(stack.progress)
     stack.leave([state.name for state in states if state.status != "running"])
     return states
+
+
+def _validated(stack: Stack) -> tuple[list[bool], list[dict[str, float]]]:
+    """Which slots have finite weights, and what each makes of its validation rows."""
+    nothing: list[dict[str, float]] = [{} for _ in stack.slots]
+    return stack.finite(), assess_each(stack.network, stack.views, stack.validation) if stack.validation else nothing
 
 
 def fit(

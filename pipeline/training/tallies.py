@@ -78,6 +78,16 @@ class Tally(ABC):
         self._totals.zero_()
         return found
 
+    def sums(self) -> Tensor | None:
+        """What was counted [Q, K], for `values_of`; None of nothing. The count starts again."""
+        self._add_taken()
+        sums, self._totals = self._totals, None
+        return sums
+
+    def values_of(self, sums: Tensor) -> Tensor:
+        """What `values` answers, of what was counted by several."""
+        return self._found(sums)
+
     @abstractmethod
     def _sums(self, logits: Tensor, values: Tensor, labelled: Tensor) -> Tensor:
         """What is summed over rows, float64 [Q, K], of logits [K, B, C] and their targets."""
@@ -232,6 +242,11 @@ def tally_of(tasks: Sequence[PreparedTask], on: On) -> Tally:
 
 def metrics(tallies: dict[str, Tally]) -> list[dict[str, float]]:
     """Each slot's metrics as `task/metric`; NaN for a task without a labelled row."""
+    return named(tallies, [tally.values() for tally in tallies.values()])
+
+
+def named(tallies: dict[str, Tally], values: Sequence[Tensor]) -> list[dict[str, float]]:
+    """The same, given each tally's values."""
     names = [f"{task}/{metric}" for task, tally in tallies.items() for metric in tally.metrics]
-    columns = torch.cat([tally.values() for tally in tallies.values()])  # read at once: a GPU is waited for
+    columns = torch.cat([*values])  # read at once: a GPU is waited for
     return [dict(zip(names, values, strict=True)) for values in columns.T.tolist()]

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from pipeline.draws import Stream
 from pipeline.model.layers.plain import Description
-from pipeline.stacked import HOST, On, Scratch, Stacked
+from pipeline.stacked import HOST, Cut, On, Scratch, Stacked
 
 Tensors = dict[str, Tensor]
 """By name."""
@@ -41,6 +41,7 @@ class Pass:
         clock: The step as an int64 tensor [1] beside the values, where calls are batched. A layer that can be recorded
             reads nothing else: `begin` told it streams and epoch.
         apart: Several gradients go back through it, those of each task apart.
+        cut: Which part of the step's batch it is; None where it is all of it.
     """
 
     rows: dict[str, slice]
@@ -49,6 +50,7 @@ class Pass:
     step: int = 0
     clock: Tensor | None = None
     apart: bool = False
+    cut: Cut | None = None
 
     @property
     def training(self) -> bool:
@@ -179,6 +181,10 @@ class Layer:
     def parts(self) -> Iterator["Layer"]:
         """The layer itself, or the layers that it consists of."""
         yield self
+
+    def normalised(self, sources: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """Of these sources, whose rows a pass that trains normalises by their own statistics: those of one together."""
+        return []
 
     def units(self, training: bool) -> int:
         """Values that a pass keeps in memory for each row and slot, about."""

@@ -54,6 +54,10 @@ class RunningNorm(Norm):
             for name, constant in (("mean", 0.0), ("variance", 1.0))
         }
 
+    def normalised(self, sources: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """See `Layer`."""
+        return [(it,) for it in sources if it in self.sources] if self.sources else [sources]
+
     @classmethod
     def rebuild(cls, about: Description, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
         """See `Layer`."""

@@ -1,6 +1,7 @@
 """The dropout inside a wrapped module, replaced by the stack's own: each slot draws from its own stream."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from pipeline.model.layers.base import Pass
 from pipeline.model.layers.dropout import Dropout
-from pipeline.stacked import On, Stacked
+from pipeline.stacked import Cut, On, Stacked
 
 
 class ReplacedDropout(nn.Dropout):
@@ -50,7 +51,15 @@ class ReplacedDropout(nn.Dropout):
         if self._on.batched:
             self._layers[key].begin(streams, self._this.epoch)
         self._times += 1
-        return _Ours.apply(x, self._index, self._layers[key], self._this)
+        return _Ours.apply(x, self._index, self._layers[key], self._of(x))
+
+    def _of(self, x: Tensor) -> Pass:
+        """The pass; of a part of a batch whose rows are not the first axis of x, that draws by itself."""
+        this = self._this
+        rows = sum(it.stop - it.start for it in this.rows.values())
+        if this.cut is None or (x.dim() > 1 and rows and x.size(0) % rows == 0):
+            return this
+        return replace(this, cut=Cut(this.cut.number))
 
     def _rates_of(self, streams: int) -> list[float]:
         """The rates of the slots that this call is for."""

@@ -94,6 +94,10 @@ class Wrapped(Layer):
         """The module's own initial values."""
         return make(self.module, self.arguments, self.shape, stream.seed_of("initial", self.name)).tensors()
 
+    def normalised(self, sources: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """See `Layer`."""
+        return [sources] if self._norms else []
+
     def units(self, training: bool) -> int:
         """See `Layer`: its answer and the gradients of both; what the module itself keeps is not known."""
         return self.outputs + (self.outputs + math.prod(self.shape) if training else 0)
@@ -200,5 +204,6 @@ def _turn(this: Pass, slot: int | None, name: str, on: On) -> Iterator[Pass]:
         yield this
         return
     stream = this.streams[slot]
-    with seeded(stream.seed_of("module", name, this.epoch, this.step), on.device):
+    part = () if this.cut is None else (this.cut.number,)
+    with seeded(stream.seed_of("module", name, this.epoch, this.step, *part), on.device):
         yield replace(this, streams=[stream])

@@ -34,22 +34,25 @@ class Gradients:
 
     Attributes:
         per_task: Whether each task's gradient is computed by itself.
+        of_tasks: Computes them; None where they are not.
+        needs: The inputs that the method reads.
+        reads_losses: Whether losses are among them.
     """
 
     def __init__(self, network: Network, losses: TaskLosses, settings: Sequence[Balancing]) -> None:
         self._network, self._losses = network, losses
         tasks, first = list(losses.of), settings[0]
         self._balancer = make_balancer(settings, tasks, network.on.device, network.shared())
-        self._needs = set(first.needs) if len(tasks) > 1 else set()
-        self._reads_losses = bool({"losses", "losses_after"} & self._needs)
+        self.needs = set(first.needs) if len(tasks) > 1 else set()
+        self.reads_losses = bool({"losses", "losses_after"} & self.needs)
         self._weights: Tensor | None = None
         self._varying = len(tasks) > 1 and first.method != "fixed"
         self._means, self._unnoted = StepMeans(tasks, len(settings)), True
-        self._of_tasks: TaskGradients | None = None
+        self.of_tasks: TaskGradients | None = None
         self.per_task = len(tasks) > 1 and first.reads_gradients
         if self.per_task:
-            whole = bool({"jacobian", "cross_gramian"} & self._needs)
-            self._of_tasks = TaskGradients(network, getattr(first, "gradients", "parameters"), whole)
+            whole = bool({"jacobian", "cross_gramian"} & self.needs)
+            self.of_tasks = TaskGradients(network, getattr(first, "gradients", "parameters"), whole)
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -58,7 +61,7 @@ class Gradients:
 
     def losses(self, logits: Logits, targets: AllTargets) -> Tensor | None:
         """The tasks' mean losses, [K, T]; None where the method reads none."""
-        return self._losses.means(logits, targets) if self._reads_losses else None
+        return self._losses.means(logits, targets) if self.reads_losses else None
 
     def weights(self, logits: Logits, targets: AllTargets, losses: Tensor | None, this: Pass) -> Tensor:
         """The tasks' weights, [K, T]; of a method that chooses no weights, the direction of the update, [K, P].
@@ -71,34 +74,55 @@ class Gradients:
         """
         assert this.streams is not None
         seen = StepInputs(this.streams, this.epoch, this.step, losses)
-        if self._of_tasks:
-            return self._from_gradients(self._of_tasks, logits, targets, seen)
+        if self.of_tasks:
+            return self._from_gradients(self.of_tasks, logits, targets, seen)
+        return self.chosen(seen)
+
+    def due(self, step: int) -> bool:
+        """Whether the method reads its inputs in this step of an epoch."""
+        return isinstance(self._balancer, DirectionBalancer) or self._balancer.due(step)
+
+    def chosen(self, seen: StepInputs) -> Tensor:
+        """What `weights` returns, given all that the method reads."""
+        if self.of_tasks:
+            return self._chosen_by_gradients(seen)
         weights = self._balancer.weights(seen)
         if weights is not self._weights or self._unnoted:
             self._weights, self._by_task = weights, weights.unbind(1)
             self._note_weights(weights)
         return weights
 
+    def after_step(self, losses: Tensor) -> None:
+        """Tell the method the losses after the update."""
+        self._balancer.after_step(losses)
+
     def backward(self, logits: Logits, targets: AllTargets, weights: Tensor) -> None:
         """Write the gradients, given what `weights` returned last."""
-        if self._of_tasks is None:
+        if self.of_tasks is None:
             slopes = zip(self._losses.of.items(), self._by_task, strict=True)
             self._network.backward(
                 {task: loss.slopes(logits[task], targets[task], weight) for (task, loss), weight in slopes}
             )
         elif isinstance(self._balancer, DirectionBalancer):
-            self._of_tasks.along(weights)
+            self.of_tasks.along(weights)
         else:
-            self._of_tasks.descend(weights)
+            self.of_tasks.descend(weights)
+
+    def descend(self, weights: Tensor, jacobian: Tensor) -> None:
+        """Write the gradients of what the tasks share, given theirs, [K, T, P], and what `chosen` returned for them."""
+        assert self.of_tasks is not None
+        if not isinstance(self._balancer, DirectionBalancer):
+            weights = self.of_tasks.products(weights.unsqueeze(1), jacobian.mT).squeeze(1)
+        self.of_tasks.along(weights)
 
     def after(self, batch: Batch, this: Pass) -> None:
         """After the update: the same pass once more, for methods that read its losses; statistics stay."""
-        if "losses_after" not in self._needs:
+        if "losses_after" not in self.needs:
             return
         kept = self._network.buffers.clone()
         logits = self._network.forward(batch.inputs, this)
         self._network.buffers.copy_(kept)
-        self._balancer.after_step(self._losses.means(logits, batch.targets))
+        self.after_step(self._losses.means(logits, batch.targets))
 
     def summaries(self) -> list[dict[str, float]]:
         """A mapping a slot: means since the last call over the first step and those that chose weights.
@@ -110,23 +134,27 @@ class Gradients:
 
     def _from_gradients(self, of_tasks: TaskGradients, logits: Logits, targets: AllTargets, seen: StepInputs) -> Tensor:
         due = self._balancer.due(seen.step)
-        if due and "cross_gramian" in self._needs:
+        if due and "cross_gramian" in self.needs:
             seen = replace(seen, gramian=self._crossed(of_tasks, logits, targets))
         of_tasks.take(self._losses.slopes(logits, targets))
+        if isinstance(self._balancer, DirectionBalancer) or (due and "jacobian" in self.needs):
+            seen = replace(seen, jacobian=of_tasks.jacobian())
+        elif due and "gramian" in self.needs:
+            seen = replace(seen, gramian=of_tasks.gramian())
+        return self._chosen_by_gradients(seen)
+
+    def _chosen_by_gradients(self, seen: StepInputs) -> Tensor:
+        due = self._balancer.due(seen.step)
         if isinstance(self._balancer, DirectionBalancer):
-            direction = self._balancer.direction(replace(seen, jacobian=of_tasks.jacobian()))
+            direction = self._balancer.direction(seen)
             self._note_fallbacks()
             return direction
-        if due and "jacobian" in self._needs:
-            seen = replace(seen, jacobian=of_tasks.jacobian())
-        elif due and "gramian" in self._needs:
-            seen = replace(seen, gramian=of_tasks.gramian())
         weights = self._balancer.weights(seen)
         if due:
             self._note_fallbacks()
         if due or self._unnoted:
             self._note_weights(weights)
-        if due and "gramian" in self._needs:
+        if due and "gramian" in self.needs:
             assert seen.gramian is not None
             self._means.gramian(seen.gramian)
         return weights

@@ -3,8 +3,9 @@
 Its promises, each held by a test: a slot does not feel its neighbours; a slot can leave; a stack can die and resume.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from pipeline.config import Experiment
 from pipeline.data.augment import Augment
 from pipeline.data.batches import Batch, Batches
+from pipeline.data.chunks import Chunked
 from pipeline.data.class_weights import class_weights
 from pipeline.data.prepared import Prepared
 from pipeline.data.resident import ResidentBatches
@@ -26,14 +28,16 @@ from pipeline.training.optim.batched import BatchedOptimizer
 from pipeline.training.optim.per_slot import Optimizer
 from pipeline.training.optim.schedules import schedule_factor
 from pipeline.training.progress import LARGEST
+from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.slot import Slot, SlotState
+from pipeline.training.stack.accumulation import Accumulation, check_rows
 from pipeline.training.stack.cuda_graphs import Record, StepGraphs, cuda_graph
 from pipeline.training.stack.gradients import Gradients
 from pipeline.training.stack.layout import shapes, validated_rows
 from pipeline.training.stack.network import build_network
 from pipeline.training.stack.task_losses import TaskLosses
 from pipeline.training.stack.watch import Watch
-from pipeline.training.tallies import metrics, tally_of
+from pipeline.training.tallies import Tally, metrics, tally_of
 
 
 class Stack:
@@ -45,6 +49,7 @@ class Stack:
         states: How far each has come, fresh where missing; those that still run have come equally far.
         on: Where to train; by default on the experiment's device, with `auto` on the CPU.
         record: Records a step where calls are batched; by default as a CUDA graph on a GPU.
+        ranks: The processes that train it together, each on its chunks of every batch.
 
     Attributes:
         prepared: The data as the first slot sees them: how they are laid out is the same for all.
@@ -60,10 +65,11 @@ class Stack:
         data_streams: The same for the order of the data.
         network: Theirs; values and buffers are [K, ...].
         gradients: Writes the gradients of a step.
+        chunks: Writes those of a step that is cut; None where steps are whole.
         watch: Measures the tasks' gradients, where asked for.
         optimizer: Updates the network.
         graphs: Recorded steps; None where steps are not recorded.
-        tallies: Training metrics by task.
+        tallies: Training metrics by task, of whole steps.
 
     Raises:
         Failure: torch cannot use the device, or the rows do not fit there.
@@ -80,12 +86,14 @@ class Stack:
         states: dict[str, SlotState] | None = None,
         on: On | None = None,
         record: Record | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         assert len(set(shapes(prepared, slots))) == 1
         first = slots[0].experiment
         self._seen = list(dict.fromkeys((slot.replicate, slot.fold) for slot in slots))
         self._views = [prepared.view(*it) for it in self._seen]
         self.prepared = self._views[0]
+        self.ranks = ranks
         self.on = on or On.named("cuda" if first.device == "cuda" else "cpu")
         self.length = length_of(self.prepared, first)
         self.batches: Batches | ResidentBatches = _batches(self._views, first, self.on)
@@ -122,11 +130,26 @@ class Stack:
         batch: Batch = self.batches.batch(drawn) if isinstance(self.batches, ResidentBatches) else drawn
         return self._augment(batch, self.streams, this.epoch, this.step) if self._augment else batch
 
+    def drawn(self, epoch: int, steps: range) -> Iterator[Any]:
+        """What makes the batch of each of some steps of an epoch, for `batch` or `chunked`."""
+        if self.chunks is None or isinstance(self.batches, ResidentBatches):
+            return self.batches.epoch(self.data_streams, epoch, steps)
+        return self.batches.chunked(self.data_streams, epoch, self.settings[0].chunks, steps)
+
+    def chunked(self, drawn: Any, this: Pass) -> Chunked:
+        """The batch of a step in chunks."""
+        parts = self.settings[0].chunks
+        batch = self.batches.chunked(drawn, parts) if isinstance(self.batches, ResidentBatches) else drawn
+        if self._augment:
+            return batch.changed(partial(self._augment.changed, streams=self.streams, epoch=this.epoch, step=this.step))
+        return batch
+
     def summaries(self) -> list[dict[str, float]]:
         """Each slot's training metrics over the steps since the last call."""
         watched = self.watch.summaries() if self.watch else [{} for _ in self.slots]
-        summaries = zip(metrics(self.tallies), self.gradients.summaries(), watched, strict=True)
-        return [counted | weights | seen for counted, weights, seen in summaries]
+        counted = self.chunks.summaries() if self.chunks else metrics(self.tallies)
+        summaries = zip(counted, self.gradients.summaries(), watched, strict=True)
+        return [of_rows | weights | seen for of_rows, weights, seen in summaries]
 
     def finite(self) -> list[bool]:
         """Which slots have finite values, none of them absurdly large."""
@@ -210,18 +233,25 @@ class Stack:
         self.gradients = Gradients(self.network, losses, [experiment.balancing for experiment in experiments])
         watched = self.settings[0].watch and len(self._losses) > 1
         self.watch = Watch(self.network, losses, self.settings) if watched else None
-        self.tallies = {task: tally_of([it.tasks[task] for it in self.views], self.on) for task in self._losses}
+        self.tallies, chunks = self._made_tallies(), self.settings[0].chunks
+        self.chunks: Accumulation | None = None
+        if chunks > 1:
+            check_rows(self.network, self.batches.largest, chunks)
+            self.chunks = Accumulation(self.network, losses, self.gradients, chunks, self.ranks, self._made_tallies)
         self._best = (self.network.values.clone(), self.network.buffers.clone())
         for name, rows in (stacked or {}).items():
             self.rows()[name].copy_(rows)
+
+    def _made_tallies(self) -> dict[str, Tally]:
+        return {task: tally_of([it.tasks[task] for it in self.views], self.on) for task in self._losses}
 
     def _recordable(self) -> bool:
         """Whether every step makes the same calls, which need nothing from the host."""
         experiment = self.slots[0].experiment
         if any(experiment.tasks[task].own_loss for task in self.prepared.tasks) or self._augment:
             return False  # a user-defined loss may run anything; images are augmented on the host
-        if experiment.balancing.method != "fixed" or experiment.training.watch:
-            return False  # other methods draw, or solve on the host; a watched step makes other calls
+        if experiment.balancing.method != "fixed" or experiment.training.watch or experiment.training.chunks > 1:
+            return False  # other methods draw, or solve on the host; a watched step makes other calls, as do chunks
         return all(part.recordable for _, layer in self.network.layers() for part in layer.parts())
 
 

@@ -42,6 +42,7 @@ class WorkerPool:
             end with it.
         advance_s: A guess at the CPU seconds of a slot up to its first validation; later ones are measured.
         log: Called with a line about each host that is lost.
+        here: Makes the worker in this process.
     """
 
     def __init__(
@@ -51,10 +52,11 @@ class WorkerPool:
         engine: Engine | None = None,
         advance_s: float = 1.0,
         log: Callable[[str], None] = lambda line: None,
+        here: Callable[[], LocalWorker] = LocalWorker,
     ) -> None:
         self.processes, self.block = processes, block
         self._engine, self._owned = engine or WorkerProcesses(), engine is None
-        self._advance_s, self._log = advance_s, log
+        self._advance_s, self._log, self._here = advance_s, log, here
         self._seats: list[Seat] = []
         self._groups: dict[Hashable, Group] = {}
         self._waiting: list[Member] = []
@@ -98,7 +100,7 @@ class WorkerPool:
             Failure: They do not fit into memory.
         """
         if not self._seats:
-            self._seats = [Seat(LocalWorker(), self._usual, here=True)] if self._engine.trains_here else []
+            self._seats = [Seat(self._here(), self._usual, here=True)] if self._engine.trains_here else []
             hosts = self._engine.take(self.processes - len(self._seats))
             self._seats += [Seat(host, self._usual) for host in hosts]
         if slots and self._engine.trains_here:

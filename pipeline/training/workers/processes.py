@@ -20,6 +20,7 @@ from pipeline.data.prepared import Prepared
 from pipeline.parent_process import end_with_parent
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
+from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.stack.stack import Stack
 from pipeline.training.workers.hosts import Host, HostLostError
@@ -40,10 +41,15 @@ class Advanced(NamedTuple):
 
 
 class Worker:
-    """Trains some stacks, which the caller numbers."""
+    """Trains some stacks, which the caller numbers.
 
-    def __init__(self) -> None:
+    Args:
+        ranks: The processes that have the same stacks.
+    """
+
+    def __init__(self, ranks: Ranks = ALONE) -> None:
         settle()
+        self._ranks = ranks
         self._stacks: dict[int, Stack] = {}
         self._states: dict[str, SlotState] = {}
 
@@ -52,7 +58,7 @@ class Worker:
         known = self._states | states
         for number, block in blocks.items():
             own = {slot.name: known[slot.name] for slot in block if slot.name in known}
-            self._stacks[number] = Stack(prepared, block, own)
+            self._stacks[number] = Stack(prepared, block, own, ranks=self._ranks)
             for slot in block:
                 self._states.pop(slot.name, None)
 
@@ -104,8 +110,8 @@ class LocalWorker:
     lag = 0.0
     alive = True
 
-    def __init__(self) -> None:
-        self._worker = Worker()
+    def __init__(self, worker: Worker | None = None) -> None:
+        self._worker = worker or Worker()
         self._answers: deque[Any] = deque()
 
     @property

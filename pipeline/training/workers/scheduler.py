@@ -19,7 +19,7 @@ from pipeline.training.workers.calibration import BLOCK, Speed, calibrate, guess
 from pipeline.training.workers.hosts import Engine
 from pipeline.training.workers.memory import check, fitting_processes
 from pipeline.training.workers.pool import WorkerPool
-from pipeline.training.workers.processes import WorkerProcesses
+from pipeline.training.workers.processes import LocalWorker, WorkerProcesses
 
 _START_S = 3.0  # CPU seconds of a worker's start, before one has been measured
 _ALL = 10**9  # slots of a stack
@@ -33,12 +33,17 @@ class Scheduler:
         folder: Where measurements are stored.
         log: Called with a line that says what was measured, or which host was lost.
         engine: Provides hosts; by default worker processes beside this process.
+        here: Makes the worker in this process where others train the same networks with it.
     """
 
     def __init__(
-        self, folder: Path, log: Callable[[str], None] = lambda line: None, engine: Engine | None = None
+        self,
+        folder: Path,
+        log: Callable[[str], None] = lambda line: None,
+        engine: Engine | None = None,
+        here: Callable[[], LocalWorker] | None = None,
     ) -> None:
-        self._folder, self._log = folder, log
+        self._folder, self._log, self._here = folder, log, here
         self._file = folder / "worker.json"
         self._workers = WorkerProcesses(_read(self._file))
         self._engine: Engine = engine or self._workers
@@ -63,6 +68,9 @@ class Scheduler:
         if not self.trains_here:
             block = _ALL if experiment.device == "cuda" else BLOCK
             return WorkerPool(self._hosts(slots), block, self._engine, log=self._log)
+        if self._here:
+            block = _ALL if experiment.device == "cuda" else BLOCK
+            return WorkerPool(1, block, self._engine, log=self._log, here=self._here)
         check(prepared, slots)
         if experiment.device == "cuda":  # which this process keeps busy, and which is the faster the larger the stack
             return WorkerPool(1, _ALL, self._workers, log=self._log)

@@ -1,0 +1,49 @@
+"""The first process that trains a network together with others, and the others, which do as it tells them."""
+
+from typing import Any
+
+from pipeline.training.together import Together
+from pipeline.training.workers.processes import LocalWorker, Worker
+
+_FOLLOWED = ("open", "advance", "leave", "release", "clear")
+_END = "end"
+
+
+class FirstWorker(LocalWorker):
+    """A worker in this process whose stacks the other processes have too.
+
+    Args:
+        ranks: This process is the first of them.
+    """
+
+    def __init__(self, ranks: Together) -> None:
+        super().__init__(Worker(ranks))
+        self._ranks = ranks
+
+    def call(self, method: str, *args: Any) -> None:
+        """Run a method of `Worker`, here and in the other processes."""
+        if method in _FOLLOWED:
+            self._ranks.tell(method, *args)
+        super().call(method, *args)
+
+
+def follow(ranks: Together) -> bool:
+    """Do as the first process tells, until it ends.
+
+    Returns:
+        Whether it ended well.
+
+    Raises:
+        Failure: A process is lost, or cannot do what it should.
+    """
+    worker = Worker(ranks)
+    while True:
+        method, args = ranks.told()
+        if method == _END:
+            return bool(args[0])
+        getattr(worker, method)(*args)
+
+
+def end(ranks: Together, well: bool) -> None:
+    """Tell the other processes that this one ends, and whether well."""
+    ranks.tell(_END, well)
