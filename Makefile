@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: install run test test-all browser lint bench bench-all ui lock clean
+.PHONY: install run test test-all wheel browser lint bench bench-all ui lock clean
 
 install: $(INSTALLED)
 
@@ -32,6 +32,10 @@ FAST_NUMERIC := tests/balance tests/model $(addprefix tests/training/,optim $(ad
 test: install
 	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(LONG) tests
 	$(PLAINEST) python -m pytest -n 2 --dist loadfile $(FAST_NUMERIC)
+
+# The wheel, built and tried in folders without a clone.
+wheel: install
+	python -m pytest -m slow tests/headway/test_wheel.py
 
 test-all: install
 	$(BIN)/python -m pip install --quiet -c requirements.txt --no-build-isolation -e '.[public]'

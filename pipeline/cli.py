@@ -97,10 +97,20 @@ def dashboard_command(host: str, port: int, **options: Any) -> None:
     dashboard(as_request(options) if options["experiment"] else None, host, port, options["json"])
 
 
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@output_options
+def new(folder: Path, **options: Any) -> None:
+    """Make a project in FOLDER, with an experiment and its data to begin with."""
+    from pipeline.commands.new import new as make
+
+    make(folder, options["json"])
+
+
 @cli.command("list")
 @output_options
 def list_command(**options: Any) -> None:
-    """List the experiments that ship."""
+    """List the experiments: your own, and those that ship."""
     from pipeline.commands.show import show_list
 
     show_list(options["json"])

@@ -1,11 +1,19 @@
 """The exceptions that the command line turns into one line and an exit code."""
 
 
-class UserError(ValueError):
+class _OneLine(Exception):
+    """Notebooks show its message alone."""
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython's hook."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UserError(_OneLine, ValueError):
     """The user's input is wrong: the message says what, where and how to correct it (exit code 2)."""
 
 
-class Failure(RuntimeError):
+class Failure(_OneLine, RuntimeError):
     """The request is valid, but could not be carried out (exit code 1)."""
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -67,6 +68,14 @@ def make_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "mlflow.db").write_bytes(empty_database())
     go(folder, monkeypatch)
     return folder
+
+
+def git_files(folder: str) -> list[str]:
+    """The files of a folder of the repository that git keeps, by their path in it."""
+    told = subprocess.run(
+        ["git", "-C", str(REPOSITORY / folder), "ls-files", "-z", "."], capture_output=True, text=True, check=True
+    )
+    return told.stdout.rstrip("\0").split("\0")
 
 
 def go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ LAYERS = [
         "files",
         "garbage_collection",
         "machine",
+        "main_module",
         "parent_process",
         "plugins",
         "printable",
@@ -85,6 +86,16 @@ def test_imports_run_one_way() -> None:
             if rank(parts[1]) <= rank(here):
                 wrong.append(f"{path} imports {name}")
     assert wrong == []
+
+
+def test_headway_imports_pipeline_and_nothing_imports_headway() -> None:
+    """It is the face of the package, and no part of it."""
+    for path, tree in modules():
+        assert not [name for name in imported(tree) if name.split(".")[0] == "headway"], path
+    face = [ast.parse(path.read_text()) for path in (REPOSITORY / "headway").rglob("*.py")]
+    ours = {name.split(".")[1] for tree in face for name in imported(tree) if name.startswith("pipeline.")}
+    assert ours
+    assert not {name for tree in face for name in imported(tree) if name.split(".")[0] == "mlflow"}
 
 
 def test_tracking_is_used_by_steps_and_above_and_imports_nothing_of_them() -> None:

@@ -8,8 +8,9 @@ import pytest
 from .conftest import REPOSITORY
 
 MODULES = sorted(
-    ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
-    for path in (REPOSITORY / "pipeline").rglob("*.py")
+    ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+    for package in ("headway", "pipeline")
+    for path in (REPOSITORY / package).rglob("*.py")
     if ">>> " in path.read_text(encoding="utf-8")
 )
 

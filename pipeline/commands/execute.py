@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -14,8 +15,17 @@ from pipeline.commands.exit_codes import Stopped
 from pipeline.commands.options import Request
 from pipeline.commands.show import purpose
 from pipeline.commands.together import leading, train_along
-from pipeline.commands.torchrun import launch
-from pipeline.config import Experiment, experiment_files, load, project_folder, public, with_values, without_secrets
+from pipeline.commands.torchrun import Launch, launch
+from pipeline.config import (
+    Experiment,
+    begins,
+    experiment_files,
+    load,
+    project_folder,
+    public,
+    with_values,
+    without_secrets,
+)
 from pipeline.errors import Failure, UserError
 from pipeline.parent_process import end_with_parent
 from pipeline.plugins import add_to_path
@@ -52,11 +62,36 @@ def execute(name: str, request: Request) -> None:
         UserError: The experiment is invalid.
         Failure: A step failed.
     """
-    started, project = time.monotonic(), add_to_path(project_folder())
-    launched = launch()
+    launched, project = launch(), add_to_path(project_folder(begin=True))
     if launched and launched.rank:
         train_along(launched, name)
         return
+    console = Console(request.quiet or request.as_json)
+    context, result = carry_out(name, request, project, console, launched)
+    _conclude(context, result, request)
+
+
+def carry_out(
+    name: str, request: Request, project: Path, console: Console, launched: Launch | None = None
+) -> tuple[Context, dict[str, Any]]:
+    """Run everything up to a step.
+
+    Args:
+        name: Name of the command.
+        request: The experiment and the options.
+        project: The project folder.
+        console: Shows progress.
+        launched: How this process was started, with others that train along.
+
+    Returns:
+        What the steps shared, with their results, and the JSON-able result of the last.
+
+    Raises:
+        UserError: The experiment is invalid.
+        Failure: A step failed.
+        Stopped: The process received SIGTERM or SIGINT, and all runs are ended.
+    """
+    started, notice = time.monotonic(), begins(add_to_path(project))
     with _errors_reported_to_launcher(project):
         experiment = load(request.experiment, request.values, project)
         if name in STUDIES:
@@ -66,13 +101,14 @@ def execute(name: str, request: Request) -> None:
             launched.check_command(name)
             launched.check(experiment)
     check_store(tracking_uri(project))
+    if notice:
+        console.line(notice)
     _end_with_launcher()
     from pipeline.steps.runs import answer
     from pipeline.tracking.tracker import Tracker
 
     tracker = Tracker(project, experiment.name, f"headway {name} {experiment.name}")
     tracker.end_orphaned_runs()
-    console = Console(request.quiet or request.as_json)
     context = Context(
         project, experiment, tracker, console, resume=request.resume, force=request.force,
         promote=request.promote, command=request.as_command(name), title=_title(name, experiment, request),
@@ -90,7 +126,7 @@ def execute(name: str, request: Request) -> None:
         parent.text(json.dumps(public(context.experiment), indent=1), EXPERIMENT_FILE)
         result = study(name).run(context) if name in STUDIES else run(context, name, request.arm)
         answer.conclude(context, parent, result)
-    _conclude(context, result, request)
+    return context, result
 
 
 @contextmanager
@@ -173,7 +209,13 @@ def _plan(context: Context, name: str, request: Request, started: float) -> None
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C raise an exception, so that runs are ended and the user is told how to resume them."""
+    """Let SIGTERM and Ctrl-C raise an exception, so that runs are ended and the user is told how to resume them.
+
+    Python lets the main thread alone handle signals: in another nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def stop(number: int, _: Any) -> None:
         # Launchers send it several times, or another one after it; a second one must not interrupt ending the runs.

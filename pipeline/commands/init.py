@@ -19,7 +19,7 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, a
         UserError: The data cannot be read, or an experiment of that name exists.
         Failure: The file cannot be written.
     """
-    project = project_folder()
+    project = project_folder(begin=True)
     asked = name or Path(os.path.abspath(data)).name.split(".")[0]
     name = re.sub(r"^[_-]+", "", plain(asked, "mine")) or "mine"
     path = project / "experiments" / f"{name}.yaml"
@@ -29,19 +29,24 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, a
         check_regular(path_given)
     if not data.exists():
         raise UserError(f"{data}: no such file or folder")
-    content = _draft(data, labels, targets, text, name, project)
+    content = drafted(data, labels, targets, text, name, project)
     if name != asked:
         said = "names of experiments have letters, digits, _ and - only, and begin with one of the first two"
         content = f"# '{printable(asked)}' is called {name}: {said}.\n{content}"
-    _write(path, content, project)
+    write_experiment(path, content, project)
     if as_json:
         print(json.dumps({"experiment": name, "file": str(path.relative_to(project))}))
         return
     echo(*content.split("\n"), f"written to {path.relative_to(project)}; look it over, then: headway run {name}")
 
 
-def _write(path: Path, content: str, project: Path) -> None:
-    """Write the experiment if it is valid, else nothing."""
+def write_experiment(path: Path, content: str, project: Path) -> None:
+    """Write the experiment if it is valid, else nothing.
+
+    Raises:
+        UserError: It is not valid.
+        Failure: It cannot be written.
+    """
     partial = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(exist_ok=True)
@@ -54,8 +59,20 @@ def _write(path: Path, content: str, project: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _draft(data: Path, labels: Path | None, targets: str, text: bool, name: str, project: Path) -> str:
-    """The draft for the kind of data that is found."""
+def drafted(data: Path, labels: Path | None, targets: str, text: bool, name: str, project: Path) -> str:
+    """The draft for the kind of data that is found.
+
+    Args:
+        data: A table, a folder of images, or texts.
+        labels: Of a folder of images.
+        targets: As `--targets` takes them.
+        text: Whether they are texts.
+        name: Of the experiment.
+        project: The project folder.
+
+    Raises:
+        UserError: The data cannot be read, or have no such columns.
+    """
     from pipeline.data.conll import is_conll
     from pipeline.data.tables.lines import JSON, ends_with
     from pipeline.drafts.table import draft_table

@@ -36,6 +36,27 @@ def quiet_context(project: Path, experiment: Experiment) -> Context:
     return Context(project, experiment, Tracker(project, None), Console(quiet=True))
 
 
+def model_of_run(tracker: Any, run_id: str) -> str:
+    """The address of the version that a command's run, or one of its steps, registered last.
+
+    Args:
+        tracker: Of the store.
+        run_id: Of the run, or the beginning of it.
+
+    Raises:
+        UserError: There is no such run, or it registered no model.
+    """
+    from pipeline.tracking import tags
+    from pipeline.tracking.registry import registered_by
+
+    run = find_run(tracker, run_id)
+    steps = [value for tag, value in run.data.tags.items() if tag.startswith(f"{tags.ANSWERED_BY}.")]
+    for own in (run.info.run_id, *steps):
+        if version := registered_by(tracker.client, own):
+            return f"models:/{version.name}/{version.version}"
+    raise UserError(f"run '{run_id}' registered no model: the whole job does, headway run EXPERIMENT")
+
+
 def find_run(tracker: Any, run_id: str) -> Any:
     """The run with an ID, or the only one whose ID starts with it.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.lookup import quiet_context
 from pipeline.commands.options import Request
-from pipeline.config import experiment_files, load, project_folder, public
+from pipeline.config import experiment_files, is_shipped, load, project_folder, public
 from pipeline.config.balancing import Balancing
 from pipeline.config.tasks import titles
 from pipeline.drafts.writing import dumped
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 
 def show_list(as_json: bool) -> None:
-    """Print the project's experiments, each with the first line of its file."""
-    purposes = {name: purpose(path) for name, path in experiment_files(project_folder()).items()}
+    """Print the experiments, each with the first line of its file: the project's own, then those that ship."""
+    files = experiment_files(project_folder(begin=True))
+    own = [name for name, path in files.items() if not is_shipped(path)]
+    ordered = [*own, *(name for name in files if name not in own)]
     if as_json:
-        print(json.dumps([{"experiment": name, "purpose": it} for name, it in purposes.items()]))
+        told = [{"experiment": name, "shipped": name not in own, "purpose": purpose(files[name])} for name in ordered]
+        print(json.dumps(told))
         return
-    for name, it in purposes.items():
-        echo(f"{name:24} {it}")
+    for name in ordered:
+        echo(f"{name:24} {'yours' if name in own else 'ships':6} {purpose(files[name])}")
 
 
 def show_balancers(as_json: bool) -> None:
@@ -59,7 +62,7 @@ def show_balancers(as_json: bool) -> None:
 
 def show_experiment(request: Request) -> None:
     """Print the resolved configuration, each step's key, and the run that has its result."""
-    project = add_to_path(project_folder())
+    project = add_to_path(project_folder(begin=True))
     context = quiet_context(project, load(request.experiment, request.values, project))
     with only_looking():
         steps = _steps(context)
@@ -83,7 +86,7 @@ def show_data(request: Request) -> None:
     from pipeline.data.summary import in_words, summary
     from pipeline.steps.prepare import Prepare
 
-    project = add_to_path(project_folder())
+    project = add_to_path(project_folder(begin=True))
     experiment = load(request.experiment, request.values, project)
     folder = project / experiment.data.prepared / "prepared" / Prepare(experiment, project).key().digest
     if not (folder / MANIFEST).is_file():

@@ -17,20 +17,23 @@ from pipeline.config.dotted import (
 )
 from pipeline.config.experiment import Experiment
 from pipeline.config.load import load, parse_value
-from pipeline.config.project import experiment_files, project_folder
+from pipeline.config.project import begins, experiment_files, is_shipped, project_folder, shipped_folder
 
 __all__ = [
     "Experiment",
+    "begins",
     "experiment_files",
     "facts",
     "flatten",
     "implementations",
     "is_of_choice",
+    "is_shipped",
     "load",
     "parse_value",
     "project_folder",
     "public",
     "read_stored",
+    "shipped_folder",
     "under_base",
     "values_read",
     "with_values",

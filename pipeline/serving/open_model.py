@@ -86,6 +86,18 @@ def open_model(uri: str) -> OpenModel:
     return model
 
 
+def open_folder(folder: Path) -> OpenModel:
+    """Load a model from the folder of its package, after a look at what it is made of.
+
+    Raises:
+        UserError: It is none, it would need unpickling, or it names what is not its own.
+        Failure: It cannot be loaded here.
+    """
+    name = str(folder)
+    check_trusted(name, folder, _without_pickles(name, folder))
+    return _load(name, folder.resolve())
+
+
 def open_network(uri: str) -> tuple[OpenModel, Specification, dict[str, Tensor]]:
     """Open a model of Headway's as `open_model` does.
 

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.printable import printable
 
@@ -37,18 +37,36 @@ class Console:
         """Print a warning to stderr."""
         print(f"warning: {printable(text)}", file=sys.stderr)
 
+    def bars(self) -> "Bars | None":
+        """What draws bars; None where a line is printed now and then."""
+        return _terminal_bars()
+
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator["Bar"]:
         """A progress bar of so many parts; None where their number is not known yet."""
         if self.quiet:
             yield Bar(title, total, None)
             return
-        progress = _terminal_bars()
+        progress = self.bars()
         if progress is None:
             yield Bar(title, total, self)
             return
         with progress:
             yield Bar(title, total, self, progress)
+
+
+class Bars(Protocol):
+    """Draws bars while it is entered."""
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(self, *of_error: Any) -> None: ...
+
+    def add_task(self, title: str, /, *, total: int | None, note: str) -> Any:
+        """Add a bar; what names it."""
+
+    def update(self, task: Any, /, *, completed: int, total: int | None, note: str) -> None:
+        """Draw it anew."""
 
 
 def _terminal_bars() -> "Progress | None":
@@ -74,9 +92,7 @@ class Bar:
         progress: The drawn bar, on a terminal.
     """
 
-    def __init__(
-        self, title: str, total: int | None, console: Console | None, progress: "Progress | None" = None
-    ) -> None:
+    def __init__(self, title: str, total: int | None, console: Console | None, progress: Bars | None = None) -> None:
         self._title, self._total, self._console, self._progress = title, total, console, progress
         self._printed = time.monotonic()
         self._task = progress.add_task(title, total=total, note="") if progress else None

@@ -69,7 +69,7 @@ def predict(
     formulas = [name for it in spelled for name in it.get("classes") or () if is_formula(name)]
     if formulas and output.suffix == ".csv" and not spreadsheet:
         warn(f"a spreadsheet program would run the class {formulas[0]} as a formula; for one add --spreadsheet")
-    params = {"preference": _shares(preference, about.get("preference", {}).get("tasks", []))} if preference else {}
+    params = {"preference": shares(preference, about.get("preference", {}).get("tasks", []))} if preference else {}
     rows = open_rows(source, about["sources"])
     done = 0
     with written(output, spreadsheet) as writer:
@@ -113,8 +113,12 @@ def scored(
         warn(f"{source}: {striking}")
 
 
-def _shares(text: str, tasks: list[str]) -> list[float]:
-    """A preference as it is written, in the order of the tasks."""
+def shares(text: str, tasks: list[str]) -> list[float]:
+    """A preference as it is written, in the order of the tasks.
+
+    Raises:
+        UserError: The network is given none, or it is no share of each task.
+    """
     if not tasks:
         raise UserError(
             f"--preference {text}: the model's network is given none; balancing.method=cosmos trains one that is"
@@ -122,15 +126,15 @@ def _shares(text: str, tasks: list[str]) -> list[float]:
     named = dict(word.split("=", 1) for word in text.split(",") if "=" in word)
     words = [named[task] for task in tasks] if set(named) == set(tasks) else text.split(",")
     try:
-        shares = [float(word) for word in words]
+        found = [float(word) for word in words]
     except ValueError:
-        shares = []
-    if len(shares) != len(tasks) or not 0.0 < sum(shares) < float("inf") or min(shares) < 0.0:
+        found = []
+    if len(found) != len(tasks) or not 0.0 < sum(found) < float("inf") or min(found) < 0.0:
         example = ",".join(f"{task}={1 / len(tasks):.2g}" for task in tasks)
         raise UserError(
             f"--preference {text}: write a share of each task, none below 0 and not all 0, such as {example}"
         )
-    return shares
+    return found
 
 
 def _fields(source: Path, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:

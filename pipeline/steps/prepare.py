@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import pretrained
-from pipeline.config import Experiment
+from pipeline.config import Experiment, shipped_folder
 from pipeline.data.prepared import MANIFEST, inputs_file, labels_file, rows_file
 from pipeline.data.sources import Fingerprint, Place, source
 from pipeline.plugins import NotImportedError
@@ -118,7 +118,7 @@ def place(experiment: Experiment, project: Path) -> Place:
     root = experiment.data.root
     return Place(
         variant=experiment.data.variant,
-        shipped=project / "experiments" / "data",
+        shipped=shipped_folder() / "data",
         root=(project / Path(root).expanduser()) if root else None,
         project=project,
         downloads=project / experiment.data.prepared / "downloads",

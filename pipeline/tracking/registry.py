@@ -110,6 +110,12 @@ def version_of_run(client: mlflow.MlflowClient, name: str, run_id: str) -> Model
     return max(whole, key=lambda version: int(version.version), default=None)
 
 
+def registered_by(client: mlflow.MlflowClient, run_id: str) -> ModelVersion | None:
+    """The newest version, of any model, that a run has registered, or None."""
+    found = client.search_model_versions(f"run_id = '{run_id}'")
+    return max(found, key=lambda version: version.creation_timestamp, default=None)
+
+
 def is_whole(version: ModelVersion) -> bool:
     """Whether a version can be opened; True if its files' store does not say."""
     try:

@@ -3,6 +3,7 @@
 import atexit
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipeline.tracking.connection import check_reachable, check_responds
 from pipeline.tracking.database import ready
 from pipeline.urls import redacted, sqlite_file, sqlite_url
 
+_STORE = "MLFLOW_TRACKING_URI"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -29,7 +31,7 @@ _QUIET = {
 
 def tracking_uri(project: Path) -> str:
     """URI of the store: MLFLOW_TRACKING_URI, or mlflow.db in the project folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(project / "mlflow.db")
+    return os.environ.get(_STORE) or sqlite_url(project / "mlflow.db")
 
 
 def prepare_environment() -> None:
@@ -49,7 +51,7 @@ def check_store(uri: str) -> None:
         UserError: MLflow cannot track runs, or register models, at such an address.
         Failure: The store does not respond.
     """
-    _check("MLFLOW_TRACKING_URI", uri)
+    _check(_STORE, uri)
     if (registry := os.environ.get("MLFLOW_REGISTRY_URI")) and registry != uri:
         _check("MLFLOW_REGISTRY_URI", registry)
 
@@ -97,6 +99,20 @@ def _inside(project: Path, uri: str) -> Path | None:
     """The file of a sqlite store in the project folder; None of another store."""
     file = sqlite_file(uri)
     return file.resolve() if file and file.resolve().is_relative_to(project.resolve()) else None
+
+
+@contextmanager
+def store_given_back() -> Iterator[None]:
+    """Let MLflow's current store, and what the environment says of it, be afterwards what they were before."""
+    before = os.environ.get(_STORE)
+    try:
+        yield
+    finally:
+        if mlflow := sys.modules.get("mlflow"):
+            mlflow.set_tracking_uri(None)
+        os.environ.pop(_STORE, None)
+        if before is not None:
+            os.environ[_STORE] = before
 
 
 @contextmanager

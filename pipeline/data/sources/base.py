@@ -19,6 +19,8 @@ Report = Callable[[str], None]
 
 SPLITS = ("train", "validation", "test")
 
+_SHIPPED = ("experiments", "data")
+
 
 class Stream(Protocol):
     """Inputs that are read anew each time they are gone through, and never lie in memory as a whole."""
@@ -151,10 +153,16 @@ class Place:
     def of(self, path: str) -> Path:
         """Where a declared source's path leads: from `root` where there is one, else from the project folder.
 
+        What is not there, and in `experiments/data`, is looked for among the data that ship.
+
         Raises:
             UserError: To a pipe or a device.
         """
         found = (self.root or self.project) / Path(path).expanduser()
+        parts = Path(path).parts
+        if self.root is None and parts[:2] == _SHIPPED and not found.exists():
+            shipped = self.shipped.joinpath(*parts[2:])
+            found = shipped if shipped.exists() else found
         check_regular(found)
         return found
 

@@ -17,6 +17,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
 
 from pipeline.data.prepared import Prepared
+from pipeline.main_module import without_main
 from pipeline.parent_process import end_with_parent
 from pipeline.training.loop import advance
 from pipeline.training.numerics import settle
@@ -145,7 +146,8 @@ class WorkerProcess:
         context = multiprocessing.get_context("spawn")
         self._connection, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(there, os.getpid()), daemon=True)
-        self._process.start()
+        with without_main():
+            self._process.start()
         there.close()
         self.name = f"worker process {number}"
         self.pending = 0
