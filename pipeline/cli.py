@@ -1,6 +1,7 @@
 """The command line: commands, options and help. Nothing heavy is imported until a step runs."""
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,18 @@ _FORCE = click.option(
 _STORAGE = click.option(
     "--storage", default="", help="Short for --set tuning.storage=URL; a password is better kept in HEADWAY_STORAGE."
 )
+_CHECKPOINTS = click.option(
+    "--checkpoints",
+    metavar="URL|FOLDER",
+    help="Where checkpoints are kept, to resume on another machine; any store that fsspec knows.",
+)
 _JOB = (
     _RESUME,
     _FORCE,
     click.option("--promote", is_flag=True, help="Make the new model champion without comparing."),
     click.option("--trials", default="", help="Short for --set tuning.trials=N."),
     _STORAGE,
+    _CHECKPOINTS,
     click.option("--budget", default="", metavar="TIME", help="Plan the trials to fit, for example into 10m."),
     output_options,
 )
@@ -41,6 +48,7 @@ _OPTIONS = {
         _RESUME,
         _FORCE,
         _STORAGE,
+        _CHECKPOINTS,
         output_options,
     ),
     "affinity": (
@@ -49,6 +57,7 @@ _OPTIONS = {
         ),
         _RESUME,
         _FORCE,
+        _CHECKPOINTS,
         output_options,
     ),
 }
@@ -105,6 +114,69 @@ def new(folder: Path, **options: Any) -> None:
     from pipeline.commands.new import new as make
 
     make(folder, options["json"])
+
+
+@cli.group("study")
+def study_group() -> None:
+    """Look at the studies of EXPERIMENT while they run or later, or end them; all it takes is their storage."""
+
+
+def _study_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add EXPERIMENT, `--arm` and `--storage` to a command."""
+    command = click.argument("experiment")(command)
+    command = click.option(
+        "--arm", metavar="NAME", help="Whose study; by default the shared network's, and to stop all."
+    )(command)
+    return click.option("--storage", metavar="URL", help="Where it is; by default the experiment's own.")(command)
+
+
+@study_group.command("show")
+@click.option(
+    "--by",
+    type=click.Choice(["newest", "best"]),
+    default="newest",
+    show_default=True,
+    help="Which trials come first.",
+)
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many trials.")
+@_study_options
+@output_options
+def study_show(experiment: str, arm: str | None, storage: str | None, by: str, limit: int, **options: Any) -> None:
+    """Show a study's trials: state, value, what was tried, weights, and why a trial is not complete."""
+    from pipeline.commands.study import show as show_study
+
+    show_study(experiment, arm, storage, by == "best", limit, options["json"])
+
+
+@study_group.command("best")
+@_study_options
+@output_options
+def study_best(experiment: str, arm: str | None, storage: str | None, **options: Any) -> None:
+    """Show the winner of each replicate, as far as the study has come."""
+    from pipeline.commands.study import best
+
+    best(experiment, arm, storage, options["json"])
+
+
+@study_group.command("export")
+@_study_options
+@click.argument("file", type=click.Path(path_type=Path))
+@output_options
+def study_export(file: Path, experiment: str, arm: str | None, storage: str | None, **options: Any) -> None:
+    """Write a study's trials to FILE, a .parquet or .csv file."""
+    from pipeline.commands.study import export as write
+
+    write(experiment, file, arm, storage, options["quiet"], options["json"])
+
+
+@study_group.command("stop")
+@_study_options
+@output_options
+def study_stop(experiment: str, arm: str | None, storage: str | None, **options: Any) -> None:
+    """End the studies of EXPERIMENT, wherever they run, after the epoch at hand; --resume goes on with them."""
+    from pipeline.commands.study import stop
+
+    stop(experiment, arm, storage, options["json"])
 
 
 @cli.command("list")

@@ -19,3 +19,10 @@ class Failure(_OneLine, RuntimeError):
 
 class Diverged(Failure):
     """Training diverged; training with other settings or another seed may succeed."""
+
+
+class StudyStopped(Failure):
+    """`headway study stop` ended a study after an epoch; `--resume` goes on with it."""
+
+    def __init__(self, by: str = "") -> None:
+        super().__init__(f"the study was stopped{by and f' by {by}'}, all it knows is kept: --resume goes on")

@@ -33,7 +33,9 @@ OF_OPTUNA = {
     "RDBStorage._backend": "tuning/writer.py",
     "Study._storage": "tuning/writer.py",
     "FrozenTrial._trial_id": "tuning/writer.py",
-    "optuna.storages._rdb": "tuning/writer.py",
+    "RDBStorage._create_new_trial": "tuning/database.py",
+    "RDBStorage._get_trials": "tuning/database.py",
+    "optuna.storages._rdb": "tuning/database.py",
     "QMCSampler._find_sample_id": "tuning/samplers.py",
 }
 """Attributes by their class, and modules."""
@@ -108,10 +110,12 @@ def test_this_release_of_optuna_has_what_is_private() -> None:
     assert isinstance(getattr(study._storage, "_backend", study._storage), RDBStorage)
     assert isinstance(study.trials[0]._trial_id, int)
     assert hasattr(QMCSampler, "_find_sample_id")
+    assert all(hasattr(RDBStorage, name) for name in ("_create_new_trial", "_get_trials", "_get_prepared_new_trial"))
     assert {"trial_id", "step", "intermediate_value", "intermediate_value_type"} <= {
         it.name for it in models.TrialIntermediateValueModel.__table__.columns
     }
     assert {"trial_id", "key", "value_json"} <= {it.name for it in models.TrialUserAttributeModel.__table__.columns}
+    assert {"study_id", "key", "value_json"} <= {it.name for it in models.StudySystemAttributeModel.__table__.columns}
 
 
 @pytest.mark.parametrize("package", TRIED)

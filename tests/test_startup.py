@@ -120,6 +120,13 @@ def test_to_tune_takes_optuna_too(steps: dict[str, set[str]]) -> None:
     assert steps["tune"] - steps["train"] == {"optuna"}
 
 
+def test_a_study_is_looked_at_without_torch_and_mlflow(place: Path, steps: dict[str, set[str]]) -> None:
+    words = ["debug", "--json"]
+    commands = [["study", "show", *words], ["study", "best", *words], ["study", "stop", *words]]
+    found = imported_by([*commands, ["study", "export", "debug", "trials.csv"]], place)
+    assert not {"torch", "mlflow", "safetensors", "fastapi"} & found[-1]
+
+
 def test_to_evaluate_takes_nothing_more(steps: dict[str, set[str]]) -> None:
     assert steps["evaluate"] - steps["tune"] <= {"rich"}
 

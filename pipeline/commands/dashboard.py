@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from pipeline.commands.options import Request
@@ -19,9 +19,6 @@ from pipeline.plugins import add_to_path
 from pipeline.printable import echo
 from pipeline.steps.tune import storage_url
 from pipeline.urls import redacted, served_at, sqlite_file
-
-if TYPE_CHECKING:
-    from optuna.study import StudySummary
 
 _JOURNAL = "journal://"
 _App = Callable[..., Iterable[bytes]]
@@ -81,26 +78,17 @@ def _app(url: str, experiment: str) -> tuple[_App, int | None]:
     import optuna
     import optuna_dashboard
 
-    from pipeline.tuning.study import ARM, SHARED
+    from pipeline.tuning.study import ARM, SHARED, experiment_of
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = connect(url)
     with storage_failures():
         found = optuna.get_all_study_summaries(storage)
-    own = [it for it in found if not experiment or _is_of(it, experiment)]
+    own = [it for it in found if not experiment or experiment_of(it.study_name, it.user_attrs) == experiment]
     if not own:
         raise Failure(missing)
     newest = max(own, key=lambda it: (it.user_attrs.get(ARM, SHARED) == SHARED, it._study_id))  # the shared network's
     return optuna_dashboard.wsgi(storage), newest._study_id if experiment else None
-
-
-def _is_of(study: "StudySummary", experiment: str) -> bool:
-    """Whether a study is an experiment's; those of earlier versions say so by their name alone."""
-    from pipeline.tuning.study import EXPERIMENT
-
-    named = study.user_attrs.get(EXPERIMENT)
-    by_name = re.fullmatch(re.escape(experiment) + r"-[0-9a-f]{12}(#\d+)?", study.study_name)
-    return named == experiment if named is not None else by_name is not None
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -47,6 +47,7 @@ from pipeline.urls import scrubbed
 
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
+    from pipeline.training.places import Place
 
 _LONGEST_TITLE = 80
 
@@ -100,6 +101,10 @@ def carry_out(
         if launched:
             launched.check_command(name)
             launched.check(experiment)
+        if request.checkpoints:
+            from pipeline.training.places import check_place
+
+            check_place(request.checkpoints)
     check_store(tracking_uri(project))
     if notice:
         console.line(notice)
@@ -112,6 +117,7 @@ def carry_out(
     context = Context(
         project, experiment, tracker, console, resume=request.resume, force=request.force,
         promote=request.promote, command=request.as_command(name), title=_title(name, experiment, request),
+        checkpoints=_checkpoints(request, console),
     )  # fmt: skip
     with (
         closing(context),
@@ -142,6 +148,15 @@ def _errors_reported_to_launcher(project: Path) -> Iterator[None]:
                 check_store(tracking_uri(project))
                 Tracker(project, None).tag_launcher_run({tags.OUTCOME: scrubbed(str(error))})
         raise
+
+
+def _checkpoints(request: Request, console: Console) -> "Place | None":
+    """Where `--checkpoints` are kept, if it is given."""
+    if not request.checkpoints:
+        return None
+    from pipeline.training.places import place_of
+
+    return place_of(request.checkpoints, console.line)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import click
 from pipeline.errors import UserError
 from pipeline.steps.graph import STEPS
 from pipeline.studies import STUDIES
+from pipeline.urls import redacted, remember
 
 _SHORT = {
     "trials": "tuning.trials",
@@ -34,6 +35,7 @@ class Request:
         force: Steps to run even if they are cached.
         promote: Whether to make the new model champion unconditionally.
         budget_s: Time in seconds to plan the trials for; None takes the experiment's number of trials.
+        checkpoints: Where checkpoints are kept, a folder or URL; empty for the project folder.
         arm: The arm whose study `tune` runs; by default the shared network's.
         quiet: Whether to print warnings only.
         as_json: Whether to print the result as JSON, and nothing else.
@@ -45,6 +47,7 @@ class Request:
     force: frozenset[str] = frozenset()
     promote: bool = False
     budget_s: float | None = None
+    checkpoints: str = ""
     arm: str = ""
     quiet: bool = False
     as_json: bool = False
@@ -56,6 +59,7 @@ class Request:
         settings = (f"{key}={json.dumps(without_secrets(key, value))}" for key, value in self.values.items())
         words = [word for pair in settings for word in ("--set", pair)]
         words += ["--arm", self.arm] if self.arm else []
+        words += ["--checkpoints", redacted(self.checkpoints)] if self.checkpoints else []
         return shlex.join(["headway", name, self.experiment, *words])
 
 
@@ -96,10 +100,25 @@ def as_request(options: dict[str, Any]) -> Request:
         force,
         options.get("promote", False),
         _budget(options.get("budget", ""), values),
+        _checkpoints(options.get("checkpoints")),
         options.get("arm") or "",
         options["quiet"],
         options["json"],
     )
+
+
+def _checkpoints(address: str | None) -> str:
+    """The address of `--checkpoints`.
+
+    Raises:
+        UserError: It is empty.
+    """
+    if address is None:
+        return ""
+    if not address.strip():
+        raise UserError("--checkpoints names no place: write a folder, or for example s3://bucket/folder")
+    remember(address)
+    return address
 
 
 def _budget(text: str, values: dict[str, Any]) -> float | None:

@@ -10,6 +10,7 @@ from pipeline.steps.console import Console
 
 if TYPE_CHECKING:
     from pipeline.tracking.tracker import Tracker
+    from pipeline.training.places import Place
     from pipeline.training.together import Together
     from pipeline.training.workers.scheduler import Scheduler
 
@@ -32,6 +33,7 @@ class Context:
         done: The results of this command's steps, by title.
         checked: Titles of the steps that are known to fit into memory.
         ranks: The processes that train each network together, of which this is the first; None where it trains alone.
+        checkpoints: Where checkpoints are kept; None for the project folder.
         every_row_tests: Each replicate has a split of its own; the experiment is settled, see
             `pipeline.steps.settling`.
     """
@@ -50,6 +52,7 @@ class Context:
     checked: set[str] = field(default_factory=set)
     every_row_tests: bool = False
     ranks: "Together | None" = None
+    checkpoints: "Place | None" = None
 
     @property
     def work(self) -> Path:
@@ -64,9 +67,21 @@ class Context:
         """Where the outputs of a step's key lie."""
         return self.work / "outputs" / key
 
-    def checkpoints_folder(self, key: str) -> Path:
-        """Where the checkpoints of a step's key lie."""
-        return self.work / "checkpoints" / key
+    def checkpoints_folder(self, key: str, *elsewhere: str) -> "Place":
+        """Where the checkpoints of a step's key lie.
+
+        Args:
+            key: Of the step, or the name of its study.
+            elsewhere: More folders under `--checkpoints`, which others share.
+        """
+        from pipeline.training.places import Place
+
+        if self.checkpoints is None:
+            return Place.here(self.work / "checkpoints" / key)
+        place = self.checkpoints
+        for name in (key, *elsewhere):
+            place /= name
+        return place
 
     @cached_property
     def scheduler(self) -> "Scheduler":

@@ -4,7 +4,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from pipeline.config import Experiment, implementations, public, read_stored, va
 from pipeline.config.facts import Step as StepName
 from pipeline.steps.context import Context, StepResult
 from pipeline.steps.runs.parameters import parameters
-from pipeline.tracking import outputs, tags
+from pipeline.tracking import outputs, process, tags
 from pipeline.tracking.keys import Key, code_of, versions
 from pipeline.tracking.store import store_lock
 
@@ -135,6 +135,14 @@ class Step(ABC):
             Failure: It does not.
         """
 
+    def held(self, context: Context) -> AbstractContextManager[None]:
+        """What this process must hold alone while it does the step; it is waited for.
+
+        Raises:
+            Failure: It cannot be held.
+        """
+        return nullcontext()
+
     def settle(self, context: Context) -> None:  # noqa: B027 (most steps leave nothing)
         """What remains to do when the run has finished."""
 
@@ -233,7 +241,7 @@ def cached(context: Context, step: Step, aloud: bool = True) -> StepResult | Non
 
 
 def _answered(context: Context, step: Step, wanted: Sequence[Step]) -> StepResult:
-    with store_lock(context.project, f"step-{step.digest}"):
+    with store_lock(context.project, f"step-{step.digest}", lambda: _say_waiting(context, step)):
         result = step.result = None if is_forced(context, step) else cached(context, step)
         if result:
             step.restore(context)
@@ -245,6 +253,13 @@ def _answered(context: Context, step: Step, wanted: Sequence[Step]) -> StepResul
             context.parent, f"{tags.ANSWERED_BY}.{step.title.replace(' ', '_')}", result.run_id
         )
     return result
+
+
+def _say_waiting(context: Context, step: Step) -> None:
+    """Say who in this project does the step already."""
+    run = context.tracker.running(step.digest)
+    who = process.described(run.data.tags[tags.PROCESS]) if run else "another process"
+    context.console.line(f"{step.title}: {who} does it in this project: waiting until that is done or gone")
 
 
 def _check_sizes(context: Context, wanted: Sequence[Step]) -> None:
@@ -261,14 +276,15 @@ def _run(context: Context, step: Step) -> StepResult:
     started = time.monotonic()
     garbage_collection.normal()
     folder = step.folder(context)
-    run = _begin(context, step)
-    with run.outcome_recorded():
-        run.params(step.parameters())
-        run.text(json.dumps(public(step.experiment), indent=1), EXPERIMENT_FILE)
-        run.text(json.dumps(step.key().parts, indent=1, sort_keys=True, default=str), KEY_FILE)
-        with outputs.published(folder) as partial:
-            step.work(context, run, partial)
-        run.tags({tags.OUTPUTS: outputs.digest(folder) or ""})
+    with step.held(context):
+        run = _begin(context, step)
+        with run.outcome_recorded():
+            run.params(step.parameters())
+            run.text(json.dumps(public(step.experiment), indent=1), EXPERIMENT_FILE)
+            run.text(json.dumps(step.key().parts, indent=1, sort_keys=True, default=str), KEY_FILE)
+            with outputs.published(folder) as partial:
+                step.work(context, run, partial)
+            run.tags({tags.OUTPUTS: outputs.digest(folder) or ""})
     step.settle(context)
     context.console.line(f"{step.title}: done in {time.monotonic() - started:.1f} s, run {run.id[:8]}")
     return StepResult(step.title, step.digest, run.id, folder, cached=False)

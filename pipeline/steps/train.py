@@ -1,7 +1,6 @@
 """Train: one candidate's networks, all seeds or replicates side by side."""
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from pipeline.tracking import tags
 
 if TYPE_CHECKING:
     from pipeline.tracking.run import Run
+    from pipeline.training.places import Place
 
 HISTORY = "history.parquet"
 WINNERS = "winners.json"
@@ -150,7 +150,12 @@ class Train(Step):
 
     def settle(self, context: Context) -> None:
         """Remove the checkpoint."""
-        shutil.rmtree(context.checkpoints_folder(self.digest), ignore_errors=True)
+        self._checkpoints(context).delete_folder()
+
+    def _checkpoints(self, context: Context) -> "Place":
+        """Where its checkpoint lies; elsewhere than in the project folder under a name that people can read, too."""
+        key = self.digest if context.checkpoints is None else f"{self.experiment.name}-{self.digest}"
+        return context.checkpoints_folder(key)
 
     def _fit(self, context: Context, run: "Run", prepared: Any, slots: Sequence[Any]) -> list[Any]:
         from pipeline.data.plan import dropped
@@ -165,7 +170,7 @@ class Train(Step):
         for source in left_out.keys() & first.sources:
             said = f"an epoch leaves out {left_out[source]} of {rows[source]} rows of {source}"
             context.console.detail(f"data.mix={data.mix}: {said}")
-        checkpoint = Checkpoint(context.checkpoints_folder(self.digest) / "checkpoint.safetensors")
+        checkpoint = Checkpoint(self._checkpoints(context) / "checkpoint.safetensors")
         resumed = checkpoint.read() if context.resume else {}
         if resumed:
             done = max(state.done for state in resumed.values())

@@ -3,7 +3,9 @@
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -21,11 +23,15 @@ from pipeline.tracking.links import run_page, whole
 from pipeline.urls import sqlite_file, sqlite_url
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.study import Study
     from optuna.trial import FrozenTrial
 
     from pipeline.data.prepared import Prepared
     from pipeline.tracking.run import Run
+    from pipeline.training.places import Place
     from pipeline.training.slot import Slot
+    from pipeline.tuning.lease import Lease
 
 WINNERS, TRIALS = "winners.json", "trials.parquet"
 _LENGTH = ("trials", "timeout")  # parts of the key that are none of the study's identity
@@ -58,6 +64,7 @@ class Tune(Step):
         self.experiment, self.title = experiment, title
         self.inputs = (prepare,)
         self._prepare, self._device, self._arm, self._reads_all = prepare, device, arm, reads_all
+        self._opened: tuple[Study, Lease, Place] | None = None
 
     def identity(self) -> Key:
         """What makes it this study: all but the number of trials and the time it may take."""
@@ -101,6 +108,35 @@ class Tune(Step):
         """Which prepared data are searched on, and for which arm."""
         return {tags.PREPARED: self._prepare.digest} | ({tags.ARM: self._arm} if self._arm else {})
 
+    @contextmanager
+    def held(self, context: Context) -> Iterator[None]:
+        """Hold the study's lease, so that no other process coordinates it, here or elsewhere."""
+        from pipeline.tuning.lease import Lease, Register
+        from pipeline.tuning.patience import Patience
+        from pipeline.tuning.storage import storage_failures
+        from pipeline.tuning.study import open_storage, study_in
+
+        def say(line: str) -> None:
+            context.console.line(f"{self.title}: {line}")
+
+        patience = Patience(say)
+        url, lock = storage_url(self.experiment, context.project), context.work / "locks" / "optuna.lock"
+        storage = open_storage(url, lock, patience)
+        with storage_failures():
+            name = self._study(context, storage)
+            study = study_in(storage, name)
+            register = Register(storage, storage.get_study_id_from_name(name))
+        with storage_failures(), Lease(register, patience, say).held(context.resume) as lease:
+            if lease.former:
+                context.tracker.end_orphaned_runs(gone=lease.former)
+            place = context.checkpoints_folder(name, register.own_name())
+            place = replace(place, allowed=lease.check, ending=lease.ending)
+            self._opened = study, lease, place
+            try:
+                yield
+            finally:
+                self._opened = None
+
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Bring the study to its number of trials and find the winner of each replicate."""
         from pipeline.steps.runs.curves import best
@@ -111,7 +147,9 @@ class Tune(Step):
         in_all = self.experiment.trials
         prepared = opened(self._prepare, self.experiment, self._reads_all)
         log_datasets(run, prepared, ("train", "validation"))
-        study, name = self._study(context)
+        assert self._opened is not None, "held() is entered first"
+        study, lease, checkpoints = self._opened
+        name = study.study_name
         run.tags({tags.STUDY: name})
         page = whole(context.project, run_page(context.tracker.experiment_id, run.id))
         where = {"mlflow_run": run.id, "mlflow_page": page}
@@ -124,8 +162,16 @@ class Tune(Step):
             ) as pool,
         ):
             projection = Projection(context, run, self.experiment, name, self._prepare.digest, bar)
-            callbacks = Callbacks(batch=projection.batch, trial=projection.trial)
-            search(study, trained, prepared, pool, context.checkpoints_folder(name), callbacks)
+
+            def project(*finished: Any) -> None:
+                lease.check()
+                projection.trial(*finished)
+
+            callbacks = Callbacks(batch=projection.batch, trial=project)
+            search(study, trained, prepared, pool, checkpoints, callbacks)
+        lease.finished()
+        if context.checkpoints:
+            checkpoints.delete_folder()
         trials = table(study).head(in_all)
         if len(trials) < in_all:
             context.console.detail(f"tuning.timeout cut the study: {len(trials)} of {in_all} trials")
@@ -154,9 +200,9 @@ class Tune(Step):
         assert trained.tuning is not None
         return batch_slots(dict.fromkeys(range(min(trained.tuning.batch, trained.trials)), trained), prepared)
 
-    def _study(self, context: Context) -> tuple[Any, str]:
-        """The study of this identity, or a new one; what a new one differs in from the last is said."""
-        from pipeline.tuning.study import open_study
+    def _study(self, context: Context, storage: "BaseStorage") -> str:
+        """The name of the study of this identity, or of a new one; what a new one differs in from the last is said."""
+        from pipeline.tuning.study import newest_of
 
         identity = self.identity()
         where = f"tags.`{tags.STEP}` = 'tune' and tags.`{tags.EXPERIMENT}` = '{self.experiment.name}'"
@@ -164,12 +210,12 @@ class Tune(Step):
         runs = [run for run in found if tags.STUDY in run.data.tags]
         alike = [run for run in runs if run.data.tags.get(tags.ARM, "") == self._arm]
         stem = f"{self.experiment.name}-{identity.digest[:12]}"
-        own = [name for run in runs if (name := run.data.tags[tags.STUDY]).split("#")[0] == stem]
-        name = f"{stem}#{len(set(own)) + 1}" if is_forced(context, self) and own else own[0] if own else stem
-        if alike and not own and not self._arm:
+        tracked = [run.data.tags[tags.STUDY] for run in runs]
+        newest = newest_of((*tracked, *(it.study_name for it in storage.get_all_studies())), stem)
+        if alike and not newest and not self._arm:
             self._say_new(context, alike[0].info.run_id)
-        study = open_study(name, storage_url(self.experiment, context.project), context.work / "locks" / "optuna.lock")
-        return study, name
+        number = newest + 1 if is_forced(context, self) else max(newest, 1)
+        return stem if number == 1 else f"{stem}#{number}"
 
     def _say_new(self, context: Context, last: str) -> None:
         """Say what the study differs in from the last one."""

@@ -10,6 +10,12 @@ def identity() -> str:
     return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
 
 
+def described(process: str) -> str:
+    """A process by its identity, for people."""
+    machine, pid, _ = process.rsplit(":", 2)
+    return f"process {pid} on {machine.split('@')[0]}"
+
+
 def is_gone(process: str) -> bool:
     """Whether a process of this machine has ended; False for processes of other machines, as it is not known."""
     machine, pid, started = process.rsplit(":", 2)

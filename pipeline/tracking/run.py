@@ -16,9 +16,10 @@ import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from pipeline.errors import Failure, UserError
+from pipeline.errors import Failure, StudyStopped, UserError
 from pipeline.store_keys import keys_of
-from pipeline.tracking.tags import OUTCOME
+from pipeline.tracking import process
+from pipeline.tracking.tags import OUTCOME, PROCESS
 from pipeline.urls import scrubbed
 
 _METRICS_A_CALL, _PARAMS_A_CALL = 900, 100  # together MLflow's limit per call
@@ -116,12 +117,19 @@ class Run:
         except Exception as error:
             text = " ".join(scrubbed(str(error)).split())
             expected = isinstance(error, UserError | Failure)
-            self._conclude("FAILED", text if expected else f"{type(error).__name__}: {text}")
+            if not self._is_taken_over():
+                status = "KILLED" if isinstance(error, StudyStopped) else "FAILED"
+                self._conclude(status, text if expected else f"{type(error).__name__}: {text}")
             raise
         except BaseException:  # Ctrl-C or a signal
             self._conclude("KILLED", "interrupted")
             raise
         self._conclude("FINISHED", "finished")
+
+    def _is_taken_over(self) -> bool:
+        """Whether another process goes on with the run."""
+        owner = self.client.get_run(self.id).data.tags.get(PROCESS)
+        return owner is not None and owner != process.identity()
 
     def _conclude(self, status: str, outcome: str) -> None:
         self.tags({OUTCOME: outcome})

@@ -4,11 +4,11 @@ import atexit
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pipeline.errors import Failure, UserError
 from pipeline.sqlite import checkpoint_wal, enable_wal
@@ -116,12 +116,27 @@ def store_given_back() -> Iterator[None]:
 
 
 @contextmanager
-def store_lock(project: Path, name: str) -> Iterator[None]:
-    """Hold a lock of this project; other processes wait for it."""
+def store_lock(project: Path, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold a lock of this project; other processes wait for it.
+
+    Args:
+        project: The project folder.
+        name: Of the lock.
+        waiting: Called where another process holds it, before that is waited for.
+    """
     folder = project / ".headway" / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name}.lock"):
+    lock = FileLock(folder / f"{name}.lock")
+    try:
+        lock.acquire(blocking=waiting is None)
+    except Timeout:
+        assert waiting is not None
+        waiting()
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _check_sqlite(variable: str, uri: str) -> None:

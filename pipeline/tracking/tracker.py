@@ -101,6 +101,11 @@ class Tracker:
                 return run
         return None
 
+    def running(self, key: str) -> Stored | None:
+        """The newest run with a key that a process is at."""
+        found = self.runs(f"tags.`{KEY}` = '{key}' and attributes.status = 'RUNNING'")
+        return next((run for run in found if PROCESS in run.data.tags), None)
+
     def runs(self, where: str = "", order_by: str = "") -> Iterator[Stored]:
         """Runs of all experiments that are not deleted, newest first, or in an order such as `metrics.loss DESC`."""
         order = [*([order_by] if order_by else []), "attributes.start_time DESC"]
@@ -124,13 +129,17 @@ class Tracker:
             return None
         return run if run.info.lifecycle_stage == "active" else None
 
-    def end_orphaned_runs(self) -> int:
-        """End runs whose process has ended (killed, or its machine restarted); return their number."""
+    def end_orphaned_runs(self, gone: str = "") -> int:
+        """End runs whose process has ended (killed, or its machine restarted); return their number.
+
+        Args:
+            gone: The identity of a process of any machine that is known to have ended.
+        """
         running = RunStatus.to_string(RunStatus.RUNNING)
         count = 0
         for run in self.runs(f"attributes.status = '{running}'"):
             owner = run.data.tags.get(PROCESS)
-            if owner and run.info.run_id != self.launcher_run and process.is_gone(owner):
+            if owner and run.info.run_id != self.launcher_run and (owner == gone or process.is_gone(owner)):
                 self.client.set_tag(run.info.run_id, OUTCOME, "killed: its process ended without a word")
                 self.client.set_terminated(run.info.run_id, "KILLED")
                 count += 1

@@ -25,6 +25,7 @@ from pipeline.throttle import Throttle
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import fit
 from pipeline.training.numerics import settle
+from pipeline.training.places import Place
 from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
 from pipeline.training.slot import SlotState, batch_slots, replicate_of, trial_slots
 from pipeline.training.workers.pool import WorkerPool
@@ -68,7 +69,7 @@ def search(
     experiment: Experiment,
     prepared: Prepared,
     pool: WorkerPool,
-    folder: Path,
+    folder: Path | Place,
     callbacks: Callbacks | None = None,
 ) -> None:
     """Run a study until it has `Experiment.trials` trials.
@@ -94,9 +95,14 @@ def search(
     settle()  # the Gaussian process runs in this process
     deadline = time.monotonic() + (settings.timeout or float("inf"))
     start, throttle = 0, Throttle()
-    with storage_failures(), BackgroundQueue() as reports, BackgroundQueue() as notifications:
+    with (
+        storage_failures(),
+        BackgroundQueue() as reports,
+        BackgroundQueue() as notifications,
+        TrialWriter(study) as writer,
+    ):
         run = _Search(
-            study, TrialWriter(study), experiment, prepared, pool, callbacks or Callbacks(), reports, notifications
+            study, writer, experiment, prepared, pool, callbacks or Callbacks(), reports, notifications
         )  # fmt: skip
         while start < experiment.trials:
             trials = study.get_trials(deepcopy=False)

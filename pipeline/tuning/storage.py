@@ -9,22 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import Failure, UserError
 from pipeline.files import check_regular
 from pipeline.sqlite import enable_wal
-from pipeline.urls import redacted, scrubbed
+from pipeline.tuning.database import Database
+from pipeline.tuning.patience import Patience, reason
+from pipeline.urls import redacted
 
 _JOURNAL = "journal://"
 _KNOWN_WITHIN_S = 5.0
 _CONNECT_S = 4
 _LOCKED_S = 60  # how long sqlite waits for another process, such as a dashboard
+_PATIENT_S = 5  # the same where it is waited for on, and said
+_KEPT_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 _TIMEOUTS = {
     "sqlite": "timeout", "psycopg": "connect_timeout", "psycopg2": "connect_timeout", "pg8000": "timeout",
     "pymysql": "connect_timeout", "mysqldb": "connect_timeout", "mysqlconnector": "connection_timeout",
@@ -56,8 +60,12 @@ def check_storage(url: str) -> None:
         raise _unusable(url, parsed, problems[0])
 
 
-def connect(url: str) -> BaseStorage:
+def connect(url: str, patience: Patience | None = None) -> BaseStorage:
     """Open a storage; missing tables of a database are created.
+
+    Args:
+        url: Of the storage.
+        patience: Waits while a database is away; without it that is a failure at once.
 
     Raises:
         UserError: As in `check_storage`.
@@ -67,7 +75,7 @@ def connect(url: str) -> BaseStorage:
         return JournalStorage(JournalFileBackend(url.removeprefix(_JOURNAL)))
     parsed = _parsed(url)
     try:
-        storage = RDBStorage(url, engine_kwargs=_engine(parsed))
+        storage = Database(url, _engine(parsed, patience is not None), patience or Patience(print, 0.0))
     except (SQLAlchemyError, RuntimeError) as error:
         raise _unusable(url, parsed, error) from None
     weakref.finalize(storage, storage.engine.dispose)  # else its connections are not closed
@@ -80,8 +88,7 @@ def storage_failures() -> Iterator[None]:
     try:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
-        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        raise Failure(f"the study's storage failed ({_reason(cause)}): --resume goes on from the last batch") from error
+        raise Failure(f"the study's storage failed ({reason(error)}): --resume goes on from the last batch") from error
 
 
 def _parsed(url: str) -> URL:
@@ -125,13 +132,22 @@ def _try_connecting(parsed: URL, problems: list[Exception]) -> None:
         problems.append(error)
 
 
-def _engine(parsed: URL) -> dict[str, Any]:
+def _engine(parsed: URL, patient: bool) -> dict[str, Any]:
     """SQLAlchemy's options for the connections."""
     if parsed.get_backend_name() != "sqlite":
         # A connection may have been closed while a batch was trained: it is tested before use.
-        return {"pool_pre_ping": True, "connect_args": _timeout(parsed, _CONNECT_S)}
+        return {"pool_pre_ping": True, "connect_args": _timeout(parsed, _CONNECT_S) | _postgres(parsed)}
     ahead = not parsed.query and enable_wal(Path(parsed.database or ""))
-    return {"connect_args": _timeout(parsed, _LOCKED_S) | ({"factory": _RelaxedConnection} if ahead else {})}
+    locked_s = _PATIENT_S if patient else _LOCKED_S
+    return {"connect_args": _timeout(parsed, locked_s) | ({"factory": _RelaxedConnection} if ahead else {})}
+
+
+def _postgres(parsed: URL) -> dict[str, Any]:
+    """Options of PostgreSQL's driver: a network that fails is noticed, and no lock outlives a process that hangs."""
+    if parsed.get_backend_name() != "postgresql" or parsed.get_dialect().driver not in ("psycopg", "psycopg2"):
+        return {}
+    own = {} if "options" in parsed.query else {"options": "-c idle_in_transaction_session_timeout=60000"}
+    return own | {name: value for name, value in _KEPT_ALIVE.items() if name not in parsed.query}
 
 
 class _RelaxedConnection(sqlite3.Connection):
@@ -154,16 +170,10 @@ def _timeout(parsed: URL, seconds: int) -> dict[str, Any]:
 
 def _unusable(url: str, parsed: URL, error: Exception) -> Failure:
     """A failure with a driver's or Optuna's message, without secrets."""
-    reason = _reason(error)
+    said = reason(error)
     for secret in (parsed.password, *(it for value in parsed.query.values() for it in _listed(value))):
-        reason = reason.replace(str(secret), "***") if secret else reason
-    return Failure(_line(url, f"cannot be used ({reason}): start it, or correct its address"))
-
-
-def _reason(error: Exception) -> str:
-    """The driver's message, as one line."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    return " ".join(scrubbed(str(cause)).split()) or type(cause).__name__
+        said = said.replace(str(secret), "***") if secret else said
+    return Failure(_line(url, f"cannot be used ({said}): start it, or correct its address"))
 
 
 def _line(url: str, problem: str) -> str:

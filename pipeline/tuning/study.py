@@ -2,13 +2,15 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pandas as pd
 from filelock import FileLock
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -18,6 +20,7 @@ from pipeline.errors import Diverged
 from pipeline.kinds import kind_of
 from pipeline.training.progress import OBJECTIVE
 from pipeline.tuning.experimental import experimental
+from pipeline.tuning.patience import Patience
 from pipeline.tuning.space import distributions
 from pipeline.tuning.storage import connect, storage_failures
 
@@ -62,9 +65,42 @@ def open_study(name: str, url: str, lock: Path) -> Study:
         UserError: The address is wrong.
         Failure: The storage cannot be used.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     with FileLock(lock), storage_failures():
-        return optuna.create_study(storage=connect(url), study_name=name, direction="maximize", load_if_exists=True)
+        return study_in(connect(url), name)
+
+
+def open_storage(url: str, lock: Path, patience: Patience) -> BaseStorage:
+    """Open a storage, which is waited for while it is away.
+
+    Args:
+        url: URL of the storage.
+        lock: Lock file that keeps two processes from creating the tables at once.
+        patience: Waits.
+
+    Raises:
+        UserError: The address is wrong.
+        Failure: The storage cannot be used.
+    """
+    with FileLock(lock):
+        return connect(url, patience)
+
+
+def study_in(storage: BaseStorage, name: str) -> Study:
+    """Open a study of a storage, or create it; see `open_study`."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+
+
+def newest_of(names: Iterable[str], stem: str) -> int:
+    """The number of the newest study of one identity: 1 for `stem`, 2 for `stem#2` and so on; 0 where there is none."""
+    alike = [it.partition("#") for it in names]
+    return max((int(number or 1) for name, _, number in alike if name == stem), default=0)
+
+
+def experiment_of(name: str, attributes: Mapping[str, Any]) -> str | None:
+    """Whose a study is; None where it is not Headway's. Those of earlier versions say so by their name alone."""
+    by_name = re.fullmatch(r"(.+)-[0-9a-f]{12}(#\d+)?", name)
+    return attributes.get(EXPERIMENT) or (by_name[1] if by_name else None)
 
 
 @storage_failures()
@@ -123,18 +159,24 @@ def winners(study: Study, trials: int, replicates: int) -> list[FrozenTrial]:
     best = []
     for replicate in range(replicates):
         of_replicate = first[replicate::replicates]
-        complete = [trial for trial in of_replicate if trial.state == TrialState.COMPLETE] or [
-            trial for trial in of_replicate if trial.user_attrs.get(REASON) == UNMEASURED
-        ]
-        if not complete:
+        leader = leader_of(of_replicate)
+        if leader is None:
             reasons = [_outcome(trial) for trial in of_replicate]
             counts = ", ".join(f"{reasons.count(reason)} {reason}" for reason in sorted(set(reasons))) or "no trials"
             raise Diverged(
                 f"replicate {replicate} of the study has no winner ({counts}): search smaller learning rates, or raise "
                 "tuning.trials"
             )
-        best.append(max(complete, key=lambda trial: (_value(trial), -trial.number)))
+        best.append(leader)
     return best
+
+
+def leader_of(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The best complete trial among those of a replicate, see `winners`; None where there is none."""
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE] or [
+        trial for trial in trials if trial.user_attrs.get(REASON) == UNMEASURED
+    ]
+    return max(complete, key=lambda trial: (_value(trial), -trial.number), default=None)
 
 
 @storage_failures()

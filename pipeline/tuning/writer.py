@@ -1,21 +1,18 @@
 """Writes trials into the study's storage.
 
-Optuna's own `Trial` reads a trial before each change, and stores each intermediate value separately, in four queries.
-Optuna's private interfaces are used in this file only (tried with 5.0). Storages that are not databases are written
-through their public methods.
+Storages that are not databases are written through their public methods. Of Optuna's private attributes, those of a
+study and of a trial are used in this file only (tried with 5.0).
 """
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
-from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from pipeline.tuning.database import Database
 
 Look = tuple[FrozenTrial, int, float]
 """A trial, the number of a validation from 1, and its objective."""
@@ -24,12 +21,23 @@ Look = tuple[FrozenTrial, int, float]
 class TrialWriter:
     """Writes the results of unfinished trials.
 
+    As a context, it waits for a storage that is away no longer once the program is to end.
+
     Args:
         study: The study of the trials.
     """
 
     def __init__(self, study: Study) -> None:
         self._storage = study._storage
+        backend = getattr(self._storage, "_backend", None)  # Optuna wraps a database in a cache
+        self._database = backend if isinstance(backend, Database) else None
+
+    def __enter__(self) -> "TrialWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        if kind is not None and self._database:
+            self._database.patience.give_up()
 
     def report(self, looks: Sequence[Look]) -> None:
         """Store objectives of validations that the study does not have yet, into a database in one transaction.
@@ -37,49 +45,19 @@ class TrialWriter:
         Raises:
             StorageInternalError: The storage failed.
         """
-        if not (looks and self._insert("TrialIntermediateValueModel", map(_look, looks))):
-            for trial, number, objective in looks:
-                self._storage.set_trial_intermediate_value(trial._trial_id, number, objective)
+        rows = [(trial._trial_id, number, objective) for trial, number, objective in looks]
+        if rows and not (self._database and self._database.insert_looks(rows)):
+            for row in rows:
+                self._storage.set_trial_intermediate_value(*row)
 
     def attributes(self, values: Sequence[tuple[FrozenTrial, Mapping[str, Any]]]) -> None:
         """Set attributes of several trials, into a database in one transaction."""
-        attributes = [(trial, name, value) for trial, of_trial in values for name, value in of_trial.items()]
-        if not (attributes and self._insert("TrialUserAttributeModel", map(_attribute, attributes))):
-            for trial, name, value in attributes:
-                self._storage.set_trial_user_attr(trial._trial_id, name, value)
+        rows = [(trial._trial_id, name, value) for trial, of_trial in values for name, value in of_trial.items()]
+        if rows and not (self._database and self._database.insert_attributes(rows)):
+            for row in rows:
+                self._storage.set_trial_user_attr(*row)
 
     def end(self, trial: FrozenTrial, state: TrialState, value: float | None = None) -> None:
         """Store the final state and value of a trial."""
         values = None if value is None or math.isnan(value) else [float(value)]
         self._storage.set_trial_state_values(trial._trial_id, state, values)
-
-    def _insert(self, model: str, rows: Iterable[Mapping[str, Any]]) -> bool:
-        """Insert rows in one transaction; False if none was stored: this is no database, or it has one already."""
-        from optuna.storages._rdb import models
-
-        database = getattr(self._storage, "_backend", None)  # Optuna wraps it in a cache
-        if not isinstance(database, RDBStorage):
-            return False
-        try:
-            with database.engine.begin() as connection:
-                connection.execute(insert(getattr(models, model)), list(rows))
-        except IntegrityError:
-            return False
-        except SQLAlchemyError as error:
-            raise StorageInternalError("the results of a batch could not be stored") from error
-        return True
-
-
-def _look(look: Look) -> dict[str, Any]:
-    from optuna.storages._rdb.models import TrialIntermediateValueModel
-
-    trial, number, objective = look
-    value, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(objective)
-    return {
-        "trial_id": trial._trial_id, "step": number, "intermediate_value": value, "intermediate_value_type": kind,
-    }  # fmt: skip
-
-
-def _attribute(it: tuple[FrozenTrial, str, Any]) -> dict[str, Any]:
-    trial, name, value = it
-    return {"trial_id": trial._trial_id, "key": name, "value_json": json.dumps(value)}
