@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: install run test test-all wheel browser lint bench bench-all ui lock clean
+.PHONY: install run test test-all wheel browser lint docs bench bench-all ui lock clean
 
 install: $(INSTALLED)
 
@@ -52,6 +52,11 @@ lint: install
 	ruff format --check .
 	ruff check .
 	mypy
+
+# The manual, in build/docs/index.html. A warning is an error, and so is a name that leads nowhere.
+docs: install
+	python -m sphinx -W -n --keep-going -q -b html docs build/docs
+	@echo 'The manual is in build/docs/index.html'
 
 # The README's table, within the hour. HEADWAY_DATA=FOLDER names the full data (MNIST/raw, FashionMNIST/raw); without it
 # they are made up. `pip install -c requirements.txt -e .[bench]` adds Lightning and Ray Tune to the contenders.

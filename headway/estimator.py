@@ -142,7 +142,7 @@ class MultiTaskEstimator(BaseEstimator):
         frame = pd.DataFrame(found, index=X.index if isinstance(X, pd.DataFrame) else None)
         return frame if self._given_as == "frame" else frame.to_numpy()
 
-    @available_if(_may_have_classes)
+    @available_if(_may_have_classes)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
         """Predict the probability of each class.
 
