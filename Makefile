@@ -61,6 +61,7 @@ docs: install
 # The README's table, within the hour. HEADWAY_DATA=FOLDER names the full data (MNIST/raw, FashionMNIST/raw); without it
 # they are made up. `pip install -c requirements.txt -e .[bench]` adds Lightning and Ray Tune to the contenders.
 bench: install
+	python -m benchmarks.startup
 	python -m benchmarks.one_model
 	python -m benchmarks.study
 	python -m benchmarks.time_to_quality

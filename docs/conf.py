@@ -10,7 +10,7 @@ project = "Headway"
 author = "the authors of Headway"
 version = release = version_of("headway")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "from_code", "other_pages"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "from_code", "other_pages"]
 exclude_patterns = ["_*"]
 source_suffix = {".md": "markdown"}
 
@@ -18,10 +18,13 @@ myst_heading_anchors = 4  # the addresses that GitHub gives headings
 
 default_role = "code"  # docstrings have single backticks
 autodoc_member_order = "bysource"
+# Types that have no page here.
 nitpick_ignore_regex = [
-    ("py:class", r"(collections|headway|numpy|pandas|pathlib|pipeline|plotly|torch)\..*")
-]  # types that have no page here
+    ("py:class", r"(collections|headway|np|numpy|pandas|pathlib|pd|pipeline|plotly|sklearn|torch)\..*"),
+    ("py:class", r"Figure|OpenModel|Path"),
+]
 
 html_theme = "furo"
 html_title = "Headway"
+html_show_copyright = False
 html_copy_source = html_show_sourcelink = False

@@ -1,8 +1,22 @@
 """Headway from Python: the same steps, keys and runs as the command `headway`.
 
+    >>> import tempfile
     >>> import headway
-    >>> headway.Experiment.load("digits").name
-    'digits'
+    >>> from sklearn.datasets import load_iris
+    >>> frame = load_iris(as_frame=True).frame.rename(columns={"petal width (cm)": "width", "target": "species"})
+    >>> folder = tempfile.TemporaryDirectory()  # the project; by default that of the working directory
+    >>> targets = {"width": "regression", "species": "multiclass"}
+    >>> irises = headway.Experiment(frame, targets, name="irises", project=folder.name)
+    >>> quick = irises.set({"training.updates": 100, "training.seeds": 2, "tuning": None, "data.test": 0.2})
+    >>> result = quick.run(quiet=True)
+    >>> result.decision in ("helps", "hurts", "mixed", "no_difference", "unknown", "no_claim")
+    True
+    >>> sorted(result.metrics["task"].unique())
+    ['species', 'width']
+    >>> model = result.open_model()  # or headway.Model.load("models:/irises@champion")
+    >>> model.predict(frame.head(2)).shape  # [B, columns of the answers]
+    (2, 6)
+    >>> folder.cleanup()
 
 What is offered here is imported when it is first used: `import headway` imports no library.
 """

@@ -71,7 +71,8 @@ class MultiTaskEstimator(BaseEstimator):
         n_features_in_: F.
         feature_names_in_: The names of a frame's columns.
         targets_: The kind of each target by its name.
-        classes_: Classes [C] of the one target; of several, by the name of each that has classes.
+        classes_: Classes [C] of the one target; of several a list of these, or in a frame's case by name, without
+            targets that have none.
         experiment_: What was trained: its other commands, such as `experiment_.compare()`, go on with it.
         result_: What `evaluate` found, with the metrics on the test rows.
     """
@@ -109,13 +110,14 @@ class MultiTaskEstimator(BaseEstimator):
         check_consistent_length(inputs, targets)
         if len(inputs) < 2:
             raise ValueError("n_samples=1: a network needs more than one row to learn from")
-        self._given_as = "frame" if isinstance(y, pd.DataFrame) else "rows" if np.ndim(y) == 2 else "one"
+        self._given_as = "frame" if isinstance(y, pd.DataFrame) else "rows" if np.asarray(y).ndim == 2 else "one"
         self.targets_ = self._kinds(targets)
         self._classes = {name: _different(targets[name]) for name, kind in self.targets_.items() if kind in _CLASSES}
         if single := [name for name, classes in self._classes.items() if len(classes) < 2]:
             raise ValueError(f"{single[0]} has one class: there is nothing to predict")
+        self.__dict__.pop("classes_", None)  # of an earlier fit
         if self._classes:
-            self.classes_ = self._one_or_all(self._classes)
+            self.classes_ = self._as_given(self._classes)
         self.experiment_ = self._experiment(inputs, targets)
         self.result_ = self.experiment_.evaluate(quiet=not self.verbose)
         self._model = self.result_.open_model()
@@ -138,11 +140,11 @@ class MultiTaskEstimator(BaseEstimator):
             for name, task in self._tasks.items()
         }
         if self._given_as == "one":
-            return self._one_or_all(found)
+            return self._as_given(found)
         frame = pd.DataFrame(found, index=X.index if isinstance(X, pd.DataFrame) else None)
         return frame if self._given_as == "frame" else frame.to_numpy()
 
-    @available_if(_may_have_classes)  # type: ignore[untyped-decorator]
+    @available_if(_may_have_classes)  # type: ignore[untyped-decorator]  # scikit-learn has no types
     def predict_proba(self, X: Any) -> Any:
         """Predict the probability of each class.
 
@@ -150,14 +152,15 @@ class MultiTaskEstimator(BaseEstimator):
             X: Inputs [B, F] as of `fit`.
 
         Returns:
-            [B, C] of the one target, in the order of `classes_`; of several, by the name of each that has classes.
+            [B, C] in the order of `classes_` of the one target; a list of these, or in a frame's case by name, of
+            several, without those that have no classes.
         """
         answers = self._answers(X)
         found = {}
         for name, classes in self._classes.items():
             columns = [f"{self._tasks[name]}/probability/{place}" for place in range(len(classes))]
             found[name] = answers.reindex(columns=columns, fill_value=0.0).to_numpy(np.float64)
-        return self._one_or_all(found)
+        return self._as_given(found)
 
     def score(self, X: Any, y: Any) -> float:
         """The mean over targets of accuracy, or R2 of an amount, over the rows whose target is known.
@@ -170,8 +173,9 @@ class MultiTaskEstimator(BaseEstimator):
         scores = []
         for place, kind in enumerate(self.targets_.values()):
             known = truth.iloc[:, place].notna()
-            pair = (frame.iloc[:, place][known].to_numpy() for frame in (truth, predicted))
-            scores.append((r2_score if kind == "regression" else accuracy_score)(*pair))
+            pair = [frame.iloc[:, place][known].to_numpy() for frame in (truth, predicted)]
+            amounts = kind == "regression"
+            scores.append(r2_score(*(it.astype(np.float64) for it in pair)) if amounts else accuracy_score(*pair))
         return float(np.mean(scores))
 
     def __sklearn_tags__(self) -> Tags:
@@ -202,8 +206,11 @@ class MultiTaskEstimator(BaseEstimator):
         """What the experiment calls each target."""
         return {name: f"{_TARGET}{place}" for place, name in enumerate(self.targets_)}
 
-    def _one_or_all(self, found: Mapping[str, Any]) -> Any:
-        return next(iter(found.values())) if self._given_as == "one" else found
+    def _as_given(self, found: dict[str, Any]) -> Any:
+        """What is known by target, as `fit` was given targets: of the one, by name of a frame, else in their order."""
+        if self._given_as == "frame":
+            return found
+        return next(iter(found.values())) if self._given_as == "one" else list(found.values())
 
     def _inputs(self, X: Any, reset: bool) -> pd.DataFrame:
         """The inputs, with names that are no target's."""
@@ -263,7 +270,7 @@ class MultiTaskEstimator(BaseEstimator):
     def _encoded(self, name: str, values: pd.Series) -> pd.Series:
         """Amounts as they are, classes by their number; missing ones stay so."""
         if name not in self._classes:
-            return values.astype(np.float64)
+            return pd.to_numeric(values).astype(np.float64)
         return pd.Series(pd.Categorical(values, self._classes[name]).codes).astype("Int64").replace(-1, pd.NA)
 
 
@@ -295,8 +302,10 @@ def _kind(values: pd.Series, given: str | None) -> str:
         if told not in _CLASSES:
             raise ValueError(f"Unknown label type: {told} of {values.name}; targets={{...}} gives its kind")
         return "binary" if told == "binary" else "multiclass"
-    if not _is_amount(values):
-        raise ValueError(f"{values.name} holds {values.dtype} and no numbers: it is no target of a regression")
+    try:
+        pd.to_numeric(known)
+    except (ValueError, TypeError):
+        raise ValueError(f"Unknown label type: {values.name} holds no numbers, so it is none of a regression") from None
     return given
 
 

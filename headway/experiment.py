@@ -22,21 +22,20 @@ if TYPE_CHECKING:
 class Experiment:
     """An experiment of a project, and settings over those of its file. It does not change: `set` makes another.
 
-    From a table and what to predict, it writes the table and a draft into the project, as `headway init` does::
+    From a table and what to predict, it writes the table and a draft into the project, as `headway init` does; from
+    keyword arguments alone, each a part of the file, it writes these. `headway run NAME` in a shell does the same then,
+    and answers from the same runs.
 
-        houses = headway.Experiment(frame, {"price": "regression", "sold": "binary"}, name="houses")
-        result = houses.set({"training.seeds": 3}).run()
-
-    From keyword arguments alone, each a part of the file, it writes these::
-
-        headway.Experiment(
-            name="small",
-            tasks={"digit": {"kind": "multiclass", "source": "digits"}},
-            training={"epochs": 2, "seeds": 2},
-            tuning=None,
-        )
-
-    `headway run houses` in a shell does the same then, and answers from the same runs.
+    >>> import tempfile
+    >>> import headway
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> tasks = {"digit": {"kind": "multiclass", "source": "digits"}, "parity": {"kind": "binary", "source": "digits"}}
+    >>> small = headway.Experiment(name="small", project=folder.name, tasks=tasks, training={"epochs": 2})
+    >>> small.set({"training.seeds": 3}).configuration["training"]["seeds"]
+    3
+    >>> list(headway.Experiment.load("small", project=folder.name).configuration["tasks"])
+    ['digit', 'parity']
+    >>> folder.cleanup()
 
     Args:
         table: A frame, a row an example; or the path of a file or folder as `headway init` takes it.

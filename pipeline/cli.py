@@ -1,5 +1,6 @@
 """The command line: commands, options and help. Nothing heavy is imported until a step runs."""
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -10,66 +11,140 @@ import click
 
 from pipeline import garbage_collection
 from pipeline.commands.exit_codes import guarded
-from pipeline.commands.options import as_request, experiment_options, output_options
+from pipeline.commands.help import COMPLETE, Group
+from pipeline.commands.options import as_request, experiment_options, offered, output_options
 from pipeline.steps.graph import STEPS, WHOLE
 from pipeline.studies import STUDIES
 
 _RESUME = click.option("--resume", is_flag=True, help="Resume interrupted steps, each in its own run.")
 _FORCE = click.option(
-    "--force", multiple=True, metavar="STEP", help="Run STEP and what depends on it, whatever is cached."
+    "--force",
+    multiple=True,
+    metavar="STEP",
+    help="Run STEP and what depends on it, whatever is cached.",
+    shell_complete=offered("steps"),
 )
+_PROMOTE = click.option("--promote", is_flag=True, help="Make the new model champion without comparing.")
+_TRIALS = click.option("--trials", default="", metavar="N", help="Short for --set tuning.trials=N.")
+_BUDGET = click.option("--budget", default="", metavar="TIME", help="Plan the trials to fit, for example into 10m.")
 _STORAGE = click.option(
-    "--storage", default="", help="Short for --set tuning.storage=URL; a password is better kept in HEADWAY_STORAGE."
+    "--storage",
+    default="",
+    metavar="URL",
+    help="Short for --set tuning.storage=URL; a password is better kept in HEADWAY_STORAGE.",
 )
 _CHECKPOINTS = click.option(
     "--checkpoints",
     metavar="URL|FOLDER",
     help="Where checkpoints are kept, to resume on another machine; any store that fsspec knows.",
 )
-_JOB = (
-    _RESUME,
-    _FORCE,
-    click.option("--promote", is_flag=True, help="Make the new model champion without comparing."),
-    click.option("--trials", default="", help="Short for --set tuning.trials=N."),
-    _STORAGE,
-    _CHECKPOINTS,
-    click.option("--budget", default="", metavar="TIME", help="Plan the trials to fit, for example into 10m."),
-    output_options,
-)
+_STEPS = (_RESUME, _FORCE)
+_TRAINING = (*_STEPS, _CHECKPOINTS)
+_STUDY = (_TRIALS, _BUDGET, _STORAGE)
+_JOB = (*_STUDY, _PROMOTE, *_TRAINING)
 _OPTIONS = {
+    "prepare": _STEPS,
+    "train": _TRAINING,
     "tune": (
-        *_JOB,
+        *_STUDY,
         click.option("--arm", metavar="NAME", help="Whose study; by default the shared network's."),
+        *_TRAINING,
     ),
+    "explain": (_TRIALS, _STORAGE, *_TRAINING),
     "compare": (
-        click.option("--methods", default="", metavar="all|NAME,...", help="Of `headway show --balancers`."),
-        click.option("--seeds", "compared_seeds", default="", help="Replicates of each arm; by default the study's."),
-        click.option("--trials", "compared_trials", default="", help="Of each arm; by default the study's."),
-        _RESUME,
-        _FORCE,
+        click.option(
+            "--methods",
+            default="",
+            metavar="all|NAME,...",
+            help="Of `headway show --balancers`.",
+            shell_complete=offered("methods"),
+        ),
+        click.option(
+            "--seeds",
+            "compared_seeds",
+            default="",
+            metavar="N",
+            help="Replicates of each arm; by default the study's.",
+        ),
+        click.option(
+            "--trials", "compared_trials", default="", metavar="N", help="Of each arm; by default the study's."
+        ),
         _STORAGE,
-        _CHECKPOINTS,
-        output_options,
+        *_TRAINING,
     ),
     "affinity": (
         click.option(
-            "--networks", default="", help="Into how many networks the tasks may be grouped, at most; 2 by default."
+            "--networks",
+            default="",
+            metavar="N",
+            help="Into how many networks the tasks may be grouped, at most; 2 by default.",
         ),
-        _RESUME,
-        _FORCE,
-        _CHECKPOINTS,
-        output_options,
+        *_TRAINING,
     ),
 }
-"""Options of commands that differ from the job's."""
+"""Options of commands that differ from the whole job's."""
+_SUMMARIES = {WHOLE: "Do the whole job: prepare, train, tune, select, evaluate and report.", **STEPS, **STUDIES}
+_SHORT = {
+    "affinity": "Find which tasks should share a network.",
+    "compare": "Compare ways to choose the task weights.",
+    "explain": "Show what the network looks at for each task.",
+    "evaluate": "Open the test split once, for all candidates.",
+    "run": "Do the whole job, from the data to the report.",
+}
+"""What the list of commands says, where that is less than the command's own help."""
+_EXAMPLES = {
+    "run": (
+        "headway run digits",
+        "headway run digits --budget 10m  # as many trials as fit into ten minutes",
+        "headway run digits --trials 12 --set training.seeds=3 --resume",
+    ),
+    "prepare": (
+        "headway prepare digits",
+        "headway prepare digits --set data.validation=0.2",
+        "headway show digits --data  # what was prepared",
+    ),
+    "train": ("headway train digits", "headway train digits --set training.seeds=5 --training.updates 2000"),
+    "tune": (
+        "headway tune digits --trials 15",
+        "headway tune digits --budget 30m --storage sqlite:///studies.db",
+        "headway study show digits  # from another terminal, while it runs",
+    ),
+    "evaluate": ("headway evaluate digits", "headway evaluate digits --promote"),
+    "report": ("headway report digits", "headway report digits --force report  # write it once more"),
+    "explain": ("headway explain digits", "headway open digits  # the newest report"),
+    "compare": (
+        "headway compare digits --methods famo,upgrad",
+        "headway compare digits --methods all --trials 9 --seeds 3",
+    ),
+    "affinity": ("headway affinity census", "headway affinity census --networks 3"),
+}
+_SECTIONS = {
+    "Start": ("new", "init", "list", "show"),
+    "Run": ("run", "prepare", "train", "tune", "evaluate", "report"),
+    "Understand": ("open", "compare", "affinity", "explain", "why", "diff"),
+    "Use a model": ("predict", "serve", "export"),
+    "Look after": ("runs", "study", "dashboard", "rerun", "doctor", "completion"),
+}
+"""The commands, by what one wants."""
+_DOTTED = {"ignore_unknown_options": True}
+"""Lets a command take `--dotted.key VALUE`."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    sections=_SECTIONS,
+    examples=(
+        "headway new mine             # a project with an experiment and its data",
+        "headway run digits           # the whole job of an experiment that ships",
+        "headway run --help           # each command shows examples and its options",
+    ),
+)
 @click.version_option(package_name="headway")
 def cli() -> None:
-    """Headway: multi-task learning, tracked from data to report.
+    """Multi-task learning, tracked from data to report.
 
-    EXPERIMENT is a path, or the name of a file in experiments/.
+    EXPERIMENT is a name that `headway list` shows, or the path of a YAML file.
     """
 
 
@@ -81,18 +156,25 @@ def _add(name: str, summary: str) -> None:
 
         execute(name, as_request(options))
 
+    command = output_options(command)
     for option in reversed(_OPTIONS.get(name, _JOB)):
         command = option(command)
-    cli.command(name, help=summary, context_settings={"ignore_unknown_options": True})(experiment_options(command))
+    cli.command(name, help=summary, short_help=_SHORT.get(name), examples=_EXAMPLES[name], context_settings=_DOTTED)(
+        experiment_options(command)
+    )
 
 
-_add(WHOLE, "Do the whole job: prepare, train, tune, select, evaluate and report.")
-for _name, _summary in {**STEPS, **STUDIES}.items():
+for _name, _summary in _SUMMARIES.items():
     if _summary:
         _add(_name, _summary)
 
 
-@cli.command("dashboard", context_settings={"ignore_unknown_options": True})
+@cli.command(
+    "dashboard",
+    short_help="Serve Optuna's dashboard on the studies.",
+    examples=("headway dashboard", "headway dashboard digits --port 0  # at any port that is free"),
+    context_settings=_DOTTED,
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; there is no password.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 for any free one.")
 @partial(experiment_options, required=False)
@@ -106,7 +188,10 @@ def dashboard_command(host: str, port: int, **options: Any) -> None:
     dashboard(as_request(options) if options["experiment"] else None, host, port, options["json"])
 
 
-@cli.command()
+@cli.command(
+    short_help="Make a project, with an experiment to begin with.",
+    examples=("headway new mine",),
+)
 @click.argument("folder", type=click.Path(path_type=Path))
 @output_options
 def new(folder: Path, **options: Any) -> None:
@@ -116,21 +201,37 @@ def new(folder: Path, **options: Any) -> None:
     make(folder, options["json"])
 
 
-@cli.group("study")
+@cli.group(
+    "study",
+    short_help="Look at studies, also while they run, or end them.",
+    examples=(
+        "headway study show digits --by best --limit 5",
+        "headway study export digits trials.csv",
+        "headway study stop digits",
+    ),
+)
 def study_group() -> None:
     """Look at the studies of EXPERIMENT while they run or later, or end them; all it takes is their storage."""
 
 
 def _study_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add EXPERIMENT, `--arm` and `--storage` to a command."""
-    command = click.argument("experiment")(command)
+    command = click.argument("experiment", shell_complete=offered("experiments"))(command)
     command = click.option(
         "--arm", metavar="NAME", help="Whose study; by default the shared network's, and to stop all."
     )(command)
     return click.option("--storage", metavar="URL", help="Where it is; by default the experiment's own.")(command)
 
 
-@study_group.command("show")
+@study_group.command(
+    "show",
+    short_help="Show its trials: state, value, and what was tried.",
+    examples=(
+        "headway study show digits",
+        "headway study show digits --by best --limit 5",
+        "headway study show digits --arm mnist --storage sqlite:///studies.db",
+    ),
+)
 @click.option(
     "--by",
     type=click.Choice(["newest", "best"]),
@@ -148,7 +249,7 @@ def study_show(experiment: str, arm: str | None, storage: str | None, by: str, l
     show_study(experiment, arm, storage, by == "best", limit, options["json"])
 
 
-@study_group.command("best")
+@study_group.command("best", examples=("headway study best digits",))
 @_study_options
 @output_options
 def study_best(experiment: str, arm: str | None, storage: str | None, **options: Any) -> None:
@@ -158,7 +259,9 @@ def study_best(experiment: str, arm: str | None, storage: str | None, **options:
     best(experiment, arm, storage, options["json"])
 
 
-@study_group.command("export")
+@study_group.command(
+    "export", examples=("headway study export digits trials.parquet", "headway study export digits trials.csv")
+)
 @_study_options
 @click.argument("file", type=click.Path(path_type=Path))
 @output_options
@@ -169,7 +272,11 @@ def study_export(file: Path, experiment: str, arm: str | None, storage: str | No
     write(experiment, file, arm, storage, options["quiet"], options["json"])
 
 
-@study_group.command("stop")
+@study_group.command(
+    "stop",
+    short_help="End the studies of an experiment, wherever they run.",
+    examples=("headway study stop digits", "headway tune digits --resume  # goes on with it"),
+)
 @_study_options
 @output_options
 def study_stop(experiment: str, arm: str | None, storage: str | None, **options: Any) -> None:
@@ -179,7 +286,7 @@ def study_stop(experiment: str, arm: str | None, storage: str | None, **options:
     stop(experiment, arm, storage, options["json"])
 
 
-@cli.command("list")
+@cli.command("list", examples=("headway list", "headway list --json"))
 @output_options
 def list_command(**options: Any) -> None:
     """List the experiments: your own, and those that ship."""
@@ -188,7 +295,15 @@ def list_command(**options: Any) -> None:
     show_list(options["json"])
 
 
-@cli.command(context_settings={"ignore_unknown_options": True})
+@cli.command(
+    short_help="Show an experiment's settings, or its data.",
+    examples=(
+        "headway show digits",
+        "headway show digits --data",
+        "headway show --balancers  # the methods that choose task weights",
+    ),
+    context_settings=_DOTTED,
+)
 @click.option("--data", is_flag=True, help="The prepared data instead: rows, classes, what is missing, examples.")
 @click.option("--balancers", is_flag=True, help="The methods that choose task weights instead; without EXPERIMENT.")
 @partial(experiment_options, required=False)
@@ -205,9 +320,42 @@ def show(data: bool, balancers: bool, **options: Any) -> None:
     (show_data if data else show_experiment)(as_request(options))
 
 
-@cli.command("open")
+@cli.command(
+    short_help="Check this machine and project for what is missing.",
+    examples=("headway doctor", "headway doctor --json"),
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def doctor(as_json: bool, debug: bool) -> None:
+    """Check Python, packages, cores, memory, disk, folders, stores and the GPU; exit code 1 if something would fail."""
+    from pipeline.commands.doctor import doctor as check
+
+    check(as_json)
+
+
+@cli.command(
+    short_help="Print what makes a shell complete commands by Tab.",
+    examples=(
+        'eval "$(headway completion bash)"  # in ~/.bashrc',
+        'eval "$(headway completion zsh)"  # in ~/.zshrc, after compinit',
+        "headway completion fish > ~/.config/fish/completions/headway.fish",
+    ),
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a script for SHELL, by which Tab completes commands, options, experiments, runs, models and settings."""
+    from pipeline.commands.completion import script
+
+    click.echo(script(shell, cli), nl=False)
+
+
+@cli.command(
+    "open",
+    short_help="Open the newest report in the browser.",
+    examples=("headway open digits", "headway open 3f9a21c0 --print  # the path of that run's report"),
+)
 @click.option("--print", "only_print", is_flag=True, help="Print its path only.")
-@click.argument("what", required=False, metavar="[EXPERIMENT|RUN]")
+@click.argument("what", required=False, metavar="[EXPERIMENT|RUN]", shell_complete=offered("reports"))
 @output_options
 def open_command(what: str | None, only_print: bool, **options: Any) -> None:
     """Open the newest report of EXPERIMENT or RUN in the browser."""
@@ -216,8 +364,12 @@ def open_command(what: str | None, only_print: bool, **options: Any) -> None:
     open_report(what, only_print or options["quiet"], options["json"])
 
 
-@cli.command(context_settings={"ignore_unknown_options": True})
-@click.argument("step")
+@cli.command(
+    short_help="Say why a step would run again.",
+    examples=("headway why train digits", "headway why tune digits --set tuning.trials=25"),
+    context_settings=_DOTTED,
+)
+@click.argument("step", shell_complete=offered("steps"))
 @experiment_options
 @output_options
 def why(step: str, **options: Any) -> None:
@@ -227,25 +379,32 @@ def why(step: str, **options: Any) -> None:
     explain(step, as_request(options))
 
 
-@cli.command()
-@click.argument("experiment", required=False)
+@cli.command(
+    short_help="List runs: the best, the failed, the unfinished, ...",
+    examples=("headway runs", "headway runs digits --question best"),
+)
+@click.argument("experiment", required=False, shell_complete=offered("experiments"))
 @click.option(
     "--question",
     default="pipelines",
     metavar="NAME",
     help="pipelines, best, decisions, unfinished, failed or trials.",
+    shell_complete=offered("questions"),
 )
 @output_options
 def runs(experiment: str | None, question: str, **options: Any) -> None:
-    """Answer a usual question on runs: pipelines, best, decisions, unfinished, failed, trials."""
+    """Answer a usual question on runs, such as which failed, and show how MLflow is asked the same."""
     from pipeline.commands.runs import runs as ask
 
     ask(experiment, question, options["json"])
 
 
-@cli.command()
-@click.argument("first")
-@click.argument("second")
+@cli.command(
+    short_help="Compare two runs: settings, data, code and metrics.",
+    examples=("headway diff 3f9a21c0 81bb04de  # beginnings of their IDs: headway runs",),
+)
+@click.argument("first", metavar="RUN", shell_complete=offered("runs"))
+@click.argument("second", metavar="RUN", shell_complete=offered("runs"))
 @output_options
 def diff(first: str, second: str, **options: Any) -> None:
     """Compare two runs: configuration, data, code and metrics, paired by seed."""
@@ -254,8 +413,11 @@ def diff(first: str, second: str, **options: Any) -> None:
     compare(first, second, options["json"])
 
 
-@cli.command()
-@click.argument("run")
+@cli.command(
+    short_help="Rebuild a run, and compare it bit by bit.",
+    examples=("headway rerun 3f9a21c0  # the beginning of its ID: headway runs",),
+)
+@click.argument("run", shell_complete=offered("runs"))
 @output_options
 def rerun(run: str, **options: Any) -> None:
     """Rebuild a run or a trial from its tags and compare: bitwise equal, or the first validation that differs."""
@@ -264,7 +426,14 @@ def rerun(run: str, **options: Any) -> None:
     rebuild(run, options["quiet"], options["json"])
 
 
-@cli.command()
+@cli.command(
+    short_help="Draft an experiment from a table, images or texts.",
+    examples=(
+        "headway init houses.csv --targets price,sold:binary",
+        "headway init photos/ --labels labels.csv --name photos",
+        "headway init reviews.jsonl --text --targets stars",
+    ),
+)
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
     "--targets",
@@ -285,8 +454,21 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, *
     draft(data, labels, targets, text, name, options["json"])
 
 
-@cli.command(context_settings={"ignore_unknown_options": True})
-@click.option("--model", default="", metavar="URI", help="For example models:/mnist_fashion@champion.")
+@cli.command(
+    short_help="Score a table or images with a registered model.",
+    examples=(
+        "headway predict --model models:/digits@champion --input new.csv --output y.csv",
+        "headway predict digits --out-of-fold --output scored.parquet",
+    ),
+    context_settings=_DOTTED,
+)
+@click.option(
+    "--model",
+    default="",
+    metavar="URI",
+    help="For example models:/mnist_fashion@champion.",
+    shell_complete=offered("models"),
+)
 @click.option(
     "--input", "source", type=click.Path(path_type=Path), help="CSV, TSV, JSON lines, Parquet, or image folder."
 )
@@ -342,8 +524,11 @@ def predict(
     score(model, source, output, preference, spreadsheet, keep, options["quiet"], options["json"])
 
 
-@cli.command()
-@click.argument("model", metavar="MODEL")
+@cli.command(
+    short_help="Answer requests over HTTP with a registered model.",
+    examples=("headway serve models:/digits@champion", "headway serve models:/digits/3 --port 0"),
+)
+@click.argument("model", shell_complete=offered("models"))
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option(
     "--port", default=5001, show_default=True, type=click.IntRange(0, 65535), help="0 takes one that is free."
@@ -356,8 +541,14 @@ def serve(model: str, host: str, port: int, **options: Any) -> None:
     answer(model, host, port, options["quiet"])
 
 
-@cli.command()
-@click.argument("model")
+@cli.command(
+    short_help="Write a model for programs without Headway.",
+    examples=(
+        "headway export models:/digits@champion --onnx digits.onnx",
+        "headway export models:/digits@champion --docker served/",
+    ),
+)
+@click.argument("model", shell_complete=offered("models"))
 @click.option("--onnx", type=click.Path(path_type=Path), metavar="FILE", help="An .onnx file to write.")
 @click.option("--pt2", type=click.Path(path_type=Path), metavar="FILE", help="A .pt2 file of torch.export to write.")
 @click.option(
@@ -376,6 +567,10 @@ def export(model: str, onnx: Path | None, pt2: Path | None, docker: Path | None,
 def main() -> None:
     """Run the command line; an error is one line on stderr and an exit code."""
     garbage_collection.rare()
+    if COMPLETE in os.environ:
+        from pipeline.commands.completion import prepare
+
+        prepare()
     try:
         guarded(cli)
     finally:

@@ -48,7 +48,7 @@ if __name__ == "__main__":
 
     os.environ["PYTHONPROFILEIMPORTTIME"] = "1"  # the worker says on stderr what it imports
     worker = WorkerProcess(0.0)
-    worker.call("states")
+    worker.call("states", [])
     assert worker.result() == []
     worker.close()
 """
@@ -90,7 +90,13 @@ def again(place: Path, steps: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def test_help_imports_no_library_but_the_command_lines_own(tmp_path: Path) -> None:
-    assert imported_by([["--help"], ["run", "--help"], ["--version"]], tmp_path) == [set()] * 3
+    assert imported_by([[], ["--help"], ["run", "--help"], ["--version"]], tmp_path) == [set()] * 4
+
+
+def test_looking_after_imports_neither_torch_nor_what_tracks(place: Path) -> None:
+    found = imported_by([["completion", "bash"], ["doctor"]], place)
+    assert found[0] == set()
+    assert found[1] <= {"numpy", "pydantic", "yaml"}
 
 
 def test_experiments_are_listed_by_what_reads_them(place: Path) -> None:

@@ -8,6 +8,7 @@ import re
 from commands_part import commands
 from settings_part import balancers, settings
 from sphinx.application import Sphinx
+from sphinx.ext.napoleon import Config, GoogleDocstring
 
 _PARTS = {"settings": settings, "balancers": balancers, "commands": commands}
 _MARK = re.compile(r"^<!-- from code: (\w+) -->$", re.MULTILINE)
@@ -30,16 +31,21 @@ def _without_outside(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = _LINK.sub(text, source[0])
 
 
-def _escape(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Make docstrings, which are written as Markdown, valid: an asterisk outside of code is one."""
+def _read_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Read the sections of a docstring, in which an asterisk outside of code is one, as in Markdown.
+
+    Napoleon itself would take the first words of a property, up to a colon, for its type.
+    """
     for at, line in enumerate(lines):
         parts = line.split("`")
         lines[at] = "`".join(it if odd % 2 else it.replace("*", r"\*") for odd, it in enumerate(parts))
+    read_as = "method" if what in ("attribute", "property") else what
+    lines[:] = GoogleDocstring(lines, Config(napoleon_use_rtype=False), app, read_as, name, obj, options).lines()
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect it to the build."""
     app.connect("source-read", _write_parts)
     app.connect("source-read", _without_outside)
-    app.connect("autodoc-process-docstring", _escape, priority=0)  # before the sections are read
+    app.connect("autodoc-process-docstring", _read_docstring)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

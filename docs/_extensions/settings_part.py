@@ -16,7 +16,7 @@ from pipeline.config.balancing import Balancing
 from pipeline.config.base import Settings
 from pipeline.config.parts import Part
 
-_HEADER = "| setting | value | default | |\n| --- | --- | --- | --- |"
+_HEADER = "| setting | value | default | is |\n| --- | --- | --- | --- |"
 _PLAIN = {
     bool: "true or false", int: "whole number", float: "number", str: "text", Any: "any", type(None): "null",
     dict: "mapping",

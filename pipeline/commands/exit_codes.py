@@ -7,7 +7,7 @@ from types import TracebackType
 
 import click
 
-from pipeline.commands.torchrun import launch
+from pipeline.commands.torchrun import is_first
 from pipeline.errors import Failure, UserError
 from pipeline.printable import printable
 from pipeline.urls import scrubbed
@@ -38,7 +38,7 @@ def guarded(command: click.Command) -> None:
     except (UserError, click.ClickException) as error:
         if debug:
             raise
-        if (launched := launch()) and launched.rank:
+        if not is_first():
             return  # the first of several processes says the same; one that fails before it would end it
         _end(error.format_message() if isinstance(error, click.ClickException) else str(error), USER_ERROR)
     except Failure as error:

@@ -1,10 +1,12 @@
 """Options that commands share, and the request that they make."""
 
+import difflib
 import json
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +14,9 @@ from pipeline.errors import UserError
 from pipeline.steps.graph import STEPS
 from pipeline.studies import STUDIES
 from pipeline.urls import redacted, remember
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _SHORT = {
     "trials": "tuning.trials",
@@ -35,10 +40,10 @@ class Request:
         force: Steps to run even if they are cached.
         promote: Whether to make the new model champion unconditionally.
         budget_s: Time in seconds to plan the trials for; None takes the experiment's number of trials.
-        checkpoints: Where checkpoints are kept, a folder or URL; empty for the project folder.
         arm: The arm whose study `tune` runs; by default the shared network's.
         quiet: Whether to print warnings only.
         as_json: Whether to print the result as JSON, and nothing else.
+        checkpoints: Where checkpoints are kept, a folder or URL; empty for the project folder.
     """
 
     experiment: str
@@ -47,10 +52,10 @@ class Request:
     force: frozenset[str] = frozenset()
     promote: bool = False
     budget_s: float | None = None
-    checkpoints: str = ""
     arm: str = ""
     quiet: bool = False
     as_json: bool = False
+    checkpoints: str = ""
 
     def as_command(self, name: str) -> str:
         """The command line of this request, as it may be shown: without secrets."""
@@ -63,13 +68,69 @@ class Request:
         return shlex.join(["headway", name, self.experiment, *words])
 
 
+def offered(name: str) -> "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]":
+    """What a shell is offered for a parameter: a function of `pipeline.commands.completion`, imported when it asks."""
+
+    def offer(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        return getattr(import_module("pipeline.commands.completion"), name)(ctx, parameter, incomplete)
+
+    return offer
+
+
 def experiment_options(command: Callable[..., None], required: bool = True) -> Callable[..., None]:
     """Add EXPERIMENT, `--set key=value` and `--dotted.key value` to a command."""
-    command = click.argument("extra", nargs=-1, type=click.UNPROCESSED, metavar="[--dotted.key VALUE]...")(command)
-    command = click.argument("experiment", required=required)(command)
-    return click.option(
-        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a value; also --dotted.key VALUE."
+    command = click.argument(
+        "extra",
+        nargs=-1,
+        type=click.UNPROCESSED,
+        metavar="[--dotted.key VALUE]...",
+        callback=_check_options,
+        shell_complete=offered("dotted"),
     )(command)
+    command = click.argument("experiment", required=required, shell_complete=offered("experiments"))(command)
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set a value; also --dotted.key VALUE.",
+        shell_complete=offered("assignments"),
+    )(command)
+
+
+def _check_options(ctx: click.Context, _: click.Parameter, extra: tuple[str, ...]) -> tuple[str, ...]:
+    """Take an option without a dot for a mistake, unless the experiment has such a setting.
+
+    Raises:
+        click.UsageError: There is none; the message says what may be meant.
+    """
+    for word in () if ctx.resilient_parsing else _options_in(extra):
+        name = word.removeprefix("--")
+        if "." in name:
+            continue
+        from pipeline.commands.settings import settings
+
+        keys = [*settings()]
+        groups = {key.partition(".")[0] for key in keys}
+        if name in groups:
+            continue
+        options = [it.removeprefix("--") for parameter in ctx.command.params for it in parameter.opts]
+        inner = [key for key in keys if key.endswith(f".{name}")]
+        guess = inner or difflib.get_close_matches(name, [*options, *groups], n=1)
+        hint = f"did you mean '--{guess[0]}'?" if guess else f"{ctx.command_path} --help lists them"
+        raise click.UsageError(f"no option '{word}' ({hint})")
+    return extra
+
+
+def _options_in(extra: tuple[str, ...]) -> Iterator[str]:
+    """The options among words as `_dotted` reads them."""
+    words = iter(extra)
+    for word in words:
+        option, equals, _ = word.partition("=")
+        if option.startswith("--"):
+            yield option
+            if not equals:
+                next(words, None)
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -100,10 +161,10 @@ def as_request(options: dict[str, Any]) -> Request:
         force,
         options.get("promote", False),
         _budget(options.get("budget", ""), values),
-        _checkpoints(options.get("checkpoints")),
         options.get("arm") or "",
         options["quiet"],
         options["json"],
+        _checkpoints(options.get("checkpoints")),
     )
 
 

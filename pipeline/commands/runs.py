@@ -1,5 +1,6 @@
 """`headway runs [EXPERIMENT] --question NAME`: the usual questions on runs, and how MLflow is asked the same."""
 
+import difflib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -74,7 +75,9 @@ def _of_experiment(tracker: Any, name: str, project: Path) -> str:
     called = load(name, {}, project).name if is_file else name
     where = f"tags.`{tags.EXPERIMENT}` = '{called}'"
     if "'" in called or not (is_file or next(tracker.runs(where), None)):
-        raise UserError(f"experiment '{name}': no such file in experiments/, and no run; headway list names them")
+        guess = difflib.get_close_matches(name, experiment_files(project), n=1)
+        hint = f"did you mean '{guess[0]}'?" if guess else "headway list names them"
+        raise UserError(f"experiment '{name}': no such file in experiments/, and no run ({hint})")
     return where
 
 

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.exit_codes import FAILURE
@@ -21,12 +21,17 @@ def leading(launched: Launch | None, context: Context) -> Iterator[None]:
     if launched is None:
         yield
         return
-    context.ranks, well = _joined(launched, context.console.line), False
+    from pipeline.training.following import end
+    from pipeline.training.together import leave
+
+    context.ranks = ranks = _joined(launched, context.console.line)
     try:
         yield
-        well = True
-    finally:
-        _end(context.ranks, well)
+    except BaseException:
+        ranks.give_up()
+        raise
+    end(ranks)
+    leave()
 
 
 def train_along(launched: Launch, name: str) -> None:
@@ -36,27 +41,22 @@ def train_along(launched: Launch, name: str) -> None:
     interrupted = []
     signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))  # the first process ends, then this
     from pipeline.training.following import follow
+    from pipeline.training.together import leave
 
+    ranks = None
     try:
-        well = follow(_joined(launched, lambda line: None))
+        ranks = _joined(launched, lambda line: None)
+        follow(ranks)
+        leave()
     except (UserError, Failure) as error:
-        if not interrupted:
-            raise Failure(f"rank {launched.rank}: {error}") from error
-        well = False
-    sys.exit(0 if well else 128 + interrupted[0] if interrupted else FAILURE)
+        if interrupted:
+            sys.exit(128 + interrupted[0])
+        if ranks and ranks.given_up:
+            sys.exit(FAILURE)
+        raise Failure(f"rank {launched.rank}: {error}") from error
 
 
 def _joined(launched: Launch, log: Any) -> "Together":
     from pipeline.training.together import join
 
     return join(launched.rank, launched.count, (launched.local_rank, launched.local_count), launched.address, log)
-
-
-def _end(ranks: "Together", well: bool) -> None:
-    from pipeline.training.following import end
-    from pipeline.training.together import leave
-
-    if not ranks.lost:
-        with suppress(Failure):  # who is gone needs no telling
-            end(ranks, well)
-    leave()

@@ -54,12 +54,10 @@ class Launch:
         if self.count.bit_count() != 1:
             raise UserError(f"torchrun started {self.count} processes: start 2, 4, 8 or another power of two")
         if chunks % self.count:
-            wanted = f"set training.chunks to {self.count}"
+            wanted = f"set training.chunks to {self.count} or a multiple of it"
             if batch_size < self.count:
-                wanted += f" and training.batch_size (now {batch_size}) to at least as many"
-            raise UserError(
-                f"{self.count} processes cannot share training.chunks {chunks}: {wanted} or a multiple of it"
-            )
+                wanted += f", and training.batch_size (now {batch_size}) to at least as many"
+            raise UserError(f"{self.count} processes cannot share training.chunks {chunks}: {wanted}")
 
 
 def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
@@ -82,3 +80,12 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
             "TORCHELASTIC_USE_AGENT_STORE is set without torchrun's other variables: unset it, or start by torchrun"
         ) from None
     return found if count > 1 else None
+
+
+def is_first(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is the first of those that torchrun started, or trains by itself."""
+    try:
+        launched = launch(environment)
+    except UserError:
+        return True
+    return launched is None or launched.rank == 0

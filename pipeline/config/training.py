@@ -145,7 +145,7 @@ class TrainingSettings(Settings):
                 f"chunks {self.chunks} cut a batch_size of {self.batch_size} into less than a row: lower it"
             )
         if self.chunks > 1 and self.watch:
-            raise ValueError("watch measures steps in one piece: leave it out, or set chunks to 1")
+            raise ValueError("watch (and headway affinity) measures whole batches: set chunks to 1, or leave watch out")
         return self
 
     def transforms_of(self, source: str) -> Augmentations:

@@ -77,6 +77,14 @@ def gpu_name() -> str:
     return "a GPU" if driver.cuDeviceGetName(name, len(name), device) else name.value.decode(errors="replace")
 
 
+def cuda() -> tuple[int, int]:
+    """Number of GPUs that the driver reports, and the CUDA version that it has, 12080 for 12.8; zeros without one."""
+    driver, version = _driver(), ctypes.c_int(0)
+    if driver is None or driver.cuDriverGetVersion(ctypes.byref(version)):
+        return 0, 0
+    return _gpus(), version.value
+
+
 def _gpus() -> int:
     """Number of GPUs that the CUDA driver reports; 0 without a driver."""
     driver, count = _driver(), ctypes.c_int(0)

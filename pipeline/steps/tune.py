@@ -169,6 +169,11 @@ class Tune(Step):
 
             callbacks = Callbacks(batch=projection.batch, trial=project)
             search(study, trained, prepared, pool, checkpoints, callbacks)
+            if lacking := projection.complete(study.get_trials(deepcopy=False)[:in_all]):
+                context.console.detail(
+                    f"{self.title}: {lacking} trials had no run in MLflow, since who trained them ended or tracked "
+                    "elsewhere: written as the study has them"
+                )
         lease.finished()
         if context.checkpoints:
             checkpoints.delete_folder()

@@ -1,5 +1,7 @@
 """Conformance tests for parts of one's own: a user's test class inherits one and says how its part is made.
 
+For example::
+
     class TestMyLoss(LossConformance):
         path = "mine:MyLoss"
         kind = "binary"

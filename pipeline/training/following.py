@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from pipeline.machine import available_memory
 from pipeline.training.together import Together
+from pipeline.training.workers.memory import check
 from pipeline.training.workers.processes import LocalWorker, Worker
 
 _FOLLOWED = ("open", "advance", "leave", "release", "clear")
@@ -22,16 +24,19 @@ class FirstWorker(LocalWorker):
 
     def call(self, method: str, *args: Any) -> None:
         """Run a method of `Worker`, here and in the other processes."""
+        if method == "open":
+            prepared, stacks, _ = args
+            # Each process on this machine has them.
+            check(
+                prepared, [slot for slots in stacks.values() for slot in slots], available_memory() // self._ranks.here
+            )
         if method in _FOLLOWED:
             self._ranks.tell(method, *args)
         super().call(method, *args)
 
 
-def follow(ranks: Together) -> bool:
+def follow(ranks: Together) -> None:
     """Do as the first process tells, until it ends.
-
-    Returns:
-        Whether it ended well.
 
     Raises:
         Failure: A process is lost, or cannot do what it should.
@@ -40,10 +45,10 @@ def follow(ranks: Together) -> bool:
     while True:
         method, args = ranks.told()
         if method == _END:
-            return bool(args[0])
+            return
         getattr(worker, method)(*args)
 
 
-def end(ranks: Together, well: bool) -> None:
-    """Tell the other processes that this one ends, and whether well."""
-    ranks.tell(_END, well)
+def end(ranks: Together) -> None:
+    """Tell the other processes that all is done."""
+    ranks.tell(_END)

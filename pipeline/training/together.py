@@ -28,6 +28,7 @@ _JOINED_S = 600.0  # in which all have started
 _STEP_S = 600.0  # in which all have done a step: who does not is taken for lost
 _COMMAND_S = 30 * 24 * 3600.0  # that the others wait while the first one prepares, validates and writes
 _LOOPBACK = ("lo", "lo0")
+_GAVE_UP = "gave up"
 
 
 class RankLostError(Failure):
@@ -40,14 +41,13 @@ class Together(Ranks):
     Args:
         steps: The group that adds up, in which nobody waits for long.
         commands: The group in which the first one tells what is to be done.
-
-    Attributes:
-        lost: Whether one of them is gone.
+        store: Where the first one leaves word that it gave up.
+        here: How many of them run on this machine.
     """
 
-    def __init__(self, steps: Any = None, commands: Any = None) -> None:
-        self.rank, self.count = dist.get_rank(), dist.get_world_size()
-        self._steps, self._commands, self.lost = steps, commands, False
+    def __init__(self, steps: Any = None, commands: Any = None, store: Any = None, here: int = 1) -> None:
+        self.rank, self.count, self.here = dist.get_rank(), dist.get_world_size(), here
+        self._steps, self._commands, self._store = steps, commands, store
         self._others: dict[tuple[torch.Size, torch.dtype], Tensor] = {}
 
     def add(self, sums: Tensor) -> None:
@@ -87,6 +87,18 @@ class Together(Ranks):
         found: tuple[str, tuple[Any, ...]] = self._from_first(None)
         return found
 
+    def give_up(self) -> None:
+        """Leave word that this process ends: the others, who may wait for it anywhere, are to end without a word."""
+        with suppress(RuntimeError):
+            self._store.set(_GAVE_UP, "")
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the first process left such word."""
+        with suppress(RuntimeError):
+            return bool(self._store.check([_GAVE_UP]))
+        return False
+
     def _from_first(self, value: Any) -> Any:
         held = [value]
         with self._exchange():
@@ -100,7 +112,6 @@ class Together(Ranks):
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             if isinstance(error, Failure):
                 raise
-            self.lost = True
             # Whoever started the processes ends all where one is gone: what is left to do is done in peace.
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -126,7 +137,6 @@ def join(
         Failure: The store or another process is not there.
     """
     local_rank, local_count = local
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     here = [name for _, name in socket.if_nameindex() if name in _LOOPBACK]
     if local_count == count and here:  # nobody else has to reach them
         os.environ.setdefault("GLOO_SOCKET_IFNAME", here[0])
@@ -140,25 +150,26 @@ def join(
         commands = dist.new_group(backend="gloo", timeout=_seconds(_COMMAND_S))
     except RuntimeError as error:
         raise Failure(f"the {count} processes cannot reach one another: {str(error).splitlines()[0]}") from error
-    return Together(None, commands)
+    return Together(None, commands, store, local_count)
 
 
 def leave() -> None:
     """End what `join` began."""
-    with suppress(RuntimeError):
-        dist.destroy_process_group()
+    dist.destroy_process_group()
 
 
 def _met(rank: int, count: int, address: tuple[str, int], log: Callable[[str], None]) -> Any:
     """The store, once all processes have come to it."""
     host, port = address
     try:
+        # Asked first, since torch tells at length what it does not find.
+        socket.create_connection(address, _CONNECTED_S).close()
         store = dist.TCPStore(  # type: ignore[attr-defined]
             host, port, is_master=False, timeout=_seconds(_CONNECTED_S)
         )
-    except RuntimeError as error:
+    except (OSError, RuntimeError) as error:
         raise Failure(
-            f"torchrun's store at {host}:{port} does not answer: where this was not started by torchrun, unset "
+            f"torchrun's store at {host}:{port} does not answer: where torchrun did not start this, unset "
             "TORCHELASTIC_USE_AGENT_STORE"
         ) from error
     again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.commands.options import Request
+from pipeline.commands.options import Request, as_request
+from pipeline.errors import UserError
 from tests.conftest import Result, call_headway
 
 
@@ -48,7 +49,7 @@ def test_values_are_set_by_dotted_keys(
 def test_switches_are_passed_on(asked: list[tuple[str, Request]]) -> None:
     words = ["--resume", "--force", "train", "--force", "report", "--promote", "--budget", "10m", "--quiet", "--json"]
     found = request(asked, "run", "debug", *words)
-    assert found == Request("debug", {}, True, frozenset({"train", "report"}), True, 600.0, "", True, True)
+    assert found == Request("debug", {}, True, frozenset({"train", "report"}), True, 600.0, quiet=True, as_json=True)
 
 
 def test_the_options_of_a_study_are_short_for_its_settings(asked: list[tuple[str, Request]]) -> None:
@@ -99,3 +100,13 @@ def test_a_request_as_a_command_shows_no_password(values: dict[str, Any]) -> Non
     shown = Request("debug", given).as_command("tune")
     assert "hidden" not in shown
     assert "postgresql+psycopg://host/studies" in shown
+
+
+def test_where_checkpoints_are_kept_is_shown_without_a_password() -> None:
+    options = {"experiment": "debug", "settings": (), "extra": (), "quiet": False, "json": False}
+    found = as_request(options | {"checkpoints": "s3://me:s3cret@host/folder"})
+    assert found.checkpoints == "s3://me:s3cret@host/folder"
+    assert found.as_command("tune") == "headway tune debug --checkpoints s3://host/folder"
+    assert as_request(options | {"checkpoints": None}).checkpoints == ""
+    with pytest.raises(UserError, match="--checkpoints names no place"):
+        as_request(options | {"checkpoints": " "})

@@ -12,6 +12,10 @@ DOCS = REPOSITORY / "docs"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")], key=lambda page: str(page.relative_to(REPOSITORY)))
 
 
+# What a script left running ends with it: it would keep the script's output open.
+_ENDS = "trap 'for it in $(jobs -p); do kill -- -$it 2>/dev/null || true; done' EXIT"
+
+
 def blocks(text: str) -> list[tuple[str, str]]:
     """The language and the text of each block of code."""
     return re.findall(r"^```([\w-]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
@@ -37,7 +41,7 @@ def run_script(script: str, folder: Path, timeout: int = 900) -> str:
         AssertionError: A command failed; the message is what was written to stderr.
     """
     done = subprocess.run(
-        ["bash", "-c", f"set -em\n{script}"],
+        ["bash", "-c", f"{_ENDS}\nset -em\n{script}"],
         cwd=folder, env=environment(), capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

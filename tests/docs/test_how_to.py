@@ -1,13 +1,12 @@
 """Commands of the how-to pages that no other test runs."""
 
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline.analysis.statistics import differences
-from tests.docs.pages import DOCS, blocks_of, environment
+from tests.docs.pages import DOCS, blocks_of, run_script
 
 FEW = "--set tuning=null --set training.seeds=2 --set training.epochs=2 --set baselines.single=false"
 
@@ -17,17 +16,13 @@ def test_an_mlflow_server_has_the_runs_of_the_page(project: Path) -> None:
     serve, use = blocks_of(DOCS / "how_to" / "mlflow_server.md", "sh")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    wait = f"curl --silent --retry 90 --retry-delay 1 --retry-connrefused localhost:{port}/health"
+    wait = f"curl --silent --retry 300 --retry-delay 1 --retry-connrefused localhost:{port}/health"
     use = use.replace("headway run digits", f"headway run digits {FEW}")
     script = f"cd server\n{serve.strip()} &\ncd ..\n{wait}\n{use}\nkill %1".replace("5000", port)
     (project / "server").mkdir()
     before = (project / "mlflow.db").read_bytes()
-    done = subprocess.run(
-        ["bash", "-c", f"set -em\n{script}"],
-        cwd=project, env=environment(), capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert f"http://127.0.0.1:{port}/#/experiments" in done.stdout
+    said = run_script(script, project)
+    assert f"http://127.0.0.1:{port}/#/experiments" in said
     assert (project / "mlflow.db").read_bytes() == before
     assert any((project / "server" / "artifacts").rglob("report.html"))
 

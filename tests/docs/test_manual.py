@@ -11,6 +11,7 @@ from pipeline.cli import cli
 from pipeline.config import Experiment
 from pipeline.config.balancing import Balancing
 from pipeline.config.data import DataSettings
+from pipeline.config.sharing import Sharing
 from pipeline.config.training import TrainingSettings
 from pipeline.config.tuning import TuningSettings
 from tests.conftest import REPOSITORY
@@ -58,6 +59,17 @@ def test_every_method_is_in_the_reference(built: Path) -> None:
     page = (built / "reference" / "balancers.html").read_text(encoding="utf-8")
     assert [it for it in Balancing.choices if f">{it}<" not in page] == []
     assert "arXiv 1705.07115" in page
+
+
+def test_readme_is_short_and_counts_right() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    methods, ways = len(Balancing.choices), len(Sharing.choices) - 1  # `separate` shares nothing
+    assert f"**Balancing methods**, {methods} of them" in text
+    assert f"| loss weighting and gradient balancing | {methods} methods |" in text
+    assert f"| ways to share a network | {ways} |" in text
+    for command in ("make run", "make test", "make ui"):
+        assert text.index(command) < 1_000
 
 
 def test_nothing_is_asked_of_a_network(built: Path) -> None:

@@ -21,7 +21,7 @@ from pipeline.tracking.tracker import Tracker
 from tests.conftest import REPOSITORY, empty_database, go, make_project
 from tests.tuning.postgres import postgres
 
-COMMAND = ["tune", "debug", "--trials", "24", "--set", "tuning.batch=8", "--set", "training.epochs=300",
+COMMAND = ["tune", "debug", "--trials", "24", "--set", "tuning.batch=8", "--set", "training.epochs=150",
            "--set", "training.schedule=constant", "--resume"]  # fmt: skip
 KILLS, SEED = 10, 24
 
@@ -64,7 +64,7 @@ def validations(storage: str) -> int:
 
 def killed(process: subprocess.Popen[str], storage: str, draws: random.Random) -> bool:
     """SIGKILL a process some time after its start, or after some validations; False if it finished before."""
-    wanted, moment_s = validations(storage) + draws.randint(1, 400), draws.uniform(0.0, 0.5)
+    wanted, moment_s = validations(storage) + draws.randint(1, 200), draws.uniform(0.0, 0.5)
     if draws.random() < 0.3:
         wanted, moment_s = 0, draws.uniform(0.0, 6.0)
     while process.poll() is None and validations(storage) < wanted:

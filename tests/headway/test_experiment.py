@@ -1,6 +1,7 @@
 """Experiments from Python do what the command line does: the same keys and runs."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -154,11 +155,33 @@ def test_workers_need_no_guard_in_the_program(empty: Path, way: Sequence[str]) -
 
 
 @pytest.mark.slow
+def test_an_interrupted_program_can_go_on(empty: Path, headway: Headway) -> None:
+    program = (
+        "import headway, sys\n"
+        "debug = headway.Experiment.load('debug', settings={'training.epochs': 100_000})\n"
+        "try:\n    debug.train()\nexcept KeyboardInterrupt as stop:\n    print('stopped:', stop)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, cwd=empty, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        while not process.stdout.readline().startswith("prepare: done"):
+            assert process.poll() is None
+        assert process.stdout.readline()  # of training, which takes long
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read().splitlines()[-1] == "stopped: resume=True goes on"
+        assert process.wait() == 0
+    ended = headway("runs", "--question", "failed", "--json").json["runs"]
+    assert {run["status"] for run in ended} == {"KILLED"}
+
+
+@pytest.mark.slow
 def test_studies_are_results_too(done: headway.Result, here: Path) -> None:
     debug = headway.Experiment.load("debug", settings=SETTINGS)
-    compared = debug.compare(methods="equal", quiet=True)
+    compared = debug.compare(methods="dwa", quiet=True)
     assert compared.decision
-    assert len(compared.tables["arms"]) == 3
+    assert {"equal", "tuned", "dwa"} <= {*compared.tables["arms"]["arm"]}
     assert compared.figures
     explained = debug.explain(quiet=True)
     assert explained.decision is None

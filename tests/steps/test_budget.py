@@ -137,8 +137,8 @@ def test_a_trial_costs_as_many_updates_as_its_network_has_rows_to_learn_from(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["prepare", "debug", "--budget", "10m"], "prepare of debug runs none"),
-        (["train", "debug", "--budget", "10m"], "train of debug runs none"),
+        (["prepare", "debug", "--budget", "10m"], "no option '--budget'"),
+        (["evaluate", "debug", "--budget", "10m", "--set", "tuning=null"], "evaluate of debug runs none"),
         (["run", "debug", "--budget", "10m", "--set", "tuning=null"], "run of debug runs none"),
         (["run", "debug", "--budget", "soon"], "--budget soon"),
         (["run", "debug", "--budget", "0"], "--budget 0"),

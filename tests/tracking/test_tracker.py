@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.tracking import tags
+from pipeline.errors import Failure, StudyStopped, UserError
+from pipeline.tracking import process, tags
 from pipeline.tracking.tracker import Tracker
 
 
@@ -59,6 +59,37 @@ def test_runs_whose_process_is_gone_are_ended(tracker: Tracker, project: Path) -
     found = tracker.interrupted("k")
     assert found is not None
     assert found.info.run_id == run.info.run_id
+
+
+def test_runs_of_another_machine_are_ended_when_their_process_is_known_to_be_gone(tracker: Tracker) -> None:
+    gone, alive = "other@boot:12:345", "other@boot:13:345"
+    runs = [tracker.start("step", {tags.KEY: "k"}) for _ in range(2)]
+    for run, owner in zip(runs, (gone, alive), strict=True):
+        run.tags({tags.PROCESS: owner})
+    assert tracker.end_orphaned_runs() == 0
+    assert tracker.end_orphaned_runs(gone) == 1
+    assert [tracker.client.get_run(run.id).info.status for run in runs] == ["KILLED", "RUNNING"]
+    found = tracker.running("k")
+    assert found is not None
+    assert process.described(found.data.tags[tags.PROCESS]) == "process 13 on other"
+    assert tracker.running("other") is None
+
+
+def test_a_run_that_another_process_goes_on_with_is_not_ended(tracker: Tracker) -> None:
+    run = tracker.start("step", {})
+    run.tags({tags.PROCESS: "other@boot:12:345"})
+    with pytest.raises(Failure), run.outcome_recorded():
+        raise Failure("the study was taken over")
+    assert tracker.client.get_run(run.id).info.status == "RUNNING"
+
+
+def test_a_study_that_was_stopped_is_killed(tracker: Tracker) -> None:
+    run = tracker.start("step", {})
+    with pytest.raises(StudyStopped), run.outcome_recorded():
+        raise StudyStopped("somebody")
+    ended = tracker.client.get_run(run.id)
+    assert ended.info.status == "KILLED"
+    assert "stopped by somebody" in ended.data.tags[tags.OUTCOME]
 
 
 def test_a_run_taken_up_again_logs_no_step_twice(tracker: Tracker) -> None:

@@ -58,6 +58,15 @@ def test_every_rank_comes_to_what_one_process_does(case: str, ranks: int, tmp_pa
     assert_all_same(trained_by(ranks, tmp_path / "ranks", prepared, slots), wanted)
 
 
+def test_a_network_that_diverges_does_so_everywhere(tmp_path: Path) -> None:
+    prepared = few_data(tmp_path, MIXED, missing=GAPS)
+    fast = {"training.optimizer": "sgd", "training.learning_rate": 1e30}
+    slots = seeds(experiment_on(prepared, BATCHES | fast), 1)
+    wanted = trained(prepared, slots)
+    assert wanted["seed/0"].status == "diverged"
+    assert_all_same(trained_by(2, tmp_path / "ranks", prepared, slots), wanted)
+
+
 @pytest.mark.slow
 def test_tags_of_text_come_to_what_they_do_in_one_process(tmp_path: Path) -> None:
     prepared = text_data(tmp_path, TASKS, missing=0.3, rows=21)

@@ -22,6 +22,8 @@ from pipeline.tuning.patience import Patience
 from pipeline.tuning.storage import connect
 from pipeline.tuning.writer import TrialWriter
 
+from .postgres import postgres
+
 QUICK = Timing(look=0.02, renew=0.06, expire=1.0)
 ELSEWHERE = "other@boot:12:345"
 
@@ -32,9 +34,10 @@ class Coordinator:
 
     url: str
     said: list[str] = field(default_factory=list)
+    patient: bool = False
 
     def __post_init__(self) -> None:
-        self.storage = connect(self.url)
+        self.storage = connect(self.url, Patience(self.said.append) if self.patient else None)
         self.study: Study = optuna.create_study(storage=self.storage, study_name="study", load_if_exists=True)
         self.register = Register(self.storage, self.storage.get_study_id_from_name("study"))
 
@@ -244,3 +247,22 @@ def test_a_study_that_is_done_forgets_a_mark(url: str) -> None:
 def test_a_study_has_a_name_of_its_own_that_stays(tmp_path: Path) -> None:
     one, other = (Coordinator(f"sqlite:///{tmp_path}/{name}.db") for name in ("one", "other"))
     assert one.register.own_name() == Coordinator(one.url).register.own_name() != other.register.own_name()
+
+
+def test_on_postgresql_a_lease_outlives_a_restart_and_a_lost_one_writes_nothing() -> None:
+    with postgres() as server:
+        it = Coordinator(server.url, patient=True)
+        with it.lease().held(resume=False) as held:
+            for _ in range(20):
+                it.add()
+            server.stop()
+            threading.Timer(0.5, server.start, (False,)).start()
+            it.add()
+            count = json.loads(it.register.read(LEASE) or "")["count"]
+            soon(lambda: json.loads(it.register.read(LEASE) or "")["count"] > count)
+            held.check()
+            as_of(Coordinator(server.url).register, host="other", pid=12)
+            with pytest.raises(LeaseLost, match="process 12 on other"):
+                it.add()
+        assert len(it.study.get_trials()) == 21
+        assert len(it.said) == 2

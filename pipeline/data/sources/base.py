@@ -180,7 +180,7 @@ def sklearn_data() -> Path:
         Failure: It is not installed.
     """
     if (folder := package_folder("sklearn")) is None:
-        raise Failure("scikit-learn is not installed: run make install")
+        raise Failure("scikit-learn is not installed: pip install scikit-learn")
     return folder / "datasets" / "data"
 
 

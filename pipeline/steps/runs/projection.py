@@ -1,7 +1,7 @@
 """The projection of a study onto MLflow: one child run a trial, written when Optuna has its result."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config import Experiment
@@ -57,29 +57,57 @@ class Projection:
     def trial(self, trial: Any, state: Any, tried: Experiment) -> None:
         """Write one finished trial, and the experiment that it tries."""
         from pipeline.steps.runs.curves import best, in_order
-        from pipeline.tuning.study import REASON, VALUES
 
         if state.status == "finished":
             self._best = max(self._best, state.best_objective)
         self._show(trial.number + 1)
         if trial.number in self._written:
             return
-        values = trial.user_attrs[VALUES]
+        kept = dict(list(best(state.best, tried).items())[:_MOST_KEPT]) if state.history else {}
+        curves = [dict(list(in_order(it).items())[: _MOST_METRICS - len(kept)]) for it in state.history]
+        self._write(trial, tried, curves, kept)
+
+    def complete(self, trials: Sequence[Any]) -> int:
+        """Write the finished trials that have no run, as far as the study knows them: the objective is the only curve.
+
+        The process that trained them ended before it wrote them, or tracked elsewhere.
+
+        Returns:
+            How many there were.
+        """
+        from pipeline.steps.runs.curves import best
+        from pipeline.training.progress import OBJECTIVE
+        from pipeline.tuning.space import trial_experiment
+        from pipeline.tuning.study import METRICS, VALUES
+
+        lacking = [trial for trial in trials if trial.state.is_finished() and trial.number not in self._written]
+        for trial in lacking:
+            tried = trial_experiment(self._experiment, trial.user_attrs[VALUES])
+            kept = dict(list(best(trial.user_attrs.get(METRICS, {}), tried).items())[:_MOST_KEPT])
+            curve = [{OBJECTIVE: value} for _, value in sorted(trial.intermediate_values.items())]
+            self._write(trial, tried, curve, kept)
+        return len(lacking)
+
+    def _write(
+        self, trial: Any, tried: Experiment, curves: Sequence[Mapping[str, float]], kept: Mapping[str, float]
+    ) -> None:
+        """Write a trial's run."""
+        from pipeline.tuning.study import REASON, VALUES
+
         own = {
             tags.TRIAL_NUMBER: str(trial.number),
             tags.TRIAL_STATE: trial.state.name,
-            tags.TRIAL_VALUES: json.dumps(values, sort_keys=True),
+            tags.TRIAL_VALUES: json.dumps(trial.user_attrs[VALUES], sort_keys=True),
         }
         if REASON in trial.user_attrs:
             own[tags.TRIAL_REASON] = trial.user_attrs[REASON]
         child = self._context.tracker.start(
             f"trial {trial.number}", self._tags | own, self._run.id, trial.datetime_start
         )
-        kept = dict(list(best(state.best, tried).items())[:_MOST_KEPT]) if state.history else {}
-        curves = [dict(list(in_order(it).items())[: _MOST_METRICS - len(kept)]) for it in state.history]
         as_written = tried.model_copy(update={"device": self._experiment.device})  # trained on the one it stands for
         child.fill(of_network(as_written), curves, kept)
         child.end(_STATUS[trial.state.name], trial.datetime_complete)
+        self._written.add(trial.number)
 
     def _show(self, done: int) -> None:
         """A batch may begin before all trials of the last one are written: the bar never goes back."""

@@ -30,6 +30,8 @@ _FLOAT = 4
 _MANY = 1_000  # outputs of a task
 _TALLIED = 3  # arrays [C, counted] of logits: of training, of evaluation, and their logarithms
 _COPIES = 2  # of a slot's state while a checkpoint is written: itself and its bytes
+_DRAWN = 12  # values that a pass keeps of a unit with dropout are three; of the whole batch it keeps a byte
+_CHUNK = 4  # rows that a chunk has at least, where more chunks are advised
 _MOVED = 1  # of a slot's state on a GPU, while others leave its stack
 _CARRIED = 2  # more of them while it goes from one process to another
 
@@ -53,17 +55,30 @@ def slot_memory(prepared: Prepared, slot: Slot, copies: int = _COPIES) -> int:
     halves = values if experiment.precision == "bfloat16" else 0  # of the values and of their gradients
     trained, evaluated = (network.units(training=it) for it in (True, False))
     taken, passed = plan_of(prepared, experiment).largest, evaluated_rows(evaluated)
-    rows = sum(size + prepared.sources[name].rows.get("train", 0) % max(size, 1) for name, size in taken.items())
+    parts = {name: _parts(size, training.chunks) for name, size in taken.items()}
+    last = {name: prepared.sources[name].rows.get("train", 0) % max(size, 1) for name, size in taken.items()}
+    rows = sum(sum(parts[name] | _parts(size, training.chunks)) for name, size in last.items())
     validated = passed + sum({it.rows.get("validation", 0) % passed for it in prepared.sources.values()})
     tallied = _TALLIED * sum(counted(task.outputs) * task.outputs for task in prepared.tasks.values())
     activations = rows * trained + validated * evaluated  # a smaller last batch has memory of its own
     features = sum(source.features for source in prepared.sources.values())
     if slot.data_stream == slot.stream or training.augment or slot.replicate is not None:  # a batch of its own
-        activations += sum(taken[name] * source.features for name, source in prepared.sources.items())
+        own = taken if training.augment else {name: sum(sizes) for name, sizes in parts.items()}
+        activations += sum(own[name] * source.features for name, source in prepared.sources.items())
     if slot.replicate is not None:
         activations += passed * features
     apart, remembered = _balanced(experiment, network.shared())
-    return _FLOAT * ((state + remembered) * (1 + copies) + values + halves + activations + tallied + apart)
+    added = 0
+    if training.chunks > 1:
+        sums = max(training.chunks.bit_length() - 1, 1)  # that wait for one another, see `Tree`
+        added = sums * (values + buffers + apart) + buffers + (training.chunks - 1) * tallied // _TALLIED
+        added += sum(taken.values()) * trained // _DRAWN  # dropout is drawn for the whole batch
+    return _FLOAT * ((state + remembered) * (1 + copies) + values + halves + activations + tallied + apart + added)
+
+
+def _parts(rows: int, chunks: int) -> set[int]:
+    """The sizes of so many chunks of rows, each of which has memory of its own."""
+    return {rows // chunks, -(-rows // chunks)}
 
 
 def _balanced(experiment: Experiment, shared: int) -> tuple[int, int]:
@@ -128,20 +143,28 @@ def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = Non
 
 
 def _that_fits(prepared: Prepared, slot: Slot, copies: int, available: int) -> str:
-    """The largest batch with which a network fits, or the largest width."""
+    """The chunks or the largest batch with which a network fits, or the largest width."""
 
     def fits(values: dict[str, Any]) -> bool:
         smaller = replace(slot, experiment=with_values(slot.experiment, values))
         return slot_memory(prepared, smaller, copies) <= available
 
-    experiment = slot.experiment
-    if most := _largest(experiment.training.batch_size, lambda it: fits({"training.batch_size": it})):
-        return f"set training.batch_size to at most {most}"
+    experiment, training = slot.experiment, slot.experiment.training
+    chunks, size = training.chunks, training.batch_size
+    more = [] if training.watch else [chunks << it for it in range(1, 10) if chunks << it <= size // _CHUNK]
+    parts = next((f"training.chunks to {it} or " for it in more if fits({"training.chunks": it})), "")
+    if most := _largest(size, lambda it: fits({"training.batch_size": it, "training.chunks": _at_most(it, chunks)})):
+        return f"set {parts}training.batch_size to at most {most}"
     widths = getattr(experiment.model.trunk, "widths", ())
     key = "model.trunk.widths"
     if most := _largest(max(widths, default=0), lambda it: fits({key: [min(width, it) for width in widths]})):
         return f"set {key} to at most {most} each"
     return "choose smaller widths or a smaller training.batch_size"
+
+
+def _at_most(rows: int, chunks: int) -> int:
+    """As many chunks, or fewer where there are fewer rows."""
+    return min(chunks, 1 << rows.bit_length() - 1)
 
 
 def _largest(top: int, fits: Callable[[int], bool]) -> int:

@@ -19,7 +19,7 @@ from pipeline.tracking.tracker import Tracker
 from pipeline.training.progress import OBJECTIVE
 from pipeline.training.slot import SlotState
 from pipeline.tuning.space import trial_experiment
-from pipeline.tuning.study import REASON, VALUES
+from pipeline.tuning.study import METRICS, REASON, VALUES
 from tests.conftest import REPOSITORY
 
 DEBUG = load("debug", {}, REPOSITORY)
@@ -67,6 +67,32 @@ def grown(name: str, values: list[float], status: Any = "finished") -> SlotState
 
 def runs_of(tracker: Tracker) -> dict[str, Any]:
     return {run.info.run_name: run for run in tracker.runs(f"tags.`{tags.ROLE}` = 'trial'")}
+
+
+def test_trials_that_another_process_did_not_write_are_written_as_the_study_has_them(
+    tracker: Tracker, project: Path
+) -> None:
+    own = projection(tracker, project)
+    written(own, told(0, TrialState.COMPLETE, value=0.75), grown("trial/0", [0.75]))
+    trials = [
+        told(0, TrialState.COMPLETE, value=0.75),
+        told(1, TrialState.COMPLETE, value=0.5, intermediate_values={1: 0.25, 2: 0.5}),
+        told(2, TrialState.PRUNED, "pruned", intermediate_values={1: 0.125}),
+        told(3, TrialState.RUNNING),
+    ]
+    trials[3].datetime_complete = None
+    trials[1].user_attrs[METRICS] = {OBJECTIVE: 0.5, "validation/digit/nll": 1.0}
+    assert own.complete(trials) == 2
+    assert own.complete(trials) == 0
+    found = runs_of(tracker)
+    assert {name: run.info.status for name, run in found.items()} == {
+        "trial 0": "FINISHED", "trial 1": "FINISHED", "trial 2": "KILLED",
+    }  # fmt: skip
+    one = found["trial 1"]
+    assert tracker.metric_history(one.info.run_id, OBJECTIVE) == [(1, 0.25), (2, 0.5)]
+    assert one.data.metrics[f"{BEST}{OBJECTIVE}"] == 0.5
+    assert found["trial 2"].data.tags[tags.TRIAL_REASON] == "pruned"
+    assert projection(tracker, project).complete(trials) == 0  # the next process finds them
 
 
 def test_a_trials_run_has_its_values_its_curve_its_state_and_its_times(tracker: Tracker, project: Path) -> None:

@@ -203,7 +203,7 @@ def test_chunks_are_a_power_of_two(chunks: float, tmp_path: Path) -> None:
     ("values", "said"),
     [
         ({"training.chunks": 8}, "chunks 8 cut a batch_size of 7 into less than a row"),
-        ({"training.chunks": 2, "training.watch": {"every": 1}}, "watch measures steps in one piece"),
+        ({"training.chunks": 2, "training.watch": {"every": 1}}, "measures whole batches: set chunks to 1"),
     ],
 )
 def test_what_chunks_cannot_be_is_said(values: dict[str, Any], said: str, tmp_path: Path) -> None:

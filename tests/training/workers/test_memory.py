@@ -1,6 +1,7 @@
 """Memory is predicted, and what does not fit is said in one line."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from pipeline.training.slot import batch_slots
 from pipeline.training.workers.memory import WORKER, check, fitting_processes, slot_memory
 from tests.conftest import REPOSITORY
 from tests.training.folds import in_folds
-from tests.training.made import ODD, experiment_on, seeds, trials
+from tests.training.made import ODD, experiment_on, random_data, seeds, trials
 from tests.training.replicates import in_replicates, own_seeds
 
 WIDE = {
@@ -32,6 +33,10 @@ WIDE = {
     "gradients remembered": ({"model.trunk.widths": [1024], "balancing.method": "excess_mtl"}, 3),
     "a preference given": ({"model.trunk.widths": [1024], "balancing.method": "cosmos"}, 3),
     "large batches": ({"model.trunk.widths": [256], "training.batch_size": 512}, 6),
+    "large batches in chunks": (
+        {"model.trunk.widths": [256, 256], "training.batch_size": 2048, "training.chunks": 16}, 4,
+    ),
+    "gradients of chunks": ({"model.trunk.widths": [1024], "balancing.method": "cagrad", "training.chunks": 8}, 3),
 }  # fmt: skip
 
 
@@ -82,6 +87,22 @@ def test_a_network_that_does_not_fit_is_said_with_the_size_that_does(
     check(prepared, seeds(with_values(experiment, {key: sizes[0]}), 1), free)
     with pytest.raises(Failure):
         check(prepared, seeds(with_values(experiment, {key: sizes[1]}), 1), free)
+
+
+def test_a_batch_that_does_not_fit_is_said_with_the_chunks_that_do(tmp_path: Path) -> None:
+    prepared = random_data(tmp_path, rows=4096)
+    wide = experiment_on(prepared, {"training.batch_size": 2048, "model.trunk.widths": [64]})
+    free = slot_memory(prepared, seeds(wide, 1)[0]) // 2
+    wanted = r"are free: set training\.chunks to (\d+) or training\.batch_size to at most (\d+)$"
+    with pytest.raises(Failure, match=wanted) as caught:
+        check(prepared, seeds(wide, 1), free)
+    found = re.search(wanted, str(caught.value))
+    assert found
+    for key, value in zip(("training.chunks", "training.batch_size"), map(int, found.groups()), strict=True):
+        check(prepared, seeds(with_values(wide, {key: value}), 1), free)
+    more = with_values(wide, {"training.chunks": 4, "training.batch_size": 4096})
+    with pytest.raises(Failure, match=r"set .*training\.batch_size to at most \d+$"):
+        check(prepared, seeds(more, 1), free // 2)
 
 
 def test_a_task_of_very_many_classes_is_named(prepared: Prepared, experiment: Experiment) -> None:
