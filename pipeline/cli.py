@@ -38,8 +38,24 @@ _CHECKPOINTS = click.option(
     metavar="URL|FOLDER",
     help="Where checkpoints are kept, to resume on another machine; any store that fsspec knows.",
 )
+_ENGINE = (
+    click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Where networks train: processes of this machine, or a Ray cluster. No effect on values.",
+    ),
+    click.option(
+        "--address",
+        default="",
+        metavar="HOST:PORT|auto",
+        help="Of the Ray cluster; by default one of its own is started on this machine.",
+    ),
+    click.option("--mixed", is_flag=True, help="Short for --set mixed=true: machines that compute other bits, too."),
+)
 _STEPS = (_RESUME, _FORCE)
-_TRAINING = (*_STEPS, _CHECKPOINTS)
+_TRAINING = (*_STEPS, _CHECKPOINTS, *_ENGINE)
 _STUDY = (_TRIALS, _BUDGET, _STORAGE)
 _JOB = (*_STUDY, _PROMOTE, *_TRAINING)
 _OPTIONS = {

@@ -32,7 +32,7 @@ from pipeline.plugins import add_to_path
 from pipeline.printable import printable
 from pipeline.steps.checks import check
 from pipeline.steps.console import Console
-from pipeline.steps.context import Context
+from pipeline.steps.context import Context, Ray
 from pipeline.steps.graph import WHOLE, Job, run
 from pipeline.steps.runs.logged import notes
 from pipeline.steps.runs.parameters import parameters
@@ -101,6 +101,7 @@ def carry_out(
         if launched:
             launched.check_command(name)
             launched.check(experiment)
+        engine = _engine(request, launched)
         if request.checkpoints:
             from pipeline.training.places import check_place
 
@@ -117,7 +118,7 @@ def carry_out(
     context = Context(
         project, experiment, tracker, console, resume=request.resume, force=request.force,
         promote=request.promote, command=request.as_command(name), title=_title(name, experiment, request),
-        checkpoints=_checkpoints(request, console),
+        checkpoints=_checkpoints(request, console), engine=engine,
     )  # fmt: skip
     with (
         closing(context),
@@ -148,6 +149,23 @@ def _errors_reported_to_launcher(project: Path) -> Iterator[None]:
                 check_store(tracking_uri(project))
                 Tracker(project, None).tag_launcher_run({tags.OUTCOME: scrubbed(str(error))})
         raise
+
+
+def _engine(request: Request, launched: Launch | None) -> Ray | None:
+    """The Ray cluster that is asked for, if any.
+
+    Raises:
+        UserError: Ray is not installed, the address is wrong, or several processes train each network.
+        Failure: No cluster answers there.
+    """
+    if request.engine != "ray":
+        return None
+    if launched:
+        raise UserError("--engine ray: several processes were started to train each network: leave one of the two out")
+    from pipeline.training.workers.ray.cluster import check_cluster, check_installed
+
+    check_installed()
+    return Ray(check_cluster(request.address) if request.address else None)
 
 
 def _checkpoints(request: Request, console: Console) -> "Place | None":

@@ -44,6 +44,8 @@ class Request:
         quiet: Whether to print warnings only.
         as_json: Whether to print the result as JSON, and nothing else.
         checkpoints: Where checkpoints are kept, a folder or URL; empty for the project folder.
+        engine: Where networks train, `local` or `ray`.
+        address: Of the Ray cluster; by default one is started on this machine.
     """
 
     experiment: str
@@ -56,6 +58,8 @@ class Request:
     quiet: bool = False
     as_json: bool = False
     checkpoints: str = ""
+    engine: str = "local"
+    address: str = ""
 
     def as_command(self, name: str) -> str:
         """The command line of this request, as it may be shown: without secrets."""
@@ -144,12 +148,17 @@ def as_request(options: dict[str, Any]) -> Request:
     """The request of a command's options.
 
     Raises:
-        UserError: A value has no key, a key has no value, or a step is unknown.
+        UserError: A value has no key, a key has no value, a step is unknown, or an address has no engine.
     """
     values = _settings(options["settings"]) | _dotted(options["extra"])
     for option, key in _SHORT.items():
         if options.get(option):
             values[key] = _parsed(options[option])
+    if options.get("mixed"):
+        values["mixed"] = True
+    engine, address = options.get("engine", "local"), options.get("address", "")
+    if address and engine != "ray":
+        raise UserError(f"--address {address} is of a Ray cluster: add --engine ray, or leave it out")
     force = frozenset(options.get("force", ()))
     steps = [*STEPS, *STUDIES]
     if unknown := force - set(steps):
@@ -165,6 +174,8 @@ def as_request(options: dict[str, Any]) -> Request:
         options["quiet"],
         options["json"],
         _checkpoints(options.get("checkpoints")),
+        engine,
+        address,
     )
 
 

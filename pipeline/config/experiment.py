@@ -57,6 +57,8 @@ class Experiment(Settings):
             the CPU.
         processes: Number of training processes, with one thread each; `auto` weighs the work against a process's
             start-up. No effect on values.
+        mixed: On a cluster, also train on machines that compute other bits than this one: results are then equal within
+            a tolerance.
         data: Examples, splits and how sources are mixed.
         baselines: What the shared network is compared with.
         gate: Condition for a new champion.
@@ -80,6 +82,7 @@ class Experiment(Settings):
     precision: Annotated[Literal["float32", "bfloat16"], read_by("train", "study")] = "float32"
     slots: Literal["auto"] | Annotated[int, TOGETHER] = "auto"
     processes: Literal["auto"] | Annotated[int, PARTS] = "auto"
+    mixed: Annotated[bool, read_by("train", "study")] = False
     data: DataSettings = DataSettings()
     baselines: Baselines = Baselines()
     gate: Gate = Gate()
@@ -212,6 +215,13 @@ class Experiment(Settings):
         """Trials of an arm's study; `auto` counts as six per replicate until the number is planned."""
         assert self.tuning is not None
         return TRIALS_A_REPLICATE * self.replicates if self.tuning.trials == "auto" else self.tuning.trials
+
+    @property
+    def own_paths(self) -> list[str]:
+        """Paths of the user's own parts that a network is trained with."""
+        losses = [task.own_loss for task in self.tasks.values()]
+        own = (self.model.trunk.own_path, self.model.head.own_path, self.balancing.own_path, *losses)
+        return [path for path in own if path]
 
     @property
     def validates(self) -> bool:

@@ -135,6 +135,10 @@ class TuningSettings(Settings):
         base: Values by dotted key that override the experiment in all tuned arms, such as
             `{training.schedule: one_cycle}`: the search then starts from these and not from the experiment as written.
         batch: Trials that are proposed together, trained side by side, and recorded in the order of their numbers.
+        batches_in_flight: Batches that train at the same time, so that no host waits for the slowest trial of a batch.
+            With n, a batch is proposed once all before it but the last n - 1 are recorded, and knows exactly those; at
+            a rung it is compared with these and with itself. Proposals that know less are worse, so take 1 unless many
+            hosts train.
         sampler: Optuna's TPE, Gaussian process, random or quasi-random search. The first trial of a replicate is the
             experiment itself, the next ones are random; from ten finished trials on, the sampler proposes from those
             of the replicate.
@@ -150,6 +154,7 @@ class TuningSettings(Settings):
     trials: Annotated[Literal["auto"] | Annotated[int, Field(ge=1), ROWS], read_by("tune"), RESOLVED] = "auto"
     base: Annotated[dict[str, Any], WHOLE] = Field(default={})
     batch: Annotated[int, TOGETHER, read_by("study")] = Field(default=8, ge=1)
+    batches_in_flight: Annotated[int, REPEATS, read_by("study")] = Field(default=1, ge=1)
     sampler: Annotated[Literal["tpe", "gp", "random", "qmc"], read_by("study")] = "tpe"
     pruner: Annotated[Literal["halving", "median", "none"], read_by("study")] = "none"
     storage: Annotated[str | None, SECRET] = None

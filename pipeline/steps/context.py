@@ -6,13 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Experiment
+from pipeline.machine import cores
 from pipeline.steps.console import Console
+from pipeline.steps.device import resolve_device
 
 if TYPE_CHECKING:
     from pipeline.tracking.tracker import Tracker
     from pipeline.training.places import Place
     from pipeline.training.together import Together
+    from pipeline.training.workers.hosts import Engine
+    from pipeline.training.workers.ray.cluster import Found
     from pipeline.training.workers.scheduler import Scheduler
+
+
+@dataclass(frozen=True)
+class Ray:
+    """Networks train on a Ray cluster.
+
+    Attributes:
+        cluster: That was found; None for one on this machine, started when it is needed.
+    """
+
+    cluster: "Found | None" = None
 
 
 @dataclass
@@ -34,6 +49,7 @@ class Context:
         checked: Titles of the steps that are known to fit into memory.
         ranks: The processes that train each network together, of which this is the first; None where it trains alone.
         checkpoints: Where checkpoints are kept; None for the project folder.
+        engine: Where networks train; None for processes of this machine.
         every_row_tests: Each replicate has a split of its own; the experiment is settled, see
             `pipeline.steps.settling`.
     """
@@ -53,6 +69,7 @@ class Context:
     every_row_tests: bool = False
     ranks: "Together | None" = None
     checkpoints: "Place | None" = None
+    engine: Ray | None = None
 
     @property
     def work(self) -> Path:
@@ -85,7 +102,7 @@ class Context:
 
     @cached_property
     def scheduler(self) -> "Scheduler":
-        """Who lays out training on this machine; the workers that one step starts serve the next."""
+        """Who lays out training; the workers that one step starts serve the next."""
         from pipeline.training.workers.scheduler import Scheduler
 
         here = None
@@ -93,7 +110,21 @@ class Context:
             from pipeline.training.following import FirstWorker
 
             here = partial(FirstWorker, self.ranks)
-        return Scheduler(self.work / "calibration", self.console.line, here=here)
+        return Scheduler(self.work / "calibration", self.console.line, self._hosts(), here)
+
+    def _hosts(self) -> "Engine | None":
+        """What provides hosts elsewhere, if that is asked for."""
+        if self.engine is None:
+            return None
+        from pipeline.training.workers.ray.engine import RayEngine
+
+        experiment, console = self.experiment, self.console
+        device, count = resolve_device(experiment), experiment.processes
+        if count == "auto":
+            count = 1 if device == "cuda" else cores()
+        return RayEngine(
+            self.engine.cluster, self.project, device, count, experiment.mixed, console.detail, console.warn
+        )
 
     def close(self) -> None:
         """End what the steps have started."""

@@ -10,6 +10,7 @@ from pipeline.config.trunks import Torchvision
 from pipeline.errors import UserError
 from pipeline.files import check_regular
 from pipeline.plugins import fingerprint
+from pipeline.tracking import tags
 
 
 def resolve_device(experiment: Experiment) -> str:
@@ -41,6 +42,11 @@ def exactness(experiment: Experiment, device: str) -> dict[str, object]:
     return {"device": device, **slots, **_plugins(experiment)}
 
 
+def exactness_tags(experiment: Experiment) -> dict[str, str]:
+    """Says of a run whose networks may be trained on unlike machines that its results are not exact."""
+    return {tags.MIXED: "machines of several kinds: equal within a tolerance"} if experiment.mixed else {}
+
+
 def _plugins(experiment: Experiment) -> dict[str, object]:
     """Code and weights that come from outside of this package, if any.
 
@@ -48,9 +54,7 @@ def _plugins(experiment: Experiment) -> dict[str, object]:
         UserError: They are not there.
     """
     trunk = experiment.model.trunk
-    losses = [task.own_loss for task in experiment.tasks.values()]
-    own = (trunk.own_path, experiment.model.head.own_path, experiment.balancing.own_path, *losses)
-    found = {path: fingerprint(path) for path in own if path}
+    found = {path: fingerprint(path) for path in experiment.own_paths}
     if experiment.tokenizer:
         versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in pretrained.PACKAGES)
         found[experiment.tokenizer] = f"{pretrained.fingerprint(experiment.tokenizer, weights=True)}, {versions}"

@@ -134,13 +134,12 @@ def _trial(context: Context, run: Any) -> str | None:
 
 
 def _tune(context: Context, run: Any) -> str | None:
+    from pipeline.tuning.in_flight import trials_in_flight
     from pipeline.tuning.search import search
     from pipeline.tuning.study import open_study, table
 
     experiment = _experiment(context, run.info.run_id)
     prepared = _prepared(context, run, experiment)
-    tuning = experiment.tuning
-    assert tuning is not None
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
         path = context.tracker.artifact(run.info.run_id, TRIALS, there)
@@ -148,8 +147,8 @@ def _tune(context: Context, run: Any) -> str | None:
             raise Failure(f"run {run.info.run_id} logged no {TRIALS}: it did not finish")
         before = pd.read_parquet(path).drop(columns="seconds")
         study = open_study("rebuilt", sqlite_url(there / "optuna.db"), there / "lock")
-        batch = batch_slots(dict.fromkeys(range(min(tuning.batch, experiment.trials)), experiment), prepared)
-        with context.scheduler.pool(prepared, batch, experiment.trials) as pool:
+        together = batch_slots(dict.fromkeys(range(trials_in_flight(experiment)), experiment), prepared)
+        with context.scheduler.pool(prepared, together, experiment.trials) as pool:
             search(study, experiment, prepared, pool, there / "checkpoints")
         now = table(study).head(len(before)).drop(columns="seconds")
     differing = [number for number in range(len(before)) if not _same(before.iloc[number], now.iloc[number])]

@@ -10,7 +10,7 @@ from pipeline.config import Experiment, implementations, with_values
 from pipeline.errors import Diverged
 from pipeline.steps.context import Context
 from pipeline.steps.data import ALL_ROWS, log_datasets, opened
-from pipeline.steps.device import exactness, on_device
+from pipeline.steps.device import exactness, exactness_tags, on_device
 from pipeline.steps.runs.parameters import parameters_of
 from pipeline.steps.step import Step, check_settled
 from pipeline.tracking import tags
@@ -102,7 +102,7 @@ class Train(Step):
 
     def tags(self) -> dict[str, str]:
         """Role and task, and those given."""
-        own = {tags.ROLE: self.role, tags.PREPARED: self._prepare.digest}
+        own = {tags.ROLE: self.role, tags.PREPARED: self._prepare.digest} | exactness_tags(self.experiment)
         return own | ({tags.TASK: self.task} if self.task else {}) | dict(self._tags)
 
     def parameters(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pipeline.config import Experiment, implementations, values_read
 from pipeline.config.load import STORAGE
 from pipeline.steps.context import Context
 from pipeline.steps.data import ALL_ROWS, log_datasets, opened
-from pipeline.steps.device import exactness, on_device
+from pipeline.steps.device import exactness, exactness_tags, on_device
 from pipeline.steps.runs.parameters import parameters
 from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, check_settled, is_forced
 from pipeline.tracking import tags
@@ -106,7 +106,8 @@ class Tune(Step):
 
     def tags(self) -> dict[str, str]:
         """Which prepared data are searched on, and for which arm."""
-        return {tags.PREPARED: self._prepare.digest} | ({tags.ARM: self._arm} if self._arm else {})
+        arm = {tags.ARM: self._arm} if self._arm else {}
+        return {tags.PREPARED: self._prepare.digest} | arm | exactness_tags(self.experiment)
 
     @contextmanager
     def held(self, context: Context) -> Iterator[None]:
@@ -141,6 +142,7 @@ class Tune(Step):
         """Bring the study to its number of trials and find the winner of each replicate."""
         from pipeline.steps.runs.curves import best
         from pipeline.steps.runs.projection import Projection
+        from pipeline.tuning.in_flight import advice
         from pipeline.tuning.search import Callbacks, search
         from pipeline.tuning.study import describe, table, winners
 
@@ -158,9 +160,11 @@ class Tune(Step):
         with (
             context.console.bar(self.title, in_all) as bar,
             context.scheduler.pool(
-                prepared, self._batch(trained, prepared), in_all * (trained.training.folds or 1)
+                prepared, self._in_flight(trained, prepared), in_all * (trained.training.folds or 1)
             ) as pool,
         ):
+            for line in advice(trained, pool.hosts(), context.scheduler.trains_here):
+                context.console.detail(line)
             projection = Projection(context, run, self.experiment, name, self._prepare.digest, bar)
 
             def project(*finished: Any) -> None:
@@ -191,19 +195,19 @@ class Tune(Step):
         run.artifacts(folder)
 
     def check_size(self, context: Context) -> None:
-        """See `Step`: of a batch of trials as large as the experiment."""
+        """See `Step`: of as many trials as train together, as large as the experiment."""
         from pipeline.training.workers.memory import check
 
         prepared = opened(self._prepare, self.experiment, self._reads_all)
         if context.scheduler.trains_here:
-            check(prepared, self._batch(on_device(self.experiment, self._device), prepared))
+            check(prepared, self._in_flight(on_device(self.experiment, self._device), prepared))
 
-    def _batch(self, trained: Experiment, prepared: "Prepared") -> "list[Slot]":
-        """The slots of a batch of trials."""
+    def _in_flight(self, trained: Experiment, prepared: "Prepared") -> "list[Slot]":
+        """The slots of the trials that train at the same time."""
         from pipeline.training.slot import batch_slots
+        from pipeline.tuning.in_flight import trials_in_flight
 
-        assert trained.tuning is not None
-        return batch_slots(dict.fromkeys(range(min(trained.tuning.batch, trained.trials)), trained), prepared)
+        return batch_slots(dict.fromkeys(range(trials_in_flight(trained)), trained), prepared)
 
     def _study(self, context: Context, storage: "BaseStorage") -> str:
         """The name of the study of this identity, or of a new one; what a new one differs in from the last is said."""

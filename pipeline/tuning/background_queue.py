@@ -22,6 +22,11 @@ class BackgroundQueue:
         finally:
             self._thread.shutdown()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether `submit` needs not wait."""
+        return self._running is None or self._running.done()
+
     def submit(self, work: Callable[[], None]) -> None:
         """Run a function in the thread, once the previous one is done."""
         self.wait()

@@ -12,6 +12,9 @@ trial that stopped early at its end is included in the comparison, though it can
 Pruner = Callable[[Curves, Sequence[FrozenTrial]], list[int]]
 """Maps the batch's curves and the trials of earlier batches to the numbers of the trials to prune."""
 
+Waits = Callable[[int], bool]
+"""Whether the trials of a batch wait for each other after a validation, by its number, since some may be pruned."""
+
 _FIRST_RUNG = 2  # validations
 _REDUCTION = 2
 _STARTUP_TRIALS = 5
@@ -57,6 +60,10 @@ def none(curves: Curves, earlier: Sequence[FrozenTrial]) -> list[int]:
 
 
 PRUNERS: dict[str, Pruner] = {"halving": halving, "median": median, "none": none}
+
+WAITS: dict[str, Waits] = {
+    "halving": lambda look: _is_rung(look), "median": lambda look: True, "none": lambda look: False,
+}  # fmt: skip
 
 
 def expected_share(pruner: str, looks: Sequence[int]) -> float:

@@ -6,10 +6,11 @@ proposing, training or recording, and depends only on trial numbers and on earli
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,22 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.config import Experiment
-from pipeline.config.tuning import TuningSettings
 from pipeline.data.prepared import Prepared
-from pipeline.errors import Failure
+from pipeline.errors import Failure, StudyStopped
 from pipeline.throttle import Throttle
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.loop import fit
 from pipeline.training.numerics import settle
 from pipeline.training.places import Place
-from pipeline.training.progress import OBJECTIVE, STANDARD_ERROR
-from pipeline.training.slot import SlotState, batch_slots, replicate_of, trial_slots
+from pipeline.training.progress import STANDARD_ERROR
+from pipeline.training.slot import SlotState
 from pipeline.training.workers.pool import WorkerPool
 from pipeline.tuning.background_queue import BackgroundQueue
-from pipeline.tuning.folds import FoldedState, joined
-from pipeline.tuning.proposals import ask, batch_at
-from pipeline.tuning.pruners import PRUNERS, Curves
-from pipeline.tuning.space import trial_experiment
+from pipeline.tuning.batch import Batch, curve_of, is_complete
+from pipeline.tuning.folds import FoldedState
+from pipeline.tuning.proposals import Proposals, batch_at, known
 from pipeline.tuning.storage import storage_failures
 from pipeline.tuning.study import ERROR, FOLDS, METRICS, REASON, UNMEASURED, VALUES, shares
-from pipeline.tuning.writer import TrialWriter
+from pipeline.tuning.writer import Look, TrialWriter
 
 _RESUMABLE = (Failure, OSError, MemoryError, StorageInternalError)
 """Errors with a cause outside of the trials: these stay unfinished, and are trained when the study is resumed."""
@@ -91,190 +89,192 @@ def search(
         UserError: Values of the search space are invalid together.
         Failure: The storage or a worker failed; the study can be resumed.
     """
-    settings = _settings(experiment)
+    if experiment.tuning is None:
+        raise ValueError("the experiment's tuning is off")
     settle()  # the Gaussian process runs in this process
-    deadline = time.monotonic() + (settings.timeout or float("inf"))
-    start, throttle = 0, Throttle()
     with (
         storage_failures(),
         BackgroundQueue() as reports,
         BackgroundQueue() as notifications,
         TrialWriter(study) as writer,
     ):
-        run = _Search(
-            study, writer, experiment, prepared, pool, callbacks or Callbacks(), reports, notifications
-        )  # fmt: skip
-        while start < experiment.trials:
-            trials = study.get_trials(deepcopy=False)
-            batch = batch_at(trials, start, experiment)
-            checkpoint = Checkpoint(folder / f"batch-{start}.safetensors", throttle)
-            start = batch.stop
-            resumed = checkpoint.read()
-            if resumed or not _is_finished(trials, batch):
-                run.run(batch, checkpoint, resumed)
-                if time.monotonic() >= deadline:
-                    return
+        _Search(
+            study, writer, experiment, prepared, pool, folder, callbacks or Callbacks(), reports, notifications
+        ).run()  # fmt: skip
 
 
-@dataclass(frozen=True)
 class _Search:
-    """The state that all batches of a search share.
+    """A search, with the batches that are in flight.
 
-    Attributes:
-        reports: Writes the objectives of a validation to the storage while the next stretch is trained.
-        notifications: Calls `Callbacks.trial` while the next batch is trained. It is a queue of its own, so that a
-            tracker's failure fails no batch.
+    Args:
+        study: The study.
+        writer: Of its trials.
+        experiment: With `tuning` on.
+        prepared: The data.
+        pool: Where slots train.
+        folder: Of the checkpoints.
+        callbacks: Of the search.
+        reports: Writes the objectives of validations to the storage while others are trained.
+        notifications: Calls `Callbacks.trial` while others are trained. It is a queue of its own, so that a tracker's
+            failure fails no batch.
     """
 
-    study: Study
-    writer: TrialWriter
-    experiment: Experiment
-    prepared: Prepared
-    pool: WorkerPool
-    callbacks: Callbacks
-    reports: BackgroundQueue
-    notifications: BackgroundQueue
-
-    def run(self, batch: range, checkpoint: Checkpoint, resumed: dict[str, SlotState]) -> None:
-        """Propose, train and record one batch, as far as that is not done yet."""
-        trials = ask(self.study, self.experiment, batch)
-        self.callbacks.batch(trials[batch.start : batch.stop])
-        barrier = _Barrier(
-            self.writer, trials, batch, self.experiment, self.prepared, resumed, self.callbacks, self.reports
-        )
-        experiments = {it: trial_experiment(self.experiment, trials[it].user_attrs[VALUES]) for it in batch}
-        with self._failing(barrier, experiments, checkpoint):
-            states = fit(
-                self.pool, self.prepared, batch_slots(experiments, self.prepared), barrier, checkpoint, resumed
-            )
-        self.reports.wait()
-        final = barrier.update(states)
-        barrier.report({number: _curve(state) for number, state in final.items()})
-        self._finish(barrier.unfinished, final)
-        self.notifications.submit(
-            partial(self._notify, self.study.get_trials(deepcopy=False), experiments, final, checkpoint)
-        )
-
-    def _finish(self, unfinished: Mapping[int, FrozenTrial], final: Mapping[int, SlotState]) -> None:
-        """Record trials as complete with the kept objective, or as pruned with the last intermediate one."""
-        attributes = [
-            (trial, _attributes(final[number]) | shares(trial.user_attrs[VALUES]))
-            for number, trial in unfinished.items()
-        ]
-        self.writer.attributes(attributes)
-        for number, trial in unfinished.items():
-            state = final[number]
-            if _is_complete(state):
-                self.writer.end(trial, TrialState.COMPLETE, state.best_objective)
-            else:
-                self.writer.end(trial, TrialState.PRUNED, next(reversed(_curve(state)), None))
-
-    def _notify(
+    def __init__(
         self,
-        trials: Sequence[FrozenTrial],
-        experiments: Mapping[int, Experiment],
-        final: Mapping[int, SlotState],
-        checkpoint: Checkpoint,
+        study: Study,
+        writer: TrialWriter,
+        experiment: Experiment,
+        prepared: Prepared,
+        pool: WorkerPool,
+        folder: Path | Place,
+        callbacks: Callbacks,
+        reports: BackgroundQueue,
+        notifications: BackgroundQueue,
     ) -> None:
+        assert experiment.tuning is not None
+        self._study, self._experiment, self._prepared = study, experiment, prepared
+        self._pool, self._folder, self._callbacks = pool, folder, callbacks
+        self._reports, self._notifications = reports, notifications
+        self._writer, self._proposals = writer, Proposals(study, writer, experiment)
+        self._in_flight = experiment.tuning.batches_in_flight
+        self._until = time.monotonic() + (experiment.tuning.timeout or float("inf"))
+        self._throttle = Throttle()
+        self._batches: dict[int, Batch] = {}
+        self._of_slot: dict[str, Batch] = {}
+        self._next = self._begun = 0
+        self._looks: list[Look] = []
+
+    def run(self) -> None:
+        """Propose, train and record batches, as far as that is not done yet."""
+        while True:
+            self._begin()
+            if not self._batches:
+                return
+            with self._failing():
+                went_on = self._advance()
+            trained = [it for it in self._batches.values() if it.is_trained]
+            assert went_on or trained, "no slot can go on"
+            for batch in trained:
+                self._record(batch)
+
+    def _begin(self) -> None:
+        """Propose the batches that may be in flight."""
+        while self._next < self._experiment.trials and (not self._begun or time.monotonic() < self._until):
+            trials = self._proposals.trials
+            numbers = batch_at(trials, self._next, self._experiment)
+            if any(start < known(trials, numbers.start, self._experiment) for start in self._batches):
+                return  # it has to know what is in flight
+            checkpoint = Checkpoint(self._folder / f"batch-{numbers.start}.safetensors", self._throttle)
+            resumed = checkpoint.read()
+            self._next = numbers.stop
+            if not resumed and _is_finished(trials, numbers):
+                continue
+            self._begun += 1
+            asked = self._proposals.ask(numbers)
+            self._callbacks.batch(asked)
+            compared = self._proposals.trials[: known(trials, numbers.start, self._experiment)]
+            batch = Batch(asked, compared, self._experiment, self._prepared, checkpoint, resumed)
+            self._batches[batch.number] = batch
+            self._of_slot |= {slot.name: batch for slot in batch.slots}
+            running = [it for it in batch.slots if it.name not in resumed or resumed[it.name].status == "running"]
+            with self._failing():
+                self._pool.add(batch.number, self._prepared, running, batch.resumed, batch.waits)
+
+    def _advance(self) -> bool:
+        """Train up to the next validations, and prune where all trials of a batch have come to a rung.
+
+        Returns:
+            Whether there was any of these.
+        """
+        by_batch: dict[Batch, list[SlotState]] = {}
+        for state in self._pool.advance():
+            by_batch.setdefault(self._of_slot[state.name], []).append(state)
+        for batch, states in by_batch.items():
+            took_part = batch.take(states)
+            self._report(batch.new_looks(took_part))
+            self._callbacks.look([*took_part.values()])
+        went_on = bool(by_batch)
+        for batch in by_batch or self._batches.values():
+            while (leaving := batch.decided()) is not None:
+                self._pool.leave(leaving)
+                self._pool.go(batch.number)
+                went_on = True
+        batch = self._batches.pop(next(iter(self._batches)))  # whose turn it is to be saved
+        self._batches[batch.number] = batch
+        if batch.checkpoint.due():
+            self._save(batch)
+        return went_on
+
+    def _save(self, batch: Batch) -> None:
+        """Write the checkpoint of a batch, or where training is to end those of all.
+
+        Raises:
+            StudyStopped: Training is to end.
+        """
+        try:
+            batch.checkpoint.write(chain(batch.ended(), self._pool.kept(batch.number)))
+        except StudyStopped:
+            for other in self._batches.values():
+                with suppress(StudyStopped):
+                    other.checkpoint.write(chain(other.ended(), self._pool.kept(other.number)))
+            raise
+
+    def _report(self, looks: list[Look]) -> None:
+        """Store objectives in the background; those that come while others are stored go together with the next."""
+        self._looks += looks
+        if self._looks and self._reports.is_idle:
+            looks, self._looks = self._looks, []
+            self._reports.submit(partial(self._writer.report, looks))
+
+    def _record(self, batch: Batch) -> None:
+        """Record trials as complete with the kept objective, or as pruned with the last intermediate one."""
+        batch.checkpoint.write(batch.ended())  # killed from here on, all callbacks are called when it is resumed
+        self._report(batch.new_looks(batch.states))
+        self._reports.wait()
+        self._report([])
+        self._reports.wait()
+        attributes = [
+            (trial, _attributes(batch.states[number]) | shares(trial.user_attrs[VALUES]))
+            for number, trial in batch.unfinished.items()
+        ]
+        self._writer.attributes(attributes)
+        for number, trial in batch.unfinished.items():
+            state = batch.states[number]
+            if is_complete(state):
+                self._writer.end(trial, TrialState.COMPLETE, state.best_objective)
+            else:
+                self._writer.end(trial, TrialState.PRUNED, next(reversed(curve_of(state)), None))
+        self._pool.remove(batch.number)
+        del self._batches[batch.number]
+        for slot in batch.slots:
+            del self._of_slot[slot.name]
+        self._proposals.told()
+        self._notifications.submit(partial(self._notify, self._proposals.trials, batch))
+
+    def _notify(self, trials: Sequence[FrozenTrial], batch: Batch) -> None:
         """Pass a batch's results to the callback, then remove its checkpoint."""
-        for number, state in final.items():
-            self.callbacks.trial(trials[number], state, experiments[number])
-        checkpoint.remove()
+        for number, state in batch.states.items():
+            self._callbacks.trial(trials[number], state, batch.experiments[number])
+        batch.checkpoint.remove()
 
     @contextmanager
-    def _failing(
-        self, barrier: "_Barrier", experiments: Mapping[int, Experiment], checkpoint: Checkpoint
-    ) -> Iterator[None]:
-        """Record a batch as failed on an error in our code, so that the study can continue without it."""
+    def _failing(self) -> Iterator[None]:
+        """Record what is in flight as failed on an error in our code, so that the study can continue without it."""
         try:
             yield
         except _RESUMABLE:
             raise
         except Exception as error:
-            self.reports.wait()
+            self._reports.wait()
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            self.writer.attributes([(trial, {REASON: reason}) for trial in barrier.unfinished.values()])
-            for trial in barrier.unfinished.values():
-                self.writer.end(trial, TrialState.FAIL)
-            self._notify(self.study.get_trials(deepcopy=False), experiments, barrier.states, checkpoint)
+            unfinished = [trial for batch in self._batches.values() for trial in batch.unfinished.values()]
+            self._writer.attributes([(trial, {REASON: reason}) for trial in unfinished])
+            for trial in unfinished:
+                self._writer.end(trial, TrialState.FAIL)
+            self._proposals.told()
+            for batch in self._batches.values():
+                self._notify(self._proposals.trials, batch)
             raise
-
-
-class _Barrier:
-    """Reports the objectives of a validation and decides which trials are pruned.
-
-    Attributes:
-        states: The last state of each trial of the batch, by number.
-        unfinished: The trials that are not recorded as finished, by number.
-    """
-
-    states: dict[int, SlotState]
-
-    def __init__(
-        self,
-        writer: TrialWriter,
-        trials: Sequence[FrozenTrial],
-        batch: range,
-        experiment: Experiment,
-        prepared: Prepared,
-        resumed: Mapping[str, SlotState],
-        callbacks: Callbacks,
-        reports: BackgroundQueue,
-    ) -> None:
-        names = {number: [slot.name for slot in trial_slots(number, experiment, prepared)] for number in batch}
-        self._numbers = {name: number for number, of_trial in names.items() for name in of_trial}
-        self._folds = {name: resumed.get(name, SlotState(name)) for name in self._numbers}
-        self.update([])
-        self._earlier = trials[: batch.start]
-        self._reported = {number: set(trials[number].intermediate_values) for number in batch}
-        self.unfinished = {number: trials[number] for number in batch if not trials[number].state.is_finished()}
-        self._experiment = experiment
-        self._prune = PRUNERS[_settings(experiment).pruner]
-        self._writer, self._callbacks, self._reports = writer, callbacks, reports
-
-    def __call__(self, states: list[SlotState]) -> list[str]:
-        """The names of the slots to stop: those of pruned trials and of diverged ones, which have no objective."""
-        took_part = {self._numbers[state.name] for state in states}
-        now = {number: state for number, state in self.update(states).items() if number in took_part}
-        curves = {number: _curve(state) for number, state in now.items()}
-        self._reports.submit(partial(self.report, curves))
-        self._callbacks.look(list(now.values()))
-        diverged = [number for number, state in now.items() if state.status == "diverged"]
-        competing = {number: curves[number] for number in now if number not in diverged}
-        stopped = {*self._pruned(competing), *diverged}
-        return [state.name for state in states if self._numbers[state.name] in stopped and state.status == "running"]
-
-    def _pruned(self, competing: Curves) -> Iterator[int]:
-        """The numbers of the trials to prune; each is compared with those of its replicate."""
-        for replicate in range(self._experiment.replicates):
-            curves = {it: curve for it, curve in competing.items() if replicate_of(it, self._experiment) == replicate}
-            earlier = [it for it in self._earlier if replicate_of(it.number, self._experiment) == replicate]
-            yield from self._prune(curves, earlier)
-
-    def update(self, states: Sequence[SlotState]) -> dict[int, SlotState]:
-        """Store the states of slots, and return the states of all trials by number."""
-        self._folds |= {state.name: state for state in states}
-        folds: dict[int, list[SlotState]] = {}
-        for name, number in self._numbers.items():
-            folds.setdefault(number, []).append(self._folds[name])
-        self.states = {number: joined(f"trial/{number}", of_trial) for number, of_trial in folds.items()}
-        return self.states
-
-    def report(self, curves: Curves) -> None:
-        """Store the objectives that the storage does not have yet, possibly several for a resumed trial."""
-        new = [
-            (number, look, objective)
-            for number, curve in curves.items() if number in self.unfinished
-            for look, objective in enumerate(curve, start=1) if look not in self._reported[number]
-        ]  # fmt: skip
-        self._writer.report([(self.unfinished[number], look, objective) for number, look, objective in new])
-        for number, look, _ in new:
-            self._reported[number].add(look)
-
-
-def _is_complete(state: SlotState) -> bool:
-    """Whether a trial was trained to its end, and has an objective."""
-    return state.status == "finished" and not math.isnan(state.best_objective)
 
 
 def _attributes(state: SlotState) -> dict[str, Any]:
@@ -282,21 +282,9 @@ def _attributes(state: SlotState) -> dict[str, Any]:
     attributes: dict[str, Any] = {METRICS: {key: value for key, value in state.best.items() if math.isfinite(value)}}
     if isinstance(state, FoldedState) and state.status != "diverged":
         attributes |= {FOLDS: [fold.best_objective for fold in state.folds], ERROR: state.best[STANDARD_ERROR]}
-    if not _is_complete(state):
+    if not is_complete(state):
         attributes[REASON] = UNMEASURED if state.status == "finished" else state.status
     return attributes
-
-
-def _curve(state: SlotState) -> list[float]:
-    """A trial's objectives, without the last one of a diverged trial."""
-    known = state.history[:-1] if state.status == "diverged" else state.history
-    return [metrics[OBJECTIVE] for metrics in known]
-
-
-def _settings(experiment: Experiment) -> TuningSettings:
-    if experiment.tuning is None:
-        raise ValueError("the experiment's tuning is off")
-    return experiment.tuning
 
 
 def _is_finished(trials: Sequence[FrozenTrial], batch: range) -> bool:

@@ -29,6 +29,7 @@ class TrialWriter:
 
     def __init__(self, study: Study) -> None:
         self._storage = study._storage
+        self._study_id = self._storage.get_study_id_from_name(study.study_name)
         backend = getattr(self._storage, "_backend", None)  # Optuna wraps a database in a cache
         self._database = backend if isinstance(backend, Database) else None
 
@@ -38,6 +39,10 @@ class TrialWriter:
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
         if kind is not None and self._database:
             self._database.patience.give_up()
+
+    def add(self, trial: FrozenTrial, number: int) -> None:
+        """Store a new trial, which will have this number, with all that it has; nobody reads the study for it."""
+        trial._trial_id, trial.number = self._storage.create_new_trial(self._study_id, trial), number
 
     def report(self, looks: Sequence[Look]) -> None:
         """Store objectives of validations that the study does not have yet, into a database in one transaction.

@@ -59,6 +59,12 @@ def test_the_options_of_a_study_are_short_for_its_settings(asked: list[tuple[str
     assert request(asked, "tune", "debug", "--arm", "equal").arm == "equal"
 
 
+def test_where_networks_train_is_no_setting_but_that_machines_may_differ_is(asked: list[tuple[str, Request]]) -> None:
+    found = request(asked, "run", "debug", "--engine", "ray", "--address", "auto", "--mixed")
+    assert found == Request("debug", {"mixed": True}, engine="ray", address="auto")
+    assert found.as_command("run") == "headway run debug --set mixed=true"
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -69,6 +75,7 @@ def test_the_options_of_a_study_are_short_for_its_settings(asked: list[tuple[str
         (["--budget", "soon"], "--budget soon"),
         (["--budget", "0"], "--budget 0: a budget is more than 0"),
         (["--budget", "10m", "--trials", "3"], "--budget plans tuning.trials"),
+        (["--address", "auto"], "--address auto is of a Ray cluster: add --engine ray, or leave it out"),
     ],
 )
 def test_a_mistake_is_named_with_its_option(asked: list[tuple[str, Request]], words: list[str], line: str) -> None:

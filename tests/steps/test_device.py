@@ -35,6 +35,13 @@ def test_the_experiment_trains_on_the_resolved_device() -> None:
     assert DEBUG.device == "auto"
 
 
+def test_runs_whose_machines_may_differ_are_marked() -> None:
+    mixed = with_values(DEBUG, {"mixed": True})
+    assert "headway.mixed" not in Train(DEBUG, "default", PREPARE, "cpu").tags()
+    assert Train(mixed, "default", PREPARE, "cpu").tags()["headway.mixed"].endswith("equal within a tolerance")
+    assert study_of(job_arms(mixed)[0], PREPARE, "cpu").tags()["headway.mixed"].endswith("equal within a tolerance")
+
+
 def test_slots_are_part_of_a_key_on_a_gpu_only() -> None:
     other = with_values(DEBUG, {"slots": 4})
     assert exactness(DEBUG, "cpu") == exactness(other, "cpu")

@@ -48,6 +48,7 @@ EVERY_READER = {
     "device": TRAINED,
     "explain": {"explain"},
     "gate": set(),
+    "mixed": TRAINED,
     "model": TRAINED,
     "name": {"select", "report", "compare", "affinity"},
     "precision": TRAINED,

@@ -10,8 +10,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.config import Experiment
-from pipeline.tuning.proposals import ask, batch_at
+from pipeline.tuning.proposals import Proposals, batch_at
 from pipeline.tuning.study import VALUES
+from pipeline.tuning.writer import TrialWriter
 
 from .studies import digits
 
@@ -37,6 +38,10 @@ def searching(sampler: str, space: Mapping[str, Any] | None = None, **settings: 
 def worth(trial: FrozenTrial) -> float:
     """Highest at a rate of 0.001, and with SGD at a momentum of 0.8."""
     return -50 * abs(trial.params[RATE] - 0.001) - abs(trial.params.get(MOMENTUM, 0.3) - 0.8)
+
+
+def ask(study: Study, experiment: Experiment, batch: range) -> None:
+    Proposals(study, TrialWriter(study), experiment).ask(batch)
 
 
 def new_study() -> Study:

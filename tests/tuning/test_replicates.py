@@ -14,9 +14,10 @@ from pipeline.config import Experiment
 from pipeline.steps.candidates import Arm, job_arms
 from pipeline.training.slot import replicate_of, slots_of, trial_slot
 from pipeline.tuning import samplers
-from pipeline.tuning.proposals import ask, batch_at
+from pipeline.tuning.proposals import Proposals, batch_at
 from pipeline.tuning.space import drawn, written
 from pipeline.tuning.study import REPLICATE, VALUES
+from pipeline.tuning.writer import TrialWriter
 from tests.training.made import ONE_SPLIT
 
 from .studies import digits
@@ -39,7 +40,7 @@ def asked(experiment: Experiment, worth: Mapping[int, float] | None = None) -> l
     study, start = new_study(), 0
     while start < experiment.trials:
         batch = batch_at(study.get_trials(deepcopy=False), start, experiment)
-        ask(study, experiment, batch)
+        Proposals(study, TrialWriter(study), experiment).ask(batch)
         for number in batch:
             trial = study.trials[number]
             value = -abs(math.log(trial.params[RATE] / 0.003)) if worth is None else worth.get(number, 0.0)

@@ -14,7 +14,7 @@ from pipeline.data.prepared import Prepared
 from pipeline.errors import Failure, UserError
 from pipeline.training.progress import OBJECTIVE
 from pipeline.training.slot import SlotState
-from pipeline.tuning import search as search_module
+from pipeline.training.workers.pool import WorkerPool
 from pipeline.tuning.search import Callbacks
 from pipeline.tuning.study import BATCH, REASON, VALUES, winners
 
@@ -269,7 +269,7 @@ def break_training(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(search_module, "fit", broken)
+    monkeypatch.setattr(WorkerPool, "advance", broken)
 
 
 def test_an_error_of_ours_fails_the_batch_and_the_study_goes_on(

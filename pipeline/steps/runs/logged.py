@@ -9,7 +9,7 @@ from pipeline.tracking import tags
 if TYPE_CHECKING:
     import pandas as pd
 
-_NOTES = (tags.NOTES, tags.CUT, tags.GATE, tags.FALLBACKS)
+_NOTES = (tags.NOTES, tags.CUT, tags.GATE, tags.FALLBACKS, tags.MIXED)
 
 
 def notes(context: Context, names: tuple[str, ...] = _NOTES, of: str = "") -> list[str]:

@@ -35,7 +35,9 @@ class Projection:
             tags.STEP: "tune", tags.ROLE: "trial", tags.STUDY: study, tags.PREPARED: prepared,
             tags.EXPERIMENT: experiment.name,
         }  # fmt: skip
-        self._bar, self._done = bar, 0
+        self._bar = bar
+        self._before: int | None = None  # trials that were done when this command began
+        self._told: set[int] = set()
         self._best = float("-inf")
         self._written = self._found()
 
@@ -52,7 +54,9 @@ class Projection:
 
     def batch(self, trials: Sequence[Any]) -> None:
         """Show that a batch begins."""
-        self._show(trials[0].number)
+        if self._before is None:
+            self._before = trials[0].number
+        self._show()
 
     def trial(self, trial: Any, state: Any, tried: Experiment) -> None:
         """Write one finished trial, and the experiment that it tries."""
@@ -60,7 +64,8 @@ class Projection:
 
         if state.status == "finished":
             self._best = max(self._best, state.best_objective)
-        self._show(trial.number + 1)
+        self._told.add(trial.number)
+        self._show()
         if trial.number in self._written:
             return
         kept = dict(list(best(state.best, tried).items())[:_MOST_KEPT]) if state.history else {}
@@ -109,7 +114,7 @@ class Projection:
         child.end(_STATUS[trial.state.name], trial.datetime_complete)
         self._written.add(trial.number)
 
-    def _show(self, done: int) -> None:
-        """A batch may begin before all trials of the last one are written: the bar never goes back."""
-        self._done = max(self._done, done)
-        self._bar.at(self._done, f"best {self._best:.4f}" if self._best > float("-inf") else "")
+    def _show(self) -> None:
+        """Show how many trials are recorded; batches that are in flight together may end in any order."""
+        done = (self._before or 0) + len(self._told)
+        self._bar.at(done, f"best {self._best:.4f}" if self._best > float("-inf") else "")

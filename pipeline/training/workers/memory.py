@@ -131,7 +131,8 @@ def check(prepared: Prepared, slots: Sequence[Slot], available: int | None = Non
             f"{_that_fits(prepared, largest, copies, available)}{many}"
         )
     folds, are_seeds = slots[0].experiment.training.folds or 1, slots[0].name.startswith("seed/")
-    key, at_once = ("training.seeds", 1) if are_seeds else ("tuning.batch", folds)
+    in_flight = tuning.batches_in_flight if (tuning := slots[0].experiment.tuning) else 1
+    key, at_once = ("training.seeds", 1) if are_seeds else ("tuning.batch", folds * in_flight)
     key = setting or key
     wanted = f"set {key} to at most {fitting // at_once}" if fitting >= at_once else "lower training.folds"
     if are_seeds and slots[0].replicate is not None:

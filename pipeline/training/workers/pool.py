@@ -5,6 +5,7 @@ host that is still starting is no hindrance, one that has lost its trials to the
 one that dies are trained again elsewhere from the last states that are here.
 """
 
+import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -29,6 +30,7 @@ _WORTH = 0.9  # a move that leaves more than this share of the time until all ha
 _WORTH_S = 0.1  # seconds that a move has to gain where slots do not wait anyhow
 _QUEUED = 2  # stretches that a host has been called for, so that it never waits for this process
 _LOST_ALONE = 3  # hosts in a row that a slot may lose by itself
+_LOOK_S = 2.0  # from one look for hosts that hang to the next
 _NO_HOST_S = 300  # for which a pool without hosts waits for others
 
 
@@ -66,6 +68,7 @@ class WorkerPool:
         self._usual: dict[Any, float] = {}
         self._ends: dict[Any, int] = {}
         self._opened = self._added = 0
+        self._taken, self._looked = False, time.monotonic()
         self._has_lost = False  # since answers were last taken
 
     def __enter__(self) -> "WorkerPool":
@@ -78,6 +81,15 @@ class WorkerPool:
         for seat in self._seats:
             with suppress(HostLostError):
                 seat.host.call("clear")
+
+    def hosts(self) -> int:
+        """How many there are; at first they are taken from the engine."""
+        if not self._taken:
+            self._taken = True
+            self._seats = [Seat(self._here(), self._usual, here=True)] if self._engine.trains_here else []
+            hosts = self._engine.take(self.processes - len(self._seats))
+            self._seats += [Seat(host, self._usual) for host in hosts]
+        return len(self._seats)
 
     def add(
         self,
@@ -99,10 +111,8 @@ class WorkerPool:
         Raises:
             Failure: They do not fit into memory.
         """
-        if not self._seats:
-            self._seats = [Seat(self._here(), self._usual, here=True)] if self._engine.trains_here else []
-            hosts = self._engine.take(self.processes - len(self._seats))
-            self._seats += [Seat(host, self._usual) for host in hosts]
+        self.hosts()
+        self._join()
         if slots and self._engine.trains_here:
             check(prepared, slots)
         group = self._groups[name] = Group(name, self._added, prepared.read_only(), waits)
@@ -164,9 +174,20 @@ class WorkerPool:
         running = (member.state or SlotState(member.name) for member in group.members.values())
         return [*group.done.values(), *running]
 
+    def kept(self, name: Hashable) -> list[SlotState]:
+        """The last states with arrays that are here, of the slots of a group that run; no host is waited for."""
+        group = self._groups[name]
+        if self._seats and self._seats[0].here:
+            self._fetch(self._seats[0], group)
+            while self._seats[0].calls:
+                self._seats[0].answer()
+        return [member.state for member in group.members.values() if member.state and not member.leaving]
+
     def remove(self, name: Hashable) -> list[SlotState]:
-        """Forget a group, whose slots are done; their last states, with arrays."""
-        return [*self._groups.pop(name).done.values()]
+        """Forget a group, whose slots are done or were told to leave; the last states of the first, with arrays."""
+        group = self._groups.pop(name)
+        group.members.clear()
+        return [*group.done.values()]
 
     # What hosts are called for.
 
@@ -212,13 +233,14 @@ class WorkerPool:
                 busy[0].answer()
             wait = False
         if others:
-            patience = [seconds for seat in others.values() if (seconds := seat.patience_s()) is not None]
-            seconds = max(0.0, min(patience)) if patience else None
-            for host in self._engine.ready([seat.host for seat in others.values()], seconds if wait else 0.0):
+            seconds = _LOOK_S if wait else 0.0
+            for host in self._engine.ready([seat.host for seat in others.values()], seconds):
                 self._take(others[id(host)])
-        for seat in others.values():
-            if seat in self._seats and (left := seat.patience_s()) is not None and left <= 0.0:
-                self._lost(seat, HostLostError(f"{seat.host.name} has not answered for {seat.silent_s:.0f} s"))
+        if time.monotonic() - self._looked >= _LOOK_S:
+            self._looked = time.monotonic()
+            for seat in others.values():
+                if seat in self._seats and (left := seat.patience_s()) is not None and left <= 0.0:
+                    self._lost(seat, HostLostError(f"{seat.host.name} has not answered for {seat.silent_s:.0f} s"))
         return True
 
     def _take(self, seat: Seat) -> None:
@@ -247,9 +269,11 @@ class WorkerPool:
             return
         stack.looks += 1
         members = stack.group.members
-        self._note_seconds(seat, members[advanced.states[0].name].shape, advanced)
+        self._note_seconds(seat, stack.shape, advanced)
         for state in advanced.states:
-            member = members[state.name]
+            member = members.get(state.name)
+            if member is None:  # its group was removed
+                continue
             member.alone = 0
             if state.looks > member.looks:
                 member.looks = state.looks
@@ -272,12 +296,12 @@ class WorkerPool:
 
     def _left(self, seat: Seat, stack: OpenStack, states: list[SlotState]) -> None:
         for state in states:
-            if state.name in stack.group.members:
-                self._ended(seat, stack, state)
+            self._ended(seat, stack, state)
 
     def _ended(self, seat: Seat, stack: OpenStack, state: SlotState) -> None:
         """Keep the last state of a slot that has left its stack."""
-        stack.members.remove(stack.group.members.pop(state.name))
+        stack.members = [member for member in stack.members if member.name != state.name]
+        stack.group.members.pop(state.name, None)
         stack.group.done[state.name] = state
         if not stack.members:
             seat.stacks.pop(stack.number, None)
@@ -310,6 +334,7 @@ class WorkerPool:
         for group in gone:
             group.passed = min((member.looks for member in group.members.values()), default=group.passed)
             group.going = False
+        self._waiting = [member for member in self._waiting if member.runs]
         idle = [seat for seat in self._seats if seat.idle]
         if self._waiting and idle:
             self._place(idle)
@@ -399,7 +424,7 @@ class WorkerPool:
         stacks = []
         for looks, block in self._blocks({member: member.starts for member in members}):
             self._opened += 1
-            stacks.append(OpenStack(self._opened, block[0].group, block, looks))
+            stacks.append(OpenStack(self._opened, block[0].group, block[0].shape, block, looks))
             seat.stacks[self._opened] = stacks[-1]
         for group in dict.fromkeys(stack.group for stack in stacks):
             own = [stack for stack in stacks if stack.group is group]

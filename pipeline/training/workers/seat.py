@@ -114,7 +114,8 @@ class OpenStack:
     """A stack on a host.
 
     Attributes:
-        members: Those of its slots that run.
+        shape: Of its slots.
+        members: Those that run.
         looks: Answered so far.
         ahead: Stretches that were called and are not answered.
         going: Slots that other hosts, or other stacks, shall have; it then trains no further.
@@ -122,6 +123,7 @@ class OpenStack:
 
     number: int
     group: Group
+    shape: Any
     members: list[Member]
     looks: int
     ahead: int = 0

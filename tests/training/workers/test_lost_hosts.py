@@ -17,9 +17,10 @@ from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import fit
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.workers import seat
+from pipeline.training.workers.hosts import Host
 from pipeline.training.workers.pool import WorkerPool
 from pipeline.training.workers.processes import WorkerProcess, WorkerProcesses
-from tests.training.made import assert_same, experiment_on, few_data, seeds
+from tests.training.made import assert_same, experiment_on, few_data, seeds, trained
 
 from .mortal import Dies, MortalHosts
 
@@ -176,6 +177,26 @@ def test_without_any_host_it_waits_for_one_and_ends_in_one_line(
     engine = MortalHosts(nth("advance", "before", 1), spare=0, trains_here=False)
     with WorkerPool(1, engine=engine) as pool, pytest.raises(Failure, match="all hosts are gone, and none has come"):
         fit(pool, prepared, seeds(experiment, 4), lambda _: [])
+
+
+def test_one_that_joins_is_used_from_the_next_barrier_on(prepared: Prepared, experiment: Experiment) -> None:
+    class Joining(MortalHosts):
+        def take(self, count: int) -> list[Host]:
+            return super().take(1)
+
+        def joined(self) -> list[Host]:
+            return super().take(1) if len(shares) == 2 else []
+
+    def barrier(states: list[SlotState]) -> list[str]:
+        shares.append([len(it.members) for it in pool._seats])
+        return []
+
+    shares: list[list[int]] = []
+    slots = seeds(with_values(experiment, {"training.early_stopping": None}), 6)
+    with WorkerPool(2, engine=Joining(lambda *_: False, trains_here=False)) as pool:
+        found = fit(pool, prepared, slots, barrier)
+    assert shares[:3] == [[6], [6], [3, 3]]
+    equal(found, [*trained(prepared, slots).values()])
 
 
 def pids(engine: WorkerProcesses) -> list[int]:
