@@ -24,7 +24,7 @@ from pipeline.training.checkpoint import Checkpoint  # noqa: E402
 from pipeline.training.workers.pool import WorkerPool  # noqa: E402
 
 PARTS = ("tracking", "checkpoints")
-_TRAINING = ("open", "advance", "leave", "states")  # of a pool
+_TRAINING = ("add", "advance", "leave", "states", "remove")
 
 
 @click.command()

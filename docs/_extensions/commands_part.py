@@ -27,6 +27,8 @@ def _section(context: click.Context) -> Iterator[str]:
     command = context.command
     usage = command.get_usage(context).removeprefix("Usage: ")
     yield f"## {context.command_path}\n\n{_escaped(command.help or '')}\n\n```text\n{usage}\n```\n"
+    if examples := getattr(command, "examples", ()):
+        yield "```sh\n" + "\n".join(examples) + "\n```\n"
     yield "| option | |\n| --- | --- |"
     for names, text in filter(None, (it.get_help_record(context) for it in command.get_params(context))):
         if text:  # arguments have none: they stand in the usage

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.commands.closing import following, found
 from pipeline.commands.exit_codes import Stopped
 from pipeline.commands.options import Request
 from pipeline.commands.show import purpose
@@ -69,7 +70,7 @@ def execute(name: str, request: Request) -> None:
         return
     console = Console(request.quiet or request.as_json)
     context, result = carry_out(name, request, project, console, launched)
-    _conclude(context, result, request)
+    _conclude(name, context, result, request)
 
 
 def carry_out(
@@ -270,12 +271,14 @@ def _end_with_launcher() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _conclude(context: Context, result: dict[str, Any], request: Request) -> None:
+def _conclude(name: str, context: Context, result: dict[str, Any], request: Request) -> None:
     if request.as_json:
         print(json.dumps(_as_json(context, result)))
+    if context.console.quiet:
         return
     for line in _where_to_look(context, result):
         context.console.line(line)
+    context.console.line(f"next:   {following(name, request, context.experiment)}")
 
 
 def _as_json(context: Context, result: dict[str, Any]) -> dict[str, Any]:
@@ -297,6 +300,8 @@ def _fallbacks(context: Context) -> list[str]:
 def _where_to_look(context: Context, result: dict[str, Any]) -> Iterator[str]:
     if answer := result.get("answer"):
         yield answer
+    else:
+        yield from found(context)
     yield from _fallbacks(context)
     if report := result.get("report"):
         yield f"report: {_short(Path(report), context.project)}"

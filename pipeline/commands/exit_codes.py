@@ -40,7 +40,7 @@ def guarded(command: click.Command) -> None:
             raise
         if not is_first():
             return  # the first of several processes says the same; one that fails before it would end it
-        _end(error.format_message() if isinstance(error, click.ClickException) else str(error), USER_ERROR)
+        _end(_said(error), USER_ERROR)
     except Failure as error:
         if debug:
             raise
@@ -50,6 +50,13 @@ def guarded(command: click.Command) -> None:
             raise
         text = str(error).split("(Background on this error")[0]  # SQLAlchemy's
         _end(f"{type(error).__name__}: {text} (--debug shows where)", FAILURE)
+
+
+def _said(error: Exception) -> str:
+    """What an error says; where an argument or an option is missing, with where examples are."""
+    if isinstance(error, click.MissingParameter) and error.ctx is not None:
+        return f"{error.format_message()} {error.ctx.command_path} --help shows examples."
+    return error.format_message() if isinstance(error, click.ClickException) else str(error)
 
 
 def _without_secrets(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:

@@ -1,6 +1,7 @@
 """`headway export`: a registered model as a file for programs without Headway, or as a folder for Docker."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -46,5 +47,7 @@ def export(model: str, onnx: Path | None, pt2: Path | None, docker: Path | None,
         write_docker(model, docker)
         told["docker"] = str(docker)
         console.line(f"{model} into {docker}: docker build {docker} makes an image that serves it on port 8080")
+    else:
+        console.line(f"next: headway export {shlex.quote(model)} --docker FOLDER, for a server of it")
     if as_json:
         print(json.dumps({"model": model} | told))

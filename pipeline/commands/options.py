@@ -106,7 +106,7 @@ def _check_options(ctx: click.Context, _: click.Parameter, extra: tuple[str, ...
     """Take an option without a dot for a mistake, unless the experiment has such a setting.
 
     Raises:
-        click.UsageError: There is none; the message says what may be meant.
+        click.NoSuchOption: There is none; the message says what may be meant.
     """
     for word in () if ctx.resilient_parsing else _options_in(extra):
         name = word.removeprefix("--")
@@ -122,7 +122,7 @@ def _check_options(ctx: click.Context, _: click.Parameter, extra: tuple[str, ...
         inner = [key for key in keys if key.endswith(f".{name}")]
         guess = inner or difflib.get_close_matches(name, [*options, *groups], n=1)
         hint = f"did you mean '--{guess[0]}'?" if guess else f"{ctx.command_path} --help lists them"
-        raise click.UsageError(f"no option '{word}' ({hint})")
+        raise click.NoSuchOption(word, f"no option '{word}' ({hint})")
     return extra
 
 

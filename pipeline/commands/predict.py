@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 from pathlib import Path
 
 from pipeline import garbage_collection
@@ -53,6 +54,7 @@ def predict(
 
         rows = score(model, source, output, progress, warn, preference, spreadsheet, names(keep))
     console.line(f"{rows} row{'' if rows == 1 else 's'} scored into {output}")
+    console.line(f"next: headway serve {shlex.quote(model)}")
     if as_json:
         print(json.dumps({"model": model, "rows": rows, "output": str(output), "warnings": warnings}))
 

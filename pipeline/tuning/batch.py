@@ -61,6 +61,7 @@ class Batch:
         self.states = {number: self._joined(number) for number in self._of_trial}
         self.unfinished = {it.number: it for it in trials if not it.state.is_finished()}
         self._reported = {it.number: set(it.intermediate_values) for it in trials}
+        self._come = {number: (it.looks, it.status) for number, it in self.states.items()}
         self._known, self._experiment = known, experiment
         self._prune = PRUNERS[experiment.tuning.pruner]
         # Networks of a trial that has diverged in one fold stop where that one did.
@@ -80,13 +81,16 @@ class Batch:
         """Keep the states of slots.
 
         Returns:
-            The states of their trials, by number; without those of which a fold is not as far as another.
+            The states of the trials that have come further, by number.
         """
         found = {state.name: state for state in states}
         self._networks |= found
         took_part = {number: self._joined(number) for number in sorted({self._numbers[name] for name in found})}
         self.states |= took_part
-        return {number: state for number, state in took_part.items() if self._is_whole(number)}
+        further = {number: it for number, it in took_part.items() if self._come.get(number) != (it.looks, it.status)}
+        # Of a network in this process the next state has the very same history.
+        self._come |= {number: (it.looks, it.status) for number, it in further.items()}
+        return further
 
     def new_looks(self, numbers: Iterable[int]) -> list[Look]:
         """The objectives of these trials that the storage was not given yet."""
@@ -125,10 +129,6 @@ class Batch:
 
     def _running(self) -> Iterator[SlotState]:
         return (state for state in self._networks.values() if state.status == "running")
-
-    def _is_whole(self, number: int) -> bool:
-        running = [it.looks for name in self._of_trial[number] if (it := self._networks[name]).status == "running"]
-        return min(running, default=self.states[number].looks) == self.states[number].looks
 
     def _joined(self, number: int) -> SlotState:
         return joined(f"trial/{number}", [self._networks[name] for name in self._of_trial[number]])

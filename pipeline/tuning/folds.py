@@ -39,6 +39,8 @@ class FoldedState(SlotState):
 def joined(name: str, folds: Sequence[SlotState]) -> SlotState:
     """A trial's state from those of its slots: that of a single slot, or the mean over folds.
 
+    It has come as far as all folds that still train.
+
     Args:
         name: Name of the trial.
         folds: The states of its slots, one per fold, in the order of the folds.
@@ -46,7 +48,7 @@ def joined(name: str, folds: Sequence[SlotState]) -> SlotState:
     if len(folds) == 1:
         return folds[0]
     longest = max(folds, key=lambda state: state.looks)
-    looks = range(longest.looks)
+    looks = range(min((it.looks for it in folds if it.status == "running"), default=longest.looks))
     status = next(it for it in _STRONGEST if any(state.status == it for state in folds))
     return FoldedState(
         name,
@@ -54,7 +56,7 @@ def joined(name: str, folds: Sequence[SlotState]) -> SlotState:
         [_mean([it.history[look] if look < it.looks else it.best for it in folds]) for look in looks],
         best_objective=sum(state.best_objective for state in folds) / len(folds),
         best_loss=sum(state.best_loss for state in folds) / len(folds),
-        updates=longest.updates,
+        updates=longest.updates[: len(looks)],
         folds=list(folds),
     )
 

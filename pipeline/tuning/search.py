@@ -146,8 +146,10 @@ class _Search:
 
     def run(self) -> None:
         """Propose, train and record batches, as far as that is not done yet."""
+        trained: list[Batch] | None = None
         while True:
-            self._begin()
+            if trained or trained is None:
+                self._begin()
             if not self._batches:
                 return
             with self._failing():
@@ -190,9 +192,9 @@ class _Search:
         for state in self._pool.advance():
             by_batch.setdefault(self._of_slot[state.name], []).append(state)
         for batch, states in by_batch.items():
-            took_part = batch.take(states)
-            self._report(batch.new_looks(took_part))
-            self._callbacks.look([*took_part.values()])
+            if took_part := batch.take(states):
+                self._report(batch.new_looks(took_part))
+                self._callbacks.look([*took_part.values()])
         went_on = bool(by_batch)
         for batch in by_batch or self._batches.values():
             while (leaving := batch.decided()) is not None:
@@ -214,6 +216,7 @@ class _Search:
         try:
             batch.checkpoint.write(chain(batch.ended(), self._pool.kept(batch.number)))
         except StudyStopped:
+            self._store()
             for other in self._batches.values():
                 with suppress(StudyStopped):
                     other.checkpoint.write(chain(other.ended(), self._pool.kept(other.number)))
@@ -226,13 +229,17 @@ class _Search:
             looks, self._looks = self._looks, []
             self._reports.submit(partial(self._writer.report, looks))
 
-    def _record(self, batch: Batch) -> None:
-        """Record trials as complete with the kept objective, or as pruned with the last intermediate one."""
-        batch.checkpoint.write(batch.ended())  # killed from here on, all callbacks are called when it is resumed
-        self._report(batch.new_looks(batch.states))
+    def _store(self) -> None:
+        """Wait until all objectives are stored."""
         self._reports.wait()
         self._report([])
         self._reports.wait()
+
+    def _record(self, batch: Batch) -> None:
+        """Record trials as complete with the kept objective, or as pruned with the last intermediate one."""
+        self._report(batch.new_looks(batch.states))
+        self._store()
+        batch.checkpoint.write(batch.ended())  # killed from here on, all callbacks are called when it is resumed
         attributes = [
             (trial, _attributes(batch.states[number]) | shares(trial.user_attrs[VALUES]))
             for number, trial in batch.unfinished.items()

@@ -80,7 +80,7 @@ def test_what_is_there_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_an_empty_folder_becomes_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headway: Headway) -> None:
     folder = tmp_path / "It's #1: ümlaut"
     folder.mkdir()
-    monkeypatch.chdir(folder)
+    go(folder, monkeypatch)
     assert headway("new", ".", "--json").json == {"project": str(folder), "experiment": "people"}
     assert yaml.safe_load(Path("MLproject").read_text())["name"] == "It_s__1___mlaut"
     assert headway("show", "people").code == 0

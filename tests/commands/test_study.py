@@ -23,7 +23,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a study of six trials in two replicates."""
     with pytest.MonkeyPatch.context() as patch:
         folder = make_project(tmp_path_factory.mktemp("study") / "project", patch)
-        told = call_headway("tune", "debug", *SMALL, "--trials", "6", "--quiet")
+        debug = (folder / "experiments" / "debug.yaml").read_text()
+        (folder / "experiments" / "mine.yaml").write_text(debug.replace("name: debug", "name: mine"))
+        told = call_headway("tune", "mine", *SMALL, "--trials", "6", "--quiet")
         assert (told.code, told.out, told.err) == (0, "", "")
     return folder
 
@@ -38,10 +40,10 @@ def trials_csv(place: Path) -> pd.DataFrame:
 
 
 def test_trials_are_shown_newest_first_or_best_first(place: Path, headway: Headway) -> None:
-    told = headway("study", "show", "debug", "--json").json
+    told = headway("study", "show", "mine", "--json").json
     assert [it["number"] for it in told["trials"]] == [5, 4, 3, 2, 1, 0]
     assert (told["count"], told["coordinator"], told["notes"]) == (6, None, [])
-    best = headway("study", "show", "debug", "--by", "best", "--limit", "2", "--json").json["trials"]
+    best = headway("study", "show", "mine", "--by", "best", "--limit", "2", "--json").json["trials"]
     expected = trials_csv(place).sort_values("value", ascending=False)
     assert [it["number"] for it in best] == expected.number.head(2).tolist()
     assert [it["value"] for it in best] == expected.value.head(2).tolist()
@@ -49,8 +51,8 @@ def test_trials_are_shown_newest_first_or_best_first(place: Path, headway: Headw
 
 
 def test_trials_are_shown_as_a_table_with_what_was_tried(headway: Headway) -> None:
-    lines = headway("study", "show", "debug", "--limit", "3").out.splitlines()
-    assert lines[0].startswith("debug, the shared network: debug-")
+    lines = headway("study", "show", "mine", "--limit", "3").out.splitlines()
+    assert lines[0].startswith("mine, the shared network: mine-")
     assert lines[1] == "trials: 6 complete"
     assert lines[2].split("  ")[0] == "trial"
     assert "dropout" in lines[2]
@@ -61,13 +63,13 @@ def test_trials_are_shown_as_a_table_with_what_was_tried(headway: Headway) -> No
 
 
 def test_the_winners_are_those_of_the_step(place: Path, headway: Headway) -> None:
-    told = headway("study", "best", "debug", "--json").json
+    told = headway("study", "best", "mine", "--json").json
     chosen = json.loads(next((place / ".headway" / "outputs").glob("*/winners.json")).read_text())["winners"]
     assert [(it["replicate"], it["number"]) for it in told["winners"]] == [
         (it["replicate"], it["number"]) for it in chosen
     ]
     assert told["without"] == []
-    assert "winners of 2 replicates\n" in headway("study", "best", "debug").out
+    assert "winners of 2 replicates\n" in headway("study", "best", "mine").out
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -75,7 +77,7 @@ def test_a_study_is_exported_as_the_table_of_the_step(
     ending: str, place: Path, tmp_path: Path, headway: Headway
 ) -> None:
     file = tmp_path / f"trials.{ending}"
-    told = headway("study", "export", "debug", str(file))
+    told = headway("study", "export", "mine", str(file))
     assert (told.code, told.err) == (0, "")
     found = (pd.read_csv if ending == "csv" else pd.read_parquet)(file).drop(columns="seconds")
     expected = trials_csv(place)
@@ -85,17 +87,17 @@ def test_a_study_is_exported_as_the_table_of_the_step(
 
 
 def test_all_it_takes_is_the_storage(place: Path, tmp_path: Path, headway: Headway, monkeypatch) -> None:
-    (place / "experiments" / "debug.yaml").rename(place / "experiments" / "away.yaml")
+    (place / "experiments" / "mine.yaml").rename(place / "experiments" / "away.yaml")
     try:
         url = f"sqlite:///{place}/optuna.db"
-        here = headway("study", "show", "debug", "--storage", url)
+        here = headway("study", "show", "mine", "--storage", url)
         monkeypatch.chdir(tmp_path)
-        there = headway("study", "show", "debug", "--storage", url)
+        there = headway("study", "show", "mine", "--storage", url)
     finally:
-        (place / "experiments" / "away.yaml").rename(place / "experiments" / "debug.yaml")
+        (place / "experiments" / "away.yaml").rename(place / "experiments" / "mine.yaml")
     for told in (here, there):
         assert told.code == 0, told.err
-        assert told.out.splitlines()[0] == "no file of debug is here: its storage tells all that follows"
+        assert told.out.splitlines()[0] == "no file of mine is here: its storage tells all that follows"
     assert here.out == there.out
     assert list(tmp_path.iterdir()) == []
 
@@ -104,16 +106,16 @@ def test_all_it_takes_is_the_storage(place: Path, tmp_path: Path, headway: Headw
     ("words", "code", "line"),
     [
         (["show", "nothing"], 2, "unknown experiment 'nothing'"),
-        (["show", "digits"], 1, "no study of digits in .*headway tune digits makes one.*holds studies of debug"),
-        (["show", "mine", "--storage", "sqlite:///optuna.db"], 2, "no study of mine in .*holds studies of debug"),
-        (["show", "debug", "--arm", "upgrad"], 2, "--arm upgrad: the arms of debug that have a study in .* are tuned"),
-        (["show", "debug", "--storage", "sqlite:///none.db"], 1, "no study of debug in .*none.db"),
-        (["show", "debug", "--storage", "oracle9://host/name"], 2, "kind that is not known"),
-        (["show", "debug", "--storage", ""], 2, "--storage names no storage"),
-        (["show", "debug", "--limit", "0"], 2, "--limit"),
-        (["best", "debug", "--arm", "nothing"], 2, "--arm nothing"),
-        (["export", "debug", "trials.xls"], 2, "written as .parquet or .csv"),
-        (["export", "debug", "no/such/trials.csv"], 2, "create no/such"),
+        (["show", "digits"], 1, "no study of digits in .*headway tune digits makes one.*holds studies of mine"),
+        (["show", "yours", "--storage", "sqlite:///optuna.db"], 2, "no study of yours in .*holds studies of mine"),
+        (["show", "mine", "--arm", "upgrad"], 2, "--arm upgrad: the arms of mine that have a study in .* are tuned"),
+        (["show", "mine", "--storage", "sqlite:///none.db"], 1, "no study of mine in .*none.db"),
+        (["show", "mine", "--storage", "oracle9://host/name"], 2, "kind that is not known"),
+        (["show", "mine", "--storage", ""], 2, "--storage names no storage"),
+        (["show", "mine", "--limit", "0"], 2, "--limit"),
+        (["best", "mine", "--arm", "nothing"], 2, "--arm nothing"),
+        (["export", "mine", "trials.xls"], 2, "written as .parquet or .csv"),
+        (["export", "mine", "no/such/trials.csv"], 2, "create no/such"),
         (["stop", "nothing"], 2, "unknown experiment 'nothing'"),
     ],
     ids=str,
@@ -126,7 +128,7 @@ def test_a_mistake_is_one_line(words: list[str], code: int, line: str, headway: 
 
 def test_an_experiment_without_tuning_has_no_study(place: Path, headway: Headway) -> None:
     (place / "experiments" / "plain.yaml").write_text(
-        (place / "experiments" / "debug.yaml").read_text().split("\ntuning:")[0] + "\ntuning: null\n"
+        (place / "experiments" / "mine.yaml").read_text().split("\ntuning:")[0] + "\ntuning: null\n"
     )
     told = headway("study", "show", "plain")
     (place / "experiments" / "plain.yaml").unlink()
@@ -135,12 +137,12 @@ def test_an_experiment_without_tuning_has_no_study(place: Path, headway: Headway
 
 
 def test_a_stop_where_nothing_runs_is_one_line(headway: Headway) -> None:
-    told = headway("study", "stop", "debug")
-    assert (told.code, told.out) == (0, "no study of debug is run by anybody now, so none was stopped\n")
-    assert headway("study", "stop", "debug", "--json").json == {"experiment": "debug", "asked": []}
+    told = headway("study", "stop", "mine")
+    assert (told.code, told.out) == (0, "no study of mine is run by anybody now, so none was stopped\n")
+    assert headway("study", "stop", "mine", "--json").json == {"experiment": "mine", "asked": []}
 
 
-LONG = ("tune", "debug", "--set", "training.epochs=2000", "--set", "tuning.batch=2", "--trials", "4")
+LONG = ("tune", "mine", "--set", "training.epochs=2000", "--set", "tuning.batch=2", "--trials", "4")
 
 
 def started(*words: str) -> subprocess.Popen[str]:
@@ -152,7 +154,7 @@ def started(*words: str) -> subprocess.Popen[str]:
 
 
 def shown(*words: str) -> Result:
-    return call_headway("study", "show", "debug", *words, "--json")
+    return call_headway("study", "show", "mine", *words, "--json")
 
 
 @pytest.mark.slow
@@ -164,8 +166,8 @@ def test_a_study_is_ended_after_an_epoch_and_resumed(place: Path, headway: Headw
             break
         time.sleep(0.1)
     assert told.json["coordinator"]["pid"] == process.pid
-    assert "run by process" in headway("study", "show", "debug").out
-    asked = headway("study", "stop", "debug").out
+    assert "run by process" in headway("study", "show", "mine").out
+    asked = headway("study", "stop", "mine").out
     assert f"process {process.pid} on " in asked
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err.count("\n")) == (1, 1)
@@ -181,7 +183,7 @@ def test_a_study_is_ended_after_an_epoch_and_resumed(place: Path, headway: Headw
         if max(it["validations"] for it in shown().json["trials"]) > before:
             break
         time.sleep(0.1)
-    assert headway("study", "stop", "debug").out.count("asked") == 1
+    assert headway("study", "stop", "mine").out.count("asked") == 1
     assert process.wait(60) == 1
     process.communicate()
     url = f"sqlite:///{place}/optuna.db"

@@ -262,7 +262,7 @@ def test_an_unknown_experiment_is_answered_with_what_ships(name):
 
 
 def test_a_project_without_experiments_says_so(tmp_path):
-    with pytest.raises(UserError, match="known: none"):
+    with pytest.raises(UserError, match="no such file, and none of that name ships"):
         find("x", tmp_path)
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.config import begins, experiment_files, is_shipped, project_folder, shipped_folder
 from pipeline.errors import UserError
-from tests.conftest import REPOSITORY, git_files
+from tests.conftest import REPOSITORY, git_files, go
 
 
 def test_the_project_is_the_nearest_folder_upward_with_the_marker(tmp_path, monkeypatch):
@@ -16,7 +16,7 @@ def test_the_project_is_the_nearest_folder_upward_with_the_marker(tmp_path, monk
 
 
 def test_without_a_marker_one_line_says_where_it_was_looked_for(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    go(tmp_path, monkeypatch)
     with pytest.raises(UserError, match=f"no MLproject in {tmp_path} or above it"):
         project_folder()
 

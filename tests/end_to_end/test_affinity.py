@@ -45,7 +45,7 @@ def test_every_group_is_trained_and_test_opened_once(said: Result, place: Path) 
     assert said.code == 0, said.err
     budget = "affinity: one network of all 3 tasks, 3 of one task each, and at most 3 of groups, each with 2 seeds, "
     assert re.search(budget + r"at most about \d+ s of training here; then test is opened once", said.out)
-    answer = said.out.splitlines()[-3]
+    answer = said.out.splitlines()[-4]
     assert answer.startswith(("Train ", "Which tasks should share a network is not known yet: "))
     assert answer.endswith(".")
     tracker = Tracker(place, "digits")

@@ -116,5 +116,6 @@ class Projection:
 
     def _show(self) -> None:
         """Show how many trials are recorded; batches that are in flight together may end in any order."""
-        done = (self._before or 0) + len(self._told)
+        before = self._before or 0
+        done = before + sum(number >= before for number in self._told)
         self._bar.at(done, f"best {self._best:.4f}" if self._best > float("-inf") else "")

@@ -30,7 +30,9 @@ _WORTH = 0.9  # a move that leaves more than this share of the time until all ha
 _WORTH_S = 0.1  # seconds that a move has to gain where slots do not wait anyhow
 _QUEUED = 2  # stretches that a host has been called for, so that it never waits for this process
 _LOST_ALONE = 3  # hosts in a row that a slot may lose by itself
+_BEFORE = 0.5  # weight of what was measured before of a slot's seconds
 _LOOK_S = 2.0  # from one look for hosts that hang to the next
+_JOIN_S = 2.0  # between two looks for new hosts where no slots wait for each other
 _NO_HOST_S = 300  # for which a pool without hosts waits for others
 
 
@@ -68,6 +70,7 @@ class WorkerPool:
         self._usual: dict[Any, float] = {}
         self._ends: dict[Any, int] = {}
         self._opened = self._added = 0
+        self._join_at = 0.0
         self._taken, self._looked = False, time.monotonic()
         self._has_lost = False  # since answers were last taken
 
@@ -133,6 +136,8 @@ class WorkerPool:
         Returns:
             Their states, without arrays; empty where none can go on, or none is left.
         """
+        if self._join_at <= time.monotonic() and len(self._seats) < self.processes:
+            self._join()
         while not self._news:
             self._deal()
             self._queue()
@@ -194,7 +199,9 @@ class WorkerPool:
     def _queue(self) -> None:
         """Call the other hosts for stretches of their oldest stacks."""
         for seat in [*self._seats]:
-            while not seat.here and sum(stack.ahead for stack in seat.stacks.values()) < _QUEUED:
+            if seat.here or sum(call.method == "advance" for call in seat.calls) >= _QUEUED:
+                continue
+            while sum(stack.ahead for stack in seat.stacks.values()) < _QUEUED:
                 stack = _oldest(seat)
                 if stack is None or not self._call(seat, "advance", stack.number):
                     break
@@ -462,14 +469,15 @@ class WorkerPool:
 
     def _note_seconds(self, seat: Seat, shape: Any, advanced: Advanced) -> None:
         """Keep the seconds of a slot of a shape on a host, and on a usual one."""
-        seat.measured(shape, advanced.seconds, len(advanced.states), self._seconds.get(shape))
-        known = [it.seconds[shape] / it.slowness for it in self._seats if shape in it.seconds]
-        self._seconds[shape] = sum(known) / len(known)
+        seat.measured(advanced.seconds, len(advanced.states), self._seconds.get(shape))
+        seconds = advanced.seconds / len(advanced.states) / seat.slowness
+        self._seconds[shape] = _BEFORE * self._seconds.get(shape, seconds) + (1.0 - _BEFORE) * seconds
 
     # Hosts that come and go.
 
     def _join(self) -> None:
         """Take hosts that are new, in place of those that died with nothing to do."""
+        self._join_at = time.monotonic() + _JOIN_S
         for seat in [it for it in self._seats if not it.host.alive]:
             self._lost(seat, HostLostError(f"{seat.host.name} is gone"))
         for host in self._engine.joined():

@@ -176,7 +176,6 @@ class Seat:
         calls: Without an answer, oldest first.
         released: Slots that it has, or had, outside of stacks, until another host has them.
         releasing: How many such calls are without an answer.
-        seconds: CPU seconds of a slot up to its next look, by shape.
         fetches: How often states are fetched.
         fetching: They are being fetched.
     """
@@ -187,7 +186,6 @@ class Seat:
         self.calls: deque[_Call] = deque(_Call("", [], _forget) for _ in range(host.pending))
         self.released: list[Member] = []
         self.releasing = 0
-        self.seconds: dict[Any, float] = {}
         self.fetches = Throttle()
         self.fetching = False
         self._usual = usual
@@ -218,7 +216,7 @@ class Seat:
     @property
     def idle(self) -> bool:
         """Whether nothing is to be done here."""
-        if self.has_going or any(call.members for call in self.calls):
+        if any(call.members for call in self.calls) or self.has_going:
             return False
         return not any(stack.runnable for stack in self.stacks.values())
 
@@ -245,16 +243,14 @@ class Seat:
             self._usual[shape] = max(self._usual.get(shape, 0.0), each)
         call.then(result)
 
-    def measured(self, shape: Any, seconds: float, slots: int, expected: float | None) -> None:
+    def measured(self, seconds: float, slots: int, expected: float | None) -> None:
         """Note how long a stretch took.
 
         Args:
-            shape: Of the slots.
             seconds: CPU seconds in all.
             slots: How many.
             expected: Seconds of a slot on a usual host, where that is known.
         """
-        self.seconds[shape] = seconds / slots
         if expected is not None:
             self._spent = _FORGET * self._spent + seconds
             self._expected = _FORGET * self._expected + expected * slots

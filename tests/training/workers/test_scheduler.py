@@ -12,6 +12,7 @@ from pipeline.training.slot import SlotState
 from pipeline.training.workers import scheduler
 from pipeline.training.workers.calibration import Speed
 from pipeline.training.workers.pool import WorkerPool
+from pipeline.training.workers.processes import Advanced
 from pipeline.training.workers.scheduler import Scheduler, best_processes
 from pipeline.training.workers.seat import Seat
 from tests.training.made import ODD, assert_same, seeds, trained, trials
@@ -177,16 +178,16 @@ def test_hosts_of_unlike_speed_are_dealt_as_much_as_they_can_do(
     shares: list[list[int]] = []
     engine = MortalHosts(lambda *_: False, trains_here=False)
 
-    def timed(seat: Seat, shape: object, seconds: float, slots: int, expected: float | None) -> None:
+    def timed(pool: WorkerPool, seat: Seat, shape: object, advanced: Advanced) -> None:
         each = 3.0 if seat.host is engine.all[0] else 1.0
-        measured(seat, shape, each * slots, slots, expected)
+        noted(pool, seat, shape, advanced._replace(seconds=each * len(advanced.states)))
 
     def barrier(states: list[SlotState]) -> list[str]:
         shares.append([len(seat.members) for seat in pool._seats])
         return []
 
-    measured = Seat.measured
-    monkeypatch.setattr(Seat, "measured", timed)
+    noted = WorkerPool._note_seconds
+    monkeypatch.setattr(WorkerPool, "_note_seconds", timed)
     with WorkerPool(2, engine=engine) as pool:
         fit(pool, prepared, seeds(with_values(experiment, {"training.epochs": 6}), 12), barrier)
     assert shares[0] == [6, 6]
