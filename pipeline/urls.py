@@ -44,6 +44,12 @@ def sqlite_file(url: str) -> Path | None:
     return Path(unquote(url[found.end() :].partition("?")[0])) if found else None
 
 
+def hung_from(folder: Path, url: str) -> str:
+    """The same address with the file of a sqlite one hung from a folder, where it is relative."""
+    file = sqlite_file(url)
+    return sqlite_url(folder / file, url.partition("?")[2]) if file else url
+
+
 def redacted(url: str) -> str:
     """A URL without user, password and query.
 

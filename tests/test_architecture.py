@@ -31,6 +31,7 @@ LAYERS = [
     {"stacked"},
     {"pretrained"},
     {
+        "deadline",
         "draws",
         "files",
         "garbage_collection",

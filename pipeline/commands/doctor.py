@@ -12,7 +12,6 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from typing import Literal, TypeVar
 
 from pipeline import machine
 from pipeline.commands.exit_codes import FAILURE
+from pipeline.deadline import LateError, answer_within
 from pipeline.errors import Failure, UserError
 from pipeline.printable import echo
 from pipeline.urls import redacted, scrubbed
@@ -310,23 +310,12 @@ def _in_time(look: Callable[[], _T], what: str) -> _T:
         Failure: It takes too long.
         Exception: What the check raised.
     """
-    answers: list[_T] = []
-    errors: list[Exception] = []
-
-    def ask() -> None:
-        try:
-            answers.append(look())
-        except Exception as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(_ANSWERS_WITHIN_S)
-    if errors:
-        raise errors[0]
-    if not answers:
-        raise Failure(f"{what} did not answer within {_ANSWERS_WITHIN_S:.0f} s: start it, or correct its address")
-    return answers[0]
+    try:
+        return answer_within(_ANSWERS_WITHIN_S, look)
+    except LateError:
+        raise Failure(
+            f"{what} did not answer within {_ANSWERS_WITHIN_S:.0f} s: start it, or correct its address"
+        ) from None
 
 
 _CHECKS: dict[str, Callable[[], _Told]] = {

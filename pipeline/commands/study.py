@@ -13,7 +13,7 @@ from pipeline.config.load import STORAGE
 from pipeline.errors import Failure, UserError
 from pipeline.printable import echo
 from pipeline.steps.tune import storage_url
-from pipeline.urls import redacted, remember, sqlite_file
+from pipeline.urls import hung_from, redacted, remember, sqlite_file
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -274,7 +274,7 @@ def _place(experiment: str, storage: str | None) -> tuple[str, str, list[str]]:
         remember(named)
         return (
             experiment,
-            _absolute(named, project),
+            hung_from(project, named),
             [f"no file of {experiment} is here: its storage tells all that follows"],
         )
     values = {"tuning.storage": storage} if storage else {}
@@ -282,14 +282,6 @@ def _place(experiment: str, storage: str | None) -> tuple[str, str, list[str]]:
     if loaded.tuning is None:
         raise UserError(f"{loaded.name} searches nothing (tuning: null), so it has no study")
     return loaded.name, storage_url(loaded, project), []
-
-
-def _absolute(url: str, project: Path) -> str:
-    """A storage's URL, its file hung from the project folder."""
-    from pipeline.urls import sqlite_url
-
-    file = sqlite_file(url)
-    return sqlite_url(project / file, url.partition("?")[2]) if file else url
 
 
 def _rank(trial: "FrozenTrial") -> tuple[bool, float, int]:

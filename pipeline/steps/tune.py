@@ -20,7 +20,7 @@ from pipeline.steps.step import KEY_FILE, KeyUnknownError, Step, check_settled, 
 from pipeline.tracking import tags
 from pipeline.tracking.keys import Key
 from pipeline.tracking.links import run_page, whole
-from pipeline.urls import sqlite_file, sqlite_url
+from pipeline.urls import hung_from
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -244,8 +244,7 @@ def storage_url(experiment: Experiment | None, project: Path) -> str:
     """
     own = experiment.tuning.storage if experiment and experiment.tuning else None
     url = own or (None if experiment else os.environ.get(STORAGE)) or "sqlite:///optuna.db"
-    file = sqlite_file(url)
-    return sqlite_url(project / file, url.partition("?")[2]) if file else url
+    return hung_from(project, url)
 
 
 def check_storage_of(experiment: Experiment, project: Path) -> None:

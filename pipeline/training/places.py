@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.deadline import LateError, answer_within
 from pipeline.errors import Failure, StudyStopped, UserError
 from pipeline.files import check_regular
 from pipeline.urls import redacted, scrubbed
@@ -244,28 +244,26 @@ def check_place(address: str) -> None:
             raise UserError(f"--checkpoints {place.shown} lies in a folder that does not exist: create it")
         if Path(place.path).is_file():
             raise UserError(f"--checkpoints {place.shown} is a file: {_EXAMPLE}")
-    problems: list[Exception] = []
-    # In a thread, because a disk or host that is away can block for longer than any timeout of its own.
-    thread = threading.Thread(target=_try_writing, args=(place, problems), daemon=True)
-    thread.start()
-    thread.join(_KNOWN_WITHIN_S)
-    if thread.is_alive():
-        raise Failure(f"--checkpoints {place.shown} did not answer within {_KNOWN_WITHIN_S:.0f} s: correct its address")
-    if problems:
-        raise Failure(f"--checkpoints {place.shown} cannot be written ({_reason(problems[0])}): correct its address")
+    try:
+        answer_within(_KNOWN_WITHIN_S, lambda: _try_writing(place))
+    except LateError:
+        raise Failure(
+            f"--checkpoints {place.shown} did not answer within {_KNOWN_WITHIN_S:.0f} s: correct its address"
+        ) from None
+    except Exception as error:  # each store has errors of its own
+        raise Failure(
+            f"--checkpoints {place.shown} cannot be written ({_reason(error)}): correct its address"
+        ) from None
 
 
-def _try_writing(place: Place, problems: list[Exception]) -> None:
+def _try_writing(place: Place) -> None:
     """Write a small file, read it and delete it."""
     probe = place / f".headway-{uuid.uuid4().hex}"
-    try:
-        place.keeper.put(probe.path, b"headway")
-        with place.keeper.local(probe.path) as file:
-            if file is None or file.read_bytes() != b"headway":
-                raise OSError("what was written there is not read")
-        place.keeper.delete(probe.path)
-    except Exception as error:
-        problems.append(error)
+    place.keeper.put(probe.path, b"headway")
+    with place.keeper.local(probe.path) as file:
+        if file is None or file.read_bytes() != b"headway":
+            raise OSError("what was written there is not read")
+    place.keeper.delete(probe.path)
 
 
 def _reason(error: Exception) -> str:

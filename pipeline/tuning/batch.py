@@ -61,7 +61,6 @@ class Batch:
         self.states = {number: self._joined(number) for number in self._of_trial}
         self.unfinished = {it.number: it for it in trials if not it.state.is_finished()}
         self._reported = {it.number: set(it.intermediate_values) for it in trials}
-        self._come = {number: (it.looks, it.status) for number, it in self.states.items()}
         self._known, self._experiment = known, experiment
         self._prune = PRUNERS[experiment.tuning.pruner]
         # Networks of a trial that has diverged in one fold stop where that one did.
@@ -86,11 +85,12 @@ class Batch:
         found = {state.name: state for state in states}
         self._networks |= found
         took_part = {number: self._joined(number) for number in sorted({self._numbers[name] for name in found})}
-        self.states |= took_part
-        further = {number: it for number, it in took_part.items() if self._come.get(number) != (it.looks, it.status)}
-        # Of a network in this process the next state has the very same history.
-        self._come |= {number: (it.looks, it.status) for number, it in further.items()}
-        return further
+        before, self.states = self.states, self.states | took_part
+        return {
+            number: state
+            for number, state in took_part.items()
+            if (state.looks, state.status) != (before[number].looks, before[number].status)
+        }
 
     def new_looks(self, numbers: Iterable[int]) -> list[Look]:
         """The objectives of these trials that the storage was not given yet."""

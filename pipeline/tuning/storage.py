@@ -1,7 +1,6 @@
 """Optuna's storage: sqlite by default, any database that SQLAlchemy supports, or a journal file."""
 
 import sqlite3
-import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from pipeline.deadline import LateError, answer_within
 from pipeline.errors import Failure, UserError
 from pipeline.files import check_regular
 from pipeline.sqlite import enable_wal
@@ -49,15 +49,13 @@ def check_storage(url: str) -> None:
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite" and not _check_file(Path(parsed.database or ""), url):
         return
-    problems: list[Exception] = []
-    # In a thread, because name resolution or a silent host can block for longer than any driver's timeout.
-    thread = threading.Thread(target=_try_connecting, args=(parsed, problems), daemon=True)
-    thread.start()
-    thread.join(_KNOWN_WITHIN_S)
-    if thread.is_alive():
-        raise Failure(_line(url, f"did not answer within {_KNOWN_WITHIN_S:.0f} s: start it, or correct its address"))
-    if problems:
-        raise _unusable(url, parsed, problems[0])
+    try:
+        answer_within(_KNOWN_WITHIN_S, lambda: _try_connecting(parsed))
+    except LateError:
+        said = f"did not answer within {_KNOWN_WITHIN_S:.0f} s: start it, or correct its address"
+        raise Failure(_line(url, said)) from None
+    except Exception as error:  # each driver has errors of its own
+        raise _unusable(url, parsed, error) from None
 
 
 def connect(url: str, patience: Patience | None = None) -> BaseStorage:
@@ -121,15 +119,12 @@ def _check_file(path: Path, url: str) -> bool:
     return path.exists()
 
 
-def _try_connecting(parsed: URL, problems: list[Exception]) -> None:
-    try:
-        engine = create_engine(parsed, poolclass=NullPool, connect_args=_timeout(parsed, _CONNECT_S))
-        with engine.connect() as connection:
-            # sqlite opens a file only on a query.
-            sqlite = parsed.get_backend_name() == "sqlite"
-            connection.execute(text("PRAGMA schema_version" if sqlite else "SELECT 1"))
-    except Exception as error:
-        problems.append(error)
+def _try_connecting(parsed: URL) -> None:
+    engine = create_engine(parsed, poolclass=NullPool, connect_args=_timeout(parsed, _CONNECT_S))
+    with engine.connect() as connection:
+        # sqlite opens a file only on a query.
+        sqlite = parsed.get_backend_name() == "sqlite"
+        connection.execute(text("PRAGMA schema_version" if sqlite else "SELECT 1"))
 
 
 def _engine(parsed: URL, patient: bool) -> dict[str, Any]:

@@ -31,8 +31,7 @@ _WORTH_S = 0.1  # seconds that a move has to gain where slots do not wait anyhow
 _QUEUED = 2  # stretches that a host has been called for, so that it never waits for this process
 _LOST_ALONE = 3  # hosts in a row that a slot may lose by itself
 _BEFORE = 0.5  # weight of what was measured before of a slot's seconds
-_LOOK_S = 2.0  # from one look for hosts that hang to the next
-_JOIN_S = 2.0  # between two looks for new hosts where no slots wait for each other
+_LOOK_S = 2.0  # from one look for hosts that hang, or are new, to the next
 _NO_HOST_S = 300  # for which a pool without hosts waits for others
 
 
@@ -70,7 +69,6 @@ class WorkerPool:
         self._usual: dict[Any, float] = {}
         self._ends: dict[Any, int] = {}
         self._opened = self._added = 0
-        self._join_at = 0.0
         self._taken, self._looked = False, time.monotonic()
         self._has_lost = False  # since answers were last taken
 
@@ -136,8 +134,6 @@ class WorkerPool:
         Returns:
             Their states, without arrays; empty where none can go on, or none is left.
         """
-        if self._join_at <= time.monotonic() and len(self._seats) < self.processes:
-            self._join()
         while not self._news:
             self._deal()
             self._queue()
@@ -248,6 +244,8 @@ class WorkerPool:
             for seat in others.values():
                 if seat in self._seats and (left := seat.patience_s()) is not None and left <= 0.0:
                     self._lost(seat, HostLostError(f"{seat.host.name} has not answered for {seat.silent_s:.0f} s"))
+            if len(self._seats) < self.processes:
+                self._join()
         return True
 
     def _take(self, seat: Seat) -> None:
@@ -477,7 +475,6 @@ class WorkerPool:
 
     def _join(self) -> None:
         """Take hosts that are new, in place of those that died with nothing to do."""
-        self._join_at = time.monotonic() + _JOIN_S
         for seat in [it for it in self._seats if not it.host.alive]:
             self._lost(seat, HostLostError(f"{seat.host.name} is gone"))
         for host in self._engine.joined():

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
@@ -330,4 +331,5 @@ def _serve(connection: Connection, parent: int) -> None:
 
 
 def _without_arrays(state: SlotState) -> SlotState:
-    return SlotState(**{**state.__dict__, "arrays": {}})
+    """The state as it is now: the slot's own goes on to grow, and a caller in this process would see it."""
+    return replace(state, arrays={}, history=[*state.history], updates=[*state.updates])

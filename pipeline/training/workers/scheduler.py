@@ -65,11 +65,10 @@ class Scheduler:
             Failure: They do not fit into memory.
         """
         experiment = slots[0].experiment
+        block = _ALL if experiment.device == "cuda" else BLOCK  # where nothing is measured
         if not self.trains_here:
-            block = _ALL if experiment.device == "cuda" else BLOCK
             return WorkerPool(self._hosts(slots), block, self._engine, log=self._log)
         if self._here:
-            block = _ALL if experiment.device == "cuda" else BLOCK
             return WorkerPool(1, block, self._engine, log=self._log, here=self._here)
         check(prepared, slots)
         if experiment.device == "cuda":  # which this process keeps busy, and which is the faster the larger the stack
