@@ -1,6 +1,7 @@
 """Memory is predicted, and what does not fit is said in one line."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -44,13 +45,16 @@ REPEATED = ("three layers, batch norm, AdamW", "residual blocks of images", "att
             "large batches")  # fmt: skip
 """Each made of parts that the other cases have."""
 
+GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": str(1 << 17)}
+"""Freed blocks go back at once: glibc's threshold grows by itself, and what its heap then keeps is up to 30 % by chance."""
+
 
 @pytest.mark.parametrize("case", [pytest.param(it, marks=[pytest.mark.slow] if it in REPEATED else []) for it in WIDE])
 def test_the_prediction_is_within_30_percent_of_what_is_taken(case: str, tmp_path: Path) -> None:
     values, slots = WIDE[case]
     done = subprocess.run(
         [sys.executable, "-m", "tests.training.anonymous", str(tmp_path), json.dumps(values), str(slots)],
-        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+        cwd=REPOSITORY, env=os.environ | GIVEN_BACK, capture_output=True, text=True, check=True,
     )  # fmt: skip
     found = json.loads(done.stdout)
     assert found["taken"] == pytest.approx(found["predicted"], rel=0.3)
