@@ -38,18 +38,25 @@ def _task_name(name: str) -> str:
     return name
 
 
+ROOM = 40
+"""Letters of a task's name that is made of a longer label: figures and tables have room for no more."""
+
 TaskName = Annotated[str, AfterValidator(_task_name)]
 
 
-def plain(name: str, otherwise: str = "label", taken: Container[str] = ()) -> str:
+def plain(name: str, otherwise: str = "label", taken: Container[str] = (), longest: int = LONGEST_NAME) -> str:
     """A name as experiments, sources and tasks may have it: letters, digits, '_' and '-' only.
 
     Args:
         name: Any.
         otherwise: What it is called if nothing of it is left.
         taken: Names, in lower case, that it may not have, as 'A' and 'a' are one file on some disks.
+        longest: Letters that it has at most; a longer one ends with a word.
     """
-    short = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:LONGEST_NAME]
+    short = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    if len(short) > longest:
+        words = short[: longest + 1].rpartition("_")[0].rstrip("_")
+        short = words or short[:longest]
     if not short or (short != name and not re.search(r"[A-Za-z0-9]", short)):
         short = otherwise
     while short.lower() in taken:
@@ -63,7 +70,7 @@ def titles(tasks: Mapping[str, "TaskSettings"]) -> dict[str, str]:
     for name, task in tasks.items():
         label = task.label or name
         stands_in = plain(label) != label and plain(label).rstrip("_") == name.rstrip("_")
-        if stands_in and len(label) <= LONGEST_NAME and printable(label) not in found.values():
+        if stands_in and len(label) <= ROOM and printable(label) not in found.values():
             found[name] = printable(label)
     return found
 

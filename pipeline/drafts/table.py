@@ -57,7 +57,7 @@ def draft_table(path: Path, targets: Sequence[Target], name: str, project: Path)
     rows = next(it.rows + it.missing for it in columns.values())
     given_away = giving_away(file, [name for name, kind in it.inputs.items() if kind == "categorical"], used)
     draft = Draft(
-        f"{', '.join(kinds)} from {path.name}, together in one network.",
+        f"{', '.join(task_names(kinds).values())} from {path.name}, together in one network.",
         f"Drafted from {'the first ' if rows >= LOOKED_AT else ''}{rows:,} rows; change whatever it got wrong.",
     )
     source = ("sources", name)

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from pipeline.config.load import FLOATS
-from pipeline.config.tasks import ALL, plain
+from pipeline.config.tasks import ALL, ROOM, plain
 from pipeline.printable import printable
 
 _COMMENT = 44  # column at which comments begin where there is room
@@ -142,11 +142,11 @@ def drafted(what: str) -> str:
 
 
 def task_names(labels: Iterable[str]) -> dict[str, str]:
-    """Names of tasks, by the label that each predicts: those that a task can bear stay as they are."""
+    """Names of tasks, by the label that each predicts: those that a task can bear, and figures, stay as they are."""
     labels = list(dict.fromkeys(labels))
     names, taken = {}, {ALL}
-    for label in sorted(labels, key=lambda it: plain(it) != it):
-        names[label] = plain(label, taken=taken)
+    for label in sorted(labels, key=lambda it: plain(it, longest=ROOM) != it):
+        names[label] = plain(label, taken=taken, longest=ROOM)
         taken.add(names[label].lower())
     return {label: names[label] for label in labels}
 
@@ -156,7 +156,8 @@ def named_for(label: str, name: str) -> str:
     if name == label:
         return ""
     why = "values over all tasks are called so" if label == ALL else "another one is called so"
-    why = "letters, digits, _ and - only" if plain(label) != label else why
+    why = f"{ROOM} letters at most" if len(label) > ROOM else why
+    why = "letters, digits, _ and - only" if plain(label, longest=len(label)) != label else why
     return f"for '{label}' ({why}); "
 
 

@@ -105,7 +105,8 @@ def _follows(data: ReportData) -> str:
     """What to do, and what the champion reaches, without its full stop."""
     found = data.decision
     reach = some([f"{level(data.level(data.best, task), metric)} on {task}" for task, metric in data.metrics.items()])
-    champion = f"the champion, {_CALLED.get(data.best, data.best)}, reaches {reach}"
+    called = _CALLED.get(data.best, data.best)
+    champion = f"the champion, {called}, reaches {reach}" if data.champion else f"{called} reaches {reach}"
     advice = {
         "helps": "Use the shared network",
         "hurts": "Keep a network for each task",

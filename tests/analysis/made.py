@@ -137,12 +137,12 @@ def evaluation(groups: Mapping[str, tuple[Role, Scores]], settings: Mapping[str,
 
 
 def report_data(default: Mapping[str, float], single: Mapping[str, float], seeds: int = 5, **more: Any) -> ReportData:
-    """A report on a shared network and its baselines of these accuracies by task."""
+    """A report on a shared network, the champion, and its baselines of these accuracies by task."""
     groups: dict[str, tuple[Role, Scores]] = {}
     for name, role, accuracy in (("default", "default", default), (SINGLE, "single", single)):
         if accuracy:
             groups[name] = (role, {task: drawn(it, seeds, source=task) for task, it in accuracy.items()})  # type: ignore[assignment]
-    return ReportData(name="made", evaluation=evaluation(groups), **more)
+    return ReportData(name="made", evaluation=evaluation(groups), **{"champion": "default", **more})
 
 
 def experiment(**more: Any) -> Experiment:

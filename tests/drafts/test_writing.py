@@ -4,7 +4,7 @@ import pytest
 import yaml
 from hypothesis import given, settings, strategies as st
 
-from pipeline.config.tasks import plain
+from pipeline.config.tasks import ROOM, plain
 from pipeline.drafts.writing import Draft, task_names
 
 NAMES = st.text(
@@ -64,7 +64,13 @@ def test_tasks_have_names_of_their_own_that_they_can_bear() -> None:
     assert {"a_b", "sold", "_id"} <= set(names.values())
     assert (names["价格"], names["数量"], names["all"], names["a b"]) == ("label", "label_", "all_", "a_b__")
     assert len({it.lower() for it in names.values()} - {"all"}) == len(labels)
-    assert max(map(len, names.values())) <= 101
+    assert max(map(len, names.values())) <= ROOM + 1
+
+
+def test_a_task_of_a_long_label_is_called_by_its_first_words() -> None:
+    label = "the share of dissolved nitrogen in the upper layer of the sea"
+    assert task_names([label]) == {label: "the_share_of_dissolved_nitrogen_in_the"}
+    assert task_names(["n" * 60, "n" * 61]) == {"n" * 60: "n" * 40, "n" * 61: "n" * 40 + "_"}
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,12 @@ def tuned_data(tuned: tuple[float, float], single: tuple[float, float], alike: b
         its = {name: it for name, (_, it) in groups.items()}
         pairs = [(name, SINGLE) for name in its]
         found = replace(found, delta_m=tables.delta_m_table(its, pairs, ["tuned", SINGLE]))
-    return ReportData(name="made", evaluation=found, **more)
+    return ReportData(name="made", evaluation=found, **{"champion": "tuned", **more})
+
+
+def test_nothing_is_called_champion_where_nothing_was_chosen() -> None:
+    data = report_data({"a": 0.95, "b": 0.6}, {"a": 0.5, "b": 0.6}, champion=None)
+    assert ". Use the shared network; the experiment as written reaches 94" in verdict(data)
 
 
 def test_it_helps() -> None:
@@ -151,7 +156,7 @@ def test_the_figures_of_a_champion_that_nothing_tests_are_said_to_be_those_of_th
     said = " ".join(details(replicated(champion="default")))
     assert "What is registered is the experiment as written, trained once more on all rows but validation" in said
     assert "its figures are those of the 10 replicates" in said
-    assert "What is registered" not in " ".join(details(replicated()))  # nothing was
+    assert "What is registered" not in " ".join(details(replicated(champion=None)))  # nothing was
 
 
 def test_the_page_shows_what_the_champions_own_study_chose() -> None:
