@@ -110,6 +110,7 @@ def test_tracking_is_used_by_steps_and_above_and_imports_nothing_of_them() -> No
                 assert parts[1] in (
                     "tracking",
                     "errors",
+                    "printable",
                     "sqlite",
                     "store_keys",
                     "urls",

@@ -17,6 +17,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, 
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from pipeline.errors import Failure, StudyStopped, UserError
+from pipeline.printable import markdown
 from pipeline.store_keys import keys_of
 from pipeline.tracking import process
 from pipeline.tracking.tags import OUTCOME, PROCESS
@@ -132,7 +133,7 @@ class Run:
         return owner is not None and owner != process.identity()
 
     def _conclude(self, status: str, outcome: str) -> None:
-        self.tags({OUTCOME: outcome})
+        self.tags({OUTCOME: outcome} | (unfinished(status, outcome) if status != "FINISHED" else {}))
         self.end(status)
 
     def end(self, status: str, at: datetime | None = None) -> None:
@@ -147,6 +148,11 @@ class Run:
         if key not in self._logged:
             self._logged[key] = {point.step for point in self.client.get_metric_history(self.id, key)}
         return self._logged[key]
+
+
+def unfinished(status: str, outcome: str) -> dict[str, str]:
+    """The description, as a tag, of a run that did not finish; one that goes on gets another."""
+    return {MLFLOW_RUN_NOTE: f"**{status.capitalize()}:** {markdown(outcome)}"}
 
 
 def _params(values: Mapping[str, Any]) -> list[Param]:

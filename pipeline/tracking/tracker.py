@@ -18,7 +18,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFL
 from pipeline.errors import Failure, UserError
 from pipeline.sqlite import reason
 from pipeline.tracking import process
-from pipeline.tracking.run import METRIC_NAMES, Run, milliseconds
+from pipeline.tracking.run import METRIC_NAMES, Run, milliseconds, unfinished
 from pipeline.tracking.source import source_tags
 from pipeline.tracking.store import ready_store, store_lock, tracking_uri, use_write_ahead_log
 from pipeline.tracking.tags import KEY, OUTCOME, OUTPUTS, PROCESS, ROLE
@@ -87,6 +87,7 @@ class Tracker:
         self.client.update_run(run_id, status="RUNNING")
         run = Run(self.client, run_id, resumed=True)
         run.tags({PROCESS: process.identity()})
+        run.describe("")  # which says how it ended
         return run
 
     def finished(self, key: str, outputs: str | None = None) -> Stored | None:
@@ -140,7 +141,9 @@ class Tracker:
         for run in self.runs(f"attributes.status = '{running}'"):
             owner = run.data.tags.get(PROCESS)
             if owner and run.info.run_id != self.launcher_run and (owner == gone or process.is_gone(owner)):
-                self.client.set_tag(run.info.run_id, OUTCOME, "killed: its process ended without a word")
+                outcome = "its process ended without a word"
+                for name, value in {OUTCOME: f"killed: {outcome}", **unfinished("KILLED", outcome)}.items():
+                    self.client.set_tag(run.info.run_id, name, value)
                 self.client.set_terminated(run.info.run_id, "KILLED")
                 count += 1
         return count

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from pipeline.errors import Failure, StudyStopped, UserError
 from pipeline.tracking import process, tags
@@ -55,6 +56,7 @@ def test_runs_whose_process_is_gone_are_ended(tracker: Tracker, project: Path) -
     assert run is not None
     assert run.info.status == "KILLED"
     assert "killed" in run.data.tags[tags.OUTCOME]
+    assert run.data.tags[MLFLOW_RUN_NOTE] == "**Killed:** its process ended without a word"
     assert tracker.get(mine.id).info.status == "RUNNING"  # type: ignore[union-attr]
     found = tracker.interrupted("k")
     assert found is not None
@@ -81,6 +83,18 @@ def test_a_run_that_another_process_goes_on_with_is_not_ended(tracker: Tracker) 
     with pytest.raises(Failure), run.outcome_recorded():
         raise Failure("the study was taken over")
     assert tracker.client.get_run(run.id).info.status == "RUNNING"
+
+
+def test_a_run_that_failed_describes_why_until_it_is_taken_up_again(tracker: Tracker) -> None:
+    run = tracker.start("step", {})
+    with pytest.raises(Failure), run.outcome_recorded():
+        raise Failure("labels.csv: row 3 has <no> label")
+    assert tracker.client.get_run(run.id).data.tags[MLFLOW_RUN_NOTE] == (
+        "**Failed:** labels.csv: row 3 has &lt;no&gt; label"
+    )
+    with tracker.resume(run.id).outcome_recorded():
+        pass
+    assert not tracker.client.get_run(run.id).data.tags[MLFLOW_RUN_NOTE]
 
 
 def test_a_study_that_was_stopped_is_killed(tracker: Tracker) -> None:
