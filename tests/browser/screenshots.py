@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/reports.md: `python -m tests.browser.screenshots FOLDER`.
+"""Takes the pictures of docs/reports.md and docs/mlflow.md: `python -m tests.browser.screenshots FOLDER`.
 
 Runs the whole job and the studies of `digits` in a new project in FOLDER, and goes through all places as the tests do.
 """
@@ -42,9 +42,8 @@ def main(folder: Path) -> None:
 
 def _pictures(browser: Browser, folder: Path, said: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Image.Image]]:
     for name, page in walk(browser, folder, said["run"]):
-        if name != "pipelines":  # docs/mlflow.md has that view
-            # Where the files of this machine lie is no part of the tour.
-            yield name, _image(page.screenshot(mask=[page.get_by_text("file://")], mask_color="#ffffff"))
+        # Where the files of this machine lie is no part of the tour.
+        yield name, _image(page.screenshot(mask=[page.get_by_text("file://")], mask_color="#ffffff"))
     for name, result in said.items():
         for view, settings in (("desktop", _DESKTOP), ("phone", _PHONE)):
             with watched(browser, **settings) as context:
