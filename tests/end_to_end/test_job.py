@@ -157,6 +157,18 @@ def test_the_pipelines_own_run_carries_the_answer(finished: tuple[Path, Result])
     assert shown.read_bytes() == Path(result.json["report"]).read_bytes()
 
 
+def test_the_view_of_pipelines_has_the_metrics_of_the_job_whatever_ran_last(finished: tuple[Path, Result]) -> None:
+    project, result = finished
+    tracker = Tracker(project, "debug")
+    shown = json.loads(tracker.experiment().tags["mlflow.sharedViewState.headway"])["selectedColumns"]
+    assert shown[:3] == [
+        "tags.`headway.decision`", "metrics.`test/tuned/all/delta_m_percent`",
+        "metrics.`test/default/all/delta_m_percent`",
+    ]  # fmt: skip
+    (top,) = (run for run in runs(project) if run.info.run_id == result.json["run_id"])
+    assert {it.removeprefix("metrics.`").rstrip("`") for it in shown[1:]} <= set(top.data.metrics)
+
+
 def test_a_study_fills_few_columns(finished: tuple[Path, Result]) -> None:
     project, _ = finished
     trials = [run.data for run in runs(project) if run.data.tags.get(tags.ROLE) == "trial"]

@@ -205,10 +205,15 @@ class _Found:
         tracker = self.context.tracker
         if not self.scores:
             return runs_page(tracker.experiment_id, PIPELINES)
-        keys = list(self.metrics())
-        first = [it for it in keys if it.startswith(f"test/{TUNED}/")] or keys
-        columns = [f"tags.`{tags.DECISION}`", *(f"metrics.`{key}`" for key in first[:_MOST_TASKS])]
-        return share(tracker.client, tracker.experiment_id, "headway", PIPELINES, columns)
+        # The same whichever command comes last, beside what this one has of its own.
+        role = TUNED if self.context.experiment.tuning else "default"
+        metric = {row["task"]: row["metric"] for row in self.scores if row["task"] != ALL}
+        usual = [f"test/{name}/{ALL}/{_DELTA_M}" for name in dict.fromkeys((role, "default"))]
+        usual += [f"test/{role}/{task}/{name}" for task, name in metric.items()]
+        own = [key for key in self.metrics() if key.endswith(f"/{_DELTA_M}")]
+        columns = list(dict.fromkeys([*keys_of(usual[: _MOST_TASKS + 2]).values(), *own[:_MOST_TASKS]]))
+        shown = [f"tags.`{tags.DECISION}`", *(f"metrics.`{key}`" for key in columns[:_MOST_COLUMNS])]
+        return share(tracker.client, tracker.experiment_id, "headway", PIPELINES, shown)
 
     @cached_property
     def version(self) -> Any:

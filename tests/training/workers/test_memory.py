@@ -46,7 +46,7 @@ REPEATED = ("three layers, batch norm, AdamW", "residual blocks of images", "att
 """Each made of parts that the other cases have."""
 
 GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": str(1 << 17)}
-"""Freed blocks go back at once: glibc's threshold grows by itself, and what its heap then keeps is up to 30 % by chance."""
+"""Freed blocks go back at once: glibc's threshold grows by itself, and its heap then keeps up to 30 % by chance."""
 
 
 @pytest.mark.parametrize("case", [pytest.param(it, marks=[pytest.mark.slow] if it in REPEATED else []) for it in WIDE])
