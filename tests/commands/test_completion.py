@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import sqlite3
 import struct
 import subprocess
@@ -26,6 +25,7 @@ from pipeline.commands.settings import settings
 from pipeline.config import flatten, load, public
 from pipeline.steps.runs.questions import QUESTIONS
 from tests.conftest import REPOSITORY, Headway, go
+from tests.tools import need
 
 EXECUTABLE = f"""#!/bin/sh
 PYTHONPATH='{REPOSITORY}' exec '{sys.executable}' -m headway "$@"
@@ -108,14 +108,12 @@ def _ready(terminal: int) -> bool:
 
 @pytest.mark.parametrize("shell", STARTS)
 def test_a_line_is_completed_in_a_terminal(place: Path, tools: Path, shell: str) -> None:
-    if shutil.which(shell) is None:
-        assert shell != "bash", "bash must be there"
-        pytest.skip(f"{shell} is not installed")
+    need(shell)
     assert in_terminal(shell, tools / f"script.{shell}", TYPED) == list(TYPED.values())
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
 def test_a_line_is_completed_by_fish(place: Path, tools: Path) -> None:
+    need("fish")
     lines = " ".join(f"'{line}'" for line in TYPED)
     program = f"source '{tools}/script.fish'; for line in {lines}; complete --do-complete $line; end"
     done = subprocess.run(["fish", "--no-config", "-c", program], capture_output=True, text=True, timeout=120)
