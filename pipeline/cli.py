@@ -348,15 +348,19 @@ def show(data: bool, balancers: bool, **options: Any) -> None:
 
 @cli.command(
     short_help="Check this machine and project for what is missing.",
-    examples=("headway doctor", "headway doctor --json"),
+    examples=("headway doctor", "headway doctor digits  # also its file, and where its studies are kept"),
 )
+@click.argument("experiment", default="", shell_complete=offered("experiments"))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def doctor(as_json: bool, debug: bool) -> None:
-    """Check Python, packages, cores, memory, disk, folders, stores and the GPU; exit code 1 if something would fail."""
+def doctor(experiment: str, as_json: bool, debug: bool) -> None:
+    """Check Python, packages, cores, memory, disk, folders, stores and the GPU, and what EXPERIMENT needs.
+
+    The exit code is 1 if something would fail.
+    """
     from pipeline.commands.doctor import doctor as check
 
-    check(as_json)
+    check(experiment, as_json)
 
 
 @cli.command(
