@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: install run test test-all wheel browser lint docs bench bench-all ui lock clean
+.PHONY: install run test test-all wheel tools lint docs bench bench-all ui lock clean
 
 install: $(INSTALLED)
 
@@ -42,11 +42,13 @@ test-all: install
 	python -m pytest -m "slow or not slow" --hypothesis-profile all
 	$(PLAINEST) python -m pytest -m "slow or not slow" $(NUMERIC)
 
-# Chromium and what reads its PDFs, from Debian's packages, as root. Without them the tests that look at
-# pages (tests/browser) are skipped; HEADWAY_BROWSER=required makes that a failure.
-browser:
-	command -v chromium && command -v pdftotext || (apt-get update && \
-		apt-get install --yes --no-install-recommends chromium poppler-utils fonts-dejavu-core fonts-liberation)
+# What some tests need of the system: Chromium and what reads its PDFs, zsh and fish; from Debian's packages, as root.
+# Without them these tests are skipped; HEADWAY_TOOLS=required makes that a failure.
+TOOLS := chromium pdftotext zsh fish
+TOOL_PACKAGES := chromium poppler-utils fonts-dejavu-core fonts-liberation zsh fish
+tools:
+	for tool in $(TOOLS); do command -v $$tool || missing=yes; done; test -z "$$missing" || (apt-get update && \
+		apt-get install --yes --no-install-recommends $(TOOL_PACKAGES))
 
 lint: install
 	ruff format --check .

@@ -52,7 +52,10 @@ def heading(page: Path) -> str:
 
 
 def figures(page: Path) -> dict[str, "Figure"]:
-    """The page's figures by section and caption, `curves: income`, in its order; one that comes again gets a number."""
+    """The page's figures by section and caption, `curves: income`, in its order; one that comes again gets a number.
+
+    Their margins are plotly's own: the page's script measures texts instead.
+    """
     from plotly.graph_objects import Figure
 
     reader = _read(page)
@@ -65,7 +68,8 @@ def figures(page: Path) -> dict[str, "Figure"]:
         while name in found:
             count += 1
             name = f"{caption} ({count})"
-        found[name] = Figure(known[place]["data"], known[place]["layout"])
+        figure = found[name] = Figure(known[place]["data"], known[place]["layout"])
+        figure.update_xaxes(automargin=True).update_yaxes(automargin=True)
     return found
 
 

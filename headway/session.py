@@ -4,6 +4,7 @@ import gc
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,8 @@ def carried_out(command: str, request: Request, project: Path) -> tuple[Context,
 @contextmanager
 def borrowed() -> Iterator[None]:
     """Give back the process's signals, store of MLflow, threads and garbage collection; errors without secrets."""
-    with _ONE_AT_A_TIME, store_given_back(), _signals_given_back():
+    with _ONE_AT_A_TIME, store_given_back(), _signals_given_back(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # tqdm's, which mlflow imports: nothing draws with it
         collected = gc.get_threshold()
         try:
             yield

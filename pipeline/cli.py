@@ -37,6 +37,7 @@ _CHECKPOINTS = click.option(
     "--checkpoints",
     metavar="URL|FOLDER",
     help="Where checkpoints are kept, to resume on another machine; any store that fsspec knows.",
+    shell_complete=offered("folders"),
 )
 _ENGINE = (
     click.option(
@@ -51,6 +52,7 @@ _ENGINE = (
         default="",
         metavar="HOST:PORT|auto",
         help="Of the Ray cluster; by default one of its own is started on this machine.",
+        shell_complete=offered("addresses"),
     ),
     click.option("--mixed", is_flag=True, help="Short for --set mixed=true: machines that compute other bits, too."),
 )
@@ -63,7 +65,12 @@ _OPTIONS = {
     "train": _TRAINING,
     "tune": (
         *_STUDY,
-        click.option("--arm", metavar="NAME", help="Whose study; by default the shared network's."),
+        click.option(
+            "--arm",
+            metavar="NAME",
+            help="Whose study; by default the shared network's.",
+            shell_complete=offered("arms"),
+        ),
         *_TRAINING,
     ),
     "explain": (_TRIALS, _STORAGE, *_TRAINING),
@@ -234,7 +241,10 @@ def _study_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add EXPERIMENT, `--arm` and `--storage` to a command."""
     command = click.argument("experiment", shell_complete=offered("experiments"))(command)
     command = click.option(
-        "--arm", metavar="NAME", help="Whose study; by default the shared network's, and to stop all."
+        "--arm",
+        metavar="NAME",
+        help="Whose study; by default the shared network's, and to stop all.",
+        shell_complete=offered("studied"),
     )(command)
     return click.option("--storage", metavar="URL", help="Where it is; by default the experiment's own.")(command)
 
@@ -338,15 +348,19 @@ def show(data: bool, balancers: bool, **options: Any) -> None:
 
 @cli.command(
     short_help="Check this machine and project for what is missing.",
-    examples=("headway doctor", "headway doctor --json"),
+    examples=("headway doctor", "headway doctor digits  # also its file, and where its studies are kept"),
 )
+@click.argument("experiment", default="", shell_complete=offered("experiments"))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def doctor(as_json: bool, debug: bool) -> None:
-    """Check Python, packages, cores, memory, disk, folders, stores and the GPU; exit code 1 if something would fail."""
+def doctor(experiment: str, as_json: bool, debug: bool) -> None:
+    """Check Python, packages, cores, memory, disk, folders, stores and the GPU, and what EXPERIMENT needs.
+
+    The exit code is 1 if something would fail.
+    """
     from pipeline.commands.doctor import doctor as check
 
-    check(as_json)
+    check(experiment, as_json)
 
 
 @cli.command(
@@ -456,6 +470,7 @@ def rerun(run: str, **options: Any) -> None:
     default="",
     metavar="NAME[:KIND],...",
     help="What to predict, for example price:regression; a name with , : = or + in it as '\"a,b\":binary'.",
+    shell_complete=offered("targets"),
 )
 @click.option("--labels", type=click.Path(path_type=Path), help="The CSV file with the labels of a folder of images.")
 @click.option("--text", is_flag=True, help="DATA holds texts: JSONL, CSV, or CoNLL with a tag a token.")
@@ -493,7 +508,14 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, *
     is_flag=True,
     help="Instead the rows that EXPERIMENT, or the model, was trained on, each by networks that never saw it.",
 )
-@click.option("--source", "name", default="", metavar="NAME", help="Of these the source, where there are several.")
+@click.option(
+    "--source",
+    "name",
+    default="",
+    metavar="NAME",
+    help="Of these the source, where there are several.",
+    shell_complete=offered("sources"),
+)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="A .csv or .parquet file to write.")
 @click.option(
     "--preference",
@@ -505,7 +527,10 @@ def init(data: Path, labels: Path | None, targets: str, text: bool, name: str, *
     "--spreadsheet", is_flag=True, help="For a spreadsheet program: no text of a .csv file begins like a formula."
 )
 @click.option(
-    "--keep", metavar="NAME,...", help="Columns of the input to keep; by default all that are no inputs of the model."
+    "--keep",
+    metavar="NAME,...",
+    help="Columns of the input to keep; by default all that are no inputs of the model.",
+    shell_complete=offered("kept"),
 )
 @partial(experiment_options, required=False)
 @output_options

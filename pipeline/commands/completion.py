@@ -3,14 +3,16 @@
 The program answers within some tenths of a second, so it reads files and sqlite, and imports neither mlflow nor optuna.
 """
 
+import csv
+import json
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete, add_completion_class
@@ -20,10 +22,16 @@ from pipeline.errors import UserError
 from pipeline.steps.graph import STEPS
 from pipeline.studies import STUDIES
 
+if TYPE_CHECKING:
+    from pipeline.config import Experiment
+
 _OPEN = "open"  # the type of a completion that goes on, so that no space follows
 _MOST_RUNS = 50
 _BUSY_S = 0.2
+_TUNED = {"the shared network": "tuned"}  # as `--arm` calls what a study's attribute calls so
 _ASSIGNMENT = re.compile(r"\w+=")
+_SPECIAL = re.compile(r"[^\w.,:/=@%+-]")
+_MOST_LETTERS = 100_000  # of a file's first line that names columns
 
 _BASH = """\
 %(complete_func)s() {
@@ -94,7 +102,7 @@ class _Bash(BashComplete):
     """Bash, which takes `=`, `:` and `@` for ends of words: what stands before the last of them is left as it is."""
 
     source_template = _BASH
-    before = ""
+    before, quoted = "", False
 
     @staticmethod
     def _check_version() -> None:
@@ -107,14 +115,29 @@ class _Bash(BashComplete):
         incomplete = "" if line[-1:].isspace() or not words else words.pop()
         while words and _ASSIGNMENT.match(words[0]):
             del words[0]
+        self.quoted = _in_quotes(line)
         ends = set("=:@") & set(os.environ.get("COMP_BREAKS", "=:@"))
         # Readline counts an @ to the word that it begins.
         self.before = incomplete[: max((incomplete.rfind(it) + (it != "@") for it in ends), default=0)]
         return words[1:], incomplete
 
     def format_completion(self, item: CompletionItem[Any]) -> str:
-        """A line with the type and the value."""
-        return f"{item.type},{item.value.removeprefix(self.before)}"
+        """A line with the type and the value, its special letters escaped as bash reads them."""
+        value = item.value.removeprefix(self.before)
+        return f"{item.type},{value if self.quoted else _SPECIAL.sub(_escaped, value)}"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
+
+
+def _in_quotes(line: str) -> bool:
+    r"""Whether a quote is open at the end of a command line.
+
+    >>> _in_quotes("a 'b"), _in_quotes("a 'b' c"), _in_quotes("a\\'b")
+    (True, False, False)
+    """
+    return bool(re.match(r"""^(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^'"\\])*+['"]""", line))
 
 
 class _Zsh(ZshComplete):
@@ -184,6 +207,53 @@ def methods(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Com
     return _beginning(incomplete, names | ({} if comma else {"all": "every method that fits"}))
 
 
+def arms(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The arms of the experiment's job, whose studies are tuned."""
+    from pipeline.steps.candidates import job_arms
+
+    experiment = _loaded(ctx)
+    return _beginning(incomplete, {it.title: "" for it in job_arms(experiment)} if experiment else {})
+
+
+def studied(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Arms that have a study of the experiment, where the storage is a sqlite file; else those of its job."""
+    experiment = _loaded(ctx)
+    rows = _attributes(ctx.params.get("storage"), experiment) if experiment else []
+    names = [arm for name, arm in rows if experiment and name == experiment.name]
+    return _beginning(incomplete, dict.fromkeys(names, "")) or arms(ctx, parameter, incomplete)
+
+
+def sources(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The sources that the experiment's tasks read."""
+    experiment = _loaded(ctx)
+    return _beginning(incomplete, dict.fromkeys(experiment.source_names, "") if experiment else {})
+
+
+def targets(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Columns of the data to draft from, after a comma one more, and kinds after a colon."""
+    from pipeline.config.tasks import TaskSettings
+
+    head, colon, _kind = incomplete.rpartition(":")
+    if colon and "," not in _kind:
+        return _beginning(incomplete, {f"{head}:{it}": "" for it in TaskSettings.choices})
+    return _listed(incomplete, _columns(_argument(ctx, "data")))
+
+
+def kept(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Columns of the input, after a comma one more."""
+    return _listed(incomplete, _columns(ctx.params.get("source")))
+
+
+def addresses(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """That of the cluster that Ray finds by itself."""
+    return _beginning(incomplete, {"auto": "the cluster that runs on this machine"})
+
+
+def folders(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Folders, which the shell completes; the addresses of stores are not known."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
 def questions(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """What `headway runs` may be asked."""
     from pipeline.steps.runs.questions import QUESTIONS
@@ -237,42 +307,95 @@ def _purpose(file: Path) -> str:
     return ""
 
 
+def _listed(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
+    """Names, of a list whose last one is begun, those left out that it has already."""
+    before, comma, _last = incomplete.rpartition(",")
+    given = {it.partition(":")[0] for it in before.split(",")}
+    return _beginning(incomplete, {f"{before}{comma}{it}": "" for it in names if it not in given})
+
+
+def _columns(given: object) -> list[str]:
+    """The columns of a table, by its first line or its schema, without names that a list has to quote."""
+    file = Path(str(given or ""))
+    found: list[str] = []
+    with suppress(OSError, ValueError, UserError):  # who runs the command is told
+        if file.suffix.lower() == ".parquet":
+            from pyarrow import parquet
+
+            found = parquet.read_schema(file).names
+        elif file.is_file():
+            from pipeline.data.tables.csv import guess_separator
+
+            with file.open(encoding="utf-8-sig") as lines:
+                first = lines.readline(_MOST_LETTERS)
+            is_json = file.suffix.lower() in (".json", ".jsonl")
+            found = [*json.loads(first)] if is_json else next(csv.reader([first], delimiter=guess_separator(file)))
+    return [it for it in found if it and not set(it) & set(',:=+"\n')]
+
+
 def _settings(ctx: click.Context) -> Mapping[str, tuple[str, ...]]:
     """The settings of the experiment that is given, with what is set so far; or of any."""
     from pipeline.commands.settings import settings
+
+    return settings(_loaded(ctx))
+
+
+def _loaded(ctx: click.Context) -> "Experiment | None":
+    """The experiment that is given, with what is set so far, or as its file has it; None where it cannot be read."""
     from pipeline.config import load, parse_value
 
-    name, project = _experiment(ctx), _project() or Path.cwd()
+    name, project = _argument(ctx, "experiment"), _project() or Path.cwd()
     pairs = (it.partition("=") for it in ctx.params.get("settings") or ())
     given = {key: parse_value(value) for key, equals, value in pairs if equals}
     for values in (given, {}) if name else ():
         with suppress(UserError, OSError):
-            return settings(load(name, values, project))
-    return settings()
+            return load(name, values, project)
+    return None
 
 
-def _experiment(ctx: click.Context) -> str:
-    """The experiment on the line; where an option lacks its value, click has not come to the arguments yet."""
-    if given := ctx.params.get("experiment"):
+def _argument(ctx: click.Context, name: str) -> str:
+    """An argument on the line; where an option lacks its value, click has not come to the arguments yet."""
+    if given := ctx.params.get(name):
         return str(given)
     places = [it.name for it in ctx.command.params if isinstance(it, click.Argument)]
     words = dict(zip(places, (it for it in ctx.args if not it.startswith("-")), strict=False))
-    return words.get("experiment", "")
+    return words.get(name, "")
 
 
-def _rows(query: str, values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
-    """Rows of the project's store; none where it is a server, is busy, or is not there."""
+def _rows(query: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Rows of the project's store."""
     from pipeline.tracking.store import tracking_uri
-    from pipeline.urls import sqlite_file
 
     project = _project()
-    file = sqlite_file(tracking_uri(project)) if project else None
+    return _read(tracking_uri(project), query, values) if project else []
+
+
+def _attributes(storage: str | None, experiment: "Experiment") -> list[tuple[str, str]]:
+    """Experiment and arm of each study in a storage, by default in the experiment's own."""
+    from pipeline.steps.tune import storage_url
+    from pipeline.urls import hung_from
+
+    project = _project() or Path.cwd()
+    query = (
+        "SELECT a.value_json, b.value_json FROM study_user_attributes a JOIN study_user_attributes b USING (study_id) "
+        "WHERE a.key = 'experiment' AND b.key = 'arm' ORDER BY study_id"
+    )
+    url = hung_from(project, storage) if storage else storage_url(experiment, project)
+    return [(json.loads(one), _TUNED.get(arm := json.loads(two), arm)) for one, two in _read(url, query, ())]
+
+
+def _read(url: str, query: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Rows of a database; none where it is no sqlite file, is busy, or is not there."""
+    from pipeline.urls import sqlite_file
+
+    file = sqlite_file(url)
     if file is None or not file.is_file():
-        return
+        return []
     with suppress(sqlite3.Error):
         address = f"{file.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_S)) as connection:
-            yield from connection.execute(query, tuple(values)).fetchall()
+            return connection.execute(query, tuple(values)).fetchall()
+    return []
 
 
 def _time(milliseconds: int | None) -> str:

@@ -8,13 +8,15 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import shutil
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -54,10 +56,15 @@ class Check:
     advice: str = ""
 
 
-def doctor(as_json: bool) -> None:
-    """Print all checks; exits with 1 if there is a problem."""
+def doctor(experiment: str, as_json: bool) -> None:
+    """Print all checks; exits with 1 if there is a problem.
+
+    Args:
+        experiment: Name or path of one that is checked as well, with the storage of its studies; may be empty.
+        as_json: Whether to print them as JSON.
+    """
     checks = []
-    for it in examined():
+    for it in examined(experiment):
         checks.append(it)
         if not as_json:
             echo(f"{it.state:8} {it.check:12} {it.found}{f': {it.advice}' if it.advice else ''}")
@@ -67,14 +74,16 @@ def doctor(as_json: bool) -> None:
     elif problems:
         echo(f"{problems} problem{'s' if problems > 1 else ''}: mend what is said above, then ask again")
     else:
-        echo("nothing is in the way; go on with: headway list, then headway run EXPERIMENT")
+        after = f"headway run {shlex.quote(experiment)}" if experiment else "headway list, then headway run EXPERIMENT"
+        echo(f"nothing is in the way; go on with: {after}")
     if problems:
         sys.exit(FAILURE)
 
 
-def examined() -> Iterator[Check]:
+def examined(experiment: str = "") -> Iterator[Check]:
     """All checks, one after the other; one that fails itself is a problem, too."""
-    for name, look in _CHECKS.items():
+    own = {"experiment": partial(_experiment, experiment), "studies": partial(_studies, experiment)}
+    for name, look in (_CHECKS | own if experiment else _CHECKS).items():
         try:
             state, found, *advice = look()
         except (UserError, Failure) as error:
@@ -201,6 +210,14 @@ def _experiments() -> _Told:
     return "ok", found
 
 
+def _experiment(name: str) -> _Told:
+    from pipeline.config import load
+
+    experiment = load(name, {}, _here())
+    tasks, sources = len(experiment.tasks), ", ".join(experiment.source_names)
+    return "ok", f"{experiment.name}, {tasks} task{'s' if tasks > 1 else ''} on {sources}"
+
+
 def _cache() -> _Told:
     from pipeline.user_cache import FOLDER, cache_folder
 
@@ -239,11 +256,18 @@ def _tracking() -> _Told:
     return "ok", f"{redacted(uri)} answers"
 
 
-def _studies() -> _Told:
+def _studies(name: str = "") -> _Told:
+    """The storage of an experiment's studies; without one that can be read, the storage of those that name none."""
+    from pipeline.config import load
     from pipeline.steps.tune import storage_url
     from pipeline.urls import remember, sqlite_file
 
-    uri = storage_url(None, _here())
+    project, experiment = _here(), None
+    with suppress(UserError):  # which is a check of its own
+        experiment = load(name, {}, project) if name else None
+    if experiment and experiment.tuning is None:
+        return "ok", f"none needed: {experiment.name} searches nothing"
+    uri = storage_url(experiment, project)
     remember(uri)
     file = sqlite_file(uri)
     if file and not file.exists() and file.parent.is_dir():

@@ -42,7 +42,7 @@ from pipeline.steps.step import EXPERIMENT_FILE, ordered
 from pipeline.studies import STUDIES, study
 from pipeline.tracking import tags
 from pipeline.tracking.keys import digest
-from pipeline.tracking.links import run_page, whole
+from pipeline.tracking.links import run_page, served_by, whole
 from pipeline.tracking.store import check_store, tracking_uri
 from pipeline.urls import scrubbed
 
@@ -307,7 +307,8 @@ def _where_to_look(context: Context, result: dict[str, Any]) -> Iterator[str]:
         yield f"report: {_short(Path(report), context.project)}"
     if model := result.get("model"):
         yield f"model:  {model} (headway predict --model {model} --input FILE --output FILE)"
-    served = "" if tracking_uri(context.project).startswith("http") else ", served by make ui"
+    ui = served_by(context.project)
+    served = f", served by: {ui}" if ui else ""
     yield f"runs:   {_page(context)} (experiment {context.tracker.experiment().name}{served})"
 
 

@@ -65,6 +65,7 @@ A project of Headway: multi-task learning, tracked from data to report.
 headway list                         # the experiments: yours, and those that ship
 headway run people                   # prepare, train, tune, evaluate, report
 headway open people                  # the report in the browser
+mlflow ui --backend-store-uri sqlite:///mlflow.db    # the runs, at http://127.0.0.1:5000
 headway predict --model models:/people@champion --input data/people.csv --output scored.csv
 headway serve models:/people@champion
 headway init my.csv --targets price,sold    # an experiment from a table of your own

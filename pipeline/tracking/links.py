@@ -4,15 +4,19 @@ MLflow opens the pages of machine learning only by their address: without `workf
 models, and no tag or earlier choice changes that.
 """
 
+import re
+import shlex
 from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.tracking.store import tracking_uri
-from pipeline.urls import redacted
+from pipeline.urls import redacted, sqlite_url
 
 _MACHINE_LEARNING = "workflowType=machine_learning"
 _SERVED = "http://127.0.0.1:5000"
-"""Where `make ui` serves the project's own store."""
+"""Where the command that `served_by` names serves a store by default."""
+_SERVERS = ("http://", "https://", "databricks")
+_UI = re.compile(r"^ui:", re.MULTILINE)
 
 
 def runs_page(experiment_id: str, where: str = "", order_by: str = "") -> str:
@@ -53,7 +57,7 @@ def version_page(name: str, version: str) -> str:
 
 
 def whole(project: Path, page: str) -> str:
-    """The address of a page, as it may be shown: on the tracking server, or where `make ui` serves the project's store.
+    """The address of a page, as it may be shown: on the tracking server, or where `served_by` serves the store.
 
     >>> whole(Path("/mine"), run_page("1", "ab"))
     'http://127.0.0.1:5000/#/experiments/1/runs/ab?workflowType=machine_learning'
@@ -61,3 +65,18 @@ def whole(project: Path, page: str) -> str:
     uri = tracking_uri(project)
     served = redacted(uri) if uri.startswith(("http://", "https://")) else _SERVED
     return f"{served.rstrip('/')}/{page}"
+
+
+def served_by(project: Path) -> str:
+    """The command by which the project's runs are seen in MLflow's UI; empty where a server has them.
+
+    It is `make ui` in a clone of Headway, whose Makefile has that, and MLflow's own command elsewhere.
+    """
+    uri, own = tracking_uri(project), sqlite_url(project / "mlflow.db")
+    if uri.startswith(_SERVERS):
+        return ""
+    makefile = project / "Makefile"
+    if uri == own and makefile.is_file() and _UI.search(makefile.read_text(encoding="utf-8", errors="replace")):
+        return "make ui"
+    here = uri == own and project.resolve() == Path.cwd().resolve()
+    return f"mlflow ui --backend-store-uri {shlex.quote('sqlite:///mlflow.db' if here else redacted(uri))}"

@@ -1,7 +1,6 @@
 """What the tests in a browser share: a project, run once for all processes of the tests, and a Chromium."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,13 @@ import pytest
 from filelock import FileLock
 from playwright.sync_api import Browser
 
-from tests.browser.places import TOOLS, chromium, made
-
-_MISSING = [name for name, path in TOOLS.items() if path is None]
-_REQUIRED = os.environ.get("HEADWAY_BROWSER") == "required"
+from tests.browser.places import chromium, made
+from tests.tools import PAGES, need
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _tools() -> None:
-    if _MISSING:
-        say = pytest.fail if _REQUIRED else pytest.skip
-        say(f"not installed: {', '.join(_MISSING)} (`make browser` installs them)")
+    need(*PAGES)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """A project whose whole job and studies were run, the servers that show it, and the browser that looks at them."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,9 +16,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Route, sync_playwright
 
 from tests.conftest import REPOSITORY, call_headway, make_project
+from tests.tools import path_of
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-TOOLS = {"chromium": CHROMIUM, "pdftotext": shutil.which("pdftotext"), "pdftoppm": shutil.which("pdftoppm")}
 _LOCAL = ("http://127.0.0.1:", "file:", "data:", "blob:", "about:")
 
 _SMALL = ("--set", "tuning.trials=10", "--set", "tuning.replicates=2")
@@ -98,7 +96,7 @@ def chromium() -> Iterator[Browser]:
     """The system's Chromium, without a window."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
+            executable_path=path_of("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
         )
         try:
             yield browser

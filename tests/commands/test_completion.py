@@ -5,7 +5,7 @@ import os
 import pty
 import re
 import select
-import shutil
+import shlex
 import sqlite3
 import struct
 import subprocess
@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 
+import click
+import pandas as pd
 import pytest
 from click.shell_completion import CompletionItem
 
@@ -26,6 +28,7 @@ from pipeline.commands.settings import settings
 from pipeline.config import flatten, load, public
 from pipeline.steps.runs.questions import QUESTIONS
 from tests.conftest import REPOSITORY, Headway, go
+from tests.tools import need
 
 EXECUTABLE = f"""#!/bin/sh
 PYTHONPATH='{REPOSITORY}' exec '{sys.executable}' -m headway "$@"
@@ -49,6 +52,11 @@ TYPED = {
     "headway run digits --set training.sched": "headway run digits --set training.schedule=",
     "headway run digits --set device=cu": "headway run digits --set device=cuda ",
     "headway predict --model models:/digits@": "headway predict --model models:/digits@champion ",
+    r"headway tune digits --arm single\ d": r"headway tune digits --arm single\ digit ",
+    'headway study show digits --arm "single p': 'headway study show digits --arm "single parity" ',
+    "headway predict digits --out-of-fold --source d": "headway predict digits --out-of-fold --source digits ",
+    "headway init my.csv --targets age:reg": "headway init my.csv --targets age:regression ",
+    "headway init my.csv --targets age,the": r"headway init my.csv --targets age,the\ \(final\)\ price ",
 }
 
 
@@ -68,6 +76,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: Path) -> Path:
     """A project with an experiment, runs and a model, as the working directory, and the command on the path."""
     (tmp_path / "experiments").mkdir()
     (tmp_path / "MLproject").write_text("name: mine\n")
+    (tmp_path / "my.csv").write_text("age;the (final) price;a,b\n1;2;3\n")
     (tmp_path / "experiments" / "my_own.yaml").write_text("# What I ask.\ntasks: {}\n")
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as base:
         base.executescript(f"""
@@ -108,20 +117,22 @@ def _ready(terminal: int) -> bool:
 
 @pytest.mark.parametrize("shell", STARTS)
 def test_a_line_is_completed_in_a_terminal(place: Path, tools: Path, shell: str) -> None:
-    if shutil.which(shell) is None:
-        assert shell != "bash", "bash must be there"
-        pytest.skip(f"{shell} is not installed")
+    need(shell)
     assert in_terminal(shell, tools / f"script.{shell}", TYPED) == list(TYPED.values())
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def fish_quoted(line: str) -> str:
+    return "'" + line.replace("\\", "\\\\") + "'"
+
+
 def test_a_line_is_completed_by_fish(place: Path, tools: Path) -> None:
-    lines = " ".join(f"'{line}'" for line in TYPED)
+    need("fish")
+    lines = " ".join(map(fish_quoted, TYPED))
     program = f"source '{tools}/script.fish'; for line in {lines}; complete --do-complete $line; end"
     done = subprocess.run(["fish", "--no-config", "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     words = [line.partition("\t")[0] for line in done.stdout.splitlines()]
-    assert words == [after.split()[-1] for after in TYPED.values()]  # it adds the space itself
+    assert words == [shlex.split(after)[-1] for after in TYPED.values()]  # it adds spaces and quotes itself
 
 
 def offered(line: str) -> list[str]:
@@ -157,6 +168,57 @@ def test_commands_steps_shells_and_questions_are_offered(place: Path) -> None:
     assert offered("headway serve models:/digits") == [
         "models:/digits@champion", "models:/digits/2", "models:/digits/1"
     ]  # fmt: skip
+
+
+def test_arms_are_those_of_the_job_and_with_a_study_those_of_the_storage(place: Path) -> None:
+    alone = ["single digit", "single parity", "single at_least_five"]
+    assert offered("headway tune digits --arm ") == offered("headway study best digits --arm ") == ["tuned", *alone]
+    assert offered("headway tune digits --set tuning=null --arm ") == []
+    assert offered("headway tune nothing_such --arm ") == []
+    studies = {1: ("digits", "the shared network"), 2: ("digits", "upgrad"), 3: ("census", "famo")}
+    for file in ("optuna.db", "other.db"):
+        with closing(sqlite3.connect(place / file)) as base:
+            base.execute("CREATE TABLE study_user_attributes (study_id INTEGER, key TEXT, value_json TEXT)")
+            for study, (experiment, arm) in studies.items():
+                rows = [(study, "experiment", f'"{experiment}"'), (study, "arm", f'"{arm}"')]
+                base.executemany("INSERT INTO study_user_attributes VALUES (?, ?, ?)", rows)
+            base.commit()
+        studies = {1: ("digits", "equal")}
+    assert offered("headway study show digits --arm ") == ["tuned", "upgrad"]
+    assert offered("headway study show digits --storage sqlite:///other.db --arm ") == ["equal"]
+
+
+def test_sources_columns_and_kinds_are_offered(place: Path) -> None:
+    assert offered("headway predict mnist_fashion --out-of-fold --source ") == ["mnist", "fashion_mnist"]
+    assert offered("headway init my.csv --targets ") == ["age", "the (final) price"]  # not a,b, which would be quoted
+    assert offered("headway init my.csv --targets age:binary,") == ["age:binary,the (final) price"]
+    assert "age:tagging" in offered("headway init my.csv --targets age:")
+    (place / "new.jsonl").write_text('{"id": 1, "size": 2}\n')
+    assert offered("headway predict --input new.jsonl --keep id,") == ["id,size"]
+    pd.DataFrame({"id": [1]}).to_parquet(place / "new.parquet")
+    assert offered("headway predict --input new.parquet --keep ") == ["id"]
+    (place / "none.csv").write_bytes(b"\xff\xfe")
+    assert offered("headway predict --input none.csv --keep ") == offered("headway init away.csv --targets ") == []
+
+
+def test_clusters_are_offered_and_folders_for_checkpoints(place: Path) -> None:
+    assert offered("headway train digits --engine ray --address ") == ["auto"]
+    [folder] = completion._Zsh(cli, {}, PROGRAM, COMPLETE).get_completions(["train", "--checkpoints"], "a")
+    assert (folder.type, folder.value) == ("dir", "a")
+
+
+def test_every_option_that_takes_a_name_that_is_known_offers_it() -> None:
+    free = {
+        "--trials", "--budget", "--storage", "--seeds", "--networks", "--host", "--name", "--preference"
+    }  # fmt: skip
+
+    def silent(command: click.Command) -> set[str]:
+        if isinstance(command, click.Group):
+            return set().union(*map(silent, command.commands.values()))
+        plain = (it for it in command.params if isinstance(it.type, click.types.StringParamType))
+        return {it.opts[0] for it in plain if it._custom_shell_complete is None and not getattr(it, "is_flag", False)}
+
+    assert silent(cli) == free
 
 
 def test_settings_are_those_of_the_experiment_with_what_is_set_so_far(place: Path) -> None:
@@ -213,3 +275,13 @@ def test_bash_keeps_what_stands_before_the_ends_of_words(monkeypatch: pytest.Mon
     monkeypatch.setenv("COMP_BREAKS", " ")
     asked.get_completion_args()
     assert asked.format_completion(CompletionItem("tuning.storage=xyz")) == "plain,tuning.storage=xyz"
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"), [("head a", r"a\ b\(c\)"), ("head 'a", "a b(c)"), ('head "x" a', r"a\ b\(c\)")]
+)
+def test_bash_is_told_names_as_it_would_read_them(monkeypatch: pytest.MonkeyPatch, typed: str, told: str) -> None:
+    monkeypatch.setenv("COMP_WORDS", typed)
+    asked = completion._Bash(cli, {}, PROGRAM, COMPLETE)
+    asked.get_completion_args()
+    assert asked.format_completion(CompletionItem("a b(c)")) == f"plain,{told}"

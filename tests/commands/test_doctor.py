@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline import machine
 from pipeline.commands import doctor
@@ -35,13 +36,13 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def states(headway: Headway, code: int = 0) -> dict[str, tuple[str, str]]:
+def states(headway: Headway, code: int = 0, experiment: str = "") -> dict[str, tuple[str, str]]:
     """What is found, with its advice, and how it is judged, by the check."""
-    told = headway("doctor", "--json")
+    told = headway("doctor", *filter(None, [experiment]), "--json")
     assert (told.code, told.err) == (code, "")
     assert told.json["ok"] == (code == 0)
     checks = told.json["checks"]
-    assert tuple(it["check"] for it in checks) == NAMES
+    assert tuple(it["check"] for it in checks) == NAMES + (("experiment",) if experiment else ())
     assert all(it["advice"] for it in checks if it["state"] == "warning")
     return {it["check"]: (it["state"], f"{it['found']}: {it['advice']}") for it in checks}
 
@@ -136,6 +137,52 @@ def test_an_experiment_that_cannot_be_read_is_named(empty: Path, headway: Headwa
     assert state == "warning"
     assert told.startswith("1 of your own")
     assert "mine.yaml" in told
+
+
+def own_experiment(folder: Path, tuning: str) -> None:
+    text = (REPOSITORY / "experiments" / "debug.yaml").read_text(encoding="utf-8")
+    (folder / "experiments").mkdir(exist_ok=True)
+    tree = yaml.safe_load(text) | {"name": "mine", "tuning": yaml.safe_load(tuning)}
+    (folder / "experiments" / "mine.yaml").write_text(yaml.safe_dump(tree))
+
+
+def test_the_storage_of_an_experiment_is_checked_and_no_other(empty: Path, headway: Headway) -> None:
+    (empty / "optuna.db").write_text("This is no database. " * 100)
+    own_experiment(empty, "{storage: 'sqlite:///own.db'}")
+    found = states(headway, experiment="mine")
+    assert found["experiment"] == ("ok", "mine, 2 tasks on digits: ")
+    assert found["studies"] == ("ok", f"sqlite:///{empty}/own.db, made by the first study: ")
+    assert headway("doctor", "mine").out.splitlines()[-1].endswith("headway run mine")
+    own_experiment(empty, "{storage: 'sqlite:///away/own.db'}")
+    assert states(headway, 1, "mine")["studies"][0] == "problem"
+    own_experiment(empty, "null")
+    assert states(headway, experiment="mine")["studies"][1].startswith("none needed: mine searches nothing")
+
+
+def test_a_server_of_an_experiments_studies_that_is_away_is_told_without_its_password(
+    empty: Path, headway: Headway
+) -> None:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own_experiment(empty, f"{{storage: 'postgresql+psycopg://me:letmein@127.0.0.1:{port}/studies'}}")
+    assert states(headway)["studies"][0] == "ok"
+    found = states(headway, 1, "mine")
+    assert [name for name, (state, _) in found.items() if state == "problem"] == ["studies"]
+    assert f"127.0.0.1:{port}" in found["studies"][1]
+    assert "letmein" not in str(found)
+
+
+@pytest.mark.parametrize(("text", "said"), [(None, "unknown experiment"), ("training: {epoch: 3}\n", "mine.yaml")])
+def test_an_experiment_that_is_asked_for_and_cannot_be_read_is_a_problem(
+    empty: Path, headway: Headway, text: str | None, said: str
+) -> None:
+    (empty / "experiments").mkdir()
+    if text:
+        (empty / "experiments" / "mine.yaml").write_text(text)
+    found = states(headway, 1, "mine")
+    assert [name for name, (state, _) in found.items() if state == "problem"] == ["experiment"]
+    assert said in found["experiment"][1]
 
 
 def test_a_folder_that_cannot_be_written_is_a_problem(

@@ -41,6 +41,7 @@ def test_its_figures_are_those_of_the_report(done: headway.Result) -> None:
     curves = figures["curves: digit: validation accuracy"]
     assert len(curves.data) > 0
     assert done.report is not None
+    assert curves.layout.yaxis.automargin  # no script measures its labels
     assert len(figures) == done.report.read_text().count("data-figure=")
 
 

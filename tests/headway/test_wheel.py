@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from pipeline.config import load
 from pipeline.steps.prepare import Prepare
 from tests.conftest import REPOSITORY, git_files
+from tests.docs.pages import blocks_of
 
 pytestmark = pytest.mark.slow
 
@@ -35,9 +37,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copyfile(REPOSITORY / name, source / name)
     (source / "experiments" / "private.yaml").write_text("# Mine.\n")
-    built = source / "dist"
-    pip("wheel", "--no-deps", "--no-build-isolation", "-w", str(built), str(source))
-    (found,) = built.glob("*.whl")
+    as_readme_says("pip wheel", source, "--no-build-isolation")
+    (found,) = (source / "dist").glob("*.whl")
     return found
 
 
@@ -45,13 +46,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that it is installed into."""
     folder = tmp_path_factory.mktemp("site")
-    pip("install", "--no-deps", "--target", str(folder), str(wheel))
+    as_readme_says("pip install", wheel.parents[1], "--no-deps", "--target", str(folder))
     return folder
 
 
-def pip(*words: str) -> None:
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *words]
-    done = subprocess.run(command, capture_output=True, text=True)
+def as_readme_says(command: str, folder: Path, *more: str) -> None:
+    """Run README's line with that command in a folder, with more options that keep it off the network."""
+    lines = "\n".join(blocks_of(REPOSITORY / "README.md", "sh")).splitlines()
+    (line,) = [it.partition("#")[0] for it in lines if it.startswith(command)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    words = shlex.join(["--quiet", "--disable-pip-version-check", *more])
+    done = subprocess.run(
+        ["bash", "-c", f"{line} {words}"],
+        cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
 

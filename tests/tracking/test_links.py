@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.tracking import links
+from tests.conftest import REPOSITORY
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,29 @@ def test_a_whole_address_is_where_the_runs_are_served(
 
 def test_an_order_is_the_highest_first() -> None:
     assert links.runs_page("1", order_by="metrics.`a`").endswith("&orderByKey=metrics.%60a%60&orderByAsc=false")
+
+
+def test_in_a_clone_make_serves_the_runs_and_elsewhere_mlflow(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert links.served_by(project) == "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+    monkeypatch.chdir(project / "experiments")
+    assert links.served_by(project) == f"mlflow ui --backend-store-uri sqlite:///{project}/mlflow.db"
+    (project / "Makefile").write_text("run:\n\techo ui: none\n")
+    assert links.served_by(project).startswith("mlflow ui")
+    (project / "Makefile").write_bytes((REPOSITORY / "Makefile").read_bytes())
+    assert links.served_by(project) == "make ui"
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("http://host:8080", ""),
+        ("databricks", ""),
+        ("postgresql://me:secret@host/runs", "mlflow ui --backend-store-uri postgresql://host/runs"),
+    ],
+)
+def test_another_store_is_served_by_its_server_or_by_name(
+    project: Path, monkeypatch: pytest.MonkeyPatch, uri: str, told: str
+) -> None:
+    (project / "Makefile").write_bytes((REPOSITORY / "Makefile").read_bytes())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert links.served_by(project) == told

@@ -142,7 +142,8 @@ def text(value: object) -> str:
 
 def bar(ink: str, index: int) -> dict[str, Any]:
     """The marker of the bars of the index-th of several things."""
-    return {"color": ink, "line": {"width": 0}, "pattern": {"shape": hatch(index), "solidity": 0.25, "fgcolor": "#fff"}}
+    pattern = {"shape": hatch(index), "solidity": 0.25, "fgcolor": "#fff", "fillmode": "overlay"}
+    return {"color": ink, "line": {"width": 0}, "pattern": pattern}
 
 
 def styled(figure: Figure, height: int = 300, x: str = "", y: str = "", legend: bool = True) -> Figure:

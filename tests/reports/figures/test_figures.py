@@ -130,6 +130,7 @@ def test_the_data_are_drawn_by_split_and_class() -> None:
     assert one.figure is not None
     assert [list(trace.y) for trace in by_plotly(one.figure).data] == [[75.0, 25.0], [75.0, 25.0]]
     assert list(by_plotly(one.figure).data[0].x) == ["&lt;b&gt;", "a"]
+    assert {it.marker.pattern.fillmode for it in by_plotly(one.figure).data} == {"overlay"}  # else hatches have no ink
     assert "60 of 80 in train (25.0 % missing), 20 of 20 in validation." in one.sentence
     assert several.figure is not None
     assert list(by_plotly(several.figure).data[0].y) == [50.0, 10.0]
