@@ -70,8 +70,8 @@ bench: install
 	python -m benchmarks.overhead
 	python -m benchmarks.table
 
-# Also the usual script's whole study (the target of time_to_quality), how time and memory grow, and how often
-# `headway compare` claims what is not so: two hours more.
+# Also the usual script's whole study (the target of time_to_quality), how time and memory grow, how often
+# `headway compare` claims what is not so, how soon reports are drawn and models answer: two hours more.
 bench-all: install
 	python -m benchmarks.record
 	$(MAKE) bench
@@ -81,6 +81,8 @@ bench-all: install
 	python -m benchmarks.growth
 	python -m benchmarks.table
 	python -m benchmarks.claims
+	python -m benchmarks.pages
+	python -m benchmarks.served
 
 # The address matters: without its end MLflow shows the pages of language models. UI_PORT=5001 serves elsewhere.
 UI_PORT ?= 5000
