@@ -56,8 +56,11 @@ _ENGINE = (
 )
 _STEPS = (_RESUME, _FORCE)
 _TRAINING = (*_STEPS, _CHECKPOINTS, *_ENGINE)
+_JOIN = click.option(
+    "--join", is_flag=True, help="Where another machine runs the study: give it this one's cores, through Ray."
+)
 _STUDY = (_TRIALS, _BUDGET, _STORAGE)
-_JOB = (*_STUDY, _PROMOTE, *_TRAINING)
+_JOB = (*_STUDY, _PROMOTE, *_TRAINING, _JOIN)
 _OPTIONS = {
     "prepare": _STEPS,
     "train": _TRAINING,
@@ -65,8 +68,9 @@ _OPTIONS = {
         *_STUDY,
         click.option("--arm", metavar="NAME", help="Whose study; by default the shared network's."),
         *_TRAINING,
+        _JOIN,
     ),
-    "explain": (_TRIALS, _STORAGE, *_TRAINING),
+    "explain": (_TRIALS, _STORAGE, *_TRAINING, _JOIN),
     "compare": (
         click.option(
             "--methods",
@@ -87,6 +91,7 @@ _OPTIONS = {
         ),
         _STORAGE,
         *_TRAINING,
+        _JOIN,
     ),
     "affinity": (
         click.option(

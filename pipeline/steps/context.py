@@ -50,6 +50,7 @@ class Context:
         ranks: The processes that train each network together, of which this is the first; None where it trains alone.
         checkpoints: Where checkpoints are kept; None for the project folder.
         engine: Where networks train; None for processes of this machine.
+        joins: Whoever coordinates a study meanwhile is given this machine's cores, through its Ray cluster.
         every_row_tests: Each replicate has a split of its own; the experiment is settled, see
             `pipeline.steps.settling`.
     """
@@ -70,6 +71,7 @@ class Context:
     ranks: "Together | None" = None
     checkpoints: "Place | None" = None
     engine: Ray | None = None
+    joins: bool = False
 
     @property
     def work(self) -> Path:
