@@ -16,7 +16,7 @@ from pipeline.commands.exit_codes import Stopped
 from pipeline.commands.options import Request
 from pipeline.commands.show import purpose
 from pipeline.commands.together import leading, train_along
-from pipeline.commands.torchrun import Launch, launch
+from pipeline.commands.torchrun import Launch, check_data_parallel, launch
 from pipeline.config import (
     Experiment,
     begins,
@@ -102,6 +102,7 @@ def carry_out(
         if launched:
             launched.check_command(name)
             launched.check(experiment)
+        check_data_parallel(experiment, name, request.engine, launched)
         engine = _own_engine(name, request, experiment) if request.join else _engine(request, launched)
         if request.checkpoints:
             from pipeline.training.places import check_place

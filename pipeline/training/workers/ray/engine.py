@@ -68,7 +68,7 @@ class RayEngine:
     ) -> None:
         self._found, self._project, self._device, self._mixed = found, project, device, mixed
         self._log, self._warn = log, warn
-        self._make, self._trains = make, make is actor.training_worker
+        self._make, self._trains = make, make in (actor.training_worker, actor.follower)
         self._cluster: Cluster | None = None
         self._hosts: list[_Starting | RayHost] = []
         self._new: list[RayHost] = []
@@ -128,6 +128,13 @@ class RayEngine:
         if self._cluster is not None:
             self._cluster.close()
             self._cluster = None
+
+    @property
+    def address(self) -> str:
+        """Of this machine, as the cluster's nodes reach it; once hosts are taken."""
+        import ray
+
+        return str(ray.util.get_node_ip_address())
 
     def _connected(self) -> Cluster:
         if self._cluster is None:
