@@ -132,13 +132,11 @@ class Context:
         from pipeline.training.workers.ray.engine import RayEngine
 
         console, device = self.console, resolve_device(self.experiment)
-        return Company(
-            RayEngine(
-                self.engine.cluster, self.project, device, count - 1, self.experiment.mixed, console.detail,
-                console.warn, actor.follower,
-            ),
-            count,
+        engine = RayEngine(
+            self.engine.cluster, self.project, device, count if device == "cuda" else count - 1, self.experiment.mixed,
+            console.detail, console.warn, actor.follower,
         )  # fmt: skip
+        return Company(engine, count, device)
 
     def _hosts(self, ray: Ray) -> "RayEngine":
         """What provides hosts on a Ray cluster."""

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
+
 from pipeline.errors import Failure
 from pipeline.training.following import FirstWorker
 from pipeline.training.together import RankLostError, Together, arrived, first_store, grouped, leave
@@ -23,10 +25,11 @@ class Company:
     Args:
         engine: Provides hosts, made by `actor.follower`.
         count: How many processes there are, this one included.
+        device: `cpu` or `cuda`, of which each has one.
     """
 
-    def __init__(self, engine: RayEngine, count: int) -> None:
-        self._engine, self._count = engine, count
+    def __init__(self, engine: RayEngine, count: int, device: str = "cpu") -> None:
+        self._engine, self._count, self._device = engine, count, device
         self._hosts: list[RayHost] = []
         self._ranks: Together | None = None
 
@@ -47,13 +50,7 @@ class Company:
         self._engine.close()
 
     def _met(self) -> Together:
-        wanted = self._count - 1
-        self._hosts = [it for it in self._engine.take(wanted) if isinstance(it, RayHost)]
-        if len(self._hosts) < wanted:
-            raise Failure(
-                f"training.data_parallel {self._count} takes {wanted} hosts beside this process, and the Ray cluster "
-                f"gives {len(self._hosts)}: lower it, or add nodes"
-            )
+        self._hosts = self._taken()
         places = [self._engine.address, *(it.node.address for it in self._hosts)]
         if len(set(places)) == 1:  # nobody else has to reach them
             places = [_LOOPBACK] * self._count
@@ -68,6 +65,29 @@ class Company:
         for host in self._hosts:
             host.result()
         return ranks
+
+    def _taken(self) -> list[RayHost]:
+        """The hosts, beside this process.
+
+        Raises:
+            Failure: There are too few.
+        """
+        has_gpu = self._device == "cuda"
+        wanted = self._count - 1 + has_gpu  # this process's GPU is that of a host which only reserves it
+        hosts = [it for it in self._engine.take(wanted) if isinstance(it, RayHost)]
+        if len(hosts) < wanted:
+            whom = "GPUs" if has_gpu else "hosts beside this process"
+            raise Failure(
+                f"training.data_parallel {self._count} takes {wanted} {whom}, and the Ray cluster gives {len(hosts)}: "
+                "lower it, or add nodes"
+            )
+        if not has_gpu:
+            return hosts
+        reserving = next((it for it in hosts if it.node.id == self._engine.node), None)
+        if reserving is None:
+            raise Failure("training.data_parallel: the Ray cluster gives no GPU of this machine, which needs one, too")
+        take_gpu(reserving.run("os:getenv", "CUDA_VISIBLE_DEVICES"))
+        return [it for it in hosts if it is not reserving]
 
     def _look(self, seconds: float) -> None:
         """Wait for hosts that answer before all have met.
@@ -92,6 +112,12 @@ class Company:
             except Failure as failure:
                 return failure
         return None
+
+
+def take_gpu(name: str) -> None:
+    """Let this process train on the GPU that Ray gave to one of its hosts, by its name in CUDA_VISIBLE_DEVICES."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    torch.cuda.set_device(visible.split(",").index(name) if visible else int(name))
 
 
 class _First(FirstWorker):

@@ -136,6 +136,13 @@ class RayEngine:
 
         return str(ray.util.get_node_ip_address())
 
+    @property
+    def node(self) -> str:
+        """The ID of this machine's node; once hosts are taken."""
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id())
+
     def _connected(self) -> Cluster:
         if self._cluster is None:
             has = {"cpus": 0, "gpus": self._own} if self._device == "cuda" else {"cpus": self._own, "gpus": 0}
