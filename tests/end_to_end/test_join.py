@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from tests.conftest import REPOSITORY, Headway, Result, make_project
+from tests.end_to_end.test_ray import START_S, cpu_s, text
 from tests.training.workers.ray.made import children, is_running, ray_nodes, until
 
 pytest.importorskip("ray")
 
 STUDY = (
-    "tune", "debug", "--set", "tuning.trials=16", "--set", "tuning.batch=8", "--set", "training.epochs=200",
+    "tune", "debug", "--set", "tuning.trials=16", "--set", "tuning.batch=8", "--set", "training.epochs=1000",
     "--set", "tuning.replicates=2",
 )  # fmt: skip
 GIVEN = "it is given 1 of the cores of this machine, in the Ray cluster at "
@@ -63,17 +64,9 @@ class Command:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def hosts(self) -> list[int]:
-        """Processes of hosts on the node that it has started, which have imported torch."""
-        return [it for it in children(self.process.pid) if _trains(it)]
-
-
-def _trains(process: int) -> bool:
-    folder = Path("/proc", str(process))
-    try:
-        is_host = (folder / "cmdline").read_text().startswith("ray::Actor")
-        return is_host and "libtorch_cpu" in (folder / "maps").read_text()
-    except OSError:
-        return False
+        """Processes of hosts that train on the node that it has started."""
+        hosts = (it for it in children(self.process.pid) if text(f"/proc/{it}/cmdline").startswith("ray::Actor"))
+        return [it for it in hosts if cpu_s(it) > START_S]
 
 
 Begin = Callable[..., Command]
@@ -133,17 +126,17 @@ def test_guests_that_are_ended_take_their_nodes_along_and_cost_nothing_else(
     begin: Begin, cluster: Any, tmp_path: Path
 ) -> None:
     options = ("--engine", "ray", "--address", cluster.address, "--storage", f"sqlite:///{tmp_path}/studies.db")
-    longer = ("--set", "training.epochs=1000")
+    longer = ("--set", "training.epochs=1500")
     first = begin(*options, *longer)
     until(lambda: first.said("tune"), _LONG_S)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGINT, signal.SIGKILL):
         guest = joined(begin, *options, *longer)
         began = children(guest.process.pid)
         guest.process.send_signal(number)
         end = guest.result()
         if number != signal.SIGKILL:
             assert (end.code, end.err) == (128 + number, "headway: interrupted; add --resume to go on\n")
-        until(lambda: not any(map(is_running, began)), 30.0)
+        until(lambda began=began: not any(map(is_running, began)), 30.0)
         assert first.process.poll() is None
     done = first.result()
     assert done.code == 0, done

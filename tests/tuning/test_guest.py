@@ -90,7 +90,10 @@ def test_a_node_of_the_cluster_only_waits(made: Made, address: str) -> None:
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        (holder(None), "other, since then .its clock., which trains on no Ray cluster: start that one with --engine ray"),
+        (
+            holder(None),
+            "other, since then .its clock., which trains on no Ray cluster: start that one with --engine ray",
+        ),
         (holder(OWN_CLUSTER), "whose Ray cluster listens on its own machine only: start that one with --engine ray"),
         (holder("127.0.0.1:6379"), "whose Ray cluster listens on its own machine only"),
         (holder("[::1]:6379"), "whose Ray cluster listens on its own machine only"),
@@ -106,7 +109,9 @@ def test_who_cannot_be_joined_is_said(made: Made, other: dict[str, Any], said: s
 
 def test_a_cluster_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch, made: Made) -> None:
     monkeypatch.setattr(module, "check_cluster", cluster.check_cluster)
-    with pytest.raises(Failure, match=r"^--join: the study is run by process 12 on .*, at nowhere.invalid:1: nothing can"):
+    with pytest.raises(
+        Failure, match=r"^--join: the study is run by process 12 on .*, at nowhere.invalid:1: nothing can"
+    ):
         made.guest().meet(holder("nowhere.invalid:1"))
     monkeypatch.setattr(cluster, "_check_answers", lambda *_: None)
     monkeypatch.setattr(cluster, "_probed", lambda address, tokens: {"problem": "token", "address": address})
