@@ -120,7 +120,9 @@ class Tune(Step):
 
         _, _, lease = self._open(context)
         cpus, gpus, what = _lent(self.experiment, self._device)
-        guest = Guest(lambda found: LentNode(found, cpus, gpus), what, partial(self._say, context))
+        guest = Guest(
+            lambda found: LentNode(found, cpus, gpus), what, partial(self._say, context), context.console.warn
+        )
         with storage_failures(), closing(guest):
             others = False
             for holder in lease.others(context.resume):

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from pipeline.errors import Failure, UserError
 from pipeline.tracking import process
-from pipeline.training.workers.ray.cluster import Found, check_cluster
+from pipeline.training.workers.ray.cluster import Found, check_cluster, no_token
 from pipeline.tuning.lease import OWN_CLUSTER, described
 
 _JOIN = "--join"
@@ -30,10 +30,13 @@ class Guest:
         lend: Makes this machine a node of a cluster.
         what: What it gives, such as `2 cores`.
         say: Prints a line.
+        warn: Prints a line that the user should read.
     """
 
-    def __init__(self, lend: Callable[[Found], Lent], what: str, say: Callable[[str], None]) -> None:
-        self._lend, self._what, self._say = lend, what, say
+    def __init__(
+        self, lend: Callable[[Found], Lent], what: str, say: Callable[[str], None], warn: Callable[[str], None]
+    ) -> None:
+        self._lend, self._what, self._say, self._warn = lend, what, say, warn
         self._of: str | None = None
         self._node: Lent | None = None
 
@@ -91,6 +94,8 @@ class Guest:
         if found is None or found.here:
             self._say(f"{run}, whose Ray cluster has this machine already: waiting until that is done or gone")
             return
+        if not found.tokens:
+            self._warn(f"{no_token(found.address)}, this machine among them")
         self._node = self._lend(found)
         self._say(f"{run}: it is given {self._what} of this machine, in the Ray cluster at {address}, until it is done")
 

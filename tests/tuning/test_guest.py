@@ -33,10 +33,12 @@ class Made:
     said: list[str] = field(default_factory=list)
     nodes: list[FakeNode] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
     is_node: bool = False
+    tokens: bool = True
 
     def guest(self) -> Guest:
-        return Guest(self.lend, "2 of the cores", self.said.append)
+        return Guest(self.lend, "2 of the cores", self.said.append, self.warned.append)
 
     def lend(self, found: Found) -> FakeNode:
         self.nodes.append(FakeNode(found))
@@ -45,7 +47,7 @@ class Made:
     def check(self, address: str, said: str, joins: bool) -> Found:
         assert joins
         self.asked.append(said)
-        return Found(address, tokens=True, here=self.is_node)
+        return Found(address, self.tokens, self.is_node)
 
 
 @pytest.fixture
@@ -73,6 +75,16 @@ def test_it_joins_once_says_so_and_leaves(made: Made) -> None:
     guest.close()
     guest.close()
     assert (node.closed, made.said[1:]) == (1, ["this machine has left the Ray cluster"])
+
+
+@pytest.mark.parametrize("tokens", [True, False])
+def test_a_cluster_without_a_token_is_warned_of(made: Made, tokens: bool) -> None:
+    made.tokens = tokens
+    made.guest().meet(holder())
+    said = (
+        f"the Ray cluster at {FAR} has no token: anybody who reaches it can run code on its nodes, this machine among"
+    )
+    assert [it[: len(said)] for it in made.warned] == ([] if tokens else [said])
 
 
 @pytest.mark.parametrize("address", [FAR, OWN_CLUSTER])

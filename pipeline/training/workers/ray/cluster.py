@@ -210,6 +210,11 @@ def authentication(tokens: bool) -> dict[str, str]:
     return {"RAY_AUTH_MODE": "token" if tokens else "disabled"}
 
 
+def no_token(address: str) -> str:
+    """What is to be known of a cluster without a token."""
+    return f"the Ray cluster at {address} has no token: anybody who reaches it can run code on its nodes"
+
+
 def reread_environment() -> None:
     """Let Ray read its variables again: it may have been imported before they were set."""
     from ray._private import ray_constants

@@ -145,7 +145,8 @@ class _First(FirstWorker):
                 while host.pending:
                     host.result()
         except (RankLostError, HostLostError) as error:
-            raise self._lost() or error from None
+            # The pool would go on without a host that is lost.
+            raise self._lost() or Failure(str(error)) from None
 
     def tell(self, method: str, *args: Any) -> None:
         """See `FirstWorker`."""

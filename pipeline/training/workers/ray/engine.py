@@ -20,7 +20,7 @@ from pipeline.plugins import distribution, files, fingerprint
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.workers.hosts import Host, HostLostError
 from pipeline.training.workers.ray import actor
-from pipeline.training.workers.ray.cluster import Cluster, Found, Node
+from pipeline.training.workers.ray.cluster import Cluster, Found, Node, no_token
 from pipeline.training.workers.ray.data import Shipment, moved, outermost
 from pipeline.training.workers.ray.host import RayHost, reason
 from pipeline.training.workers.ray.nodes import TOLERANCE, difference, refusal, wanted
@@ -148,10 +148,7 @@ class RayEngine:
             has = {"cpus": 0, "gpus": self._own} if self._device == "cuda" else {"cpus": self._own, "gpus": 0}
             self._cluster = Cluster(self._found, **has)
             if self._found is not None and not self._found.tokens:
-                self._warn(
-                    f"the Ray cluster at {self._cluster.address} has no token: "
-                    "anybody who reaches it can run code on its nodes"
-                )
+                self._warn(no_token(self._cluster.address))
         return self._cluster
 
     def _started(self) -> list[RayHost]:

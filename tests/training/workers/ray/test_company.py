@@ -1,7 +1,9 @@
 """How the processes of one network find each other, and what is said where they do not."""
 
+import multiprocessing
 import os
 import threading
+import warnings
 from typing import Any
 
 import pytest
@@ -9,10 +11,12 @@ import torch
 
 from pipeline.errors import Failure
 from pipeline.training import together
-from pipeline.training.together import arrived, first_store, store_at
+from pipeline.training.together import RankLostError, arrived, first_store, grouped, store_at
+from pipeline.training.workers.hosts import HostLostError
+from pipeline.training.workers.processes import Worker
 from pipeline.training.workers.ray.cluster import Node
 from pipeline.training.workers.ray.company import Company, take_gpu
-from pipeline.training.workers.ray.follower import interface
+from pipeline.training.workers.ray.follower import INTERFACE, Follower, interface
 from pipeline.training.workers.ray.host import RayHost
 
 
@@ -28,10 +32,13 @@ class FakeEngine:
     node, address = "here", "10.0.0.1"
 
     def __init__(self, *nodes: str) -> None:
-        self.hosts = [FakeHost(it) for it in nodes]
+        self.hosts: list[FakeHost] = [FakeHost(it) for it in nodes]
 
     def take(self, count: int) -> list[FakeHost]:
         return self.hosts[:count]
+
+    def ready(self, hosts: list[FakeHost], seconds: float) -> list[FakeHost]:
+        return hosts
 
 
 def company(engine: Any, count: int, device: str = "cpu") -> Company:
@@ -68,6 +75,72 @@ def test_a_gpu_is_counted_among_those_that_are_visible(
     monkeypatch.setitem(os.environ, "CUDA_VISIBLE_DEVICES", visible)
     take_gpu(name)
     assert taken == [index]
+
+
+class Answering(FakeHost):
+    """A host with a call to which this is the answer."""
+
+    def __init__(self, answer: Exception | None) -> None:
+        super().__init__("here")
+        self.pending, self._answer = 1, answer
+
+    def result(self) -> None:
+        self.pending -= 1
+        if self._answer:
+            raise self._answer
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([None, Failure("does not fit")], "does not fit"),
+        (
+            [RankLostError("another ended"), HostLostError("host 2 is lost: its process ended")],
+            "host 2 is lost: its process ended: start again with --resume, which goes on from the last checkpoint",
+        ),
+        ([None, RankLostError("another ended")], None),
+    ],
+)
+def test_what_ended_a_host_is_found(answers: list[Exception | None], said: str | None) -> None:
+    engine = FakeEngine()
+    engine.hosts = [Answering(it) for it in answers]
+    of = company(engine, 3)
+    of._hosts = of._taken()
+    found = of._lost()
+    assert (found and str(found)) == said
+
+
+def _in_two(rank: int, port: int, answers: Any) -> None:
+    os.environ[INTERFACE] = "lo"
+    store = store_at(("127.0.0.1", port), rank)
+    arrived(store, 2, lambda seconds: None)
+    ranks = grouped(store, rank, 2, 2)
+    if rank:
+        follower = Follower()
+        follower._worker = Worker(ranks)
+        with pytest.raises(TypeError):
+            follower.open(None, None, {})  # type: ignore[arg-type]
+        threading.Event().wait(20.0)
+        return
+    try:
+        ranks.add(torch.zeros(3))
+    except RankLostError as error:
+        answers.put(str(error))
+
+
+def test_a_host_that_fails_lets_the_first_one_know_at_once() -> None:
+    context = multiprocessing.get_context("fork")
+    _, port = first_store("127.0.0.1")
+    answers = context.Queue()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which these never wait for
+        processes = [context.Process(target=_in_two, args=(rank, port, answers)) for rank in range(2)]
+        for process in processes:
+            process.start()
+    assert answers.get(timeout=15).startswith("another of the 2 processes ended or does not answer")
+    for process in processes:
+        process.kill()
+        process.join()
 
 
 def test_they_meet_at_the_store_of_the_first_one() -> None:
