@@ -22,6 +22,8 @@ _AT_ONCE = {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
 _ROOT = Path(__file__).parents[4]
 """The folder with this package."""
 
+_INSTALLED = ("site-packages", "dist-packages")  # which Python finds by itself
+
 
 class LentNode:
     """A node of a cluster, on this machine; it ends with this process, too.
@@ -37,7 +39,8 @@ class LentNode:
 
     def __init__(self, found: Found, cpus: int, gpus: int | None = 0) -> None:
         self._folder = short_folder()
-        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(_ROOT)]))
+        own = "" if _ROOT.name in _INSTALLED else str(_ROOT)
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), own]))
         env = os.environ | QUIET | UNHURRIED | _AT_ONCE | authentication(found.tokens) | {"PYTHONPATH": path}
         options = {
             "address": found.address,
