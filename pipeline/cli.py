@@ -58,8 +58,11 @@ _ENGINE = (
 )
 _STEPS = (_RESUME, _FORCE)
 _TRAINING = (*_STEPS, _CHECKPOINTS, *_ENGINE)
+_JOIN = click.option(
+    "--join", is_flag=True, help="Where another machine runs the study: give it this one's cores, through Ray."
+)
 _STUDY = (_TRIALS, _BUDGET, _STORAGE)
-_JOB = (*_STUDY, _PROMOTE, *_TRAINING)
+_JOB = (*_STUDY, _PROMOTE, *_TRAINING, _JOIN)
 _OPTIONS = {
     "prepare": _STEPS,
     "train": _TRAINING,
@@ -72,8 +75,9 @@ _OPTIONS = {
             shell_complete=offered("arms"),
         ),
         *_TRAINING,
+        _JOIN,
     ),
-    "explain": (_TRIALS, _STORAGE, *_TRAINING),
+    "explain": (_TRIALS, _STORAGE, *_TRAINING, _JOIN),
     "compare": (
         click.option(
             "--methods",
@@ -94,6 +98,7 @@ _OPTIONS = {
         ),
         _STORAGE,
         *_TRAINING,
+        _JOIN,
     ),
     "affinity": (
         click.option(

@@ -16,7 +16,7 @@ from pipeline.commands.exit_codes import Stopped
 from pipeline.commands.options import Request
 from pipeline.commands.show import purpose
 from pipeline.commands.together import leading, train_along
-from pipeline.commands.torchrun import Launch, launch
+from pipeline.commands.torchrun import Launch, check_data_parallel, launch
 from pipeline.config import (
     Experiment,
     begins,
@@ -102,7 +102,8 @@ def carry_out(
         if launched:
             launched.check_command(name)
             launched.check(experiment)
-        engine = _engine(request, launched)
+        check_data_parallel(experiment, name, request.engine, launched)
+        engine = _own_engine(name, request, experiment) if request.join else _engine(request, launched)
         if request.checkpoints:
             from pipeline.training.places import check_place
 
@@ -119,7 +120,7 @@ def carry_out(
     context = Context(
         project, experiment, tracker, console, resume=request.resume, force=request.force,
         promote=request.promote, command=request.as_command(name), title=_title(name, experiment, request),
-        checkpoints=_checkpoints(request, console), engine=engine,
+        checkpoints=_checkpoints(request, console), engine=engine, joins=request.join,
     )  # fmt: skip
     with (
         closing(context),
@@ -167,6 +168,27 @@ def _engine(request: Request, launched: Launch | None) -> Ray | None:
 
     check_installed()
     return Ray(check_cluster(request.address) if request.address else None)
+
+
+def _own_engine(name: str, request: Request, experiment: Experiment) -> Ray | None:
+    """Where a machine that joins trains what nobody else does: the cluster that is asked for, if it is a node already.
+
+    Raises:
+        UserError: There is no study to join, Ray is not installed, or the address is wrong.
+        Failure: No cluster answers there.
+    """
+    if experiment.tuning is None and name != "compare":
+        raise UserError(f"--join is for a study that runs elsewhere, and {experiment.name} has none: leave it out")
+    from pipeline.training.workers.ray.cluster import check_cluster, check_installed
+
+    check_installed("--join")
+    if request.address == "auto":  # here there need not be one yet
+        with suppress(Failure):
+            return Ray(check_cluster(request.address))
+    elif request.address:
+        found = check_cluster(request.address, joins=True)
+        return Ray(found) if found.here else None
+    return None
 
 
 def _checkpoints(request: Request, console: Console) -> "Place | None":

@@ -46,6 +46,7 @@ class Request:
         checkpoints: Where checkpoints are kept, a folder or URL; empty for the project folder.
         engine: Where networks train, `local` or `ray`.
         address: Of the Ray cluster; by default one is started on this machine.
+        join: Whether to give this machine's cores to whoever coordinates the study already.
     """
 
     experiment: str
@@ -60,6 +61,7 @@ class Request:
     checkpoints: str = ""
     engine: str = "local"
     address: str = ""
+    join: bool = False
 
     def as_command(self, name: str) -> str:
         """The command line of this request, as it may be shown: without secrets."""
@@ -148,7 +150,8 @@ def as_request(options: dict[str, Any]) -> Request:
     """The request of a command's options.
 
     Raises:
-        UserError: A value has no key, a key has no value, a step is unknown, or an address has no engine.
+        UserError: A value has no key, a key has no value, a step is unknown, an address has no engine, or options
+            exclude each other.
     """
     values = _settings(options["settings"]) | _dotted(options["extra"])
     for option, key in _SHORT.items():
@@ -159,6 +162,8 @@ def as_request(options: dict[str, Any]) -> Request:
     engine, address = options.get("engine", "local"), options.get("address", "")
     if address and engine != "ray":
         raise UserError(f"--address {address} is of a Ray cluster: add --engine ray, or leave it out")
+    if options.get("join") and options.get("force"):
+        raise UserError("--force does afresh what --join would help another machine with: leave one of the two out")
     force = frozenset(options.get("force", ()))
     steps = [*STEPS, *STUDIES]
     if unknown := force - set(steps):
@@ -176,6 +181,7 @@ def as_request(options: dict[str, Any]) -> Request:
         _checkpoints(options.get("checkpoints")),
         engine,
         address,
+        options.get("join", False),
     )
 
 

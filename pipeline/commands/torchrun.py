@@ -1,4 +1,4 @@
-"""What torchrun tells the processes that it starts, read without torch."""
+"""Several processes that train one network: what torchrun tells those that it starts, read without torch."""
 
 import os
 from collections.abc import Mapping
@@ -58,6 +58,35 @@ class Launch:
             if batch_size < self.count:
                 wanted += f", and training.batch_size (now {batch_size}) to at least as many"
             raise UserError(f"{self.count} processes cannot share training.chunks {chunks}: {wanted}")
+
+
+def check_data_parallel(experiment: "Experiment", name: str, engine: str, launched: Launch | None) -> None:
+    """Check that a command can share its networks among `training.data_parallel` processes.
+
+    Args:
+        experiment: What is trained.
+        name: Name of the command.
+        engine: Where networks train.
+        launched: How torchrun started this process.
+
+    Raises:
+        UserError: It cannot.
+    """
+    count, setting = experiment.training.data_parallel, "training.data_parallel"
+    if count == 1 or name == "prepare":
+        return
+    if name != COMMAND:
+        raise UserError(
+            f"{setting} {count} trains one network over {count} processes, which `{COMMAND}` alone does: run `headway "
+            f"{COMMAND}` first, and `headway {name}` with --{setting} 1, which finds what that made"
+        )
+    if launched:
+        raise UserError(f"{setting} {count}: torchrun started {launched.count} processes already: set it to 1")
+    if engine != "ray":
+        raise UserError(
+            f"{setting} {count} needs --engine ray; or set it to 1, and start "
+            f"`torchrun --nproc-per-node {count} -m pipeline {COMMAND} ...`"
+        )
 
 
 def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:

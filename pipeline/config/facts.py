@@ -22,6 +22,7 @@ class Facts:
         same_cost: Whether a training step takes equally long whatever its value.
         whole: Whether a file or `--set` replaces the mapping as a whole, instead of merging into it.
         secret: Whether it may hold a password.
+        layout: Whether it changes no result, in a group of settings that do.
     """
 
     read_by: frozenset[Step] = frozenset()
@@ -30,6 +31,7 @@ class Facts:
     same_cost: bool = False
     whole: bool = False
     secret: bool = False
+    layout: bool = False
 
     def within(self, metadata: Iterable[Any]) -> "Facts":
         """Facts about a setting of this group.
@@ -45,7 +47,7 @@ class Facts:
             if isinstance(declared, Facts):
                 given = {it.name: getattr(declared, it.name) for it in fields(declared)}
                 facts = replace(facts, **{name: value for name, value in given.items() if value})
-        return facts
+        return replace(facts, read_by=frozenset()) if facts.layout else facts
 
 
 def read_by(*steps: Step) -> Facts:
@@ -54,4 +56,4 @@ def read_by(*steps: Step) -> Facts:
 
 
 RESOLVED, PER_SLOT, SAME_COST = Facts(resolved=True), Facts(per_slot=True), Facts(same_cost=True)
-WHOLE, SECRET = Facts(whole=True), Facts(secret=True)
+WHOLE, SECRET, LAYOUT = Facts(whole=True), Facts(secret=True), Facts(layout=True)

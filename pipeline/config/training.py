@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pipeline.config.base import Settings, abbreviated
-from pipeline.config.facts import PER_SLOT, SAME_COST, read_by
+from pipeline.config.facts import LAYOUT, PER_SLOT, SAME_COST, read_by
 from pipeline.config.limits import PARTS, REPEATS, ROWS, STEPS
 
 Augmentation = dict[str, dict[str, Any]]
@@ -89,6 +89,8 @@ class TrainingSettings(Settings):
         chunks: Parts into which each step's batch is cut, a power of two: they pass through the network one after the
             other, which takes less memory, or on several devices, see docs/data_parallel.md. Their gradients are added,
             so that a step stays one of the whole batch.
+        data_parallel: Processes that train each network together under `--engine ray`, each its part of the chunks; no
+            effect on values, see docs/data_parallel.md.
         optimizer: The optimizer.
         learning_rate: Peak learning rate.
         momentum: Momentum of SGD and RMSprop.
@@ -118,6 +120,7 @@ class TrainingSettings(Settings):
     updates: Annotated[Literal["auto"] | Annotated[int, Field(ge=1), STEPS], SAME_COST] = "auto"
     batch_size: Annotated[int, ROWS] = Field(default=64, ge=1)
     chunks: Annotated[int, PARTS, AfterValidator(_power_of_two)] = Field(default=1, ge=1)
+    data_parallel: Annotated[int, PARTS, LAYOUT, AfterValidator(_power_of_two)] = Field(default=1, ge=1)
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "adam"
     learning_rate: Annotated[float, PER_SLOT] = Field(default=0.005, gt=0.0)
     momentum: Annotated[float, PER_SLOT] = Field(default=0.0, ge=0.0, lt=1.0)
@@ -143,6 +146,11 @@ class TrainingSettings(Settings):
         if self.chunks > self.batch_size:
             raise ValueError(
                 f"chunks {self.chunks} cut a batch_size of {self.batch_size} into less than a row: lower it"
+            )
+        if self.chunks % self.data_parallel:
+            raise ValueError(
+                f"data_parallel {self.data_parallel} processes cannot share {self.chunks} chunks: set chunks to "
+                f"{self.data_parallel} or a multiple of it, or lower data_parallel"
             )
         if self.chunks > 1 and self.watch:
             raise ValueError("watch (and headway affinity) measures whole batches: set chunks to 1, or leave watch out")

@@ -1,5 +1,6 @@
 """What every step is given: folders, options of the command, console, tracker and workers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from pipeline.tracking.tracker import Tracker
     from pipeline.training.places import Place
     from pipeline.training.together import Together
-    from pipeline.training.workers.hosts import Engine
+    from pipeline.training.workers.processes import LocalWorker
     from pipeline.training.workers.ray.cluster import Found
+    from pipeline.training.workers.ray.company import Company
+    from pipeline.training.workers.ray.engine import RayEngine
     from pipeline.training.workers.scheduler import Scheduler
 
 
@@ -50,6 +53,7 @@ class Context:
         ranks: The processes that train each network together, of which this is the first; None where it trains alone.
         checkpoints: Where checkpoints are kept; None for the project folder.
         engine: Where networks train; None for processes of this machine.
+        joins: Whoever coordinates a study meanwhile is given this machine's cores, through its Ray cluster.
         every_row_tests: Each replicate has a split of its own; the experiment is settled, see
             `pipeline.steps.settling`.
     """
@@ -70,6 +74,7 @@ class Context:
     ranks: "Together | None" = None
     checkpoints: "Place | None" = None
     engine: Ray | None = None
+    joins: bool = False
 
     @property
     def work(self) -> Path:
@@ -105,31 +110,50 @@ class Context:
         """Who lays out training; the workers that one step starts serve the next."""
         from pipeline.training.workers.scheduler import Scheduler
 
-        here = None
+        here: Callable[[], LocalWorker] | None = None
+        company = self._company
         if self.ranks:
             from pipeline.training.following import FirstWorker
 
             here = partial(FirstWorker, self.ranks)
-        return Scheduler(self.work / "calibration", self.console.line, self._hosts(), here)
+        elif company:
+            here = company.first
+        hosts = self._hosts(self.engine) if self.engine and not company else None
+        return Scheduler(self.work / "calibration", self.console.line, hosts, here)
 
-    def _hosts(self) -> "Engine | None":
-        """What provides hosts elsewhere, if that is asked for."""
-        if self.engine is None:
+    @cached_property
+    def _company(self) -> "Company | None":
+        """Processes of a Ray cluster that train each network with this one, if that is asked for."""
+        count = self.experiment.training.data_parallel
+        if self.engine is None or count == 1:
             return None
+        from pipeline.training.workers.ray import actor
+        from pipeline.training.workers.ray.company import Company
+        from pipeline.training.workers.ray.engine import RayEngine
+
+        console, device = self.console, resolve_device(self.experiment)
+        engine = RayEngine(
+            self.engine.cluster, self.project, device, count if device == "cuda" else count - 1, self.experiment.mixed,
+            console.detail, console.warn, actor.follower,
+        )  # fmt: skip
+        return Company(engine, count, device)
+
+    def _hosts(self, ray: Ray) -> "RayEngine":
+        """What provides hosts on a Ray cluster."""
         from pipeline.training.workers.ray.engine import RayEngine
 
         experiment, console = self.experiment, self.console
         device, count = resolve_device(experiment), experiment.processes
         if count == "auto":
             count = 1 if device == "cuda" else cores()
-        return RayEngine(
-            self.engine.cluster, self.project, device, count, experiment.mixed, console.detail, console.warn
-        )
+        return RayEngine(ray.cluster, self.project, device, count, experiment.mixed, console.detail, console.warn)
 
     def close(self) -> None:
         """End what the steps have started."""
         if "scheduler" in vars(self):
             self.scheduler.close()
+        if (company := vars(self).get("_company")) is not None:
+            company.close()
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,13 @@ class Step(ABC):
             Failure: It does not.
         """
 
+    def join(self, context: Context) -> None:  # noqa: B027 (most steps are done on one machine)
+        """Help whoever does the step on another machine, until that is done or gone.
+
+        Raises:
+            Failure: It cannot be helped.
+        """
+
     def held(self, context: Context) -> AbstractContextManager[None]:
         """What this process must hold alone while it does the step; it is waited for.
 
@@ -241,6 +248,8 @@ def cached(context: Context, step: Step, aloud: bool = True) -> StepResult | Non
 
 
 def _answered(context: Context, step: Step, wanted: Sequence[Step]) -> StepResult:
+    if context.joins and not cached(context, step, aloud=False):
+        step.join(context)
     with store_lock(context.project, f"step-{step.digest}", lambda: _say_waiting(context, step)):
         result = step.result = None if is_forced(context, step) else cached(context, step)
         if result:

@@ -4,14 +4,16 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Experiment, implementations, values_read
 from pipeline.config.load import STORAGE
+from pipeline.machine import cores
 from pipeline.steps.context import Context
 from pipeline.steps.data import ALL_ROWS, log_datasets, opened
 from pipeline.steps.device import exactness, exactness_tags, on_device
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from pipeline.tracking.run import Run
     from pipeline.training.places import Place
     from pipeline.training.slot import Slot
-    from pipeline.tuning.lease import Lease
+    from pipeline.tuning.lease import Lease, Register
 
 WINNERS, TRIALS = "winners.json", "trials.parquet"
 _LENGTH = ("trials", "timeout")  # parts of the key that are none of the study's identity
@@ -64,6 +66,7 @@ class Tune(Step):
         self.experiment, self.title = experiment, title
         self.inputs = (prepare,)
         self._prepare, self._device, self._arm, self._reads_all = prepare, device, arm, reads_all
+        self._at_hand: tuple[Study, Register, Lease] | None = None
         self._opened: tuple[Study, Lease, Place] | None = None
 
     def identity(self) -> Key:
@@ -109,34 +112,41 @@ class Tune(Step):
         arm = {tags.ARM: self._arm} if self._arm else {}
         return {tags.PREPARED: self._prepare.digest} | arm | exactness_tags(self.experiment)
 
+    def join(self, context: Context) -> None:
+        """Lend this machine to whoever holds the study's lease, until that is done or gone."""
+        from pipeline.training.workers.ray.lent import LentNode
+        from pipeline.tuning.guest import Guest
+        from pipeline.tuning.storage import storage_failures
+
+        _, _, lease = self._open(context)
+        cpus, gpus, what = _lent(self.experiment, self._device)
+        guest = Guest(
+            lambda found: LentNode(found, cpus, gpus), what, partial(self._say, context), context.console.warn
+        )
+        with storage_failures(), closing(guest):
+            others = False
+            for holder in lease.others(context.resume):
+                others = True
+                guest.meet(holder)
+        if not others:
+            self._say(context, "--join: nobody else runs this study now, so this process does")
+
     @contextmanager
     def held(self, context: Context) -> Iterator[None]:
         """Hold the study's lease, so that no other process coordinates it, here or elsewhere."""
-        from pipeline.tuning.lease import Lease, Register
-        from pipeline.tuning.patience import Patience
         from pipeline.tuning.storage import storage_failures
-        from pipeline.tuning.study import open_storage, study_in
 
-        def say(line: str) -> None:
-            context.console.line(f"{self.title}: {line}")
-
-        patience = Patience(say)
-        url, lock = storage_url(self.experiment, context.project), context.work / "locks" / "optuna.lock"
-        storage = open_storage(url, lock, patience)
-        with storage_failures():
-            name = self._study(context, storage)
-            study = study_in(storage, name)
-            register = Register(storage, storage.get_study_id_from_name(name))
-        with storage_failures(), Lease(register, patience, say).held(context.resume) as lease:
+        study, register, wanted = self._open(context)
+        with storage_failures(), wanted.held(context.resume) as lease:
             if lease.former:
                 context.tracker.end_orphaned_runs(gone=lease.former)
-            place = context.checkpoints_folder(name, register.own_name())
+            place = context.checkpoints_folder(study.study_name, register.own_name())
             place = replace(place, allowed=lease.check, ending=lease.ending)
             self._opened = study, lease, place
             try:
                 yield
             finally:
-                self._opened = None
+                self._opened = self._at_hand = None
 
     def work(self, context: Context, run: "Run", folder: Path) -> None:
         """Bring the study to its number of trials and find the winner of each replicate."""
@@ -202,6 +212,31 @@ class Tune(Step):
         if context.scheduler.trains_here:
             check(prepared, self._in_flight(on_device(self.experiment, self._device), prepared))
 
+    def _open(self, context: Context) -> "tuple[Study, Register, Lease]":
+        """The study, its attributes and its lease, which nobody holds yet; opened once."""
+        from pipeline.tuning.lease import OWN_CLUSTER, Lease, Register
+        from pipeline.tuning.patience import Patience
+        from pipeline.tuning.storage import storage_failures
+        from pipeline.tuning.study import open_storage, study_in
+
+        if self._at_hand is None:
+            say = partial(self._say, context)
+            patience = Patience(say)
+            url, lock = storage_url(self.experiment, context.project), context.work / "locks" / "optuna.lock"
+            storage = open_storage(url, lock, patience)
+            with storage_failures():
+                name = self._study(context, storage)
+                study = study_in(storage, name)
+                register = Register(storage, storage.get_study_id_from_name(name))
+            cluster = None
+            if context.engine is not None:
+                cluster = context.engine.cluster.address if context.engine.cluster else OWN_CLUSTER
+            self._at_hand = study, register, Lease(register, patience, say, cluster=cluster)
+        return self._at_hand
+
+    def _say(self, context: Context, line: str) -> None:
+        context.console.line(f"{self.title}: {line}")
+
     def _in_flight(self, trained: Experiment, prepared: "Prepared") -> "list[Slot]":
         """The slots of the trials that train at the same time."""
         from pipeline.training.slot import batch_slots
@@ -258,6 +293,15 @@ def check_storage_of(experiment: Experiment, project: Path) -> None:
         from pipeline.tuning.storage import check_storage
 
         check_storage(storage_url(experiment, project))
+
+
+def _lent(experiment: Experiment, device: str) -> tuple[int, int | None, str]:
+    """Cores and GPUs that this machine gives to a study (None: all GPUs), and that in words."""
+    count = experiment.processes
+    if device == "cuda":
+        return cores(), None if count == "auto" else count, "the GPUs" if count == "auto" else f"{count} of the GPUs"
+    count = cores() if count == "auto" else count
+    return count, 0, f"{count} of the cores"
 
 
 def winners_in(folder: Path) -> list[dict[str, Any]]:

@@ -16,6 +16,11 @@ def described(process: str) -> str:
     return f"process {pid} on {machine.split('@')[0]}"
 
 
+def is_here(process: str) -> bool:
+    """Whether a process runs, or ran, on this machine since it was started."""
+    return process.rsplit(":", 2)[0] == _machine()
+
+
 def is_gone(process: str) -> bool:
     """Whether a process of this machine has ended; False for processes of other machines, as it is not known."""
     machine, pid, started = process.rsplit(":", 2)

@@ -31,8 +31,12 @@ class FirstWorker(LocalWorker):
                 prepared, [slot for slots in stacks.values() for slot in slots], available_memory() // self._ranks.here
             )
         if method in _FOLLOWED:
-            self._ranks.tell(method, *args)
+            self.tell(method, *args)
         super().call(method, *args)
+
+    def tell(self, method: str, *args: Any) -> None:
+        """Let the other processes run it."""
+        self._ranks.tell(method, *args)
 
 
 def follow(ranks: Together) -> None:

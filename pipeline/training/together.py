@@ -1,7 +1,8 @@
 """Several processes that train one network: how they meet, add up, and follow the first one.
 
-The first process runs the command: it reads, tracks, writes and prints. The others make the same stacks and train their
-chunks of every batch, as the first tells them.
+torchrun starts them, or the first one has them as hosts of a Ray cluster. The first process runs the command: it reads,
+tracks, writes and prints. The others make the same stacks and train their chunks of every batch, as the first tells
+them.
 """
 
 import os
@@ -9,6 +10,7 @@ import pickle
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -25,6 +27,7 @@ Answer = TypeVar("Answer")
 
 _CONNECTED_S = 20.0  # in which torchrun's store answers: it is there before the processes are
 _JOINED_S = 600.0  # in which all have started
+_LOOK_S = 0.2
 _STEP_S = 600.0  # in which all have done a step: who does not is taken for lost
 _COMMAND_S = 30 * 24 * 3600.0  # that the others wait while the first one prepares, validates and writes
 _LOOPBACK = ("lo", "lo0")
@@ -141,16 +144,82 @@ def join(
     if local_count == count and here:  # nobody else has to reach them
         os.environ.setdefault("GLOO_SOCKET_IFNAME", here[0])
     store = _met(rank, count, address, log)
-    backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank % torch.cuda.device_count())
-        backend = "cpu:gloo,cuda:nccl"
+    return grouped(store, rank, count, local_count)
+
+
+def grouped(store: Any, rank: int, count: int, here: int) -> Together:
+    """Make a group of all processes, which have come to a store.
+
+    Args:
+        store: Of torch.distributed.
+        rank: Number of this process.
+        count: How many there are.
+        here: How many of them run on this machine.
+
+    Raises:
+        Failure: They do not reach one another.
+    """
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=_seconds(_STEP_S))
         commands = dist.new_group(backend="gloo", timeout=_seconds(_COMMAND_S))
     except RuntimeError as error:
         raise Failure(f"the {count} processes cannot reach one another: {str(error).splitlines()[0]}") from error
-    return Together(None, commands, store, local_count)
+    return Together(None, commands, store, here)
+
+
+def first_store(address: str) -> tuple[Any, int]:
+    """A store of the first process's own, at this address of its machine, and its port."""
+    own = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+    port = int(own.getsockname()[1])
+    store = dist.TCPStore(  # type: ignore[attr-defined]
+        address, port, is_master=True, wait_for_workers=False, master_listen_fd=own.detach()
+    )
+    return store, port
+
+
+def store_at(address: tuple[str, int], rank: int) -> Any:
+    """The first process's store, to which this process comes.
+
+    Args:
+        address: Host and port.
+        rank: Number of this process.
+
+    Raises:
+        Failure: It is not reached.
+    """
+    host, port = address
+    try:
+        socket.create_connection(address, _CONNECTED_S).close()
+        store = dist.TCPStore(  # type: ignore[attr-defined]
+            host, port, is_master=False, timeout=_seconds(_CONNECTED_S)
+        )
+    except (OSError, RuntimeError) as error:
+        raise Failure(
+            f"rank {rank} does not reach the first process at {host}:{port}: open all ports between nodes"
+        ) from error
+    store.set(str(rank), "here")
+    return store
+
+
+def arrived(store: Any, count: int, look: Callable[[float], None]) -> None:
+    """Wait in the first process until all others have come to its store.
+
+    Args:
+        store: The first process's.
+        count: How many there are, the first included.
+        look: Waits for so many seconds, and raises where another cannot come.
+
+    Raises:
+        Failure: They do not come.
+    """
+    deadline = time.monotonic() + _JOINED_S
+    while missing := [it for it in range(1, count) if not store.check([str(it)])]:
+        if time.monotonic() > deadline:
+            raise Failure(f"{_named(missing)} of {count} did not start for {_JOINED_S:.0f} s")
+        look(_LOOK_S)
 
 
 def leave() -> None:

@@ -31,6 +31,9 @@ from pipeline.tuning.patience import Patience
 LEASE, STOP = "headway.lease", "headway.stop"
 """System attributes of a study: who coordinates it, and who wants it to end."""
 
+OWN_CLUSTER = "own"
+"""What a holder says of its Ray cluster where that is one of its own, which no other machine can join."""
+
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # it goes on while the machine sleeps
 _NAME = "headway.id"
 _WRITES = "headway.writes"
@@ -116,6 +119,37 @@ def holder_of(register: Register) -> dict[str, Any] | None:
     return None if holder is None or _is_gone(holder) else holder
 
 
+class Watch:
+    """Looks at a study's lease, whose holder may be gone without a word.
+
+    Args:
+        register: Of the study.
+        patience: Waits while the storage is away.
+        timing: How often it is looked at.
+
+    Attributes:
+        value: What was last found.
+    """
+
+    def __init__(self, register: Register, patience: Patience, timing: Timing) -> None:
+        self.value: str | None = None
+        self._register, self._patience, self._timing = register, patience, timing
+        self._since = self._looked = float("-inf")
+
+    def holder(self) -> dict[str, Any] | None:
+        """Who holds the lease; None where it can be taken."""
+        value = self._patience(lambda _: self._register.read(LEASE))
+        now = _clock()
+        # Only time counts in which the storage answered, and the holder could have counted on.
+        if value != self.value or now - self._looked > 3.0 * self._timing.look + 1.0:
+            self.value, self._since = value, now
+        self._looked = now
+        holder = json.loads(value) if value else None
+        if holder is None or _is_gone(holder) or now - self._since >= self._timing.expire:
+            return None
+        return dict(holder)
+
+
 def ask_to_stop(register: Register) -> None:
     """Leave the mark that ends a study after the epoch at hand."""
     register.put(STOP, {"by": f"process {os.getpid()} on {socket.gethostname()}", "at": _now()})
@@ -129,15 +163,22 @@ class Lease:
         patience: Waits while the storage is away.
         say: Prints a line.
         timing: How often it is looked at.
+        cluster: Address of the Ray cluster on which this process trains, or `OWN_CLUSTER`; None where it uses none.
 
     Attributes:
         former: The identity of the process that held it and is gone, see `pipeline.tracking.process`, if there is one.
     """
 
     def __init__(
-        self, register: Register, patience: Patience, say: Callable[[str], None], timing: Timing | None = None
+        self,
+        register: Register,
+        patience: Patience,
+        say: Callable[[str], None],
+        timing: Timing | None = None,
+        cluster: str | None = None,
     ) -> None:
         self._register, self._patience, self._say, self._timing = register, patience, say, timing or Timing()
+        self._cluster, self._watch = cluster, Watch(register, patience, self._timing)
         self.former: str | None = None
         self._token = uuid.uuid4().hex
         self._value: str | None = None
@@ -145,6 +186,27 @@ class Lease:
         self._taken_by: dict[str, Any] | None = None
         self._mark: dict[str, Any] | None = None
         self._over = threading.Event()
+
+    def others(self, resume: bool) -> Iterator[dict[str, Any]]:
+        """Who holds the lease, at each look, until it can be taken.
+
+        Args:
+            resume: Whether to go on with a study that was stopped.
+
+        Raises:
+            StudyStopped: It was stopped and is not to be resumed, or was stopped meanwhile.
+        """
+        return self._others(resume, self._register.get(STOP))
+
+    def _others(self, resume: bool, mark: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+        """See `others`; with the mark that was there before."""
+        while True:
+            if (now_marked := self._register.get(STOP)) is not None and not (resume and now_marked == mark):
+                raise StudyStopped(f"{now_marked['by']} at {now_marked['at']}")
+            if (holder := self._watch.holder()) is None:
+                return
+            yield holder
+            time.sleep(self._timing.look)
 
     @contextmanager
     def held(self, resume: bool) -> Iterator["Lease"]:
@@ -204,36 +266,26 @@ class Lease:
 
     def _acquire(self, resume: bool) -> None:
         """Wait for the lease and take it."""
-        register, look_s = self._register, self._timing.look
-        mark = register.get(STOP)
-        watched, since, looked, said = None, _clock(), _clock(), False
+        mark, said = self._register.get(STOP), False
         while True:
-            if (now_marked := register.get(STOP)) is not None and not (resume and now_marked == mark):
-                raise StudyStopped(f"{now_marked['by']} at {now_marked['at']}")
-            value = self._patience(lambda _: register.read(LEASE))
-            now = _clock()
-            # Only time counts in which the storage answered, and the holder could have counted on.
-            if value != watched or now - looked > 3.0 * look_s + 1.0:
-                watched, since = value, now
-            looked = now
-            holder = json.loads(value) if value else None
-            if holder is None or _is_gone(holder) or now - since >= self._timing.expire:
-                if self._take(value):
-                    self.former = holder["process"] if holder else None
-                    break
-                continue
-            if not said:
-                said = True
-                self._say(f"the study is run by {described(holder)} (its clock): waiting until that is done or gone")
-            time.sleep(look_s)
+            for holder in self._others(resume, mark):
+                if not said:
+                    said = True
+                    self._say(
+                        f"the study is run by {described(holder)} (its clock): waiting until that is done or gone"
+                    )
+            found = json.loads(self._watch.value) if self._watch.value else None
+            if self._take(self._watch.value):
+                self.former = found["process"] if found else None
+                break
         if mark is not None:
-            register.put(STOP, None)
+            self._register.put(STOP, None)
 
     def _take(self, old: str | None) -> bool:
         """Take the lease from whoever had it."""
         mine = {
             "token": self._token, "count": 0, "process": process.identity(), "namespace": _namespace(),
-            "host": socket.gethostname(), "pid": os.getpid(), "since": _now(),
+            "host": socket.gethostname(), "pid": os.getpid(), "since": _now(), "cluster": self._cluster,
         }  # fmt: skip
         new, began = json.dumps(mine), _clock()
 

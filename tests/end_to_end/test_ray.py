@@ -25,7 +25,7 @@ STUDY = (
 
 Begin = Callable[..., "Study"]
 
-_START_S = 7.0
+START_S = 7.0
 _LONG_S = 300.0  # on a machine that others share
 
 
@@ -67,7 +67,7 @@ class Study:
 
     def at_work(self) -> list[int]:
         """Those that train: they have taken more CPU seconds than their start does."""
-        return [it for it in self.actors() if cpu_s(it) > _START_S]
+        return [it for it in self.actors() if cpu_s(it) > START_S]
 
 
 def cpu_s(process: int) -> float:

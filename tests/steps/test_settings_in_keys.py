@@ -58,6 +58,7 @@ EVERY_READER = {
     "sources": {"prepare"},
     "tasks": {"prepare", *TRAINED},
     "training": TRAINED,
+    "training.data_parallel": set(),
     "training.folds": {"prepare", *TRAINED},
     "training.seeds": {"train", "study", "tune"},  # as many replicates, where `tuning.replicates` is null
     "tuning": {"study", "tune"},
@@ -88,6 +89,7 @@ OTHERS: dict[str, list[Any]] = {
     "balancing.max_norm": [2.0],
     "model.head.arguments": [{"n": 2}],
     "training.augment": [["RandomHorizontalFlip"]],
+    "training.data_parallel": [2],
     "training.early_stopping": [{"patience": 2}],
     "training.watch": [{"every": 3}],
     "tuning.base": [{"training.batch_size": 32}],
@@ -130,6 +132,7 @@ def bases() -> Iterator[tuple[str, Experiment]]:
     yield "plain", experiment(**everything)
     momentum = {"optimizer": "sgd", "momentum": 0.5, "seeds": 3}
     yield "momentum", experiment(training=momentum)
+    yield "chunks", experiment(training={"chunks": 2, "seeds": 3})
     yield "subwords", experiment(data={"text": {"kind": "subwords"}})
     for part, key in ((Trunk, "trunk"), (Sharing, "sharing"), (Head, "head")):
         for kind in [*part.choices, *(["own:It"] if part.own else [])]:

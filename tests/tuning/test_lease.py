@@ -1,6 +1,7 @@
 """One process coordinates a study; whoever lost the lease writes nothing more."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -102,6 +103,44 @@ def test_a_second_coordinator_waits_says_for_whom_and_goes_on_when_the_first_is_
         assert held == []
     waiting.join(10)
     assert (held, len(second.said)) == ([None], 1)
+
+
+def test_a_lease_says_on_which_cluster_its_holder_trains(url: str) -> None:
+    it = Coordinator(url)
+    for cluster in (None, "10.0.0.1:6379"):
+        with Lease(it.register, Patience(it.said.append), it.said.append, QUICK, cluster).held(resume=False):
+            soon(lambda: json.loads(it.register.read(LEASE) or "")["count"] > 0)
+            holder = holder_of(it.register)
+            assert holder is not None
+            assert holder["cluster"] == cluster
+
+
+def test_others_are_watched_until_they_are_done_or_gone(url: str) -> None:
+    it = Coordinator(url)
+    watching = it.lease()
+    assert list(watching.others(resume=False)) == []
+    with it.lease().held(resume=False):
+        others = watching.others(resume=False)
+        assert {next(others)["pid"] for _ in range(3)} == {os.getpid()}
+    assert list(others) == []
+    as_of(it.register)
+    found = list(watching.others(resume=False))
+    assert {holder["token"] for holder in found} == {"theirs"}
+    assert len(found) >= 0.5 * QUICK.expire / QUICK.look
+    began = time.monotonic()
+    with watching.held(resume=False) as taken:  # which has waited already
+        assert taken.former == ELSEWHERE
+    assert time.monotonic() - began < QUICK.expire
+
+
+def test_watching_others_ends_with_a_study_that_is_stopped(url: str) -> None:
+    it = Coordinator(url)
+    with it.lease().held(resume=False):
+        others = Coordinator(url).lease().others(resume=True)
+        next(others)
+        ask_to_stop(it.register)
+        with pytest.raises(StudyStopped, match="stopped by process"):
+            list(others)
 
 
 def test_a_lease_is_renewed_by_its_count(url: str) -> None:

@@ -94,6 +94,11 @@ def training_worker() -> Any:
     return _named("pipeline.training.workers.processes:Worker")()
 
 
+def follower() -> Any:
+    """What trains its part of each batch of a network that several processes train."""
+    return _named("pipeline.training.workers.ray.follower:Follower")()
+
+
 def source_digest(package: Path) -> str:
     """Hash of a package's Python files and their names, 16 hexadecimal digits."""
     content = hashlib.sha256()

@@ -25,7 +25,7 @@ from typing import Any
 
 from pipeline.errors import Failure, UserError
 
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 HEALTH = {
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "500",
@@ -34,9 +34,11 @@ HEALTH = {
 }
 """With these set where a cluster's head is started, the death of a node is noticed in 2 s and not in 14."""
 
-_OWN = {"RAY_worker_niceness": "0"}  # else hosts wait for everything else on this machine
+UNHURRIED = {"RAY_worker_niceness": "0"}  # else hosts wait for everything else on this machine
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # named for systems where it is the default
-_STORE = 256 * 2**20  # bytes of the object store, taken as they are used: states that move, and what is shipped
+STORE = 256 * 2**20
+"""Bytes of a node's object store, taken as they are used: states that move, and what is shipped."""
+
 _LONGEST_FOLDER = 40  # characters; a socket's path may have 107, of which Ray takes 62
 _FOLDER = "hw"
 _CONNECT_S = 5.0
@@ -63,34 +65,46 @@ class Node:
         return f"node {self.address} ({self.id[:6]})"
 
 
-def check_cluster(address: str) -> "Found":
-    """Find out within seconds whether a cluster answers and can be joined from here.
+def check_cluster(address: str, said: str = "", joins: bool = False) -> "Found":
+    """Find out within seconds whether a cluster answers and can be used from here.
 
     Args:
         address: HOST:PORT, or `auto` for the one of this machine.
+        said: What an error begins with; by default the option and the address.
+        joins: This machine needs not be a node of it: it may join.
 
     Raises:
         UserError: Ray is not installed, or this is no address.
-        Failure: No cluster answers there, or not one that this process can join.
+        Failure: No cluster answers there, or not one that this process can use.
     """
     check_installed()
+    said = said or f"--address {address}"
     if address != "auto":
-        _check_answers(address)
+        _check_answers(address, said)
     found = _probed(address, tokens=False)
     tokens = found.get("problem") == "token"
     if tokens:
         found = _probed(address, tokens=True)
-    return _usable(address, found, tokens)
+    usable = _usable(said, found, tokens)
+    if not (usable.here or joins):
+        raise Failure(
+            f"{said}: this machine is no node of the cluster: join it with "
+            f"`ray start --address={usable.address} --num-cpus=0`, or run headway on one of its nodes"
+        )
+    return usable
 
 
-def check_installed() -> None:
+def check_installed(said: str = "--engine ray") -> None:
     """Find out whether Ray is installed.
+
+    Args:
+        said: What needs it.
 
     Raises:
         UserError: It is not.
     """
     if importlib.util.find_spec("ray") is None:
-        raise UserError("--engine ray: Ray is not installed; pip install 'headway[ray]', or pip install 'ray>=2.60'")
+        raise UserError(f"{said}: Ray is not installed; pip install 'headway[ray]', or pip install 'ray>=2.60'")
 
 
 @dataclass(frozen=True)
@@ -100,10 +114,12 @@ class Found:
     Attributes:
         address: HOST:PORT.
         tokens: Whether it asks for a token.
+        here: Whether this machine is a node of it.
     """
 
     address: str
     tokens: bool
+    here: bool = True
 
 
 class Cluster:
@@ -123,16 +139,16 @@ class Cluster:
     """
 
     def __init__(self, found: Found | None, cpus: int = 1, gpus: int = 0) -> None:
-        self.own, self._folder = found is None, None if found else _short_folder()
+        self.own, self._folder = found is None, None if found else short_folder()
         if found is None:
             token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-            self._set(_QUIET | HEALTH | _OWN | _LOOPBACK | token)
+            self._set(QUIET | HEALTH | UNHURRIED | _LOOPBACK | token)
             how: dict[str, Any] = {
                 "address": "local", "num_cpus": cpus, "num_gpus": gpus, "include_dashboard": False,
-                "object_store_memory": _STORE, "_temp_dir": self._folder,
+                "object_store_memory": STORE, "_temp_dir": self._folder,
             }  # fmt: skip
         else:
-            self._set(_QUIET | {"RAY_AUTH_MODE": "token" if found.tokens else "disabled"})
+            self._set(QUIET | authentication(found.tokens))
             how = {"address": found.address}
         import ray
 
@@ -189,6 +205,16 @@ class Cluster:
         os.environ.update(settings)
 
 
+def authentication(tokens: bool) -> dict[str, str]:
+    """Variables of the environment by which Ray uses its token, or none."""
+    return {"RAY_AUTH_MODE": "token" if tokens else "disabled"}
+
+
+def no_token(address: str) -> str:
+    """What is to be known of a cluster without a token."""
+    return f"the Ray cluster at {address} has no token: anybody who reaches it can run code on its nodes"
+
+
 def reread_environment() -> None:
     """Let Ray read its variables again: it may have been imported before they were set."""
     from ray._private import ray_constants
@@ -199,18 +225,17 @@ def reread_environment() -> None:
     AuthenticationTokenLoader.instance().reset_cache()
 
 
-def _check_answers(address: str) -> None:
+def _check_answers(address: str, said: str) -> None:
     try:
         _connect(address)
     except ValueError:
         raise UserError(
-            f"--address {address}: write HOST:PORT, such as 10.0.0.1:6379, or auto for the cluster of this machine"
+            f"{said}: write HOST:PORT, such as 10.0.0.1:6379, or auto for the cluster of this machine"
         ) from None
     except OSError as error:
         reason = error.strerror or "no answer"
         raise Failure(
-            f"--address {address}: nothing can be reached there ({reason.lower()}): "
-            "it is the address that `ray start --head` prints"
+            f"{said}: nothing can be reached there ({reason.lower()}): it is the address that `ray start --head` prints"
         ) from None
 
 
@@ -229,7 +254,7 @@ def _connect(address: str) -> None:
 
 def _probed(address: str, tokens: bool) -> dict[str, Any]:
     """What `probe` says of an address; a problem where it says nothing in time."""
-    env = os.environ | _QUIET | {"RAY_AUTH_MODE": "token" if tokens else "disabled"}
+    env = os.environ | QUIET | authentication(tokens)
     program = [sys.executable, "-P", str(Path(__file__).with_name("probe.py")), address]
     try:
         done = subprocess.run(program, env=env, capture_output=True, text=True, timeout=_PROBE_S)  # noqa: S603
@@ -238,8 +263,8 @@ def _probed(address: str, tokens: bool) -> dict[str, Any]:
         return {"problem": "other", "address": address, "error": "no answer of Ray's"}
 
 
-def _usable(address: str, found: dict[str, Any], tokens: bool) -> Found:
-    problem, said = found.get("problem"), f"--address {address}"
+def _usable(said: str, found: dict[str, Any], tokens: bool) -> Found:
+    problem = found.get("problem")
     if problem == "none":
         raise Failure(
             f"{said}: no cluster is running on this machine; start one with `ray start --head`, give its HOST:PORT, "
@@ -256,15 +281,10 @@ def _usable(address: str, found: dict[str, Any], tokens: bool) -> Found:
     for name, version in here.items():
         if found[name] != version:
             raise Failure(f"{said}: the cluster has {name.capitalize()} {found[name]}, and this machine {version}")
-    if not found["here"]:
-        raise Failure(
-            f"{said}: this machine is no node of the cluster: join it with "
-            f"`ray start --address={found['address']} --num-cpus=0`, or run headway on one of its nodes"
-        )
-    return Found(found["address"], tokens)
+    return Found(found["address"], tokens, found["here"])
 
 
-def _short_folder() -> str:
+def short_folder() -> str:
     """A new folder with a short path, named by this process; those of processes that were killed are removed."""
     usual = tempfile.gettempdir()
     within = Path(usual if len(usual) < _LONGEST_FOLDER else "/tmp")  # noqa: S108

@@ -20,7 +20,7 @@ from pipeline.plugins import distribution, files, fingerprint
 from pipeline.training.slot import Slot, SlotState
 from pipeline.training.workers.hosts import Host, HostLostError
 from pipeline.training.workers.ray import actor
-from pipeline.training.workers.ray.cluster import Cluster, Found, Node
+from pipeline.training.workers.ray.cluster import Cluster, Found, Node, no_token
 from pipeline.training.workers.ray.data import Shipment, moved, outermost
 from pipeline.training.workers.ray.host import RayHost, reason
 from pipeline.training.workers.ray.nodes import TOLERANCE, difference, refusal, wanted
@@ -68,7 +68,7 @@ class RayEngine:
     ) -> None:
         self._found, self._project, self._device, self._mixed = found, project, device, mixed
         self._log, self._warn = log, warn
-        self._make, self._trains = make, make is actor.training_worker
+        self._make, self._trains = make, make in (actor.training_worker, actor.follower)
         self._cluster: Cluster | None = None
         self._hosts: list[_Starting | RayHost] = []
         self._new: list[RayHost] = []
@@ -129,15 +129,26 @@ class RayEngine:
             self._cluster.close()
             self._cluster = None
 
+    @property
+    def address(self) -> str:
+        """Of this machine, as the cluster's nodes reach it; once hosts are taken."""
+        import ray
+
+        return str(ray.util.get_node_ip_address())
+
+    @property
+    def node(self) -> str:
+        """The ID of this machine's node; once hosts are taken."""
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id())
+
     def _connected(self) -> Cluster:
         if self._cluster is None:
             has = {"cpus": 0, "gpus": self._own} if self._device == "cuda" else {"cpus": self._own, "gpus": 0}
             self._cluster = Cluster(self._found, **has)
             if self._found is not None and not self._found.tokens:
-                self._warn(
-                    f"the Ray cluster at {self._cluster.address} has no token: "
-                    "anybody who reaches it can run code on its nodes"
-                )
+                self._warn(no_token(self._cluster.address))
         return self._cluster
 
     def _started(self) -> list[RayHost]:

@@ -82,7 +82,7 @@ def test_a_probe_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
         raise subprocess.TimeoutExpired("probe", timeout)
 
     monkeypatch.setattr(cluster.subprocess, "run", endless)
-    monkeypatch.setattr(cluster, "_check_answers", lambda address: None)
+    monkeypatch.setattr(cluster, "_check_answers", lambda *_: None)
     with pytest.raises(Failure, match=r"what answers there is no Ray cluster, or is overloaded .no answer of Ray's"):
         check_cluster("10.0.0.1:6379")
 
