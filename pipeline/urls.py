@@ -1,5 +1,6 @@
 """Addresses of databases, and texts as they may be shown and stored: without passwords."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Iterator
@@ -48,6 +49,18 @@ def hung_from(folder: Path, url: str) -> str:
     """The same address with the file of a sqlite one hung from a folder, where it is relative."""
     file = sqlite_file(url)
     return sqlite_url(folder / file, url.partition("?")[2]) if file else url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but its own machine reaches a host.
+
+    >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("10.0.0.1"), is_loopback("here.example")
+    (True, True, False, False)
+    """
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def redacted(url: str) -> str:

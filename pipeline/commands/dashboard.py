@@ -1,7 +1,6 @@
 """`headway dashboard`: Optuna's dashboard on the studies of a project, served to this machine alone by default."""
 
 import errno
-import ipaddress
 import json
 import re
 import signal
@@ -18,7 +17,7 @@ from pipeline.errors import Failure, UserError
 from pipeline.plugins import add_to_path
 from pipeline.printable import echo
 from pipeline.steps.tune import storage_url
-from pipeline.urls import redacted, served_at, sqlite_file
+from pipeline.urls import is_loopback, redacted, served_at, sqlite_file
 
 _JOURNAL = "journal://"
 _App = Callable[..., Iterable[bytes]]
@@ -119,21 +118,14 @@ def _for_host(app: _App, host: str) -> _App:
 
     The dashboard has no password and deletes studies, and a web page may give a name of its own to 127.0.0.1.
     """
-    if not _is_loopback(host):
+    if not is_loopback(host):
         return app
 
     def checked(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         named = environ.get("HTTP_HOST", host)
-        if not _is_loopback(re.sub(r":\d+$", "", named).strip("[]")):
+        if not is_loopback(re.sub(r":\d+$", "", named).strip("[]")):
             start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
             return [b"this dashboard answers to 127.0.0.1 and localhost only\n"]
         return app(environ, start_response)
 
     return checked
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -141,10 +141,9 @@ class Tracker:
         for run in self.runs(f"attributes.status = '{running}'"):
             owner = run.data.tags.get(PROCESS)
             if owner and run.info.run_id != self.launcher_run and (owner == gone or process.is_gone(owner)):
-                outcome = "its process ended without a word"
-                for name, value in {OUTCOME: f"killed: {outcome}", **unfinished("KILLED", outcome)}.items():
-                    self.client.set_tag(run.info.run_id, name, value)
-                self.client.set_terminated(run.info.run_id, "KILLED")
+                left, outcome = Run(self.client, run.info.run_id), "its process ended without a word"
+                left.tags({OUTCOME: f"killed: {outcome}", **unfinished("KILLED", outcome)})
+                left.end("KILLED")
                 count += 1
         return count
 

@@ -191,15 +191,9 @@ def store_at(address: tuple[str, int], rank: int) -> Any:
         Failure: It is not reached.
     """
     host, port = address
-    try:
-        socket.create_connection(address, _CONNECTED_S).close()
-        store = dist.TCPStore(  # type: ignore[attr-defined]
-            host, port, is_master=False, timeout=_seconds(_CONNECTED_S)
-        )
-    except (OSError, RuntimeError) as error:
-        raise Failure(
-            f"rank {rank} does not reach the first process at {host}:{port}: open all ports between nodes"
-        ) from error
+    store = _connected(
+        address, f"rank {rank} does not reach the first process at {host}:{port}: open all ports between nodes"
+    )
     store.set(str(rank), "here")
     return store
 
@@ -227,20 +221,31 @@ def leave() -> None:
     dist.destroy_process_group()
 
 
-def _met(rank: int, count: int, address: tuple[str, int], log: Callable[[str], None]) -> Any:
-    """The store, once all processes have come to it."""
+def _connected(address: tuple[str, int], refusal: str) -> Any:
+    """A store that another process serves at this host and port.
+
+    Raises:
+        Failure: With this message, where it does not answer.
+    """
     host, port = address
     try:
         # Asked first, since torch tells at length what it does not find.
         socket.create_connection(address, _CONNECTED_S).close()
-        store = dist.TCPStore(  # type: ignore[attr-defined]
+        return dist.TCPStore(  # type: ignore[attr-defined]
             host, port, is_master=False, timeout=_seconds(_CONNECTED_S)
         )
     except (OSError, RuntimeError) as error:
-        raise Failure(
-            f"torchrun's store at {host}:{port} does not answer: where torchrun did not start this, unset "
-            "TORCHELASTIC_USE_AGENT_STORE"
-        ) from error
+        raise Failure(refusal) from error
+
+
+def _met(rank: int, count: int, address: tuple[str, int], log: Callable[[str], None]) -> Any:
+    """The store, once all processes have come to it."""
+    host, port = address
+    store = _connected(
+        address,
+        f"torchrun's store at {host}:{port} does not answer: where torchrun did not start this, unset "
+        "TORCHELASTIC_USE_AGENT_STORE",
+    )
     again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     met = dist.PrefixStore(f"headway/{again}", store)  # type: ignore[attr-defined]
     met.set(str(rank), "here")

@@ -1,6 +1,5 @@
 """A second coordinator of a study that, instead of only waiting, lends its machine to the first one, through Ray."""
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -8,6 +7,7 @@ from pipeline.errors import Failure, UserError
 from pipeline.tracking import process
 from pipeline.training.workers.ray.cluster import Found, check_cluster, no_token
 from pipeline.tuning.lease import OWN_CLUSTER, described
+from pipeline.urls import is_loopback
 
 _JOIN = "--join"
 
@@ -85,7 +85,7 @@ class Guest:
                 f"{_JOIN}: {run}, which trains on no Ray cluster: start that one with "
                 "--engine ray --address HOST:PORT, or leave --join out here to wait for it"
             )
-        if not is_here and (address == OWN_CLUSTER or _is_loopback(address)):
+        if not is_here and (address == OWN_CLUSTER or is_loopback(address.rpartition(":")[0].strip("[]"))):
             raise Failure(
                 f"{_JOIN}: {run}, whose Ray cluster listens on its own machine only: start that one with "
                 "--engine ray --address HOST:PORT, or leave --join out here to wait for it"
@@ -98,12 +98,3 @@ class Guest:
             self._warn(f"{no_token(found.address)}, this machine among them")
         self._node = self._lend(found)
         self._say(f"{run}: it is given {self._what} of this machine, in the Ray cluster at {address}, until it is done")
-
-
-def _is_loopback(address: str) -> bool:
-    """Whether nobody but its own machine reaches an address, HOST:PORT."""
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

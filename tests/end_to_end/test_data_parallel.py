@@ -5,12 +5,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY, Headway, call_headway
+from tests.end_to_end.test_torchrun import outputs
 from tests.training.workers.ray.made import children, ray_nodes, until
 
 pytest.importorskip("ray")
@@ -18,15 +18,6 @@ pytest.importorskip("ray")
 TRAIN = ("train", "debug", "--set", "training.chunks=4")
 LONG = (*TRAIN, "--set", "training.epochs=200")
 TWO = ("--set", "training.data_parallel=2", "--engine", "ray")
-
-
-def outputs(project: Path) -> dict[str, str]:
-    (folder,) = (it for it in (project / ".headway" / "outputs").iterdir() if (it / "model.safetensors").exists())
-    return {
-        it.name: sha256(it.read_bytes()).hexdigest()
-        for it in folder.iterdir()
-        if it.suffix in (".safetensors", ".parquet")
-    }
 
 
 def statuses(project: Path) -> dict[str, int]:

@@ -94,6 +94,12 @@ def cluster() -> Iterator[Any]:
         yield cluster
 
 
+@pytest.fixture
+def options(cluster: Any, tmp_path: Path) -> tuple[str, ...]:
+    """Of every machine: the first one's cluster, and where the study is."""
+    return "--engine", "ray", "--address", cluster.address, "--storage", f"sqlite:///{tmp_path}/studies.db"
+
+
 def joined(begin: Begin, *options: str) -> Command:
     """A second machine, whose core trains already."""
     guest = begin(*options, "--join", "--set", "processes=1", elsewhere=True)
@@ -104,9 +110,8 @@ def joined(begin: Begin, *options: str) -> Command:
 
 @pytest.mark.slow
 def test_a_machine_that_joins_trains_and_both_have_the_table_of_one_process(
-    begin: Begin, cluster: Any, tmp_path: Path
+    begin: Begin, options: tuple[str, ...]
 ) -> None:
-    options = ("--engine", "ray", "--address", cluster.address, "--storage", f"sqlite:///{tmp_path}/studies.db")
     first = begin(*options)
     until(lambda: first.said("tune"), _LONG_S)
     guest = joined(begin, *options)
@@ -123,9 +128,8 @@ def test_a_machine_that_joins_trains_and_both_have_the_table_of_one_process(
 
 @pytest.mark.slow
 def test_guests_that_are_ended_take_their_nodes_along_and_cost_nothing_else(
-    begin: Begin, cluster: Any, tmp_path: Path
+    begin: Begin, options: tuple[str, ...]
 ) -> None:
-    options = ("--engine", "ray", "--address", cluster.address, "--storage", f"sqlite:///{tmp_path}/studies.db")
     longer = ("--set", "training.epochs=1500")
     first = begin(*options, *longer)
     until(lambda: first.said("tune"), _LONG_S)
@@ -149,10 +153,7 @@ def test_guests_that_are_ended_take_their_nodes_along_and_cost_nothing_else(
 
 
 @pytest.mark.slow
-def test_a_guest_takes_the_study_over_from_a_coordinator_that_is_killed(
-    begin: Begin, cluster: Any, tmp_path: Path
-) -> None:
-    options = ("--engine", "ray", "--address", cluster.address, "--storage", f"sqlite:///{tmp_path}/studies.db")
+def test_a_guest_takes_the_study_over_from_a_coordinator_that_is_killed(begin: Begin, options: tuple[str, ...]) -> None:
     first = begin(*options)
     until(lambda: first.said("tune"), _LONG_S)
     guest = joined(begin, *options)
