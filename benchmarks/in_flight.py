@@ -1,15 +1,20 @@
 """Batches in flight: how busy hosts are, and how many one coordinator can keep busy.
 
-The hosts only pretend to train, on a virtual clock (`benchmarks.common.virtual_hosts`); what the coordinator does is
-real: the pool, the search with its samplers, and Optuna's storage on sqlite. MLflow is not written to.
+The hosts only pretend to train, on a virtual clock (`benchmarks.common.virtual_hosts`), or by `--actors` as Ray actors
+that sleep on the real one (`benchmarks.common.sleeping_hosts`). What the coordinator does is real: the pool, the search
+with its samplers, and Optuna's storage on sqlite. MLflow is not written to.
 
-    python -m benchmarks.in_flight [--hosts N] [--trials N] [--batch N] [--in-flight N]... [--sampler NAME]
+    python -m benchmarks.in_flight [--hosts N] [--trials N] [--batch N] [--in-flight N]... [--sampler NAME] [--draws N]
+
+With several draws, of the trials' curves and of how long their epochs take, the last table has means over them, and
+seconds and epochs as times those of the first number of batches, draw by draw.
 """
 
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +22,8 @@ from typing import Any
 import click
 import pandas as pd
 
-from benchmarks.common.virtual_hosts import VirtualHosts
+from benchmarks.common.sleeping_hosts import SleepingHosts
+from benchmarks.common.virtual_hosts import Value, VirtualHosts
 from pipeline.config import Experiment, load
 from pipeline.data.prepare import prepare
 from pipeline.data.prepared import Prepared, open_prepared
@@ -40,6 +46,7 @@ class Found:
 
     Attributes:
         in_flight: Batches.
+        draw: Which.
         seconds: Virtual ones, from the start to the end.
         busy_while_asking: Share of the hosts' time for which they trained, until the last trial was asked.
         busy: The same over all.
@@ -51,6 +58,7 @@ class Found:
     """
 
     in_flight: int
+    draw: int
     seconds: float
     busy_while_asking: float
     busy: float
@@ -68,17 +76,49 @@ class Found:
 @click.option("--in-flight", multiple=True, type=int, default=(1, 4, 16), show_default=True)
 @click.option("--sampler", default="random", show_default=True)
 @click.option("--pruner", default="none", show_default=True)
-def main(hosts: int, trials: int, batch: int, in_flight: Sequence[int], sampler: str, pruner: str) -> None:
+@click.option("--epochs", default=16, show_default=True, help="Of a trial that is not pruned.")
+@click.option("--actors", is_flag=True, help="Ray actors that sleep, on the real clock.")
+@click.option("--draws", default=1, show_default=True, help="Of curves and lengths of epochs.")
+def main(
+    hosts: int,
+    trials: int,
+    batch: int,
+    in_flight: Sequence[int],
+    sampler: str,
+    pruner: str,
+    epochs: int,
+    actors: bool,
+    draws: int,
+) -> None:
     """Run the study with each number of batches in flight."""
-    values = {"tuning.trials": trials, "tuning.batch": batch, "tuning.sampler": sampler, "tuning.pruner": pruner}
+    values = VALUES | {
+        "tuning.trials": trials, "tuning.batch": batch, "tuning.sampler": sampler, "tuning.pruner": pruner,
+        "training.epochs": epochs,
+    }  # fmt: skip
     with TemporaryDirectory() as place:
         prepared = prepared_in(Path(place))
         rows = []
-        for number in in_flight:
-            experiment = load("digits", VALUES | values | {"tuning.batches_in_flight": number}, PROJECT)
-            rows.append(asdict(simulated(experiment, prepared, hosts, Path(place) / f"{number}")))
+        for draw, number in product(range(draws), in_flight):
+            experiment = load("digits", values | {"tuning.batches_in_flight": number}, PROJECT)
+            folder = Path(place) / f"{draw}-{number}"
+            rows.append(
+                asdict(simulated(experiment, prepared, hosts, folder, draw, SleepingHosts if actors else VirtualHosts))
+            )
             click.echo(f"{rows[-1]}", err=True)
-    click.echo(pd.DataFrame(rows).drop(columns="sha").round(3).to_string(index=False))
+    click.echo(summary(pd.DataFrame(rows)).round(3).to_string(index=False))
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over the draws, a row a number of batches, with `times_seconds` and `times_epochs` of the first number.
+
+    Args:
+        rows: The attributes of `Found`.
+    """
+    rows = rows.drop(columns="sha")
+    first = rows[rows["in_flight"] == rows["in_flight"].iloc[0]].set_index("draw")
+    for name in ("seconds", "epochs"):
+        rows[f"times_{name}"] = rows[name] / rows["draw"].map(first[name])
+    return rows.groupby("in_flight", sort=False).mean().drop(columns="draw").reset_index()
 
 
 def prepared_in(folder: Path) -> Prepared:
@@ -87,39 +127,52 @@ def prepared_in(folder: Path) -> Prepared:
     return open_prepared(folder)
 
 
-def seconds_of(name: str, look: int) -> float:
+def seconds_of(draw: int) -> Value:
     """Seconds of an epoch: the trials' differ fourfold, on average they take one."""
-    return random.Random(name).uniform(0.4, 1.6)
+    return lambda name, look: random.Random(f"{draw}/{name}").uniform(0.4, 1.6)
 
 
-def objective_of(name: str, look: int) -> float:
+def objective_of(draw: int) -> Value:
     """Curves that rise, some higher than others, with noise."""
-    return random.Random(name).random() * (1.0 - 0.7**look) + random.Random(f"{name}/{look}").gauss(0.0, 0.02)
+
+    def value(name: str, look: int) -> float:
+        name = f"{draw}/{name}"
+        return random.Random(name).random() * (1.0 - 0.7**look) + random.Random(f"{name}/{look}").gauss(0.0, 0.02)
+
+    return value
 
 
-def simulated(experiment: Experiment, prepared: Prepared, hosts: int, folder: Path) -> Found:
-    """Run a study on virtual hosts."""
+def simulated(
+    experiment: Experiment,
+    prepared: Prepared,
+    hosts: int,
+    folder: Path,
+    draw: int = 0,
+    kind: type[VirtualHosts | SleepingHosts] = VirtualHosts,
+) -> Found:
+    """Run a study on hosts that only pretend to train."""
     assert experiment.tuning is not None
     folder.mkdir()
-    engine = VirtualHosts(hosts, seconds_of, objective_of)
+    engine = kind(hosts, seconds_of(draw), objective_of(draw))
     study = open_study("study", f"sqlite:///{folder / 'optuna.db'}", folder / "lock")
     asked = [0.0, 0.0]
 
     def on_batch(_: object) -> None:
-        asked[:] = engine.now(), sum(host.busy_s for host in engine.all)
+        asked[:] = engine.now(), engine.busy_s()
 
-    clocks = Clocks()
-    began = time.process_time()
-    with clocks, WorkerPool(hosts, engine=engine) as pool:
+    with Clocks() as clocks, WorkerPool(hosts, engine=engine) as pool:
+        pool.hosts()  # their start is not the study's
+        began = time.process_time()
         search(study, experiment, prepared, pool, folder / "checkpoints", Callbacks(batch=on_batch))
-    spent, epochs = time.process_time() - began, sum(host.epochs for host in engine.all)
-    found = table(study).drop(columns="seconds")
+        spent, seconds, busy_s = time.process_time() - began, engine.now(), engine.busy_s()
+    engine.close()
+    found, epochs = table(study).drop(columns="seconds"), engine.epochs()
     trial_s = clocks.spent / len(found)
     epoch_s = (spent - clocks.spent) / epochs
     return Found(
-        experiment.tuning.batches_in_flight, engine.now(), asked[1] / hosts / asked[0],
-        sum(host.busy_s for host in engine.all) / hosts / engine.now(), epochs, 1e3 * trial_s, 1e3 * epoch_s,
-        int(1.0 / (epoch_s + trial_s * len(found) / epochs)), int(pd.util.hash_pandas_object(found).sum()),
+        experiment.tuning.batches_in_flight, draw, seconds, asked[1] / hosts / asked[0], busy_s / hosts / seconds,
+        epochs, 1e3 * trial_s, 1e3 * epoch_s, int(1.0 / (epoch_s + trial_s * len(found) / epochs)),
+        int(pd.util.hash_pandas_object(found).sum()),
     )  # fmt: skip
 
 

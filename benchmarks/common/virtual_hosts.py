@@ -20,6 +20,83 @@ Value = Callable[[str, int], float]
 """The objective of a slot, by its name, after so many looks; or the seconds up to that look."""
 
 
+class PretendingWorker:
+    """Answers as `Worker` does, with curves that are given.
+
+    Each method returns the answer, and the seconds that a worker would take for it.
+
+    Args:
+        seconds: Of a slot up to a look from the one before.
+        objective: Of a slot.
+
+    Attributes:
+        epochs: So many it has trained, of all slots.
+    """
+
+    def __init__(self, seconds: Value, objective: Value) -> None:
+        self._seconds, self._objective = seconds, objective
+        self._slots: dict[int, dict[str, tuple[SlotState, int]]] = {}
+        self._waiting: dict[str, tuple[SlotState, int]] = {}
+        self.epochs = 0
+
+    def open(
+        self, prepared: Prepared, blocks: Mapping[int, list[Slot]], states: dict[str, SlotState]
+    ) -> tuple[None, float]:
+        """See `Worker`."""
+        for number, block in blocks.items():
+            self._slots[number] = {}
+            for slot in block:
+                fresh = states.get(slot.name, SlotState(slot.name)), _looks(prepared, slot)
+                self._slots[number][slot.name] = self._waiting.pop(slot.name, fresh)
+        return None, 0.0
+
+    def advance(self, number: int) -> tuple[Advanced, float]:
+        """See `Worker`."""
+        slots, seconds, states = self._slots.get(number, {}), 0.0, []
+        for name, (state, ends) in [*slots.items()]:
+            look = state.looks + 1
+            seconds += self._seconds(name, look)
+            value = self._objective(name, look)
+            state = replace(state, history=[*state.history, {OBJECTIVE: value, LOSS: -value}])
+            state.updates, state.best_look, state.best_objective = [*range(1, look + 1)], look, value
+            state.status = "finished" if look == ends else "running"
+            slots[name] = state, ends
+            states.append(state)
+            if look == ends:
+                del slots[name]
+        self.epochs += len(states)
+        return Advanced(states, seconds), seconds
+
+    def leave(self, names: Sequence[str]) -> tuple[list[SlotState], float]:
+        """See `Worker`."""
+        left = []
+        for slots in self._slots.values():
+            left += [replace(slots.pop(name)[0], status="pruned") for name in names if name in slots]
+        return left, 0.0
+
+    def states(self, numbers: Sequence[int]) -> tuple[list[SlotState], float]:
+        """See `Worker`."""
+        return [state for number in numbers for state, _ in self._slots.get(number, {}).values()], 0.0
+
+    def release(self, numbers: Sequence[int], names: Sequence[str]) -> tuple[list[SlotState], float]:
+        """See `Worker`."""
+        for number in numbers:
+            self._waiting |= self._slots.pop(number, {})
+        return [self._waiting.pop(name)[0] for name in names if name in self._waiting], 0.0
+
+    def clear(self) -> tuple[None, float]:
+        """See `Worker`."""
+        self._slots, self._waiting = {}, {}
+        return None, 0.0
+
+
+def _looks(prepared: Prepared, slot: Slot) -> int:
+    """Those of a slot's training."""
+    return slot.experiment.training.epochs or len(
+        length_of(prepared.view(slot.replicate, slot.fold), slot.experiment).looks
+    )
+
+
 class VirtualHost:
     """A host that does its work at once and answers it later.
 
@@ -28,7 +105,7 @@ class VirtualHost:
         engine: Has the clock.
 
     Attributes:
-        epochs: So many it has trained, of all slots.
+        worker: What it runs.
     """
 
     lag = 0.0
@@ -36,11 +113,9 @@ class VirtualHost:
 
     def __init__(self, name: str, engine: "VirtualHosts") -> None:
         self.name, self._engine = name, engine
+        self.worker = PretendingWorker(engine.seconds, engine.objective)
         self._answers: deque[tuple[float, Any]] = deque()
-        self._slots: dict[int, dict[str, tuple[SlotState, int]]] = {}
-        self._waiting: dict[str, tuple[SlotState, int]] = {}
         self._free_at = self._work_s = 0.0
-        self.epochs = 0
 
     @property
     def pending(self) -> int:
@@ -59,7 +134,7 @@ class VirtualHost:
 
     def call(self, method: str, *args: Any) -> None:
         """See `Host`."""
-        answer, seconds = getattr(self, f"_{method}")(*args)
+        answer, seconds = getattr(self.worker, method)(*args)
         self._free_at = max(self._free_at, self._engine.now()) + seconds
         self._work_s += seconds
         self._answers.append((self._free_at, answer))
@@ -71,50 +146,6 @@ class VirtualHost:
     def close(self) -> None:
         """See `Host`."""
 
-    def _open(
-        self, prepared: Prepared, blocks: Mapping[int, list[Slot]], states: dict[str, SlotState]
-    ) -> tuple[None, float]:
-        for number, block in blocks.items():
-            self._slots[number] = {}
-            for slot in block:
-                fresh = states.get(slot.name, SlotState(slot.name)), self._engine.looks(prepared, slot)
-                self._slots[number][slot.name] = self._waiting.pop(slot.name, fresh)
-        return None, 0.0
-
-    def _advance(self, number: int) -> tuple[Advanced, float]:
-        slots, seconds, states = self._slots.get(number, {}), 0.0, []
-        for name, (state, ends) in [*slots.items()]:
-            look = state.looks + 1
-            seconds += self._engine.seconds(name, look)
-            value = self._engine.objective(name, look)
-            state = replace(state, history=[*state.history, {OBJECTIVE: value, LOSS: -value}])
-            state.updates, state.best_look, state.best_objective = [*range(1, look + 1)], look, value
-            state.status = "finished" if look == ends else "running"
-            slots[name] = state, ends
-            states.append(state)
-            if look == ends:
-                del slots[name]
-        self.epochs += len(states)
-        return Advanced(states, seconds), seconds
-
-    def _leave(self, names: Sequence[str]) -> tuple[list[SlotState], float]:
-        left = []
-        for slots in self._slots.values():
-            left += [replace(slots.pop(name)[0], status="pruned") for name in names if name in slots]
-        return left, 0.0
-
-    def _states(self, numbers: Sequence[int]) -> tuple[list[SlotState], float]:
-        return [state for number in numbers for state, _ in self._slots.get(number, {}).values()], 0.0
-
-    def _release(self, numbers: Sequence[int], names: Sequence[str]) -> tuple[list[SlotState], float]:
-        for number in numbers:
-            self._waiting |= self._slots.pop(number, {})
-        return [self._waiting.pop(name)[0] for name in names if name in self._waiting], 0.0
-
-    def _clear(self) -> tuple[None, float]:
-        self._slots, self._waiting = {}, {}
-        return None, 0.0
-
 
 class VirtualHosts:
     """An engine of virtual hosts.
@@ -123,24 +154,29 @@ class VirtualHosts:
         count: How many.
         seconds: Of a slot up to a look from the one before.
         objective: Of a slot.
+
+    Attributes:
+        count: How many.
     """
 
     trains_here = False
 
     def __init__(self, count: int, seconds: Value, objective: Value) -> None:
-        self.seconds, self.objective = seconds, objective
+        self.count, self.seconds, self.objective = count, seconds, objective
         self.all = [VirtualHost(f"host {number}", self) for number in range(count)]
         self._waited_s, self._began = 0.0, time.process_time()
-        self._looks: dict[Any, int] = {}
 
     def now(self) -> float:
         """Virtual seconds since the start."""
         return self._waited_s + time.process_time() - self._began
 
-    def looks(self, prepared: Prepared, slot: Slot) -> int:
-        """Those of a slot's training."""
-        length = slot.experiment.training.epochs
-        return length or len(length_of(prepared.view(slot.replicate, slot.fold), slot.experiment).looks)
+    def busy_s(self) -> float:
+        """Virtual seconds for which they have trained."""
+        return sum(host.busy_s for host in self.all)
+
+    def epochs(self) -> int:
+        """Those that were trained."""
+        return sum(host.worker.epochs for host in self.all)
 
     def take(self, count: int) -> list[Host]:
         """See `Engine`."""
