@@ -1,7 +1,7 @@
 """Help that fits a terminal of 80 columns and 50 lines: examples come first, and commands stand by what one wants."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +27,11 @@ class Command(click.Command):
         super().__init__(*args, **attributes)
         self.examples = tuple(examples)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words of a command line; a flag may have a value, as `mlflow run -P resume=true` gives it one."""
+        options = [it for it in self.params if isinstance(it, click.Option) and it.is_flag]
+        return super().parse_args(ctx, _plain(args, {name for it in options for name in it.opts}))
+
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the command does, and examples."""
         super().format_help_text(ctx, formatter)
@@ -37,6 +42,21 @@ class Command(click.Command):
         extra = (it for it in self.params if it.name == "extra")
         found = super().shell_complete(ctx, incomplete)
         return found + [item for it in extra for item in it.shell_complete(ctx, incomplete)]
+
+
+def _plain(words: Sequence[str], flags: Container[str]) -> list[str]:
+    """Words with flags that have no values.
+
+    >>> _plain(["run", "--resume", "true", "--mixed", "false", "--trials", "3"], {"--resume", "--mixed"})
+    ['run', '--resume', '--trials', '3']
+    """
+    plain, rest = [], [*words]
+    while rest:
+        word = rest.pop(0)
+        value = rest.pop(0).lower() if word in flags and rest and rest[0].lower() in ("true", "false") else "true"
+        if value == "true":
+            plain.append(word)
+    return plain
 
 
 class Group(click.Group):

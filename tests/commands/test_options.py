@@ -65,6 +65,12 @@ def test_where_networks_train_is_no_setting_but_that_machines_may_differ_is(aske
     assert found.as_command("run") == "headway run debug --set mixed=true"
 
 
+def test_flags_take_a_value_as_a_launcher_gives_it(asked: list[tuple[str, Request]]) -> None:
+    words = ["--mixed", "true", "--resume", "True", "--promote", "false", "--training.epochs", "3", "--engine", "ray"]
+    found = request(asked, "run", "debug", *words)
+    assert found == Request("debug", {"mixed": True, "training.epochs": 3}, resume=True, engine="ray")
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
