@@ -1,11 +1,16 @@
 """Hosts on a virtual clock: several batches in flight keep them busy, and the table is the same for any number."""
 
+from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from benchmarks.in_flight import PROJECT, VALUES, Found, prepared_in, simulated
+from benchmarks.common.sleeping_hosts import SleepingHosts
+from benchmarks.common.virtual_hosts import VirtualHosts
+from benchmarks.in_flight import PROJECT, VALUES, Found, prepared_in, simulated, summary
 from pipeline.config import load
 from pipeline.data.prepared import Prepared
 
@@ -32,7 +37,31 @@ def test_hosts_idle_less_with_more_batches_in_flight(prepared: Prepared, tmp_pat
     assert four.seconds < one.seconds
 
 
+def test_several_draws_are_means_and_paired_ratios(prepared: Prepared, tmp_path: Path) -> None:
+    rows = []
+    for draw, in_flight in product(range(2), (1, 2)):
+        experiment = load("digits", VALUES | STUDY | {"tuning.batches_in_flight": in_flight}, PROJECT)
+        rows.append(asdict(simulated(experiment, prepared, 6, tmp_path / f"{draw}-{in_flight}", draw)))
+    means = summary(pd.DataFrame(rows)).set_index("in_flight")
+    first, second = (rows[place + 1]["seconds"] / rows[place]["seconds"] for place in (0, 2))
+    assert first != second
+    assert list(means["times_seconds"]) == pytest.approx([1.0, (first + second) / 2])
+
+
 def test_under_halving_the_table_depends_on_no_number_of_hosts(prepared: Prepared, tmp_path: Path) -> None:
     few, many = (found(prepared, tmp_path / str(hosts), hosts, 2, pruner="halving") for hosts in (2, 9))
     assert few.sha == many.sha
     assert few.epochs == many.epochs < 48 * 6
+
+
+@pytest.mark.slow
+def test_actors_that_sleep_have_the_table_of_virtual_hosts(prepared: Prepared, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    values = {"training.epochs": 2, "tuning.trials": 8, "tuning.batch": 4, "tuning.batches_in_flight": 2}
+    experiment = load("digits", VALUES | STUDY | values, PROJECT)
+    virtual, real = (
+        simulated(experiment, prepared, 3, tmp_path / kind.__name__, kind=kind)
+        for kind in (VirtualHosts, SleepingHosts)
+    )
+    assert (real.sha, real.epochs) == (virtual.sha, virtual.epochs)
+    assert 0.3 < real.busy < 1.0

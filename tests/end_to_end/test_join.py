@@ -1,6 +1,5 @@
 """A second machine gives its cores to a study that the first one runs, and the table stays that of one process."""
 
-import hashlib
 import importlib.util
 import os
 import signal
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import REPOSITORY, Headway, Result, make_project
-from tests.end_to_end.test_ray import START_S, cpu_s, text
+from tests.end_to_end.one_study import LONG_S, at_work, table, text
 from tests.training.workers.ray.made import children, is_running, ray_nodes, until
 
 pytest.importorskip("ray")
@@ -24,8 +23,6 @@ STUDY = (
 )  # fmt: skip
 GIVEN = "it is given 1 of the cores of this machine, in the Ray cluster at "
 LEFT = "tune: this machine has left the Ray cluster"
-
-_LONG_S = 300.0  # on a machine that others share
 
 
 class Command:
@@ -60,13 +57,12 @@ class Command:
 
     def table(self) -> str:
         """The sha256 of the trials' table."""
-        (path,) = (self.project / ".headway" / "outputs").glob("*/trials.csv")
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return table(self.project)
 
     def hosts(self) -> list[int]:
         """Processes of hosts that train on the node that it has started."""
         hosts = (it for it in children(self.process.pid) if text(f"/proc/{it}/cmdline").startswith("ray::Actor"))
-        return [it for it in hosts if cpu_s(it) > START_S]
+        return at_work([*hosts])
 
 
 Begin = Callable[..., Command]
@@ -103,8 +99,8 @@ def options(cluster: Any, tmp_path: Path) -> tuple[str, ...]:
 def joined(begin: Begin, *options: str) -> Command:
     """A second machine, whose core trains already."""
     guest = begin(*options, "--join", "--set", "processes=1", elsewhere=True)
-    until(lambda: guest.said(GIVEN), _LONG_S)
-    until(guest.hosts, _LONG_S)
+    until(lambda: guest.said(GIVEN), LONG_S)
+    until(guest.hosts, LONG_S)
     return guest
 
 
@@ -113,10 +109,10 @@ def test_a_machine_that_joins_trains_and_both_have_the_table_of_one_process(
     begin: Begin, options: tuple[str, ...]
 ) -> None:
     first = begin(*options)
-    until(lambda: first.said("tune"), _LONG_S)
+    until(lambda: first.said("tune"), LONG_S)
     guest = joined(begin, *options)
     again = begin(*options, "--join")  # the same machine as the first, which is a node
-    until(lambda: again.said("whose Ray cluster has this machine already: waiting"), _LONG_S)
+    until(lambda: again.said("whose Ray cluster has this machine already: waiting"), LONG_S)
     ends = [it.result() for it in (first, guest, again)]
     assert [it.code for it in ends] == [0, 0, 0], ends
     assert LEFT in ends[1].out
@@ -132,7 +128,7 @@ def test_guests_that_are_ended_take_their_nodes_along_and_cost_nothing_else(
 ) -> None:
     longer = ("--set", "training.epochs=1500")
     first = begin(*options, *longer)
-    until(lambda: first.said("tune"), _LONG_S)
+    until(lambda: first.said("tune"), LONG_S)
     for number in (signal.SIGINT, signal.SIGKILL):
         guest = joined(begin, *options, *longer)
         began = children(guest.process.pid)
@@ -155,7 +151,7 @@ def test_guests_that_are_ended_take_their_nodes_along_and_cost_nothing_else(
 @pytest.mark.slow
 def test_a_guest_takes_the_study_over_from_a_coordinator_that_is_killed(begin: Begin, options: tuple[str, ...]) -> None:
     first = begin(*options)
-    until(lambda: first.said("tune"), _LONG_S)
+    until(lambda: first.said("tune"), LONG_S)
     guest = joined(begin, *options)
     first.process.kill()
     done = guest.result()
