@@ -6,6 +6,7 @@ they trained is trained again from the states that the coordinator has.
 
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -76,6 +77,7 @@ class RayEngine:
         self._ends: Counter[str] = Counter()
         self._own, self._count, self._numbers = count, 0, Counter[str]()
         self._looked = float("-inf")
+        self._answered = threading.Event()
         self._places: dict[tuple[str, Path], Path] = {}
         self._shipments: dict[Path, Shipment] = {}
         self._parts: dict[tuple[str, str], str | None] = {}
@@ -112,13 +114,15 @@ class RayEngine:
 
     def ready(self, hosts: Sequence[Host], seconds: float | None) -> list[Host]:
         """Those whose oldest call is answered, and those that are gone; waits until there is one, or for so long."""
-        answers = {host: host.oldest for host in hosts if isinstance(host, RayHost)}
-        awaited = [it for it in answers.values() if it is not None]
-        if awaited and all(host.alive for host in hosts):
-            wait(awaited, seconds, FIRST_COMPLETED)
-        elif not hosts and seconds:
-            time.sleep(seconds)  # for whoever has none yet
-        return [host for host, answer in answers.items() if not host.alive or (answer is not None and answer.done())]
+        asked = [host for host in hosts if isinstance(host, RayHost)]
+        until = None if seconds is None else time.monotonic() + seconds
+        while True:
+            self._answered.clear()
+            found: list[Host] = [host for host in asked if host.answers]
+            left = None if until is None else until - time.monotonic()
+            if found or (left is not None and left <= 0.0) or (asked and not any(host.pending for host in asked)):
+                return found
+            self._answered.wait(left)
 
     def close(self) -> None:
         """End all hosts, and a cluster of our own."""
@@ -186,7 +190,8 @@ class RayEngine:
             max_task_retries=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
         )
-        host = RayHost(made.remote(self._make), node, number, self._prepared if self._trains else None)
+        prepare = self._prepared if self._trains else None
+        host = RayHost(made.remote(self._make), node, number, prepare, self._answered)
         return _Starting(host, host.about([str(_ROOT)], self._last, self._here["digest"]))
 
     @cached_property

@@ -1,6 +1,7 @@
 """The coordinator's side of a host: calls to an actor, whose answers come in their order."""
 
 import pickle
+import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -20,6 +21,7 @@ class RayHost:
         node: Where it is.
         number: Of the host, among those of its node.
         prepare: Called with the arguments of `open` before it is called; returns those that the node understands.
+        answered: Set as soon as any call is answered, or cannot be any more.
 
     Attributes:
         name: In messages.
@@ -30,16 +32,18 @@ class RayHost:
 
     lag = 0.0
 
-    def __init__(self, actor: Any, node: Node, number: int, prepare: Any = None) -> None:
+    def __init__(
+        self, actor: Any, node: Node, number: int, prepare: Any = None, answered: threading.Event | None = None
+    ) -> None:
         self.node, self.name = node, f"{node}, host {number}"
         self.alive, self.pending = True, 0
-        self._actor, self._prepare = actor, prepare
+        self._actor, self._prepare, self._answered = actor, prepare, answered or threading.Event()
         self._answers: deque[Future[bytes]] = deque()
 
     @property
-    def oldest(self) -> Future[bytes] | None:
-        """The answer to the oldest call that has none."""
-        return self._answers[0] if self._answers else None
+    def answers(self) -> bool:
+        """Whether `result` needs not wait."""
+        return not self.alive or (bool(self._answers) and self._answers[0].done())
 
     def call(self, method: str, *args: Any) -> None:
         """Begin to run a method of the worker, after the calls before it.
@@ -117,7 +121,9 @@ class RayHost:
     def _sent(self, method: Any, name: str, args: Sequence[Any]) -> "Future[bytes]":
         if not self.alive:
             raise HostLostError(f"{self.name} is lost")
-        return method.remote(name, pickle.dumps(tuple(args), _PROTOCOL)).future()
+        answer: Future[bytes] = method.remote(name, pickle.dumps(tuple(args), _PROTOCOL)).future()
+        answer.add_done_callback(lambda _: self._answered.set())
+        return answer
 
 
 def reason(error: Exception) -> str:
